@@ -1,0 +1,1 @@
+"""What exactly one process must hold: mailbox sync state, shards, the quota broker."""

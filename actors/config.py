@@ -1,0 +1,45 @@
+"""What a shard may be told: how much it keeps in flight, how long its lease lives, how it retries."""
+
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, SecretStr
+
+from jobs.gmail.config import GmailConfig
+from storage.config import ArchiveConfig, PostgresConfig
+
+
+class RetryConfig(BaseModel, frozen=True):
+    """When a message that failed is asked for again."""
+
+    attempts: PositiveInt = Field(5, description="tries in one go, after which a message is filed as failed")
+    first_delay_s: PositiveFloat = Field(1.0, description="seconds before the second try; doubles with each")
+    filed_delay_s: PositiveFloat = Field(900.0, description="seconds before a filed message is tried again; doubles")
+    longest_delay_s: PositiveFloat = Field(86_400.0, description="seconds that no delay exceeds")
+
+
+class ShardConfig(BaseModel, frozen=True):
+    """Limits of one shard's owner."""
+
+    fetch_size: PositiveInt = Field(100, le=500, description="messages per fetch task")
+    fetches: PositiveInt = Field(6, description="fetch tasks at a time, per shard")
+    fetches_per_mailbox: PositiveInt = Field(4, description="fetch tasks at a time, per mailbox")
+    calls: PositiveInt = Field(8, description="profile, list and history calls at a time, per shard")
+    listed_ahead: PositiveInt = Field(2000, description="ids that a mailbox lists before it has fetched them")
+    writes: PositiveInt = Field(2, description="segments written at a time, per shard")
+    buffer_bytes: PositiveInt = Field(
+        96 << 20, description="raw mail fetched and not yet committed, per shard; a full buffer pauses fetching"
+    )
+    typical_message_bytes: PositiveInt = Field(
+        64 << 10, description="bytes that a message in flight is assumed to have, for the buffer's limit"
+    )
+    lease_s: PositiveFloat = Field(15.0, description="seconds that a shard's lease lives without renewal")
+    retry: RetryConfig = RetryConfig()
+
+
+class BackupConfig(BaseModel, frozen=True):
+    """Everything that an owner of a shard needs; travels to its process as one frozen value."""
+
+    cluster: str = Field(description="name of the cluster: its own older owners of a shard are replaced at once")
+    shard: ShardConfig = ShardConfig()
+    gmail: GmailConfig = GmailConfig()
+    archive: ArchiveConfig = ArchiveConfig()
+    postgres: PostgresConfig = PostgresConfig()
+    keys: tuple[SecretStr, ...] = Field((), description="sealing keys, base64, the current one first")

@@ -1,0 +1,59 @@
+"""Gmail's answers in the shard's own terms. Pure."""
+
+from collections.abc import Callable, Sequence
+
+from actors.decisions import Changed, Failure, Fetched
+from jobs.gmail.records import HistoryPage, LabelChanged, MessageAdded, MessageDeleted
+from jobs.intake import FetchReceipt
+from storage.records import DELETED, LabelChange
+
+#: Failures of these kinds were never asked for, or Gmail turned them away unread: they cost no attempt.
+_UNCHARGED = frozenset({"throttled", "not_sent"})
+
+
+def fetched(receipt: FetchReceipt, reference: object) -> Fetched:
+    """The outcome of a fetch."""
+    throttled = receipt.throttled
+    return Fetched(
+        landed=receipt.landed,
+        gone=receipt.gone,
+        failures=tuple(
+            Failure(
+                message_id=failure.message_id,
+                error=failure.error,
+                retryable=failure.retryable,
+                charged=failure.kind not in _UNCHARGED,
+                retry_after_s=failure.retry_after_s,
+            )
+            for failure in receipt.failures
+        ),
+        size_bytes=receipt.size_bytes,
+        reference=reference,
+        units=receipt.units,
+        pause_s=None if throttled is None else throttled.retry_after_s or 1.0,
+        pause_scope="user" if throttled is None else throttled.scope,
+    )
+
+
+def changed(user_id: int, page: HistoryPage, unknown: Callable[[Sequence[int]], Sequence[int]]) -> Changed:
+    """A page of history.
+
+    A page in the middle reaches as far as its last change; only the last page reaches Gmail's present.
+
+    Args:
+        unknown: which of these messages are not stored.
+    """
+    added = [change.message_id for change in page.changes if isinstance(change, MessageAdded)]
+    upto = max((change.history_id for change in page.changes), default=None)
+    return Changed(
+        unknown=tuple(unknown(list(dict.fromkeys(added)))) if added else (),
+        changes=tuple(
+            LabelChange(user_id, change.message_id, change.label_id, change.on, change.history_id)
+            if isinstance(change, LabelChanged)
+            else LabelChange(user_id, change.message_id, DELETED, True, change.history_id)
+            for change in page.changes
+            if isinstance(change, LabelChanged | MessageDeleted)
+        ),
+        upto=page.history_id if page.next_page_token is None else upto,
+        next_page_token=page.next_page_token,
+    )

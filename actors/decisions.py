@@ -1,0 +1,157 @@
+"""What a shard decides should happen, and what it is told became of it. Frozen values, no behaviour.
+
+The shell (actors/owner.py) carries decisions out and tells the shard; neither side waits inside the other.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from storage.records import Commit, LabelChange, SegmentManifest
+
+
+class Mode(StrEnum):
+    """What a sync is asked to do: list everything, or follow what changed."""
+
+    FULL = "full"
+    INCREMENTAL = "incremental"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Read the mailbox's history id, its size and its labels."""
+
+    user_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """Read one page of the listing, Spam and Trash included."""
+
+    user_id: int
+    page_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadHistory:
+    """Read one page of the changes since `start`."""
+
+    user_id: int
+    start: int
+    page_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Fetch these messages' exact bytes."""
+
+    user_id: int
+    message_ids: tuple[int, ...]
+
+
+Call = Pin | ListPage | ReadHistory | Fetch
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Fetched mail that waits for its segment: a reference to the bytes, never the bytes."""
+
+    user_id: int
+    message_ids: tuple[int, ...]
+    size_bytes: int
+    fetched_at: float
+    reference: object
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Write a segment of these. `skip`: (user, message) that the index has already."""
+
+    batches: tuple[Held, ...]
+    skip: frozenset[tuple[int, int]] = frozenset()
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A segment's files exist. `manifest` is None when everything in it was to be skipped."""
+
+    write: Write
+    manifest: SegmentManifest | None
+    index: object
+
+
+@dataclass(frozen=True, slots=True)
+class CommitNow:
+    """Commit this, once, whatever it takes: its outcome may be unknown, and repeating it changes nothing."""
+
+    plan: Commit
+    written: Written | None
+    not_before: float = 0.0
+
+
+Decision = Call | Write | CommitNow
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """Gmail's answer to Pin. `estimate`: messages in the mailbox."""
+
+    history_id: int
+    estimate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page of the listing: the ids that are not stored yet."""
+
+    unknown: tuple[int, ...]
+    next_page_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A page of history. `upto`: every change up to this history id is in this page or an earlier one."""
+
+    unknown: tuple[int, ...]
+    changes: tuple[LabelChange, ...]
+    upto: int | None
+    next_page_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A message that did not arrive. `charged`: it was asked for, so the attempt counts."""
+
+    message_id: int
+    error: str
+    retryable: bool
+    charged: bool
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What became of every message of a Fetch. `pause_s`: Gmail's wish that this user be left alone."""
+
+    landed: tuple[int, ...]
+    gone: tuple[int, ...]
+    failures: tuple[Failure, ...]
+    size_bytes: int
+    reference: object
+    units: int
+    pause_s: float | None = None
+    pause_scope: str = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailed:
+    """A call gave nothing. Exactly one of the flags may be set; else it is worth repeating after a while."""
+
+    error: str
+    units: int = 0
+    history_expired: bool = False
+    revoked: bool = False
+    retry_after_s: float | None = field(default=None)
+
+
+Outcome = Pinned | Listed | Changed | Fetched | CallFailed

@@ -1,0 +1,388 @@
+"""What one mailbox still owes the backup.
+
+Told what happened (`listed`, `fetched`, `committed`), it answers what comes next (`next_call`, `take`, `plan`).
+No I/O, no clock, no Ray: actors/shard.py drives it. Nothing here is lost when the process dies, because the cursor in
+Postgres moves only in `plan`, past what is committed in the same transaction or filed as failed there.
+
+    NEW -> pin -> FULL: list, fetch -> CURRENT: follow history from the pinned id -> CURRENT, quiet
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import takewhile
+
+from actors.config import RetryConfig
+from actors.decisions import Call, Changed, Failure, Fetch, ListPage, Mode, Pin, ReadHistory
+from storage.records import FailedItem, LabelChange, MailboxRecord, MailboxUpdate, Phase
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HistoryPage:
+    """Changes that wait until every message which they brought has landed."""
+
+    outstanding: frozenset[int]
+    changes: tuple[LabelChange, ...]
+    upto: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxPlan:
+    """What a commit says of this mailbox. Hand it back to `committed` once it is true."""
+
+    update: MailboxUpdate
+    changes: tuple[LabelChange, ...]
+    failed: tuple[FailedItem, ...]
+    settled: tuple[tuple[int, int], ...]
+    landed: frozenset[int]
+    pages: tuple[HistoryPage, ...]
+    ends_listing: bool
+
+
+@dataclass(slots=True)
+class Progress:
+    """For people to look at; counts since this owner opened the mailbox."""
+
+    listed: int = 0
+    fetched: int = 0
+    fetched_bytes: int = 0
+    throttled: int = 0
+
+
+class Mailbox:
+    """The sync state of one mailbox."""
+
+    def __init__(self, record: MailboxRecord, failed: Iterable[FailedItem], retry: RetryConfig) -> None:
+        self.user_id, self.email = record.user_id, record.email
+        self._retry_config = retry
+        self._phase, self._cursor, self._pinned = record.phase, record.cursor, record.pinned
+        self._estimate, self._error = record.estimate, record.error
+        self._recorded = (record.phase, record.cursor, record.pinned, record.estimate, record.error)
+        self._mode: Mode | None = None  # of the round under way
+        self._again: Mode | None = None  # asked for meanwhile
+        self._page_token: str | None = None
+        self._listing = False  # the listing has more pages
+        self._following = False  # the history has more pages
+        self._start = 0  # where the history being paged begins: page tokens belong to it
+        self._calling = False  # a pin, list or history call is out: one at a time
+        self._todo: deque[int] = deque()
+        self._waiting: list[tuple[float, int]] = []  # heap of (not before, id)
+        self._out: set[int] = set()
+        self._held: set[int] = set()
+        self._owed: set[int] = set()  # todo, waiting, out and held together
+        self._attempts: dict[int, int] = {}
+        self._filed = {item.message_id: item for item in failed}  # durable
+        self._to_file: dict[int, FailedItem] = {}  # to become durable with the next commit
+        self._settled: set[int] = set()  # gone at Gmail, or stored: their durable rows go
+        self._pages: deque[HistoryPage] = deque()
+        self._units = 0
+        self._finishing = False  # the round's end is still to be committed
+        self.progress = Progress()
+
+    # ---- asked
+
+    def request(self, mode: Mode, now: float) -> None:
+        """Begin a round: everything (`FULL`), or what changed since the cursor. A round under way is finished first."""
+        if self._phase is Phase.REVOKED:
+            return
+        if self._mode is not None:
+            if mode is Mode.FULL and self._mode is Mode.INCREMENTAL:
+                self._again = mode
+            return
+        self._begin(mode if self._cursor is not None else Mode.FULL, now)
+
+    def stop(self) -> None:
+        """Ask for nothing more; what is fetched already will land. `request` resumes."""
+        self._mode = self._again = None
+        self._listing = self._following = self._finishing = False
+        self._page_token = None
+        self._owed -= {*self._todo, *(message_id for _, message_id in self._waiting)}
+        self._todo.clear()
+        self._waiting.clear()
+        self._pages.clear()
+
+    # ---- what comes next
+
+    @property
+    def active(self) -> bool:
+        """A round is under way or its end is not committed yet."""
+        return self._mode is not None or bool(self._owed) or self._finishing
+
+    @property
+    def phase(self) -> Phase:
+        """Where the mailbox stands, as the next commit will say."""
+        return self._phase
+
+    @property
+    def error(self) -> str | None:
+        """What is wrong with the mailbox as a whole."""
+        return self._error
+
+    @property
+    def estimate(self) -> int:
+        """Messages in the mailbox, as Gmail said."""
+        return self._estimate
+
+    def next_call(self, ahead: int) -> Call | None:
+        """The pin, list or history call that is due; None while one is out or enough ids are listed (`ahead`)."""
+        if self._calling or self._mode is None or len(self._todo) >= ahead:
+            return None
+        if self._phase is Phase.FULL:
+            if self._pinned is None:
+                return Pin(self.user_id)
+            return ListPage(self.user_id, self._page_token) if self._listing else None
+        return ReadHistory(self.user_id, self._start, self._page_token) if self._following else None
+
+    def called(self) -> None:
+        """The call goes out."""
+        self._calling = True
+
+    def fetchable(self, now: float) -> int:
+        """How many messages could be asked for now."""
+        self._wake(now)
+        return len(self._todo)
+
+    def take(self, count: int) -> Fetch:
+        """The next messages to fetch, at most `count` of `fetchable`; they are out until told otherwise."""
+        ids = tuple(self._todo.popleft() for _ in range(min(count, len(self._todo))))
+        self._out.update(ids)
+        return Fetch(self.user_id, ids)
+
+    def wake_at(self) -> float | None:
+        """When a message that waits may be asked for again."""
+        return self._waiting[0][0] if self._waiting else None
+
+    @property
+    def drained(self) -> bool:
+        """Nothing more will be fetched until something that is held is committed or a wait is over."""
+        return not (self._todo or self._out or self._calling or self._listing or self._following)
+
+    # ---- told
+
+    def pinned(self, history_id: int, estimate: int) -> None:
+        """The history id before the listing."""
+        self._calling = False
+        self._pinned, self._estimate = history_id, estimate
+
+    def listed(self, unknown: Collection[int], next_page_token: str | None) -> None:
+        """A page of the listing; `unknown` are those of its ids that are not stored."""
+        self._calling = False
+        if not self._listing:
+            return
+        self._owe(self._unfiled(unknown))
+        self._page_token = next_page_token
+        self._listing = next_page_token is not None
+
+    def changed(self, page: Changed) -> None:
+        """A page of history. Its changes become visible once the messages that it brought have landed."""
+        self._calling = False
+        if not self._following:
+            return
+        self._owe(self._unfiled(page.unknown))
+        self._pages.append(HistoryPage(frozenset(page.unknown) & self._owed, page.changes, page.upto))
+        self._page_token = page.next_page_token
+        self._following = page.next_page_token is not None
+
+    def history_expired(self) -> None:
+        """Gmail forgot what lies behind the cursor: everything is listed again."""
+        self._calling = False
+        self._pages.clear()
+        self._start_full()
+
+    def fetched(self, landed: Collection[int], gone: Collection[int], size_bytes: int) -> None:
+        """These are held for a segment; those Gmail has no longer."""
+        self._out.difference_update(landed, gone)
+        self._held.update(landed)
+        if self._phase is not Phase.REVOKED:
+            self._error = None
+        for message_id in gone:
+            self._release(message_id)
+        self.progress.fetched += len(landed)
+        self.progress.fetched_bytes += size_bytes
+
+    def failed(self, failure: Failure, now: float) -> None:
+        """A message did not arrive: it waits, or is filed when it failed too often or can never succeed."""
+        message_id = failure.message_id
+        self._out.discard(message_id)
+        if not failure.charged:
+            self.progress.throttled += 1
+            self._wait(message_id, now + (failure.retry_after_s or 0.0))
+            return
+        before = self._filed[message_id].attempts if message_id in self._filed else 0
+        attempts = self._attempts.get(message_id, before) + 1
+        self._attempts[message_id] = attempts
+        retry = self._retry_config
+        if failure.retryable and attempts - before < retry.attempts:
+            delay = min(retry.first_delay_s * 2 ** (attempts - before - 1), retry.longest_delay_s)
+            self._wait(message_id, now + max(delay, failure.retry_after_s or 0.0))
+            return
+        delay = min(retry.filed_delay_s * 2 ** min(before // retry.attempts, 10), retry.longest_delay_s)
+        not_before = datetime.fromtimestamp(now + delay, UTC)
+        self._to_file[message_id] = FailedItem(self.user_id, message_id, attempts, failure.error, not_before)
+        self._owed.discard(message_id)
+        self._attempts.pop(message_id, None)
+
+    def returned(self, message_ids: Iterable[int], not_before: float) -> None:
+        """The fetch was never carried out, or what it brought was lost: ask again, without counting it."""
+        for message_id in message_ids:
+            self._out.discard(message_id)
+            self._held.discard(message_id)
+            if message_id in self._owed:
+                self._wait(message_id, not_before)
+
+    def call_failed(self, error: str) -> None:
+        """The pin, list or history call gave nothing; it is due again."""
+        self._calling = False
+        self._error = error
+
+    def revoked(self, error: str) -> None:
+        """Google refuses this mailbox's grant: nothing more is asked for until it is renewed."""
+        self.stop()
+        self._calling = False
+        self._owed = set(self._held)
+        self._out.clear()
+        self._phase, self._error = Phase.REVOKED, error
+
+    def renewed(self) -> None:
+        """The grant is good again."""
+        if self._phase is Phase.REVOKED:
+            self._phase = Phase.NEW if self._cursor is None else Phase.CURRENT
+            self._error = None
+
+    def spent(self, units: int) -> None:
+        """Quota units that calls for this mailbox cost."""
+        self._units += units
+
+    # ---- committed
+
+    def plan(self, landed: Collection[int]) -> MailboxPlan:
+        """What a commit that stores `landed` may say of this mailbox. Changes nothing."""
+        done = self._held & set(landed)
+        owed = self._owed - done
+        cursor, pinned, phase = self._cursor, self._pinned, self._phase
+        pages = tuple(takewhile(lambda page: not page.outstanding & owed, self._pages))
+        cursor = max((page.upto for page in pages if page.upto is not None), default=cursor)
+        quiet = self._finishing and not (owed or self._listing or self._following)
+        ends_listing = quiet and phase is Phase.FULL and pinned is not None
+        synced = quiet and phase is Phase.CURRENT and len(pages) == len(self._pages)
+        if ends_listing:
+            cursor, pinned, phase = pinned, None, Phase.CURRENT
+        return MailboxPlan(
+            update=MailboxUpdate(
+                user_id=self.user_id,
+                phase=phase,
+                cursor=cursor,
+                pinned=pinned,
+                estimate=self._estimate,
+                units=self._units,
+                error=self._error,
+                synced=synced,
+            ),
+            changes=tuple(change for page in pages for change in page.changes),
+            failed=tuple(self._to_file.values()),
+            settled=tuple((self.user_id, message_id) for message_id in self._settled | (done & self._filed.keys())),
+            landed=frozenset(done),
+            pages=pages,
+            ends_listing=ends_listing,
+        )
+
+    def says_news(self, plan: MailboxPlan) -> bool:
+        """Whether the plan is worth a transaction of its own (units alone are not)."""
+        update = plan.update
+        recorded = (update.phase, update.cursor, update.pinned, update.estimate, update.error)
+        news = plan.changes or plan.failed or plan.settled or update.synced
+        return recorded != self._recorded or bool(news)
+
+    def committed(self, plan: MailboxPlan) -> None:
+        """The plan is in Postgres."""
+        update = plan.update
+        self._recorded = (update.phase, update.cursor, update.pinned, update.estimate, update.error)
+        self._units -= update.units
+        self._held -= plan.landed
+        self._owed -= plan.landed
+        for _, message_id in plan.settled:
+            self._filed.pop(message_id, None)
+            self._settled.discard(message_id)
+        for message_id in plan.landed:
+            self._attempts.pop(message_id, None)
+        for item in plan.failed:
+            self._filed[item.message_id] = item
+            if self._to_file.get(item.message_id) is item:
+                del self._to_file[item.message_id]
+        while self._pages and self._pages[0] in plan.pages:
+            self._pages.popleft()
+        if self._phase is Phase.REVOKED:
+            return
+        self._cursor = update.cursor
+        if plan.ends_listing and self._phase is Phase.FULL:
+            self._phase, self._pinned = Phase.CURRENT, None
+            if self._mode is not None:
+                self._follow()
+        if update.synced:
+            self._finishing = False
+            self._mode = None
+
+    def begin_again(self, now: float) -> bool:
+        """Begin the round that was asked for while another was under way; False when there is none."""
+        if self._mode is not None or self._again is None:
+            return False
+        mode, self._again = self._again, None
+        self._begin(mode, now)
+        return True
+
+    def due_at(self) -> float | None:
+        """When a filed message should be tried again (seconds since 1970)."""
+        return min((item.not_before.timestamp() for item in self._filed.values()), default=None)
+
+    # ---- helpers
+
+    def _begin(self, mode: Mode, now: float) -> None:
+        self._mode = mode
+        self._error = None
+        self._finishing = True
+        due = [key for key, item in self._filed.items() if item.not_before.timestamp() <= now]
+        self._owe(due)
+        if mode is Mode.FULL:
+            self._start_full()
+        else:
+            self._follow()
+
+    def _start_full(self) -> None:
+        # A pin that a stopped or crashed full sync left is older than a new one: following from it sees more.
+        self._mode = Mode.FULL
+        self._phase, self._page_token = Phase.FULL, None
+        self._listing, self._following = True, False
+
+    def _follow(self) -> None:
+        assert self._cursor is not None
+        self._start, self._page_token = self._cursor, None
+        self._following = True
+
+    def _unfiled(self, message_ids: Iterable[int]) -> Iterable[int]:
+        """Without those that are filed as failed: they have their own time."""
+        return (key for key in message_ids if key not in self._filed and key not in self._to_file)
+
+    def _owe(self, message_ids: Iterable[int]) -> None:
+        for message_id in message_ids:
+            if message_id not in self._owed:
+                self._owed.add(message_id)
+                self._todo.append(message_id)
+                self.progress.listed += 1
+
+    def _wait(self, message_id: int, not_before: float) -> None:
+        if self._mode is None:
+            self._owed.discard(message_id)  # told to stop: the next round lists it again
+        else:
+            heapq.heappush(self._waiting, (not_before, message_id))
+
+    def _wake(self, now: float) -> None:
+        while self._waiting and self._waiting[0][0] <= now:
+            self._todo.append(heapq.heappop(self._waiting)[1])
+
+    def _release(self, message_id: int) -> None:
+        self._owed.discard(message_id)
+        self._attempts.pop(message_id, None)
+        if message_id in self._filed:
+            self._settled.add(message_id)

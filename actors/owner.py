@@ -1,0 +1,308 @@
+"""The shell around a shard's decisions: holds the lease, carries decisions out, tells the shard what became of them.
+
+One process owns a shard at a time (storage/leases.py). An owner that lost its lease stops at once; what it had not
+committed is the next owner's to do. Blocking work runs in threads, so that one slow call never stalls the others.
+"""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from actors.config import BackupConfig
+from actors.conversion import changed, fetched
+from actors.decisions import (
+    Call,
+    CallFailed,
+    CommitNow,
+    Decision,
+    Fetch,
+    Listed,
+    ListPage,
+    Mode,
+    Outcome,
+    Pin,
+    Pinned,
+    Write,
+    Written,
+)
+from actors.quota import ShardQuota
+from actors.shard import Shard
+from actors.tokens import Tokens
+from actors.work import Work, WorkLost
+from jobs.gmail.errors import GrantRevoked, HistoryExpired, TokenRejected
+from storage import leases
+from storage.blobs import LocalBlobs
+from storage.catalog import AlreadyStored, Catalog
+from storage.control import Control
+from storage.errors import BackupError
+from storage.leases import LeaseLost
+from storage.records import User
+from storage.sweep import sweep
+
+_LOG = logging.getLogger(__name__)
+
+#: Seconds between two questions to the quota broker while calls wait for the project's units.
+_LEASE_EVERY_S = 0.1
+#: Seconds between two sweeps of orphan files.
+_SWEEP_EVERY_S = 3600.0
+
+
+class Broker(Protocol):
+    """The project's quota."""
+
+    async def lease(self, units: float) -> float:
+        """Units granted, at most `units`."""
+
+
+class ShardOwner:
+    """Owns one shard for as long as its lease holds."""
+
+    def __init__(
+        self,
+        shard_id: int,
+        config: BackupConfig,
+        work: Work,
+        broker: Broker,
+        control: Control,
+        catalog: Catalog,
+        blobs: LocalBlobs,
+        tokens: Tokens,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Opens nothing; `start` does. `clock`: seconds since 1970."""
+        self._shard_id, self._config, self._clock = shard_id, config, clock
+        self._work, self._broker, self._tokens = work, broker, tokens
+        self._control, self._catalog, self._blobs = control, catalog, blobs
+        self._quota = ShardQuota(config.gmail)
+        self._shard: Shard | None = None
+        self._news = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.failure: BackupError | None = None
+
+    async def start(self) -> list[str]:
+        """Take the lease, sweep what a crash left, take on the shard's mailboxes, begin to work.
+
+        Returns:
+            The orphan files that were swept.
+
+        Raises:
+            LeaseHeld, DatabaseUnreachable.
+        """
+        owner = f"{self._config.cluster}/{uuid.uuid4().hex}"
+        ttl_s = self._config.shard.lease_s
+        engine = self._catalog.engine
+        lease = await asyncio.to_thread(leases.acquire, engine, self._shard_id, owner, self._config.cluster, ttl_s)
+        shard = Shard(lease, self._config.shard, self._config.archive, self._quota)
+        swept = await self._sweep(shard)
+        failed = await asyncio.to_thread(self._catalog.failed, self._shard_id)
+        for record in await asyncio.to_thread(self._catalog.mailboxes, self._shard_id):
+            own = [item for item in failed if item.user_id == record.user_id]
+            shard.open(record, own, self._clock())
+        self._shard = shard
+        for loop in (self._run(shard), self._keep_lease(shard), self._keep_swept(shard)):
+            self._spawn(self._guarded(loop))
+        return swept
+
+    async def close(self) -> None:
+        """Stop working and let the lease go; what is not committed is left to the next owner."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._shard is not None:
+            await asyncio.to_thread(leases.release, self._catalog.engine, self._shard.lease)
+            self._shard = None
+
+    async def request(self, user: User, mode: Mode) -> None:
+        """Begin a sync of a mailbox of this shard; it is taken on if it is new.
+
+        Raises:
+            LeaseLost: this owner has ended; ask again, another one answers.
+        """
+        shard = self._live()
+        record = await asyncio.to_thread(self._catalog.open_mailbox, self._shard_id, user.user_id, user.email)
+        shard.open(record, (), self._clock())
+        shard.request(user.user_id, mode, self._clock())
+        self._news.set()
+
+    async def stop_mailbox(self, user_id: int) -> None:
+        """Ask Gmail for nothing more for a mailbox until the next request."""
+        shard = self._live()
+        if shard.mailbox(user_id) is not None:
+            shard.stop(user_id)
+            self._news.set()
+
+    def status(self, user_id: int) -> dict[str, Any] | None:
+        """What this owner is doing for a mailbox: {phase, active, estimate, error, fetched, …}; None: nothing."""
+        mailbox = self._live().mailbox(user_id)
+        if mailbox is None:
+            return None
+        progress = mailbox.progress
+        return {
+            "phase": mailbox.phase.value,
+            "active": mailbox.active,
+            "estimate": mailbox.estimate,
+            "error": mailbox.error,
+            "listed": progress.listed,
+            "fetched": progress.fetched,
+            "fetched_bytes": progress.fetched_bytes,
+            "throttled": progress.throttled,
+        }
+
+    # ---- loops
+
+    async def _run(self, shard: Shard) -> None:
+        while True:
+            now = self._clock()
+            for decision in shard.decide(now):
+                self._spawn(self._guarded(self._carry_out(shard, decision)))
+            if (units := self._quota.wanted()) > 0:
+                self._quota.granted(await self._broker.lease(units))
+                if self._quota.wanted() == 0:
+                    continue
+            wake_at = shard.wake_at(now)
+            timeout = None if wake_at is None else max(wake_at - self._clock(), 0.0)
+            if self._quota.wanted() > 0:
+                timeout = min(timeout or _LEASE_EVERY_S, _LEASE_EVERY_S)
+            try:
+                await asyncio.wait_for(self._news.wait(), timeout)
+            except TimeoutError:
+                continue
+            self._news.clear()
+
+    async def _keep_lease(self, shard: Shard) -> None:
+        ttl_s = self._config.shard.lease_s
+        while True:
+            await asyncio.sleep(ttl_s / 3)
+            try:
+                await asyncio.to_thread(leases.renew, self._catalog.engine, shard.lease, ttl_s)
+            except LeaseLost:
+                raise
+            except BackupError as exc:  # commits are fenced: a late renewal risks nothing
+                _LOG.warning("Shard %d could not renew its lease: %s", self._shard_id, exc)
+
+    async def _keep_swept(self, shard: Shard) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_EVERY_S)
+            await self._sweep(shard)
+
+    async def _sweep(self, shard: Shard) -> list[str]:
+        grace_s = self._config.archive.orphan_grace_s
+        return await asyncio.to_thread(sweep, self._blobs, self._catalog, shard.lease, self._clock(), grace_s)
+
+    # ---- decisions
+
+    async def _carry_out(self, shard: Shard, decision: Decision) -> None:
+        if isinstance(decision, Write):
+            await self._write(shard, decision)
+        elif isinstance(decision, CommitNow):
+            await self._commit(shard, decision)
+        else:
+            shard.told(decision, await self._call(shard, decision), self._clock())
+        self._news.set()
+
+    async def _call(self, shard: Shard, call: Call) -> Outcome:
+        mailbox = shard.mailbox(call.user_id)
+        assert mailbox is not None
+        token = None
+        try:
+            token = await self._tokens.get(call.user_id, mailbox.email)
+            if isinstance(call, Fetch):
+                return fetched(*await self._work.fetch(token, call.user_id, call.message_ids))
+            if isinstance(call, Pin):
+                profile, labels = await self._work.pin(token)
+                rows = [(label.id, label.name, label.type) for label in labels]
+                await asyncio.to_thread(self._catalog.save_labels, call.user_id, rows)
+                return Pinned(profile.history_id, profile.messages_total)
+            if isinstance(call, ListPage):
+                page = await self._work.list_page(token, call.page_token)
+                unknown = await asyncio.to_thread(self._catalog.unknown, call.user_id, page.ids)
+                return Listed(tuple(unknown), page.next_page_token)
+            changes = await self._work.history(token, call.start, call.page_token)
+            return await asyncio.to_thread(
+                changed, call.user_id, changes, lambda ids: self._catalog.unknown(call.user_id, ids)
+            )
+        except HistoryExpired as exc:
+            return CallFailed(str(exc), self._quota.cost(call), history_expired=True)
+        except GrantRevoked as exc:
+            return CallFailed(str(exc), revoked=True)
+        except BackupError as exc:
+            if isinstance(exc, TokenRejected) and token is not None:
+                self._tokens.reject(call.user_id, token)
+            return CallFailed(str(exc), self._quota.cost(call), retry_after_s=getattr(exc, "retry_after_s", None))
+
+    async def _write(self, shard: Shard, write: Write) -> None:
+        references = [held.reference for held in write.batches]
+        lease = shard.lease
+        try:
+            manifest, index = await self._work.write_segment(lease.shard_id, lease.epoch, references, write.skip)
+        except BackupError as exc:
+            _LOG.warning("Shard %d could not write a segment: %s", self._shard_id, exc)
+            lost = isinstance(exc, WorkLost) and exc.mail_lost
+            shard.write_failed(write, lost, self._clock())
+        else:
+            shard.written(Written(write, manifest, index))
+
+    async def _commit(self, shard: Shard, decision: CommitNow) -> None:
+        try:
+            index = None
+            if decision.plan.segment is not None and decision.written is not None:
+                index = await self._work.table(decision.written.index)
+            await asyncio.to_thread(self._catalog.commit, decision.plan, index)
+        except LeaseLost:
+            raise
+        except AlreadyStored as exc:
+            shard.commit_failed(self._clock(), exc.keys)
+        except WorkLost as exc:
+            _LOG.warning("Shard %d writes a segment again: %s", self._shard_id, exc)
+            shard.commit_failed(self._clock(), frozenset())
+        except BackupError as exc:
+            _LOG.warning("Shard %d repeats a commit: %s", self._shard_id, exc)
+            shard.commit_failed(self._clock())
+        else:
+            shard.committed()
+
+    # ---- tasks
+
+    def _live(self) -> Shard:
+        if self.failure is not None:
+            raise self.failure
+        if self._shard is None:
+            raise LeaseLost(self._shard_id, 0)
+        return self._shard
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Whatever escapes ends this owner: it must not go on with a shard whose state it does not know."""
+        try:
+            await work
+        except BackupError as exc:
+            self._end(exc)
+        except Exception as exc:  # noqa: BLE001 - a defect of ours must end the owner, loudly
+            _LOG.exception("Shard %d ends on a defect", self._shard_id)
+            self._end(OwnerFailed(self._shard_id, repr(exc)))
+
+    def _end(self, failure: BackupError) -> None:
+        if self.failure is None:
+            self.failure = failure
+            _LOG.error("Shard %d ends: %s", self._shard_id, failure)
+        for task in list(self._tasks):
+            if task is not asyncio.current_task():
+                task.cancel()
+
+
+class OwnerFailed(BackupError):
+    """The owner of a shard ended on a defect. Its replacement goes on from the last commit; report the defect."""
+
+    def __init__(self, shard_id: int, reason: str) -> None:
+        super().__init__(shard_id, reason)
+        self.shard_id, self.reason = shard_id, reason
+
+    def __str__(self) -> str:
+        return f"The owner of shard {self.shard_id} ended ({self.reason}): see its log; a new one takes over."

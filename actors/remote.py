@@ -1,0 +1,236 @@
+"""Shards and the quota broker as Ray actors, and the work of shards as Ray tasks. The only file of actors/ with Ray.
+
+Actors are detached, named and alone of their name in the namespace; they restart for ever, and whatever must survive
+is in Postgres before it is in an actor. Methods are safe to repeat; Ray retries none of them.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import ray
+from pydantic import SecretStr
+from ray.actor import ActorHandle
+from ray.exceptions import GetTimeoutError, RayError
+from storage.sealing import Keyring, Sealer
+
+from actors.config import BackupConfig
+from actors.decisions import Mode
+from actors.owner import ShardOwner
+from actors.quota import QuotaBroker
+from actors.tokens import Tokens
+from actors.work import WorkLost
+from jobs import tasks
+from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile
+from jobs.intake import FetchReceipt
+from storage.blobs import open_blobs
+from storage.catalog import Catalog
+from storage.control import Control
+from storage.databases import Databases
+from storage.errors import BackupError
+from storage.records import SegmentManifest, User
+
+NAMESPACE = "gbm"
+
+_LOG = logging.getLogger(__name__)
+
+
+class ShardUnavailable(BackupError):
+    """The owner of a shard does not answer. It is being replaced: ask again in a moment."""
+
+    def __init__(self, shard_id: int, reason: str) -> None:
+        super().__init__(shard_id, reason)
+        self.shard_id, self.reason = shard_id, reason
+
+    def __str__(self) -> str:
+        return f"The owner of shard {self.shard_id} does not answer ({self.reason}): ask again in a moment."
+
+
+class RayWork:
+    """`actors.work.Work` done by Ray tasks; a reference is an object reference."""
+
+    def __init__(self, config: BackupConfig) -> None:
+        self._gmail, self._archive = ray.put(config.gmail), ray.put(config.archive)
+
+    async def pin(self, token: SecretStr) -> tuple[Profile, list[Label]]:
+        answer: tuple[Profile, list[Label]] = await _answer(tasks.pin.remote(self._gmail, token))
+        return answer
+
+    async def list_page(self, token: SecretStr, page_token: str | None) -> MessagePage:
+        answer: MessagePage = await _answer(tasks.list_page.remote(self._gmail, token, page_token))
+        return answer
+
+    async def history(self, token: SecretStr, start: int, page_token: str | None) -> HistoryPage:
+        answer: HistoryPage = await _answer(tasks.history.remote(self._gmail, token, start, page_token))
+        return answer
+
+    async def fetch(self, token: SecretStr, user_id: int, message_ids: Sequence[int]) -> tuple[FetchReceipt, object]:
+        receipt, mail = tasks.fetch.remote(self._gmail, token, user_id, message_ids)
+        return await _answer(receipt), mail
+
+    async def write_segment(
+        self, shard_id: int, epoch: int, references: Sequence[object], skip: frozenset[tuple[int, int]]
+    ) -> tuple[SegmentManifest | None, object]:
+        manifest, index = tasks.write_segment.remote(self._archive, shard_id, epoch, skip, *references)
+        return await _answer(manifest), index
+
+    async def table(self, reference: object) -> pa.Table:
+        return await _answer(reference)
+
+
+class RayBroker:
+    """The one quota broker, asked for the project's units."""
+
+    def __init__(self, handle: ActorHandle) -> None:
+        self._handle = handle
+
+    async def lease(self, units: float) -> float:
+        """Units granted; none while the broker restarts."""
+        try:
+            granted: float = await self._handle.lease.remote(units)
+        except RayError as exc:
+            _LOG.warning("The quota broker does not answer: %s", exc)
+            return 0.0
+        return granted
+
+
+class _BrokerHost:
+    """A quota broker in a process of its own."""
+
+    def __init__(self, config: BackupConfig, shards: int) -> None:
+        self._broker = QuotaBroker(config.gmail, shards, time.time())
+
+    async def lease(self, units: float) -> float:
+        return self._broker.lease(units, time.time())
+
+
+class _ShardHost:
+    """A shard's owner in a process of its own. An owner that failed is replaced by a new one at the next call."""
+
+    def __init__(self, shard_id: int, database: int, config: BackupConfig, broker: ActorHandle) -> None:
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+        self._shard_id, self._config = shard_id, config
+        databases = Databases(config.postgres, application=f"gbm shard {shard_id}")
+        self._control = Control(databases.control)
+        self._catalog = Catalog(databases.shard_database(database))
+        self._work, self._broker = RayWork(config), RayBroker(broker)
+        self._sealer = Sealer(Keyring.of(config.keys))
+        self._owner: ShardOwner | None = None
+        self._starting = asyncio.Lock()
+
+    async def ping(self) -> list[str]:
+        """Make sure that the shard is owned and works; the orphan files that were swept on the way."""
+        return (await self._live())[1]
+
+    async def request(self, user: User, mode: Mode) -> None:
+        await (await self._live())[0].request(user, mode)
+
+    async def stop_mailbox(self, user_id: int) -> None:
+        await (await self._live())[0].stop_mailbox(user_id)
+
+    async def status(self, user_id: int) -> dict[str, Any] | None:
+        return (await self._live())[0].status(user_id)
+
+    async def close(self) -> None:
+        """Give the lease up; the process is about to end."""
+        async with self._starting:
+            if self._owner is not None:
+                await self._owner.close()
+                self._owner = None
+
+    async def _live(self) -> tuple[ShardOwner, list[str]]:
+        async with self._starting:
+            if self._owner is not None and self._owner.failure is None:
+                return self._owner, []
+            config = self._config
+            owner = ShardOwner(
+                self._shard_id,
+                config,
+                self._work,
+                self._broker,
+                self._control,
+                self._catalog,
+                open_blobs(config.archive.uri),
+                Tokens(self._control, self._sealer, config.gmail),
+            )
+            swept = await owner.start()
+            self._owner = owner
+            return owner, swept
+
+
+_BrokerActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)(_BrokerHost)
+_ShardActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0, max_pending_calls=10_000)(_ShardHost)
+
+
+def start_broker(config: BackupConfig, shards: int) -> ActorHandle:
+    """The one quota broker, started if need be."""
+    return _BrokerActor.options(name="quota", namespace=NAMESPACE, get_if_exists=True, lifetime="detached").remote(
+        config, shards
+    )
+
+
+def start_shard(shard_id: int, database: int, config: BackupConfig, broker: ActorHandle) -> ActorHandle:
+    """The one live owner of a shard, started if need be. It works from its first `ping` on."""
+    return _ShardActor.options(
+        name=f"shard:{shard_id}", namespace=NAMESPACE, get_if_exists=True, lifetime="detached"
+    ).remote(shard_id, database, config, broker)
+
+
+class ShardClient:
+    """Calls the owners of shards by name, from anywhere in the cluster."""
+
+    def __init__(self, timeout_s: float = 10.0) -> None:
+        self._timeout_s = timeout_s
+
+    async def request(self, user: User, mode: Mode) -> None:
+        """Begin a sync of a mailbox.
+
+        Raises:
+            ShardUnavailable, and whatever the owner raises.
+        """
+        await self._call(user.shard_id, "request", user, mode)
+
+    async def stop(self, user: User) -> None:
+        """Stop a mailbox's sync until the next request."""
+        await self._call(user.shard_id, "stop_mailbox", user.user_id)
+
+    async def status(self, user: User) -> dict[str, Any] | None:
+        """What the owner is doing for a mailbox; None when it has not taken it on."""
+        answer: dict[str, Any] | None = await self._call(user.shard_id, "status", user.user_id)
+        return answer
+
+    async def ping(self, shard_id: int) -> list[str]:
+        """Make sure that a shard is owned; the orphan files that were swept on the way."""
+        swept: list[str] = await self._call(shard_id, "ping")
+        return swept
+
+    async def close(self, shard_id: int) -> None:
+        """Have the owner give its lease up."""
+        await self._call(shard_id, "close")
+
+    async def _call(self, shard_id: int, method: str, *arguments: object) -> Any:
+        try:
+            handle = ray.get_actor(f"shard:{shard_id}", namespace=NAMESPACE)
+            return await asyncio.wait_for(getattr(handle, method).remote(*arguments), self._timeout_s)
+        except BackupError:
+            raise
+        except (RayError, GetTimeoutError, TimeoutError, ValueError) as exc:
+            cause = getattr(exc, "cause", None)
+            if isinstance(cause, BackupError):
+                raise cause from exc
+            raise ShardUnavailable(shard_id, type(exc).__name__) from exc
+
+
+async def _answer(reference: object) -> Any:
+    """What a task returned; its expected errors are raised."""
+    try:
+        answer = await reference  # type: ignore[misc]
+    except RayError as exc:
+        lost = not isinstance(exc, ray.exceptions.RayTaskError)
+        raise WorkLost(f"{type(exc).__name__}: {str(exc).strip().splitlines()[-1][:200]}", lost) from exc
+    if isinstance(answer, BackupError):
+        raise answer
+    return answer

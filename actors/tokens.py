@@ -1,0 +1,68 @@
+"""Access tokens, one per mailbox, refreshed shortly before they expire and shared by all of its tasks.
+
+Holds the only opened credentials of a shard, in memory, for as long as a refresh takes.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from pydantic import SecretStr
+from storage.sealing import Sealer
+
+from jobs.gmail.config import GmailConfig
+from jobs.gmail.credentials import AccessToken, AuthorizedUser, refresh
+from jobs.gmail.errors import GrantRevoked
+from storage.control import Control
+
+#: A token this close to its end is refreshed first: a fetch under way must not outlive it.
+_MARGIN = timedelta(minutes=5)
+
+
+def credentials_context(user_id: int) -> str:
+    """What a sealed grant is bound to."""
+    return f"credentials:{user_id}"
+
+
+class Tokens:
+    """The access tokens of a shard's mailboxes."""
+
+    def __init__(
+        self,
+        control: Control,
+        sealer: Sealer,
+        config: GmailConfig,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._control, self._sealer, self._config, self._now = control, sealer, config, now
+        self._tokens: dict[int, tuple[AccessToken, datetime]] = {}  # with the moment to refresh it
+        self._locks: dict[int, asyncio.Lock] = {}
+
+    async def get(self, user_id: int, email: str) -> SecretStr:
+        """A token that is good for a while.
+
+        Raises:
+            GrantRevoked: no credentials, or Google refuses them.
+            GmailError, DatabaseUnreachable, and storage.sealing's errors.
+        """
+        async with self._locks.setdefault(user_id, asyncio.Lock()):
+            known = self._tokens.get(user_id)
+            if known is None or known[1] <= self._now():
+                asked = self._now()
+                token = await asyncio.to_thread(self._refresh, user_id, email)
+                early = min(_MARGIN, (token.expires_at - asked) / 2)
+                known = self._tokens[user_id] = token, token.expires_at - early
+            return known[0].token
+
+    def reject(self, user_id: int, token: SecretStr) -> None:
+        """Gmail refused this token: the next call gets a new one."""
+        known = self._tokens.get(user_id)
+        if known is not None and known[0].token == token:
+            del self._tokens[user_id]
+
+    def _refresh(self, user_id: int, email: str) -> AccessToken:
+        sealed = self._control.credentials(user_id)
+        if sealed is None:
+            raise GrantRevoked(email)
+        content = self._sealer.open(sealed, credentials_context(user_id))
+        return refresh(AuthorizedUser.parse(email, content), self._config, self._now())

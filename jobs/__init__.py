@@ -1,0 +1,1 @@
+"""Stateless work: the Gmail client, MIME, fetch, process."""

@@ -1,0 +1,88 @@
+"""Turns fetched mail into a segment: parses every message, writes the files. Commits nothing.
+
+One message that cannot be parsed never fails its segment: the parser records defects and goes on.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import pyarrow as pa
+
+from jobs.mime.message import ParsedMessage
+from jobs.mime.parser import parse
+from storage import segment
+from storage.blobs import open_blobs
+from storage.config import ArchiveConfig
+from storage.records import SegmentManifest
+from storage.schemas import MESSAGES
+
+#: Column of schemas.MESSAGES -> what of a parsed message fills it.
+_COLUMNS: Mapping[str, Callable[[ParsedMessage], object]] = {
+    "date": lambda message: message.date,
+    "from_name": lambda message: message.from_name,
+    "from_address": lambda message: message.from_address,
+    "from": lambda message: message.from_,
+    "to": lambda message: message.to,
+    "cc": lambda message: message.cc,
+    "bcc": lambda message: message.bcc,
+    "reply_to": lambda message: message.reply_to,
+    "subject": lambda message: message.subject,
+    "rfc822_message_id": lambda message: message.message_id_header,
+    "in_reply_to": lambda message: message.in_reply_to,
+    "references": lambda message: message.references,
+    "list_id": lambda message: message.list_id,
+    "headers": lambda message: [{"name": name, "value": value} for name, value in message.headers],
+    "text": lambda message: message.text,
+    "has_html": lambda message: message.has_html,
+    "attachments": lambda message: [
+        {
+            "part": part.part,
+            "filename": part.filename,
+            "content_type": part.content_type,
+            "size_bytes": part.size_bytes,
+            "sha256": part.sha256,
+            "inline": part.inline,
+            "content_id": part.content_id,
+        }
+        for part in message.attachments
+    ],
+    "defects": lambda message: message.defects,
+}
+
+
+def write_segment(
+    archive: ArchiveConfig,
+    shard_id: int,
+    epoch: int,
+    tables: Sequence[pa.Table],
+    skip: frozenset[tuple[int, int]] = frozenset(),
+) -> tuple[SegmentManifest | None, pa.Table | None]:
+    """Write one segment of all this mail.
+
+    Args:
+        tables: schemas.FETCHED, of any mailboxes of the shard.
+        skip: (user, message) to leave out.
+
+    Returns:
+        The manifest and the rows for the message index; (None, None) when everything was left out.
+
+    Raises:
+        ArchiveUnusable, OSError: the files could not be written; whatever was is an orphan.
+    """
+    fetched = pa.concat_tables(tables)
+    if skip:
+        keys = zip(fetched["user_id"].to_pylist(), fetched["message_id"].to_pylist(), strict=True)
+        fetched = fetched.filter(pa.array([key not in skip for key in keys]))
+    if fetched.num_rows == 0:
+        return None, None
+    fetched = segment.in_order(fetched)
+    parsed = _parsed([parse(raw.as_buffer().to_pybytes()) for raw in fetched["raw"]])
+    manifest, index = segment.write(open_blobs(archive.uri), archive, shard_id, epoch, fetched, parsed)
+    return manifest, index
+
+
+def _parsed(messages: Sequence[ParsedMessage]) -> pa.Table:
+    columns = {
+        name: pa.array([value(message) for message in messages], MESSAGES.field(name).type)
+        for name, value in _COLUMNS.items()
+    }
+    return pa.table(columns)

@@ -1,0 +1,1 @@
+"""Everything at rest: records, segments, the catalogue, archive queries, sealing."""

@@ -1,0 +1,45 @@
+"""What storage can be told: where Postgres and the archive are, and how large files grow.
+
+Values only; cluster/settings.py reads the environment.
+"""
+
+from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr
+
+
+class PostgresConfig(BaseModel, frozen=True):
+    """One control database and the databases that hold the shards."""
+
+    control_dsn: SecretStr | None = Field(
+        None, description="postgresql:// URL of the control database; unset: embedded PostgreSQL in GBM_HOME"
+    )
+    shard_dsns: tuple[SecretStr, ...] = Field(
+        (),
+        description="URLs of the shard databases; unset: two beside the control database, NAME_shard0 and _shard1",
+    )
+    binaries: str = Field(
+        "auto", pattern="^(auto|path|wheel)$", description="where the embedded server's binaries come from"
+    )
+    run_as: str | None = Field(
+        None, description="account of the embedded server when started as root; unset: postgres, else nobody"
+    )
+    pool_size: PositiveInt = Field(4, description="connections per process and database")
+    connect_timeout_s: PositiveInt = Field(5, description="seconds until an unreachable server is an error")
+    statement_timeout_s: PositiveFloat = Field(60.0, description="seconds until a statement is cancelled")
+
+
+class ArchiveConfig(BaseModel, frozen=True):
+    """Where segments lie and when a shard writes one."""
+
+    uri: str = Field("", description="file:///… of the archive; unset: GBM_HOME/archive")
+    segment_bytes: PositiveInt = Field(16 << 20, description="raw bytes of mail after which a shard writes a segment")
+    segment_messages: PositiveInt = Field(4000, description="messages after which a shard writes a segment")
+    segment_age_s: PositiveFloat = Field(
+        2.0, description="seconds after which a shard writes what it has, however little"
+    )
+    frame_bytes: PositiveInt = Field(
+        512 << 10, ge=64 << 10, le=1 << 20, description="raw bytes per zstd frame: what one read decompresses"
+    )
+    zstd_level: PositiveInt = Field(3, le=19, description="zstd level of raw frames and Parquet pages")
+    orphan_grace_s: NonNegativeFloat = Field(
+        3600.0, description="age at which an uncommitted file of the present owner counts as an orphan"
+    )

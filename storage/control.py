@@ -1,0 +1,173 @@
+"""The control database: users and their shards, sealed credentials, API keys, tokens, signing keys.
+
+The only module that reads or writes it. Blocking: call it from a thread.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine, text
+
+from storage.databases import transaction
+from storage.errors import BackupError
+from storage.queries import query
+from storage.records import User
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key as it is stored: the secret is not."""
+
+    key_id: str
+    user_id: int
+    email: str
+    role: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a secret speaks for."""
+
+    user_id: int
+    email: str
+    shard_id: int
+    role: str
+
+
+class UnknownUser(BackupError):
+    """Nobody has this address here. Check its spelling, or add the account."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(email)
+        self.email = email
+
+    def __str__(self) -> str:
+        return f"{self.email} is not backed up here: see `gbm accounts list`, or add it with `gbm accounts add`."
+
+
+class Control:
+    """Reads and writes the control database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add_user(self, email: str) -> User:
+        """Register a mailbox on the least loaded shard; one that is known keeps its shard (and is back if removed)."""
+        with transaction(self._engine) as connection:
+            row = connection.execute(query("user_add"), {"email": email.lower()}).one()
+            return User(*row)
+
+    def user(self, email: str) -> User:
+        """The mailbox of an address.
+
+        Raises:
+            UnknownUser.
+        """
+        with transaction(self._engine) as connection:
+            row = connection.execute(query("user_by_email"), {"email": email.lower()}).first()
+        if row is None:
+            raise UnknownUser(email)
+        return User(*row)
+
+    def users(self, shard_id: int | None = None) -> list[User]:
+        """All mailboxes (of a shard) that are backed up, by address."""
+        with transaction(self._engine) as connection:
+            return [User(*row) for row in connection.execute(query("users"), {"shard_id": shard_id})]
+
+    def remove_user(self, user_id: int) -> None:
+        """Back a mailbox up no more and forget its credentials. Its mail stays."""
+        with transaction(self._engine) as connection:
+            connection.execute(query("user_remove"), {"user_id": user_id})
+            connection.execute(text("DELETE FROM credentials WHERE user_id = :user_id"), {"user_id": user_id})
+
+    def shards(self) -> dict[int, int]:
+        """Every shard and the index of its database."""
+        with transaction(self._engine) as connection:
+            rows = connection.execute(text("SELECT shard_id, database FROM shards ORDER BY shard_id"))
+            return {row.shard_id: row.database for row in rows}
+
+    def save_credentials(self, user_id: int, sealed: bytes) -> None:
+        """Keep a mailbox's sealed credentials, replacing older ones."""
+        with transaction(self._engine) as connection:
+            connection.execute(query("credentials_save"), {"user_id": user_id, "sealed": sealed})
+
+    def credentials(self, user_id: int) -> bytes | None:
+        """A mailbox's sealed credentials."""
+        with transaction(self._engine) as connection:
+            statement = text("SELECT sealed FROM credentials WHERE user_id = :user_id")
+            sealed: bytes | None = connection.execute(statement, {"user_id": user_id}).scalar()
+            return sealed
+
+    def save_key(self, key_id: str, user_id: int, role: str, secret_hash: bytes, expires_at: datetime | None) -> None:
+        """Record an API key by its SHA-256."""
+        values = {
+            "key_id": key_id,
+            "user_id": user_id,
+            "role": role,
+            "secret_hash": secret_hash,
+            "expires_at": expires_at,
+        }
+        with transaction(self._engine) as connection:
+            connection.execute(query("api_key_save"), values)
+
+    def keys(self, user_id: int | None = None) -> list[ApiKey]:
+        """All API keys (of a user), oldest first."""
+        with transaction(self._engine) as connection:
+            return [ApiKey(*row) for row in connection.execute(query("api_keys"), {"user_id": user_id})]
+
+    def revoke_key(self, key_id: str) -> bool:
+        """End an API key and every refresh token that it gave. False when there is no such live key."""
+        with transaction(self._engine) as connection:
+            done = connection.execute(query("api_key_revoke"), {"key_id": key_id}).rowcount == 1
+            statement = text("DELETE FROM refresh_tokens WHERE key_id = :key_id")
+            connection.execute(statement, {"key_id": key_id})
+            return done
+
+    def principal_of_key(self, key_id: str, secret_hash: bytes) -> Principal | None:
+        """Who a live API key speaks for; None when it is unknown, expired or revoked."""
+        with transaction(self._engine) as connection:
+            values = {"key_id": key_id, "secret_hash": secret_hash}
+            row = connection.execute(query("api_key_principal"), values).first()
+            return Principal(*row) if row else None
+
+    def save_refresh_token(
+        self, token_hash: bytes, family: str, principal: Principal, key_id: str | None, ttl_s: float
+    ) -> None:
+        """Record a refresh token by its SHA-256."""
+        values = {
+            "token_hash": token_hash,
+            "family": family,
+            "user_id": principal.user_id,
+            "role": principal.role,
+            "key_id": key_id,
+            "ttl_s": ttl_s,
+        }
+        with transaction(self._engine) as connection:
+            connection.execute(query("refresh_token_save"), values)
+
+    def use_refresh_token(self, token_hash: bytes) -> tuple[Principal, str, str | None] | None:
+        """Use a refresh token up: (who, family, key id), or None when it is worth nothing.
+
+        A token that was used before was stolen from somebody: its whole family ends.
+        """
+        with transaction(self._engine) as connection:
+            row = connection.execute(query("refresh_token_use"), {"token_hash": token_hash}).first()
+            if row is None:
+                connection.execute(query("refresh_family_end"), {"token_hash": token_hash})
+                return None
+            return Principal(*row[:4]), str(row.family), row.key_id
+
+    def signing_keys(self) -> list[tuple[str, bytes]]:
+        """(kid, sealed private key), newest first."""
+        with transaction(self._engine) as connection:
+            statement = text("SELECT kid, sealed FROM signing_keys ORDER BY created_at DESC, kid")
+            return [(row.kid, row.sealed) for row in connection.execute(statement)]
+
+    def add_first_signing_key(self, kid: str, sealed: bytes) -> None:
+        """Keep a signing key unless there is one; of several callers at once, one wins."""
+        with transaction(self._engine) as connection:
+            connection.execute(text("LOCK TABLE signing_keys IN EXCLUSIVE MODE"))
+            connection.execute(query("signing_key_first"), {"kid": kid, "sealed": sealed})

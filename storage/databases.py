@@ -1,0 +1,137 @@
+"""Open connections to the control database and the shard databases, once per process.
+
+Every engine pools, checks a connection before use, limits its statements' time and names itself to Postgres.
+A server that cannot be reached is one sentence (`DatabaseUnreachable`), never a driver's traceback.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
+
+from storage.config import PostgresConfig
+from storage.errors import BackupError
+
+#: Shard databases beside the control database when none are named.
+DEFAULT_SHARD_DATABASES = 2
+
+
+class DatabaseUnreachable(BackupError):
+    """Postgres did not answer. Start it, or correct its DSN, and try again."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(where, reason)
+        self.where, self.reason = where, reason
+
+    def __str__(self) -> str:
+        return (
+            f"PostgreSQL at {self.where} cannot be reached ({self.reason}): start it, or correct "
+            "GBM_POSTGRES__CONTROL_DSN or GBM_POSTGRES__SHARD_DSNS."
+        )
+
+
+class InvalidDsn(BackupError):
+    """The setting is not a postgresql:// URL. Correct it."""
+
+    def __init__(self, setting: str) -> None:
+        super().__init__(setting)
+        self.setting = setting
+
+    def __str__(self) -> str:
+        return f"{self.setting} is not a URL of the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE: correct it."
+
+
+class Databases:
+    """The control database and the shard databases, by index. Cheap to make: connects on first use."""
+
+    def __init__(self, config: PostgresConfig, application: str = "gbm") -> None:
+        """`config.control_dsn` must be set: the embedded server's when the operator named none."""
+        if config.control_dsn is None:
+            raise InvalidDsn("GBM_POSTGRES__CONTROL_DSN")
+        self._config, self._application = config, application
+        self._control_dsn = _checked(config.control_dsn.get_secret_value(), "GBM_POSTGRES__CONTROL_DSN")
+        named = [_checked(dsn.get_secret_value(), "GBM_POSTGRES__SHARD_DSNS") for dsn in config.shard_dsns]
+        self._shard_dsns = named or [_sibling(self._control_dsn, number) for number in range(DEFAULT_SHARD_DATABASES)]
+        self._shards: dict[int, Engine] = {}
+
+    @property
+    def shard_databases(self) -> int:
+        """How many shard databases there are; indexes run from 0."""
+        return len(self._shard_dsns)
+
+    def dsns(self) -> list[str]:
+        """Control first, then the shard databases in order. Secret: they carry passwords."""
+        return [self._control_dsn, *self._shard_dsns]
+
+    @cached_property
+    def control(self) -> Engine:
+        """The control database."""
+        return self._engine(self._control_dsn)
+
+    def shard_database(self, index: int) -> Engine:
+        """One shard database."""
+        if index not in self._shards:
+            self._shards[index] = self._engine(self._shard_dsns[index])
+        return self._shards[index]
+
+    def close(self) -> None:
+        """Give every connection back."""
+        if "control" in self.__dict__:
+            self.control.dispose()
+        for engine in self._shards.values():
+            engine.dispose()
+
+    def _engine(self, dsn: str) -> Engine:
+        return create_engine(
+            dsn,
+            poolclass=QueuePool,
+            pool_size=self._config.pool_size,
+            max_overflow=0,
+            pool_timeout=self._config.statement_timeout_s,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": self._config.connect_timeout_s,
+                "application_name": self._application,
+                "options": f"-c statement_timeout={int(self._config.statement_timeout_s * 1000)} -c timezone=UTC",
+            },
+        )
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """One transaction: commits at the end of the block, rolls back when it raises.
+
+    Raises:
+        DatabaseUnreachable: no connection, or it was lost. Whether a commit under way took effect is then unknown.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except (OperationalError, PoolTimeout) as exc:
+        reason = str(getattr(exc, "orig", None) or exc).strip().splitlines()
+        raise DatabaseUnreachable(_where(engine), reason[0][:200] if reason else "no answer") from exc
+
+
+def _where(engine: Engine) -> str:
+    url = engine.url
+    host = url.host or url.query.get("host") or "localhost"
+    return f"{host}:{url.port or 5432}/{url.database}"
+
+
+def _checked(dsn: str, setting: str) -> str:
+    try:
+        url = make_url(dsn)
+    except (ArgumentError, ValueError) as exc:
+        raise InvalidDsn(setting) from exc
+    if url.get_backend_name() not in ("postgresql", "postgres") or not url.database:
+        raise InvalidDsn(setting)
+    return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def _sibling(dsn: str, number: int) -> str:
+    url = make_url(dsn)
+    return url.set(database=f"{url.database}_shard{number}").render_as_string(hide_password=False)

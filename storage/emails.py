@@ -1,0 +1,90 @@
+"""What a reader is told of a message, and the position in a list after it."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from storage.errors import BackupError
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A part of a message that is a file. `sha256` is of the decoded bytes, in hex."""
+
+    part: str
+    filename: str
+    content_type: str
+    size_bytes: int
+    sha256: str
+    inline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EmailSummary:
+    """A message as a list shows it. Ids are Gmail's own hex; `date` is Gmail's internal date."""
+
+    id: str
+    thread_id: str
+    date: datetime
+    sender: str
+    to: tuple[str, ...]
+    cc: tuple[str, ...]
+    subject: str
+    snippet: str
+    labels: tuple[str, ...]
+    size_bytes: int
+    has_attachment: bool
+    deleted_at: datetime | None
+    defects: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """A message by itself. `sha256` is of the raw bytes, in hex; `headers` are decoded, in order."""
+
+    summary: EmailSummary
+    text: str
+    headers: tuple[tuple[str, str], ...]
+    attachments: tuple[Attachment, ...]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The place after a message in a list, newest first."""
+
+    received_at: datetime
+    message_id: int
+
+    def encode(self) -> str:
+        """As an opaque token for a client."""
+        milliseconds = round(self.received_at.timestamp() * 1000)
+        return base64.urlsafe_b64encode(f"{milliseconds}:{self.message_id}".encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, token: str) -> "Position":
+        """The position of a token.
+
+        Raises:
+            InvalidCursor.
+        """
+        try:
+            text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode("ascii")
+            milliseconds, message_id = (int(part) for part in text.split(":"))
+            if not -(1 << 63) <= message_id < 1 << 63:
+                raise ValueError(token)
+            return cls(datetime.fromtimestamp(milliseconds / 1000, UTC), message_id)
+        except (ValueError, OverflowError, OSError, binascii.Error) as exc:
+            raise InvalidCursor(token[:80]) from exc
+
+
+class InvalidCursor(BackupError):
+    """The cursor is not one that a list gave. Start from the beginning, without a cursor."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__(token)
+        self.token = token
+
+    def __str__(self) -> str:
+        return "This cursor is not one of ours: start again without it."

@@ -1,0 +1,21 @@
+"""Gmail's message and thread ids: 16 hex digits outside, a signed 64-bit number in Postgres and Parquet."""
+
+_WRAP = 1 << 64
+_LIMIT = 1 << 63
+
+
+def from_hex(text: str) -> int:
+    """The number that a Gmail id spells.
+
+    Raises:
+        ValueError: not 1 to 16 hex digits.
+    """
+    if not 1 <= len(text) <= 16 or not text.isascii() or not text.isalnum():
+        raise ValueError(f"not a Gmail id: {text[:40]!r}")
+    value = int(text, 16)
+    return value - _WRAP if value >= _LIMIT else value
+
+
+def to_hex(value: int) -> str:
+    """Gmail's own spelling: lower case, no leading zeros beyond what Gmail prints (at least one digit)."""
+    return f"{value % _WRAP:x}"

@@ -1,0 +1,152 @@
+"""The raw file of a segment: the exact bytes of its messages, in checksummed zstd frames, with an index.
+
+    zstd frame, zstd frame, ...            the messages back to back: `zstd -dc FILE` gives them all
+    skippable frame                        the index: an Arrow IPC stream (RAW_INDEX), zstd-compressed
+    skippable frame, 16 bytes of payload   the index frame's offset (u64, little endian) and "GBMRAW01"
+
+A skippable frame is one that every zstd decoder passes over (RFC 8878, 3.1.2), so the file stays plain zstd.
+A message lies in one frame; one that is larger than a frame has its own.
+"""
+
+import hashlib
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+import zstandard
+
+from storage.blobs import FileDamaged
+
+RAW_INDEX = pa.schema(
+    [
+        pa.field("user_id", pa.int64(), nullable=False),
+        pa.field("message_id", pa.int64(), nullable=False),
+        pa.field("frame_offset", pa.int64(), nullable=False),
+        pa.field("frame_bytes", pa.int32(), nullable=False),
+        pa.field("raw_offset", pa.int32(), nullable=False),
+        pa.field("size_bytes", pa.int64(), nullable=False),
+        pa.field("sha256", pa.binary(32), nullable=False),
+    ]
+)
+
+_SKIPPABLE = 0x184D2A5B  # RFC 8878 allows 0x184D2A50 to ..5F
+_HEADER = struct.Struct("<II")
+_FOOTER = struct.Struct("<Q8s")
+_MAGIC = b"GBMRAW01"
+#: A frame that says it is larger than this was not written by us (Gmail's largest message is 150 MB).
+_FRAME_LIMIT = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where one message lies in a raw file."""
+
+    frame_offset: int
+    frame_bytes: int
+    raw_offset: int
+    size_bytes: int
+    sha256: bytes
+
+
+class RawWriter:
+    """Collects messages into frames. `locations` is in the order of `add`, complete after `finish`."""
+
+    def __init__(self, frame_bytes: int, zstd_level: int) -> None:
+        self._frame_bytes = frame_bytes
+        self._compressor = zstandard.ZstdCompressor(level=zstd_level, write_checksum=True, write_content_size=True)
+        self._pending: list[tuple[int, int, bytes]] = []  # offset in frame, size, sha256
+        self._buffer = bytearray()
+        self._offset = 0
+        self.chunks: list[bytes] = []
+        self.locations: list[Location] = []
+        self._keys: list[tuple[int, int]] = []
+
+    def add(self, user_id: int, message_id: int, raw: bytes | memoryview) -> None:
+        """Append one message."""
+        if self._buffer and len(self._buffer) + len(raw) > self._frame_bytes:
+            self._flush()
+        self._keys.append((user_id, message_id))
+        self._pending.append((len(self._buffer), len(raw), hashlib.sha256(raw).digest()))
+        self._buffer += raw
+
+    def finish(self) -> list[bytes]:
+        """Close the last frame and append the index; returns the whole file in chunks."""
+        self._flush()
+        index = pa.table(
+            [
+                pa.array([key[0] for key in self._keys], pa.int64()),
+                pa.array([key[1] for key in self._keys], pa.int64()),
+                *(
+                    pa.array([getattr(location, name) for location in self.locations], RAW_INDEX.field(name).type)
+                    for name in RAW_INDEX.names[2:]
+                ),
+            ],
+            schema=RAW_INDEX,
+        )
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, RAW_INDEX) as stream:
+            stream.write_table(index)
+        packed = self._compressor.compress(sink.getvalue())
+        offset = self._offset
+        self.chunks += [_HEADER.pack(_SKIPPABLE, len(packed)), packed]
+        self.chunks += [_HEADER.pack(_SKIPPABLE, _FOOTER.size), _FOOTER.pack(offset, _MAGIC)]
+        return self.chunks
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        frame = self._compressor.compress(bytes(self._buffer))
+        self.locations += [
+            Location(self._offset, len(frame), raw_offset, size, digest) for raw_offset, size, digest in self._pending
+        ]
+        self.chunks.append(frame)
+        self._offset += len(frame)
+        self._buffer.clear()
+        self._pending.clear()
+
+
+def unpack(name: str, frame: bytes, location: Location) -> bytes:
+    """One message out of its compressed frame, checked against its SHA-256.
+
+    Args:
+        name: of the file, for the error.
+
+    Raises:
+        FileDamaged: the frame or the message is not what was written.
+    """
+    try:
+        if zstandard.frame_content_size(frame) > _FRAME_LIMIT:
+            raise FileDamaged(name, f"the frame at {location.frame_offset} claims an impossible size")
+        data = zstandard.ZstdDecompressor().decompress(frame)
+    except zstandard.ZstdError as exc:
+        raise FileDamaged(name, f"the frame at {location.frame_offset} does not decompress") from exc
+    raw = data[location.raw_offset : location.raw_offset + location.size_bytes]
+    if hashlib.sha256(raw).digest() != location.sha256:
+        raise FileDamaged(name, f"a message in the frame at {location.frame_offset} has another SHA-256")
+    return raw
+
+
+def read_index(name: str, size_bytes: int, read: Callable[[int, int], bytes]) -> pa.Table:
+    """The index of a raw file (RAW_INDEX), from the file alone.
+
+    Args:
+        read: gives `size` bytes from `offset` of the file.
+
+    Raises:
+        FileDamaged: the file is cut or foreign.
+    """
+    tail = _HEADER.size + _FOOTER.size
+    if size_bytes < tail:
+        raise FileDamaged(name, "it is too short")
+    offset, magic = _FOOTER.unpack(read(size_bytes - _FOOTER.size, _FOOTER.size))
+    if magic != _MAGIC or offset > size_bytes - tail - _HEADER.size:
+        raise FileDamaged(name, "it does not end as a raw file does")
+    kind, length = _HEADER.unpack(read(offset, _HEADER.size))
+    if kind != _SKIPPABLE or offset + _HEADER.size + length + tail != size_bytes:
+        raise FileDamaged(name, "its index is not where its footer says")
+    try:
+        data = zstandard.ZstdDecompressor().decompress(read(offset + _HEADER.size, length))
+        return pa.ipc.open_stream(data).read_all()
+    except (zstandard.ZstdError, pa.ArrowInvalid) as exc:
+        raise FileDamaged(name, "its index does not decompress") from exc

@@ -1,0 +1,134 @@
+"""The facts that cross storage's border, as frozen values.
+
+Ids are Gmail's 64-bit numbers as Python ints (`identifier.py` spells them); times are aware and UTC.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+#: The label of the label events that tell a deletion: no id of Gmail's has a backslash.
+DELETED = "\\Deleted"
+
+
+class Phase(StrEnum):
+    """Where a mailbox stands; it survives restarts in `mailboxes.phase`."""
+
+    NEW = "new"  # nothing was asked for yet
+    FULL = "full"  # a full sync is under way: pinned, listing, fetching
+    CURRENT = "current"  # complete up to its cursor
+    REVOKED = "revoked"  # Google refuses the grant until the owner renews it
+    STOPPED = "stopped"  # told to stop; resumes where it was
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One mailbox's identity in the control database."""
+
+    user_id: int
+    email: str
+    shard_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxRecord:
+    """A mailbox's durable sync state, as its shard finds it after a restart.
+
+    cursor: history id up to which everything is stored or filed as failed; None before the first full sync ends.
+    pinned: history id read before the listing of a full sync that is under way.
+    """
+
+    user_id: int
+    email: str
+    phase: Phase = Phase.NEW
+    cursor: int | None = None
+    pinned: int | None = None
+    estimate: int = 0
+    messages: int = 0
+    size_bytes: int = 0
+    units: int = 0
+    error: str | None = None
+    synced_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxUpdate:
+    """What one commit changes in a mailbox's row. `messages`, `size_bytes`, `units` are added; the rest replaces."""
+
+    user_id: int
+    phase: Phase
+    cursor: int | None
+    pinned: int | None
+    estimate: int
+    units: int = 0
+    error: str | None = None
+    synced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LabelChange:
+    """A label put on a message or taken off it (`on`), or its deletion (`label_id=DELETED`)."""
+
+    user_id: int
+    message_id: int
+    label_id: str
+    on: bool
+    history_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailedItem:
+    """A message that could not be fetched yet; a durable promise to try again at `not_before`."""
+
+    user_id: int
+    message_id: int
+    attempts: int
+    error: str
+    not_before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentUser:
+    """What one user has in a segment: the catalogue's answer to "which files for this user and time range?"."""
+
+    user_id: int
+    messages: int
+    size_bytes: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentManifest:
+    """The files of one segment, written and synced but visible to nobody before their commit.
+
+    name: unique for ever; begins with the shard and the epoch that wrote it.
+    """
+
+    name: str
+    shard_id: int
+    epoch: int
+    messages: int
+    size_bytes: int
+    raw_bytes: int
+    parquet_bytes: int
+    defective: int
+    users: tuple[SegmentUser, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Everything that becomes visible in one transaction.
+
+    repeatable: a segment that is in the catalogue already makes the whole commit a no-op.
+    """
+
+    shard_id: int
+    owner: str
+    epoch: int
+    segment: SegmentManifest | None = None
+    mailboxes: tuple[MailboxUpdate, ...] = ()
+    changes: tuple[LabelChange, ...] = ()
+    failed: tuple[FailedItem, ...] = ()
+    settled: tuple[tuple[int, int], ...] = field(default=())
+    """(user_id, message_id) whose failed row goes: it landed, or Gmail has it no longer."""

@@ -1,0 +1,76 @@
+"""The Arrow schemas of everything that storage takes in, writes to Parquet, or hands on."""
+
+import pyarrow as pa
+
+#: Mail as a fetch task hands it to a process task: exact bytes and what Gmail says of them.
+FETCHED = pa.schema(
+    [
+        pa.field("user_id", pa.int64(), nullable=False),
+        pa.field("message_id", pa.int64(), nullable=False),
+        pa.field("thread_id", pa.int64(), nullable=False),
+        pa.field("history_id", pa.int64(), nullable=False),  # as of the fetch
+        pa.field("received_at", pa.timestamp("ms", "UTC"), nullable=False),  # Gmail's internalDate
+        pa.field("labels", pa.list_(pa.string()), nullable=False),  # label ids as of the fetch
+        pa.field("snippet", pa.string(), nullable=False),
+        pa.field("raw", pa.large_binary(), nullable=False),  # the message, bit-exact
+    ]
+)
+
+_ATTACHMENT = pa.struct(
+    [
+        pa.field("part", pa.string()),  # IMAP's part number: "2.1"
+        pa.field("filename", pa.string()),
+        pa.field("content_type", pa.string()),
+        pa.field("size_bytes", pa.int64()),  # decoded
+        pa.field("sha256", pa.binary(32)),  # of the decoded bytes
+        pa.field("inline", pa.bool_()),
+        pa.field("content_id", pa.string()),
+    ]
+)
+
+#: Where a message's bytes lie. The first columns of MESSAGES, and all that the message index needs of a segment.
+INDEX = pa.schema(
+    [
+        pa.field("user_id", pa.int64(), nullable=False),
+        pa.field("message_id", pa.int64(), nullable=False),
+        pa.field("thread_id", pa.int64(), nullable=False),
+        pa.field("history_id", pa.int64(), nullable=False),
+        pa.field("received_at", pa.timestamp("ms", "UTC"), nullable=False),
+        pa.field("labels", pa.list_(pa.string()), nullable=False),
+        pa.field("size_bytes", pa.int64(), nullable=False),  # of the raw message
+        pa.field("sha256", pa.binary(32), nullable=False),  # of the raw message
+        pa.field("frame_offset", pa.int64(), nullable=False),  # of the zstd frame, in the raw file
+        pa.field("frame_bytes", pa.int32(), nullable=False),  # of the frame, compressed
+        pa.field("raw_offset", pa.int32(), nullable=False),  # of the message, in the decompressed frame
+    ]
+)
+
+#: One row per message of a segment's Parquet file, sorted by user and date.
+MESSAGES = pa.schema(
+    [
+        *INDEX,
+        pa.field("snippet", pa.string(), nullable=False),  # Gmail's
+        pa.field("date", pa.timestamp("ms", "UTC")),  # of the Date header, null when it has no usable one
+        pa.field("from_name", pa.string(), nullable=False),
+        pa.field("from_address", pa.string(), nullable=False),  # lower case
+        pa.field("from", pa.string(), nullable=False),  # as displayed
+        pa.field("to", pa.list_(pa.string()), nullable=False),
+        pa.field("cc", pa.list_(pa.string()), nullable=False),
+        pa.field("bcc", pa.list_(pa.string()), nullable=False),
+        pa.field("reply_to", pa.list_(pa.string()), nullable=False),
+        pa.field("subject", pa.string(), nullable=False),
+        pa.field("rfc822_message_id", pa.string(), nullable=False),
+        pa.field("in_reply_to", pa.string(), nullable=False),
+        pa.field("references", pa.list_(pa.string()), nullable=False),
+        pa.field("list_id", pa.string(), nullable=False),
+        pa.field(
+            "headers",  # all, decoded, in order
+            pa.list_(pa.struct([pa.field("name", pa.string()), pa.field("value", pa.string())])),
+            nullable=False,
+        ),
+        pa.field("text", pa.string(), nullable=False),  # plain text, or the HTML's
+        pa.field("has_html", pa.bool_(), nullable=False),
+        pa.field("attachments", pa.list_(_ATTACHMENT), nullable=False),
+        pa.field("defects", pa.list_(pa.string()), nullable=False),  # codes of jobs/mime
+    ]
+)

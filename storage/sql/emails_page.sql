@@ -1,0 +1,15 @@
+-- The next messages of a mailbox, newest first, with where they lie.
+-- :user_id; :before_at, :before_id: the position to go on from; :with_labels: all of them; :without_labels: none;
+-- :with_deleted; :message_ids: only these, or null; :limit: rows.
+SELECT m.message_id, m.thread_id, m.received_at, m.labels, m.size_bytes, m.deleted_at, s.name AS segment
+FROM messages AS m
+JOIN segments AS s USING (segment_id)
+WHERE m.user_id = :user_id
+    AND (m.received_at, m.message_id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS bigint))
+    AND m.received_at >= CAST(:after_at AS timestamptz)
+    AND m.labels @> CAST(:with_labels AS text[])
+    AND NOT m.labels && CAST(:without_labels AS text[])
+    AND (:with_deleted OR m.deleted_at IS NULL)
+    AND (CAST(:message_ids AS bigint[]) IS NULL OR m.message_id = ANY(CAST(:message_ids AS bigint[])))
+ORDER BY m.received_at DESC, m.message_id DESC
+LIMIT :limit

@@ -1,0 +1,1 @@
+"""Real local Ray, real HTTP, real processes."""

@@ -1,0 +1,1 @@
+"""Real PostgreSQL, DuckDB and Parquet; real HTTP to the simulator."""
