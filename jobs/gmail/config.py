@@ -1,0 +1,72 @@
+"""The Gmail client's settings: a frozen value. The environment is read elsewhere (`GBM_GMAIL__...`)."""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from jobs.gmail.errors import EndpointUnsafe
+from jobs.gmail.quota_costs import QuotaName
+
+GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address, not a secret
+
+
+class GmailConfig(BaseModel, frozen=True):
+    """Where Gmail is, how hard it is asked, and what each answer may cost in time and memory."""
+
+    endpoint: str = Field("https://gmail.googleapis.com", description="Gmail API address; https, or http to loopback")
+    token_uri: str = Field(
+        GOOGLE_TOKEN_URI,
+        description="OAuth token address; set here it wins over the credentials file's own; https, or http to loopback",
+    )
+    quota_profile: QuotaName = Field(
+        "standard",
+        description="standard (projects created since 2026-05-01), legacy (older), or unlimited (load tests)",
+    )
+    cost_overrides: Mapping[str, NonNegativeInt] = Field(
+        default_factory=dict, description="quota units by method that win over the packaged table"
+    )
+    connections: PositiveInt = Field(4, le=32, description="connections that one fetch uses at a time")
+    batch_size: PositiveInt = Field(
+        50, le=100, description="messages per HTTP batch; Gmail takes 100 at most and advises against more than 50"
+    )
+    connect_timeout_s: PositiveFloat = Field(10.0, description="seconds to connect, TLS included")
+    stall_timeout_s: PositiveFloat = Field(60.0, description="seconds without one received byte before giving up")
+    total_timeout_s: PositiveFloat = Field(600.0, description="seconds for one whole request and its answer")
+    response_limit_bytes: PositiveInt = Field(
+        256 * 1024 * 1024,
+        description="bytes of one answer; the largest message (150 MB) is about 210 MB as base64 in JSON",
+    )
+    fetch_limit_bytes: PositiveInt = Field(
+        256 * 1024 * 1024,
+        description="bytes received in one fetch, after which the rest is handed back unasked",
+    )
+    proxy: str = Field("", description="HTTP proxy address; empty: none, whatever the environment says")
+
+
+def require_safe(url: str) -> str:
+    """The address itself, if secrets may be sent to it.
+
+    Raises:
+        EndpointUnsafe: neither https nor http to a loopback address, or not an address of a server.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as exc:
+        raise EndpointUnsafe(url, str(exc)) from exc
+    if not host or parts.username is not None or parts.fragment or any(c.isspace() or c < " " for c in url):
+        raise EndpointUnsafe(url, "it does not name a server")
+    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host)):
+        return url
+    raise EndpointUnsafe(url, "it is neither https nor http to this machine")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

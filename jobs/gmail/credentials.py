@@ -1,0 +1,160 @@
+"""A mailbox owner's grant: read from an authorized-user file, exchanged for short-lived access tokens.
+
+The refresh grant is one form over our own transport (RFC 6749, section 6). google-auth's
+`Credentials.refresh` is not used: it waits and repeats by itself, asks a terminal for re-authentication,
+and its file reader ignores the file's `token_uri`. Nothing here is logged, and nothing here prints a secret.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from pydantic import SecretStr
+
+from jobs.gmail.answers import classify
+from jobs.gmail.api import Call
+from jobs.gmail.config import GOOGLE_TOKEN_URI, GmailConfig, require_safe
+from jobs.gmail.errors import (
+    AnswerUnreadable,
+    CredentialsUnusable,
+    GmailError,
+    GmailRefused,
+    GmailUnavailable,
+    GrantRevoked,
+)
+from jobs.gmail.transport import Transport
+
+_REQUIRED = ("client_id", "client_secret", "refresh_token")
+_LIFETIME_DEFAULT_S = 3_600
+_TEXT_MAX_CHARS = 8_192
+_OAUTH_WORD = re.compile(r"[\w-]{1,60}")
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizedUser:
+    """What an authorized-user file holds. `token_uri` is empty when the file names none."""
+
+    email: str
+    client_id: str
+    client_secret: SecretStr
+    refresh_token: SecretStr
+    token_uri: str = ""
+
+    @classmethod
+    def parse(cls, email: str, content: bytes) -> "AuthorizedUser":
+        """The grant of `email` from the content of its file.
+
+        Raises:
+            CredentialsUnusable: not JSON, another kind of Google file, or a field is missing.
+            EndpointUnsafe: its `token_uri` is not an address to send the grant to.
+        """
+        try:
+            document: Any = orjson.loads(content)
+        except orjson.JSONDecodeError as exc:
+            raise CredentialsUnusable("it is not JSON") from exc
+        if not isinstance(document, dict):
+            raise CredentialsUnusable("it is not a JSON object")
+        if "installed" in document or "web" in document:
+            raise CredentialsUnusable(
+                "it is an OAuth client's file; log in with that client, then name the file you get"
+            )
+        if document.get("type") == "service_account":
+            raise CredentialsUnusable('it is a service account\'s; use "gbm accounts add-domain" with it')
+        for name in _REQUIRED:
+            value = document.get(name)
+            if not isinstance(value, str) or not value or len(value) > _TEXT_MAX_CHARS:
+                raise CredentialsUnusable(f"the field {name!r} is missing or not text")
+        token_uri = document.get("token_uri") or ""
+        if not isinstance(token_uri, str):
+            raise CredentialsUnusable("the field 'token_uri' is not text")
+        return cls(
+            email=email,
+            client_id=document["client_id"],
+            client_secret=SecretStr(document["client_secret"]),
+            refresh_token=SecretStr(document["refresh_token"]),
+            token_uri=require_safe(token_uri) if token_uri else "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A bearer token and the moment (aware, UTC) from which Gmail may refuse it."""
+
+    token: SecretStr
+    expires_at: datetime
+
+
+def token_uri_of(credentials: AuthorizedUser, config: GmailConfig) -> str:
+    """Where the grant is exchanged: the configuration's address if one was set, else the file's, else Google's.
+
+    Raises:
+        EndpointUnsafe: a refresh token may not be sent there.
+    """
+    configured = config.token_uri if "token_uri" in config.model_fields_set else ""
+    return require_safe(configured or credentials.token_uri or GOOGLE_TOKEN_URI)
+
+
+def refresh(credentials: AuthorizedUser, config: GmailConfig, now: datetime) -> AccessToken:
+    """A new access token. One request; the caller decides about repeating it.
+
+    Raises:
+        GrantRevoked: the owner must give a new grant.
+        EndpointUnsafe, Throttled, GmailUnavailable, GmailRefused, AnswerUnreadable: as everywhere.
+    """
+    form = {
+        "grant_type": "refresh_token",
+        "client_id": credentials.client_id,
+        "client_secret": credentials.client_secret.get_secret_value(),
+        "refresh_token": credentials.refresh_token.get_secret_value(),
+    }
+    call = Call(
+        "POST",
+        token_uri_of(credentials, config),
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        urlencode(form).encode(),
+    )
+    transport = Transport(config)
+    try:
+        answer = transport.send(call, "")
+    finally:
+        transport.close()
+    if answer.fault is not None:
+        raise answer.fault
+    if answer.status != 200:
+        raise _refusal(credentials.email, answer.status, answer.body, answer.headers, now)
+    return _access_token(answer.body, now)
+
+
+def _refusal(email: str, status: int, body: bytes | bytearray, headers: dict[str, str], now: datetime) -> GmailError:
+    """What a failed exchange means. The answer's own words are not repeated: it may echo the form."""
+    code = _oauth_code(body)
+    if code == "invalid_grant":
+        return GrantRevoked(email)
+    if code in ("internal_failure", "server_error", "temporarily_unavailable"):
+        return GmailUnavailable(code)
+    if code:
+        return GmailRefused(status, f"the token endpoint answered {code}")
+    return classify(status, b"", headers, now)
+
+
+def _oauth_code(body: bytes | bytearray) -> str:
+    try:
+        code = orjson.loads(body)["error"]
+    except (orjson.JSONDecodeError, KeyError, TypeError, IndexError):
+        return ""
+    return code if isinstance(code, str) and _OAUTH_WORD.fullmatch(code) else ""
+
+
+def _access_token(body: bytes | bytearray, now: datetime) -> AccessToken:
+    try:
+        document = orjson.loads(body)
+        token, lifetime_s = document["access_token"], int(document.get("expires_in", _LIFETIME_DEFAULT_S))
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise AnswerUnreadable("the token endpoint sent no access token") from exc
+    printable = isinstance(token, str) and token.isascii() and token.isprintable() and " " not in token
+    if not printable or not token or len(token) > _TEXT_MAX_CHARS or not 0 < lifetime_s <= 10 * 86_400:
+        raise AnswerUnreadable("the token endpoint sent an unusable access token")
+    return AccessToken(SecretStr(token), now + timedelta(seconds=lifetime_s))

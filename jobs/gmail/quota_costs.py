@@ -1,0 +1,108 @@
+"""What Gmail's methods cost, and what Gmail allows: one dated table, as configuration.
+
+Pure arithmetic. Buckets and slices live with their owners (`actors`); this only says how many units.
+
+Source: developers.google.com/workspace/gmail/api/reference/quota (read 2026-11).
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from jobs.gmail.errors import UnknownMethod
+
+QuotaName = Literal["standard", "legacy", "unlimited"]
+
+
+class QuotaProfile(BaseModel, frozen=True):
+    """What one kind of Google Cloud project is allowed."""
+
+    units_per_minute_per_user: int | None = Field(description="units per minute and user; None: no limit")
+    units_per_minute_per_project: int | None = Field(description="units per minute and project; None: no limit")
+    units_per_day_per_project: int | None = Field(
+        description="units per day and project before billing; None: no limit"
+    )
+    costs: Mapping[str, int] = Field(description="units of one call, by method")
+
+
+_LEGACY_COSTS: Mapping[str, int] = {
+    "getProfile": 1,
+    "history.list": 2,
+    "labels.get": 1,
+    "labels.list": 1,
+    "labels.create": 5,
+    "messages.list": 5,
+    "messages.get": 5,
+    "messages.attachments.get": 5,
+    "messages.import": 25,
+    "messages.insert": 25,
+    "messages.modify": 5,
+    "messages.trash": 5,
+    "messages.untrash": 5,
+    "messages.delete": 10,
+    "messages.batchModify": 50,
+    "messages.batchDelete": 50,
+    "watch": 100,
+    "stop": 50,
+}
+
+# For projects created since 2026-05-01. The costs of writing are not published to us: assumed to have grown
+# as messages.get did (four times), because an estimate too high only slows a restore. Correct one by
+# `GmailConfig.cost_overrides`.
+_STANDARD_COSTS: Mapping[str, int] = {
+    "getProfile": 1,
+    "history.list": 2,
+    "labels.list": 1,
+    "messages.list": 5,
+    "messages.get": 20,
+    "messages.attachments.get": 20,
+    "messages.import": 100,
+    "messages.insert": 100,
+    "labels.create": 20,
+}
+
+PROFILES: Mapping[QuotaName, QuotaProfile] = {
+    "standard": QuotaProfile(
+        units_per_minute_per_user=6_000,
+        units_per_minute_per_project=1_200_000,
+        units_per_day_per_project=80_000_000,
+        costs=_STANDARD_COSTS,
+    ),
+    "legacy": QuotaProfile(
+        units_per_minute_per_user=15_000,
+        units_per_minute_per_project=1_200_000,
+        units_per_day_per_project=None,
+        costs=_LEGACY_COSTS,
+    ),
+    # For load tests against the simulator: counts units as legacy does, and limits nothing.
+    "unlimited": QuotaProfile(
+        units_per_minute_per_user=None,
+        units_per_minute_per_project=None,
+        units_per_day_per_project=None,
+        costs=_LEGACY_COSTS,
+    ),
+}
+
+
+def cost(profile: QuotaName, method: str, calls: int = 1, overrides: Mapping[str, int] | None = None) -> int:
+    """Quota units that `calls` calls of a Gmail method consume.
+
+    Args:
+        profile: the project's quota profile.
+        method: as Google spells it without "users.", e.g. "messages.get".
+        calls: 0 or more; a call inside a batch counts like one outside.
+        overrides: units by method that win over the table (`GmailConfig.cost_overrides`).
+
+    Returns:
+        Units; the allowance is in `PROFILES[profile]`.
+
+    Raises:
+        UnknownMethod: no cost is recorded; look it up before calling.
+    """
+    if calls < 0:
+        raise ValueError(f"calls must be 0 or more, not {calls}")
+    for table in (overrides or {}, PROFILES[profile].costs):
+        if method in table:
+            return table[method] * calls
+    raise UnknownMethod(profile, method)

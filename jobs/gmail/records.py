@@ -1,0 +1,127 @@
+"""What Gmail told us, as small frozen values. Message, thread and history ids are 64-bit numbers.
+
+Gmail writes message ids in hex and history ids in decimal; as numbers they cost 8 bytes in memory and fit
+Postgres's signed bigint, so ids of 2^63 and above (never seen) are refused rather than wrapped.
+"""
+
+import re
+from dataclasses import dataclass
+
+from jobs.gmail.errors import AnswerUnreadable, Throttled
+
+_HEX_ID = re.compile(r"[1-9a-f][0-9a-f]{0,15}")
+
+
+def to_hex(message_id: int) -> str:
+    """A message or thread id as Gmail writes it."""
+    return f"{message_id:x}"
+
+
+def from_hex(text: str) -> int:
+    """The number behind a message or thread id.
+
+    Raises:
+        AnswerUnreadable: not Gmail's way of writing an id, so asking with it would ask for something else.
+    """
+    if _HEX_ID.fullmatch(text) is None or (value := int(text, 16)) >= 1 << 63:
+        raise AnswerUnreadable(f"{text[:40]!r} is not a message id")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    email: str
+    history_id: int
+    messages_total: int
+    threads_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    id: str
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePage:
+    """One page of a listing, newest first. `estimate` is Gmail's guess at the total."""
+
+    ids: list[int]
+    next_page_token: str | None
+    estimate: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAdded:
+    message_id: int
+    thread_id: int
+    labels: tuple[str, ...]
+    history_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDeleted:
+    message_id: int
+    history_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class LabelChanged:
+    message_id: int
+    label_id: str
+    on: bool
+    history_id: int
+
+
+Change = MessageAdded | MessageDeleted | LabelChanged
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Changes in the order in which they happened; may be empty and still carry a token."""
+
+    changes: list[Change]
+    next_page_token: str | None
+    history_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawMessage:
+    """One message: the exact bytes and what Gmail keeps beside them."""
+
+    id: int
+    thread_id: int
+    history_id: int
+    internal_date_ms: int
+    labels: tuple[str, ...]
+    snippet: str
+    size_estimate: int
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFailure:
+    """A message that did not arrive. `kind` is that of the error in `errors.py`."""
+
+    message_id: int
+    kind: str
+    error: str
+    retryable: bool
+    retry_after_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchResult:
+    """What became of every id of one fetch: each is in exactly one of the three lists.
+
+    `units` counts what was sent, landed or not, because every retry pays. `throttled` is the first limit
+    that Gmail named; what was not sent because of it is among `failures`.
+    """
+
+    messages: list[RawMessage]
+    gone: list[int]
+    failures: list[ItemFailure]
+    throttled: Throttled | None
+    units: int
+    requests: int

@@ -1,0 +1,1 @@
+"""The stateless work, over real sockets."""

@@ -1,0 +1,1 @@
+"""The Gmail client against the simulator, over real HTTP."""

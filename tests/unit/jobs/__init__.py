@@ -1,0 +1,1 @@
+"""The stateless work, without sockets."""

@@ -1,0 +1,1 @@
+"""The Gmail client, without sockets."""
