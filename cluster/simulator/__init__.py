@@ -1,0 +1,1 @@
+"""The Gmail API, served from real or generated mail."""

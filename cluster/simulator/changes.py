@@ -1,0 +1,118 @@
+"""Calls that change a mailbox: labels on messages, trash, delete, import, insert."""
+
+import email
+import re
+from typing import Any
+
+import pybase64
+
+from cluster.simulator.answers import GoogleError, invalid
+from cluster.simulator.call import Call
+from cluster.simulator.mailbox import Mailbox, Message
+from cluster.simulator.sources import MESSAGE_MAX_BYTES
+
+Document = dict[str, Any]
+
+_BATCH_MAX = 1000
+_EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
+
+
+def modify(call: Call) -> Document:
+    message, asked = call.message(), call.json()
+    add, remove = _labels(call.mailbox, asked, "addLabelIds"), _labels(call.mailbox, asked, "removeLabelIds")
+    return _brief(call.mailbox.modify(message.id, add, remove))
+
+
+def batch_modify(call: Call) -> None:
+    asked = call.json()
+    add, remove = _labels(call.mailbox, asked, "addLabelIds"), _labels(call.mailbox, asked, "removeLabelIds")
+    for message_id in _ids(call):
+        if message_id in call.mailbox.messages:
+            call.mailbox.modify(message_id, add, remove)
+
+
+def batch_delete(call: Call) -> None:
+    for message_id in _ids(call):
+        if message_id in call.mailbox.messages:
+            call.mailbox.delete(message_id)
+
+
+def trash(call: Call) -> Document:
+    return _brief(call.mailbox.trash(call.message().id))
+
+
+def untrash(call: Call) -> Document:
+    return _brief(call.mailbox.untrash(call.message().id))
+
+
+def delete(call: Call) -> None:
+    call.mailbox.delete(call.message().id)
+
+
+def import_message(call: Call) -> Document:
+    return _take_in(call, "dateHeader")
+
+
+def insert(call: Call) -> Document:
+    return _take_in(call, "receivedTime")
+
+
+def _take_in(call: Call, date_source: str) -> Document:
+    asked, raw = _upload(call)
+    if len(raw) > MESSAGE_MAX_BYTES:
+        raise GoogleError(413, "uploadTooLarge", "Message is too large.")
+    labels = _labels(call.mailbox, asked, "labelIds")
+    received = call.text("internalDateSource", date_source) == "receivedTime"
+    date_ms = int(call.now * 1000) if received else None
+    thread_id = asked.get("threadId")
+    message = call.mailbox.add(raw, labels, date_ms, thread_id if isinstance(thread_id, str) else None)
+    return _brief(message)
+
+
+def _upload(call: Call) -> tuple[dict[str, Any], bytes]:
+    """The message and its JSON: in one document, as media alone, or as multipart/related."""
+    kind = call.content_type.partition(";")[0].strip().lower()
+    if kind == "message/rfc822":
+        return {}, call.body
+    if kind == "multipart/related":
+        return _related(call)
+    asked = dict(call.json())
+    raw = asked.get("raw")
+    if not isinstance(raw, str) or not raw:
+        raise invalid("'raw' RFC822 payload message string or uploading message via /upload/* URL required")
+    try:
+        return asked, pybase64.urlsafe_b64decode(raw + "=" * (-len(raw) % 4))
+    except ValueError as exc:
+        raise invalid("Invalid value at 'message.raw' (TYPE_BYTES), Base64 decoding failed") from exc
+
+
+def _related(call: Call) -> tuple[dict[str, Any], bytes]:
+    boundary = email.message_from_string(f"Content-Type: {call.content_type}\n\n").get_boundary()
+    # Google's own Python client ends lines with a bare newline here.
+    delimiter = rb"(?:\A|\r?\n)--" + re.escape((boundary or "").encode())
+    parts = re.split(delimiter, call.body, maxsplit=3) if boundary else []
+    if len(parts) != 4:
+        raise invalid("A multipart upload has one JSON part and one message/rfc822 part.")
+    document, media = (_EMPTY_LINE.split(part, maxsplit=1)[-1] for part in parts[1:3])
+    return dict(call._replace(body=document).json()), media
+
+
+def _labels(mailbox: Mailbox, asked: Any, name: str) -> list[str]:
+    labels = asked.get(name) or []
+    if not isinstance(labels, list):
+        raise invalid(f"Invalid value at '{name}'")
+    for label in labels:
+        if not isinstance(label, str) or not mailbox.knows_label(label):
+            raise invalid(f"Invalid label: {label}")
+    return list(labels)
+
+
+def _ids(call: Call) -> list[str]:
+    ids = call.json().get("ids")
+    if not isinstance(ids, list) or not 0 < len(ids) <= _BATCH_MAX:
+        raise invalid(f"ids: 1 to {_BATCH_MAX} message ids are required")
+    return [str(message_id) for message_id in ids]
+
+
+def _brief(message: Message) -> Document:
+    return {"id": message.id, "threadId": message.thread_id, "labelIds": sorted(message.labels)}

@@ -1,0 +1,82 @@
+"""Everything one can ask of the simulator, as a frozen value."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import (
+    BaseModel,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    field_validator,
+)
+
+from cluster.simulator.quota import DATA_METHODS, Profile
+
+FaultKind = Literal[
+    "429",
+    "403-rateLimitExceeded",
+    "403-userRateLimitExceeded",
+    "403-quotaExceeded",
+    "400-failedPrecondition",
+    "500",
+    "503",
+    "cut",
+    "stall",
+]
+
+# "stall" and "400-failedPrecondition" are rare at Google and slow to test with: ask for them by name.
+USUAL_FAULTS: tuple[FaultKind, ...] = (
+    "429",
+    "403-rateLimitExceeded",
+    "403-userRateLimitExceeded",
+    "403-quotaExceeded",
+    "500",
+    "503",
+    "cut",
+)
+
+
+class SimulatorConfig(BaseModel, frozen=True):
+    """What to serve, where, and how badly to behave."""
+
+    mail: tuple[Path, ...] = Field((), description=".eml, folder of .eml, maildir, mbox, .tar or .tar.gz of .eml")
+    generate: NonNegativeInt | None = Field(
+        None, description="generated messages, one more source beside `mail`; unset: 500 if there is no mail"
+    )
+    hostile: bool = Field(False, description="add damaged and extreme messages to the generated ones")
+    users: PositiveInt | None = Field(None, description="deal all mail to so many users; unset: one per source")
+    messages_per_user: PositiveInt | None = Field(
+        None, description="with `users`: give each so many messages, repeating the mail where it is too little"
+    )
+    domain: str = Field("example.com", description="of the users' addresses")
+    seed: int = Field(0, description="of generated mail, labels, credentials and faults")
+    mail_max_bytes: PositiveInt = Field(8 * 1024**3, description="bytes of mail held in memory")
+
+    host: str = "127.0.0.1"
+    port: int = Field(0, ge=0, le=65535, description="0: any free one")
+    control_token: SecretStr | None = Field(None, description="bearer token that /_sim/ demands; unset: none")
+    access_token_ttl_s: PositiveFloat = Field(3600, description="seconds an access token lives")
+
+    quota_profile: Profile = Field("legacy", description="legacy: 15,000 units/min/user, standard: 6,000")
+    costs: dict[str, NonNegativeInt] = Field({}, description="units per Gmail method, over the profile's table")
+    time_scale: PositiveFloat = Field(1, description="10: a quota minute lasts 6 s")
+    concurrency: PositiveInt | None = Field(
+        None, description="requests in flight per user; unset: 50 (Google publishes none), unlimited: no limit"
+    )
+
+    latency_ms: NonNegativeFloat = Field(0, description="milliseconds before each HTTP answer")
+    fault_rate: float = Field(0, ge=0, le=1, description="share of Gmail calls that fail")
+    faults: tuple[FaultKind, ...] = Field(USUAL_FAULTS, min_length=1, description="kinds of faults injected")
+    empty_history_pages: bool = Field(False, description="every other history page is empty, with a token")
+
+    @field_validator("costs")
+    @classmethod
+    def _known_methods(cls, costs: dict[str, int]) -> dict[str, int]:
+        unknown = sorted(costs.keys() - DATA_METHODS)
+        if unknown:
+            raise ValueError(f"no such Gmail method: {', '.join(unknown)}")
+        return costs

@@ -1,0 +1,127 @@
+"""Who may read which mailbox: refresh tokens, access tokens, revocation.
+
+Refresh tokens follow from the seed and the address, so that accounts added to an archive outlive a restart of the
+simulator; access tokens do not. No clock: the caller passes the time.
+"""
+
+import secrets
+from hashlib import sha256
+
+import orjson
+
+from cluster.simulator.answers import Answer, GoogleError, ok
+
+SCOPE = "https://mail.google.com/"
+CLIENT_ID = "000000000000-simulator.apps.googleusercontent.com"
+
+
+class TokenError(Exception):
+    """A token request that ends in an OAuth error (RFC 6749, 5.2)."""
+
+    def __init__(self, status: int, code: str, description: str) -> None:
+        super().__init__(status, code, description)
+        self.status, self.code, self.description = status, code, description
+
+    def answer(self) -> Answer:
+        body = orjson.dumps({"error": self.code, "error_description": self.description})
+        return Answer(self.status, body)
+
+
+class Grants:
+    """The grants of all users and the access tokens issued on them."""
+
+    def __init__(self, emails: list[str], seed: int, ttl_s: float) -> None:
+        self.client_secret = f"GOCSPX-{_derived(seed, 'client')[:28]}"
+        self._refresh = {email: f"1//sim-{_derived(seed, email)}" for email in emails}
+        self._user_of = {token: email for email, token in self._refresh.items()}
+        self._ttl_s = ttl_s
+        self._access: dict[str, tuple[str, float]] = {}
+        self._revoked: set[str] = set()
+
+    def refresh_token(self, email: str) -> str:
+        return self._refresh[email]
+
+    def authorized_user(self, email: str, url: str) -> dict[str, str]:
+        """What google-auth reads as an authorized-user file."""
+        return {
+            "type": "authorized_user",
+            "client_id": CLIENT_ID,
+            "client_secret": self.client_secret,
+            "refresh_token": self._refresh[email],
+            "token_uri": f"{url}/token",
+            "account": email,
+        }
+
+    def token(self, form: dict[str, list[str]], now: float) -> Answer:
+        """Answer POST /token.
+
+        Raises:
+            TokenError: the request is wrong, the client unknown, or the grant revoked.
+        """
+        given = {name: values[-1] for name, values in form.items()}
+        if given.get("grant_type") != "refresh_token":
+            raise TokenError(400, "unsupported_grant_type", f"Invalid grant_type: {given.get('grant_type', '')}")
+        if given.get("client_id") != CLIENT_ID:
+            raise TokenError(401, "invalid_client", "The OAuth client was not found.")
+        if given.get("client_secret") != self.client_secret:
+            raise TokenError(401, "invalid_client", "Unauthorized")
+        email = self._user_of.get(given.get("refresh_token", ""))
+        if email is None:
+            raise TokenError(400, "invalid_grant", "Bad Request")
+        if email in self._revoked:
+            raise TokenError(400, "invalid_grant", "Token has been expired or revoked.")
+        return ok(
+            {
+                "access_token": self._issue(email, now),
+                "expires_in": int(self._ttl_s),
+                "scope": SCOPE,
+                "token_type": "Bearer",
+            }
+        )
+
+    def user(self, authorization: str, now: float) -> str:
+        """The address that an Authorization header speaks for.
+
+        Raises:
+            GoogleError: 401, there is none or it is unknown, expired or revoked.
+        """
+        scheme, _, token = authorization.partition(" ")
+        known = self._access.get(token.strip()) if scheme.lower() == "bearer" else None
+        if known is None or known[1] <= now or known[0] in self._revoked:
+            raise GoogleError(
+                401,
+                "authError" if authorization else "required",
+                "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie "
+                "or other valid authentication credential.",
+            )
+        return known[0]
+
+    def revoke(self, email: str) -> None:
+        self._revoked.add(email)
+
+    def revoke_token(self, token: str) -> bool:
+        """Revoke the grant behind a refresh or access token; False if it is unknown."""
+        email = self._user_of.get(token) or self._access.get(token, (None, 0))[0]
+        if email is None:
+            return False
+        self.revoke(email)
+        return True
+
+    def restore(self, email: str) -> None:
+        self._revoked.discard(email)
+
+    def expire_access(self, email: str) -> None:
+        """Every access token of this user becomes too old; the grant stays."""
+        for token in [t for t, (owner, _) in self._access.items() if owner == email]:
+            del self._access[token]
+
+    def _issue(self, email: str, now: float) -> str:
+        for old in [t for t, (_, expires) in self._access.items() if expires <= now]:
+            del self._access[old]
+        token = f"ya29.sim-{secrets.token_urlsafe(24)}"
+        self._access[token] = (email, now + self._ttl_s)
+        return token
+
+
+def _derived(seed: int, what: str) -> str:
+    return sha256(f"gmail simulator {seed} {what}".encode()).hexdigest()[:40]

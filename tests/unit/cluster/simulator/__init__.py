@@ -1,0 +1,1 @@
+"""The simulator's parts, without a socket."""
