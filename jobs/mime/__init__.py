@@ -1,0 +1,1 @@
+"""MIME: from a message's raw bytes to what the archive stores of it, whatever the bytes are."""

@@ -1,0 +1,116 @@
+"""A message's own text, and the list of everything else in it.
+
+The text is what a reader sees first to last: of alternatives the plain one, else the HTML as text; embedded
+messages' text follows in its place.
+"""
+
+import hashlib
+
+from jobs.mime import charset, headers, html
+from jobs.mime.defects import Defects
+from jobs.mime.message import Attachment, MimeLimits
+from jobs.mime.tree import Part
+
+#: Read as plain text besides text/plain, when not declared an attachment.
+_PLAIN = frozenset({"text/plain", "text/enriched", "text/richtext", "text/rfc822-headers", "message/delivery-status"})
+
+_FILE_NAMES = frozenset({"filename", "filename*", "name", "name*"})
+
+
+class Body:
+    """Collects from the parts of one message."""
+
+    def __init__(self, limits: MimeLimits, defects: Defects) -> None:
+        self._limits = limits
+        self._defects = defects
+        self._texts: list[tuple[Part, bool]] = []  # the parts to read, and whether they are HTML
+        self._root: Part | None = None
+        self.has_html = False
+        self.attachments: list[Attachment] = []
+
+    def read(self, root: Part) -> None:
+        """Sort the parts into text and attachments."""
+        self._root = root
+        self._texts = self._walk(root)
+
+    def text(self) -> str:
+        """The text, lines ended by "\\n", cut to the limit."""
+        pieces: list[str] = []
+        left = self._limits.text_bytes
+        for part, is_html in self._texts:
+            piece = self._decode(part, is_html).strip()
+            if not piece:
+                continue
+            kept = charset.cut(piece, left)
+            pieces.append(kept)
+            if len(kept) < len(piece):
+                self._defects.add("text-cut")
+                break
+            left -= len(kept) if kept.isascii() else len(kept.encode("utf-8"))
+            left -= 2  # what joins the pieces
+            if left <= 0:
+                break
+        return "\n\n".join(pieces)
+
+    def _walk(self, part: Part) -> list[tuple[Part, bool]]:
+        if part.is_message:
+            if part.number:
+                self._list(part)
+            if not part.children:  # nested too deep: its words are kept all the same
+                return [(part, False)]
+            return [text for child in part.children for text in self._walk(child)]
+        if not part.is_multipart or not part.children:
+            return self._leaf(part)
+        texts = [text for child in part.children for text in self._walk(child)]
+        if part.content_type == "multipart/alternative" and any(self._has_words(text) for text in texts):
+            return [text for text in texts if not text[1]]
+        return texts
+
+    def _has_words(self, text: tuple[Part, bool]) -> bool:
+        part, is_html = text
+        return not is_html and not part.raw[part.start : part.end].isspace() and part.start < part.end
+
+    def _leaf(self, part: Part) -> list[tuple[Part, bool]]:
+        kind = part.content_type
+        is_html = kind == "text/html"
+        is_root = part is self._root
+        readable = is_html or kind in _PLAIN or part.is_multipart or (is_root and kind.startswith("text/"))
+        disposition, parameters = part.disposition()
+        named = bool(_FILE_NAMES & parameters.keys() or _FILE_NAMES & part.parameters.keys())
+        is_attachment = disposition == "attachment"
+        if not readable or is_attachment or (named and not is_root):
+            self._list(part)
+        if not readable or is_attachment:
+            return []
+        self.has_html = self.has_html or is_html
+        return [(part, is_html)]
+
+    def _list(self, part: Part) -> None:
+        if len(self.attachments) >= self._limits.attachments:
+            self._defects.add("too-many-attachments")
+            return
+        content = part.content(self._defects)
+        disposition, parameters = part.disposition()
+        content_id = headers.text(part.block.first("content-id"), self._defects).strip("<> ")
+        self.attachments.append(
+            Attachment(
+                part=part.number,
+                filename=headers.filename(parameters, part.parameters, self._defects),
+                content_type=part.content_type,
+                size_bytes=len(content),
+                sha256=hashlib.sha256(content).digest(),
+                inline=disposition == "inline" or (bool(content_id) and disposition != "attachment"),
+                content_id=charset.cut(content_id, 998),
+            )
+        )
+
+    def _decode(self, part: Part, is_html: bool) -> str:
+        content = part.content(self._defects)
+        limit = self._limits.html_bytes if is_html else self._limits.text_bytes
+        if len(content) > limit:
+            self._defects.add("text-cut")
+            content = content[: content.rfind(b"\n", 0, limit) + 1 or limit]
+        text = charset.decode(content, part.parameters.get("charset", ""), self._defects)
+        if is_html:
+            return html.text(text, self._limits.html_tags, self._defects)
+        return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text

@@ -1,0 +1,198 @@
+"""Header blocks: split, unfolded, decoded.
+
+A block becomes text of one character per byte (Latin-1), which keeps every byte; `text` turns a value into what
+people read. Parameters and addresses are taken apart before their encoded words are decoded, because these may
+hide commas and quotes.
+"""
+
+import binascii
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
+
+from jobs.mime import charset, transfer
+from jobs.mime.defects import Defects
+
+#: Characters read of a header with parameters: keeps the patterns below cheap on hostile input.
+_PARAMETERS_CHARS = 8 * 1024
+
+_END = re.compile(rb"\n\r*\n")
+_EMPTY = re.compile(rb"\r*\n")
+_FIELD = re.compile(r"^(?:([!-9;-~]+)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)|(.*[^\s].*))", re.MULTILINE)
+_CONTROL = re.compile(r"[\x01-\x1f\x7f]+")
+_WORD = re.compile(r"=\?([^?\s=]{1,64})\?([bBqQ])\?([^\n]{0,2000}?)\?=")
+_PARAMETER = re.compile(r';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^;]*))', re.DOTALL)
+_SECTION = re.compile(r"^([^*]+)\*(?:(\d{1,3})(\*?))?$")
+_QUOTED_PAIR = re.compile(r'\\(["\\])')
+_PATH_OR_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f/\\\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+
+#: A block whose first line is no field is still a header block when it has one of these.
+_USUAL = frozenset({"received", "from", "to", "subject", "date", "message-id", "content-type", "return-path"})
+
+
+class HeaderBlock:
+    """The fields of a block, in order and undecoded, and the offset where the body begins."""
+
+    __slots__ = ("_first", "body", "fields")
+
+    def __init__(self, fields: list[tuple[str, str]], body: int) -> None:
+        self.fields = fields
+        self.body = body
+        # Reversed, so that the first field of a name wins.
+        self._first = {name.lower(): value for name, value in reversed(fields)}
+
+    def first(self, name: str) -> str:
+        """The undecoded value of the first field of this (lower case) name, or ""."""
+        return self._first.get(name, "")
+
+
+def split(raw: bytes, start: int, end: int, limit_bytes: int, defects: Defects) -> HeaderBlock:
+    """The header block at `start` of `raw[start:end]`; of its bytes at most `limit_bytes` are read."""
+    empty = _EMPTY.match(raw, start, end)
+    if empty:
+        return HeaderBlock([], empty.end())
+    blank = _END.search(raw, start, end)
+    stop, body = (blank.start(), blank.end()) if blank else (end, end)
+    if stop - start > limit_bytes:
+        defects.add("headers-cut")
+        stop = start + limit_bytes
+    head = raw[start:stop].decode("latin-1")
+    if head.startswith(("From ", ">From ")):  # the separator of an mbox file
+        line_end = head.find("\n") + 1 or len(head)
+        head, start = head[line_end:], start + line_end
+    fields = []
+    for name, value, junk in _FIELD.findall(head):
+        if junk:
+            return _split_damaged(head, start, body, defects)
+        fields.append((name, value))
+    return HeaderBlock(fields, body)
+
+
+def text(value: str, defects: Defects) -> str:
+    """An undecoded header value as people read it: unfolded, 8-bit bytes and encoded words decoded."""
+    printable = value.isprintable()
+    if not printable:  # folded, most often
+        value = value.replace("\n", "").replace("\r", "").replace("\t", " ")
+        printable = value.isprintable()
+    ascii_only = value.isascii()
+    if printable and ascii_only and "=?" not in value:
+        return value.strip()
+    if not ascii_only:
+        defects.add("header-8bit")
+        value = charset.decode_header(value.encode("latin-1"))
+    return readable(value, defects)
+
+
+def readable(value: str, defects: Defects) -> str:
+    """Unfolded text with its encoded words decoded, without control characters."""
+    if "=?" in value and "?=" in value:
+        value = _decode_words(value, defects)
+    if not value.isprintable():
+        value = _CONTROL.sub(" ", value)
+        value = charset.clean(value, defects)
+    return value.strip()
+
+
+def unfold(value: str) -> str:
+    """An undecoded value on one line, 8-bit bytes still as Latin-1."""
+    if not value.isprintable():
+        value = value.replace("\n", "").replace("\r", "").replace("\t", " ")
+    return value.strip()
+
+
+@lru_cache(maxsize=1024)
+def parameters(value: str) -> tuple[str, Mapping[str, str]]:
+    """The main word (lower case) and the parameters of a Content-Type or Content-Disposition value.
+
+    Names are lower case. A parameter of RFC 2231 is decoded and named with a star at its end ("filename*").
+    """
+    value = unfold(value[:_PARAMETERS_CHARS])
+    main, semicolon, _ = value.partition(";")
+    found: dict[str, str] = {}
+    sections: dict[str, list[tuple[int, bool, str]]] = {}
+    if semicolon:
+        for name, quoted, bare in _PARAMETER.findall(value):
+            content = _QUOTED_PAIR.sub(r"\1", quoted) if quoted else bare.strip().strip('"')
+            section = _SECTION.match(name) if "*" in name else None
+            if section:
+                number, starred = section[2], section[2] is None or bool(section[3])
+                sections.setdefault(section[1].lower(), []).append((int(number or 0), starred, content))
+            else:
+                found.setdefault(name.lower(), content)
+    for name, pieces in sections.items():
+        found[name + "*"] = _join_sections(sorted(pieces, key=lambda piece: piece[0]))
+    return main.strip().lower(), found
+
+
+def filename(disposition: Mapping[str, str], content_type: Mapping[str, str], defects: Defects) -> str:
+    """A part's declared file name without path separators and control characters, or ""."""
+    for given, name in ((disposition, "filename"), (content_type, "name")):
+        value = given.get(name + "*", "") or text(given.get(name, ""), defects)
+        if value:
+            return charset.cut(_PATH_OR_CONTROL.sub("_", charset.clean(value, defects)).strip(" _"), 255)
+    return ""
+
+
+def _split_damaged(head: str, start: int, body: int, defects: Defects) -> HeaderBlock:
+    """A block with lines that are no fields: they are skipped, but after the last field the body begins."""
+    fields: list[tuple[str, str]] = []
+    last_field_end = 0
+    first_junk = len(head)
+    for match in _FIELD.finditer(head):
+        if match[3]:
+            first_junk = min(first_junk, match.start())
+        else:
+            fields.append((match[1], match[2]))
+            last_field_end = match.end()
+    if first_junk == 0 and not any(name.lower() in _USUAL for name, _ in fields):
+        return HeaderBlock([], start)
+    defects.add("header-malformed")
+    if first_junk >= last_field_end:
+        return HeaderBlock(fields, start + first_junk)
+    return HeaderBlock(fields, body)
+
+
+def _decode_words(value: str, defects: Defects) -> str:
+    """`value` with its encoded words decoded, neighbours of one charset together: a character may span both."""
+    pieces: list[str] = []
+    run: list[bytes] = []
+    run_charset = ""
+    last = 0
+    for match in _WORD.finditer(value):
+        declared = match[1].partition("*")[0].lower()
+        gap = value[last : match.start()]
+        between_words = bool(run) and not gap.strip()
+        if run and not (between_words and declared == run_charset):
+            pieces.append(charset.decode(b"".join(run), run_charset, defects))
+            run = []
+        if not between_words:
+            pieces.append(gap)
+        run.append(_word_bytes(match[2], match[3], defects))
+        run_charset = declared
+        last = match.end()
+    if run:
+        pieces.append(charset.decode(b"".join(run), run_charset, defects))
+    pieces.append(value[last:])
+    return "".join(pieces)
+
+
+def _word_bytes(encoding: str, payload: str, defects: Defects) -> bytes:
+    data = payload.encode("utf-8", "replace")
+    if encoding in "qQ":
+        return binascii.a2b_qp(data, header=True)
+    content, exact = transfer.base64(data)
+    if not exact:
+        defects.add("bad-encoded-word")
+    return content
+
+
+def _join_sections(pieces: list[tuple[int, bool, str]]) -> str:
+    declared = ""
+    data: list[bytes] = []
+    for index, (_, starred, content) in enumerate(pieces):
+        if starred and index == 0 and content.count("'") >= 2:
+            declared, _, content = content.split("'", 2)
+        encoded = content.encode("latin-1", "replace")
+        data.append(unquote_to_bytes(encoded) if starred else encoded)
+    return charset.decode(b"".join(data), declared, Defects())

@@ -1,0 +1,103 @@
+"""From raw bytes to a `ParsedMessage`, and to one attachment's content.
+
+Never raises, whatever the bytes; says in `defects` what was wrong; keeps everything that it can read.
+Called by the process task for every message, and by the gateway for a download.
+
+Measured (2026-11, Python 3.11, CPU time on one of two cores, median of three passes): 5,050 messages/s on the
+SpamAssassin corpus (6,294 messages, 6 KB mean, HTML to text included), 8,300/s on an Enron mailbox (4,139, 3 KB) while
+the machine was quiet; 2,900 to 4,400/s and 4,300 to 7,100/s while other processes kept both cores busy.
+"""
+
+import re
+
+from jobs.mime import addresses, charset, dates, headers
+from jobs.mime.body import Body
+from jobs.mime.defects import Defects
+from jobs.mime.headers import HeaderBlock
+from jobs.mime.message import AttachmentContent, MimeLimits, ParsedMessage
+from jobs.mime.tree import Part, TreeBuilder
+
+_DEFAULT_LIMITS = MimeLimits()
+_MESSAGE_ID = re.compile(r"<[^<>\s]{1,998}>")
+
+
+def parse(raw: bytes, limits: MimeLimits = _DEFAULT_LIMITS) -> ParsedMessage:
+    """What the archive stores of a message. Never raises."""
+    defects = Defects(limits.defects)
+    root = _tree(raw, limits, defects)
+    block = root.block
+    if not raw.strip():
+        defects.add("empty-message")
+    elif not block.fields:
+        defects.add("no-headers")
+    body = Body(limits, defects)
+    body.read(root)
+
+    def people(name: str) -> list[str]:
+        found = addresses.parse(block.first(name)[: limits.value_chars], limits.addresses, defects)
+        return [str(address) for address in found]
+
+    senders = addresses.parse(block.first("from")[: limits.value_chars], 1, defects)
+    sender = senders[0] if senders else addresses.Address("", "")
+    date = dates.parse(block.first("date"), defects)
+    return ParsedMessage(
+        message_id_header=_message_id(block, "message-id", defects),
+        date=date,
+        from_name=sender.name,
+        from_address=sender.address.lower(),
+        from_=str(sender),
+        to=people("to"),
+        cc=people("cc"),
+        bcc=people("bcc"),
+        reply_to=people("reply-to"),
+        subject=headers.text(block.first("subject")[: limits.value_chars], defects),
+        in_reply_to=_message_id(block, "in-reply-to", defects),
+        references=_MESSAGE_ID.findall(_line(block, "references", defects))[: limits.references],
+        list_id=_line(block, "list-id", defects),
+        headers=_all_headers(block, limits, defects),
+        text=body.text(),
+        has_html=body.has_html,
+        attachments=body.attachments,
+        defects=defects.codes(),
+    )
+
+
+def attachment(raw: bytes, part: str, limits: MimeLimits = _DEFAULT_LIMITS) -> AttachmentContent | None:
+    """The content of the part with this number, as `Attachment.part` names it; None when there is none."""
+    defects = Defects()
+    waiting = [_tree(raw, limits, defects)]
+    while waiting:
+        node = waiting.pop()
+        if node.number == part and (node.is_message or not node.children):
+            name = headers.filename(node.disposition()[1], node.parameters, defects)
+            if not name.strip(". "):
+                name = f"part-{part}" + (".eml" if node.is_message else "")
+            return AttachmentContent(name, node.content_type, node.content(defects))
+        waiting.extend(node.children)
+    return None
+
+
+def _tree(raw: bytes, limits: MimeLimits, defects: Defects) -> Part:
+    if b"\n" not in raw and b"\r" in raw:  # lines end as on the first Macintosh
+        defects.add("bare-cr")
+        raw = raw.replace(b"\r", b"\n")
+    return TreeBuilder(limits, defects).build(raw)
+
+
+def _line(block: HeaderBlock, name: str, defects: Defects) -> str:
+    return headers.text(block.first(name), defects)
+
+
+def _message_id(block: HeaderBlock, name: str, defects: Defects) -> str:
+    """The first message id of a header; without one in brackets, what the header says."""
+    value = _line(block, name, defects)
+    match = _MESSAGE_ID.search(value)
+    return match[0] if match else charset.cut(value, 998)
+
+
+def _all_headers(block: HeaderBlock, limits: MimeLimits, defects: Defects) -> list[tuple[str, str]]:
+    fields = block.fields
+    if len(fields) > limits.headers:
+        defects.add("headers-cut")
+        fields = fields[: limits.headers]
+    return [(name, headers.text(value[: limits.value_chars], defects)) for name, value in fields]

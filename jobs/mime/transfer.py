@@ -1,0 +1,75 @@
+"""Undo Content-Transfer-Encoding, recovering what damaged content still holds."""
+
+import binascii
+import re
+
+import pybase64
+
+from jobs.mime.defects import Defects
+
+_WHITE = b" \t\r\n"
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_NOT_ALPHABET = bytes(set(range(256)) - set(_ALPHABET))
+_NOT_IN_CODES = re.compile(r"[^a-z0-9._-]")
+_AS_IT_IS = frozenset({"", "7bit", "8bit", "binary", "8-bit", "7-bit", "none"})
+_UU = frozenset({"x-uuencode", "x-uue", "uuencode", "uue"})
+
+
+def decode(data: bytes, encoding: str, defects: Defects) -> bytes:
+    """The decoded content; of an unknown encoding, the bytes as they are."""
+    encoding = encoding.strip().lower() if encoding else ""
+    if encoding in _AS_IT_IS:
+        return data
+    if encoding == "quoted-printable":
+        return binascii.a2b_qp(data)
+    if encoding == "base64":
+        content, exact = base64(data)
+        if not exact:
+            defects.add("bad-base64")
+        return content
+    if encoding in _UU:
+        return _uuencoded(data, defects)
+    word = encoding.partition(";")[0].partition("(")[0].split(maxsplit=1)
+    if word and word[0] != encoding:  # "base64 (comment)", "7bit; charset=..."
+        return decode(data, word[0], defects)
+    defects.add("unknown-encoding:" + _NOT_IN_CODES.sub("", encoding)[:32])
+    return data
+
+
+def base64(data: bytes) -> tuple[bytes, bool]:
+    """The decoded bytes, and whether the input was free of damage. Damaged input yields what it still holds."""
+    packed = data.translate(None, _WHITE)
+    try:
+        return pybase64.b64decode(packed, validate=True), True
+    except (binascii.Error, ValueError):
+        padding = packed.find(b"=")
+    if data.count(b" ") * 20 > len(data):  # words: never encoded, only declared so
+        return data, False
+    before_padding = packed[: max(padding, 0)].translate(None, _NOT_ALPHABET)
+    if len(before_padding) % 4 in (2, 3):  # what follows the padding is text that somebody appended
+        packed = before_padding
+    packed = packed.translate(None, _NOT_ALPHABET)
+    if len(packed) % 4 == 1:
+        packed = packed[:-1]
+    return pybase64.b64decode(packed + b"=" * (-len(packed) % 4)), False
+
+
+def _uuencoded(data: bytes, defects: Defects) -> bytes:
+    lines = data.splitlines()
+    begin = next((index for index, line in enumerate(lines) if line.startswith(b"begin ")), -1)
+    content: list[bytes] = []
+    for line in lines[begin + 1 :]:
+        if line.strip() in (b"end", b"`"):
+            break
+        try:
+            content.append(binascii.a2b_uu(line))
+        except binascii.Error:
+            # Some encoders pad a line beyond its length, others strip its trailing blanks.
+            wanted = ((line[0] - 32) & 63) * 4 // 3 + 2 if line else 0
+            try:
+                content.append(binascii.a2b_uu(line[: wanted + 1]))
+            except binascii.Error:
+                defects.add("bad-uuencode")
+    if begin < 0:
+        defects.add("bad-uuencode")
+    return b"".join(content)

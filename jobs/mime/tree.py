@@ -1,0 +1,159 @@
+"""The tree of a message's parts: offsets into the bytes, nothing decoded yet.
+
+Lenient and bounded: whatever the bytes are there is a tree, and building it takes at most `MimeLimits.depth` passes
+over them. A multipart without usable boundaries is a leaf of text, so its words are not lost.
+
+Why not a library: fast-mail-parser's tree (headers and contents decoded) costs 30 to 43 microseconds a message of the
+SpamAssassin corpus, this one (nothing decoded) 31 to 48 in the same runs; but it tells no defects, loses the order of
+headers, breaks words split inside a character and raises on damage, so a second parser would stand behind it and
+headers would be split twice. The standard library's parser takes the depth times the lines: 5.5 s for 2 MB in 150
+levels (0.07 s here), RecursionError at 1,000 levels.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from jobs.mime import headers, transfer
+from jobs.mime.defects import Defects
+from jobs.mime.headers import HeaderBlock
+from jobs.mime.message import MimeLimits
+
+_LINE_ENDS = (10, 13)
+
+#: Bytes after a boundary in which its line must end: without a bound, hostile input costs the square of its size.
+_DELIMITER_TAIL = 256
+
+
+class Part:
+    """One part. A leaf has content; a multipart and an embedded message have children."""
+
+    __slots__ = ("block", "children", "content_type", "end", "number", "parameters", "prefix", "raw", "start")
+
+    def __init__(self, raw: bytes, block: HeaderBlock, end: int, number: str, prefix: str) -> None:
+        self.raw = raw
+        self.block = block
+        self.start = min(block.body, end)
+        self.end = end
+        self.number = number  # as IMAP counts
+        self.prefix = prefix  # of its children's numbers, when it is a multipart
+        self.content_type = "text/plain"
+        self.parameters: Mapping[str, str] = {}
+        self.children: list[Part] = []
+
+    @property
+    def is_message(self) -> bool:
+        return self.content_type in ("message/rfc822", "message/global")
+
+    @property
+    def is_multipart(self) -> bool:
+        return self.content_type.startswith("multipart/")
+
+    def disposition(self) -> tuple[str, Mapping[str, str]]:
+        value = self.block.first("content-disposition")
+        return headers.parameters(value) if value else ("", {})
+
+    def content(self, defects: Defects) -> bytes:
+        """The decoded bytes; of an embedded message its raw bytes."""
+        return transfer.decode(self.raw[self.start : self.end], self.encoding(), defects)
+
+    def encoding(self) -> str:
+        return headers.unfold(self.block.first("content-transfer-encoding"))
+
+
+class TreeBuilder:
+    """Builds the tree of one message."""
+
+    def __init__(self, limits: MimeLimits, defects: Defects) -> None:
+        self._limits = limits
+        self._defects = defects
+        self._parts = 0
+
+    def build(self, raw: bytes) -> Part:
+        return self._part(raw, 0, len(raw), ("1", ""), "text/plain", 0)
+
+    def _part(self, raw: bytes, start: int, end: int, number: tuple[str, str], default_type: str, depth: int) -> Part:
+        self._parts += 1
+        block = headers.split(raw, start, end, self._limits.header_bytes, self._defects)
+        part = Part(raw, block, end, *number)
+        part.content_type, part.parameters = self._type(block, default_type)
+        if part.is_multipart:
+            self._add_parts(part, depth)
+        elif part.is_message:
+            self._add_message(part, depth)
+        return part
+
+    def _type(self, block: HeaderBlock, default_type: str) -> tuple[str, Mapping[str, str]]:
+        value = block.first("content-type")
+        if not value:
+            return default_type, {}
+        name, parameters = headers.parameters(value)
+        kind, slash, subtype = name.partition("/")
+        if slash and kind and subtype and name.isascii() and name.isprintable() and " " not in name:
+            return name[:127], parameters
+        self._defects.add("bad-content-type")
+        # "text" and "html" alone occur; everything else unreadable is text, as RFC 2045 asks for.
+        return ("text/html" if "html" in name else "text/plain"), parameters
+
+    def _add_message(self, part: Part, depth: int) -> None:
+        if depth >= self._limits.depth or self._parts >= self._limits.parts:
+            self._defects.add("too-deep" if depth >= self._limits.depth else "too-many-parts")
+            return
+        raw, start, end = part.raw, part.start, part.end
+        if part.encoding().lower() in ("base64", "quoted-printable"):  # forbidden, and it occurs
+            raw = part.content(self._defects)
+            start, end = 0, len(raw)
+        number = (f"{part.number}.1", f"{part.number}.")  # a multipart's children take its own place
+        part.children = [self._part(raw, start, end, number, "text/plain", depth + 1)]
+
+    def _add_parts(self, part: Part, depth: int) -> None:
+        boundary = part.parameters.get("boundary*") or part.parameters.get("boundary", "")
+        boundary = boundary.rstrip()
+        if not boundary:
+            self._defects.add("no-boundary")
+            return
+        if depth >= self._limits.depth:
+            self._defects.add("too-deep")
+            return
+        default_type = "message/rfc822" if part.content_type == "multipart/digest" else "text/plain"
+        delimiter = b"--" + boundary.encode("latin-1", "replace")
+        for index, (start, end) in enumerate(self._ranges(part, delimiter), 1):
+            if self._parts >= self._limits.parts:
+                self._defects.add("too-many-parts")
+                break
+            number = f"{part.prefix}{index}"
+            child = self._part(part.raw, start, end, (number, number + "."), default_type, depth + 1)
+            part.children.append(child)
+        if not part.children:
+            self._defects.add("missing-boundary")
+
+    def _ranges(self, part: Part, delimiter: bytes) -> Iterator[tuple[int, int]]:
+        """Where the children of a multipart begin and end."""
+        raw, end, start = part.raw, part.end, -1
+        position = part.start
+        while (found := raw.find(delimiter, position, end)) >= 0:
+            position = found + len(delimiter)
+            if found > part.start and raw[found - 1] not in _LINE_ENDS:
+                continue
+            window_end = min(end, position + _DELIMITER_TAIL)
+            line_end = raw.find(b"\n", position, window_end)
+            tail = raw[position : window_end if line_end < 0 else line_end].strip()
+            if tail not in (b"", b"--"):
+                continue
+            if start >= 0:
+                yield start, _before_line_end(raw, start, found)
+            start = end if line_end < 0 else line_end + 1
+            if tail:
+                return
+            position = start
+        if start >= 0:
+            self._defects.add("unterminated-multipart")
+            if start < end:
+                yield start, end
+
+
+def _before_line_end(raw: bytes, start: int, end: int) -> int:
+    """The line end before a delimiter belongs to the delimiter."""
+    if end > start and raw[end - 1] == 10:
+        end -= 1
+    if end > start and raw[end - 1] == 13:
+        end -= 1
+    return end
