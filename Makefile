@@ -1,0 +1,85 @@
+# One environment in .venv, made by itself the first time anything needs it. `make` lists what there is.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/sh
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Written last, so an interrupted installation is not taken for a complete one.
+STAMP := $(VENV)/.installed
+ARGS ?=
+PYTEST_ARGS ?=
+# The interpreter for .venv; unset: the first of the names below that works.
+PYTHON ?=
+
+.PHONY: help install demo test test-slow lint bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## make .venv from requirements.lock (every other target does so by itself)
+
+demo: $(STAMP) ## back up real mail from a simulated Gmail and show the result; ARGS="--exit" to leave at once
+	@$(BIN)/gbm demo $(ARGS)
+
+test: lint ## check the style, the types and the layers, then run the tests
+	@$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+test-slow: $(STAMP) ## run the tests that take more than ten seconds each
+	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+lint: $(STAMP) ## ruff, mypy (strict), import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(STAMP) ## measure; ARGS chooses what
+	@$(BIN)/gbm bench $(ARGS)
+
+lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
+	@uv --version >/dev/null 2>&1 || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade --generate-hashes \
+		--no-annotate --no-header --quiet --output-file requirements.lock.new >/dev/null
+	@{ echo "# Every dependency of the project and of its development, for Python 3.11 to 3.13 on Linux and macOS."; \
+		echo "# Written by \`make lock\`, installed with its hashes checked."; \
+		cat requirements.lock.new; } > requirements.lock
+	@rm requirements.lock.new
+
+clean: ## remove .venv and every cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Everything is looked up here and not above, so that a finished environment costs nothing. An interpreter counts
+# only if it starts: a version manager's shim may exist and fail. Nothing is built from a build environment of its
+# own, because that would be fetched without hashes: setuptools is in requirements.lock.
+$(STAMP): requirements.lock pyproject.toml
+	@set -eu; \
+	works='import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'; \
+	python=''; \
+	for candidate in $(or $(PYTHON),python3.12 python3.11 python3.13 python3); do \
+		if "$$candidate" -c "$$works" >/dev/null 2>&1; then python=$$(command -v "$$candidate"); break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "No working Python 3.11, 3.12 or 3.13 with venv was found ($(or $(PYTHON),python3.12, python3.11," \
+			"python3.13, python3)): install one (Debian: apt-get install python3-venv), or name it:" \
+			"make PYTHON=/path/to/python3.12" >&2; \
+		exit 1; \
+	fi; \
+	rm -rf $(VENV); \
+	if uv --version >/dev/null 2>&1; then \
+		echo "Installing into $(VENV) with uv and $$python ..."; \
+		uv venv --quiet --python "$$python" $(VENV); \
+		uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock; \
+		uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
+	else \
+		echo "Installing into $(VENV) with pip and $$python (a minute or two; seconds with uv) ..."; \
+		"$$python" -m venv $(VENV); \
+		pip="$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input"; \
+		$$pip --require-hashes --requirement requirements.lock; \
+		$$pip --no-deps --no-build-isolation --editable .; \
+	fi; \
+	touch $@

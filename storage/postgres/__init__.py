@@ -1,0 +1,1 @@
+"""Our own PostgreSQL for people who bring none: its binaries, its data directory, its life cycle."""

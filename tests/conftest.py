@@ -1,0 +1,46 @@
+"""What tests of every tier share: a home on disk, and no network where a unit is tested."""
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+_UNIT = Path(__file__).parent / "unit"
+
+
+@pytest.fixture(autouse=True)
+def _no_sockets_in_unit_tests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test under tests/unit that opens a connection or listens belongs under tests/integration."""
+    if _UNIT not in request.path.parents:
+        return
+
+    def refuse(*arguments: object, **options: object) -> NoReturn:
+        raise AssertionError("a unit test used a socket: move it to tests/integration")
+
+    for name in ("connect", "connect_ex", "bind"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A GBM_HOME of this test alone, removed afterwards. See `private_home` for why it is not `tmp_path`."""
+    directory = private_home()
+    yield directory
+    shutil.rmtree(directory)
+
+
+def private_home() -> Path:
+    """A new directory with a short name that the embedded PostgreSQL accepts.
+
+    `tmp_path` lies under a directory that only its owner enters, so when the tests run as root the account
+    that runs the server cannot; and its long name can exceed what a socket's path may hold.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="gbm-test-"))
+    if os.geteuid() == 0:
+        directory.chmod(0o711)
+    return directory

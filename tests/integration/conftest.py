@@ -1,0 +1,48 @@
+"""Real PostgreSQL for integration tests: one embedded server per session, one empty database per test."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from storage.postgres.config import EmbeddedConfig
+from storage.postgres.embedded import EmbeddedPostgres
+from tests.conftest import private_home
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """The session's server. Its data die with the session, so it does not wait for the disk."""
+    home = private_home()
+    # Half the default: the tests of other servers run beside it on small machines.
+    config = EmbeddedConfig(shared_buffers="64MB", settings={"fsync": "off", "synchronous_commit": "off"})
+    with EmbeddedPostgres(home / "postgres", config) as server:
+        yield server
+    shutil.rmtree(home)
+
+
+@pytest.fixture
+def new_database(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
+    """Call it for the DSN of a new, empty database; all are dropped after the test, whoever is connected."""
+    numbers = count(1)
+    names: list[str] = []
+
+    def create() -> str:
+        name = f"test_{next(numbers)}"
+        postgres.create_database(name)
+        names.append(name)
+        return postgres.dsn(name)
+
+    yield create
+    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
+        for name in names:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def dsn(new_database: Callable[[], str]) -> str:
+    """The DSN of one new, empty database."""
+    return new_database()

@@ -1,0 +1,209 @@
+"""Small working stand-ins for what the gateway is built on."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from actors.decisions import Mode
+from serve.authentication import AccessTokens, Authenticate, authenticator
+from serve.config import TokenConfig
+from serve.signing import SigningKeys
+from serve.threads import Threads
+from storage.control import Principal
+from storage.emails import Attachment, Email, EmailSummary, Position
+from storage.errors import BackupError
+from storage.identifier import from_hex
+from storage.reader import Page
+from storage.records import MailboxRecord, User
+from storage.sealing import Key, Keyring, Sealer
+
+ANN = Principal(1, "ann@example.com", 0, "owner")
+BOB = Principal(2, "bob@example.com", 1, "owner")
+NOW = 1_800_000_000.0
+
+
+class MemoryKeyStore:
+    """Signing keys in memory."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, bytes]] = []
+        self.reads = 0
+
+    def signing_keys(self) -> list[tuple[str, bytes]]:
+        self.reads += 1
+        return list(self.rows)
+
+    def add_first_signing_key(self, kid: str, sealed: bytes) -> None:
+        if not self.rows:
+            self.rows.append((kid, sealed))
+
+
+class MemoryTokenStore:
+    """API keys and refresh tokens in memory, with the rules of storage.control.Control."""
+
+    def __init__(self) -> None:
+        self.keys: dict[tuple[str, bytes], Principal] = {}
+        self.tokens: dict[bytes, tuple[Principal, str, str | None]] = {}
+        self.used: dict[bytes, str] = {}
+
+    def principal_of_key(self, key_id: str, secret_hash: bytes) -> Principal | None:
+        return self.keys.get((key_id, secret_hash))
+
+    def save_refresh_token(
+        self, token_hash: bytes, family: str, principal: Principal, key_id: str | None, ttl_s: float
+    ) -> None:
+        self.tokens[token_hash] = (principal, family, key_id)
+
+    def use_refresh_token(self, token_hash: bytes) -> tuple[Principal, str, str | None] | None:
+        found = self.tokens.pop(token_hash, None)
+        if found is not None:
+            self.used[token_hash] = found[1]
+        elif family := self.used.get(token_hash):
+            self.tokens = {key: token for key, token in self.tokens.items() if token[1] != family}
+        return found
+
+
+class Clock:
+    """Time that moves when told."""
+
+    def __init__(self, now: float = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def sealer() -> Sealer:
+    """A sealer with a key of its own."""
+    return Sealer(Keyring(Key(bytes(range(32)))))
+
+
+def access_tokens(config: TokenConfig | None = None, clock: Clock | None = None) -> AccessTokens:
+    """Tokens over a key store of their own."""
+    return AccessTokens(SigningKeys(MemoryKeyStore(), sealer()), config or TokenConfig(), clock or Clock())
+
+
+def authentication(tokens: AccessTokens) -> Authenticate:
+    """The dependency over these tokens."""
+    return authenticator(tokens, Threads(2))
+
+
+def header(tokens: AccessTokens, principal: Principal = ANN) -> dict[str, str]:
+    """The header that speaks for somebody."""
+    return {"Authorization": f"Bearer {tokens.issue(principal)}"}
+
+
+def client(app: FastAPI) -> httpx.AsyncClient:
+    """A client of one app, without sockets."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://gateway")
+
+
+@dataclass
+class RecordingOwners:
+    """Owners that remember what they were told; with `failure` set they all fail."""
+
+    told: list[tuple[str, User, Mode | None]] = field(default_factory=list)
+    live: dict[str, Any] | None = None
+    failure: BackupError | None = None
+
+    async def request(self, user: User, mode: Mode) -> None:
+        self._fail()
+        self.told.append(("request", user, mode))
+
+    async def stop(self, user: User) -> None:
+        self._fail()
+        self.told.append(("stop", user, None))
+
+    async def status(self, user: User) -> dict[str, Any] | None:
+        self._fail()
+        return self.live
+
+    async def ping(self, shard_id: int) -> list[str]:
+        self._fail()
+        return []
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+class MemoryReader:
+    """One user's mail in memory. `asked` keeps the arguments of `emails`."""
+
+    def __init__(self, messages: Sequence[tuple[Email, bytes]], record: MailboxRecord | None = None) -> None:
+        self._messages = {from_hex(email.summary.id): (email, raw) for email, raw in messages}
+        self._record = record
+        self.asked: list[tuple[object, ...]] = []
+        self.failure: Exception | None = None
+
+    def emails(
+        self,
+        text: str = "",
+        labels: Sequence[str] = (),
+        limit: int = 50,
+        after: Position | None = None,
+        include_spam_trash: bool = False,
+        include_deleted: bool = False,
+    ) -> Page:
+        if self.failure is not None:
+            raise self.failure
+        self.asked.append((text, tuple(labels), limit, after, include_spam_trash, include_deleted))
+        found = [email.summary for email, _ in self._messages.values()]
+        found.sort(key=lambda email: (email.date, from_hex(email.id)), reverse=True)
+        start = (after.received_at, after.message_id) if after else None
+        rest = [email for email in found if start is None or (email.date, from_hex(email.id)) < start]
+        last = rest[limit - 1] if len(rest) > limit else None
+        return Page(tuple(rest[:limit]), Position(last.date, from_hex(last.id)) if last else None)
+
+    def email(self, message_id: int) -> Email | None:
+        return self._messages[message_id][0] if message_id in self._messages else None
+
+    def raw(self, message_id: int) -> bytes | None:
+        if self.failure is not None:
+            raise self.failure
+        return self._messages[message_id][1] if message_id in self._messages else None
+
+    def state(self) -> MailboxRecord | None:
+        return self._record
+
+
+class MemoryReaders:
+    """Readers by user id; a user without one has an empty mailbox."""
+
+    def __init__(self, readers: dict[int, MemoryReader] | None = None) -> None:
+        self.readers = readers or {}
+
+    def reader(self, principal: Principal) -> MemoryReader:
+        return self.readers.setdefault(principal.user_id, MemoryReader([]))
+
+
+def email(number: int, subject: str = "Hello") -> Email:
+    """A message; later numbers are newer."""
+    summary = EmailSummary(
+        id=f"{number:x}",
+        thread_id=f"{number:x}",
+        date=datetime.fromtimestamp(NOW + number, UTC),
+        sender="Ann <ann@example.com>",
+        to=("bob@example.com",),
+        cc=(),
+        subject=subject,
+        snippet="Good morning",
+        labels=("INBOX",),
+        size_bytes=100,
+        has_attachment=True,
+        deleted_at=None,
+        defects=(),
+    )
+    part = Attachment("2", "a.pdf", "application/pdf", 10, "00" * 32, False)
+    return Email(summary, "Good morning.", (("Subject", subject), ("X-Odd", "1")), (part,), "11" * 32)
+
+
+def counter() -> Callable[[], int]:
+    """0, 1, 2 …"""
+    return itertools.count().__next__

@@ -1,0 +1,154 @@
+"""serve/emails.py and serve/documents.py"""
+
+import hashlib
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from serve import emails
+from serve.authentication import AccessTokens
+from serve.config import ServeConfig
+from serve.threads import Threads
+from storage.search import InvalidQuery
+from tests.unit.serve.fakes import (
+    ANN,
+    BOB,
+    MemoryReader,
+    MemoryReaders,
+    access_tokens,
+    authentication,
+    client,
+    email,
+    header,
+)
+
+_SUMMARY = {
+    *("id", "thread_id", "date", "from", "to", "cc", "subject", "snippet", "labels", "size_bytes"),
+    *("has_attachment", "deleted_at", "defects"),
+}
+_RAW = b"Subject: <script>alert(1)</script>\r\n\r\n\xff\x00"
+
+
+@pytest.fixture
+def tokens() -> AccessTokens:
+    return access_tokens()
+
+
+@pytest.fixture
+def readers() -> MemoryReaders:
+    return MemoryReaders({ANN.user_id: MemoryReader([(email(number), _RAW) for number in range(1, 6)])})
+
+
+@pytest.fixture
+async def http(tokens: AccessTokens, readers: MemoryReaders) -> AsyncIterator[httpx.AsyncClient]:
+    app = emails.create(readers, authentication(tokens), Threads(2), ServeConfig())
+    async with client(app) as http:
+        http.headers.update(header(tokens))
+        yield http
+
+
+async def test_a_list_has_the_promised_fields(http: httpx.AsyncClient) -> None:
+    document = (await http.get("/api/v1/emails")).json()
+
+    assert set(document) == {"items", "next_cursor"}
+    assert set(document["items"][0]) == _SUMMARY
+    assert document["items"][0]["date"] == "2027-01-15T08:00:05Z"
+    assert document["next_cursor"] is None
+
+
+async def test_a_list_is_followed_to_its_end(http: httpx.AsyncClient) -> None:
+    found, cursor = [], ""
+    while cursor is not None:
+        page = (await http.get("/api/v1/emails", params={"limit": 2, **({"cursor": cursor} if cursor else {})})).json()
+        found += [item["id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+
+    assert found == ["5", "4", "3", "2", "1"]
+
+
+async def test_every_parameter_reaches_the_reader(http: httpx.AsyncClient, readers: MemoryReaders) -> None:
+    params = {"q": "from:ann", "label": ["INBOX", "Label_1"], "limit": 7, "include_spam_trash": True}
+
+    await http.get("/api/v1/emails", params={**params, "include_deleted": True})
+
+    assert readers.readers[ANN.user_id].asked == [("from:ann", ("INBOX", "Label_1"), 7, None, True, True)]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        *({"limit": limit} for limit in ("0", "501", "x", "-1")),
+        *({"q": "a\x00b"}, {"q": "a" * 2001}, {"label": "a\x00"}, {"label": ""}, {"label": ["a"] * 21}),
+        {"cursor": "a" * 201},
+        {"include_deleted": "maybe"},
+    ],
+)
+async def test_parameters_out_of_bounds_are_refused(http: httpx.AsyncClient, params: dict[str, str]) -> None:
+    answer = await http.get("/api/v1/emails", params=params)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation")
+
+
+@pytest.mark.parametrize("cursor", ["x", "ä", "AAAA", "OTk5OTk5OTk5OTk5OTk5OTk5OjE"])
+async def test_a_cursor_of_nobodys_is_refused(http: httpx.AsyncClient, cursor: str) -> None:
+    answer = await http.get("/api/v1/emails", params={"cursor": cursor})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
+
+
+async def test_a_search_that_is_not_understood_says_where(http: httpx.AsyncClient, readers: MemoryReaders) -> None:
+    readers.readers[ANN.user_id].failure = InvalidQuery("'foo' is unknown", 3)
+
+    answer = await http.get("/api/v1/emails", params={"q": "a foo:b"})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_query")
+    assert "character 3" in answer.json()["detail"]
+
+
+async def test_one_message_has_its_content_too(http: httpx.AsyncClient) -> None:
+    document = (await http.get("/api/v1/emails/3")).json()
+
+    assert set(document) == _SUMMARY | {"text", "headers", "attachments", "sha256"}
+    assert document["headers"] == [{"name": "Subject", "value": "Hello"}, {"name": "X-Odd", "value": "1"}]
+    assert document["attachments"][0]["filename"] == "a.pdf"
+
+
+async def test_raw_bytes_are_exact_and_never_rendered(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/api/v1/emails/3/raw")
+
+    assert answer.content == _RAW
+    assert answer.headers["etag"] == f'"{hashlib.sha256(_RAW).hexdigest()}"'
+    assert answer.headers["content-type"] == "message/rfc822"
+    assert answer.headers["content-disposition"] == 'attachment; filename="3.eml"'
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+async def test_bytes_that_a_client_has_are_not_sent_again(http: httpx.AsyncClient) -> None:
+    tag = (await http.get("/api/v1/emails/3/raw")).headers["etag"]
+
+    again = await http.get("/api/v1/emails/3/raw", headers={"If-None-Match": f'"other", {tag}'})
+    changed = await http.get("/api/v1/emails/3/raw", headers={"If-None-Match": '"other"'})
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert changed.status_code == 200
+
+
+@pytest.mark.parametrize("name", ["9", "xyz", "0x1", "-1", "1" * 17, "%00", "%C3%A9", "1.5", "..", "1%2Fraw"])
+@pytest.mark.parametrize("tail", ["", "/raw"])
+async def test_an_id_that_names_nothing_is_not_found(http: httpx.AsyncClient, name: str, tail: str) -> None:
+    answer = await http.get(f"/api/v1/emails/{name}{tail}")
+
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "not_found"
+
+
+async def test_anothers_messages_are_not_found(http: httpx.AsyncClient, tokens: AccessTokens) -> None:
+    bob = header(tokens, BOB)
+
+    listed = await http.get("/api/v1/emails", headers=bob)
+    answers = [await http.get(f"/api/v1/emails/{name}", headers=bob) for name in ("3", "3/raw")]
+
+    assert listed.json()["items"] == []
+    assert [answer.status_code for answer in answers] == [404, 404]
