@@ -1,9 +1,12 @@
 """What a shard may be told: how much it keeps in flight, how long its lease lives, how it retries."""
 
+from pathlib import Path
+
 from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, SecretStr
 
 from jobs.gmail.config import GmailConfig
 from storage.config import ArchiveConfig, PostgresConfig
+from storage.sealing import Keyring, Sealer, load_key
 
 
 class RetryConfig(BaseModel, frozen=True):
@@ -18,9 +21,9 @@ class RetryConfig(BaseModel, frozen=True):
 class ShardConfig(BaseModel, frozen=True):
     """Limits of one shard's owner."""
 
-    fetch_size: PositiveInt = Field(100, le=500, description="messages per fetch task")
-    fetches: PositiveInt = Field(6, description="fetch tasks at a time, per shard")
-    fetches_per_mailbox: PositiveInt = Field(4, description="fetch tasks at a time, per mailbox")
+    fetch_size: PositiveInt = Field(200, le=500, description="messages per fetch task")
+    fetches: PositiveInt = Field(3, description="fetch tasks at a time, per shard")
+    fetches_per_mailbox: PositiveInt = Field(3, description="fetch tasks at a time, per mailbox")
     calls: PositiveInt = Field(8, description="profile, list and history calls at a time, per shard")
     listed_ahead: PositiveInt = Field(2000, description="ids that a mailbox lists before it has fetched them")
     writes: PositiveInt = Field(2, description="segments written at a time, per shard")
@@ -42,4 +45,13 @@ class BackupConfig(BaseModel, frozen=True):
     gmail: GmailConfig = GmailConfig()
     archive: ArchiveConfig = ArchiveConfig()
     postgres: PostgresConfig = PostgresConfig()
-    keys: tuple[SecretStr, ...] = Field((), description="sealing keys, base64, the current one first")
+    sealing_key: SecretStr | None = Field(None, description="key that seals credentials, base64; unset: the file")
+    sealing_key_path: Path = Field(Path("sealing.key"), description="file of the sealing key, mode 0600")
+
+    def sealer(self) -> Sealer:
+        """Opens and seals secrets.
+
+        Raises:
+            KeyMissing, KeyInvalid, KeyExposed.
+        """
+        return Sealer(Keyring(load_key(self.sealing_key, self.sealing_key_path)))

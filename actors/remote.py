@@ -15,7 +15,6 @@ import ray
 from pydantic import SecretStr
 from ray.actor import ActorHandle
 from ray.exceptions import GetTimeoutError, RayError
-from storage.sealing import Keyring, Sealer
 
 from actors.config import BackupConfig
 from actors.decisions import Mode
@@ -117,7 +116,7 @@ class _ShardHost:
         self._control = Control(databases.control)
         self._catalog = Catalog(databases.shard_database(database))
         self._work, self._broker = RayWork(config), RayBroker(broker)
-        self._sealer = Sealer(Keyring.of(config.keys))
+        self._sealer = config.sealer()
         self._owner: ShardOwner | None = None
         self._starting = asyncio.Lock()
 

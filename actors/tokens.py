@@ -8,20 +8,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from pydantic import SecretStr
-from storage.sealing import Sealer
 
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.credentials import AccessToken, AuthorizedUser, refresh
 from jobs.gmail.errors import GrantRevoked
 from storage.control import Control
+from storage.sealing import Sealer, context
 
 #: A token this close to its end is refreshed first: a fetch under way must not outlive it.
 _MARGIN = timedelta(minutes=5)
-
-
-def credentials_context(user_id: int) -> str:
-    """What a sealed grant is bound to."""
-    return f"credentials:{user_id}"
 
 
 class Tokens:
@@ -64,5 +59,5 @@ class Tokens:
         sealed = self._control.credentials(user_id)
         if sealed is None:
             raise GrantRevoked(email)
-        content = self._sealer.open(sealed, credentials_context(user_id))
+        content = self._sealer.open(sealed, context("credentials", user_id))
         return refresh(AuthorizedUser.parse(email, content), self._config, self._now())

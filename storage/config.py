@@ -3,6 +3,8 @@
 Values only; cluster/settings.py reads the environment.
 """
 
+from typing import Literal
+
 from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr
 
 
@@ -16,8 +18,8 @@ class PostgresConfig(BaseModel, frozen=True):
         (),
         description="URLs of the shard databases; unset: two beside the control database, NAME_shard0 and _shard1",
     )
-    binaries: str = Field(
-        "auto", pattern="^(auto|path|wheel)$", description="where the embedded server's binaries come from"
+    binaries: Literal["auto", "path", "wheel"] = Field(
+        "auto", description="where the embedded server's binaries come from"
     )
     run_as: str | None = Field(
         None, description="account of the embedded server when started as root; unset: postgres, else nobody"

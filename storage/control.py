@@ -160,6 +160,12 @@ class Control:
                 return None
             return Principal(*row[:4]), str(row.family), row.key_id
 
+    def has_secrets(self) -> bool:
+        """Whether anything is sealed in this database."""
+        with transaction(self._engine) as connection:
+            statement = text("SELECT EXISTS (SELECT FROM credentials) OR EXISTS (SELECT FROM signing_keys)")
+            return bool(connection.execute(statement).scalar())
+
     def signing_keys(self) -> list[tuple[str, bytes]]:
         """(kid, sealed private key), newest first."""
         with transaction(self._engine) as connection:

@@ -1,0 +1,1 @@
+"""The composition root: settings, session, command line, simulator."""

@@ -1,0 +1,1 @@
+"""The commands of `gbm`, one module each."""

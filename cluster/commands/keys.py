@@ -1,0 +1,68 @@
+"""`gbm keys`: API keys for the gateway."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from cluster.commands.accounts import checked_address
+from cluster.console import command, fail, notes, out, print_json
+from cluster.settings import load
+from cluster.stores import open_stores
+from serve.apikeys import new_key
+
+app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
+
+
+@app.command()
+@command
+def create(
+    email: Annotated[str, typer.Argument(help="Whom the key speaks for.")],
+    role: Annotated[Literal["owner", "operator", "auditor"], typer.Option(help="What it may do.")] = "owner",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Make an API key and print it, once: only its hash is kept."""
+    address = checked_address(email)
+    with open_stores(load()) as stores:
+        user = stores.control.user(address)
+        key = new_key()
+        stores.control.save_key(key.key_id, user.user_id, role, key.secret_hash, None)
+    if json:
+        print_json({"key_id": key.key_id, "api_key": key.text.get_secret_value(), "email": address, "role": role})
+        return
+    notes.print(f"Key {key.key_id} for {address}; it is not shown again:", markup=False)
+    out.print(key.text.get_secret_value(), markup=False)
+
+
+@app.command(name="list")
+@command
+def list_keys(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show all API keys, without their secrets."""
+    with open_stores(load()) as stores:
+        keys = stores.control.keys()
+    if json:
+        print_json(
+            [
+                {
+                    "key_id": key.key_id,
+                    "email": key.email,
+                    "role": key.role,
+                    "created_at": key.created_at.isoformat(),
+                    "revoked_at": key.revoked_at.isoformat() if key.revoked_at else None,
+                }
+                for key in keys
+            ]
+        )
+        return
+    for key in keys:
+        state = "revoked" if key.revoked_at else "live"
+        out.print(f"{key.key_id:<20} {key.role:<10} {state:<8} {key.email}", markup=False)
+
+
+@app.command()
+@command
+def revoke(key_id: Annotated[str, typer.Argument(help="As `gbm keys list` shows it.")]) -> None:
+    """End an API key and every token that it gave."""
+    with open_stores(load()) as stores:
+        if not stores.control.revoke_key(key_id):
+            fail(f"There is no live key {key_id}: see `gbm keys list`.")
+    notes.print(f"Key {key_id} is revoked.", markup=False)

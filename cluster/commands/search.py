@@ -1,0 +1,64 @@
+"""`gbm search`: find mail from the command line. Needs no running cluster."""
+
+from typing import Annotated
+
+import typer
+
+from cluster.console import command, notes, out, print_json
+from cluster.settings import load
+from cluster.stores import open_stores
+from storage.emails import EmailSummary, Position
+
+
+@command
+def search(
+    email: Annotated[str, typer.Argument(help="The mailbox's address.")],
+    query: Annotated[list[str], typer.Argument(help="Gmail's language: words, from:, subject:, label:, after:, -x …")],
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Messages at most.")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="Go on where a former page ended.")] = None,
+    spam_trash: Annotated[bool, typer.Option(help="Search Spam and Trash too.")] = False,
+    deleted: Annotated[bool, typer.Option(help="Search mail that Gmail has no longer.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find messages, newest first. All terms must hold.
+
+    Example: gbm search ada@example.com from:grace "weekly report" -draft has:attachment after:2026/01/31
+    """
+    with open_stores(load()) as stores:
+        reader = stores.reader(stores.control.user(email))
+        page = reader.emails(
+            text=" ".join(query),
+            limit=limit,
+            after=Position.decode(cursor) if cursor else None,
+            include_spam_trash=spam_trash,
+            include_deleted=deleted,
+        )
+    token = page.next.encode() if page.next else None
+    if json:
+        print_json({"items": [as_json(item) for item in page.items], "next_cursor": token})
+        return
+    for item in page.items:
+        out.print(f"{item.date:%Y-%m-%d} {item.id:<16} {item.sender[:32]:<32} {item.subject[:90]}", markup=False)
+    if token:
+        notes.print(f"There is more: --cursor {token}", markup=False)
+    elif not page.items:
+        notes.print("Nothing matches.")
+
+
+def as_json(item: EmailSummary) -> dict[str, object]:
+    """A message of a list, as the gateway spells it."""
+    return {
+        "id": item.id,
+        "thread_id": item.thread_id,
+        "date": item.date.isoformat(),
+        "from": item.sender,
+        "to": item.to,
+        "cc": item.cc,
+        "subject": item.subject,
+        "snippet": item.snippet,
+        "labels": item.labels,
+        "size_bytes": item.size_bytes,
+        "has_attachment": item.has_attachment,
+        "deleted_at": item.deleted_at.isoformat() if item.deleted_at else None,
+        "defects": item.defects,
+    }

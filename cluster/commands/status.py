@@ -1,0 +1,47 @@
+"""`gbm status`: what runs, and where every mailbox stands."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from cluster.console import command, count, notes, out, print_json, size
+from cluster.home import NotRunning
+from cluster.overview import overview
+from cluster.settings import load
+from cluster.stores import open_stores
+
+
+@command
+def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show the local cluster, its shards and its mailboxes."""
+    with open_stores(load()) as stores:
+        try:
+            running: dict[str, object] | None = stores.home.recorded()
+        except NotRunning as exc:
+            running = None
+            notes.print(str(exc), markup=False)
+        document = overview(stores, running, datetime.now(UTC))
+    if json:
+        print_json(document)
+        return
+    if running:
+        out.print(f"API        {running['api']}  (process {running['pid']})", markup=False)
+        out.print(f"Dashboard  {running['dashboard']}", markup=False)
+    for shard in document["shards"]:
+        out.print(
+            f"shard {shard['shard_id']:<4} database {shard['database']}  epoch {shard['epoch'] or '-':<5} "
+            f"{'owned' if shard['owned'] else 'unowned':<8} {shard['users']} mailboxes  "
+            f"{count(shard['messages'])} messages  "
+            f"{shard['segments']} segments  {size(shard['stored_bytes'])} stored",
+            markup=False,
+        )
+    for mailbox in document["mailboxes"]:
+        lag = f"synced {mailbox['lag_s']:.0f} s ago" if mailbox["lag_s"] is not None else "never complete yet"
+        failed = f"  {mailbox['failed']} failed" if mailbox["failed"] else ""
+        trouble = f"  {mailbox['error']}" if mailbox["error"] else ""
+        out.print(
+            f"{mailbox['email']:<36} {mailbox['phase']:<8} {count(mailbox['messages'])}/{count(mailbox['estimate'])} "
+            f"messages  {lag}{failed}{trouble}",
+            markup=False,
+        )

@@ -1,0 +1,111 @@
+"""`gbm up` and `gbm down`: the local cluster, in the background or the foreground."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cluster.console import command, fail, notes, print_json
+from cluster.home import AlreadyRunning, Home, NotRunning
+from cluster.local import local_cluster
+from cluster.settings import load
+from cluster.signals import wait_for_stop
+from storage.errors import BackupError
+
+_START_S = 180.0
+_STOP_S = 60.0
+_POLL_S = 0.1
+
+
+class StartFailed(BackupError):
+    """The background cluster did not come up. Its log says why."""
+
+    def __init__(self, reason: str, log: str) -> None:
+        super().__init__(reason, log)
+        self.reason, self.log = reason, log
+
+    def __str__(self) -> str:
+        return f"{self.reason} (log: {self.log})"
+
+
+@command
+def up(
+    foreground: Annotated[bool, typer.Option(help="Stay in the foreground until Ctrl-C.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print what runs as JSON.")] = False,
+) -> None:
+    """Start the local cluster: PostgreSQL (unless a DSN is set), Ray, the shards' owners, the gateway."""
+    settings = load()
+    home = Home(settings.home)
+    if foreground:
+        with local_cluster(settings, _tell) as cluster:
+            _announce(cluster.api, cluster.dashboard)
+            wait_for_stop()
+        return
+    home.prepare()
+    if (pid := home.owner_pid()) is not None:
+        raise AlreadyRunning(str(home.root), pid)
+    _start_in_background(home, home.logs / "cluster.log")
+    facts = home.recorded()
+    if json:
+        print_json(facts)
+    _announce(str(facts["api"]), str(facts["dashboard"]))
+
+
+@command
+def down() -> None:
+    """Stop the local cluster; what is under way resumes at the next start."""
+    home = Home(load().home)
+    pid = home.owner_pid()
+    if pid is None:
+        raise NotRunning(str(home.root))
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_S
+    while home.owner_pid() == pid:
+        if time.monotonic() > deadline:
+            fail(f"Process {pid} has not ended after {_STOP_S:.0f} s: see {home.logs / 'cluster.log'}.")
+        time.sleep(_POLL_S)
+    notes.print("The cluster is stopped.")
+
+
+def _start_in_background(home: Home, log: Path) -> None:
+    """Start `gbm up --foreground` apart from this terminal and wait until it records itself."""
+    with log.open("ab") as output:
+        begin = output.tell()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cluster.main", "up", "--foreground"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + _START_S
+    with notes.status("Starting the cluster …"):
+        while not (home.run / "cluster.json").exists() or home.owner_pid() != process.pid:
+            if process.poll() is not None:
+                raise StartFailed(_last_words(log, begin), str(log))
+            if time.monotonic() > deadline:
+                process.terminate()
+                raise StartFailed(f"the cluster was not ready after {_START_S:.0f} s", str(log))
+            time.sleep(_POLL_S)
+
+
+def _last_words(log: Path, begin: int) -> str:
+    """The sentence that the background process ended with, in one line."""
+    text = log.read_bytes()[begin:].decode(errors="replace")
+    _, marker, sentence = text.rpartition("gbm: ")
+    return " ".join((sentence if marker else text).split()) or "the cluster ended without a word"
+
+
+def _tell(what: str) -> None:
+    notes.print(f"starting {what} …", markup=False)
+
+
+def _announce(api: str, dashboard: str) -> None:
+    notes.print(f"API documentation  {api}/docs", markup=False)
+    notes.print(f"Ray dashboard      {dashboard}", markup=False)
+    notes.print("Stop it with: gbm down", markup=False)

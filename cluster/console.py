@@ -1,0 +1,67 @@
+"""How commands speak: data on standard output, everything else on standard error, errors in one sentence."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import NoReturn, ParamSpec, TypeVar
+
+import orjson
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+
+from storage.errors import BackupError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: For people: progress, hints, errors.
+notes = Console(stderr=True, highlight=False)
+#: For data.
+out = Console(highlight=False, soft_wrap=True)
+
+
+def command(function: Callable[P, R]) -> Callable[P, R]:
+    """Turns an expected error into its sentence and exit code 1, and Ctrl-C into exit code 130."""
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except BackupError as exc:
+            fail(str(exc))
+        except ValidationError as exc:
+            error = exc.errors()[0]
+            fail(f"{' '.join(str(part) for part in error['loc'])}: {error['msg']}.")
+        except KeyboardInterrupt:
+            notes.print("Stopped.")
+            raise typer.Exit(130) from None
+
+    return run
+
+
+def fail(sentence: str) -> NoReturn:
+    """Say what is wrong and leave with exit code 1."""
+    notes.print(f"[red]gbm:[/red] {escape(sentence)}")
+    raise typer.Exit(1)
+
+
+def print_json(document: object) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
+
+
+def size(size_bytes: float) -> str:
+    """Bytes as people read them."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if size_bytes < 1000 or unit == "GB":
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1000
+    raise AssertionError("unreachable")
+
+
+def count(number: float) -> str:
+    """A number with separators of thousands."""
+    return f"{number:,.0f}"

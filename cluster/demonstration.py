@@ -1,0 +1,217 @@
+"""What `gbm demo` does: a simulated Gmail, a cluster, a backfill, a summary."""
+
+import ctypes
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cluster.backfill import BackfillResult, backfill
+from cluster.console import count, notes, print_json, size
+from cluster.local import LocalCluster, local_cluster
+from cluster.overview import overview_totals
+from cluster.settings import Settings
+from cluster.signals import stop_on_sigterm, wait_for_stop
+from jobs.gmail.quota_costs import PROFILES
+from serve.apikeys import new_key
+from storage.errors import BackupError
+from storage.records import User
+
+_READY_S = 120.0
+_POLL_S = 0.05
+
+
+class SimulatorFailed(BackupError):
+    """The simulated Gmail did not start. Its own sentence says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What can be chosen about a demonstration."""
+
+    mail: tuple[Path, ...]
+    messages: int
+    leave: bool
+    quota_profile: Literal["legacy", "standard", "unlimited"]
+    latency_ms: float
+    fault_rate: float
+    json: bool
+
+
+def demonstrate(settings: Settings, options: DemoOptions) -> None:
+    """Run the demonstration; returns when it was asked to stop, with nothing left running.
+
+    Raises:
+        BackupError: one sentence that says what is wrong and what to do.
+    """
+    stop_on_sigterm()
+    with _simulator(options) as gmail:
+        gmail_config = settings.gmail.model_copy(
+            update={"endpoint": gmail, "token_uri": f"{gmail}/token", "quota_profile": options.quota_profile}
+        )
+        settings = settings.model_copy(update={"gmail": gmail_config})
+        with (
+            notes.status("Starting") as status,
+            local_cluster(settings, lambda what: status.update(f"Starting {what}")) as cluster,
+        ):
+            status.stop()
+            _show(settings, options, gmail, cluster)
+
+
+def _show(settings: Settings, options: DemoOptions, gmail: str, cluster: LocalCluster) -> None:
+    stores = cluster.stores
+    users = [
+        stores.add_account(entry["email"], _get(f"{gmail}/_sim/users/{entry['email']}/authorized-user"))
+        for entry in json.loads(_get(f"{gmail}/_sim/users"))
+    ]
+    if cluster.swept:
+        notes.print(f"Swept {len(cluster.swept)} files that an interrupted run had left.")
+    result = backfill(stores, cluster.dashboard, users, wait=True, full=False)
+    assert result is not None
+    summary = _summary(settings, cluster, users, result)
+    key = new_key()
+    stores.control.save_key(key.key_id, users[0].user_id, "owner", key.secret_hash, None)
+    try:
+        summary["api_key"] = None if options.leave else key.text.get_secret_value()
+        if options.json:
+            print_json(summary)
+        else:
+            _print(summary)
+        if not options.leave:
+            notes.print("Ctrl-C ends the demonstration.")
+            wait_for_stop()
+    finally:
+        stores.control.revoke_key(key.key_id)
+        notes.print("Stopping …")
+
+
+def _summary(settings: Settings, cluster: LocalCluster, users: list[User], result: BackfillResult) -> dict[str, Any]:
+    stores = cluster.stores
+    reader = stores.reader(users[0])
+    totals = overview_totals(stores)
+    found, took = _timed(lambda: reader.emails(text="meeting", limit=3))
+    return {
+        "messages": result.total_messages,
+        "new_messages": result.messages,
+        "raw_bytes": totals["size_bytes"],
+        "stored_bytes": totals["stored_bytes"],
+        "seconds": round(result.seconds, 2),
+        "units": result.units,
+        "minutes_at_gmails_pace": {
+            profile: round(_minutes(result.messages, profile, len(users)), 1) for profile in ("standard", "legacy")
+        },
+        "defective": totals["defective"],
+        "defects": [
+            {"id": row["id"], "subject": row["subject"], "defects": row["defects"]} for row in reader.defective(5)
+        ],
+        "mailboxes": [user.email for user in users],
+        "top_senders": [{"sender": row["sender"], "messages": row["messages"]} for row in reader.top_senders(5)],
+        "search": {
+            "query": "meeting",
+            "milliseconds": round(took * 1000, 1),
+            "subjects": [item.subject for item in found.items],
+        },
+        "docs": f"{cluster.api}/docs",
+        "dashboard": cluster.dashboard,
+        "dashboard_token": str(stores.home.run / "ray.token"),
+        "home": str(settings.home),
+    }
+
+
+def _print(summary: dict[str, Any]) -> None:
+    pace = summary["minutes_at_gmails_pace"]
+    ratio = summary["stored_bytes"] / max(summary["raw_bytes"], 1)
+    lines = [
+        "",
+        f"  {count(summary['messages'])} messages backed up ({count(summary['new_messages'])} new) in "
+        f"{summary['seconds']:.1f} s from {len(summary['mailboxes'])} mailbox(es)",
+        f"  {size(summary['raw_bytes'])} of mail, {size(summary['stored_bytes'])} stored ({ratio:.0%})",
+        f"  {count(summary['units'])} quota units; at Gmail's own pace {pace['standard']:g} min (standard), "
+        f"{pace['legacy']:g} min (legacy)",
+    ]
+    if summary["defective"]:
+        lines.append(f"  {count(summary['defective'])} messages have MIME defects, all are stored whole, such as:")
+        lines += [
+            f"      {row['id']}  {', '.join(row['defects'])}  {row['subject'][:60]}" for row in summary["defects"]
+        ]
+    lines += ["", "  Top senders"]
+    lines += [f"    {count(row['messages']):>8}  {row['sender']}" for row in summary["top_senders"]]
+    search = summary["search"]
+    lines += ["", f"  Search for {search['query']!r} ({search['milliseconds']:.0f} ms)"]
+    lines += [f"      {subject[:90]}" for subject in search["subjects"]] or ["      nothing"]
+    lines += ["", f"  API documentation  {summary['docs']}", f"  Ray dashboard      {summary['dashboard']}"]
+    lines += [f"                     (it asks for the token in {summary['dashboard_token']})"]
+    if summary["api_key"]:
+        lines.append(f"  API key            {summary['api_key']}  (until this demonstration ends)")
+    lines += [f"  Data               {summary['home']}", ""]
+    for line in lines:
+        notes.print(line, markup=False, soft_wrap=True)
+
+
+def _minutes(messages: int, profile: Literal["standard", "legacy"], mailboxes: int) -> float:
+    """How long Gmail's limit per user makes so many gets take, mailboxes side by side."""
+    limits = PROFILES[profile]
+    assert limits.units_per_minute_per_user
+    return messages * limits.costs["messages.get"] / (limits.units_per_minute_per_user * mailboxes)
+
+
+def _timed(ask: Any) -> tuple[Any, float]:
+    started = time.monotonic()
+    return ask(), time.monotonic() - started
+
+
+@contextmanager
+def _simulator(options: DemoOptions) -> Iterator[str]:
+    """A simulator in a process of its own, apart from the terminal's Ctrl-C; gives its URL."""
+    source = [f"--mail={path}" for path in options.mail] or [f"--generate={options.messages}", "--hostile"]
+    with tempfile.TemporaryDirectory(prefix="gbm-demo-") as folder:
+        ready = Path(folder) / "ready.json"
+        arguments = [
+            *(sys.executable, "-m", "cluster.simulator", "--port=0", f"--ready-file={ready}", *source),
+            *(f"--quota-profile={options.quota_profile}", f"--latency-ms={options.latency_ms}"),
+            f"--fault-rate={options.fault_rate}",
+        ]
+        process = subprocess.Popen(
+            arguments, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=_end_with_parent, text=True
+        )
+        try:
+            deadline = time.monotonic() + _READY_S
+            with notes.status("Reading mail"):
+                while not ready.exists():
+                    if process.poll() is not None:
+                        assert process.stderr is not None
+                        raise SimulatorFailed(process.stderr.read().strip() or "The simulated Gmail ended.")
+                    if time.monotonic() > deadline:
+                        raise SimulatorFailed(f"The simulated Gmail was not ready after {_READY_S:.0f} s.")
+                    time.sleep(_POLL_S)
+            yield json.loads(ready.read_text())["url"]
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+def _end_with_parent() -> None:
+    """On Linux the kernel ends the simulator when the demonstration is killed; elsewhere it stays until found."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def _get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - our own simulator, on loopback
+        content: bytes = answer.read()
+        return content

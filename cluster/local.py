@@ -1,0 +1,117 @@
+"""A whole cluster on this machine: stores, Ray, the shards' owners, the gateway. `gbm up` and `gbm demo` run it.
+
+Everything ends with the block, in the reverse order. A process that is killed instead leaves nothing that the next
+start does not mend: PostgreSQL recovers, leases are taken over, orphan files are swept, full syncs go on.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from cluster.home import Home
+from cluster.leftovers import end_leftovers
+from cluster.session import close_shards, local_ray, ping_shards, start_shards
+from cluster.settings import Settings
+from cluster.stores import Stores, open_stores
+from storage.errors import BackupError
+
+_LOG = logging.getLogger(__name__)
+
+Tell = Callable[[str], None]
+
+
+class PortOccupied(BackupError):
+    """Something else listens on a port that we need. Stop it, or choose another port."""
+
+    def __init__(self, port: int, setting: str) -> None:
+        super().__init__(port, setting)
+        self.port, self.setting = port, setting
+
+    def __str__(self) -> str:
+        return f"Port {self.port} is in use: stop what listens there, or set {self.setting} to another port."
+
+
+@dataclass(frozen=True)
+class LocalCluster:
+    """A running cluster."""
+
+    stores: Stores
+    api: str
+    dashboard: str
+    swept: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def local_cluster(settings: Settings, tell: Tell) -> Iterator[LocalCluster]:
+    """Run a cluster until the block ends.
+
+    Args:
+        tell: hears what is being started.
+
+    Raises:
+        BackupError: one sentence that says what is wrong and what to do; nothing is left running.
+    """
+    home = Home(settings.home)
+    home.prepare()
+    with ExitStack() as stack:
+        stack.enter_context(home.exclusively())
+        if ended := end_leftovers(home.root):
+            tell(f"after ending {ended} processes of a killed cluster")
+        require_free(settings.serve.host, settings.serve.port, "GBM_SERVE__PORT")
+        require_free("127.0.0.1", settings.ray.dashboard_port, "GBM_RAY__DASHBOARD_PORT")
+        stores = stack.enter_context(open_stores(settings, tell))
+        tell("Ray")
+        dashboard = stack.enter_context(local_ray(home, settings.ray))
+        tell("shards")
+        stack.callback(lambda: asyncio.run(close_shards(list(stores.shards))))
+        swept = asyncio.run(start_shards(stores.config, stores.shards))
+        tell("gateway")
+        from serve import deployment  # imports Ray Serve, which reads the environment that local_ray has set
+
+        stack.callback(deployment.shutdown)
+        deployment.deploy(stores.config, settings.serve)
+        api = f"http://{settings.serve.host}:{settings.serve.port}"
+        facts: dict[str, object] = {"pid": os.getpid(), "api": api, "dashboard": dashboard, "started_at": time.time()}
+        stack.callback(home.forget)
+        home.record(facts)
+        stack.enter_context(_watched(list(stores.shards), settings.ray.ping_every_s))
+        yield LocalCluster(stores, api, dashboard, swept)
+
+
+@contextmanager
+def _watched(shards: list[int], every_s: float) -> Iterator[None]:
+    """Look at every shard's owner again and again; an owner that failed is replaced by the look."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(every_s):
+            for shard_id, trouble in asyncio.run(ping_shards(shards)).items():
+                _LOG.warning("Shard %d: %s", shard_id, trouble)
+
+    thread = threading.Thread(target=watch, name="watch-shards", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def require_free(host: str, port: int, setting: str) -> None:
+    """Nothing listens on this port.
+
+    Raises:
+        PortOccupied.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as exc:
+            raise PortOccupied(port, setting) from exc

@@ -1,0 +1,34 @@
+"""`gbm`: the command line. Commands live in cluster/commands, one module each; heavy imports wait for their command."""
+
+import typer
+
+from cluster.commands import accounts, backfill, config, demo, keys, search, simulate, status, up
+
+app = typer.Typer(
+    name="gbm",
+    help="Gmail Backup Manager: back up many Gmail mailboxes, prove it, read them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Settings are GBM_... variables or the YAML file that GBM_CONFIG names: see `gbm config show`.",
+)
+app.command()(demo.demo)
+app.command()(up.up)
+app.command()(up.down)
+app.command()(status.status)
+app.command()(simulate.simulate)
+app.command()(backfill.backfill)
+app.command()(backfill.sync)
+app.command()(search.search)
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(keys.app, name="keys")
+app.add_typer(config.app, name="config")
+
+
+def main() -> None:
+    """The entry point of the `gbm` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

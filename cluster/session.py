@@ -1,0 +1,238 @@
+"""The local Ray of `gbm up` and `gbm demo`, and jobs on it. The only file of cluster/ that knows Ray.
+
+Everything binds loopback, and the dashboard wants a token. Ray's processes end with the process that started them, so a
+killed cluster leaves none behind.
+"""
+
+import asyncio
+import hashlib
+import logging
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cluster.home import Home
+from cluster.leftovers import MARK, end_leftovers
+from cluster.settings import RaySettings
+from cluster.signals import stop_on_sigterm
+from storage.errors import BackupError
+
+_LOG = logging.getLogger(__name__)
+
+#: A Unix socket's path has at most 107 bytes, of which Ray's own names take about 65.
+_LONGEST_TEMP = 40
+
+
+class RayUnavailable(BackupError):
+    """Ray did not start, or does not answer. See its logs."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"Ray is not available: {self.reason}."
+
+
+class JobRefused(BackupError):
+    """The job was not taken or did not succeed. Its log says why."""
+
+    def __init__(self, job_id: str, reason: str) -> None:
+        super().__init__(job_id, reason)
+        self.job_id, self.reason = job_id, reason
+
+    def __str__(self) -> str:
+        return f"The job {self.job_id} did not succeed: {self.reason}"
+
+
+def environment(home: Home) -> dict[str, str]:
+    """What Ray must find in the environment of every process, before it is imported."""
+    return {
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # binds loopback
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token_path(home)),
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+        "RAY_SCHEDULER_EVENTS": "0",
+        MARK: str(home.root),
+    }
+
+
+def token_path(home: Home) -> Path:
+    """The file with the token that the dashboard and every client of this Ray need."""
+    return home.run / "ray.token"
+
+
+def prepare_environment(home: Home) -> None:
+    """Set Ray's environment in this process; to be called before Ray is imported."""
+    os.environ.update(environment(home))
+    path = token_path(home)
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(os.urandom(32).hex())
+
+
+@contextmanager
+def local_ray(home: Home, settings: RaySettings) -> Iterator[str]:
+    """A Ray of our own until the block ends; gives the dashboard's URL.
+
+    Raises:
+        RayUnavailable.
+    """
+    prepare_environment(home)
+    import ray
+    from ray.exceptions import RayError
+
+    _let_agents_coexist()
+    try:
+        context = ray.init(
+            address="local",
+            num_cpus=settings.cpus,
+            object_store_memory=settings.object_store_bytes,
+            include_dashboard=True,
+            dashboard_host="127.0.0.1",
+            dashboard_port=settings.dashboard_port,
+            namespace="gbm",
+            log_to_driver=False,
+            logging_level=logging.WARNING,
+            _node_ip_address="127.0.0.1",
+            _temp_dir=str(_temp_folder(home)),
+        )
+    except (RayError, RuntimeError, ValueError, ConnectionError, TimeoutError) as exc:
+        raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
+    stop_on_sigterm()  # Ray has set a handler of its own
+    try:
+        yield f"http://{context.dashboard_url}"
+    finally:
+        ray.shutdown()
+        end_leftovers(home.root)
+
+
+async def start_shards(config: Any, shards: dict[int, int]) -> list[str]:
+    """Start the broker and the owner of every shard; returns the orphan files swept on the way.
+
+    Args:
+        config: actors.config.BackupConfig.
+        shards: shard -> index of its database.
+    """
+    from actors.remote import ShardClient, start_broker, start_shard
+
+    broker = start_broker(config, len(shards))
+    for shard_id, database in shards.items():
+        start_shard(shard_id, database, config, broker)
+    client = ShardClient(timeout_s=60.0)
+    swept = await asyncio.gather(*(client.ping(shard_id) for shard_id in shards))
+    return [name for names in swept for name in names]
+
+
+async def ping_shards(shards: Sequence[int]) -> dict[int, str]:
+    """Look at every shard's owner, replacing one that failed; {shard: what is wrong}."""
+    from actors.remote import ShardClient
+
+    client = ShardClient(timeout_s=30.0)
+    answers = await asyncio.gather(*(client.ping(shard_id) for shard_id in shards), return_exceptions=True)
+    troubles = {}
+    for shard_id, answer in zip(shards, answers, strict=True):
+        if isinstance(answer, BackupError):
+            troubles[shard_id] = str(answer)
+        elif isinstance(answer, BaseException):
+            raise answer
+    return troubles
+
+
+async def close_shards(shards: Sequence[int]) -> None:
+    """Have every owner give its lease up."""
+    from actors.remote import ShardClient
+
+    client = ShardClient(timeout_s=10.0)
+    await asyncio.gather(*(client.close(shard_id) for shard_id in shards), return_exceptions=True)
+
+
+def submit(home: Home, dashboard: str, job_id: str, module: str, arguments: Sequence[str]) -> "Job":
+    """Submit `python -m MODULE ARGUMENTS` as a Ray Job.
+
+    Raises:
+        RayUnavailable, JobRefused.
+    """
+    prepare_environment(home)
+    from ray.job_submission import JobSubmissionClient
+
+    try:
+        client = JobSubmissionClient(dashboard)
+    except (ConnectionError, RuntimeError) as exc:
+        raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
+    entrypoint = shlex.join([sys.executable, "-m", module, *arguments])
+    try:
+        client.submit_job(entrypoint=entrypoint, submission_id=job_id, entrypoint_num_cpus=0)
+    except RuntimeError as exc:
+        raise JobRefused(job_id, str(exc).strip().splitlines()[0]) from exc
+    return Job(job_id, client)
+
+
+class Job:
+    """A submitted job."""
+
+    def __init__(self, job_id: str, client: Any) -> None:
+        self.job_id, self._client = job_id, client
+
+    def ended(self) -> bool:
+        """Whether the job is over; one that failed raises.
+
+        Raises:
+            JobRefused: with the end of its log.
+        """
+        status = str(self._client.get_job_status(self.job_id).value)
+        if status in ("FAILED", "STOPPED"):
+            raise JobRefused(self.job_id, _last_lines(self._client.get_job_logs(self.job_id)) or status.lower())
+        return status == "SUCCEEDED"
+
+
+def _last_lines(log: str) -> str:
+    lines = [line for line in log.strip().splitlines() if line.strip()]
+    return lines[-1][:300] if lines else ""
+
+
+def connect_from_job() -> None:
+    """Connect to the cluster that this job runs on."""
+    import ray
+
+    ray.init(namespace="gbm", log_to_driver=False, logging_level=logging.WARNING)
+
+
+def _let_agents_coexist() -> None:
+    """Give the dashboard's agent a free port.
+
+    `ray.init` has no argument for it, and its default (52365) is one for the whole machine: a second Ray's agent would
+    not start, and no job could be submitted to it.
+    """
+    from ray._private import parameter
+
+    if not issubclass(parameter.RayParams, _FreeAgentPort):
+        parameter.RayParams = type("RayParams", (_FreeAgentPort, parameter.RayParams), {})
+
+
+class _FreeAgentPort:
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**{"dashboard_agent_listen_port": 0, **arguments})
+
+
+def _temp_folder(home: Home) -> Path:
+    """Ray's session folder: below the home when its path is short enough for sockets, else a private temporary one."""
+    folder = home.run / "ray"
+    if len(str(folder)) > _LONGEST_TEMP:
+        digest = hashlib.sha256(str(home.root).encode()).hexdigest()[:8]
+        folder = Path(tempfile.gettempdir()) / f"gbm-{os.geteuid()}-{digest}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    stat = folder.lstat()
+    if stat.st_uid != os.geteuid() or not folder.is_dir() or folder.is_symlink():
+        raise RayUnavailable(f"the folder {folder} belongs to somebody else; remove it")
+    folder.chmod(0o700)
+    return folder

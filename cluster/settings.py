@@ -1,0 +1,150 @@
+"""All settings, and the only place that reads the environment.
+
+Stronger first: `GBM_...` variables (`__` between levels), the YAML file that GBM_CONFIG names, the packaged defaults of
+the environment (cluster/defaults/ENVIRONMENT.yaml), the models' own defaults. Below this module everything receives
+frozen values.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from actors.config import ShardConfig
+from jobs.gmail.config import GmailConfig
+from serve.config import ServeConfig
+from storage.config import ArchiveConfig, PostgresConfig
+from storage.errors import BackupError
+
+Environment = Literal["development", "staging", "production"]
+_DEFAULTS = Path(__file__).parent / "defaults"
+
+
+class InvalidSettings(BackupError):
+    """A setting is wrong. Correct it where it is set."""
+
+    def __init__(self, problems: str) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return f"A setting is wrong: {self.problems}; correct it in the environment or in the file GBM_CONFIG names."
+
+
+class ShardsSettings(ShardConfig, frozen=True):
+    """How many shards there are, and each one's limits."""
+
+    count: PositiveInt = Field(4, le=4096, description="logical shards; mailboxes are dealt to the least loaded")
+
+
+class SealingSettings(BaseModel, frozen=True):
+    """The key that seals credentials at rest."""
+
+    key: SecretStr | None = Field(
+        None, description="32 bytes in base64; unset: the file GBM_HOME/sealing.key (0600), made at first use"
+    )
+
+
+class RaySettings(BaseModel, frozen=True):
+    """The local Ray of `gbm up` and `gbm demo`."""
+
+    cpus: PositiveInt = Field(default_factory=lambda: max(os.cpu_count() or 2, 2), description="logical CPUs")
+    object_store_bytes: PositiveInt = Field(1 << 30, ge=80 << 20, description="shared memory for mail in flight")
+    dashboard_port: PositiveInt = Field(8265, le=65535, description="port of the Ray dashboard, on loopback")
+    ping_every_s: PositiveFloat = Field(2.0, description="seconds between looks at every shard's owner")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. `gbm config show` prints it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GBM_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        nested_model_default_partial_update=True,
+    )
+
+    environment: Environment = Field("development", description="which packaged defaults apply")
+    home: Path = Field(default_factory=lambda: default_home(), description="data of the embedded default")
+    cluster: str = Field("", description="name of this cluster in leases; unset: one kept in GBM_HOME")
+    postgres: PostgresConfig = PostgresConfig()
+    archive: ArchiveConfig = ArchiveConfig()
+    gmail: GmailConfig = GmailConfig()
+    serve: ServeConfig = ServeConfig()
+    shards: ShardsSettings = ShardsSettings()
+    sealing: SealingSettings = SealingSettings()
+    ray: RaySettings = RaySettings()
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Stronger sources first."""
+        environment = os.environ.get("GBM_ENVIRONMENT", "development")
+        files = [_DEFAULTS / f"{environment}.yaml"]
+        if os.environ.get("GBM_CONFIG"):
+            files.insert(0, Path(os.environ["GBM_CONFIG"]))
+        return (
+            init_settings,
+            env_settings,
+            *(YamlConfigSettingsSource(settings_cls, yaml_file=file) for file in files),
+        )
+
+
+def default_home() -> Path:
+    """Where data goes when GBM_HOME is unset: a system folder for root, whose own one PostgreSQL cannot enter."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/gbm")
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "gbm"
+
+
+def home_is_chosen() -> bool:
+    """Whether the operator named a home."""
+    return bool(os.environ.get("GBM_HOME"))
+
+
+def load(**overrides: object) -> Settings:
+    """The settings in force.
+
+    Args:
+        overrides: stronger than every other source, by top-level name.
+
+    Raises:
+        InvalidSettings: in one sentence, without the wrong value (it may be a secret).
+    """
+    config = os.environ.get("GBM_CONFIG")
+    if config and not Path(config).is_file():
+        raise InvalidSettings(f"GBM_CONFIG names {config}, which is not a file")
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as exc:
+        raise InvalidSettings("; ".join(_problem(error["loc"], error["msg"]) for error in exc.errors())) from exc
+    except yaml.YAMLError as exc:
+        raise InvalidSettings(f"{config} is not YAML") from exc
+    except ValueError as exc:  # pydantic-settings: a variable that should be JSON is not
+        raise InvalidSettings(str(exc).splitlines()[0]) from exc
+
+
+def _problem(location: tuple[int | str, ...], message: str) -> str:
+    name = "GBM_" + "__".join(str(part).upper() for part in location)
+    return f"{name}: {message[0].lower()}{message[1:]}"

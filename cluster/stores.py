@@ -1,0 +1,121 @@
+"""The databases and keys that every command needs, opened: the embedded server where no DSN is set.
+
+Several processes may have the stores of one home open at once; the embedded server ends with the last of them.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+from pydantic import SecretStr
+
+from actors.config import BackupConfig
+from cluster.home import Home
+from cluster.settings import Settings
+from jobs.gmail.credentials import AuthorizedUser
+from storage import schema
+from storage.blobs import LocalBlobs, open_blobs
+from storage.catalog import Catalog
+from storage.config import PostgresConfig
+from storage.control import Control
+from storage.databases import Databases
+from storage.postgres.config import EmbeddedConfig
+from storage.postgres.embedded import EmbeddedPostgres
+from storage.reader import MailboxReader
+from storage.records import User
+from storage.sealing import Sealer, context, load_key
+
+CONTROL_DATABASE = "gbm_control"
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Open stores and the frozen configuration with which other processes open the same ones."""
+
+    settings: Settings
+    home: Home
+    config: BackupConfig
+    databases: Databases
+
+    @cached_property
+    def control(self) -> Control:
+        """Users, credentials, keys."""
+        return Control(self.databases.control)
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        """Opens and seals secrets."""
+        return self.config.sealer()
+
+    @cached_property
+    def blobs(self) -> LocalBlobs:
+        """The archive's files."""
+        return open_blobs(self.config.archive.uri)
+
+    @cached_property
+    def shards(self) -> dict[int, int]:
+        """Every shard and the index of its database."""
+        return self.control.shards()
+
+    def catalog(self, user: User) -> Catalog:
+        """The write side of a user's shard database."""
+        return Catalog(self.databases.shard_database(self.shards[user.shard_id]))
+
+    def reader(self, user: User) -> MailboxReader:
+        """One user's mail."""
+        engine = self.databases.shard_database(self.shards[user.shard_id])
+        return MailboxReader(user.user_id, engine, self.blobs)
+
+    def add_account(self, email: str, authorized_user: bytes) -> User:
+        """Back a mailbox up from now on, with this grant; an account that is known gets the new grant.
+
+        Raises:
+            CredentialsUnusable, EndpointUnsafe: the file is not an authorized-user file.
+        """
+        AuthorizedUser.parse(email, authorized_user)
+        user = self.control.add_user(email)
+        sealed = self.sealer.seal(authorized_user, context("credentials", user.user_id))
+        self.control.save_credentials(user.user_id, sealed)
+        self.catalog(user).open_mailbox(user.shard_id, user.user_id, user.email)
+        return user
+
+
+@contextmanager
+def open_stores(settings: Settings, progress: Callable[[str], None] | None = None) -> Iterator[Stores]:
+    """Start or join the embedded server if need be, bring the schemas up to date, hand the stores out.
+
+    Raises:
+        BackupError: one sentence that says what is wrong and what to do.
+    """
+    home = Home(settings.home)
+    home.prepare()
+    tell = progress or (lambda _: None)
+    with ExitStack() as stack:
+        postgres = settings.postgres
+        if postgres.control_dsn is None:
+            tell("PostgreSQL")
+            embedded = EmbeddedConfig(source=postgres.binaries, run_as=postgres.run_as)
+            server = stack.enter_context(EmbeddedPostgres(home.postgres, embedded))
+            postgres = postgres.model_copy(update={"control_dsn": SecretStr(server.dsn(CONTROL_DATABASE))})
+        databases = Databases(postgres)
+        stack.callback(databases.close)
+        schema.upgrade(databases, settings.shards.count, tell)
+        # A key is made once, before anything is sealed: one that got lost later must not be replaced in silence.
+        load_key(settings.sealing.key, home.sealing_key, create=not Control(databases.control).has_secrets())
+        yield Stores(settings, home, _config(settings, home, postgres), databases)
+
+
+def _config(settings: Settings, home: Home, postgres: PostgresConfig) -> BackupConfig:
+    archive = settings.archive
+    if not archive.uri:
+        archive = archive.model_copy(update={"uri": home.archive.as_uri()})
+    return BackupConfig(
+        cluster=settings.cluster or home.cluster_name(),
+        shard=settings.shards,
+        gmail=settings.gmail,
+        archive=archive,
+        postgres=postgres,
+        sealing_key=settings.sealing.key,
+        sealing_key_path=home.sealing_key,
+    )
