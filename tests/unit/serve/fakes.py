@@ -1,7 +1,6 @@
 """Small working stand-ins for what the gateway is built on."""
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -202,8 +201,3 @@ def email(number: int, subject: str = "Hello") -> Email:
     )
     part = Attachment("2", "a.pdf", "application/pdf", 10, "00" * 32, False)
     return Email(summary, "Good morning.", (("Subject", subject), ("X-Odd", "1")), (part,), "11" * 32)
-
-
-def counter() -> Callable[[], int]:
-    """0, 1, 2 …"""
-    return itertools.count().__next__

@@ -95,13 +95,12 @@ async def test_a_body_that_is_not_valid_is_told_without_its_values() -> None:
     async def takes(body: Body) -> None:
         raise AssertionError(body)
 
+    as_json = {"Content-Type": "application/json"}
     async with client(application("test", [router], ServeConfig())) as http:
         answers = [
             await http.post("/takes", json={"api_key": "gbm_secret", "count": "gbm_secret"}),
             await http.post("/takes", json={"api_key": ["gbm_secret"]}),
-            await http.post(
-                "/takes", content=b'{"api_key": "gbm_secret"', headers={"Content-Type": "application/json"}
-            ),
+            await http.post("/takes", content=b'{"api_key": "gbm_secret"', headers=as_json),
         ]
 
     for answer in answers:

@@ -1,0 +1,102 @@
+"""Makes the applications from configuration: what a replica builds in its constructor. No Ray here.
+
+Nothing connects before the first request, so an application starts while its databases are down, and says so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+from fastapi import FastAPI
+
+from actors.config import BackupConfig
+from serve import auth, emails, root, sync
+from serve.authentication import AccessTokens, Authenticate, authenticator
+from serve.config import ServeConfig
+from serve.mailboxes import Mailboxes
+from serve.owners import Owners
+from serve.probes import CONTROL, Probe, Probes
+from serve.signing import SigningKeys
+from serve.threads import Threads
+from serve.tokens import TokenDesk
+from storage.blobs import open_blobs
+from storage.catalog import ping
+from storage.control import Control
+from storage.databases import Databases
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that a replica needs; travels to its process as one frozen value."""
+
+    backup: BackupConfig
+    serve: ServeConfig
+
+
+class Assembly:
+    """The collaborators of one process, each made once, and the applications made of them."""
+
+    def __init__(self, settings: Settings, owners: Owners) -> None:
+        self._backup, self._config, self._owners = settings.backup, settings.serve, owners
+
+    def auth(self) -> FastAPI:
+        """/api/v1/auth."""
+        desk = TokenDesk(self._control, self._tokens, self._config.tokens.refresh_s)
+        return auth.create(desk, self._authenticate, self._threads, self._config)
+
+    def emails(self) -> FastAPI:
+        """/api/v1/emails."""
+        return emails.create(self._mailboxes, self._authenticate, self._threads, self._config)
+
+    def sync(self) -> FastAPI:
+        """/api/v1/sync."""
+        return sync.create(self._mailboxes, self._owners, self._authenticate, self._threads, self._config)
+
+    def root(self) -> FastAPI:
+        """/."""
+        probes = Probes(self._probes, self._config.probe_timeout_s)
+        return root.create(probes, [self.auth(), self.emails(), self.sync()], self._config)
+
+    async def check(self) -> None:
+        """Return once a thread was free: an application whose threads all hang does not."""
+        await self._threads.run(lambda: None)
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self._databases.close()
+
+    @cached_property
+    def _databases(self) -> Databases:
+        return Databases(self._backup.postgres, application="gbm gateway")
+
+    @cached_property
+    def _control(self) -> Control:
+        return Control(self._databases.control)
+
+    @cached_property
+    def _threads(self) -> Threads:
+        return Threads(self._config.threads)
+
+    @cached_property
+    def _tokens(self) -> AccessTokens:
+        keys = SigningKeys(self._control, self._backup.sealer())
+        return AccessTokens(keys, self._config.tokens)
+
+    @cached_property
+    def _authenticate(self) -> Authenticate:
+        return authenticator(self._tokens, self._threads)
+
+    @cached_property
+    def _mailboxes(self) -> Mailboxes:
+        return Mailboxes(self._databases, self._control, open_blobs(self._backup.archive.uri))
+
+    async def _probes(self) -> Mapping[str, Probe]:
+        """The control database, every shard database, every shard's owner."""
+        shards = await self._threads.probe(self._control.shards)
+        probes: dict[str, Probe] = {CONTROL: partial(self._threads.probe, ping, self._databases.control)}
+        for index in range(self._databases.shard_databases):
+            engine = self._databases.shard_database(index)
+            probes[f"shard_database:{index}"] = partial(self._threads.probe, ping, engine)
+        for shard_id in shards:
+            probes[f"shard:{shard_id}"] = partial(self._owners.ping, shard_id)
+        return probes

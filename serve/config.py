@@ -1,0 +1,38 @@
+"""What the gateway can be told: where it listens, how long tokens live, how far it scales."""
+
+from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+
+class TokenConfig(BaseModel, frozen=True):
+    """The tokens that the gateway gives and accepts."""
+
+    issuer: str = Field("gmail-backup-manager", min_length=1, description="`iss` of access tokens")
+    audience: str = Field("gmail-backup-manager", min_length=1, description="`aud` of access tokens")
+    access_s: PositiveInt = Field(900, description="seconds that an access token is good for")
+    refresh_s: PositiveFloat = Field(30 * 86_400.0, description="seconds that an unused refresh token is good for")
+
+
+class ScaleConfig(BaseModel, frozen=True):
+    """Replicas of each application, and what one of them takes on."""
+
+    min_replicas: PositiveInt = Field(1, description="replicas of each application that always run")
+    max_replicas: PositiveInt = Field(4, description="replicas of each application at most")
+    target_requests: PositiveFloat = Field(16.0, description="requests at a time per replica that scaling aims at")
+    max_requests: PositiveInt = Field(64, description="requests at a time per replica; further ones queue")
+    max_queued_requests: PositiveInt = Field(256, description="requests queued per proxy; further ones get 503")
+    num_cpus: NonNegativeFloat = Field(0.1, description="logical CPUs that a replica reserves")
+    health_check_s: PositiveFloat = Field(10.0, description="seconds between two health checks of a replica")
+    drain_s: PositiveFloat = Field(5.0, description="seconds that a replica about to end may finish its requests in")
+
+
+class ServeConfig(BaseModel, frozen=True):
+    """The gateway."""
+
+    host: str = Field("127.0.0.1", description="address that the gateway listens on")
+    port: int = Field(8000, ge=1, le=65_535, description="port that the gateway listens on")
+    threads: PositiveInt = Field(8, description="blocking calls at a time, per replica")
+    body_bytes: PositiveInt = Field(64 << 10, description="bytes of a request's body at most")
+    owner_timeout_s: PositiveFloat = Field(10.0, description="seconds to wait for the owner of a shard")
+    probe_timeout_s: PositiveFloat = Field(2.0, description="seconds that /ready and status wait for one dependency")
+    tokens: TokenConfig = TokenConfig()
+    scale: ScaleConfig = ScaleConfig()

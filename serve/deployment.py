@@ -1,0 +1,175 @@
+"""The gateway as Ray Serve applications. The only file of serve/ with Ray.
+
+One application each, at its own prefix, with its own replicas, health check and scaling. State is made in the
+replica's constructor, because Serve loses what an ASGI lifespan makes.
+"""
+
+import errno
+import logging
+import socket
+from collections.abc import Callable, Mapping
+
+from fastapi import FastAPI
+from ray import serve as ray_serve
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from actors.config import BackupConfig
+from actors.remote import ShardClient
+from serve import auth, emails, sync
+from serve.assembly import Assembly, Settings
+from serve.config import ServeConfig
+from storage.errors import BackupError
+
+#: Application -> (prefix, what makes it).
+_APPLICATIONS: Mapping[str, tuple[str, Callable[[Assembly], FastAPI]]] = {
+    "auth": (auth.PREFIX, Assembly.auth),
+    "emails": (emails.PREFIX, Assembly.emails),
+    "sync": (sync.PREFIX, Assembly.sync),
+    "gateway": ("/", Assembly.root),
+}
+
+
+class PortOccupied(BackupError):
+    """Somebody else listens there. Stop it, or choose another port."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(host, port, reason)
+        self.host, self.port, self.reason = host, port, reason
+
+    def __str__(self) -> str:
+        return (
+            f"The gateway cannot listen on {self.host}:{self.port} ({self.reason}): "
+            "stop what uses it, or set GBM_SERVE__PORT."
+        )
+
+
+class GatewayFailed(BackupError):
+    """An application of the gateway does not start. Its replica's log tells why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"The gateway does not start: {self.reason}"
+
+
+class _NamedByServe:
+    """Leaves X-Request-ID to Serve, which takes the client's or makes one, and adds it to every response itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def unnamed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                del MutableHeaders(scope=message)["X-Request-ID"]
+            await send(message)
+
+        await self._app(scope, receive, unnamed)
+
+
+@ray_serve.ingress()
+class Gateway:
+    """One application in a replica."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        _log_with_serve()
+        owners = ShardClient(settings.serve.owner_timeout_s)
+        self._name, self._assembly = name, Assembly(settings, owners)
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        app = _APPLICATIONS[self._name][1](self._assembly)
+        app.add_middleware(_NamedByServe)
+        return app
+
+    async def check_health(self) -> None:
+        """Whether this replica can work. A database that is down is told by /ready; a new replica would not mend it."""
+        await self._assembly.check()
+
+
+def deploy(backup: BackupConfig, config: ServeConfig) -> list[str]:
+    """Start the gateway, or replace the one that runs.
+
+    Returns:
+        The URLs of the applications, the gateway's own last.
+
+    Raises:
+        PortOccupied, GatewayFailed.
+        KeyMissing, KeyInvalid, KeyExposed, InvalidDsn, ArchiveUnusable: a replica could not start with this.
+    """
+    settings = Settings(backup, config)
+    Assembly(settings, ShardClient()).root()  # fails here at once, in one sentence, not in replicas after retries
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # its progress is not for our caller's console
+    if not ray_serve.status().proxies:
+        check_port(config.host, config.port)
+    ray_serve.start(http_options={"host": config.host, "port": config.port})
+    scale = config.scale
+    deployment = ray_serve.deployment(
+        Gateway,
+        ray_actor_options={"num_cpus": scale.num_cpus},
+        max_ongoing_requests=scale.max_requests,
+        max_queued_requests=scale.max_queued_requests,
+        autoscaling_config={
+            "min_replicas": scale.min_replicas,
+            "max_replicas": scale.max_replicas,
+            "target_ongoing_requests": scale.target_requests,
+        },
+        max_constructor_retry_count=2,
+        health_check_period_s=scale.health_check_s,
+        graceful_shutdown_timeout_s=scale.drain_s,
+        logging_config={"enable_access_log": False},  # serve/gateway.py writes its own, without query text
+    )
+    targets = [
+        ray_serve.RunTarget(deployment.options(name=name).bind(name, settings), name=name, route_prefix=prefix)
+        for name, (prefix, _) in _APPLICATIONS.items()
+    ]
+    try:
+        ray_serve.run_many(targets)
+    except RuntimeError as exc:
+        raise GatewayFailed(_failure() or _last_line(str(exc))) from exc
+    return [f"http://{config.host}:{config.port}{prefix}" for prefix, _ in _APPLICATIONS.values()]
+
+
+def shutdown() -> None:
+    """End the gateway and all its replicas."""
+    ray_serve.shutdown()
+
+
+def _log_with_serve() -> None:
+    """Write our log where Serve writes the replica's own: to its file, not to the driver's console.
+
+    Around Serve's buffer: it holds 1,000 lines back under RAY_SERVE_THROUGHPUT_OPTIMIZED, and loses them at the end.
+    """
+    ours = logging.getLogger("serve")
+    ours.setLevel(logging.INFO)
+    ours.propagate = False
+    handlers = [getattr(handler, "target", None) or handler for handler in logging.getLogger("ray.serve").handlers]
+    ours.handlers = [handler for handler in handlers if isinstance(handler, logging.FileHandler)]
+
+
+def _failure() -> str:
+    """The last line that a replica failed with; "" when none is known."""
+    for application in ray_serve.status().applications.values():
+        for deployment in application.deployments.values():
+            if "Error" in deployment.message:
+                return _last_line(deployment.message)
+    return ""
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:500] if lines else "no reason was given."
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise PortOccupied unless the gateway could listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a port in TIME_WAIT is free
+        try:
+            probe.bind((host, port))
+        except OSError as exc:
+            reason = "it is in use" if exc.errno == errno.EADDRINUSE else exc.strerror or str(exc)
+            raise PortOccupied(host, port, reason) from exc

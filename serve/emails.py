@@ -1,0 +1,115 @@
+"""/api/v1/emails: lists, searches and single messages of the caller's own mail."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, Protocol
+
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Response
+
+from serve.authentication import Authenticate, bearer
+from serve.config import ServeConfig
+from serve.documents import EmailDocument, EmailList
+from serve.gateway import application
+from serve.problems import responses
+from serve.threads import Threads
+from storage.control import Principal
+from storage.emails import Email, Position
+from storage.identifier import from_hex, to_hex
+from storage.reader import Page
+
+PREFIX = "/api/v1/emails"
+
+# Postgres takes no NUL in a text.
+_Text = Annotated[str, Query(max_length=2000, pattern=r"^[^\x00]*$")]
+_Label = Annotated[str, Query(max_length=225, pattern=r"^[^\x00-\x1f]+$")]
+
+
+class Reader(Protocol):
+    """One user's mail. `storage.reader.MailboxReader` is one."""
+
+    def emails(
+        self,
+        text: str = "",
+        labels: Sequence[str] = (),
+        limit: int = 50,
+        after: Position | None = None,
+        include_spam_trash: bool = False,
+        include_deleted: bool = False,
+    ) -> Page: ...
+
+    def email(self, message_id: int) -> Email | None: ...
+
+    def raw(self, message_id: int) -> bytes | None: ...
+
+
+class Readers(Protocol):
+    """Makes a reader of a principal's own mail. `serve.mailboxes.Mailboxes` is one."""
+
+    def reader(self, principal: Principal) -> Reader: ...
+
+
+def create(mailboxes: Readers, authenticate: Authenticate, threads: Threads, config: ServeConfig) -> FastAPI:
+    """The application."""
+    router = APIRouter(prefix=PREFIX, tags=["emails"], responses=responses(400, 401, 404, 422, 503))
+    caller = Depends(bearer(authenticate))
+
+    @router.get("", summary="List or search your mail, newest first")
+    async def emails(
+        principal: Annotated[Principal, caller],
+        q: Annotated[_Text, Query(description="a search in Gmail's language")] = "",
+        label: Annotated[list[_Label], Query(max_length=20, description="label ids that all must be there")] = [],  # noqa: B006 - FastAPI copies it
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        cursor: Annotated[str | None, Query(max_length=200, description="`next_cursor` of the last answer")] = None,
+        include_spam_trash: bool = False,
+        include_deleted: bool = False,
+    ) -> EmailList:
+        after = Position.decode(cursor) if cursor else None
+
+        def read() -> EmailList:
+            reader = mailboxes.reader(principal)
+            return EmailList.of(reader.emails(q, label, limit, after, include_spam_trash, include_deleted))
+
+        return await threads.run(read)
+
+    @router.get("/{email_id}", summary="One message")
+    async def email(principal: Annotated[Principal, caller], email_id: str) -> EmailDocument:
+        message_id = _message_id(email_id)
+        found = await threads.run(lambda: mailboxes.reader(principal).email(message_id))
+        if found is None:
+            raise HTTPException(404)
+        return EmailDocument.whole(found)
+
+    @router.get(
+        "/{email_id}/raw",
+        summary="The exact bytes of one message",
+        response_class=Response,
+        responses={200: {"content": {"message/rfc822": {}}}, 304: {"description": "you have these bytes"}},
+    )
+    async def raw(
+        principal: Annotated[Principal, caller],
+        email_id: str,
+        if_none_match: Annotated[str | None, Header(max_length=1000)] = None,
+    ) -> Response:
+        message_id = _message_id(email_id)
+        content = await threads.run(lambda: mailboxes.reader(principal).raw(message_id))
+        if content is None:
+            raise HTTPException(404)
+        tag = f'"{(await threads.run(hashlib.sha256, content)).hexdigest()}"'
+        headers = {
+            "ETag": tag,
+            "Cache-Control": "private, no-cache",
+            "Content-Disposition": f'attachment; filename="{to_hex(message_id)}.eml"',
+        }
+        if if_none_match is not None and tag in if_none_match:
+            return Response(status_code=304, headers=headers)
+        return Response(content, headers=headers, media_type="message/rfc822")
+
+    return application("emails", [router], config)
+
+
+def _message_id(text: str) -> int:
+    """A malformed id names nothing, like an unknown one."""
+    try:
+        return from_hex(text)
+    except ValueError as exc:
+        raise HTTPException(404) from exc

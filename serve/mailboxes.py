@@ -1,0 +1,52 @@
+"""Finds the database of a principal's shard and opens their mail there, and nobody else's."""
+
+import time
+from collections.abc import Callable
+
+from storage.blobs import LocalBlobs
+from storage.control import Control, Principal
+from storage.databases import Databases
+from storage.errors import BackupError
+from storage.reader import MailboxReader
+
+#: Seconds that a shard is believed to stay in its database.
+_BELIEVED_S = 10.0
+
+
+class UnknownShard(BackupError):
+    """No database has this shard. Ask the operator to check the shards."""
+
+    def __init__(self, shard_id: int) -> None:
+        super().__init__(shard_id)
+        self.shard_id = shard_id
+
+    def __str__(self) -> str:
+        return f"No database has shard {self.shard_id}: see `gbm shards list`."
+
+
+class Mailboxes:
+    """Makes readers. Blocking: call it from a thread."""
+
+    def __init__(
+        self,
+        databases: Databases,
+        control: Control,
+        blobs: LocalBlobs,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._databases, self._control, self._blobs, self._clock = databases, control, blobs, clock
+        self._shards: dict[int, int] = {}
+        self._read_at = -_BELIEVED_S
+
+    def reader(self, principal: Principal) -> MailboxReader:
+        """A reader of this principal's own mail.
+
+        Raises:
+            UnknownShard, DatabaseUnreachable.
+        """
+        if self._clock() - self._read_at >= _BELIEVED_S or principal.shard_id not in self._shards:
+            self._shards, self._read_at = self._control.shards(), self._clock()
+        database = self._shards.get(principal.shard_id)
+        if database is None or database >= self._databases.shard_databases:
+            raise UnknownShard(principal.shard_id)
+        return MailboxReader(principal.user_id, self._databases.shard_database(database), self._blobs)

@@ -1,0 +1,169 @@
+"""What an error looks like outside: a problem document (RFC 9457) with a stable `code`, and nothing internal.
+
+An error of ours that a client can act on is told in its own words; one that only an operator can act on goes to the
+log in its own words, and to the client in general ones.
+"""
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from serve.authentication import TokenInvalid
+from serve.mailboxes import UnknownShard
+from serve.owners import OwnerUnavailable
+from serve.tokens import SecretRefused
+from storage.blobs import FileDamaged
+from storage.databases import DatabaseUnreachable
+from storage.emails import InvalidCursor
+from storage.errors import BackupError
+from storage.leases import LeaseHeld, LeaseLost
+from storage.search import InvalidQuery
+
+_LOG = logging.getLogger(__name__)
+_MEDIA_TYPE = "application/problem+json"
+_CHALLENGE = 'Bearer realm="gmail-backup-manager"'
+
+
+class Problem(BaseModel):
+    """A problem document, for OpenAPI."""
+
+    model_config = ConfigDict(title="Problem")
+
+    type: str = Field("about:blank", description="always about:blank: `code` tells the kind")
+    title: str = Field(description="the kind of problem, in words")
+    status: int
+    detail: str = Field(description="what is wrong here, and what to do")
+    instance: str = Field(description="the request's path")
+    code: str = Field(description="the kind of problem, stable")
+    request_id: str = Field(description="quote it when you report the problem")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """How a kind of error is told. `detail` None: in the error's own words."""
+
+    status: int
+    code: str
+    title: str
+    detail: str | None = None
+    retry_after_s: int | None = None
+
+
+_AGAIN = "This part of the service does not answer at the moment: try again shortly."
+_INTERNAL = Fault(
+    500, "internal", "Internal error", "Something went wrong on our side: report the request id to your operator."
+)
+_FAULTS: Mapping[type[BackupError], Fault] = {
+    InvalidQuery: Fault(400, "invalid_query", "Search not understood"),
+    InvalidCursor: Fault(400, "invalid_cursor", "Cursor not valid"),
+    SecretRefused: Fault(401, "secret_refused", "Secret not accepted"),
+    TokenInvalid: Fault(401, "token_invalid", "Access token not accepted"),
+    FileDamaged: Fault(
+        500, "file_damaged", "Archive damaged", "The archived copy is damaged: ask your operator to verify the archive."
+    ),
+    DatabaseUnreachable: Fault(503, "database_unreachable", "Database unreachable", _AGAIN, 5),
+    OwnerUnavailable: Fault(503, "shard_unavailable", "Shard unavailable", _AGAIN, 2),
+    UnknownShard: Fault(503, "shard_unavailable", "Shard unavailable", _AGAIN, 30),
+    LeaseHeld: Fault(503, "lease_held", "Shard owned elsewhere", _AGAIN, 15),
+    LeaseLost: Fault(503, "lease_lost", "Shard changes its owner", _AGAIN, 2),
+}
+_STATUSES: Mapping[int, tuple[str, str, str]] = {
+    400: ("bad_request", "Request not understood", "The request could not be read: correct it."),
+    404: ("not_found", "Not found", "There is nothing under this address for you."),
+    405: ("method_not_allowed", "Method not allowed", "This address does not take this method: see the Allow header."),
+    413: ("body_too_large", "Body too large", "The request's body is larger than this service takes."),
+    415: ("media_type", "Media type not accepted", "Send the body as application/json."),
+}
+
+
+def problem(
+    scope: Mapping[str, object], fault: Fault, detail: str | None = None, errors: list[dict[str, object]] | None = None
+) -> Response:
+    """The response that tells a fault."""
+    state = scope.get("state")
+    document: dict[str, object] = {
+        "type": "about:blank",
+        "title": fault.title,
+        "status": fault.status,
+        "detail": detail or fault.detail or fault.title,
+        "instance": scope.get("path", "/"),
+        "code": fault.code,
+        "request_id": state.get("request_id", "") if isinstance(state, dict) else "",
+    }
+    if errors is not None:
+        document["errors"] = errors
+    headers = {}
+    if fault.status == 401:
+        headers["WWW-Authenticate"] = _CHALLENGE
+    if fault.retry_after_s is not None:
+        headers["Retry-After"] = str(math.ceil(fault.retry_after_s))
+    return Response(orjson.dumps(document), fault.status, headers, _MEDIA_TYPE)
+
+
+def of_status(scope: Mapping[str, object], status: int) -> Response:
+    """The response that tells a bare HTTP status."""
+    code, title, detail = _STATUSES.get(status, (f"http_{status}", "Request refused", "The request was refused."))
+    return problem(scope, Fault(status, code, title, detail))
+
+
+def internal(scope: Mapping[str, object]) -> Response:
+    """The response to a defect of ours."""
+    return problem(scope, _INTERNAL)
+
+
+def fault_of(error: BackupError) -> Fault:
+    """How an error of ours is told."""
+    for kind in type(error).__mro__:
+        fault = _FAULTS.get(kind)
+        if fault is not None:
+            return fault
+    return _INTERNAL
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of a router's problems."""
+    content = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+def install(app: FastAPI) -> None:
+    """Have an app tell its errors as problems."""
+    app.add_exception_handler(BackupError, _on_backup_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+
+
+def _on_backup_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, BackupError)
+    fault = fault_of(error)
+    if fault.status >= 500:
+        _LOG.error("%s: %s", type(error).__name__, error)
+    return problem(request.scope, fault, str(error) if fault.detail is None else None)
+
+
+def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    response = of_status(request.scope, error.status_code)
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _on_validation_error(request: Request, error: Exception) -> Response:
+    """Where and why, never the input: it may be a secret."""
+    assert isinstance(error, RequestValidationError)
+    errors: list[dict[str, object]] = [
+        {"location": [str(part) for part in item["loc"]], "message": item["msg"]} for item in error.errors()
+    ]
+    where = "; ".join(".".join(str(part) for part in item["loc"]) + ": " + item["msg"] for item in error.errors())
+    fault = Fault(422, "validation", "Request not valid", where[:1000] or "The request is not valid.")
+    return problem(request.scope, fault, errors=errors)

@@ -1,0 +1,99 @@
+"""/: health, readiness, the API's description, and where everything is."""
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import version
+
+import orjson
+from fastapi import APIRouter, FastAPI, HTTPException, Response
+from pydantic import BaseModel, Field
+
+from serve import openapi
+from serve.config import ServeConfig
+from serve.gateway import TITLE, application
+from serve.probes import Probes
+
+_DISTRIBUTION = "gmail-backup-manager"
+
+
+class Health(BaseModel):
+    """The gateway answers."""
+
+    status: str = Field("ok", description="always ok: a gateway that is not does not answer")
+
+
+class Readiness(BaseModel):
+    """Whether the service can do its work, and what it lacks."""
+
+    ready: bool
+    dependencies: dict[str, str] = Field(description="by name: ok or unreachable")
+
+
+class Index(BaseModel):
+    """Where everything is."""
+
+    name: str
+    version: str
+    links: dict[str, str]
+
+
+def create(probes: Probes, apps: Sequence[FastAPI], config: ServeConfig) -> FastAPI:
+    """The application.
+
+    Args:
+        apps: the other applications, for their description.
+    """
+    router = APIRouter(tags=["service"])
+    release = version(_DISTRIBUTION)
+
+    @router.get("/health", summary="Whether the gateway answers")
+    async def health() -> Health:
+        return Health(status="ok")
+
+    @router.get("/ready", summary="Whether everything that the service needs answers")
+    async def ready(response: Response) -> Readiness:
+        answers = await probes.run()
+        if not all(answers.values()):
+            response.status_code = 503
+            response.headers["Retry-After"] = "5"
+        states = {name: "ok" if answer else "unreachable" for name, answer in answers.items()}
+        return Readiness(ready=all(answers.values()), dependencies=states)
+
+    @router.get("/", summary="Where everything is")
+    async def index() -> Index:
+        links = {name: f"/{name}" for name in ("docs", "openapi.json", "health", "ready")}
+        return Index(name=TITLE, version=release, links=links)
+
+    return application("gateway", [router, _documentation(router, apps, release)], config)
+
+
+def _documentation(router: APIRouter, apps: Sequence[FastAPI], release: str) -> APIRouter:
+    """The description of the API, and its page."""
+    pages = APIRouter(include_in_schema=False)
+
+    @cache
+    def document() -> bytes:
+        described = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+        described.include_router(router)
+        return orjson.dumps(openapi.merged(TITLE, release, [*apps, described]))
+
+    @pages.get("/openapi.json")
+    async def description() -> Response:
+        return Response(document(), media_type="application/json")
+
+    @pages.get("/docs")
+    async def page() -> Response:
+        return Response(openapi.PAGE, headers={"Content-Security-Policy": openapi.PAGE_POLICY}, media_type="text/html")
+
+    @pages.get("/docs/start.js")
+    async def start() -> Response:
+        return Response(openapi.START, media_type="text/javascript")
+
+    @pages.get("/docs/{name}")
+    async def asset(name: str) -> Response:
+        if name not in openapi.ASSETS:
+            raise HTTPException(404)
+        content, media_type = openapi.asset(name)
+        return Response(content, media_type=media_type, headers={"Cache-Control": "public, max-age=86400"})
+
+    return pages

@@ -1,0 +1,132 @@
+"""/api/v1/sync: begin, watch and stop the backup of the caller's own mailbox.
+
+Status joins what is committed (Postgres) with what the shard's owner is doing now; when the owner does not answer,
+the latter is null and the rest still holds.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, Depends, FastAPI
+from pydantic import BaseModel, ConfigDict, Field
+
+from actors.decisions import Mode
+from serve.authentication import Authenticate, bearer
+from serve.config import ServeConfig
+from serve.gateway import application
+from serve.owners import Owners, OwnerUnavailable
+from serve.problems import responses
+from serve.threads import Threads
+from storage.control import Principal
+from storage.errors import BackupError
+from storage.records import MailboxRecord, Phase, User
+
+PREFIX = "/api/v1/sync"
+
+_LOG = logging.getLogger(__name__)
+_LIVE = ("active", "listed", "fetched", "fetched_bytes", "throttled")
+
+
+class StateReader(Protocol):
+    """A mailbox's committed state. `storage.reader.MailboxReader` is one."""
+
+    def state(self) -> MailboxRecord | None: ...
+
+
+class StateReaders(Protocol):
+    """Makes a reader of a principal's own state. `serve.mailboxes.Mailboxes` is one."""
+
+    def reader(self, principal: Principal) -> StateReader: ...
+
+
+class SyncRequest(BaseModel):
+    """What to do."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mode: Mode = Field(Mode.INCREMENTAL, description="list everything, or follow what changed")
+
+
+class SyncStatus(BaseModel):
+    """Where a mailbox stands. What only the shard's owner knows is null while it does not answer."""
+
+    phase: Phase
+    messages: int = Field(description="messages stored")
+    size_bytes: int = Field(description="of the stored messages")
+    estimate: int = Field(description="messages that Gmail says there are")
+    synced_at: datetime | None = Field(description="when the mailbox was last complete")
+    error: str | None
+    active: bool | None = Field(description="whether a sync is under way")
+    listed: int | None = Field(description="ids listed by the sync under way")
+    fetched: int | None = Field(description="messages fetched by the sync under way, committed or not yet")
+    fetched_bytes: int | None
+    throttled: int | None = Field(description="times that Gmail asked for patience")
+
+
+def create(
+    mailboxes: StateReaders, owners: Owners, authenticate: Authenticate, threads: Threads, config: ServeConfig
+) -> FastAPI:
+    """The application."""
+    router = APIRouter(prefix=PREFIX, tags=["sync"], responses=responses(401, 422, 503))
+    caller = Depends(bearer(authenticate))
+
+    async def state(principal: Principal) -> SyncStatus:
+        committed, live = await asyncio.gather(
+            threads.run(lambda: mailboxes.reader(principal).state()),
+            _live(owners, principal, config.probe_timeout_s),
+        )
+        return _status(committed, live)
+
+    @router.post("", status_code=202, summary="Begin a sync of your mailbox")
+    async def begin(principal: Annotated[Principal, caller], body: SyncRequest) -> SyncStatus:
+        await _told(principal, owners.request(_user(principal), body.mode))
+        return await state(principal)
+
+    @router.get("/status", summary="Where your mailbox stands")
+    async def status(principal: Annotated[Principal, caller]) -> SyncStatus:
+        return await state(principal)
+
+    @router.post("/stop", summary="Stop the sync of your mailbox until the next request")
+    async def stop(principal: Annotated[Principal, caller]) -> SyncStatus:
+        await _told(principal, owners.stop(_user(principal)))
+        return await state(principal)
+
+    return application("sync", [router], config)
+
+
+def _user(principal: Principal) -> User:
+    return User(principal.user_id, principal.email, principal.shard_id)
+
+
+async def _told(principal: Principal, call: Awaitable[None]) -> None:
+    """Whatever keeps an owner from obeying is temporary to a client."""
+    try:
+        await call
+    except BackupError as exc:
+        raise OwnerUnavailable(principal.shard_id, str(exc)) from exc
+
+
+async def _live(owners: Owners, principal: Principal, timeout_s: float) -> dict[str, Any] | None:
+    """What the owner is doing; {} nothing; None when it does not answer."""
+    try:
+        return await asyncio.wait_for(owners.status(_user(principal)), timeout_s) or {}
+    except (BackupError, TimeoutError) as exc:
+        _LOG.warning("The owner of shard %d gives no status: %s", principal.shard_id, exc or type(exc).__name__)
+        return None
+
+
+def _status(committed: MailboxRecord | None, live: dict[str, Any] | None) -> SyncStatus:
+    known = live or {}
+    nothing = None if live is None else 0
+    return SyncStatus(
+        phase=Phase(known.get("phase") or (committed.phase if committed else Phase.NEW)),
+        messages=committed.messages if committed else 0,
+        size_bytes=committed.size_bytes if committed else 0,
+        estimate=known.get("estimate") or (committed.estimate if committed else 0),
+        synced_at=committed.synced_at if committed else None,
+        error=known.get("error", committed.error if committed else None),
+        **{name: known.get(name, nothing) for name in _LIVE},
+    )

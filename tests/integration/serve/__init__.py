@@ -1,0 +1,1 @@
+"""The gateway against real PostgreSQL and a real archive."""

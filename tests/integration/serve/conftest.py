@@ -1,0 +1,159 @@
+"""A cluster's databases and archive with two users' mail in it, and the gateway's applications over them."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pytest
+from pydantic import SecretStr
+
+from actors.config import BackupConfig
+from actors.decisions import Mode
+from jobs.processing import write_segment
+from serve import apikeys
+from serve.assembly import Assembly, Settings
+from serve.config import ServeConfig
+from storage import leases, schema
+from storage.catalog import Catalog
+from storage.config import ArchiveConfig, PostgresConfig
+from storage.control import Control
+from storage.databases import Databases
+from storage.errors import BackupError
+from storage.records import Commit, LabelChange, MailboxUpdate, Phase, User
+from storage.schemas import FETCHED
+from storage.sealing import new_key
+
+FIRST_AT = datetime(2024, 5, 1, 8, tzinfo=UTC)
+
+
+@dataclass
+class RecordingOwners:
+    """Owners that remember what they were told; with `failure` set they all fail."""
+
+    requests: list[tuple[User, Mode]] = field(default_factory=list)
+    stops: list[User] = field(default_factory=list)
+    live: dict[str, Any] | None = None
+    failure: BackupError | None = None
+
+    async def request(self, user: User, mode: Mode) -> None:
+        self._fail()
+        self.requests.append((user, mode))
+
+    async def stop(self, user: User) -> None:
+        self._fail()
+        self.stops.append(user)
+
+    async def status(self, user: User) -> dict[str, Any] | None:
+        self._fail()
+        return self.live
+
+    async def ping(self, shard_id: int) -> list[str]:
+        self._fail()
+        return []
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+class Archive:
+    """The stores of a cluster, as its shard owners fill them."""
+
+    def __init__(self, backup: BackupConfig) -> None:
+        self.backup = backup
+        self.databases = Databases(backup.postgres)
+        self.control = Control(self.databases.control)
+        schema.upgrade(self.databases, shards=2)
+
+    def add_user(self, email: str, role: str = "owner") -> tuple[User, str]:
+        """A user and the text of an API key."""
+        user, key = self.control.add_user(email), apikeys.new_key()
+        self.control.save_key(key.key_id, user.user_id, role, key.secret_hash, None)
+        return user, key.text.get_secret_value()
+
+    def commit(
+        self, user: User, messages: Sequence[tuple[int, list[str], bytes]], changes: Sequence[LabelChange] = ()
+    ) -> None:
+        """Back messages (id, labels, exact bytes) up, an hour apart in the order given."""
+        catalog = Catalog(self.databases.shard_database(self.control.shards()[user.shard_id]))
+        catalog.open_mailbox(user.shard_id, user.user_id, user.email)
+        catalog.save_labels(user.user_id, [("INBOX", "INBOX", "system"), ("Label_1", "Receipts", "user")])
+        lease = leases.acquire(catalog.engine, user.shard_id, "test", self.backup.cluster, 60)
+        fetched = [_fetched(user, messages)]
+        manifest, index = write_segment(self.backup.archive, user.shard_id, lease.epoch, fetched)
+        update = MailboxUpdate(user.user_id, Phase.CURRENT, 9, None, len(messages), synced=True)
+        plan = Commit(user.shard_id, "test", lease.epoch, manifest, (update,), tuple(changes))
+        assert catalog.commit(plan, index)
+
+
+def _fetched(user: User, messages: Sequence[tuple[int, list[str], bytes]]) -> pa.Table:
+    rows = [
+        {
+            "user_id": user.user_id,
+            "message_id": message_id,
+            "thread_id": message_id,
+            "history_id": 1,
+            "received_at": FIRST_AT + timedelta(hours=number),
+            "labels": labels,
+            "snippet": "a snippet",
+            "raw": raw,
+        }
+        for number, (message_id, labels, raw) in enumerate(messages)
+    ]
+    return pa.Table.from_pylist(rows, schema=FETCHED)
+
+
+def mail(subject: str, body: str = "Good morning.", sender: str = "Ann <ann@example.com>") -> bytes:
+    """A plain message."""
+    head = f"From: {sender}\r\nTo: Bob <bob@example.com>\r\nSubject: {subject}\r\nDate: Wed, 1 May 2024 08:00:00 +0000"
+    return f"{head}\r\nMessage-ID: <{subject.replace(' ', '.')}@example.com>\r\n\r\n{body}\r\n".encode()
+
+
+@pytest.fixture
+def archive(new_database: Callable[[], str], tmp_path: Path) -> Iterator[Archive]:
+    """Empty stores."""
+    dsns = [SecretStr(new_database()) for _ in range(3)]
+    backup = BackupConfig(
+        cluster="test",
+        archive=ArchiveConfig(uri=f"file://{tmp_path}/archive"),
+        postgres=PostgresConfig(control_dsn=dsns[0], shard_dsns=tuple(dsns[1:])),
+        sealing_key=SecretStr(new_key()),
+    )
+    archive = Archive(backup)
+    yield archive
+    archive.databases.close()
+
+
+@pytest.fixture
+def owners() -> RecordingOwners:
+    return RecordingOwners()
+
+
+@pytest.fixture
+async def client(archive: Archive, owners: RecordingOwners) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of all applications, each behind its prefix as the proxy has it."""
+    assembly = Assembly(Settings(archive.backup, ServeConfig()), owners)
+    apps = {"auth": assembly.auth(), "emails": assembly.emails(), "sync": assembly.sync()}
+    root = assembly.root()
+
+    async def proxy(scope: Any, receive: Any, send: Any) -> None:
+        for name, app in apps.items():
+            if scope["path"].startswith(f"/api/v1/{name}"):
+                await app({**scope, "root_path": f"/api/v1/{name}"}, receive, send)
+                return
+        await root(scope, receive, send)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(proxy), base_url="http://gateway") as client:
+        yield client
+    assembly.close()
+
+
+async def signed_in(client: httpx.AsyncClient, key: str) -> dict[str, str]:
+    """The header that speaks for a key's user."""
+    answer = await client.post("/api/v1/auth/token", json={"api_key": key})
+    assert answer.status_code == 200, answer.text
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}

@@ -1,0 +1,141 @@
+"""Sign in, list, search, read: what a client does, over real stores."""
+
+import hashlib
+from pathlib import Path
+
+import httpx
+import pytest
+
+from serve import apikeys
+from storage.identifier import from_hex
+from storage.leases import LeaseLost
+from storage.records import DELETED, LabelChange
+from tests.integration.serve.conftest import Archive, RecordingOwners, mail, signed_in
+
+_DAMAGED = b"Subject: \xff\xfe odd\r\nContent-Type: multipart/mixed\r\n\r\n\x00\x80 body"
+
+
+@pytest.fixture
+def key(archive: Archive) -> str:
+    """An API key of a user with four messages, one of them damaged, one in Spam."""
+    user, key = archive.add_user("ann@example.com")
+    archive.commit(
+        user,
+        [
+            (0x10, ["INBOX"], mail("Invoice May", "Please pay 12 euro.")),
+            (0x20, ["INBOX", "Label_1"], mail("Lunch", "Soup at noon?", "Zoë <zoe@example.org>")),
+            (from_hex("f000000000000030"), ["SPAM"], mail("Prize")),
+            (0x40, ["INBOX", "UNREAD"], _DAMAGED),
+        ],
+    )
+    return key
+
+
+@pytest.mark.parametrize(
+    ("params", "found"),
+    [
+        ({}, ["40", "20", "10"]),
+        ({"include_spam_trash": "true"}, ["40", "f000000000000030", "20", "10"]),
+        ({"label": "SPAM"}, ["f000000000000030"]),
+        ({"q": "in:spam"}, ["f000000000000030"]),
+        ({"q": "invoice"}, ["10"]),
+        ({"q": "from:zoë"}, ["20"]),
+        ({"q": "label:receipts"}, ["20"]),
+        ({"q": "is:unread"}, ["40"]),
+        ({"q": "after:2024/05/02"}, []),
+        ({"label": ["INBOX", "Label_1"]}, ["20"]),
+        ({"label": "None"}, []),
+    ],
+)
+async def test_a_list_has_what_was_asked_for(
+    client: httpx.AsyncClient, key: str, params: dict[str, str], found: list[str]
+) -> None:
+    answer = await client.get("/api/v1/emails", params=params, headers=await signed_in(client, key))
+
+    assert answer.status_code == 200, answer.text
+    assert [item["id"] for item in answer.json()["items"]] == found
+
+
+async def test_raw_bytes_come_back_exactly(client: httpx.AsyncClient, key: str) -> None:
+    header = await signed_in(client, key)
+
+    raw = await client.get("/api/v1/emails/40/raw", headers=header)
+    document = (await client.get("/api/v1/emails/40", headers=header)).json()
+
+    assert raw.content == _DAMAGED
+    assert document["sha256"] == hashlib.sha256(_DAMAGED).hexdigest() == raw.headers["etag"].strip('"')
+    assert document["size_bytes"] == len(_DAMAGED)
+    assert document["defects"]
+
+
+async def test_deleted_mail_is_listed_when_asked_for(client: httpx.AsyncClient, archive: Archive, key: str) -> None:
+    header, user = await signed_in(client, key), archive.control.user("ann@example.com")
+    archive.commit(user, [(0x50, ["INBOX"], mail("New"))], [LabelChange(user.user_id, 0x10, DELETED, True, 50)])
+
+    listed = (await client.get("/api/v1/emails", headers=header)).json()["items"]
+    everything = (await client.get("/api/v1/emails", params={"include_deleted": True}, headers=header)).json()["items"]
+
+    assert {item["id"] for item in listed} == {"20", "40", "50"}
+    assert [item["deleted_at"] is not None for item in everything if item["id"] == "10"] == [True]
+
+
+async def test_a_file_that_is_gone_is_told_without_its_name(
+    client: httpx.AsyncClient, archive: Archive, key: str
+) -> None:
+    header = await signed_in(client, key)
+    [path] = [path for path in _files(archive) if path.name.endswith(".raw.zst")]
+    path.unlink()
+
+    answer = await client.get("/api/v1/emails/10/raw", headers=header)
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "file_damaged")
+    assert path.name not in answer.text
+
+
+async def test_a_revoked_key_gives_nothing_more(client: httpx.AsyncClient, archive: Archive, key: str) -> None:
+    refresh = (await client.post("/api/v1/auth/token", json={"api_key": key})).json()["refresh_token"]
+    parsed = apikeys.parse(key)
+    assert parsed is not None
+
+    archive.control.revoke_key(parsed[0])
+
+    for body in ({"api_key": key}, {"refresh_token": refresh}):
+        assert (await client.post("/api/v1/auth/token", json=body)).status_code == 401
+
+
+async def test_a_stolen_refresh_token_ends_its_family(client: httpx.AsyncClient, key: str) -> None:
+    first = (await client.post("/api/v1/auth/token", json={"api_key": key})).json()["refresh_token"]
+    second = (await client.post("/api/v1/auth/token", json={"refresh_token": first})).json()["refresh_token"]
+
+    stolen = await client.post("/api/v1/auth/token", json={"refresh_token": first})
+    owners = await client.post("/api/v1/auth/token", json={"refresh_token": second})
+
+    assert (stolen.status_code, owners.status_code) == (401, 401)
+
+
+async def test_a_sync_is_asked_for_the_caller(
+    client: httpx.AsyncClient, archive: Archive, key: str, owners: RecordingOwners
+) -> None:
+    answer = await client.post("/api/v1/sync", json={"mode": "full"}, headers=await signed_in(client, key))
+
+    assert answer.status_code == 202
+    assert [(user.email, mode.value) for user, mode in owners.requests] == [("ann@example.com", "full")]
+
+
+async def test_ready_names_what_is_silent(client: httpx.AsyncClient, owners: RecordingOwners) -> None:
+    owners.failure = LeaseLost(0, 1)
+
+    answer = await client.get("/ready")
+
+    assert answer.status_code == 503
+    assert answer.json()["dependencies"] == {
+        "control_database": "ok",
+        "shard_database:0": "ok",
+        "shard_database:1": "ok",
+        "shard:0": "unreachable",
+        "shard:1": "unreachable",
+    }
+
+
+def _files(archive: Archive) -> list[Path]:
+    return [path for path in Path(archive.backup.archive.uri.removeprefix("file://")).rglob("*") if path.is_file()]

@@ -1,0 +1,42 @@
+"""serve/deployment.py: what of it needs no Ray."""
+
+import pickle
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from serve.deployment import GatewayFailed, PortOccupied, _last_line, _NamedByServe
+from storage.errors import BackupError
+
+
+@pytest.mark.parametrize("error", [PortOccupied("127.0.0.1", 8000, "it is in use"), GatewayFailed("no key.")])
+def test_errors_travel_between_processes(error: BackupError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+
+    assert (type(copy), str(copy)) == (type(error), str(error))
+    assert str(error).endswith(".")
+
+
+def test_of_a_traceback_only_its_last_line_is_told() -> None:
+    assert _last_line("Traceback:\n  File x\nValueError: no key\n\n") == "ValueError: no key"
+    assert _last_line(" \n") == "no reason was given."
+
+
+async def test_the_request_id_is_left_to_serve() -> None:
+    sent: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"x-request-id", b"ours"), (b"etag", b"x")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def receive() -> Message:
+        raise AssertionError("nothing to receive")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await _NamedByServe(app)({"type": "http"}, receive, send)
+
+    assert sent[0]["headers"] == [(b"etag", b"x")]
+    assert len(sent) == 2
