@@ -19,7 +19,7 @@ from cluster.console import count, notes, print_json, size
 from cluster.local import LocalCluster, local_cluster
 from cluster.overview import overview_totals
 from cluster.settings import Settings
-from cluster.signals import stop_on_sigterm, wait_for_stop
+from cluster.signals import wait_for_stop, watch_signals
 from jobs.gmail.quota_costs import PROFILES
 from serve.apikeys import new_key
 from storage.errors import BackupError
@@ -59,7 +59,7 @@ def demonstrate(settings: Settings, options: DemoOptions) -> None:
     Raises:
         BackupError: one sentence that says what is wrong and what to do.
     """
-    stop_on_sigterm()
+    watch_signals()
     with _simulator(options) as gmail:
         gmail_config = settings.gmail.model_copy(
             update={"endpoint": gmail, "token_uri": f"{gmail}/token", "quota_profile": options.quota_profile}
@@ -83,7 +83,7 @@ def _show(settings: Settings, options: DemoOptions, gmail: str, cluster: LocalCl
         notes.print(f"Swept {len(cluster.swept)} files that an interrupted run had left.")
     result = backfill(stores, cluster.dashboard, users, wait=True, full=False)
     assert result is not None
-    summary = _summary(settings, cluster, users, result)
+    summary = {**_summary(settings, cluster, users, result), "gmail": gmail}
     key = new_key()
     stores.control.save_key(key.key_id, users[0].user_id, "owner", key.secret_hash, None)
     try:

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 
 from cluster.home import Home
 from cluster.leftovers import end_leftovers
-from cluster.session import close_shards, local_ray, ping_shards, start_shards
+from cluster.session import close_shards, local_ray, ping_shards, start_shards, sweep_shards
 from cluster.settings import Settings
+from cluster.signals import check_stop, watch_signals
 from cluster.stores import Stores, open_stores
 from storage.errors import BackupError
 
@@ -59,6 +60,7 @@ def local_cluster(settings: Settings, tell: Tell) -> Iterator[LocalCluster]:
     """
     home = Home(settings.home)
     home.prepare()
+    watch_signals()
     with ExitStack() as stack:
         stack.enter_context(home.exclusively())
         if ended := end_leftovers(home.root):
@@ -68,14 +70,16 @@ def local_cluster(settings: Settings, tell: Tell) -> Iterator[LocalCluster]:
         stores = stack.enter_context(open_stores(settings, tell))
         tell("Ray")
         dashboard = stack.enter_context(local_ray(home, settings.ray))
-        tell("shards")
-        stack.callback(lambda: asyncio.run(close_shards(list(stores.shards))))
-        swept = asyncio.run(start_shards(stores.config, stores.shards))
-        tell("gateway")
+        check_stop()
+        tell("shards and gateway")
         from serve import deployment  # imports Ray Serve, which reads the environment that local_ray has set
 
+        stack.callback(lambda: asyncio.run(close_shards(list(stores.shards))))
         stack.callback(deployment.shutdown)
+        start_shards(stores.config, stores.shards)  # their processes start while the gateway does
         deployment.deploy(stores.config, settings.serve)
+        check_stop()
+        swept = asyncio.run(sweep_shards(list(stores.shards)))
         api = f"http://{settings.serve.host}:{settings.serve.port}"
         facts: dict[str, object] = {"pid": os.getpid(), "api": api, "dashboard": dashboard, "started_at": time.time()}
         stack.callback(home.forget)

@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cluster import haproxy
 from cluster.home import Home
 from cluster.leftovers import MARK, end_leftovers
 from cluster.settings import RaySettings
-from cluster.signals import stop_on_sigterm
+from cluster.signals import watch_signals
 from storage.errors import BackupError
 
 _LOG = logging.getLogger(__name__)
@@ -57,9 +58,6 @@ def environment(home: Home) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token_path(home)),
-        "RAY_SERVE_ENABLE_HA_PROXY": "1",
-        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
         "RAY_SCHEDULER_EVENTS": "0",
         MARK: str(home.root),
     }
@@ -88,10 +86,13 @@ def local_ray(home: Home, settings: RaySettings) -> Iterator[str]:
         RayUnavailable.
     """
     prepare_environment(home)
+    folder = _temp_folder(home)
+    os.environ.update(haproxy.environment(folder / "haproxy"))
     import ray
     from ray.exceptions import RayError
 
     _let_agents_coexist()
+    _keep_standard_output_clean()
     try:
         context = ray.init(
             address="local",
@@ -104,11 +105,11 @@ def local_ray(home: Home, settings: RaySettings) -> Iterator[str]:
             log_to_driver=False,
             logging_level=logging.WARNING,
             _node_ip_address="127.0.0.1",
-            _temp_dir=str(_temp_folder(home)),
+            _temp_dir=str(folder),
         )
     except (RayError, RuntimeError, ValueError, ConnectionError, TimeoutError) as exc:
         raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
-    stop_on_sigterm()  # Ray has set a handler of its own
+    watch_signals()  # Ray has set handlers of its own
     try:
         yield f"http://{context.dashboard_url}"
     finally:
@@ -116,18 +117,28 @@ def local_ray(home: Home, settings: RaySettings) -> Iterator[str]:
         end_leftovers(home.root)
 
 
-async def start_shards(config: Any, shards: dict[int, int]) -> list[str]:
-    """Start the broker and the owner of every shard; returns the orphan files swept on the way.
+def start_shards(config: Any, shards: dict[int, int]) -> None:
+    """Start the broker and the owner of every shard; they work from their first ping on.
 
     Args:
         config: actors.config.BackupConfig.
         shards: shard -> index of its database.
     """
-    from actors.remote import ShardClient, start_broker, start_shard
+    from actors.remote import start_broker, start_shard
 
     broker = start_broker(config, len(shards))
     for shard_id, database in shards.items():
         start_shard(shard_id, database, config, broker)
+
+
+async def sweep_shards(shards: Sequence[int]) -> list[str]:
+    """Have every owner take its shard; returns the orphan files swept on the way.
+
+    Raises:
+        BackupError: an owner cannot work.
+    """
+    from actors.remote import ShardClient
+
     client = ShardClient(timeout_s=60.0)
     swept = await asyncio.gather(*(client.ping(shard_id) for shard_id in shards))
     return [name for names in swept for name in names]
@@ -217,6 +228,18 @@ def _let_agents_coexist() -> None:
 
     if not issubclass(parameter.RayParams, _FreeAgentPort):
         parameter.RayParams = type("RayParams", (_FreeAgentPort, parameter.RayParams), {})
+
+
+def _keep_standard_output_clean() -> None:
+    """Have what Ray tells its driver logged: Ray prints it to standard output, where our commands print data."""
+    from ray._private import worker
+
+    def log(message: dict[str, Any], **_: object) -> None:
+        for line in message.get("lines", ()):
+            _LOG.info("Ray says: %s", line)
+
+    worker.print_to_stdstream = log
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
 
 
 class _FreeAgentPort:

@@ -103,7 +103,9 @@ def open_stores(settings: Settings, progress: Callable[[str], None] | None = Non
         schema.upgrade(databases, settings.shards.count, tell)
         # A key is made once, before anything is sealed: one that got lost later must not be replaced in silence.
         load_key(settings.sealing.key, home.sealing_key, create=not Control(databases.control).has_secrets())
-        yield Stores(settings, home, _config(settings, home, postgres), databases)
+        config = _config(settings, home, postgres)
+        open_blobs(config.archive.uri)
+        yield Stores(settings, home, config, databases)
 
 
 def _config(settings: Settings, home: Home, postgres: PostgresConfig) -> BackupConfig:

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from cluster.console import command, notes, out, print_json
-from cluster.settings import load
-from cluster.stores import open_stores
+from cluster.opening import open_stores, settings
 from storage.errors import BackupError
 
 app = typer.Typer(help="Add, list and remove the mailboxes to back up.", no_args_is_help=True)
@@ -67,7 +66,7 @@ def add(
             content = file.read(_LARGEST_FILE)
     except OSError as exc:
         raise FileUnreadable(str(authorized_user), exc.strerror or str(exc)) from exc
-    with open_stores(load()) as stores:
+    with open_stores(settings()) as stores:
         user = stores.add_account(address, content)
     notes.print(f"{user.email} is on shard {user.shard_id}; next: gbm backfill {user.email} --wait")
 
@@ -76,7 +75,7 @@ def add(
 @command
 def list_accounts(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show all mailboxes with what is stored of each."""
-    with open_stores(load()) as stores:
+    with open_stores(settings()) as stores:
         rows = []
         for user in stores.control.users():
             state = stores.reader(user).state()
@@ -103,6 +102,6 @@ def list_accounts(json: Annotated[bool, typer.Option("--json", help="Print JSON.
 @command
 def remove(email: Annotated[str, typer.Argument(help="The mailbox's address.")]) -> None:
     """Back a mailbox up no more and forget its grant. Its mail stays."""
-    with open_stores(load()) as stores:
+    with open_stores(settings()) as stores:
         stores.control.remove_user(stores.control.user(email).user_id)
     notes.print(f"{email} is backed up no more; what is stored stays.", markup=False)

@@ -1,14 +1,14 @@
 """`gbm backfill` and `gbm sync`: bring mailboxes up to date on the running cluster."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cluster.backfill import BackfillResult
-from cluster.backfill import backfill as run_backfill
 from cluster.console import command, count, fail, notes, print_json, size
-from cluster.settings import load
-from cluster.stores import open_stores
+from cluster.opening import open_stores, settings
+
+if TYPE_CHECKING:
+    from cluster.backfill import BackfillResult
 
 Emails = Annotated[list[str] | None, typer.Argument(help="Addresses of mailboxes.")]
 All = Annotated[bool, typer.Option("--all", help="Every mailbox.")]
@@ -37,8 +37,9 @@ def sync(emails: Emails = None, everybody: All = False, wait: Wait = False, json
 def _run(emails: list[str] | None, everybody: bool, wait: bool, full: bool, json: bool) -> None:
     if bool(emails) == everybody:
         fail("Name mailboxes, or say --all.")
-    settings = load()
-    with open_stores(settings) as stores:
+    from cluster.backfill import backfill as run_backfill
+
+    with open_stores(settings()) as stores:
         facts = stores.home.recorded()
         users = stores.control.users() if everybody else [stores.control.user(email) for email in emails or ()]
         if not users:
@@ -55,7 +56,7 @@ def _run(emails: list[str] | None, everybody: bool, wait: bool, full: bool, json
         )
 
 
-def as_json(result: BackfillResult) -> dict[str, object]:
+def as_json(result: "BackfillResult") -> dict[str, object]:
     """A backfill's result."""
     return {
         "job_id": result.job_id,

@@ -3,10 +3,9 @@
 from typing import Annotated
 
 import typer
-import yaml
 
 from cluster.console import command, out, print_json
-from cluster.settings import load
+from cluster.opening import settings
 
 app = typer.Typer(help="Show the settings.", no_args_is_help=True)
 
@@ -15,8 +14,10 @@ app = typer.Typer(help="Show the settings.", no_args_is_help=True)
 @command
 def show(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Print every setting in force; secrets are masked."""
-    settings = load().model_dump(mode="json")
+    import yaml
+
+    document = settings().model_dump(mode="json")
     if json:
-        print_json(settings)
+        print_json(document)
     else:
-        out.print(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), end="", markup=False)
+        out.print(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), end="", markup=False)

@@ -6,8 +6,6 @@ from typing import Annotated, Literal
 import typer
 
 from cluster.console import command
-from cluster.demonstration import DemoOptions, demonstrate
-from cluster.settings import default_home, home_is_chosen, load
 
 
 @command
@@ -30,6 +28,9 @@ def demo(
     Starts the simulator, PostgreSQL, Ray and the gateway on loopback; stays until Ctrl-C, and leaves nothing running.
     Its data is kept in GBM_HOME if that is set, else in a home of its own, so that a second run finds what is there.
     """
+    from cluster.demonstration import DemoOptions, demonstrate
+    from cluster.settings import default_home, home_is_chosen, load
+
     settings = load() if home_is_chosen() else load(home=default_home().with_name("gbm-demo"))
     options = DemoOptions(
         mail=tuple(mail or ()),

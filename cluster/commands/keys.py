@@ -6,9 +6,7 @@ import typer
 
 from cluster.commands.accounts import checked_address
 from cluster.console import command, fail, notes, out, print_json
-from cluster.settings import load
-from cluster.stores import open_stores
-from serve.apikeys import new_key
+from cluster.opening import open_stores, settings
 
 app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 
@@ -21,8 +19,10 @@ def create(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Make an API key and print it, once: only its hash is kept."""
+    from serve.apikeys import new_key
+
     address = checked_address(email)
-    with open_stores(load()) as stores:
+    with open_stores(settings()) as stores:
         user = stores.control.user(address)
         key = new_key()
         stores.control.save_key(key.key_id, user.user_id, role, key.secret_hash, None)
@@ -37,7 +37,7 @@ def create(
 @command
 def list_keys(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show all API keys, without their secrets."""
-    with open_stores(load()) as stores:
+    with open_stores(settings()) as stores:
         keys = stores.control.keys()
     if json:
         print_json(
@@ -62,7 +62,7 @@ def list_keys(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 @command
 def revoke(key_id: Annotated[str, typer.Argument(help="As `gbm keys list` shows it.")]) -> None:
     """End an API key and every token that it gave."""
-    with open_stores(load()) as stores:
+    with open_stores(settings()) as stores:
         if not stores.control.revoke_key(key_id):
             fail(f"There is no live key {key_id}: see `gbm keys list`.")
     notes.print(f"Key {key_id} is revoked.", markup=False)

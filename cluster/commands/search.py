@@ -1,13 +1,14 @@
 """`gbm search`: find mail from the command line. Needs no running cluster."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cluster.console import command, notes, out, print_json
-from cluster.settings import load
-from cluster.stores import open_stores
-from storage.emails import EmailSummary, Position
+from cluster.opening import open_stores, settings
+
+if TYPE_CHECKING:
+    from storage.emails import EmailSummary
 
 
 @command
@@ -24,7 +25,9 @@ def search(
 
     Example: gbm search ada@example.com from:grace "weekly report" -draft has:attachment after:2026/01/31
     """
-    with open_stores(load()) as stores:
+    from storage.emails import Position
+
+    with open_stores(settings()) as stores:
         reader = stores.reader(stores.control.user(email))
         page = reader.emails(
             text=" ".join(query),
@@ -45,7 +48,7 @@ def search(
         notes.print("Nothing matches.")
 
 
-def as_json(item: EmailSummary) -> dict[str, object]:
+def as_json(item: "EmailSummary") -> dict[str, object]:
     """A message of a list, as the gateway spells it."""
     return {
         "id": item.id,

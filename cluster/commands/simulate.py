@@ -1,13 +1,14 @@
 """`gbm simulate`: a Gmail of your own, from real or generated mail."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from cluster.console import command, notes
-from cluster.simulator.config import SimulatorConfig
-from cluster.simulator.server import RunningSimulator, run
+
+if TYPE_CHECKING:
+    from cluster.simulator.server import RunningSimulator
 
 
 @command
@@ -34,6 +35,9 @@ def simulate(
     Point a cluster at it with GBM_GMAIL__ENDPOINT and GBM_GMAIL__TOKEN_URI; GET /_sim/users/EMAIL/authorized-user gives
     the file that `gbm accounts add` wants.
     """
+    from cluster.simulator.config import SimulatorConfig
+    from cluster.simulator.server import run
+
     config = SimulatorConfig(
         mail=tuple(mail or ()),
         generate=generate,
@@ -48,6 +52,6 @@ def simulate(
     run(config, _announce)
 
 
-def _announce(running: RunningSimulator) -> None:
+def _announce(running: "RunningSimulator") -> None:
     notes.print(f"A simulated Gmail serves {running.url} (users: {running.url}/_sim/users). Ctrl-C ends it.")
     notes.print(f"  export GBM_GMAIL__ENDPOINT={running.url} GBM_GMAIL__TOKEN_URI={running.url}/token", markup=False)

@@ -7,15 +7,15 @@ import typer
 
 from cluster.console import command, count, notes, out, print_json, size
 from cluster.home import NotRunning
-from cluster.overview import overview
-from cluster.settings import load
-from cluster.stores import open_stores
+from cluster.opening import open_stores, settings
 
 
 @command
 def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show the local cluster, its shards and its mailboxes."""
-    with open_stores(load()) as stores:
+    from cluster.overview import overview
+
+    with open_stores(settings()) as stores:
         try:
             running: dict[str, object] | None = stores.home.recorded()
         except NotRunning as exc:

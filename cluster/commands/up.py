@@ -1,5 +1,6 @@
 """`gbm up` and `gbm down`: the local cluster, in the background or the foreground."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -12,8 +13,7 @@ import typer
 
 from cluster.console import command, fail, notes, print_json
 from cluster.home import AlreadyRunning, Home, NotRunning
-from cluster.local import local_cluster
-from cluster.settings import load
+from cluster.opening import settings
 from cluster.signals import wait_for_stop
 from storage.errors import BackupError
 
@@ -39,10 +39,13 @@ def up(
     json: Annotated[bool, typer.Option("--json", help="Print what runs as JSON.")] = False,
 ) -> None:
     """Start the local cluster: PostgreSQL (unless a DSN is set), Ray, the shards' owners, the gateway."""
-    settings = load()
-    home = Home(settings.home)
+    in_force = settings()
+    home = Home(in_force.home)
     if foreground:
-        with local_cluster(settings, _tell) as cluster:
+        from cluster.local import local_cluster
+
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        with local_cluster(in_force, _tell) as cluster:
             _announce(cluster.api, cluster.dashboard)
             wait_for_stop()
         return
@@ -59,7 +62,7 @@ def up(
 @command
 def down() -> None:
     """Stop the local cluster; what is under way resumes at the next start."""
-    home = Home(load().home)
+    home = Home(settings().home)
     pid = home.owner_pid()
     if pid is None:
         raise NotRunning(str(home.root))
@@ -98,7 +101,7 @@ def _last_words(log: Path, begin: int) -> str:
     """The sentence that the background process ended with, in one line."""
     text = log.read_bytes()[begin:].decode(errors="replace")
     _, marker, sentence = text.rpartition("gbm: ")
-    return " ".join((sentence if marker else text).split()) or "the cluster ended without a word"
+    return " ".join(sentence.split()) if marker else "The cluster ended on a defect of its own"
 
 
 def _tell(what: str) -> None:

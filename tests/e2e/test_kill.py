@@ -1,0 +1,89 @@
+"""SIGKILL of everything, three times during a backfill: the next run completes, nothing lost, nothing twice."""
+
+import hashlib
+import random
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from cluster.settings import load
+from cluster.stores import open_stores
+from storage.databases import transaction
+from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
+from tests.e2e.processes import Demo, demo, environment, wait_for
+from tests.e2e.test_demo import get
+
+SEED = 20261122
+
+
+def _archived(home: Path) -> int:
+    return sum(1 for _ in (home / "archive").rglob("*.raw.zst"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_a_backfill_killed_three_times_loses_nothing_and_stores_nothing_twice(home: Path, enron: Path | None) -> None:
+    chance = random.Random(SEED)
+    source = ["--mail", str(enron)] if enron else ["--messages", "3000"]
+    # Small segments and a slow Gmail stretch the backfill, so that a kill falls between many commits.
+    env = environment(home, GBM_ARCHIVE__SEGMENT_MESSAGES="200", GBM_ARCHIVE__SEGMENT_AGE_S="0.3")
+    arguments = [*source, "--latency-ms", "150", "--fault-rate", "0.02"]
+    stored = []
+    for _ in range(3):
+        with demo(*arguments, "--exit", env=env, home=home) as running:
+            _let_it_work(running, home, more_files=chance.randrange(1, 4))
+            running.kill()
+        stored.append(_archived(home))
+
+    with demo(*arguments, env=env, home=home) as running:
+        summary = running.summary()
+        held = get(f"{summary['gmail']}/_sim/users/{summary['mailboxes'][0]}/messages")
+        assert summary["messages"] == len(held)
+        if enron:
+            assert len(held) == 4139
+        assert 0 < summary["new_messages"] < len(held), "the kills came while it worked, and work was kept"
+        _every_raw_message_is_exact(env, summary["api_key"], held)
+        _nothing_is_stored_twice_and_no_orphans_are_left(home, len(held))
+        assert running.interrupt() == 0
+
+
+def _let_it_work(running: Demo, home: Path, more_files: int) -> None:
+    """Wait until some more segments were written in this run: a random point in the middle of a commit or a write."""
+    before = _archived(home)
+
+    def far_enough() -> bool:
+        assert running.process.poll() is None, running.notes()
+        return _archived(home) >= before + more_files
+
+    wait_for(far_enough, "segments are written", timeout_s=300)
+
+
+def _every_raw_message_is_exact(env: dict[str, str], api_key: str, held: list[dict[str, str]]) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{env['GBM_SERVE__PORT']}", timeout=60) as client:
+        granted = client.post("/api/v1/auth/token", json={"api_key": api_key}).json()
+        client.headers["Authorization"] = f"Bearer {granted['access_token']}"
+
+        def exact(message: dict[str, str]) -> bool:
+            raw = client.get(f"/api/v1/emails/{message['id']}/raw")
+            return hashlib.sha256(raw.content).hexdigest() == message["sha256"]
+
+        with ThreadPoolExecutor(8) as pool:
+            wrong = [message["id"] for message, right in zip(held, pool.map(exact, held), strict=True) if not right]
+    assert wrong == []
+
+
+def _nothing_is_stored_twice_and_no_orphans_are_left(home: Path, messages: int) -> None:
+    with open_stores(load(home=home)) as stores:
+        names: set[str] = set()
+        in_segments = in_index = 0
+        for database in range(stores.databases.shard_databases):
+            with transaction(stores.databases.shard_database(database)) as connection:
+                names |= set(connection.execute(text("SELECT name FROM segments")).scalars())
+                in_segments += connection.execute(text("SELECT coalesce(sum(messages), 0) FROM segments")).scalar_one()
+                in_index += connection.execute(text("SELECT count(*) FROM messages")).scalar_one()
+    assert in_segments == in_index == messages
+    files = {path.relative_to(home / "archive").as_posix() for path in (home / "archive").rglob("*") if path.is_file()}
+    assert files == {name + suffix for name in names for suffix in (RAW_SUFFIX, PARQUET_SUFFIX)}
