@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 import shlex
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -24,9 +25,6 @@ from cluster.signals import watch_signals
 from storage.errors import BackupError
 
 _LOG = logging.getLogger(__name__)
-
-#: A Unix socket's path has at most 107 bytes, of which Ray's own names take about 65.
-_LONGEST_TEMP = 40
 
 
 class RayUnavailable(BackupError):
@@ -87,7 +85,7 @@ def local_ray(home: Home, settings: RaySettings) -> Iterator[str]:
     """
     prepare_environment(home)
     folder = _temp_folder(home)
-    os.environ.update(haproxy.environment(folder / "haproxy"))
+    os.environ.update(haproxy.environment(folder / "h"))
     import ray
     from ray.exceptions import RayError
 
@@ -248,14 +246,18 @@ class _FreeAgentPort:
 
 
 def _temp_folder(home: Home) -> Path:
-    """Ray's session folder: below the home when its path is short enough for sockets, else a private temporary one."""
-    folder = home.run / "ray"
-    if len(str(folder)) > _LONGEST_TEMP:
-        digest = hashlib.sha256(str(home.root).encode()).hexdigest()[:8]
-        folder = Path(tempfile.gettempdir()) / f"gbm-{os.geteuid()}-{digest}"
+    """A private folder for Ray's session and HAProxy, empty at first. The home itself is no place: both make sockets
+    below long names of their own in it, and a Unix socket's path has at most 107 bytes (HAProxy: 97)."""
+    digest = hashlib.sha256(str(home.root).encode()).hexdigest()[:8]
+    folder = Path(tempfile.gettempdir()) / f"gbm-{os.geteuid()}-{digest}"
     folder.mkdir(mode=0o700, exist_ok=True)
     stat = folder.lstat()
-    if stat.st_uid != os.geteuid() or not folder.is_dir() or folder.is_symlink():
+    if stat.st_uid != os.geteuid() or folder.is_symlink() or not folder.is_dir():
         raise RayUnavailable(f"the folder {folder} belongs to somebody else; remove it")
     folder.chmod(0o700)
+    for old in folder.iterdir():  # we hold the home's lock, so whatever lies here is a former session's
+        if old.is_dir() and not old.is_symlink():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.unlink()
     return folder
