@@ -1,15 +1,8 @@
 """What `gbm demo` does: a simulated Gmail, a cluster, a backfill, a summary."""
 
-import ctypes
 import json
-import signal
-import subprocess
-import sys
-import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,24 +13,10 @@ from cluster.local import LocalCluster, local_cluster
 from cluster.overview import overview_totals
 from cluster.settings import Settings
 from cluster.signals import wait_for_stop, watch_signals
+from cluster.simulator.process import start_simulator
 from jobs.gmail.quota_costs import PROFILES
 from serve.apikeys import new_key
-from storage.errors import BackupError
 from storage.records import User
-
-_READY_S = 120.0
-_POLL_S = 0.05
-
-
-class SimulatorFailed(BackupError):
-    """The simulated Gmail did not start. Its own sentence says why."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return self.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +39,15 @@ def demonstrate(settings: Settings, options: DemoOptions) -> None:
         BackupError: one sentence that says what is wrong and what to do.
     """
     watch_signals()
-    with _simulator(options) as gmail:
+    source = [f"--mail={path}" for path in options.mail] or [f"--generate={options.messages}", "--hostile"]
+    behaviour = [
+        f"--quota-profile={options.quota_profile}",
+        f"--latency-ms={options.latency_ms}",
+        f"--fault-rate={options.fault_rate}",
+    ]
+    with notes.status("Reading mail"):
+        simulator = start_simulator([*source, *behaviour])
+    with simulator as gmail:
         gmail_config = settings.gmail.model_copy(
             update={"endpoint": gmail, "token_uri": f"{gmail}/token", "quota_profile": options.quota_profile}
         )
@@ -173,42 +160,6 @@ def _minutes(messages: int, profile: Literal["standard", "legacy"], mailboxes: i
 def _timed(ask: Any) -> tuple[Any, float]:
     started = time.monotonic()
     return ask(), time.monotonic() - started
-
-
-@contextmanager
-def _simulator(options: DemoOptions) -> Iterator[str]:
-    """A simulator in a process of its own, apart from the terminal's Ctrl-C; gives its URL."""
-    source = [f"--mail={path}" for path in options.mail] or [f"--generate={options.messages}", "--hostile"]
-    with tempfile.TemporaryDirectory(prefix="gbm-demo-") as folder:
-        ready = Path(folder) / "ready.json"
-        arguments = [
-            *(sys.executable, "-m", "cluster.simulator", "--port=0", f"--ready-file={ready}", *source),
-            *(f"--quota-profile={options.quota_profile}", f"--latency-ms={options.latency_ms}"),
-            f"--fault-rate={options.fault_rate}",
-        ]
-        process = subprocess.Popen(
-            arguments, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=_end_with_parent, text=True
-        )
-        try:
-            deadline = time.monotonic() + _READY_S
-            with notes.status("Reading mail"):
-                while not ready.exists():
-                    if process.poll() is not None:
-                        assert process.stderr is not None
-                        raise SimulatorFailed(process.stderr.read().strip() or "The simulated Gmail ended.")
-                    if time.monotonic() > deadline:
-                        raise SimulatorFailed(f"The simulated Gmail was not ready after {_READY_S:.0f} s.")
-                    time.sleep(_POLL_S)
-            yield json.loads(ready.read_text())["url"]
-        finally:
-            process.terminate()
-            process.communicate()
-
-
-def _end_with_parent() -> None:
-    """On Linux the kernel ends the simulator when the demonstration is killed; elsewhere it stays until found."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def _get(url: str) -> bytes:

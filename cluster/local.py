@@ -49,11 +49,12 @@ class LocalCluster:
 
 
 @contextmanager
-def local_cluster(settings: Settings, tell: Tell) -> Iterator[LocalCluster]:
+def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Iterator[LocalCluster]:
     """Run a cluster until the block ends.
 
     Args:
         tell: hears what is being started.
+        gateway: serve HTTP, too.
 
     Raises:
         BackupError: one sentence that says what is wrong and what to do; nothing is left running.
@@ -72,12 +73,13 @@ def local_cluster(settings: Settings, tell: Tell) -> Iterator[LocalCluster]:
         dashboard = stack.enter_context(local_ray(home, settings.ray))
         check_stop()
         tell("shards and gateway")
-        from serve import deployment  # imports Ray Serve, which reads the environment that local_ray has set
-
         stack.callback(lambda: asyncio.run(close_shards(list(stores.shards))))
-        stack.callback(deployment.shutdown)
         start_shards(stores.config, stores.shards)  # their processes start while the gateway does
-        deployment.deploy(stores.config, settings.serve)
+        if gateway:
+            from serve import deployment  # imports Ray Serve, which reads the environment that local_ray has set
+
+            stack.callback(deployment.shutdown)
+            deployment.deploy(stores.config, settings.serve)
         check_stop()
         swept = asyncio.run(sweep_shards(list(stores.shards)))
         api = f"http://{settings.serve.host}:{settings.serve.port}"

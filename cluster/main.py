@@ -2,7 +2,7 @@
 
 import typer
 
-from cluster.commands import accounts, backfill, config, demo, keys, search, simulate, status, up
+from cluster.commands import accounts, backfill, bench, config, demo, keys, search, simulate, status, up
 
 app = typer.Typer(
     name="gbm",
@@ -22,6 +22,7 @@ app.command()(backfill.sync)
 app.command()(search.search)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
+app.add_typer(bench.app, name="bench")
 app.add_typer(config.app, name="config")
 
 

@@ -29,8 +29,8 @@ def overview(stores: Stores, running: dict[str, object] | None, now: datetime) -
 
 
 def overview_totals(stores: Stores) -> dict[str, int]:
-    """{size_bytes, stored_bytes, defective} over all shards."""
-    totals = {"size_bytes": 0, "stored_bytes": 0, "defective": 0}
+    """{segments, size_bytes, stored_bytes, defective} over all shards."""
+    totals = {"segments": 0, "size_bytes": 0, "stored_bytes": 0, "defective": 0}
     for database in range(stores.databases.shard_databases):
         numbers = [shard_id for shard_id, index in stores.shards.items() if index == database]
         with transaction(stores.databases.shard_database(database)) as connection:

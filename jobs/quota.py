@@ -3,12 +3,15 @@
 One bucket serves every limit: a user's, the project's, and later a caller's at the gateway.
 """
 
+#: Seconds beyond the moment when units are there: rounding must not wake anybody just before it.
+_MARGIN_S = 1e-3
+
 
 class Bucket:
     """Fills at `rate` units per second up to `capacity`. Starts full.
 
     Over any window of w seconds it lets at most capacity + rate * w units through, so a limit per minute L is kept by
-    capacity + 60 * rate <= L.
+    capacity + 60 * rate <= L. Nothing is given back: what filled up meanwhile and what returns would be spent at once.
     """
 
     def __init__(self, rate: float, capacity: float, now: float) -> None:
@@ -28,11 +31,6 @@ class Bucket:
         self._units -= units
         return True
 
-    def give(self, units: float, now: float) -> None:
-        """Units come back that were taken and not spent; a negative number are units that were spent beyond."""
-        self._fill(now)
-        self._units = min(self._units + units, self.capacity)
-
     def pause(self, seconds: float, now: float) -> None:
         """Let nothing through for a while; the bucket does not fill meanwhile, so no burst follows."""
         self._fill(now)
@@ -43,7 +41,8 @@ class Bucket:
         """When so many units will be there, if nobody takes any. More than the capacity are never there at once."""
         self._fill(now)
         missing = min(units, self.capacity) - self._units
-        return max(self._paused_until, now) + max(missing, 0.0) / self.rate
+        wait_s = missing / self.rate + _MARGIN_S if missing > 0 else 0.0
+        return max(self._paused_until, now) + wait_s
 
     def _fill(self, now: float) -> None:
         since = max(self._at, min(self._paused_until, now))
