@@ -4,6 +4,8 @@ Today: a local or mounted directory (`file:///…`). An object store is another 
 """
 
 import os
+import re
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,9 +86,12 @@ class LocalBlobs:
     def list(self, folder: str) -> Iterator[BlobStat]:
         """Every file below a folder, in no order. A folder that does not exist is empty."""
         for path in (self._root / folder).rglob("*"):
-            if path.is_file():
-                stat = path.stat()
-                yield BlobStat(path.relative_to(self._root).as_posix(), stat.st_size, stat.st_mtime)
+            try:
+                status = path.stat()
+            except FileNotFoundError:  # deleted since its folder was read
+                continue
+            if stat.S_ISREG(status.st_mode):
+                yield BlobStat(path.relative_to(self._root).as_posix(), status.st_size, status.st_mtime)
 
     def delete(self, name: str) -> None:
         """Remove a file; one that is gone already is no error."""
@@ -107,14 +112,18 @@ def open_blobs(uri: str) -> LocalBlobs:
     Raises:
         ArchiveUnusable: unknown scheme, relative path, or a folder that cannot be made.
     """
-    parts = urlsplit(uri)
+    shown = re.sub(r"//[^/]*@", "//***@", uri)  # an object store's URI may carry its secret
+    try:
+        parts = urlsplit(uri)
+    except ValueError as exc:
+        raise ArchiveUnusable(shown, "it is not a URI; set GBM_ARCHIVE__URI to file:///FOLDER") from exc
     if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-        raise ArchiveUnusable(uri, "it is not of the form file:///FOLDER; set GBM_ARCHIVE__URI to one")
+        raise ArchiveUnusable(shown, "it is not of the form file:///FOLDER; set GBM_ARCHIVE__URI to one")
     root = Path(unquote(parts.path))
     try:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as exc:
-        raise ArchiveUnusable(uri, exc.strerror or str(exc)) from exc
+    except (OSError, ValueError) as exc:
+        raise ArchiveUnusable(shown, getattr(exc, "strerror", None) or str(exc)) from exc
     return LocalBlobs(root)
 
 

@@ -2,7 +2,7 @@
 
 `commit` records a segment, fills the message index, folds label changes, advances mailboxes' cursors, files failed
 items and appends the domain events, all or nothing, under the shard lease's epoch. Repeating it changes nothing.
-Called by the owner of the shard (actors/); readers use storage/index.py.
+Called by the owner of the shard (actors/); readers use storage/reader.py.
 """
 
 from collections import defaultdict
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import orjson
 import pyarrow as pa
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from storage import leases
 from storage.databases import transaction
@@ -31,6 +31,7 @@ _COPY_TYPES = (
     *("int8", "int4", "int4", "int8"),
 )
 _UNIT_SEPARATOR = "\x1f"
+_UNIQUE_VIOLATION = "23505"
 
 
 class AlreadyStored(BackupError):
@@ -120,7 +121,10 @@ class Catalog:
         except IntegrityError as exc:
             if plan.segment is None or index is None:
                 raise
-            raise AlreadyStored(self._stored(index)) from exc
+            stored = self._stored(index)
+            if not stored:  # a message twice in one segment: writing it again would change nothing
+                raise
+            raise AlreadyStored(stored) from exc
         return True
 
     def _stored(self, index: pa.Table) -> frozenset[tuple[int, int]]:
@@ -178,8 +182,10 @@ def _copy_index(connection: Connection, index: pa.Table, segment_id: int) -> Non
             for row in zip(*columns, strict=True):
                 copy.write_row((*row, segment_id))
     except driver.Error as exc:  # SQLAlchemy does not see a COPY, so it does not translate its errors
-        if getattr(exc, "sqlstate", None) == "23505":
+        if exc.sqlstate == _UNIQUE_VIOLATION:
             raise IntegrityError(_COPY, None, exc) from exc
+        if isinstance(exc, driver.OperationalError):
+            raise OperationalError(_COPY, None, exc) from exc
         raise
 
 

@@ -45,6 +45,17 @@ class InvalidDsn(BackupError):
         return f"{self.setting} is not a URL of the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE: correct it."
 
 
+class DatabasesMisnamed(BackupError):
+    """The DSNs do not name the databases that the cluster has. Correct GBM_POSTGRES__SHARD_DSNS."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"GBM_POSTGRES__SHARD_DSNS is wrong: {self.problem}."
+
+
 class Databases:
     """The control database and the shard databases, by index. Cheap to make: connects on first use."""
 
@@ -56,6 +67,8 @@ class Databases:
         self._control_dsn = _checked(config.control_dsn.get_secret_value(), "GBM_POSTGRES__CONTROL_DSN")
         named = [_checked(dsn.get_secret_value(), "GBM_POSTGRES__SHARD_DSNS") for dsn in config.shard_dsns]
         self._shard_dsns = named or [_sibling(self._control_dsn, number) for number in range(DEFAULT_SHARD_DATABASES)]
+        if len({self._control_dsn, *self._shard_dsns}) != 1 + len(self._shard_dsns):
+            raise DatabasesMisnamed("the control database and every shard database must be databases of their own")
         self._shards: dict[int, Engine] = {}
 
     @property
@@ -73,7 +86,13 @@ class Databases:
         return self._engine(self._control_dsn)
 
     def shard_database(self, index: int) -> Engine:
-        """One shard database."""
+        """One shard database.
+
+        Raises:
+            DatabasesMisnamed: shards live in a database that is not among the DSNs.
+        """
+        if index >= len(self._shard_dsns):
+            raise DatabasesMisnamed(f"shards live in database {index}, but it names only {len(self._shard_dsns)}")
         if index not in self._shards:
             self._shards[index] = self._engine(self._shard_dsns[index])
         return self._shards[index]
@@ -93,6 +112,7 @@ class Databases:
             max_overflow=0,
             pool_timeout=self._config.statement_timeout_s,
             pool_pre_ping=True,
+            hide_parameters=True,  # an error's text reaches logs; the values are people's mail
             connect_args={
                 "connect_timeout": self._config.connect_timeout_s,
                 "application_name": self._application,

@@ -3,9 +3,11 @@
 import base64
 import binascii
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from storage.errors import BackupError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Position:
 
     def encode(self) -> str:
         """As an opaque token for a client."""
-        milliseconds = round(self.received_at.timestamp() * 1000)
+        milliseconds = (self.received_at - _EPOCH) // timedelta(milliseconds=1)
         return base64.urlsafe_b64encode(f"{milliseconds}:{self.message_id}".encode()).decode().rstrip("=")
 
     @classmethod
@@ -74,8 +76,9 @@ class Position:
             milliseconds, message_id = (int(part) for part in text.split(":"))
             if not -(1 << 63) <= message_id < 1 << 63:
                 raise ValueError(token)
-            return cls(datetime.fromtimestamp(milliseconds / 1000, UTC), message_id)
-        except (ValueError, OverflowError, OSError, binascii.Error) as exc:
+            # In whole numbers: seconds as a float miss the millisecond from the 23rd century on.
+            return cls(_EPOCH + timedelta(milliseconds=milliseconds), message_id)
+        except (ValueError, OverflowError, binascii.Error) as exc:
             raise InvalidCursor(token[:80]) from exc
 
 

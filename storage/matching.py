@@ -5,6 +5,7 @@ Parquet decides the rest.
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -62,7 +63,7 @@ def plan(terms: Sequence[Term], labels: Mapping[str, str], include_hidden: bool)
     values: dict[str, object] = {}
     for number, term in enumerate(terms):
         label = _label(term, labels)
-        if term.field == "in" and term.value in ("anywhere", "all"):
+        if _everywhere(term):
             include_hidden = include_hidden or not term.negated
         elif label is not None:
             name, on = label
@@ -80,13 +81,17 @@ def plan(terms: Sequence[Term], labels: Mapping[str, str], include_hidden: bool)
     return Plan(tuple(wanted), tuple(unwanted), after_at, before_at, " AND ".join(conditions), values)
 
 
+def _everywhere(term: Term) -> bool:
+    return term.field == "in" and str(term.value).lower() in ("anywhere", "all")
+
+
 def _label(term: Term, labels: Mapping[str, str]) -> tuple[str, bool] | None:
     """The label id that a term asks for, and whether it must be there; None when no label decides."""
     value = str(term.value)
     if term.field == "is":
         name, on = ("UNREAD", False) if value == "read" else (value.upper(), True)
         return name, on != term.negated
-    if term.field in ("label", "in") and value not in ("anywhere", "all"):
+    if term.field in ("label", "in"):
         known = labels.get(value.lower()) or labels.get(value.lower().replace("-", " "))
         return known or (value.upper() if term.field == "in" else value), not term.negated
     return None
@@ -108,12 +113,18 @@ def _content(term: Term, name: str, values: dict[str, object]) -> str:
 
 def _pattern(text: str) -> str:
     """A word or phrase as an RE2 pattern: whole words, any case, any white space between the words of a phrase."""
-    words = r"\s+".join(_quoted(word) for word in text.split())
+    words_of = text.split()
+    words = r"[\pZ\p{Cc}]+".join(_quoted(word) for word in words_of)  # RE2's \s knows no non-breaking space
     if _UNSPACED.search(text):
         return f"(?is){words}"
-    before = r"(?:^|[^\pL\pN_])" if text[:1].isalnum() else ""
-    after = r"(?:$|[^\pL\pN_])" if text[-1:].isalnum() else ""
+    before = r"(?:^|[^\pL\pM\pN_])" if _in_word(words_of[0][0]) else ""
+    after = r"(?:$|[^\pL\pM\pN_])" if _in_word(words_of[-1][-1]) else ""
     return f"(?is){before}{words}{after}"
+
+
+def _in_word(char: str) -> bool:
+    """Letters and digits, and the marks on them: vowel signs of Indic scripts, accents of their own."""
+    return char.isalnum() or unicodedata.category(char).startswith("M")
 
 
 def _quoted(word: str) -> str:

@@ -145,8 +145,13 @@ def read_index(name: str, size_bytes: int, read: Callable[[int, int], bytes]) ->
     kind, length = _HEADER.unpack(read(offset, _HEADER.size))
     if kind != _SKIPPABLE or offset + _HEADER.size + length + tail != size_bytes:
         raise FileDamaged(name, "its index is not where its footer says")
+    packed = read(offset + _HEADER.size, length)
     try:
-        data = zstandard.ZstdDecompressor().decompress(read(offset + _HEADER.size, length))
-        return pa.ipc.open_stream(data).read_all()
-    except (zstandard.ZstdError, pa.ArrowInvalid) as exc:
+        if zstandard.frame_content_size(packed) > _FRAME_LIMIT:
+            raise FileDamaged(name, "its index claims an impossible size")
+        index = pa.ipc.open_stream(zstandard.ZstdDecompressor().decompress(packed)).read_all()
+    except (zstandard.ZstdError, pa.ArrowException, OSError) as exc:
         raise FileDamaged(name, "its index does not decompress") from exc
+    if index.schema != RAW_INDEX:
+        raise FileDamaged(name, "its index has other columns")
+    return index

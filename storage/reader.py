@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from storage import duck, matching, search
-from storage.blobs import LocalBlobs
+from storage.blobs import FileDamaged, LocalBlobs
 from storage.databases import transaction
 from storage.emails import Attachment, Email, EmailSummary, Position
 from storage.identifier import to_hex
@@ -86,8 +86,11 @@ class MailboxReader:
         row = self._locate(message_id)
         if row is None:
             return None
-        files = [self._blobs.location(row["segment"] + PARQUET_SUFFIX)]
-        found = duck.rows(sql("email"), files, {"user_id": self._user_id, "message_id": message_id})
+        file = row["segment"] + PARQUET_SUFFIX
+        values = {"user_id": self._user_id, "message_id": message_id}
+        found = self._rows("email", [file], values)
+        if not found:
+            raise _lacks(file, message_id)
         content = found[0]
         return Email(
             summary=_summary(row, content),
@@ -132,12 +135,12 @@ class MailboxReader:
     def top_senders(self, limit: int) -> list[dict[str, Any]]:
         """{sender, messages, size_bytes}, most messages first."""
         values = {"user_id": self._user_id, "limit": limit}
-        return duck.rows(sql("top_senders"), self._files(EARLIEST, LATEST), values)
+        return self._rows("top_senders", self._files(EARLIEST, LATEST), values)
 
     def defective(self, limit: int) -> list[dict[str, Any]]:
         """{id, received_at, from, subject, defects} of messages with MIME defects, newest first."""
         values = {"user_id": self._user_id, "limit": limit}
-        found = duck.rows(sql("defective"), self._files(EARLIEST, LATEST), values)
+        found = self._rows("defective", self._files(EARLIEST, LATEST), values)
         return [{"id": to_hex(row.pop("message_id")), **row} for row in found]
 
     def _find(self, plan: Plan, start: Position, limit: int, with_deleted: bool) -> list[dict[str, Any]]:
@@ -145,7 +148,6 @@ class MailboxReader:
         if not plan.content:
             return self._index(plan, start, limit, with_deleted, None)
         files = self._files(plan.after_at, start.received_at)
-        statement = sql("matching").replace("{conditions}", plan.content)
         found: list[dict[str, Any]] = []
         batch = 4 * limit
         while files:
@@ -157,7 +159,7 @@ class MailboxReader:
                 "after_at": plan.after_at,
                 "limit": batch,
             }
-            candidates = duck.rows(statement, files, values)
+            candidates = self._rows("matching", files, values, plan.content)
             if candidates:
                 ids = [row["message_id"] for row in candidates]
                 found += self._index(plan, start, limit - len(found), with_deleted, ids)
@@ -196,13 +198,29 @@ class MailboxReader:
         with transaction(self._engine) as connection:
             values = {"user_id": self._user_id, "first_at": first_at, "last_at": last_at}
             names = connection.execute(query("segments_of_user"), values).scalars()
-            return [self._blobs.location(name + PARQUET_SUFFIX) for name in names]
+            return [name + PARQUET_SUFFIX for name in names]
+
+    def _rows(
+        self, question: str, files: Sequence[str], values: dict[str, Any], conditions: str = ""
+    ) -> list[dict[str, Any]]:
+        names = {self._blobs.location(file): file for file in files}
+        try:
+            return duck.rows(sql(question).replace("{conditions}", conditions), list(names), values)
+        except FileDamaged as exc:
+            raise FileDamaged(names[exc.name], exc.reason) from exc
 
     def _summaries(self, rows: Sequence[dict[str, Any]]) -> list[EmailSummary]:
-        files = sorted({self._blobs.location(row["segment"] + PARQUET_SUFFIX) for row in rows})
+        files = sorted({row["segment"] + PARQUET_SUFFIX for row in rows})
         values = {"user_id": self._user_id, "message_ids": [row["message_id"] for row in rows]}
-        content = {found["message_id"]: found for found in duck.rows(sql("summaries"), files, values)}
+        content = {found["message_id"]: found for found in self._rows("summaries", files, values)}
+        for row in rows:
+            if row["message_id"] not in content:
+                raise _lacks(row["segment"] + PARQUET_SUFFIX, row["message_id"])
         return [_summary(row, content[row["message_id"]]) for row in rows]
+
+
+def _lacks(file: str, message_id: int) -> FileDamaged:
+    return FileDamaged(file, f"message {to_hex(message_id)} is not in it")
 
 
 def _summary(row: dict[str, Any], content: dict[str, Any]) -> EmailSummary:

@@ -1,12 +1,12 @@
 """Creates the databases where that is allowed and brings their schemas up to date. Called before a cluster starts."""
 
+import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, create_engine, make_url, text
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from storage.databases import Databases, transaction
@@ -58,11 +58,29 @@ def upgrade(databases: Databases, shards: int, progress: Callable[[str], None] |
 
 def _migrate(connection: Connection, schema: str) -> None:
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    if _version(connection) == _newest(schema):
+        return
+    from alembic import command  # takes longer to import than a short command takes in all
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS / schema))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _version(connection: Connection) -> str | None:
+    if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+        return None
+    version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return version
+
+
+@cache
+def _newest(schema: str) -> str:
+    """The newest revision: versions are files that begin with it, in order."""
+    return max(path.name for path in (_MIGRATIONS / schema / "versions").glob("[0-9]*.py")).split("_")[0]
 
 
 def _create_database(dsn: str) -> None:
@@ -72,7 +90,7 @@ def _create_database(dsn: str) -> None:
         with engine.connect():
             return
     except OperationalError as exc:
-        if "does not exist" not in str(exc):
+        if not re.search(r'database ".*" does not exist', str(exc)):  # a role can be missing as well
             with transaction(engine):  # raises what is wrong, in our words
                 return
     name = make_url(dsn).database or ""
@@ -81,6 +99,6 @@ def _create_database(dsn: str) -> None:
         with admin.connect() as connection:
             quoted = admin.dialect.identifier_preparer.quote_identifier(name)
             connection.execute(text(f"CREATE DATABASE {quoted}"))
-    except (OperationalError, ProgrammingError) as exc:
-        if "already exists" not in str(exc):
+    except DBAPIError as exc:
+        if "already exists" not in str(exc):  # of two at once, the loser is told so by a unique index
             raise DatabaseMissing(name) from exc

@@ -96,7 +96,7 @@ class Key:
 
     __slots__ = ("_cipher", "key_id")
 
-    def __init__(self, material: bytes, source: str = "the configuration") -> None:
+    def __init__(self, material: bytes, source: str = "GBM_SEALING__KEY") -> None:
         """Take the bytes.
 
         Raises:
@@ -205,7 +205,7 @@ def load_key(value: SecretStr | None, path: Path, *, create: bool = False) -> Ke
         KeyMissing: there is neither a value nor a file, and `create` is false.
     """
     if value is not None:
-        return _parse(value.get_secret_value(), "the configuration")
+        return _parse(value.get_secret_value(), "GBM_SEALING__KEY")
     if create:
         with contextlib.suppress(FileExistsError):
             _create(path)

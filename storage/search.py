@@ -31,6 +31,8 @@ OPERATORS: dict[str, str] = {
 }
 
 _TOKEN = re.compile(r"""\s*(?P<minus>-?)(?:(?P<operator>[A-Za-z_0-9]+):)?(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s"]+))""")
+_UNUSABLE = re.compile("[\x00\ud800-\udfff]")
+_GROUPING = frozenset("(){}")
 _SIZE = re.compile(r"(\d{1,12})([KM]?)B?", re.IGNORECASE)
 _DAY = re.compile(r"(\d{4})[/-](\d{1,2})[/-](\d{1,2})")
 _LONGEST = 2000
@@ -68,6 +70,8 @@ def parse(text: str) -> list[Term]:
     """
     if len(text) > _LONGEST:
         raise InvalidQuery(f"it is longer than {_LONGEST} characters", _LONGEST)
+    if unusable := _UNUSABLE.search(text):
+        raise InvalidQuery("this is not a character of text", unusable.start())
     terms: list[Term] = []
     position = 0
     text = text.rstrip()
@@ -86,9 +90,13 @@ def parse(text: str) -> list[Term]:
 def _term(match: re.Match[str], position: int) -> Term:
     negated = bool(match["minus"])
     value = match["phrase"] if match["phrase"] is not None else match["word"]
+    if match["phrase"] is None and not _GROUPING.isdisjoint(value):
+        raise InvalidQuery("groups in ( ) and { } are not supported yet; quote a term that contains one", position)
     if match["operator"] is None:
-        if match["phrase"] is None and (value in ("OR", "AND", "AROUND") or value[0] in "(){}+"):
+        if match["phrase"] is None and (value in ("OR", "AND", "AROUND") or value[0] == "+"):
             raise InvalidQuery(f"{value!r} is not supported yet; every term must hold", position)
+        if match["phrase"] is None and value.lower().rstrip(":") in OPERATORS and value.endswith(":"):
+            raise InvalidQuery("a value is missing", position)
         if not value.strip():
             raise InvalidQuery("an empty phrase finds nothing", position)
         return Term("words", value, negated)

@@ -1,5 +1,5 @@
 -- The next messages of a mailbox, newest first, with where they lie.
--- :user_id; :before_at, :before_id: the position to go on from; :with_labels: all of them; :without_labels: none;
+-- :user_id; :before_at, :before_id: the position to go on from; :after_at; :with_labels: all of them; :without_labels: none;
 -- :with_deleted; :message_ids: only these, or null; :limit: rows.
 SELECT m.message_id, m.thread_id, m.received_at, m.labels, m.size_bytes, m.deleted_at, s.name AS segment
 FROM messages AS m

@@ -3,5 +3,5 @@
 SELECT s.name
 FROM segment_users AS u
 JOIN segments AS s USING (segment_id)
-WHERE u.user_id = :user_id AND u.last_at >= :first_at AND u.first_at < :last_at
+WHERE u.user_id = :user_id AND u.last_at >= :first_at AND u.first_at <= :last_at
 ORDER BY u.last_at DESC, s.segment_id DESC
