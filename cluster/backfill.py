@@ -19,15 +19,20 @@ from storage.errors import BackupError
 from storage.records import User
 
 _POLL_S = 0.25
+_ASK_JOB_S = 2.0
 _MODULE = "cluster.campaign"
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillResult:
-    """What a backfill did. Counts are of this backfill, totals are what is stored."""
+    """What a backfill did. Counts are of this backfill, totals are what is stored.
+
+    seconds: from the first sign of work to the last commit; starting_s: what the job took to start before that.
+    """
 
     job_id: str
     seconds: float
+    starting_s: float
     messages: int
     size_bytes: int
     units: int
@@ -72,20 +77,28 @@ def backfill(stores: Stores, dashboard: str, users: Sequence[User], wait: bool, 
         notes.print(f"Job {job_id} was submitted: see {dashboard}, or `gbm status`.")
         return None
     with _bar(stores, before) as bar:
-        task = bar.add_task("Backing up", total=None, look=before)
-        look = before
+        task = bar.add_task("Starting the job", total=None, look=before)
+        look, began, asked = before, None, started
         while not look.ended:
             look = watch.look()
+            if began is None and (look.ended or look.units > before.units):
+                began = time.monotonic()
+                bar.reset(task, description="Backing up")
             bar.update(task, total=look.estimate or None, completed=look.messages, look=look)
-            if not look.ended and job.ended():
-                look = watch.look()
-                break
+            if not look.ended and time.monotonic() - asked > _ASK_JOB_S:
+                asked = time.monotonic()
+                if job.ended():
+                    look = watch.look()
+                    break
             time.sleep(_POLL_S)
+    ended = time.monotonic()
+    began = began or ended
     if look.errors:
         raise BackfillIncomplete(look.errors)
     return BackfillResult(
         job_id=job_id,
-        seconds=time.monotonic() - started,
+        seconds=ended - began,
+        starting_s=began - started,
         messages=look.messages - before.messages,
         size_bytes=look.size_bytes - before.size_bytes,
         units=look.units - before.units,

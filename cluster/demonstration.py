@@ -98,6 +98,7 @@ def _summary(settings: Settings, cluster: LocalCluster, users: list[User], resul
         "raw_bytes": totals["size_bytes"],
         "stored_bytes": totals["stored_bytes"],
         "seconds": round(result.seconds, 2),
+        "job_start_seconds": round(result.starting_s, 2),
         "units": result.units,
         "minutes_at_gmails_pace": {
             profile: round(_minutes(result.messages, profile, len(users)), 1) for profile in ("standard", "legacy")
@@ -126,7 +127,8 @@ def _print(summary: dict[str, Any]) -> None:
     lines = [
         "",
         f"  {count(summary['messages'])} messages backed up ({count(summary['new_messages'])} new) in "
-        f"{summary['seconds']:.1f} s from {len(summary['mailboxes'])} mailbox(es)",
+        f"{summary['seconds']:.1f} s from {len(summary['mailboxes'])} mailbox(es) "
+        f"(the job took {summary['job_start_seconds']:.1f} s to start)",
         f"  {size(summary['raw_bytes'])} of mail, {size(summary['stored_bytes'])} stored ({ratio:.0%})",
         f"  {count(summary['units'])} quota units; at Gmail's own pace {pace['standard']:g} min (standard), "
         f"{pace['legacy']:g} min (legacy)",

@@ -61,6 +61,7 @@ def as_json(result: "BackfillResult") -> dict[str, object]:
     return {
         "job_id": result.job_id,
         "seconds": round(result.seconds, 3),
+        "starting_s": round(result.starting_s, 3),
         "messages": result.messages,
         "size_bytes": result.size_bytes,
         "units": result.units,
