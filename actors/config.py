@@ -24,7 +24,7 @@ class ShardConfig(BaseModel, frozen=True):
     fetch_size: PositiveInt = Field(200, le=500, description="messages per fetch task")
     fetches: PositiveInt = Field(3, description="fetch tasks at a time, per shard")
     fetches_per_mailbox: PositiveInt = Field(3, description="fetch tasks at a time, per mailbox")
-    calls: PositiveInt = Field(8, description="profile, list and history calls at a time, per shard")
+    calls: PositiveInt = Field(2, description="profile, list and history calls at a time, per shard")
     listed_ahead: PositiveInt = Field(2000, description="ids that a mailbox lists before it has fetched them")
     writes: PositiveInt = Field(2, description="segments written at a time, per shard")
     buffer_bytes: PositiveInt = Field(

@@ -10,45 +10,13 @@ Postgres moves only in `plan`, past what is committed in the same transaction or
 import heapq
 from collections import deque
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
 
 from actors.config import RetryConfig
 from actors.decisions import Call, Changed, Failure, Fetch, ListPage, Mode, Pin, ReadHistory
-from storage.records import FailedItem, LabelChange, MailboxRecord, MailboxUpdate, Phase
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HistoryPage:
-    """Changes that wait until every message which they brought has landed."""
-
-    outstanding: frozenset[int]
-    changes: tuple[LabelChange, ...]
-    upto: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class MailboxPlan:
-    """What a commit says of this mailbox. Hand it back to `committed` once it is true."""
-
-    update: MailboxUpdate
-    changes: tuple[LabelChange, ...]
-    failed: tuple[FailedItem, ...]
-    settled: tuple[tuple[int, int], ...]
-    landed: frozenset[int]
-    pages: tuple[HistoryPage, ...]
-    ends_listing: bool
-
-
-@dataclass(slots=True)
-class Progress:
-    """For people to look at; counts since this owner opened the mailbox."""
-
-    listed: int = 0
-    fetched: int = 0
-    fetched_bytes: int = 0
-    throttled: int = 0
+from actors.plans import HistoryPage, MailboxPlan, Progress
+from storage.records import FailedItem, MailboxRecord, MailboxUpdate, Phase
 
 
 class Mailbox:
@@ -66,7 +34,9 @@ class Mailbox:
         self._listing = False  # the listing has more pages
         self._following = False  # the history has more pages
         self._start = 0  # where the history being paged begins: page tokens belong to it
-        self._calling = False  # a pin, list or history call is out: one at a time
+        self._call: Call | None = None  # the pin, list or history call that is out: one at a time
+        self._round = 0  # counts what `_begin` began: a commit ends only the round that it was planned in
+        self._stopped = False  # filed messages wait for the next request too
         self._todo: deque[int] = deque()
         self._waiting: list[tuple[float, int]] = []  # heap of (not before, id)
         self._out: set[int] = set()
@@ -85,17 +55,20 @@ class Mailbox:
 
     def request(self, mode: Mode, now: float) -> None:
         """Begin a round: everything (`FULL`), or what changed since the cursor. A round under way is finished first."""
+        self._stopped = False
         if self._phase is Phase.REVOKED:
             return
-        if self._mode is not None:
-            if mode is Mode.FULL and self._mode is Mode.INCREMENTAL:
-                self._again = mode
-            return
-        self._begin(mode if self._cursor is not None else Mode.FULL, now)
+        if self._mode is None:
+            self._begin(mode, now)
+        elif mode is Mode.FULL and self._mode is Mode.INCREMENTAL:
+            self._again = mode
+        elif self._phase is Phase.CURRENT:  # its history may be read already
+            self._again = self._again or Mode.INCREMENTAL
 
     def stop(self) -> None:
         """Ask for nothing more; what is fetched already will land. `request` resumes."""
-        self._mode = self._again = None
+        self._stopped = True
+        self._mode = self._again = self._call = None
         self._listing = self._following = self._finishing = False
         self._page_token = None
         self._owed -= {*self._todo, *(message_id for _, message_id in self._waiting)}
@@ -108,7 +81,7 @@ class Mailbox:
     @property
     def active(self) -> bool:
         """A round is under way or its end is not committed yet."""
-        return self._mode is not None or bool(self._owed) or self._finishing
+        return self._mode is not None or bool(self._owed) or self._finishing or self._again is not None
 
     @property
     def phase(self) -> Phase:
@@ -127,7 +100,7 @@ class Mailbox:
 
     def next_call(self, ahead: int) -> Call | None:
         """The pin, list or history call that is due; None while one is out or enough ids are listed (`ahead`)."""
-        if self._calling or self._mode is None or len(self._todo) >= ahead:
+        if self._call is not None or self._mode is None or len(self._todo) >= ahead:
             return None
         if self._phase is Phase.FULL:
             if self._pinned is None:
@@ -135,9 +108,16 @@ class Mailbox:
             return ListPage(self.user_id, self._page_token) if self._listing else None
         return ReadHistory(self.user_id, self._start, self._page_token) if self._following else None
 
-    def called(self) -> None:
+    def called(self, call: Call) -> None:
         """The call goes out."""
-        self._calling = True
+        self._call = call
+
+    def answered(self, call: Call) -> bool:
+        """The call is over; False when its answer is of no use, because the round that asked was stopped."""
+        if call is not self._call:
+            return False
+        self._call = None
+        return True
 
     def fetchable(self, now: float) -> int:
         """How many messages could be asked for now."""
@@ -157,37 +137,36 @@ class Mailbox:
     @property
     def drained(self) -> bool:
         """Nothing more will be fetched until something that is held is committed or a wait is over."""
-        return not (self._todo or self._out or self._calling or self._listing or self._following)
+        return not (self._todo or self._out or self._call or self._listing or self._following)
 
     # ---- told
 
     def pinned(self, history_id: int, estimate: int) -> None:
-        """The history id before the listing."""
-        self._calling = False
-        self._pinned, self._estimate = history_id, estimate
+        """The history id before the listing. The cursor, if there is one, lies before it: nothing between is passed."""
+        self._error = None
+        self._pinned = history_id if self._cursor is None else min(history_id, self._cursor)
+        self._estimate = estimate
 
     def listed(self, unknown: Collection[int], next_page_token: str | None) -> None:
         """A page of the listing; `unknown` are those of its ids that are not stored."""
-        self._calling = False
-        if not self._listing:
-            return
+        self._error = None
         self._owe(self._unfiled(unknown))
         self._page_token = next_page_token
         self._listing = next_page_token is not None
 
     def changed(self, page: Changed) -> None:
-        """A page of history. Its changes become visible once the messages that it brought have landed."""
-        self._calling = False
-        if not self._following:
-            return
+        """A page of history. Its changes become visible once the messages that it names have landed."""
+        self._error = None
         self._owe(self._unfiled(page.unknown))
-        self._pages.append(HistoryPage(frozenset(page.unknown) & self._owed, page.changes, page.upto))
+        # A change of a message that was fetched before it, and has not landed, would be lost on it.
+        named = {*page.unknown, *(change.message_id for change in page.changes)}
+        self._pages.append(HistoryPage(frozenset(named & self._owed), page.changes, page.upto))
         self._page_token = page.next_page_token
         self._following = page.next_page_token is not None
 
     def history_expired(self) -> None:
-        """Gmail forgot what lies behind the cursor: everything is listed again."""
-        self._calling = False
+        """Gmail forgot what lies behind the cursor: there is none until everything is listed again."""
+        self._cursor = None
         self._pages.clear()
         self._start_full()
 
@@ -233,16 +212,13 @@ class Mailbox:
                 self._wait(message_id, not_before)
 
     def call_failed(self, error: str) -> None:
-        """The pin, list or history call gave nothing; it is due again."""
-        self._calling = False
-        self._error = error
+        """A call gave nothing; it is due again."""
+        if self._phase is not Phase.REVOKED:
+            self._error = error
 
     def revoked(self, error: str) -> None:
         """Google refuses this mailbox's grant: nothing more is asked for until it is renewed."""
         self.stop()
-        self._calling = False
-        self._owed = set(self._held)
-        self._out.clear()
         self._phase, self._error = Phase.REVOKED, error
 
     def renewed(self) -> None:
@@ -263,7 +239,8 @@ class Mailbox:
         owed = self._owed - done
         cursor, pinned, phase = self._cursor, self._pinned, self._phase
         pages = tuple(takewhile(lambda page: not page.outstanding & owed, self._pages))
-        cursor = max((page.upto for page in pages if page.upto is not None), default=cursor)
+        if cursor is not None:  # after a stop, pages are read again that an earlier commit had
+            cursor = max([cursor, *(page.upto for page in pages if page.upto is not None)])
         quiet = self._finishing and not (owed or self._listing or self._following)
         ends_listing = quiet and phase is Phase.FULL and pinned is not None
         synced = quiet and phase is Phase.CURRENT and len(pages) == len(self._pages)
@@ -286,13 +263,14 @@ class Mailbox:
             landed=frozenset(done),
             pages=pages,
             ends_listing=ends_listing,
+            round=self._round,
         )
 
     def says_news(self, plan: MailboxPlan) -> bool:
         """Whether the plan is worth a transaction of its own (units alone are not)."""
         update = plan.update
         recorded = (update.phase, update.cursor, update.pinned, update.estimate, update.error)
-        news = plan.changes or plan.failed or plan.settled or update.synced
+        news = plan.changes or plan.failed or plan.settled or plan.ends_listing or update.synced
         return recorded != self._recorded or bool(news)
 
     def committed(self, plan: MailboxPlan) -> None:
@@ -313,9 +291,10 @@ class Mailbox:
                 del self._to_file[item.message_id]
         while self._pages and self._pages[0] in plan.pages:
             self._pages.popleft()
-        if self._phase is Phase.REVOKED:
+        if self._cursor is not None or plan.ends_listing:
+            self._cursor = update.cursor
+        if plan.round != self._round:
             return
-        self._cursor = update.cursor
         if plan.ends_listing and self._phase is Phase.FULL:
             self._phase, self._pinned = Phase.CURRENT, None
             if self._mode is not None:
@@ -336,10 +315,18 @@ class Mailbox:
         """When a filed message should be tried again (seconds since 1970)."""
         return min((item.not_before.timestamp() for item in self._filed.values()), default=None)
 
+    def is_due(self, now: float) -> bool:
+        """Whether a round should begin for filed messages; one under way, a stop or a revoked grant comes first."""
+        due_at = self.due_at()
+        return due_at is not None and due_at <= now and self._mode is None and not self._stopped
+
     # ---- helpers
 
     def _begin(self, mode: Mode, now: float) -> None:
+        if self._cursor is None or self._phase is Phase.FULL:  # a full sync that was stopped goes on
+            mode = Mode.FULL
         self._mode = mode
+        self._round += 1
         self._error = None
         self._finishing = True
         due = [key for key, item in self._filed.items() if item.not_before.timestamp() <= now]
@@ -350,7 +337,9 @@ class Mailbox:
             self._follow()
 
     def _start_full(self) -> None:
-        # A pin that a stopped or crashed full sync left is older than a new one: following from it sees more.
+        # A pin that a first full sync left when it was stopped is older than a new one: following from it sees more.
+        if self._cursor is not None:
+            self._pinned = None
         self._mode = Mode.FULL
         self._phase, self._page_token = Phase.FULL, None
         self._listing, self._following = True, False

@@ -103,7 +103,7 @@ class ShardOwner:
             shard.open(record, own, self._clock())
         self._shard = shard
         for loop in (self._run(shard), self._keep_lease(shard), self._keep_swept(shard)):
-            self._spawn(self._guarded(loop))
+            self._spawn(loop)
         return swept
 
     async def close(self) -> None:
@@ -123,6 +123,7 @@ class ShardOwner:
         """
         shard = self._live()
         record = await asyncio.to_thread(self._catalog.open_mailbox, self._shard_id, user.user_id, user.email)
+        self._live()  # it may have ended meanwhile
         shard.open(record, (), self._clock())
         shard.request(user.user_id, mode, self._clock())
         self._news.set()
@@ -157,15 +158,17 @@ class ShardOwner:
         while True:
             now = self._clock()
             for decision in shard.decide(now):
-                self._spawn(self._guarded(self._carry_out(shard, decision)))
+                self._spawn(self._carry_out(shard, decision))
+            timeout = None
             if (units := self._quota.wanted()) > 0:
-                self._quota.granted(await self._broker.lease(units))
-                if self._quota.wanted() == 0:
+                granted = await self._broker.lease(units)
+                self._quota.granted(granted)
+                if granted >= units:
                     continue
-            wake_at = shard.wake_at(now)
-            timeout = None if wake_at is None else max(wake_at - self._clock(), 0.0)
-            if self._quota.wanted() > 0:
-                timeout = min(timeout or _LEASE_EVERY_S, _LEASE_EVERY_S)
+                timeout = _LEASE_EVERY_S
+            if (wake_at := shard.wake_at(now)) is not None:
+                wait_s = max(wake_at - self._clock(), 0.0)
+                timeout = wait_s if timeout is None else min(wait_s, timeout)
             try:
                 await asyncio.wait_for(self._news.wait(), timeout)
             except TimeoutError:
@@ -186,7 +189,12 @@ class ShardOwner:
     async def _keep_swept(self, shard: Shard) -> None:
         while True:
             await asyncio.sleep(_SWEEP_EVERY_S)
-            await self._sweep(shard)
+            if shard.storing:  # a segment that waits long for Postgres would count as an orphan
+                continue
+            try:
+                await self._sweep(shard)
+            except BackupError as exc:
+                _LOG.warning("Shard %d could not sweep its files: %s", self._shard_id, exc)
 
     async def _sweep(self, shard: Shard) -> list[str]:
         grace_s = self._config.archive.orphan_grace_s
@@ -274,9 +282,13 @@ class ShardOwner:
         return self._shard
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            work.close()  # a task that is cancelled before it began leaves its work unawaited
+
+        task = asyncio.get_running_loop().create_task(self._guarded(work))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(ended)
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """Whatever escapes ends this owner: it must not go on with a shard whose state it does not know."""

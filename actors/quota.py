@@ -43,12 +43,12 @@ class ShardQuota:
         """How many of `count` messages may be fetched now; 0 until a handful may, unless fewer are left."""
         if count == 0:
             return 0
-        each = self._cost("messages.get", 1)
+        each = self._each()
         units = self._bucket(user_id, now).available(now)
         if min(units // each, count) > self._lease // each:
             self._want(min(units, count * each))
         allowed = min(units // each, self._lease // each, count)
-        return int(allowed) if allowed >= min(count, _LEAST_FETCH) else 0
+        return int(allowed) if allowed >= min(count, self._handful(user_id, now)) else 0
 
     def take(self, user_id: int, call: Call, now: float) -> bool:
         """Reserve a call's units; False when they are not there yet."""
@@ -61,11 +61,9 @@ class ShardQuota:
         self._lease -= units
         return True
 
-    def settle(self, user_id: int, call: Call, units: int, now: float) -> None:
-        """A call is over and cost `units`: what was reserved beyond comes back."""
-        back = self.cost(call) - units
-        self._bucket(user_id, now).give(back, now)
-        self._lease += back
+    def settle(self, call: Call, units: int) -> None:
+        """A call is over and cost `units`: what it did not cost returns to the lease, never to the user's bucket."""
+        self._lease += self.cost(call) - units
 
     def pause(self, user_id: int, scope: str, seconds: float, now: float) -> None:
         """Gmail asked for a pause. A project-wide one also gives up what is leased."""
@@ -73,9 +71,10 @@ class ShardQuota:
             self._lease = 0.0
         self._bucket(user_id, now).pause(seconds, now)
 
-    def ready_at(self, user_id: int, now: float) -> float:
-        """When this user's bucket will allow a handful of messages again; the project's lease is told, not awaited."""
-        return self._bucket(user_id, now).ready_at(self._cost("messages.get", _LEAST_FETCH), now)
+    def ready_at(self, user_id: int, call: Call | None, now: float) -> float:
+        """When this user's bucket will allow a call, or a handful of messages; the lease is told, not awaited."""
+        units = self._each() * self._handful(user_id, now) if call is None else self.cost(call)
+        return self._bucket(user_id, now).ready_at(units, now)
 
     def wanted(self) -> float:
         """Project units to lease; 0 when there is enough in hand or no limit."""
@@ -89,6 +88,13 @@ class ShardQuota:
     def _want(self, units: float) -> None:
         self._wanted = max(self._wanted, units)
 
+    def _handful(self, user_id: int, now: float) -> int:
+        """Messages that a fetch waits for: never more than the bucket can hold."""
+        return max(min(_LEAST_FETCH, int(self._bucket(user_id, now).capacity // self._each())), 1)
+
+    def _each(self) -> int:
+        return max(self._cost("messages.get", 1), 1)
+
     def _cost(self, method: str, calls: int) -> int:
         return cost(self._config.quota_profile, method, calls, self._config.cost_overrides)
 
@@ -96,6 +102,7 @@ class ShardQuota:
         bucket = self._users.get(user_id)
         if bucket is None:
             bucket = self._users[user_id] = _bucket(self._profile.units_per_minute_per_user, now)
+            bucket.take(bucket.capacity, now)  # an owner cannot know what the one before it has just spent
         return bucket
 
 

@@ -27,7 +27,8 @@ from actors.decisions import (
     Write,
     Written,
 )
-from actors.mailbox import Mailbox, MailboxPlan
+from actors.mailbox import Mailbox
+from actors.plans import MailboxPlan
 from actors.quota import ShardQuota
 from storage.config import ArchiveConfig
 from storage.leases import Lease
@@ -104,7 +105,9 @@ class Shard:
         """Everything that should start now. Each is carried out exactly once and told back exactly once."""
         decisions: list[Decision] = []
         while self._retries and self._retries[0][0] <= now:
-            self.request(heapq.heappop(self._retries)[1], Mode.INCREMENTAL, now)
+            user_id = heapq.heappop(self._retries)[1]
+            if self._mailboxes[user_id].is_due(now):
+                self.request(user_id, Mode.INCREMENTAL, now)
         self._decide_commit(decisions, now)
         self._decide_writes(decisions, now)
         self._decide_calls(decisions, now)
@@ -123,14 +126,20 @@ class Shard:
             mailbox = self._mailboxes[user_id]
             if (waits := mailbox.wake_at()) is not None:
                 times.append(waits)
-            if mailbox.fetchable(now) or mailbox.next_call(self._config.listed_ahead) is not None:
-                times.append(self._quota.ready_at(user_id, now))
+            call = mailbox.next_call(self._config.listed_ahead)
+            if call is not None or mailbox.fetchable(now):
+                times.append(self._quota.ready_at(user_id, call, now))
         return min((max(when, now) for when in times if when > now), default=None)
 
     @property
     def quiet(self) -> bool:
         """Nothing is under way or owed."""
-        return not (self._active or self._buffer or self._writes or self._again or self._written or self._pending)
+        return not (self._active or self._buffer or self.storing)
+
+    @property
+    def storing(self) -> bool:
+        """A segment is being written, or its commit is not in Postgres yet."""
+        return bool(self._writes or self._again or self._written or self._pending)
 
     def _decide_commit(self, decisions: list[Decision], now: float) -> None:
         if self._pending is not None:
@@ -177,7 +186,7 @@ class Shard:
             return True
         if self._buffer_messages >= self._archive.segment_messages:
             return True
-        if now - self._buffer[0].fetched_at >= self._archive.segment_age_s:
+        if now >= self._buffer[0].fetched_at + self._archive.segment_age_s:  # as `wake_at` reckons it
             return True
         return not self._fetches and all(self._mailboxes[user_id].drained for user_id in self._active)
 
@@ -201,11 +210,11 @@ class Shard:
         while self._turns and idle < len(self._turns):
             user_id = self._turns[0]
             mailbox = self._mailboxes[user_id]
+            if mailbox.begin_again(now):
+                self._touch(user_id)
             if not mailbox.active and user_id not in self._touched:
                 self._turns.popleft()
                 self._active.discard(user_id)
-                if mailbox.begin_again(now):
-                    self._touch(user_id)
                 continue
             call = self._call_of(mailbox, now)
             self._turns.rotate(-1)
@@ -221,7 +230,7 @@ class Shard:
         if call is not None:
             if not self._quota.take(user_id, call, now):
                 return None
-            mailbox.called()
+            mailbox.called(call)
             self._calls += 1
             return call
         out = self._fetches.get(user_id, 0)
@@ -254,12 +263,15 @@ class Shard:
         else:
             self._calls -= 1
         self._touch(call.user_id)
+        counts = isinstance(call, Fetch) or mailbox.answered(call)
         if isinstance(outcome, CallFailed):
-            self._call_failed(mailbox, call, outcome, now)
+            self._call_failed(mailbox, call, outcome, counts, now)
         elif isinstance(outcome, Fetched) and isinstance(call, Fetch):
             self._fetched(mailbox, call, outcome, now)
         else:
             mailbox.spent(self._quota.cost(call))
+            if not counts:
+                return
             if isinstance(outcome, Pinned):
                 mailbox.pinned(outcome.history_id, outcome.estimate)
             elif isinstance(outcome, Listed):
@@ -275,7 +287,7 @@ class Shard:
 
     def _fetched(self, mailbox: Mailbox, call: Fetch, outcome: Fetched, now: float) -> None:
         mailbox.spent(outcome.units)
-        self._quota.settle(call.user_id, call, outcome.units, now)
+        self._quota.settle(call, outcome.units)
         if outcome.pause_s is not None:
             self._quota.pause(call.user_id, outcome.pause_scope, outcome.pause_s, now)
         mailbox.fetched(outcome.landed, outcome.gone, outcome.size_bytes)
@@ -289,19 +301,20 @@ class Shard:
         told = {*outcome.landed, *outcome.gone, *(failure.message_id for failure in outcome.failures)}
         mailbox.returned([key for key in call.message_ids if key not in told], now)
 
-    def _call_failed(self, mailbox: Mailbox, call: Call, outcome: CallFailed, now: float) -> None:
+    def _call_failed(self, mailbox: Mailbox, call: Call, outcome: CallFailed, counts: bool, now: float) -> None:
         mailbox.spent(outcome.units)
-        self._quota.settle(call.user_id, call, outcome.units, now)
+        self._quota.settle(call, outcome.units)
+        pause = max(outcome.retry_after_s or 0.0, _REPEAT_S)
         if outcome.revoked:
             mailbox.revoked(outcome.error)
-            return
-        pause = max(outcome.retry_after_s or 0.0, _REPEAT_S)
-        self._quota.pause(call.user_id, "user", pause, now)
+        else:
+            self._quota.pause(call.user_id, "user", pause, now)
         if isinstance(call, Fetch):
             mailbox.returned(call.message_ids, now + pause)
-        elif outcome.history_expired:
-            mailbox.history_expired()
-        else:
+        if outcome.history_expired:
+            if counts:
+                mailbox.history_expired()
+        elif counts:
             mailbox.call_failed(outcome.error)
 
     # ---- told: segments
@@ -348,6 +361,8 @@ class Shard:
             return
         written = self._pending.decision.written
         assert written is not None
+        for plan in self._pending.plans:  # their news waits for the next commit
+            self._touch(plan.update.user_id)
         self._pending = None
         self._again.append((now, replace(written.write, skip=written.write.skip | stored, attempt=1)))
 

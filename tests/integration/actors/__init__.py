@@ -1,0 +1,1 @@
+"""Owners of shards with real databases, files and sockets."""

@@ -1,0 +1,160 @@
+"""An owner with real Postgres, real files, and the simulator over real HTTP."""
+
+import asyncio
+
+import pytest
+
+from actors.decisions import Mode
+from jobs.processing import write_segment
+from storage import leases
+from storage.leases import LeaseLost
+from storage.records import Phase
+from storage.schemas import FETCHED
+from tests.integration.actors.conftest import Cluster, Simulator, until
+
+
+async def test_a_full_sync_brings_every_message_to_the_byte(cluster: Cluster, simulator: Simulator) -> None:
+    owner, _ = await cluster.owner()
+
+    for user in cluster.users:
+        await owner.request(user, Mode.FULL)
+    for user in cluster.users:
+        await cluster.quiet(owner, user)
+
+    largest = 0
+    for user in cluster.users:
+        held = simulator.held(user.email)
+        state = cluster.reader(user).state()
+        assert state is not None and (state.phase, state.messages) == (Phase.CURRENT, len(held))
+        assert cluster.differences(user) == {}
+        largest = max(largest, *(found["size"] for found in held.values()))
+    assert largest > 15_000_000
+    damaged = [found for user in cluster.users for found in cluster.reader(user).defective(50)]
+    assert len(damaged) >= 3 and all(found["defects"] for found in damaged)
+
+
+async def test_an_incremental_sync_brings_new_mail_labels_and_deletions(cluster: Cluster, simulator: Simulator) -> None:
+    owner, _ = await cluster.owner()
+    user = cluster.users[0]
+    await owner.request(user, Mode.FULL)
+    await cluster.quiet(owner, user)
+    relabelled, deleted = list(simulator.held(user.email))[:2]
+
+    new = simulator.ask(f"users/{user.email}/messages", b"Subject: just in\r\n\r\nhello\r\n")
+    simulator.act(user.email, f"messages/{relabelled:x}/labels", add=["STARRED"], remove=["UNREAD"])
+    simulator.act(user.email, f"messages/{deleted:x}/delete")
+    await owner.request(user, Mode.INCREMENTAL)
+    await cluster.quiet(owner, user)
+
+    reader = cluster.reader(user)
+    starred, gone = reader.email(relabelled), reader.email(deleted)
+    assert reader.raw(int(new["id"], 16)) == b"Subject: just in\r\n\r\nhello\r\n"
+    assert starred is not None and "STARRED" in starred.summary.labels and "UNREAD" not in starred.summary.labels
+    assert gone is not None and gone.summary.deleted_at is not None
+    assert cluster.differences(user) == {}
+
+
+async def test_a_gmail_that_fails_every_fifth_call_loses_nothing(cluster: Cluster, simulator: Simulator) -> None:
+    owner, _ = await cluster.owner()
+    user = cluster.users[1]
+    simulator.misbehave(rate=0.2)
+
+    await owner.request(user, Mode.FULL)
+    await cluster.quiet(owner, user)
+    simulator.misbehave()
+    failed = await asyncio.to_thread(cluster.catalog.failed, user.shard_id)
+
+    missing = {message_id for message_id, why in cluster.differences(user).items() if why == "missing"}
+    assert missing == {item.message_id for item in failed}
+    assert cluster.phase(user) is Phase.CURRENT
+
+
+async def test_a_revoked_grant_stops_only_its_mailbox_until_it_is_renewed(
+    cluster: Cluster, simulator: Simulator
+) -> None:
+    owner, _ = await cluster.owner()
+    revoked, other = cluster.users
+    simulator.act(revoked.email, "revoke")
+
+    for user in (revoked, other):
+        await owner.request(user, Mode.FULL)
+        await cluster.quiet(owner, user)
+
+    async def recorded() -> bool:
+        return cluster.phase(revoked) is Phase.REVOKED
+
+    await until(recorded)
+    state = cluster.reader(revoked).state()
+    assert state is not None
+    assert state.error is not None and f"gbm accounts add {revoked.email}" in state.error
+    assert cluster.phase(other) is Phase.CURRENT
+
+    simulator.act(revoked.email, "restore")
+    cluster.add(revoked.email)
+    await owner.request(revoked, Mode.INCREMENTAL)
+    await cluster.quiet(owner, revoked)
+
+    assert cluster.differences(revoked) == {}
+    state = cluster.reader(revoked).state()
+    assert state is not None and (state.phase, state.error) == (Phase.CURRENT, None)
+
+
+async def test_an_owner_that_lost_its_lease_ends(cluster: Cluster) -> None:
+    owner, _ = await cluster.owner()
+    leases.acquire(cluster.catalog.engine, 0, "somebody else", "test", 60)
+
+    async def ended() -> bool:
+        return owner.failure is not None
+
+    await until(ended)
+
+    with pytest.raises(LeaseLost):
+        await owner.request(cluster.users[0], Mode.FULL)
+    assert cluster.reader(cluster.users[0]).state() is None
+
+
+async def test_the_next_owner_sweeps_what_was_never_committed(cluster: Cluster) -> None:
+    first, _ = await cluster.owner()
+    row = {
+        "user_id": cluster.users[0].user_id,
+        "message_id": 1,
+        "thread_id": 1,
+        "history_id": 1,
+        "received_at": 0,
+        "labels": [],
+        "snippet": "",
+        "raw": b"Subject: orphan\r\n\r\n",
+    }
+    manifest, _ = write_segment(cluster.backup.archive, 0, 1, [FETCHED.empty_table().from_pylist([row], FETCHED)])
+    assert manifest is not None
+    await first.close()
+
+    _, swept = await cluster.owner()
+
+    assert len(swept) == 2 and all(name.startswith(manifest.name) for name in swept)
+    assert list(cluster.blobs.list("0000")) == []
+
+
+async def test_a_stopped_mailbox_stays_stopped_and_goes_on_when_asked(cluster: Cluster, simulator: Simulator) -> None:
+    owner, _ = await cluster.owner()
+    user = cluster.users[0]
+    simulator.misbehave(latency_ms=200)
+    await owner.request(user, Mode.FULL)
+
+    async def some_landed() -> bool:
+        state = await asyncio.to_thread(cluster.reader(user).state)
+        return state is not None and state.messages > 0
+
+    await until(some_landed)
+    await owner.stop_mailbox(user.user_id)
+    await cluster.quiet(owner, user)
+
+    assert cluster.phase(user) is Phase.FULL
+    assert "missing" in cluster.differences(user).values()
+
+    simulator.misbehave()
+    await owner.request(user, Mode.INCREMENTAL)
+    await cluster.quiet(owner, user)
+
+    assert cluster.differences(user) == {}
+    assert cluster.phase(user) is Phase.CURRENT

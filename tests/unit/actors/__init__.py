@@ -1,0 +1,1 @@
+"""Tests of actors/, file for file."""

@@ -1,0 +1,94 @@
+"""A model of a shard's database: what storage/catalog.py and storage/leases.py promise, in memory."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from storage.catalog import AlreadyStored
+from storage.labels import LabelState, fold
+from storage.leases import Lease, LeaseLost
+from storage.records import Commit, FailedItem, MailboxRecord, Phase
+from tests.unit.actors.simulation.gmail import Copy
+
+
+class ModelPostgres:
+    """The rows of one shard. `commit` is one transaction: all or nothing."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.mailboxes: dict[int, MailboxRecord] = {}
+        self.messages: dict[tuple[int, int], Copy] = {}
+        self.states: dict[tuple[int, int], LabelState] = {}
+        self.failed: dict[tuple[int, int], FailedItem] = {}
+        self.segments: set[str] = set()
+        self.synced: dict[int, int] = {}
+        self.committed_by: list[tuple[int, int]] = []  # (epoch of the commit, epoch of the lease then)
+
+    def acquire(self) -> Lease:
+        """The shard under a new epoch."""
+        self.epoch += 1
+        return Lease(0, f"owner {self.epoch}", self.epoch)
+
+    def open_mailbox(self, user_id: int) -> MailboxRecord:
+        """As `Catalog.open_mailbox`."""
+        record = self.mailboxes.setdefault(user_id, MailboxRecord(user_id, f"{user_id}@example.com"))
+        phase = record.phase
+        if phase is Phase.REVOKED:
+            phase = Phase.NEW if record.cursor is None else Phase.CURRENT
+        self.mailboxes[user_id] = replace(record, phase=phase, error=None)
+        return self.mailboxes[user_id]
+
+    def failed_of(self, user_id: int) -> list[FailedItem]:
+        """The failed items of a mailbox."""
+        return [item for item in self.failed.values() if item.user_id == user_id]
+
+    def unknown(self, user_id: int, message_ids: Sequence[int]) -> list[int]:
+        """As `Catalog.unknown`."""
+        return [message_id for message_id in message_ids if (user_id, message_id) not in self.messages]
+
+    def fence(self, plan: Commit) -> None:
+        """As `leases.fence`."""
+        if plan.epoch != self.epoch:
+            raise LeaseLost(plan.shard_id, plan.epoch)
+
+    def commit(self, plan: Commit, index: Sequence[Copy]) -> None:
+        """As `Catalog.commit`."""
+        self.fence(plan)
+        if plan.segment is not None:
+            if plan.segment.name in self.segments:
+                return
+            assert len(index) == plan.segment.messages, "a segment is committed with exactly its index"
+            keys = [(copy.user_id, copy.message_id) for copy in index]
+            stored = frozenset(key for key in keys if key in self.messages)
+            if stored or len(set(keys)) != len(keys):
+                raise AlreadyStored(stored)
+            told = {update.user_id for update in plan.mailboxes}
+            assert {user_id for user_id, _ in keys} <= told, "mail of a mailbox that the commit does not update"
+            self.segments.add(plan.segment.name)
+            for key, copy in zip(keys, index, strict=True):
+                self.messages[key] = copy
+                self.states[key] = LabelState(copy.labels, copy.history_id, False)
+        self.committed_by.append((plan.epoch, self.epoch))
+        self._fold(plan)
+        for update in plan.mailboxes:
+            record = self.mailboxes[update.user_id]
+            self.mailboxes[update.user_id] = replace(
+                record,
+                phase=update.phase,
+                cursor=update.cursor,
+                pinned=update.pinned,
+                estimate=update.estimate,
+                error=update.error,
+            )
+            self.synced[update.user_id] = self.synced.get(update.user_id, 0) + update.synced
+        for item in plan.failed:
+            self.failed[item.user_id, item.message_id] = item
+        for key in plan.settled:
+            self.failed.pop(key, None)
+
+    def _fold(self, plan: Commit) -> None:
+        by_message: dict[tuple[int, int], list[int]] = {}
+        for number, change in enumerate(plan.changes):
+            by_message.setdefault((change.user_id, change.message_id), []).append(number)
+        for key, numbers in by_message.items():
+            if key in self.states:  # messages that are not stored are passed over
+                self.states[key], _ = fold(self.states[key], [plan.changes[number] for number in numbers])

@@ -1,0 +1,268 @@
+"""One mailbox's sync state: what it owes, what it asks, what a commit may say."""
+
+from datetime import UTC, datetime
+
+from actors.config import RetryConfig
+from actors.decisions import Call, Changed, Failure, Fetch, ListPage, Mode, Pin, ReadHistory
+from actors.mailbox import Mailbox
+from actors.plans import MailboxPlan
+from storage.records import FailedItem, LabelChange, MailboxRecord, Phase
+
+RETRY = RetryConfig(attempts=2, first_delay_s=1.0, filed_delay_s=100.0, longest_delay_s=1000.0)
+NEW = MailboxRecord(1, "a@example.com")
+CURRENT = MailboxRecord(1, "a@example.com", Phase.CURRENT, cursor=100)
+
+
+def mailbox(record: MailboxRecord = NEW, failed: tuple[FailedItem, ...] = ()) -> Mailbox:
+    return Mailbox(record, failed, RETRY)
+
+
+def call(box: Mailbox, ahead: int = 100) -> Call:
+    """The call that is due, sent."""
+    due = box.next_call(ahead)
+    assert due is not None
+    box.called(due)
+    return due
+
+
+def listing(box: Mailbox, *ids: int, token: str | None = None) -> None:
+    due = call(box)
+    assert isinstance(due, ListPage) and box.answered(due)
+    box.listed(ids, token)
+
+
+def history(box: Mailbox, page: Changed) -> None:
+    due = call(box)
+    assert isinstance(due, ReadHistory) and box.answered(due)
+    box.changed(page)
+
+
+def pinned(box: Mailbox, history_id: int) -> None:
+    due = call(box)
+    assert isinstance(due, Pin) and box.answered(due)
+    box.pinned(history_id, 5)
+
+
+def land(box: Mailbox, *ids: int) -> None:
+    """Fetch and hold."""
+    assert box.take(len(ids)) == Fetch(1, ids)
+    box.fetched(ids, (), 10)
+
+
+def commit(box: Mailbox, *landed: int) -> MailboxPlan:
+    plan = box.plan(landed)
+    box.committed(plan)
+    return plan
+
+
+def test_a_first_sync_pins_lists_fetches_and_then_follows_from_the_pin() -> None:
+    box = mailbox()
+    box.request(Mode.INCREMENTAL, 0)
+    pinned(box, 50)
+    listing(box, 7, 8)
+    land(box, 7, 8)
+    assert box.plan(()).update.cursor is None
+
+    update = commit(box, 7, 8).update
+
+    assert (update.phase, update.cursor, update.pinned) == (Phase.CURRENT, 50, None)
+    assert box.next_call(9) == ReadHistory(1, 50, None)
+
+
+def test_the_cursor_waits_for_what_a_page_brought() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    history(box, Changed((), (), 101, "next"))
+    history(box, Changed((7,), (), 110, None))
+    land(box, 7)
+
+    assert box.plan(()).update.cursor == 101
+    assert box.plan((7,)).update.cursor == 110
+
+
+def test_a_label_change_waits_for_a_message_that_was_fetched_before_it() -> None:
+    filed = FailedItem(1, 7, 2, "wrong", _at(0))
+    box = mailbox(CURRENT, (filed,))
+    box.request(Mode.INCREMENTAL, 10)
+    land(box, 7)
+    change = LabelChange(1, 7, "STARRED", True, 105)
+    history(box, Changed((), (change,), 110, None))
+
+    assert box.plan(()).changes == () and box.plan(()).update.cursor == 100
+    assert box.plan((7,)).changes == (change,)
+
+
+def test_a_message_that_fails_too_often_is_filed_and_holds_the_cursor_no_longer() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    history(box, Changed((7,), (), 110, None))
+    box.take(1)
+    box.failed(Failure(7, "wrong", retryable=True, charged=True), 0)
+    assert (box.fetchable(0.5), box.wake_at(), box.fetchable(1)) == (0, 1, 1)
+    box.take(1)
+    box.failed(Failure(7, "wrong", retryable=True, charged=True), 1)
+
+    plan = commit(box)
+
+    assert plan.failed == (FailedItem(1, 7, 2, "wrong", _at(101)),)
+    assert plan.update.cursor == 110 and plan.update.synced
+    assert not box.is_due(100) and box.is_due(101)
+
+
+def test_a_message_that_was_turned_away_unread_is_charged_no_attempt() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    history(box, Changed((7,), (), 110, None))
+    for now in range(10):
+        assert box.fetchable(now) == 1
+        box.take(1)
+        box.failed(Failure(7, "slow down", retryable=True, charged=False), now)
+
+    assert box.plan(()).failed == ()
+    assert box.progress.throttled == 10
+
+
+def test_a_filed_message_that_is_gone_comes_off_the_list() -> None:
+    box = mailbox(CURRENT, (FailedItem(1, 7, 2, "wrong", _at(0)),))
+    box.request(Mode.INCREMENTAL, 10)
+    box.take(1)
+    box.fetched((), (7,), 0)
+
+    assert commit(box).settled == ((1, 7),)
+    assert box.due_at() is None
+
+
+def test_a_full_sync_of_a_current_mailbox_follows_from_its_cursor() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.FULL, 0)
+    pinned(box, 500)
+    listing(box)
+
+    assert commit(box).update.cursor == 100
+    assert box.next_call(9) == ReadHistory(1, 100, None)
+
+
+def test_an_expired_history_leaves_no_cursor_until_all_is_listed() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    assert box.answered(call(box))
+    box.history_expired()
+    assert box.plan(()).update.cursor is None
+    pinned(box, 500)
+    listing(box)
+
+    assert commit(box).update.cursor == 500
+
+
+def test_a_full_sync_that_was_stopped_goes_on_whatever_is_asked() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.FULL, 0)
+    pinned(box, 500)
+    box.stop()
+    box.request(Mode.INCREMENTAL, 0)
+
+    pinned(box, 600)
+    listing(box)
+
+    assert commit(box).ends_listing
+
+
+def test_an_answer_from_before_a_stop_is_of_no_use() -> None:
+    box = mailbox()
+    box.request(Mode.FULL, 0)
+    pinned(box, 50)
+    listing(box, 7, token="next")
+    late = call(box)
+    box.stop()
+    box.request(Mode.FULL, 0)
+
+    assert not box.answered(late)
+    assert box.next_call(9) == ListPage(1, None)
+
+
+def test_a_commit_from_before_a_stop_does_not_end_the_round_after_it() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    history(box, Changed((), (), 110, None))
+    plan = box.plan(())
+    box.stop()
+    box.request(Mode.INCREMENTAL, 0)
+    box.committed(plan)
+
+    assert plan.update.synced and box.active
+    history(box, Changed((), (), 105, "next"))
+    assert box.plan(()).update.cursor == 110, "the cursor never goes back"
+
+
+def test_a_request_while_a_round_ends_begins_another() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    history(box, Changed((), (), 110, None))
+    box.request(Mode.INCREMENTAL, 0)
+    commit(box)
+
+    assert box.active and box.begin_again(1)
+    assert box.next_call(9) == ReadHistory(1, 110, None)
+
+
+def test_nothing_is_asked_for_after_a_stop_not_even_what_was_filed() -> None:
+    box = mailbox(CURRENT, (FailedItem(1, 7, 2, "wrong", _at(0)),))
+    box.stop()
+
+    assert not box.is_due(10) and box.next_call(9) is None
+    box.request(Mode.INCREMENTAL, 10)
+    assert box.fetchable(10) == 1
+
+
+def test_a_revoked_mailbox_asks_for_nothing_until_it_is_renewed() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    history(box, Changed((7, 8), (), 110, None))
+    box.take(1)
+    box.revoked("renew it")
+    box.request(Mode.INCREMENTAL, 0)
+    assert box.next_call(9) is None and box.plan(()).update.phase is Phase.REVOKED
+    box.call_failed("something else")
+    assert box.error == "renew it"
+
+    box.renewed()
+    box.request(Mode.INCREMENTAL, 0)
+    history(box, Changed((7, 8), (), 110, None))
+
+    assert box.take(9).message_ids == (8,), "7 is still out, and is not fetched twice"
+
+
+def test_mail_that_was_lost_before_its_segment_is_fetched_again() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    history(box, Changed((7,), (), 110, None))
+    land(box, 7)
+    box.returned((7,), 5)
+
+    assert box.fetchable(4) == 0 and box.fetchable(5) == 1
+    assert box.plan((7,)).landed == frozenset()
+
+
+def test_an_error_of_a_call_is_forgotten_with_the_next_answer() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    assert box.answered(call(box))
+    box.call_failed("did not answer")
+    assert box.error == "did not answer"
+    history(box, Changed((), (), 110, None))
+
+    assert box.error is None
+
+
+def test_listing_pauses_when_enough_ids_wait() -> None:
+    box = mailbox()
+    box.request(Mode.FULL, 0)
+    pinned(box, 50)
+    listing(box, 1, 2, 3, token="next")
+
+    assert box.next_call(3) is None
+    assert box.next_call(4) == ListPage(1, "next")
+
+
+def _at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,240 @@
+"""What a shard decides for its mailboxes together."""
+
+import pytest
+
+from actors.config import RetryConfig, ShardConfig
+from actors.decisions import (
+    CallFailed,
+    Changed,
+    CommitNow,
+    Decision,
+    Fetch,
+    Fetched,
+    Listed,
+    ListPage,
+    Mode,
+    Pin,
+    Pinned,
+    ReadHistory,
+    Write,
+    Written,
+)
+from actors.quota import ShardQuota
+from actors.shard import Shard
+from jobs.gmail.config import GmailConfig
+from storage.config import ArchiveConfig
+from storage.leases import Lease
+from storage.records import MailboxRecord, Phase, SegmentManifest
+
+START = 1000.0
+
+
+def shard(archive: ArchiveConfig | None = None, **settings: int) -> Shard:
+    config = ShardConfig(retry=RetryConfig(), **settings)
+    quota = ShardQuota(GmailConfig(quota_profile="unlimited"))
+    for user_id in range(1, 9):
+        quota.ready_at(user_id, None, START - 60)
+    return Shard(Lease(3, "me", 7), config, archive or ArchiveConfig(), quota)
+
+
+def opened(shard: Shard, *user_ids: int) -> Shard:
+    for user_id in user_ids:
+        shard.open(MailboxRecord(user_id, "a@example.com", Phase.CURRENT, cursor=100), (), START)
+        shard.request(user_id, Mode.INCREMENTAL, START)
+    return shard
+
+
+def answer(shard: Shard, decisions: list[Decision], now: float = START, size: int = 100, ids: int = 4) -> None:
+    """Gmail answers: every history brings `ids` messages, every message arrives."""
+    for decision in decisions:
+        if isinstance(decision, ReadHistory):
+            first = decision.user_id * 1000
+            shard.told(decision, Changed(tuple(range(first, first + ids)), (), 200, None), now)
+        elif isinstance(decision, Fetch):
+            total = size * len(decision.message_ids)
+            shard.told(decision, Fetched(decision.message_ids, (), (), total, "mail", 0), now)
+
+
+def written(write: Write, name: str = "a") -> Written:
+    count = sum(len(held.message_ids) for held in write.batches)
+    return Written(write, SegmentManifest(name, 3, 7, count, 1, 1, 1, 0, ()), "index")
+
+
+def only(decisions: list[Decision], kind: type) -> list:  # type: ignore[type-arg]
+    return [decision for decision in decisions if isinstance(decision, kind)]
+
+
+def test_the_mail_of_all_mailboxes_fills_one_segment_and_one_commit() -> None:
+    both = opened(shard(), 1, 2)
+    answer(both, both.decide(START))
+    answer(both, both.decide(START))
+    [write] = only(both.decide(START), Write)
+    both.written(written(write))
+
+    [commit] = only(both.decide(START), CommitNow)
+
+    assert {held.user_id for held in write.batches} == {1, 2}
+    assert (commit.plan.shard_id, commit.plan.owner, commit.plan.epoch) == (3, "me", 7)
+    assert {(update.user_id, update.cursor, update.synced) for update in commit.plan.mailboxes} == {
+        (1, 200, True),
+        (2, 200, True),
+    }
+    both.committed()
+    assert both.decide(START) == [] and both.quiet and both.wake_at(START) is None
+    assert both.committed_messages == 8
+
+
+def test_mailboxes_take_turns_however_much_one_owes() -> None:
+    many = opened(shard(fetches=1, fetch_size=1), 1, 2, 3)
+    answer(many, many.decide(START), ids=30)
+    order = []
+    for _ in range(9):
+        fetches = only(many.decide(START), Fetch)
+        order += [fetch.user_id for fetch in fetches]
+        answer(many, fetches)
+
+    assert sorted(order) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
+def test_a_full_buffer_pauses_fetching_until_it_is_committed() -> None:
+    one = opened(shard(buffer_bytes=400, typical_message_bytes=100, fetch_size=2), 1)
+    answer(one, one.decide(START), ids=50)
+    out = only(one.decide(START), Fetch)
+    assert sum(len(fetch.message_ids) for fetch in out) == 4
+    answer(one, out, size=100)
+
+    assert only(one.decide(START), Fetch) == []
+    [write] = only(one.decide(START + 3), Write)
+    one.written(written(write))
+    assert only(one.decide(START + 3), Fetch) == []
+    one.committed()
+
+    assert len(only(one.decide(START + 3), Fetch)) == 2
+
+
+def test_a_buffer_smaller_than_a_message_still_lets_one_through() -> None:
+    one = opened(shard(buffer_bytes=1), 1)
+    answer(one, one.decide(START))
+
+    assert [len(fetch.message_ids) for fetch in only(one.decide(START), Fetch)] == [1]
+
+
+def test_a_segment_is_written_when_it_is_old_enough_and_not_before() -> None:
+    one = opened(shard(ArchiveConfig(segment_age_s=2.1), fetches=2, fetch_size=2), 1)
+    answer(one, one.decide(START))
+    first, _slow = only(one.decide(START), Fetch)
+    answer(one, [first], now=START + 0.3)
+
+    wake_at = one.wake_at(START + 0.3)
+
+    assert wake_at is not None and only(one.decide(wake_at - 0.01), Write) == []
+    assert len(only(one.decide(wake_at), Write)) == 1
+
+
+def test_a_commit_that_may_have_failed_is_repeated_as_it_is() -> None:
+    one = opened(shard(), 1)
+    answer(one, one.decide(START), ids=0)
+    [commit] = only(one.decide(START), CommitNow)
+    one.commit_failed(START)
+
+    assert one.decide(START) == [] and one.wake_at(START) == START + 1
+    assert one.decide(START + 1) == [commit]
+
+
+def test_messages_that_are_stored_already_are_left_out_of_the_next_try() -> None:
+    one = opened(shard(), 1)
+    answer(one, one.decide(START))
+    answer(one, one.decide(START))
+    [write] = only(one.decide(START), Write)
+    one.written(written(write))
+    assert len(only(one.decide(START), CommitNow)) == 1
+    one.commit_failed(START, frozenset({(1, 1000)}))
+
+    [again] = only(one.decide(START), Write)
+
+    assert (again.batches, again.skip) == (write.batches, frozenset({(1, 1000)}))
+
+
+def test_the_news_of_every_mailbox_in_a_commit_that_is_dropped_waits_for_the_next() -> None:
+    two = opened(shard(fetch_size=4), 1, 2)
+    first, second = only(two.decide(START), ReadHistory)
+    answer(two, [first])
+    [fetch] = only(two.decide(START), Fetch)
+    answer(two, [fetch])
+    [write] = only(two.decide(START + 3), Write)
+    two.written(written(write))
+    two.told(second, Changed((), (), 200, None), START)
+    [commit] = only(two.decide(START + 3), CommitNow)
+    assert {update.user_id for update in commit.plan.mailboxes} == {1, 2}
+    two.commit_failed(START + 3, frozenset({(1, 1000)}))
+
+    [again] = only(two.decide(START + 3), CommitNow)
+
+    assert [(update.user_id, update.synced) for update in again.plan.mailboxes] == [(2, True)]
+
+
+@pytest.mark.parametrize(("lost", "writes"), [(False, 3), (True, 1)])
+def test_a_segment_is_tried_three_times_unless_its_mail_is_lost(lost: bool, writes: int) -> None:
+    one = opened(shard(), 1)
+    answer(one, one.decide(START))
+    answer(one, one.decide(START))
+    now, tried, decisions = START, 0, one.decide(START)
+    while write := only(decisions, Write):
+        tried += 1
+        one.write_failed(write[0], lost, now)
+        now += 1
+        decisions = one.decide(now)
+
+    assert tried == writes
+    [fetch] = only(decisions, Fetch)
+    assert fetch.message_ids == (1000, 1001, 1002, 1003)
+
+
+def test_a_full_sync_that_a_crash_cut_short_goes_on() -> None:
+    one = shard()
+    one.open(MailboxRecord(1, "a@example.com", Phase.FULL, pinned=50), (), START)
+    [page] = one.decide(START)
+    assert page == ListPage(1, None)
+
+
+def test_a_revoked_grant_stops_only_its_mailbox() -> None:
+    two = opened(shard(), 1, 2)
+    first, second = only(two.decide(START), ReadHistory)
+    two.told(first, CallFailed("renew it", revoked=True), START)
+    two.told(second, Changed((), (), 200, None), START)
+
+    [commit] = only(two.decide(START), CommitNow)
+
+    assert {(update.user_id, update.phase, update.error) for update in commit.plan.mailboxes} == {
+        (1, Phase.REVOKED, "renew it"),
+        (2, Phase.CURRENT, None),
+    }
+    two.committed()
+    assert two.decide(START) == [] and two.quiet
+
+
+def test_a_fetch_that_fails_as_a_whole_says_so_and_is_repeated_after_a_pause() -> None:
+    one = opened(shard(), 1)
+    answer(one, one.decide(START))
+    [fetch] = only(one.decide(START), Fetch)
+    one.told(fetch, CallFailed("did not answer", retry_after_s=5.0), START)
+    mailbox = one.mailbox(1)
+
+    assert mailbox is not None and mailbox.error == "did not answer"
+    assert only(one.decide(START + 4.9), Fetch) == []
+    assert only(one.decide(START + 5.1), Fetch) == [fetch]
+
+
+def test_an_expired_history_lists_everything_from_a_new_pin() -> None:
+    one = opened(shard(), 1)
+    [read] = only(one.decide(START), ReadHistory)
+    one.told(read, CallFailed("expired", history_expired=True), START)
+    [pin] = only(one.decide(START + 2), Pin)
+    one.told(pin, Pinned(300, 1), START + 2)
+    [page] = only(one.decide(START + 2), ListPage)
+    one.told(page, Listed((), None), START + 2)
+    one.committed()
+
+    [commit] = only(one.decide(START + 2), CommitNow)
+
+    assert [(update.phase, update.cursor) for update in commit.plan.mailboxes] == [(Phase.CURRENT, 300)]
