@@ -36,6 +36,8 @@ from storage.records import Commit, FailedItem, MailboxRecord, Phase
 
 #: Seconds before a commit or a write that failed is repeated.
 _REPEAT_S = 1.0
+#: Seconds between calls for a mailbox whose calls fail one after another; the pause doubles up to here.
+_LONGEST_PAUSE_S = 60.0
 #: Times that a segment is written before its mail is fetched anew.
 _WRITE_ATTEMPTS = 3
 
@@ -59,6 +61,7 @@ class Shard:
         self._touched: set[int] = set()  # mailboxes that may have news for a commit
         self._retries: list[tuple[float, int]] = []  # heap of (when, user): filed messages are due
         self._fetches: dict[int, int] = {}  # user -> fetches out
+        self._troubles: dict[int, int] = {}  # user -> calls that failed in a row
         self._calls = 0  # pin, list and history calls out
         self._flying_bytes = 0  # assumed size of what is being fetched
         self._buffer: list[Held] = []
@@ -266,7 +269,9 @@ class Shard:
         counts = isinstance(call, Fetch) or mailbox.answered(call)
         if isinstance(outcome, CallFailed):
             self._call_failed(mailbox, call, outcome, counts, now)
-        elif isinstance(outcome, Fetched) and isinstance(call, Fetch):
+            return
+        self._troubles.pop(call.user_id, None)
+        if isinstance(outcome, Fetched) and isinstance(call, Fetch):
             self._fetched(mailbox, call, outcome, now)
         else:
             mailbox.spent(self._quota.cost(call))
@@ -304,7 +309,9 @@ class Shard:
     def _call_failed(self, mailbox: Mailbox, call: Call, outcome: CallFailed, counts: bool, now: float) -> None:
         mailbox.spent(outcome.units)
         self._quota.settle(call, outcome.units)
-        pause = max(outcome.retry_after_s or 0.0, _REPEAT_S)
+        before = self._troubles.get(call.user_id, 0)
+        self._troubles[call.user_id] = before + 1
+        pause = max(outcome.retry_after_s or 0.0, min(_REPEAT_S * 2.0 ** min(before, 10), _LONGEST_PAUSE_S))
         if outcome.revoked:
             mailbox.revoked(outcome.error)
         else:

@@ -138,5 +138,5 @@ class _Figures(ProgressColumn):
         left = f"{(look.estimate - look.messages) / rate:.0f} s left" if rate > 0 else "…"
         return Text(
             f"{count(look.messages)}/{count(look.estimate)} messages · {size(look.size_bytes)} · "
-            f"{count(rate)} msg/s · {quota} · {left}"
+            f"{count(rate)} msg/s · {quota} · {left}" + (f" · {look.trouble[:120]}" if look.trouble else "")
         )

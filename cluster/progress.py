@@ -10,7 +10,10 @@ from storage.records import MailboxRecord, Phase, User
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A look at all mailboxes together. Counts are totals, not only this sync's."""
+    """A look at all mailboxes together. Counts are totals, not only this sync's.
+
+    errors: of mailboxes that can go no further, by address; trouble: what holds another one up for now.
+    """
 
     messages: int
     estimate: int
@@ -18,6 +21,7 @@ class Progress:
     units: int
     pending: tuple[User, ...]
     errors: dict[str, str]
+    trouble: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -46,6 +50,7 @@ class Watch:
             units=sum(state.units for state in known),
             pending=tuple(user for user, state in states.items() if not self._done(user, state)),
             errors=revoked,
+            trouble=next((state.error for state in known if state.error and state.email not in revoked), None),
         )
 
     def _done(self, user: User, state: MailboxRecord | None) -> bool:

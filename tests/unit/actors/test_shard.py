@@ -85,7 +85,7 @@ def test_the_mail_of_all_mailboxes_fills_one_segment_and_one_commit() -> None:
 
 
 def test_mailboxes_take_turns_however_much_one_owes() -> None:
-    many = opened(shard(fetches=1, fetch_size=1), 1, 2, 3)
+    many = opened(shard(calls=8, fetches=1, fetch_size=1), 1, 2, 3)
     answer(many, many.decide(START), ids=30)
     order = []
     for _ in range(9):
@@ -238,3 +238,24 @@ def test_an_expired_history_lists_everything_from_a_new_pin() -> None:
     [commit] = only(one.decide(START + 2), CommitNow)
 
     assert [(update.phase, update.cursor) for update in commit.plan.mailboxes] == [(Phase.CURRENT, 300)]
+
+
+def test_calls_that_fail_one_after_another_come_ever_more_slowly_until_one_succeeds() -> None:
+    failing = opened(shard(), 1)
+    pauses, now = [], START
+    for _ in range(9):
+        [call] = only(failing.decide(now), ReadHistory)
+        failing.told(call, CallFailed("Gmail did not answer"), now)
+        assert only(failing.decide(now), ReadHistory) == []
+        wake = failing.wake_at(now)
+        assert wake is not None
+        pauses.append(round(wake - now))
+        now = wake
+    [call] = only(failing.decide(now), ReadHistory)
+    failing.told(call, Changed((), (), 150, "more"), now)
+    [call] = only(failing.decide(now), ReadHistory)
+    failing.told(call, CallFailed("Gmail did not answer"), now)
+    again = failing.wake_at(now)
+
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert again is not None and round(again - now) == 1
