@@ -24,13 +24,15 @@ def search(
     """Find messages, newest first. All terms must hold.
 
     Example: gbm search ada@example.com from:grace "weekly report" -draft has:attachment after:2026/01/31
+
+    One argument is a whole search; of several, each is a term, and one with spaces is a phrase.
     """
     from storage.emails import Position
 
     with open_stores(settings()) as stores:
         reader = stores.reader(stores.control.user(email))
         page = reader.emails(
-            text=" ".join(query),
+            text=as_query(query),
             limit=limit,
             after=Position.decode(cursor) if cursor else None,
             include_spam_trash=spam_trash,
@@ -46,6 +48,23 @@ def search(
         notes.print(f"There is more: --cursor {token}", markup=False)
     elif not page.items:
         notes.print("Nothing matches.")
+
+
+def as_query(arguments: list[str]) -> str:
+    """The search that a command line means: the shell has taken away the quotation marks of phrases."""
+    if len(arguments) == 1:
+        return arguments[0]
+    return " ".join(_term(argument) for argument in arguments)
+
+
+def _term(argument: str) -> str:
+    if '"' in argument or not any(map(str.isspace, argument)):
+        return argument
+    operator, colon, value = argument.partition(":")
+    if colon and operator.lstrip("-").isalnum():
+        return f'{operator}:"{value}"'
+    minus = "-" if argument.startswith("-") else ""
+    return f'{minus}"{argument.removeprefix("-")}"'
 
 
 def as_json(item: "EmailSummary") -> dict[str, object]:
