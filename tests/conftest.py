@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
+
+# A shared machine is sometimes slow for a moment: an example's duration says nothing about the code.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
 
 _UNIT = Path(__file__).parent / "unit"
 
