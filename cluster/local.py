@@ -7,7 +7,6 @@ start does not mend: PostgreSQL recovers, leases are taken over, orphan files ar
 import asyncio
 import logging
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,22 +19,11 @@ from cluster.session import close_shards, local_ray, ping_shards, start_shards, 
 from cluster.settings import Settings
 from cluster.signals import check_stop, watch_signals
 from cluster.stores import Stores, open_stores
-from storage.errors import BackupError
+from serve.ports import require_free
 
 _LOG = logging.getLogger(__name__)
 
 Tell = Callable[[str], None]
-
-
-class PortOccupied(BackupError):
-    """Something else listens on a port that we need. Stop it, or choose another port."""
-
-    def __init__(self, port: int, setting: str) -> None:
-        super().__init__(port, setting)
-        self.port, self.setting = port, setting
-
-    def __str__(self) -> str:
-        return f"Port {self.port} is in use: stop what listens there, or set {self.setting} to another port."
 
 
 @dataclass(frozen=True)
@@ -107,17 +95,3 @@ def _watched(shards: list[int], every_s: float) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
-
-
-def require_free(host: str, port: int, setting: str) -> None:
-    """Nothing listens on this port.
-
-    Raises:
-        PortOccupied.
-    """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as exc:
-            raise PortOccupied(port, setting) from exc

@@ -4,9 +4,7 @@ One application each, at its own prefix, with its own replicas, health check and
 replica's constructor, because Serve loses what an ASGI lifespan makes.
 """
 
-import errno
 import logging
-import socket
 from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI
@@ -19,6 +17,7 @@ from actors.remote import ShardClient
 from serve import auth, emails, sync
 from serve.assembly import Assembly, Settings
 from serve.config import ServeConfig
+from serve.ports import require_free
 from storage.errors import BackupError
 
 #: Application -> (prefix, what makes it).
@@ -28,20 +27,6 @@ _APPLICATIONS: Mapping[str, tuple[str, Callable[[Assembly], FastAPI]]] = {
     "sync": (sync.PREFIX, Assembly.sync),
     "gateway": ("/", Assembly.root),
 }
-
-
-class PortOccupied(BackupError):
-    """Somebody else listens there. Stop it, or choose another port."""
-
-    def __init__(self, host: str, port: int, reason: str) -> None:
-        super().__init__(host, port, reason)
-        self.host, self.port, self.reason = host, port, reason
-
-    def __str__(self) -> str:
-        return (
-            f"The gateway cannot listen on {self.host}:{self.port} ({self.reason}): "
-            "stop what uses it, or set GBM_SERVE__PORT."
-        )
 
 
 class GatewayFailed(BackupError):
@@ -103,7 +88,7 @@ def deploy(backup: BackupConfig, config: ServeConfig) -> list[str]:
     Assembly(settings, ShardClient()).root()  # fails here at once, in one sentence, not in replicas after retries
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # its progress is not for our caller's console
     if not ray_serve.status().proxies:
-        check_port(config.host, config.port)
+        require_free(config.host, config.port, "GBM_SERVE__PORT")
     ray_serve.start(http_options={"host": config.host, "port": config.port})
     scale = config.scale
     deployment = ray_serve.deployment(
@@ -161,15 +146,3 @@ def _failure() -> str:
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1][:500] if lines else "no reason was given."
-
-
-def check_port(host: str, port: int) -> None:
-    """Raise PortOccupied unless the gateway could listen there."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a port in TIME_WAIT is free
-        try:
-            probe.bind((host, port))
-        except OSError as exc:
-            reason = "it is in use" if exc.errno == errno.EADDRINUSE else exc.strerror or str(exc)
-            raise PortOccupied(host, port, reason) from exc

@@ -13,6 +13,7 @@ from actors.config import BackupConfig
 from serve import deployment
 from serve.assembly import Assembly, Settings
 from serve.config import ServeConfig
+from serve.ports import PortOccupied, require_free
 from storage.config import ArchiveConfig, PostgresConfig
 from storage.sealing import KeyMissing, new_key
 from tests.integration.serve.conftest import RecordingOwners
@@ -75,15 +76,15 @@ def test_an_occupied_port_is_one_sentence() -> None:
         taken.listen()
         port = taken.getsockname()[1]
 
-        with pytest.raises(deployment.PortOccupied, match=rf"127\.0\.0\.1:{port} \(it is in use\)"):
-            deployment.check_port("127.0.0.1", port)
+        with pytest.raises(PortOccupied, match=rf"127\.0\.0\.1:{port} \(it is in use\)"):
+            require_free("127.0.0.1", port, "GBM_SERVE__PORT")
 
-    deployment.check_port("127.0.0.1", port)
+    require_free("127.0.0.1", port, "GBM_SERVE__PORT")
 
 
 def test_an_address_of_another_machine_is_one_sentence() -> None:
-    with pytest.raises(deployment.PortOccupied, match="192"):
-        deployment.check_port("192.0.2.1", 8000)
+    with pytest.raises(PortOccupied, match="192"):
+        require_free("192.0.2.1", 8000, "GBM_SERVE__PORT")
 
 
 def test_what_would_keep_replicas_from_starting_is_told_before_they_do(nowhere: str, tmp_path: Path) -> None:

@@ -5,11 +5,14 @@ import pickle
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from serve.deployment import GatewayFailed, PortOccupied, _last_line, _NamedByServe
+from serve.deployment import GatewayFailed, _last_line, _NamedByServe
+from serve.ports import PortOccupied
 from storage.errors import BackupError
 
 
-@pytest.mark.parametrize("error", [PortOccupied("127.0.0.1", 8000, "it is in use"), GatewayFailed("no key.")])
+@pytest.mark.parametrize(
+    "error", [PortOccupied("127.0.0.1", 8000, "GBM_SERVE__PORT", "it is in use"), GatewayFailed("no key.")]
+)
 def test_errors_travel_between_processes(error: BackupError) -> None:
     copy = pickle.loads(pickle.dumps(error))
 

@@ -1,0 +1,44 @@
+"""A person's own cluster: up, an account, a backfill, a search, the state of things, down."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cluster.simulator.process import start_simulator
+from tests.e2e.processes import environment, gbm, left_running, wait_for
+from tests.e2e.test_demo import get
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_cluster_in_the_background_backs_up_an_account_until_it_is_told_to_stop(home: Path, tmp_path: Path) -> None:
+    with start_simulator(["--generate=150", "--quota-profile=unlimited"]) as gmail:
+        env = environment(home, GBM_GMAIL__ENDPOINT=gmail, GBM_GMAIL__TOKEN_URI=f"{gmail}/token")
+        [user] = get(f"{gmail}/_sim/users")
+        email = user["email"]
+        grant = tmp_path / "grant.json"
+        grant.write_text(json.dumps(get(f"{gmail}/_sim/users/{email}/authorized-user")))
+
+        up = gbm("up", "--json", env=env)
+        assert up.returncode == 0, up.stderr
+        assert gbm("up", env=env).returncode == 1, "a second cluster on the same home is refused"
+        assert gbm("accounts", "add", email, "--authorized-user", str(grant), env=env).returncode == 0
+
+        done = gbm("backfill", email, "--wait", "--json", env=env)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["messages"] == user["messages"]
+
+        found = json.loads(gbm("search", email, "in:anywhere", "--limit", "500", "--json", env=env).stdout)
+        assert len(found["items"]) == user["messages"]
+        state = json.loads(gbm("status", "--json", env=env).stdout)
+        assert state["running"]["api"].endswith(env["GBM_SERVE__PORT"])
+        assert all(shard["owned"] for shard in state["shards"])
+        [mailbox] = state["mailboxes"]
+        assert (mailbox["phase"], mailbox["messages"], mailbox["failed"]) == ("current", user["messages"], 0)
+        assert (home / "run" / "ray.token").stat().st_mode & 0o077 == 0
+
+        down = gbm("down", env=env)
+        assert down.returncode == 0, down.stderr
+    wait_for(lambda: not left_running(home), f"still running: {left_running(home)}")
+    assert gbm("down", env=env).returncode == 1
