@@ -3,7 +3,9 @@
 One message that cannot be parsed never fails its segment: the parser records defects and goes on.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -14,6 +16,11 @@ from storage.blobs import open_blobs
 from storage.config import ArchiveConfig
 from storage.records import SegmentManifest
 from storage.schemas import MESSAGES
+
+_LOG = logging.getLogger(__name__)
+
+#: The defect of a message that the parser itself failed on.
+PARSER_FAILED = "parser-failed"
 
 #: Column of schemas.MESSAGES -> what of a parsed message fills it.
 _COLUMNS: Mapping[str, Callable[[ParsedMessage], object]] = {
@@ -75,9 +82,18 @@ def write_segment(
     if fetched.num_rows == 0:
         return None, None
     fetched = segment.in_order(fetched)
-    parsed = _parsed([parse(raw.as_buffer().to_pybytes()) for raw in fetched["raw"]])
+    parsed = _parsed([_parse(raw.as_buffer().to_pybytes()) for raw in fetched["raw"]])
     manifest, index = segment.write(open_blobs(archive.uri), archive, shard_id, epoch, fetched, parsed)
     return manifest, index
+
+
+def _parse(raw: bytes) -> ParsedMessage:
+    """The parser promises never to raise; a defect of its own must cost one message's columns, not a segment."""
+    try:
+        return parse(raw)
+    except Exception:  # noqa: BLE001 - whatever it is, the exact bytes are stored and the defect is recorded
+        _LOG.exception("A message of %d bytes could not be parsed", len(raw))
+        return replace(parse(b""), defects=[PARSER_FAILED])
 
 
 def _parsed(messages: Sequence[ParsedMessage]) -> pa.Table:

@@ -1,0 +1,92 @@
+"""Fetched mail into a segment."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from jobs import processing
+from jobs.mime.parser import parse
+from storage.blobs import open_blobs
+from storage.config import ArchiveConfig
+from storage.raw import Location, unpack
+from storage.schemas import FETCHED
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def fetched(*mails: tuple[int, int, bytes]) -> pa.Table:
+    """Mail of (user, message id, bytes)."""
+    count = len(mails)
+    return pa.table(
+        {
+            "user_id": [user for user, _, _ in mails],
+            "message_id": [message for _, message, _ in mails],
+            "thread_id": [1] * count,
+            "history_id": [1] * count,
+            "received_at": pa.array([NOW] * count, pa.timestamp("ms", "UTC")),
+            "labels": [["INBOX"]] * count,
+            "snippet": [""] * count,
+            "raw": pa.array([raw for _, _, raw in mails], pa.large_binary()),
+        },
+        schema=FETCHED,
+    )
+
+
+def test_a_segment_holds_the_mail_of_all_mailboxes_sorted_and_bit_exact(tmp_path: Path) -> None:
+    archive = ArchiveConfig(uri=tmp_path.as_uri())
+    mails = {(2, 9): b"Subject: nine\n\nx", (1, 7): b"\x00\xff garbage", (1, 3): b""}
+    tables = [fetched(*((*key, raw) for key, raw in mails.items()))]
+
+    manifest, index = processing.write_segment(archive, 4, 2, tables)
+
+    assert manifest is not None and index is not None
+    assert (manifest.messages, manifest.size_bytes, manifest.shard_id, manifest.epoch) == (
+        3,
+        sum(map(len, mails.values())),
+        4,
+        2,
+    )
+    assert {(user.user_id, user.messages) for user in manifest.users} == {(1, 2), (2, 1)}
+    rows = index.to_pylist()
+    assert [(row["user_id"], row["message_id"]) for row in rows] == [(1, 3), (1, 7), (2, 9)]
+    blobs, name = open_blobs(archive.uri), manifest.name + ".raw.zst"
+    for row in rows:
+        place = Location(
+            *(row[column] for column in ("frame_offset", "frame_bytes", "raw_offset", "size_bytes", "sha256"))
+        )
+        raw = unpack(name, blobs.read(name, place.frame_offset, place.frame_bytes), place)
+        assert raw == mails[row["user_id"], row["message_id"]]
+
+
+def test_what_is_stored_already_is_left_out(tmp_path: Path) -> None:
+    archive = ArchiveConfig(uri=tmp_path.as_uri())
+    mail = fetched((1, 1, b"a"), (1, 2, b"b"))
+
+    manifest, index = processing.write_segment(archive, 0, 1, [mail], frozenset({(1, 1)}))
+    nothing = processing.write_segment(archive, 0, 1, [mail], frozenset({(1, 1), (1, 2)}))
+
+    assert manifest is not None and index is not None
+    assert index["message_id"].to_pylist() == [2]
+    assert nothing == (None, None)
+
+
+def test_a_message_on_which_the_parser_fails_costs_only_its_own_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(raw: bytes) -> object:
+        if raw == b"poison":
+            raise RecursionError
+        return parse(raw)
+
+    monkeypatch.setattr(processing, "parse", failing)
+    archive = ArchiveConfig(uri=tmp_path.as_uri())
+
+    manifest, _ = processing.write_segment(archive, 0, 1, [fetched((1, 1, b"poison"), (1, 2, b"Subject: good\n\n"))])
+
+    assert manifest is not None and manifest.messages == 2
+    table = pq.read_table(tmp_path / f"{manifest.name}.parquet").to_pylist()
+    assert [row["subject"] for row in table] == ["", "good"]
+    assert table[0]["defects"] == [processing.PARSER_FAILED]
