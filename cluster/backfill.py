@@ -111,7 +111,7 @@ def _bar(stores: Stores, before: Look) -> Progress:
     per_minute = PROFILES[stores.config.gmail.quota_profile].units_per_minute_per_user
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=12),
         _Figures(before, per_minute),
         TimeElapsedColumn(),
         console=notes,
@@ -136,7 +136,9 @@ class _Figures(ProgressColumn):
             mailboxes = max(len(look.pending), 1)
             quota += f" ({units / seconds * 60 / (self._units_per_minute * mailboxes):.0%} of the quota)"
         left = f"{(look.estimate - look.messages) / rate:.0f} s left" if rate > 0 else "…"
-        return Text(
-            f"{count(look.messages)}/{count(look.estimate)} messages · {size(look.size_bytes)} · "
-            f"{count(rate)} msg/s · {quota} · {left}" + (f" · {look.trouble[:120]}" if look.trouble else "")
+        figures = (
+            f"{count(look.messages)}/{count(look.estimate)} · {size(look.size_bytes)} · {count(rate)} msg/s · "
+            f"{quota} · {left}"
         )
+        trouble = f" · {look.trouble}" if look.trouble else ""
+        return Text(figures + trouble, no_wrap=True, overflow="ellipsis")
