@@ -36,7 +36,7 @@ class Mailbox:
         self._start = 0  # where the history being paged begins: page tokens belong to it
         self._call: Call | None = None  # the pin, list or history call that is out: one at a time
         self._round = 0  # counts what `_begin` began: a commit ends only the round that it was planned in
-        self._stopped = False  # filed messages wait for the next request too
+        self._stopped = record.phase is Phase.STOPPED  # filed messages wait for the next request too
         self._todo: deque[int] = deque()
         self._waiting: list[tuple[float, int]] = []  # heap of (not before, id)
         self._out: set[int] = set()
@@ -66,8 +66,10 @@ class Mailbox:
             self._again = self._again or Mode.INCREMENTAL
 
     def stop(self) -> None:
-        """Ask for nothing more; what is fetched already will land. `request` resumes."""
+        """Ask for nothing more, after a restart neither; what is fetched already will land. `request` resumes."""
         self._stopped = True
+        if self._phase is Phase.FULL:
+            self._phase = Phase.STOPPED
         self._mode = self._again = self._call = None
         self._listing = self._following = self._finishing = False
         self._page_token = None
@@ -295,7 +297,7 @@ class Mailbox:
             self._cursor = update.cursor
         if plan.round != self._round:
             return
-        if plan.ends_listing and self._phase is Phase.FULL:
+        if plan.ends_listing and self._phase in (Phase.FULL, Phase.STOPPED):
             self._phase, self._pinned = Phase.CURRENT, None
             if self._mode is not None:
                 self._follow()
@@ -323,7 +325,7 @@ class Mailbox:
     # ---- helpers
 
     def _begin(self, mode: Mode, now: float) -> None:
-        if self._cursor is None or self._phase is Phase.FULL:  # a full sync that was stopped goes on
+        if self._cursor is None or self._phase in (Phase.FULL, Phase.STOPPED):  # a full sync that was stopped goes on
             mode = Mode.FULL
         self._mode = mode
         self._round += 1

@@ -34,6 +34,7 @@ class Watch:
 
     def __init__(self, stores: Stores, users: Sequence[User]) -> None:
         self._readers = {user: stores.reader(user) for user in users}
+        self._seen_working: set[User] = set()
         self._before: dict[User, datetime | None] = {
             user: state.synced_at if (state := reader.state()) else None for user, reader in self._readers.items()
         }
@@ -42,19 +43,30 @@ class Watch:
         """Where the mailboxes stand now."""
         states = {user: reader.state() for user, reader in self._readers.items()}
         known = [state for state in states.values() if state is not None]
-        revoked = {state.email: state.error or "" for state in known if state.phase is Phase.REVOKED}
+        self._seen_working |= {user for user, state in states.items() if state and state.phase is Phase.FULL}
+        errors = {state.email: state.error or "" for state in known if state.phase is Phase.REVOKED}
+        errors |= {
+            user.email: f"{user.email} was told to stop: a new sync goes on where it was."
+            for user, state in states.items()
+            if self._stopped(user, state)
+        }
         return Progress(
             messages=sum(state.messages for state in known),
             estimate=sum(max(state.estimate, state.messages) for state in known),
             size_bytes=sum(state.size_bytes for state in known),
             units=sum(state.units for state in known),
             pending=tuple(user for user, state in states.items() if not self._done(user, state)),
-            errors=revoked,
-            trouble=next((state.error for state in known if state.error and state.email not in revoked), None),
+            errors=errors,
+            trouble=next((state.error for state in known if state.error and state.email not in errors), None),
         )
 
     def _done(self, user: User, state: MailboxRecord | None) -> bool:
         if state is None:
             return False
         synced = state.synced_at is not None and state.synced_at != self._before[user]
-        return state.phase is Phase.REVOKED or (synced and state.phase is Phase.CURRENT)
+        given_up = state.phase is Phase.REVOKED or self._stopped(user, state)
+        return given_up or (synced and state.phase is Phase.CURRENT)
+
+    def _stopped(self, user: User, state: MailboxRecord | None) -> bool:
+        """Stopped meanwhile; one that was stopped before is about to go on."""
+        return state is not None and state.phase is Phase.STOPPED and user in self._seen_working

@@ -18,7 +18,7 @@ class Phase(StrEnum):
     FULL = "full"  # a full sync is under way: pinned, listing, fetching
     CURRENT = "current"  # complete up to its cursor
     REVOKED = "revoked"  # Google refuses the grant until the owner renews it
-    STOPPED = "stopped"  # told to stop; resumes where it was
+    STOPPED = "stopped"  # told to stop during a full sync; the next request goes on
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,7 @@ async def test_a_stopped_mailbox_stays_stopped_and_goes_on_when_asked(cluster: C
     await owner.stop_mailbox(user.user_id)
     await cluster.quiet(owner, user)
 
-    assert cluster.phase(user) is Phase.FULL
+    assert cluster.phase(user) is Phase.STOPPED
     assert "missing" in cluster.differences(user).values()
 
     simulator.misbehave()

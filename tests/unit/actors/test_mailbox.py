@@ -266,3 +266,35 @@ def test_listing_pauses_when_enough_ids_wait() -> None:
 
 def _at(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def test_a_stop_during_a_full_sync_outlives_the_owner_until_the_next_request() -> None:
+    box = mailbox()
+    box.request(Mode.FULL, 0.0)
+    pinned(box, 50)
+    listing(box, 1, 2, token="more")
+    land(box, 1)
+    box.stop()
+
+    plan = commit(box, 1)
+    assert (plan.update.phase, plan.update.pinned, plan.update.cursor) == (Phase.STOPPED, 50, None)
+    after = mailbox(MailboxRecord(1, "a@example.com", Phase.STOPPED, pinned=50))
+    assert after.next_call(100) is None and not after.active
+
+    after.request(Mode.INCREMENTAL, 0.0)
+    assert after.next_call(100) == ListPage(1, None)
+    assert commit(after).update.phase is Phase.FULL
+
+
+def test_a_listing_whose_end_was_being_committed_when_it_was_stopped_is_complete() -> None:
+    box = mailbox()
+    box.request(Mode.FULL, 0.0)
+    pinned(box, 50)
+    listing(box, 1)
+    land(box, 1)
+    plan = box.plan((1,))
+    box.stop()
+    box.committed(plan)
+
+    assert (box.phase, box.plan(()).update.cursor) == (Phase.CURRENT, 50)
+    assert not box.active and box.next_call(100) is None
