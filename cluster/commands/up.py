@@ -45,6 +45,7 @@ def up(
         from cluster.local import local_cluster
 
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # the steps of a migration are told already
         with local_cluster(in_force, _tell) as cluster:
             _announce(cluster.api, cluster.dashboard)
             wait_for_stop()
