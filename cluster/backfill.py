@@ -37,6 +37,7 @@ class BackfillResult:
     size_bytes: int
     units: int
     total_messages: int
+    total_bytes: int
     errors: dict[str, str]
 
 
@@ -103,6 +104,7 @@ def backfill(stores: Stores, dashboard: str, users: Sequence[User], wait: bool, 
         size_bytes=look.size_bytes - before.size_bytes,
         units=look.units - before.units,
         total_messages=look.messages,
+        total_bytes=look.size_bytes,
         errors=look.errors,
     )
 

@@ -95,15 +95,15 @@ def _summary(settings: Settings, cluster: LocalCluster, users: list[User], resul
     return {
         "messages": result.total_messages,
         "new_messages": result.messages,
-        "raw_bytes": totals["size_bytes"],
-        "stored_bytes": totals["stored_bytes"],
+        "raw_bytes": result.total_bytes,
+        "archive": {"raw_bytes": totals["size_bytes"], "stored_bytes": totals["stored_bytes"]},
         "seconds": round(result.seconds, 2),
         "job_start_seconds": round(result.starting_s, 2),
         "units": result.units,
         "minutes_at_gmails_pace": {
             profile: round(_minutes(result.messages, profile, len(users)), 1) for profile in ("standard", "legacy")
         },
-        "defective": totals["defective"],
+        "defective": sum(stores.reader(user).defective_count() for user in users),
         "defects": [
             {"id": row["id"], "subject": row["subject"], "defects": row["defects"]} for row in reader.defective(5)
         ],
@@ -123,13 +123,20 @@ def _summary(settings: Settings, cluster: LocalCluster, users: list[User], resul
 
 def _print(summary: dict[str, Any]) -> None:
     pace = summary["minutes_at_gmails_pace"]
-    ratio = summary["stored_bytes"] / max(summary["raw_bytes"], 1)
+    archive = summary["archive"]
+    ratio = archive["stored_bytes"] / max(archive["raw_bytes"], 1)
+    others = (
+        f" with the {size(archive['raw_bytes'])} of all mailboxes"
+        if archive["raw_bytes"] != summary["raw_bytes"]
+        else ""
+    )
     lines = [
         "",
         f"  {count(summary['messages'])} messages backed up ({count(summary['new_messages'])} new) in "
         f"{summary['seconds']:.1f} s from {len(summary['mailboxes'])} mailbox(es) "
         f"(the job took {summary['job_start_seconds']:.1f} s to start)",
-        f"  {size(summary['raw_bytes'])} of mail, {size(summary['stored_bytes'])} stored ({ratio:.0%})",
+        f"  {size(summary['raw_bytes'])} of mail; "
+        f"the archive{others} takes {size(archive['stored_bytes'])} ({ratio:.0%})",
         f"  {count(summary['units'])} quota units; at Gmail's own pace {pace['standard']:g} min (standard), "
         f"{pace['legacy']:g} min (legacy)",
     ]

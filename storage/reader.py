@@ -143,6 +143,11 @@ class MailboxReader:
         found = self._rows("defective", self._files(EARLIEST, LATEST), values)
         return [{"id": to_hex(row.pop("message_id")), **row} for row in found]
 
+    def defective_count(self) -> int:
+        """How many messages have MIME defects."""
+        found = self._rows("defective_count", self._files(EARLIEST, LATEST), {"user_id": self._user_id})
+        return int(found[0]["messages"]) if found else 0
+
     def _find(self, plan: Plan, start: Position, limit: int, with_deleted: bool) -> list[dict[str, Any]]:
         """Index rows that match. Content is asked of Parquet first, then the labels of what it found of the index."""
         if not plan.content:

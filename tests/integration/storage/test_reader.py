@@ -280,6 +280,7 @@ def test_defective_messages_are_listed_in_utc_newest_first(shard: Shard) -> None
     assert [row["id"] for row in listed] == ["3", "2"]
     assert all(row["defects"] and row["received_at"].utcoffset() == timedelta(0) for row in listed)
     assert [row["id"] for row in shard.reader(user).defective(1)] == ["3"]
+    assert (shard.reader(user).defective_count(), shard.reader(shard.user()).defective_count()) == (2, 0)
 
 
 def test_mail_of_any_date_can_be_paged(shard: Shard) -> None:

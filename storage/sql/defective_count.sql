@@ -1,0 +1,5 @@
+-- How many messages have MIME defects? (DuckDB)
+-- $files: Parquet paths; $user_id
+SELECT count(*) AS messages
+FROM read_parquet($files, hive_partitioning = false)
+WHERE user_id = $user_id AND len(defects) > 0
