@@ -47,7 +47,7 @@ class Mailbox:
         self._to_file: dict[int, FailedItem] = {}  # to become durable with the next commit
         self._settled: set[int] = set()  # gone at Gmail, or stored: their durable rows go
         self._pages: deque[HistoryPage] = deque()
-        self._units = 0
+        self._units = record.units  # ever spent
         self._finishing = False  # the round's end is still to be committed
         self.progress = Progress()
 
@@ -279,7 +279,6 @@ class Mailbox:
         """The plan is in Postgres."""
         update = plan.update
         self._recorded = (update.phase, update.cursor, update.pinned, update.estimate, update.error)
-        self._units -= update.units
         self._held -= plan.landed
         self._owed -= plan.landed
         for _, message_id in plan.settled:

@@ -53,7 +53,10 @@ class MailboxRecord:
 
 @dataclass(frozen=True, slots=True)
 class MailboxUpdate:
-    """What one commit changes in a mailbox's row. `messages`, `size_bytes`, `units` are added; the rest replaces."""
+    """What one commit writes into a mailbox's row; its counts of messages and bytes grow by what the segment holds.
+
+    units: quota units ever spent, so that a commit that is repeated counts none twice.
+    """
 
     user_id: int
     phase: Phase

@@ -76,6 +76,17 @@ def test_a_repeated_commit_of_a_segment_changes_nothing(shard: Shard) -> None:
     assert facts(shard.engine, shard, user) == before
 
 
+def test_a_repeated_commit_without_a_segment_counts_no_units_twice(shard: Shard) -> None:
+    ann = shard.user()
+    plan = shard.plan([ann])
+    plan = replace(plan, mailboxes=tuple(replace(update, units=7) for update in plan.mailboxes))
+
+    for _ in range(2):
+        shard.catalog.commit(plan)
+
+    assert [row[-1] for row in facts(shard.engine, shard, ann)["mailbox"]] == [7]
+
+
 def test_mail_that_is_stored_already_is_named_exactly_and_nothing_is_committed(shard: Shard) -> None:
     ann, bob = shard.user(), shard.user()
     shard.store(ann, Mail(1), Mail(2))

@@ -298,3 +298,13 @@ def test_a_listing_whose_end_was_being_committed_when_it_was_stopped_is_complete
 
     assert (box.phase, box.plan(()).update.cursor) == (Phase.CURRENT, 50)
     assert not box.active and box.next_call(100) is None
+
+
+def test_units_are_told_as_a_total_so_that_a_repeated_commit_counts_none_twice() -> None:
+    box = mailbox(MailboxRecord(1, "a@example.com", Phase.CURRENT, cursor=100, units=40))
+    box.spent(5)
+    first = box.plan(())
+    box.spent(2)
+    box.committed(first)
+
+    assert (first.update.units, box.plan(()).update.units) == (45, 47)
