@@ -42,8 +42,9 @@ from jobs.gmail.errors import (
     TokenRejected,
 )
 from jobs.gmail.quota_costs import cost
-from jobs.gmail.records import FetchResult, ItemFailure, RawMessage, from_hex, to_hex
+from jobs.gmail.records import FetchResult, ItemFailure, RawMessage, from_hex
 from jobs.gmail.transport import Answer
+from storage.identifier import to_hex
 
 
 class Fetch:

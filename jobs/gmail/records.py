@@ -12,11 +12,6 @@ from jobs.gmail.errors import AnswerUnreadable, Throttled
 _HEX_ID = re.compile(r"[1-9a-f][0-9a-f]{0,15}")
 
 
-def to_hex(message_id: int) -> str:
-    """A message or thread id as Gmail writes it."""
-    return f"{message_id:x}"
-
-
 def from_hex(text: str) -> int:
     """The number behind a message or thread id.
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.gmail.errors import AnswerUnreadable
-from jobs.gmail.records import from_hex, to_hex
+from jobs.gmail.records import from_hex
+from storage.identifier import to_hex
 
 
 @given(st.integers(min_value=1, max_value=(1 << 63) - 1))
