@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property
 
 from sqlalchemy import Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
@@ -31,6 +31,26 @@ class DatabaseUnreachable(BackupError):
         return (
             f"PostgreSQL at {self.where} cannot be reached ({self.reason}): start it, or correct "
             "GBM_POSTGRES__CONTROL_DSN or GBM_POSTGRES__SHARD_DSNS."
+        )
+
+
+class StatementTimedOut(DatabaseUnreachable):
+    """Postgres is there, but took too long over a statement, which is undone. Try again when it has less to do."""
+
+    def __str__(self) -> str:
+        return (
+            f"PostgreSQL at {self.where} took longer than GBM_POSTGRES__STATEMENT_TIMEOUT_S over a statement "
+            f"({self.reason}): try again when it has less to do, or allow more."
+        )
+
+
+class DatabaseReadOnly(DatabaseUnreachable):
+    """The server takes no writes: a standby, or one that was demoted. Name the primary."""
+
+    def __str__(self) -> str:
+        return (
+            f"PostgreSQL at {self.where} takes no writes ({self.reason}): wait until it is the primary, or name the "
+            "primary in GBM_POSTGRES__CONTROL_DSN or GBM_POSTGRES__SHARD_DSNS."
         )
 
 
@@ -121,19 +141,31 @@ class Databases:
         )
 
 
+#: By SQLSTATE: query_canceled, read_only_sql_transaction.
+_ERRORS: dict[str, type[DatabaseUnreachable]] = {"57014": StatementTimedOut, "25006": DatabaseReadOnly}
+
+
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """One transaction: commits at the end of the block, rolls back when it raises.
 
     Raises:
         DatabaseUnreachable: no connection, or it was lost. Whether a commit under way took effect is then unknown.
+        StatementTimedOut, DatabaseReadOnly: kinds of it that took no effect.
     """
     try:
         with engine.begin() as connection:
             yield connection
-    except (OperationalError, PoolTimeout) as exc:
+    except (OperationalError, InternalError, PoolTimeout) as exc:
+        error = _ERRORS.get(_sqlstate(exc), DatabaseUnreachable)
+        if isinstance(exc, InternalError) and error is DatabaseUnreachable:
+            raise
         reason = str(getattr(exc, "orig", None) or exc).strip().splitlines()
-        raise DatabaseUnreachable(_where(engine), reason[0][:200] if reason else "no answer") from exc
+        raise error(_where(engine), reason[0][:200] if reason else "no answer") from exc
+
+
+def _sqlstate(exc: Exception) -> str:
+    return str(getattr(exc.orig, "sqlstate", "")) if isinstance(exc, DBAPIError) else ""
 
 
 def _where(engine: Engine) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy import make_url, text
 from storage import schema
 from storage.config import PostgresConfig
 from storage.control import Control
-from storage.databases import Databases, DatabaseUnreachable, transaction
+from storage.databases import DatabaseReadOnly, Databases, DatabaseUnreachable, StatementTimedOut, transaction
 from storage.postgres.embedded import EmbeddedPostgres
 from storage.schema import DatabaseMissing
 
@@ -101,10 +101,19 @@ def test_an_account_that_may_not_create_a_database_is_told_what_to_run(
 def test_a_statement_that_takes_too_long_is_ended_and_the_connection_goes_on(dsn: str) -> None:
     databases = Databases(PostgresConfig(control_dsn=SecretStr(dsn), statement_timeout_s=0.2, pool_size=1))
 
-    with pytest.raises(DatabaseUnreachable, match="timeout"), transaction(databases.control) as connection:
+    with pytest.raises(StatementTimedOut, match="STATEMENT_TIMEOUT_S"), transaction(databases.control) as connection:
         connection.execute(text("SELECT pg_sleep(30)"))
     with transaction(databases.control) as connection:
         assert connection.execute(text("SHOW timezone")).scalar() == "UTC"
+    databases.close()
+
+
+def test_a_server_that_takes_no_writes_is_told_apart_from_one_that_is_gone(dsn: str) -> None:
+    databases = databases_of(dsn)
+
+    with pytest.raises(DatabaseReadOnly, match="primary"), transaction(databases.control) as connection:
+        connection.execute(text("SET TRANSACTION READ ONLY"))
+        connection.execute(text("CREATE TABLE refused (number integer)"))
     databases.close()
 
 
