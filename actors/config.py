@@ -18,6 +18,20 @@ class RetryConfig(BaseModel, frozen=True):
     longest_delay_s: PositiveFloat = Field(86_400.0, description="seconds that no delay exceeds")
 
 
+class PollConfig(BaseModel, frozen=True):
+    """How often a mailbox is looked at without being asked: busy ones often, quiet ones rarely."""
+
+    enabled: bool = Field(True, description="keep complete mailboxes current without being asked")
+    shortest_s: PositiveFloat = Field(30.0, description="seconds between two looks at a busy mailbox")
+    longest_s: PositiveFloat = Field(900.0, description="seconds between two looks at a quiet mailbox, at most")
+    growth: float = Field(1.5, ge=1.0, le=10.0, description="factor by which the pause grows when nothing was new")
+    jitter: float = Field(0.2, ge=0.0, lt=1.0, description="share of a pause that is left to chance, to spread looks")
+    topic: str = Field("", description="Pub/Sub topic that Gmail pushes changes to, projects/P/topics/T; unset: none")
+    watch_every_s: PositiveFloat = Field(
+        86_400.0, le=500_000.0, description="seconds between renewals of Gmail's pushes, which end after seven days"
+    )
+
+
 class ShardConfig(BaseModel, frozen=True):
     """Limits of one shard's owner."""
 
@@ -35,6 +49,7 @@ class ShardConfig(BaseModel, frozen=True):
     )
     lease_s: PositiveFloat = Field(15.0, description="seconds that a shard's lease lives without renewal")
     retry: RetryConfig = RetryConfig()
+    poll: PollConfig = PollConfig()
 
 
 class BackupConfig(BaseModel, frozen=True):

@@ -6,6 +6,7 @@ The shell (actors/owner.py) carries decisions out and tells the shard; neither s
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from actors.reconcile import Relisted
 from storage.records import Commit, LabelChange, SegmentManifest
 
 
@@ -25,10 +26,11 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """Read one page of the listing, Spam and Trash included."""
+    """Read one page of the listing, Spam and Trash included. `label_id`: only of messages that carry this label."""
 
     user_id: int
     page_token: str | None
+    label_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,30 @@ class ReadHistory:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Fetch these messages' exact bytes."""
+    """Fetch these messages' exact bytes. `grant`: how often the mailbox's grant had been renewed."""
 
     user_id: int
     message_ids: tuple[int, ...]
+    grant: int = 0
 
 
-Call = Pin | ListPage | ReadHistory | Fetch
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """Find what became of the stored messages' labels while the history was forgotten (actors/reconcile.py)."""
+
+    user_id: int
+    pinned: int
+    relisted: Relisted
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Have Gmail push this mailbox's changes for another while."""
+
+    user_id: int
+
+
+Call = Pin | ListPage | ReadHistory | Fetch | Compare | Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +117,16 @@ class Pinned:
 
     history_id: int
     estimate: int
+    label_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A page of the listing: the ids that are not stored yet."""
+    """A page of the listing: its ids that are not stored yet, and all of them. Of a label's, only all."""
 
     unknown: tuple[int, ...]
     next_page_token: str | None
+    listed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +137,20 @@ class Changed:
     changes: tuple[LabelChange, ...]
     upto: int | None
     next_page_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What differs, all changes of a message side by side."""
+
+    changes: tuple[LabelChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Gmail pushes until then (seconds since 1970)."""
+
+    expires_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +186,8 @@ class CallFailed:
     units: int = 0
     history_expired: bool = False
     revoked: bool = False
+    page_refused: bool = False
     retry_after_s: float | None = field(default=None)
 
 
-Outcome = Pinned | Listed | Changed | Fetched | CallFailed
+Outcome = Pinned | Listed | Changed | Fetched | Compared | Watched | CallFailed

@@ -11,12 +11,16 @@ import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from pydantic import SecretStr
+
 from actors.config import BackupConfig
 from actors.conversion import changed, fetched
 from actors.decisions import (
     Call,
     CallFailed,
     CommitNow,
+    Compare,
+    Compared,
     Decision,
     Fetch,
     Listed,
@@ -25,21 +29,25 @@ from actors.decisions import (
     Outcome,
     Pin,
     Pinned,
+    ReadHistory,
+    Watch,
+    Watched,
     Write,
     Written,
 )
 from actors.quota import ShardQuota
+from actors.reconcile import differences
 from actors.shard import Shard
 from actors.tokens import Tokens
 from actors.work import Work, WorkLost
-from jobs.gmail.errors import GrantRevoked, HistoryExpired, TokenRejected
+from jobs.gmail.errors import GmailRefused, GrantRevoked, HistoryExpired, NotFound, TokenRejected
 from storage import leases
 from storage.blobs import LocalBlobs
 from storage.catalog import AlreadyStored, Catalog
 from storage.control import Control
 from storage.errors import BackupError
 from storage.leases import LeaseLost
-from storage.records import User
+from storage.records import FailedItem, User
 from storage.sweep import sweep
 
 _LOG = logging.getLogger(__name__)
@@ -97,10 +105,11 @@ class ShardOwner:
         lease = await asyncio.to_thread(leases.acquire, engine, self._shard_id, owner, self._config.cluster, ttl_s)
         shard = Shard(lease, self._config.shard, self._config.archive, self._quota)
         swept = await self._sweep(shard)
-        failed = await asyncio.to_thread(self._catalog.failed, self._shard_id)
+        failed: dict[int, list[FailedItem]] = {}
+        for item in await asyncio.to_thread(self._catalog.failed, self._shard_id):
+            failed.setdefault(item.user_id, []).append(item)
         for record in await asyncio.to_thread(self._catalog.mailboxes, self._shard_id):
-            own = [item for item in failed if item.user_id == record.user_id]
-            shard.open(record, own, self._clock())
+            shard.open(record, failed.get(record.user_id, ()), self._clock())
         self._shard = shard
         for loop in (self._run(shard), self._keep_lease(shard), self._keep_swept(shard)):
             self._spawn(loop)
@@ -216,6 +225,8 @@ class ShardOwner:
         assert mailbox is not None
         token = None
         try:
+            if isinstance(call, Compare):
+                return await asyncio.to_thread(self._compare, call)
             token = await self._tokens.get(call.user_id, mailbox.email)
             if isinstance(call, Fetch):
                 return fetched(*await self._work.fetch(token, call.user_id, call.message_ids))
@@ -223,11 +234,12 @@ class ShardOwner:
                 profile, labels = await self._work.pin(token)
                 rows = [(label.id, label.name, label.type) for label in labels]
                 await asyncio.to_thread(self._catalog.save_labels, call.user_id, rows)
-                return Pinned(profile.history_id, profile.messages_total)
+                return Pinned(profile.history_id, profile.messages_total, tuple(label.id for label in labels))
             if isinstance(call, ListPage):
-                page = await self._work.list_page(token, call.page_token)
-                unknown = await asyncio.to_thread(self._catalog.unknown, call.user_id, page.ids)
-                return Listed(tuple(unknown), page.next_page_token)
+                return await self._list_page(token, call)
+            if isinstance(call, Watch):
+                watching = await self._work.watch(token, self._config.shard.poll.topic)
+                return Watched(watching.expires_at.timestamp())
             changes = await self._work.history(token, call.start, call.page_token)
             return await asyncio.to_thread(
                 changed, call.user_id, changes, lambda ids: self._catalog.unknown(call.user_id, ids)
@@ -239,7 +251,31 @@ class ShardOwner:
         except BackupError as exc:
             if isinstance(exc, TokenRejected) and token is not None:
                 self._tokens.reject(call.user_id, token)
-            return CallFailed(str(exc), self._quota.cost(call), retry_after_s=getattr(exc, "retry_after_s", None))
+            return CallFailed(
+                str(exc),
+                self._quota.cost(call),
+                page_refused=isinstance(call, ListPage | ReadHistory)
+                and call.page_token is not None
+                and _unknown_to_gmail(exc),
+                retry_after_s=getattr(exc, "retry_after_s", None),
+            )
+
+    async def _list_page(self, token: SecretStr, call: ListPage) -> Listed:
+        try:
+            page = await self._work.list_page(token, call.page_token, call.label_id)
+        except (GmailRefused, NotFound) as exc:
+            # A label that was deleted after the pin is on no message any more.
+            if call.label_id is None or call.page_token is not None or not _unknown_to_gmail(exc):
+                raise
+            return Listed((), None)
+        if call.label_id is not None:
+            return Listed((), page.next_page_token, tuple(page.ids))
+        unknown = await asyncio.to_thread(self._catalog.unknown, call.user_id, page.ids)
+        return Listed(tuple(unknown), page.next_page_token, tuple(page.ids))
+
+    def _compare(self, call: Compare) -> Compared:
+        stored = self._catalog.stored_labels(call.user_id, call.pinned)
+        return Compared(tuple(differences(call.user_id, call.pinned, call.relisted, stored)))
 
     async def _write(self, shard: Shard, write: Write) -> None:
         references = [held.reference for held in write.batches]
@@ -307,6 +343,11 @@ class ShardOwner:
         for task in list(self._tasks):
             if task is not asyncio.current_task():
                 task.cancel()
+
+
+def _unknown_to_gmail(error: BackupError) -> bool:
+    """Whether Gmail says that the label or the page token which the call names does not exist (any more)."""
+    return isinstance(error, NotFound) or (isinstance(error, GmailRefused) and error.status == 400)
 
 
 class OwnerFailed(BackupError):

@@ -1,6 +1,8 @@
 """What a mailbox says of itself, to the next commit and to people who look. Values; actors/mailbox.py makes them."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from storage.records import FailedItem, LabelChange, MailboxUpdate
 
@@ -12,6 +14,22 @@ class HistoryPage:
     outstanding: frozenset[int]
     changes: tuple[LabelChange, ...]
     upto: int | None
+
+
+def pages_of(changes: Sequence[LabelChange], most: int) -> Iterator[HistoryPage]:
+    """Changes that wait for nothing, in pages of about `most`.
+
+    The fold passes over changes that are not newer than the message, and these are of one history id: all changes of
+    a message are in one page, so that none of them makes another one look old.
+    """
+    page: list[LabelChange] = []
+    for _, of_message in groupby(changes, key=lambda change: change.message_id):
+        if len(page) >= most:
+            yield HistoryPage(frozenset(), tuple(page), None)
+            page = []
+        page += of_message
+    if page:
+        yield HistoryPage(frozenset(), tuple(page), None)
 
 
 @dataclass(frozen=True, slots=True)

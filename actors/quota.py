@@ -5,7 +5,7 @@ A call is let out when its user's bucket and the shard's lease both have its uni
 
 import math
 
-from actors.decisions import Call, Fetch, ListPage, ReadHistory
+from actors.decisions import Call, Compare, Fetch, ListPage, ReadHistory, Watch
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.quota_costs import PROFILES, cost
 from jobs.quota import Bucket
@@ -31,13 +31,17 @@ class ShardQuota:
         self._wanted = 0.0  # project units that calls were refused for
 
     def cost(self, call: Call) -> int:
-        """Units of a call; a Pin reads the profile and the labels."""
+        """Units of a call; a Pin reads the profile and the labels, and a Compare asks Gmail for nothing."""
         if isinstance(call, Fetch):
             return self._cost("messages.get", len(call.message_ids))
         if isinstance(call, ListPage):
             return self._cost("messages.list", 1)
         if isinstance(call, ReadHistory):
             return self._cost("history.list", 1)
+        if isinstance(call, Watch):
+            return self._cost("watch", 1)
+        if isinstance(call, Compare):
+            return 0
         return self._cost("getProfile", 1) + self._cost("labels.list", 1)
 
     def fetchable(self, user_id: int, count: int, now: float) -> int:

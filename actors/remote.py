@@ -7,6 +7,7 @@ is in Postgres before it is in an actor. Methods are safe to repeat; Ray retries
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ from actors.quota import QuotaBroker
 from actors.tokens import Tokens
 from actors.work import WorkLost
 from jobs import tasks
-from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile
+from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watching
 from jobs.intake import FetchReceipt
 from storage.blobs import open_blobs
 from storage.catalog import Catalog
@@ -35,6 +36,9 @@ from storage.records import SegmentManifest, User
 NAMESPACE = "gbm"
 
 _LOG = logging.getLogger(__name__)
+
+#: CPU seconds of this process's tasks by stage, and how many there were of each (`tasks:STAGE`); `gbm bench` asks.
+_SPENT: Counter[str] = Counter()
 
 
 class ShardUnavailable(BackupError):
@@ -58,8 +62,12 @@ class RayWork:
         answer: tuple[Profile, list[Label]] = await _answer(tasks.pin.remote(self._gmail, token))
         return answer
 
-    async def list_page(self, token: SecretStr, page_token: str | None) -> MessagePage:
-        answer: MessagePage = await _answer(tasks.list_page.remote(self._gmail, token, page_token))
+    async def list_page(self, token: SecretStr, page_token: str | None, label_id: str | None) -> MessagePage:
+        answer: MessagePage = await _answer(tasks.list_page.remote(self._gmail, token, page_token, label_id))
+        return answer
+
+    async def watch(self, token: SecretStr, topic: str) -> Watching:
+        answer: Watching = await _answer(tasks.watch.remote(self._gmail, token, topic))
         return answer
 
     async def history(self, token: SecretStr, start: int, page_token: str | None) -> HistoryPage:
@@ -132,6 +140,10 @@ class _ShardHost:
 
     async def status(self, user_id: int) -> dict[str, Any] | None:
         return (await self._live())[0].status(user_id)
+
+    async def spent(self) -> dict[str, float]:
+        """CPU seconds of this shard's tasks by stage, and `tasks:STAGE`, how many told of it."""
+        return dict(_SPENT)
 
     async def close(self) -> None:
         """Give the lease up; the process is about to end."""
@@ -206,6 +218,11 @@ class ShardClient:
         swept: list[str] = await self._call(shard_id, "ping")
         return swept
 
+    async def spent(self, shard_id: int) -> dict[str, float]:
+        """CPU seconds of the shard's tasks by stage, and `tasks:STAGE`, how many told of it."""
+        spent: dict[str, float] = await self._call(shard_id, "spent")
+        return spent
+
     async def close(self, shard_id: int) -> None:
         """Have the owner give its lease up."""
         await self._call(shard_id, "close")
@@ -230,6 +247,10 @@ async def _answer(reference: object) -> Any:
     except RayError as exc:
         lost = not isinstance(exc, ray.exceptions.RayTaskError)
         raise WorkLost(f"{type(exc).__name__}: {str(exc).strip().splitlines()[-1][:200]}", lost) from exc
+    if isinstance(answer, tasks.Timed):
+        _SPENT.update(answer.cpu_s)
+        _SPENT.update(f"tasks:{name}" for name in answer.cpu_s)
+        answer = answer.answer
     if isinstance(answer, BackupError):
         raise answer
     return answer

@@ -5,10 +5,9 @@ became of each. Mailboxes take turns, one call each, within their quota and the 
 fills the same segments. Commits go one at a time, so a cursor never passes what an earlier commit still has to store.
 """
 
-import heapq
-from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from random import Random
 
 from actors.config import ShardConfig
 from actors.decisions import (
@@ -16,6 +15,7 @@ from actors.decisions import (
     CallFailed,
     Changed,
     CommitNow,
+    Compared,
     Decision,
     Fetch,
     Fetched,
@@ -24,22 +24,25 @@ from actors.decisions import (
     Mode,
     Outcome,
     Pinned,
+    Watch,
+    Watched,
     Write,
     Written,
 )
 from actors.mailbox import Mailbox
 from actors.plans import MailboxPlan
+from actors.polling import Polls, Schedule
 from actors.quota import ShardQuota
+from actors.segmenting import REPEAT_S, Segmenting
+from actors.turns import Turns
 from storage.config import ArchiveConfig
 from storage.leases import Lease
 from storage.records import Commit, FailedItem, MailboxRecord, Phase
 
-#: Seconds before a commit or a write that failed is repeated.
-_REPEAT_S = 1.0
 #: Seconds between calls for a mailbox whose calls fail one after another; the pause doubles up to here.
 _LONGEST_PAUSE_S = 60.0
-#: Times that a segment is written before its mail is fetched anew.
-_WRITE_ATTEMPTS = 3
+#: Seconds before Gmail is asked again to push a mailbox's changes when it would not.
+_WATCH_AGAIN_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +57,22 @@ class Shard:
     """Decides for all mailboxes of one shard."""
 
     def __init__(self, lease: Lease, config: ShardConfig, archive: ArchiveConfig, quota: ShardQuota) -> None:
-        self.lease, self._config, self._archive, self._quota = lease, config, archive, quota
+        self.lease, self._config, self._quota = lease, config, quota
         self._mailboxes: dict[int, Mailbox] = {}
-        self._turns: deque[int] = deque()  # active mailboxes, the next one first
         self._active: set[int] = set()
-        self._touched: set[int] = set()  # mailboxes that may have news for a commit
-        self._retries: list[tuple[float, int]] = []  # heap of (when, user): filed messages are due
+        self._rounds: set[int] = set()  # mailboxes whose round is under way
+        self._changed: dict[int, None] = {}  # mailboxes that something was told of, in order
+        self._touched: dict[int, None] = {}  # mailboxes that may have news for a commit
+        self._turns = Turns()
+        self._retries = Schedule()  # when a mailbox's filed messages are due
+        self._polls = Polls(config.poll, lease.shard_id)
+        self._watches = Schedule()  # when Gmail's pushes are to be renewed
+        self._random = Random(lease.shard_id)  # noqa: S311 - spreads load, keeps no secret
         self._fetches: dict[int, int] = {}  # user -> fetches out
+        self._fetches_out = 0
+        self._calls = 0  # other calls out
         self._troubles: dict[int, int] = {}  # user -> calls that failed in a row
-        self._calls = 0  # pin, list and history calls out
-        self._flying_bytes = 0  # assumed size of what is being fetched
-        self._buffer: list[Held] = []
-        self._buffer_bytes = self._buffer_messages = 0
-        self._writes = 0  # segments being written
-        self._again: deque[tuple[float, Write]] = deque()  # failed writes
-        self._written: deque[Written] = deque()
-        self._writing_bytes = 0  # from the buffer's flush to the commit
+        self._segmenting = Segmenting(config, archive)
         self._pending: _Pending | None = None
         self._commit_due: float | None = None  # the pending commit waits for its next try
         self.committed_messages = 0
@@ -77,12 +80,15 @@ class Shard:
     # ---- mailboxes
 
     def open(self, record: MailboxRecord, failed: Iterable[FailedItem], now: float) -> Mailbox:
-        """Take a mailbox on; a full sync that a crash cut short goes on. One that is open is in order again."""
+        """Take a mailbox on; a listing that a crash cut short goes on. One that is open is in order again."""
         mailbox = self._mailboxes.get(record.user_id)
         if mailbox is None:
             mailbox = self._mailboxes[record.user_id] = Mailbox(record, failed, self._config.retry)
-            if record.phase is Phase.FULL:
+            if record.phase in (Phase.FULL, Phase.RECONCILE):
                 self.request(record.user_id, Mode.FULL, now)
+            elif mailbox.pollable:
+                self._polls.open(record.user_id, now)
+                self._watch_at(record.user_id, now + self._random.uniform(0, self._config.poll.longest_s))
         else:
             mailbox.renewed()
         self._schedule_retry(mailbox)
@@ -96,6 +102,8 @@ class Shard:
     def stop(self, user_id: int) -> None:
         """Ask Gmail for nothing more for a mailbox until the next request."""
         self._mailboxes[user_id].stop()
+        self._polls.close(user_id)
+        self._watches.clear(user_id)
         self._touch(user_id)
 
     def mailbox(self, user_id: int) -> Mailbox | None:
@@ -106,43 +114,45 @@ class Shard:
 
     def decide(self, now: float) -> list[Decision]:
         """Everything that should start now. Each is carried out exactly once and told back exactly once."""
-        decisions: list[Decision] = []
-        while self._retries and self._retries[0][0] <= now:
-            user_id = heapq.heappop(self._retries)[1]
+        for user_id in self._retries.take(now):
             if self._mailboxes[user_id].is_due(now):
                 self.request(user_id, Mode.INCREMENTAL, now)
+        for user_id in self._polls.take(now):
+            if self._mailboxes[user_id].pollable and self._mailboxes[user_id].idle:
+                self.request(user_id, Mode.INCREMENTAL, now)
+        for user_id in self._watches.take(now):
+            self._mailboxes[user_id].watch()
+            self._touch(user_id)
+        decisions: list[Decision] = []
         self._decide_commit(decisions, now)
-        self._decide_writes(decisions, now)
+        self._look(now)
         self._decide_calls(decisions, now)
+        self._decide_fetches(decisions, now)
+        nothing_follows = not (self._fetches_out or self._calls) and self._turns.idle
+        decisions += self._segmenting.due(now, nothing_follows)
         return decisions
 
     def wake_at(self, now: float) -> float | None:
         """When `decide` should be asked again although nothing was told; None: not before something is."""
-        times = [when for when, _ in self._again]
-        if self._retries:
-            times.append(self._retries[0][0])
-        if self._commit_due is not None:
-            times.append(self._commit_due)
-        if self._buffer:
-            times.append(self._buffer[0].fetched_at + self._archive.segment_age_s)
-        for user_id in self._active:
-            mailbox = self._mailboxes[user_id]
-            if (waits := mailbox.wake_at()) is not None:
-                times.append(waits)
-            call = mailbox.next_call(self._config.listed_ahead)
-            if call is not None or mailbox.fetchable(now):
-                times.append(self._quota.ready_at(user_id, call, now))
-        return min((max(when, now) for when in times if when > now), default=None)
+        times = (
+            self._retries.next_at(),
+            self._polls.next_at(),
+            self._watches.next_at(),
+            self._turns.next_at(),
+            self._segmenting.next_at(),
+            self._commit_due,
+        )
+        return min((max(when, now) for when in times if when is not None and when > now), default=None)
 
     @property
     def quiet(self) -> bool:
         """Nothing is under way or owed."""
-        return not (self._active or self._buffer or self.storing)
+        return not (self._active or self._touched or self._segmenting.holding or self.storing)
 
     @property
     def storing(self) -> bool:
         """A segment is being written, or its commit is not in Postgres yet."""
-        return bool(self._writes or self._again or self._written or self._pending)
+        return self._segmenting.storing or self._pending is not None
 
     def _decide_commit(self, decisions: list[Decision], now: float) -> None:
         if self._pending is not None:
@@ -150,12 +160,12 @@ class Shard:
                 self._commit_due = None
                 decisions.append(self._pending.decision)
             return
-        written = self._written.popleft() if self._written else None
+        written = self._segmenting.next_written()
         landed: dict[int, set[int]] = {}
         for held in written.write.batches if written else ():
             landed.setdefault(held.user_id, set()).update(held.message_ids)
         plans = []
-        for user_id in self._touched | landed.keys():
+        for user_id in self._touched | dict.fromkeys(landed):
             mailbox = self._mailboxes[user_id]
             plan = mailbox.plan(landed.get(user_id, ()))
             if user_id in landed or mailbox.says_news(plan):
@@ -176,85 +186,82 @@ class Shard:
         self._pending = _Pending(CommitNow(commit, written), tuple(plans))
         decisions.append(self._pending.decision)
 
-    def _decide_writes(self, decisions: list[Decision], now: float) -> None:
-        while self._again and self._again[0][0] <= now and self._writes < self._config.writes:
-            decisions.append(self._again.popleft()[1])
-            self._writes += 1
-        while self._buffer and self._writes < self._config.writes and self._worth_writing(now):
-            decisions.append(Write(tuple(self._cut())))
-            self._writes += 1
-
-    def _worth_writing(self, now: float) -> bool:
-        if self._buffer_bytes >= self._archive.segment_bytes:
-            return True
-        if self._buffer_messages >= self._archive.segment_messages:
-            return True
-        if now >= self._buffer[0].fetched_at + self._archive.segment_age_s:  # as `wake_at` reckons it
-            return True
-        return not self._fetches and all(self._mailboxes[user_id].drained for user_id in self._active)
-
-    def _cut(self) -> list[Held]:
-        """The oldest of the buffer, one segment's worth."""
-        size = count = taken = 0
-        for held in self._buffer:
-            taken += 1
-            size += held.size_bytes
-            count += len(held.message_ids)
-            if size >= self._archive.segment_bytes or count >= self._archive.segment_messages:
-                break
-        batches, self._buffer = self._buffer[:taken], self._buffer[taken:]
-        self._buffer_bytes -= size
-        self._buffer_messages -= count
-        self._writing_bytes += size
-        return batches
-
-    def _decide_calls(self, decisions: list[Decision], now: float) -> None:
-        idle = 0
-        while self._turns and idle < len(self._turns):
-            user_id = self._turns[0]
+    def _look(self, now: float) -> None:
+        """Give the mailboxes that something was told of their place in the lines, or let them rest."""
+        changed, self._changed = self._changed, {}
+        for user_id in changed:
             mailbox = self._mailboxes[user_id]
             if mailbox.begin_again(now):
-                self._touch(user_id)
-            if not mailbox.active and user_id not in self._touched:
-                self._turns.popleft()
-                self._active.discard(user_id)
-                continue
-            call = self._call_of(mailbox, now)
-            self._turns.rotate(-1)
-            if call is None:
-                idle += 1
+                self._touched[user_id] = None
+            if mailbox.active:
+                self._turns.add(user_id)
             else:
-                idle = 0
-                decisions.append(call)
+                self._active.discard(user_id)
+            if not mailbox.idle:
+                self._rounds.add(user_id)
+            elif user_id in self._rounds:
+                self._rounds.discard(user_id)
+                self._round_ended(mailbox, now)
 
-    def _call_of(self, mailbox: Mailbox, now: float) -> Call | None:
-        user_id = mailbox.user_id
-        call = mailbox.next_call(self._config.listed_ahead) if self._calls < self._config.calls else None
-        if call is not None:
-            if not self._quota.take(user_id, call, now):
-                return None
-            mailbox.called(call)
-            self._calls += 1
-            return call
-        out = self._fetches.get(user_id, 0)
-        if out >= self._config.fetches_per_mailbox or sum(self._fetches.values()) >= self._config.fetches:
-            return None
-        count = min(mailbox.fetchable(now), self._config.fetch_size, self._room())
-        count = self._quota.fetchable(user_id, count, now)
-        if count == 0:
-            return None
+    def _round_ended(self, mailbox: Mailbox, now: float) -> None:
+        if mailbox.pollable:
+            self._polls.looked(mailbox.user_id, mailbox.found_news, now)
+            if self._watches.at(mailbox.user_id) is None:
+                self._watch_at(mailbox.user_id, now)
+
+    def _decide_calls(self, decisions: list[Decision], now: float) -> None:
+        line = self._turns.callers
+        self._turns.wake(now)
+        while self._calls < self._config.calls and (user_id := line.next()) is not None:
+            mailbox = self._mailboxes[user_id]
+            call = mailbox.next_call(self._config.listed_ahead)
+            if call is None:
+                continue
+            if self._quota.take(user_id, call, now):
+                mailbox.called(call)
+                self._calls += 1
+                decisions.append(call)
+            elif not self._wait_for_quota(user_id, call, now):
+                line.add_first(user_id)
+                return
+
+    def _decide_fetches(self, decisions: list[Decision], now: float) -> None:
+        line = self._turns.fetchers
+        while self._fetches_out < self._config.fetches and (user_id := line.next()) is not None:
+            mailbox, out = self._mailboxes[user_id], self._fetches.get(user_id, 0)
+            wanted = mailbox.fetchable(now)
+            if (waits := mailbox.wake_at()) is not None:
+                self._turns.wait(user_id, waits, for_quota=False)
+            if out >= self._config.fetches_per_mailbox or not wanted:
+                continue
+            room = self._segmenting.room()
+            if not room:
+                line.add_first(user_id)
+                return
+            count = self._quota.fetchable(user_id, min(wanted, self._config.fetch_size, room), now)
+            if count:
+                decisions.append(self._fetch(mailbox, count, now))
+                line.add(user_id)
+            elif not self._wait_for_quota(user_id, None, now):
+                line.add_first(user_id)
+                return
+
+    def _fetch(self, mailbox: Mailbox, count: int, now: float) -> Fetch:
         fetch = mailbox.take(count)
-        taken = self._quota.take(user_id, fetch, now)
+        taken = self._quota.take(mailbox.user_id, fetch, now)
         assert taken, "fetchable promised it"
-        self._fetches[user_id] = out + 1
-        self._flying_bytes += count * self._config.typical_message_bytes
+        self._fetches[mailbox.user_id] = self._fetches.get(mailbox.user_id, 0) + 1
+        self._fetches_out += 1
+        self._segmenting.fetching(count)
         return fetch
 
-    def _room(self) -> int:
-        """Messages that the buffer has room for; one when nothing is under way, however small the buffer."""
-        used = self._flying_bytes + self._writing_bytes + self._buffer_bytes
-        room = (self._config.buffer_bytes - used) // self._config.typical_message_bytes
-        return max(room, 0 if used else 1)
+    def _wait_for_quota(self, user_id: int, call: Call | None, now: float) -> bool:
+        """Have a mailbox wait for its own bucket; False when it is the project's units that lack, for everybody."""
+        ready_at = self._quota.ready_at(user_id, call, now)
+        if ready_at <= now:
+            return False
+        self._turns.wait(user_id, ready_at, for_quota=True)
+        return True
 
     # ---- told: Gmail
 
@@ -273,22 +280,28 @@ class Shard:
         self._troubles.pop(call.user_id, None)
         if isinstance(outcome, Fetched) and isinstance(call, Fetch):
             self._fetched(mailbox, call, outcome, now)
-        else:
-            mailbox.spent(self._quota.cost(call))
-            if not counts:
-                return
-            if isinstance(outcome, Pinned):
-                mailbox.pinned(outcome.history_id, outcome.estimate)
-            elif isinstance(outcome, Listed):
-                mailbox.listed(outcome.unknown, outcome.next_page_token)
-            elif isinstance(outcome, Changed):
-                mailbox.changed(outcome)
+            return
+        mailbox.spent(self._quota.cost(call))
+        if not counts:
+            return
+        if isinstance(outcome, Pinned):
+            mailbox.pinned(outcome.history_id, outcome.estimate, outcome.label_ids)
+        elif isinstance(outcome, Listed):
+            mailbox.listed(outcome.unknown, outcome.next_page_token, outcome.listed)
+        elif isinstance(outcome, Changed):
+            mailbox.changed(outcome)
+        elif isinstance(outcome, Compared):
+            mailbox.compared(outcome.changes)
+        elif isinstance(outcome, Watched):
+            mailbox.watched()
+            self._watch_at(call.user_id, min(now + self._config.poll.watch_every_s, outcome.expires_at))
 
     def _fetch_ended(self, call: Fetch) -> None:
         out = self._fetches.pop(call.user_id) - 1
         if out:
             self._fetches[call.user_id] = out
-        self._flying_bytes -= len(call.message_ids) * self._config.typical_message_bytes
+        self._fetches_out -= 1
+        self._segmenting.fetch_ended(len(call.message_ids))
 
     def _fetched(self, mailbox: Mailbox, call: Fetch, outcome: Fetched, now: float) -> None:
         mailbox.spent(outcome.units)
@@ -299,10 +312,7 @@ class Shard:
         for failure in outcome.failures:
             mailbox.failed(failure, now)
         if outcome.landed:
-            held = Held(call.user_id, outcome.landed, outcome.size_bytes, now, outcome.reference)
-            self._buffer.append(held)
-            self._buffer_bytes += held.size_bytes
-            self._buffer_messages += len(held.message_ids)
+            self._segmenting.hold(Held(call.user_id, outcome.landed, outcome.size_bytes, now, outcome.reference))
         told = {*outcome.landed, *outcome.gone, *(failure.message_id for failure in outcome.failures)}
         mailbox.returned([key for key in call.message_ids if key not in told], now)
 
@@ -311,36 +321,38 @@ class Shard:
         self._quota.settle(call, outcome.units)
         before = self._troubles.get(call.user_id, 0)
         self._troubles[call.user_id] = before + 1
-        pause = max(outcome.retry_after_s or 0.0, min(_REPEAT_S * 2.0 ** min(before, 10), _LONGEST_PAUSE_S))
+        pause = max(outcome.retry_after_s or 0.0, min(REPEAT_S * 2.0 ** min(before, 10), _LONGEST_PAUSE_S))
         if outcome.revoked:
-            mailbox.revoked(outcome.error)
+            if counts and not (isinstance(call, Fetch) and call.grant != mailbox.grant):
+                mailbox.revoked(outcome.error)
         else:
             self._quota.pause(call.user_id, "user", pause, now)
         if isinstance(call, Fetch):
             mailbox.returned(call.message_ids, now + pause)
-        if outcome.history_expired:
-            if counts:
-                mailbox.history_expired()
-        elif counts:
+        if not counts or outcome.revoked:
+            return
+        if isinstance(call, Watch):
+            mailbox.watched()  # pushes are a convenience: their refusal holds nothing up
+            self._watch_at(call.user_id, now + _WATCH_AGAIN_S)
+        elif outcome.history_expired:
+            mailbox.history_expired()
+        elif outcome.page_refused:
+            mailbox.page_refused(outcome.error)
+        else:
             mailbox.call_failed(outcome.error)
 
     # ---- told: segments
 
     def written(self, outcome: Written) -> None:
         """A segment's files are on disk."""
-        self._writes -= 1
-        self._written.append(outcome)
+        self._segmenting.written(outcome)
 
     def write_failed(self, write: Write, lost: bool, now: float) -> None:
         """A segment could not be written. `lost`: the mail itself is gone from memory."""
-        self._writes -= 1
-        if not lost and write.attempt < _WRITE_ATTEMPTS:
-            self._again.append((now + _REPEAT_S, replace(write, attempt=write.attempt + 1)))
-            return
-        for held in write.batches:
-            self._writing_bytes -= held.size_bytes
-            self._mailboxes[held.user_id].returned(held.message_ids, now + _REPEAT_S)
-            self._touch(held.user_id)
+        if self._segmenting.write_failed(write, lost, now):
+            for held in write.batches:
+                self._mailboxes[held.user_id].returned(held.message_ids, now + REPEAT_S)
+                self._touch(held.user_id)
 
     def committed(self) -> None:
         """The pending commit is in Postgres."""
@@ -353,7 +365,7 @@ class Shard:
             self._schedule_retry(mailbox)
         if pending.decision.written is not None:
             write = pending.decision.written.write
-            self._writing_bytes -= sum(held.size_bytes for held in write.batches)
+            self._segmenting.forget(write)
             self.committed_messages += sum(len(held.message_ids) for held in write.batches)
 
     def commit_failed(self, now: float, stored: frozenset[tuple[int, int]] | None = None) -> None:
@@ -364,22 +376,25 @@ class Shard:
         """
         assert self._pending is not None
         if stored is None:
-            self._commit_due = now + _REPEAT_S
+            self._commit_due = now + REPEAT_S
             return
         written = self._pending.decision.written
         assert written is not None
         for plan in self._pending.plans:  # their news waits for the next commit
             self._touch(plan.update.user_id)
         self._pending = None
-        self._again.append((now, replace(written.write, skip=written.write.skip | stored, attempt=1)))
+        self._segmenting.write_without(written.write, stored, now)
 
     def _touch(self, user_id: int) -> None:
         """The mailbox changed: it takes its turns again, and the next commit looks whether it has news."""
-        self._touched.add(user_id)
-        if user_id not in self._active:
-            self._active.add(user_id)
-            self._turns.append(user_id)
+        self._touched[user_id] = None
+        self._changed[user_id] = None
+        self._active.add(user_id)
 
     def _schedule_retry(self, mailbox: Mailbox) -> None:
         if (due := mailbox.due_at()) is not None:
-            heapq.heappush(self._retries, (due, mailbox.user_id))
+            self._retries.set(mailbox.user_id, due)
+
+    def _watch_at(self, user_id: int, when: float) -> None:
+        if self._config.poll.topic:
+            self._watches.set(user_id, when)

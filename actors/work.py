@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from jobs import intake, processing
 from jobs.gmail.client import client_of
 from jobs.gmail.config import GmailConfig
-from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile
+from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watching
 from storage.config import ArchiveConfig
 from storage.errors import BackupError
 from storage.records import SegmentManifest
@@ -38,8 +38,11 @@ class Work(Protocol):
     async def pin(self, token: SecretStr) -> tuple[Profile, list[Label]]:
         """The mailbox's profile, then its labels."""
 
-    async def list_page(self, token: SecretStr, page_token: str | None) -> MessagePage:
-        """One page of the listing, Spam and Trash included."""
+    async def list_page(self, token: SecretStr, page_token: str | None, label_id: str | None) -> MessagePage:
+        """One page of the listing (of a label's messages), Spam and Trash included."""
+
+    async def watch(self, token: SecretStr, topic: str) -> Watching:
+        """Have Gmail push the mailbox's changes to a Pub/Sub topic."""
 
     async def history(self, token: SecretStr, start: int, page_token: str | None) -> HistoryPage:
         """One page of what changed since a history id."""
@@ -68,9 +71,13 @@ class ThreadWork:
         client, secret = client_of(self._gmail), token.get_secret_value()
         return await _thread(lambda: (client.profile(secret), client.labels(secret)))
 
-    async def list_page(self, token: SecretStr, page_token: str | None) -> MessagePage:
+    async def list_page(self, token: SecretStr, page_token: str | None, label_id: str | None) -> MessagePage:
         client, secret = client_of(self._gmail), token.get_secret_value()
-        return await _thread(lambda: client.list_messages(secret, page_token))
+        return await _thread(lambda: client.list_messages(secret, page_token, [label_id] if label_id else ()))
+
+    async def watch(self, token: SecretStr, topic: str) -> Watching:
+        client, secret = client_of(self._gmail), token.get_secret_value()
+        return await _thread(lambda: client.watch(secret, topic))
 
     async def history(self, token: SecretStr, start: int, page_token: str | None) -> HistoryPage:
         client, secret = client_of(self._gmail), token.get_secret_value()

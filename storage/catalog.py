@@ -5,6 +5,7 @@ items and appends the domain events, all or nothing, under the shard lease's epo
 Called by the owner of the shard (actors/); readers use storage/reader.py.
 """
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from storage.databases import transaction
 from storage.errors import BackupError
 from storage.labels import LabelState, fold
 from storage.queries import query
-from storage.records import Commit, FailedItem, LabelChange, MailboxRecord, Phase, SegmentManifest
+from storage.records import Commit, FailedItem, LabelChange, MailboxRecord, Phase, SegmentManifest, StoredLabels
 from storage.schemas import INDEX
 
 _COPY = (
@@ -32,6 +33,7 @@ _COPY_TYPES = (
 )
 _UNIT_SEPARATOR = "\x1f"
 _UNIQUE_VIOLATION = "23505"
+_STREAM_ROWS = 10_000
 
 
 class AlreadyStored(BackupError):
@@ -56,13 +58,13 @@ class Catalog:
         with transaction(self.engine) as connection:
             values = {"user_id": user_id, "shard_id": shard_id, "email": email}
             connection.execute(query("mailbox_open"), values)
-            return _mailbox(connection.execute(query("mailbox"), {"user_id": user_id}).one()._asdict())
+            return MailboxRecord.of(connection.execute(query("mailbox"), {"user_id": user_id}).one()._asdict())
 
     def mailboxes(self, shard_id: int) -> list[MailboxRecord]:
         """Every mailbox of a shard, by user id."""
         with transaction(self.engine) as connection:
             rows = connection.execute(query("mailboxes_of_shard"), {"shard_id": shard_id})
-            return [_mailbox(row._asdict()) for row in rows]
+            return [MailboxRecord.of(row._asdict()) for row in rows]
 
     def failed(self, shard_id: int) -> list[FailedItem]:
         """Every failed item of a shard's mailboxes."""
@@ -76,6 +78,20 @@ class Catalog:
             values = {"user_id": user_id, "message_ids": list(message_ids)}
             known = set(connection.execute(query("messages_known"), values).scalars())
         return [message_id for message_id in message_ids if message_id not in known]
+
+    def stored_labels(self, user_id: int, before: int) -> StoredLabels:
+        """The labels of the mailbox's messages that were last seen before a history id, read in a stream."""
+        message_ids, deleted = array("q"), []
+        rows: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
+        with transaction(self.engine) as connection:
+            connection = connection.execution_options(yield_per=_STREAM_ROWS)
+            values = {"user_id": user_id, "before": before}
+            for row, (message_id, is_deleted, labels) in enumerate(connection.execute(query("stored_labels"), values)):
+                message_ids.append(message_id)
+                deleted.append(is_deleted)
+                for label_id in labels:
+                    rows[label_id].append(row)
+        return StoredLabels(message_ids, deleted, dict(rows))
 
     def segment_names(self, shard_id: int) -> set[str]:
         """The names of all committed segments of a shard."""
@@ -136,10 +152,6 @@ class Catalog:
             for user_id, message_ids in wanted.items()
             for message_id in set(message_ids) - set(self.unknown(user_id, message_ids))
         )
-
-
-def _mailbox(row: dict[str, object]) -> MailboxRecord:
-    return MailboxRecord(**{**row, "phase": Phase(str(row["phase"]))})  # type: ignore[arg-type]
 
 
 def _record_segment(connection: Connection, segment: SegmentManifest) -> int | None:
@@ -245,6 +257,7 @@ def _update_mailboxes(connection: Connection, plan: Commit) -> None:
             "units": update.units,
             "error": update.error,
             "synced": update.synced,
+            "resume": update.resume.value if update.resume else None,
             "messages": counted[update.user_id].messages if update.user_id in counted else 0,
             "size_bytes": counted[update.user_id].size_bytes if update.user_id in counted else 0,
         }
@@ -283,7 +296,7 @@ def _append_events(connection: Connection, plan: Commit) -> None:
             for user in plan.segment.users
         ]
     for update in plan.mailboxes:
-        if update.synced:
+        if update.synced and not update.quiet:
             events.append((update.user_id, "mailbox.synced", {"cursor": str(update.cursor), "at": now}))
         if update.phase is Phase.REVOKED:
             events.append((update.user_id, "mailbox.revoked", {"error": update.error}))

@@ -20,7 +20,7 @@ from storage.identifier import to_hex
 from storage.matching import EARLIEST, LATEST, Plan
 from storage.queries import query, sql
 from storage.raw import Location, unpack
-from storage.records import MailboxRecord, Phase
+from storage.records import MailboxRecord
 from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
 
 _TOP = Position(LATEST, (1 << 63) - 1)
@@ -130,7 +130,7 @@ class MailboxReader:
         """The mailbox's sync state as last committed; None before its shard has opened it."""
         with transaction(self._engine) as connection:
             row = connection.execute(query("mailbox"), {"user_id": self._user_id}).first()
-        return MailboxRecord(**{**row._asdict(), "phase": Phase(row.phase)}) if row else None
+        return MailboxRecord.of(row._asdict()) if row else None
 
     def top_senders(self, limit: int) -> list[dict[str, Any]]:
         """{sender, messages, size_bytes}, most messages first."""

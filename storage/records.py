@@ -3,9 +3,12 @@
 Ids are Gmail's 64-bit numbers as Python ints (`identifier.py` spells them); times are aware and UTC.
 """
 
+from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 #: The label of the label events that tell a deletion: no id of Gmail's has a backslash.
 DELETED = "\\Deleted"
@@ -16,9 +19,10 @@ class Phase(StrEnum):
 
     NEW = "new"  # nothing was asked for yet
     FULL = "full"  # a full sync is under way: pinned, listing, fetching
+    RECONCILE = "reconcile"  # Gmail forgot the history behind the cursor: ids and labels are listed anew
     CURRENT = "current"  # complete up to its cursor
     REVOKED = "revoked"  # Google refuses the grant until the owner renews it
-    STOPPED = "stopped"  # told to stop during a full sync; the next request goes on
+    STOPPED = "stopped"  # told to stop; the next request goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class MailboxRecord:
 
     cursor: history id up to which everything is stored or filed as failed; None before the first full sync ends.
     pinned: history id read before the listing of a full sync that is under way.
+    resume: of a mailbox that is stopped or revoked, the phase that goes on once it is not.
     """
 
     user_id: int
@@ -49,6 +54,13 @@ class MailboxRecord:
     units: int = 0
     error: str | None = None
     synced_at: datetime | None = None
+    resume: Phase | None = None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "MailboxRecord":
+        """The record of a row of `mailboxes`, by column."""
+        resume = Phase(row["resume"]) if row["resume"] else None
+        return cls(**{**row, "phase": Phase(row["phase"]), "resume": resume})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,7 @@ class MailboxUpdate:
     """What one commit writes into a mailbox's row; its counts of messages and bytes grow by what the segment holds.
 
     units: quota units ever spent, so that a commit that is repeated counts none twice.
+    synced: a round ended; quiet: it found nothing, so that nobody need hear of it.
     """
 
     user_id: int
@@ -66,6 +79,20 @@ class MailboxUpdate:
     units: int = 0
     error: str | None = None
     synced: bool = False
+    quiet: bool = False
+    resume: Phase | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLabels:
+    """The labels of a mailbox's stored messages, by column. 8 bytes an id and a label of a message.
+
+    rows: label -> positions in `message_ids` of those that carry it.
+    """
+
+    message_ids: "array[int]"
+    deleted: list[bool]
+    rows: "dict[str, array[int]]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ on disk) build every request; `transport.py` sends them. No I/O here, no tokens.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -89,6 +89,11 @@ class GmailApi:
                 fields=_HISTORY_FIELDS,
             )
         )
+
+    def watch(self, topic: str) -> Call:
+        """Pushes of every change, whatever its labels."""
+        call = _call(self._users.watch(userId="me", body={"topicName": topic}))
+        return replace(call, headers={"Content-Type": "application/json"})
 
     def get(self, hex_id: str) -> Call:
         """One message, raw."""

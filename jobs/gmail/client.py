@@ -15,7 +15,7 @@ from jobs.gmail.api import Call, GmailApi
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.errors import HistoryExpired, NotFound
 from jobs.gmail.fetch import Fetch
-from jobs.gmail.records import FetchResult, HistoryPage, Label, MessagePage, Profile
+from jobs.gmail.records import FetchResult, HistoryPage, Label, MessagePage, Profile, Watching
 from jobs.gmail.transport import Transport
 
 R = TypeVar("R")
@@ -76,6 +76,14 @@ class GmailClient:
             return self._ask(self._api.history(start_history_id, page_token), token, documents.history_page)
         except NotFound as exc:
             raise HistoryExpired(start_history_id) from exc
+
+    def watch(self, token: str, topic: str) -> Watching:
+        """Have Gmail push the mailbox's changes to a Pub/Sub topic ("projects/P/topics/T") for the next days.
+
+        Raises:
+            GmailRefused: Gmail may not publish to the topic, or it does not exist.
+        """
+        return self._ask(self._api.watch(topic), token, documents.watching)
 
     def fetch(self, token: str, ids: Sequence[int]) -> FetchResult:
         """The messages with these ids, raw, in batches over several connections.

@@ -6,6 +6,7 @@ know and would hand back other bytes than Gmail sent.
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import orjson
@@ -22,12 +23,14 @@ from jobs.gmail.records import (
     MessagePage,
     Profile,
     RawMessage,
+    Watching,
     from_hex,
 )
 
 R = TypeVar("R")
 
 _INT64 = range(-(1 << 63), 1 << 63)
+_LATEST_MS = 100_000_000_000_000  # the year 5138
 
 
 def read(body: bytes | bytearray | memoryview, reader: Callable[[dict[str, Any]], R]) -> R:
@@ -94,6 +97,13 @@ def history_page(document: dict[str, Any]) -> HistoryPage:
         next_page_token=_text(document.get("nextPageToken", "")) or None,
         history_id=_number(document["historyId"]),
     )
+
+
+def watching(document: dict[str, Any]) -> Watching:
+    expires_ms = _number(document["expiration"])
+    if not 0 < expires_ms < _LATEST_MS:
+        raise AnswerUnreadable(f"{expires_ms} is not a moment")
+    return Watching(_number(document["historyId"]), datetime.fromtimestamp(expires_ms / 1000, UTC))
 
 
 def raw_message(document: dict[str, Any]) -> RawMessage:

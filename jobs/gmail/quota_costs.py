@@ -47,7 +47,8 @@ _LEGACY_COSTS: Mapping[str, int] = {
     "stop": 50,
 }
 
-# For projects created since 2026-05-01. The costs of writing are not published to us: assumed to have grown
+# For projects created since 2026-05-01. Those of watch and stop are not published to us either: the older ones stand.
+# The costs of writing are not published to us: assumed to have grown
 # as messages.get did (four times), because an estimate too high only slows a restore. Correct one by
 # `GmailConfig.cost_overrides`.
 _STANDARD_COSTS: Mapping[str, int] = {
@@ -60,6 +61,8 @@ _STANDARD_COSTS: Mapping[str, int] = {
     "messages.import": 100,
     "messages.insert": 100,
     "labels.create": 20,
+    "watch": 100,
+    "stop": 50,
 }
 
 PROFILES: Mapping[QuotaName, QuotaProfile] = {

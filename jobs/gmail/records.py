@@ -6,6 +6,7 @@ Postgres's signed bigint, so ids of 2^63 and above (never seen) are refused rath
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from jobs.gmail.errors import AnswerUnreadable, Throttled
 
@@ -36,6 +37,14 @@ class Label:
     id: str
     name: str
     type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """Gmail pushes what changes after `history_id`, until `expires_at` (aware, UTC)."""
+
+    history_id: int
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 -- What a commit changes in a mailbox's row; the counters of messages come from its segment.
--- :user_id, :shard_id, :phase, :cursor, :pinned, :estimate, :units, :error, :synced, :messages, :size_bytes
+-- :user_id, :shard_id, :phase, :cursor, :pinned, :estimate, :units, :error, :synced, :resume, :messages,
+-- :size_bytes
 UPDATE mailboxes
-SET phase = :phase, cursor = :cursor, pinned = :pinned, estimate = :estimate, units = greatest(units, :units),
+SET phase = :phase, resume = :resume, cursor = :cursor, pinned = :pinned, estimate = :estimate, units = greatest(units, :units),
     error = :error, messages = messages + :messages, size_bytes = size_bytes + :size_bytes,
     synced_at = CASE WHEN :synced THEN now() ELSE synced_at END
 WHERE user_id = :user_id AND shard_id = :shard_id

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from actors.config import RetryConfig
-from actors.decisions import Call, Changed, Failure, Fetch, ListPage, Mode, Pin, ReadHistory
+from actors.decisions import Call, Changed, Compare, Failure, Fetch, ListPage, Mode, Pin, ReadHistory
 from actors.mailbox import Mailbox
 from actors.plans import MailboxPlan
 from storage.records import FailedItem, LabelChange, MailboxRecord, Phase
@@ -147,11 +147,145 @@ def test_an_expired_history_leaves_no_cursor_until_all_is_listed() -> None:
     box.request(Mode.INCREMENTAL, 0)
     assert box.answered(call(box))
     box.history_expired()
-    assert box.plan(()).update.cursor is None
+    assert (box.plan(()).update.cursor, box.plan(()).update.phase) == (None, Phase.RECONCILE)
     pinned(box, 500)
     listing(box)
+    assert box.plan(()).update.cursor is None
+    due = call(box)
+    assert isinstance(due, Compare) and box.answered(due)
+    box.compared(())
 
     assert commit(box).update.cursor == 500
+
+
+def reconciling(*labels: str) -> Mailbox:
+    """A mailbox whose history expired, pinned at 500."""
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    assert box.answered(call(box))
+    box.history_expired()
+    due = call(box)
+    assert isinstance(due, Pin) and box.answered(due)
+    box.pinned(500, 5, labels)
+    return box
+
+
+def page(box: Mailbox, label_id: str | None, *ids: int, token: str | None = None) -> None:
+    due = call(box)
+    assert isinstance(due, ListPage) and due.label_id == label_id and box.answered(due)
+    box.listed((), token, ids)
+
+
+def test_a_reconcile_lists_all_ids_and_then_each_labels_and_fetches_nothing_that_is_stored() -> None:
+    box = reconciling("INBOX", "Label_1")
+    page(box, None, 1, 2, token="more")
+    page(box, None, 3)
+    page(box, "INBOX", 1, token="more")
+    page(box, "INBOX", 2)
+    page(box, "Label_1")
+
+    compare = call(box)
+
+    assert isinstance(compare, Compare) and compare.pinned == 500
+    assert list(compare.relisted.message_ids) == [1, 2, 3]
+    assert {label: list(ids) for label, ids in compare.relisted.labels.items()} == {"INBOX": [1, 2], "Label_1": []}
+    assert box.fetchable(0) == 0
+
+
+def test_a_reconcile_compares_only_once_everything_that_it_found_is_stored() -> None:
+    box = reconciling()
+    due = call(box)
+    assert isinstance(due, ListPage) and box.answered(due)
+    box.listed((9,), None, (9,))
+    land(box, 9)
+    assert box.next_call(9) is None
+
+    commit(box, 9)
+
+    assert isinstance(box.next_call(9), Compare)
+
+
+def test_all_changes_of_a_message_are_in_one_commit_however_many_there_are() -> None:
+    box = reconciling()
+    page(box, None)
+    due = call(box)
+    assert box.answered(due)
+    box.compared(tuple(LabelChange(1, number // 3, f"L{number % 3}", True, 500) for number in range(45_000)))
+
+    first, second, third = commit(box), commit(box), commit(box)
+
+    assert [plan.ends_listing for plan in (first, second, third)] == [False, False, True]
+    assert sum(len(plan.changes) for plan in (first, second, third)) == 45_000
+    messages = [{change.message_id for change in plan.changes} for plan in (first, second, third)]
+    assert messages[0].isdisjoint(messages[1]) and messages[1].isdisjoint(messages[2])
+
+
+def test_a_reconcile_that_was_stopped_or_revoked_is_begun_again_and_not_forgotten() -> None:
+    for halt in ("stop", "revoke"):
+        box = reconciling("INBOX")
+        box.stop() if halt == "stop" else box.revoked("refused")
+        update = box.plan(()).update
+
+        record = MailboxRecord(1, "a@example.com", update.phase, pinned=update.pinned, resume=update.resume)
+        again = mailbox(record)
+        again.renewed()
+        again.request(Mode.INCREMENTAL, 0)
+
+        assert call(again) == Pin(1)
+        again.pinned(700, 5, ("INBOX",))
+        assert again.phase is Phase.RECONCILE
+
+
+def test_a_listing_whose_page_token_is_refused_begins_again() -> None:
+    box = reconciling("INBOX")
+    page(box, None, 1, token="old")
+    due = call(box)
+    assert due == ListPage(1, "old") and box.answered(due)
+
+    box.page_refused("no such page")
+
+    assert box.next_call(9) == ListPage(1, None)
+
+
+def test_a_stopped_mailbox_that_was_current_stays_stopped_after_a_restart() -> None:
+    box = mailbox(CURRENT)
+    box.stop()
+    update = box.plan(()).update
+
+    again = mailbox(MailboxRecord(1, "a@example.com", update.phase, cursor=update.cursor, resume=update.resume))
+    assert (update.phase, again.pollable) == (Phase.STOPPED, False)
+    again.request(Mode.INCREMENTAL, 0)
+
+    assert again.next_call(9) == ReadHistory(1, 100, None)
+
+
+def test_a_full_sync_that_a_revoked_grant_cut_short_goes_on_as_a_full_sync() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.FULL, 0)
+    pinned(box, 500)
+    box.revoked("refused")
+    update = box.plan(()).update
+
+    box.renewed()
+    box.request(Mode.INCREMENTAL, 0)
+
+    assert (update.phase, update.resume) == (Phase.REVOKED, Phase.FULL)
+    pinned(box, 600)
+    assert box.next_call(9) == ListPage(1, None)
+
+
+def test_a_round_that_finds_nothing_is_quiet() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    history(box, Changed((), (), 100, None))
+    quiet = commit(box).update
+    box.request(Mode.INCREMENTAL, 0)
+    history(box, Changed((), (LabelChange(1, 5, "INBOX", True, 101),), 101, None))
+
+    busy = commit(box).update
+
+    assert (quiet.synced, quiet.quiet) == (True, True)
+    assert (busy.synced, busy.quiet) == (True, False)
 
 
 def test_a_full_sync_that_was_stopped_goes_on_whatever_is_asked() -> None:
@@ -296,7 +430,8 @@ def test_a_listing_whose_end_was_being_committed_when_it_was_stopped_is_complete
     box.stop()
     box.committed(plan)
 
-    assert (box.phase, box.plan(()).update.cursor) == (Phase.CURRENT, 50)
+    update = box.plan(()).update
+    assert (update.phase, update.resume, update.cursor) == (Phase.STOPPED, Phase.CURRENT, 50)
     assert not box.active and box.next_call(100) is None
 
 

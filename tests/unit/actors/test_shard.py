@@ -2,11 +2,13 @@
 
 import pytest
 
-from actors.config import RetryConfig, ShardConfig
+from actors.config import PollConfig, RetryConfig, ShardConfig
 from actors.decisions import (
     CallFailed,
     Changed,
     CommitNow,
+    Compare,
+    Compared,
     Decision,
     Fetch,
     Fetched,
@@ -24,13 +26,13 @@ from actors.shard import Shard
 from jobs.gmail.config import GmailConfig
 from storage.config import ArchiveConfig
 from storage.leases import Lease
-from storage.records import MailboxRecord, Phase, SegmentManifest
+from storage.records import LabelChange, MailboxRecord, Phase, SegmentManifest
 
 START = 1000.0
 
 
 def shard(archive: ArchiveConfig | None = None, **settings: int) -> Shard:
-    config = ShardConfig(retry=RetryConfig(), **settings)
+    config = ShardConfig(retry=RetryConfig(), poll=PollConfig(enabled=False), **settings)
     quota = ShardQuota(GmailConfig(quota_profile="unlimited"))
     for user_id in range(1, 9):
         quota.ready_at(user_id, None, START - 60)
@@ -234,10 +236,17 @@ def test_an_expired_history_lists_everything_from_a_new_pin() -> None:
     [page] = only(one.decide(START + 2), ListPage)
     one.told(page, Listed((), None), START + 2)
     one.committed()
+    decisions = one.decide(START + 2)
+    [commit] = only(decisions, CommitNow)
+    assert [(update.phase, update.cursor) for update in commit.plan.mailboxes] == [(Phase.RECONCILE, None)]
+    [compare] = only(decisions, Compare)
+    one.told(compare, Compared((LabelChange(1, 7, "INBOX", False, 300),)), START + 2)
+    one.committed()
 
     [commit] = only(one.decide(START + 2), CommitNow)
 
     assert [(update.phase, update.cursor) for update in commit.plan.mailboxes] == [(Phase.CURRENT, 300)]
+    assert commit.plan.changes == (LabelChange(1, 7, "INBOX", False, 300),)
 
 
 def test_calls_that_fail_one_after_another_come_ever_more_slowly_until_one_succeeds() -> None:
@@ -255,6 +264,7 @@ def test_calls_that_fail_one_after_another_come_ever_more_slowly_until_one_succe
     failing.told(call, Changed((), (), 150, "more"), now)
     [call] = only(failing.decide(now), ReadHistory)
     failing.told(call, CallFailed("Gmail did not answer"), now)
+    assert only(failing.decide(now), ReadHistory) == []
     again = failing.wake_at(now)
 
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]

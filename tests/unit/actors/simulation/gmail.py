@@ -49,7 +49,7 @@ class GmailBox:
     history_id: int = 100
     forgotten: int = 100
     revoked: bool = False
-    expired: bool = False  # somebody was told that the history is forgotten
+    expired: int = 0  # times that somebody was told that the history is forgotten
     permanent: set[int] = field(default_factory=set)  # messages that can never be fetched
     flaky: set[int] = field(default_factory=set)  # messages that fail for a while
 
@@ -89,17 +89,19 @@ class GmailBox:
         """The ids of what is there, in order of arrival."""
         return [message_id for message_id, message in self.messages.items() if not message.deleted]
 
-    def list_page(self, token: str | None) -> tuple[list[int], str | None]:
-        """A page of ids, newest first."""
+    def list_page(self, token: str | None, label: str | None) -> tuple[list[int], str | None]:
+        """A page of ids (of a label's messages), newest first."""
         below = int(token) if token else 1 << 62
         ids = [message_id for message_id in reversed(self.alive()) if message_id < below]
+        if label is not None:
+            ids = [message_id for message_id in ids if label in self.messages[message_id].labels]
         page, rest = ids[:_LIST_PAGE], ids[_LIST_PAGE:]
         return page, str(page[-1]) if rest else None
 
     def history_page(self, start: int, token: str | None) -> tuple[list[int], Changed] | None:
         """A page of changes after `start`: the added ids, and the rest without `unknown`; None when forgotten."""
         if start < self.forgotten:
-            self.expired = True
+            self.expired += 1
             return None
         after = int(token) if token else start
         if self.random.random() < 0.2 and after < self.history_id:

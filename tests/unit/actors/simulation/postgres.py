@@ -1,12 +1,13 @@
 """A model of a shard's database: what storage/catalog.py and storage/leases.py promise, in memory."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 
 from storage.catalog import AlreadyStored
 from storage.labels import LabelState, fold
 from storage.leases import Lease, LeaseLost
-from storage.records import Commit, FailedItem, MailboxRecord, Phase
+from storage.records import Commit, FailedItem, MailboxRecord, Phase, StoredLabels
 from tests.unit.actors.simulation.gmail import Copy
 
 
@@ -31,10 +32,10 @@ class ModelPostgres:
     def open_mailbox(self, user_id: int) -> MailboxRecord:
         """As `Catalog.open_mailbox`."""
         record = self.mailboxes.setdefault(user_id, MailboxRecord(user_id, f"{user_id}@example.com"))
-        phase = record.phase
+        phase, resume = record.phase, record.resume
         if phase is Phase.REVOKED:
-            phase = Phase.NEW if record.cursor is None else Phase.CURRENT
-        self.mailboxes[user_id] = replace(record, phase=phase, error=None)
+            phase, resume = resume or (Phase.NEW if record.cursor is None else Phase.CURRENT), None
+        self.mailboxes[user_id] = replace(record, phase=phase, resume=resume, error=None)
         return self.mailboxes[user_id]
 
     def failed_of(self, user_id: int) -> list[FailedItem]:
@@ -44,6 +45,19 @@ class ModelPostgres:
     def unknown(self, user_id: int, message_ids: Sequence[int]) -> list[int]:
         """As `Catalog.unknown`."""
         return [message_id for message_id in message_ids if (user_id, message_id) not in self.messages]
+
+    def stored_labels(self, user_id: int, before: int) -> StoredLabels:
+        """As `Catalog.stored_labels`."""
+        states = {
+            message_id: state
+            for (owner_id, message_id), state in self.states.items()
+            if owner_id == user_id and state.history_id < before
+        }
+        rows: dict[str, array[int]] = {}
+        for row, state in enumerate(states.values()):
+            for label in sorted(state.labels):
+                rows.setdefault(label, array("q")).append(row)
+        return StoredLabels(array("q", states), [state.deleted for state in states.values()], rows)
 
     def fence(self, plan: Commit) -> None:
         """As `leases.fence`."""
@@ -74,6 +88,7 @@ class ModelPostgres:
             self.mailboxes[update.user_id] = replace(
                 record,
                 phase=update.phase,
+                resume=update.resume,
                 cursor=update.cursor,
                 pinned=update.pinned,
                 estimate=update.estimate,

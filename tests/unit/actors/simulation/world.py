@@ -14,6 +14,8 @@ from actors.decisions import (
     Call,
     CallFailed,
     CommitNow,
+    Compare,
+    Compared,
     Failure,
     Fetch,
     Fetched,
@@ -24,10 +26,13 @@ from actors.decisions import (
     Pin,
     Pinned,
     ReadHistory,
+    Watch,
+    Watched,
     Write,
     Written,
 )
 from actors.quota import QuotaBroker, ShardQuota
+from actors.reconcile import differences
 from actors.shard import Shard
 from jobs.gmail.config import GmailConfig
 from storage.catalog import AlreadyStored
@@ -35,7 +40,7 @@ from storage.config import ArchiveConfig
 from storage.leases import LeaseLost
 from storage.records import SegmentManifest
 from tests.unit.actors.simulation import invariants
-from tests.unit.actors.simulation.gmail import Copy, GmailBox
+from tests.unit.actors.simulation.gmail import LABELS, Copy, GmailBox
 from tests.unit.actors.simulation.postgres import ModelPostgres
 
 _STEPS = 60_000
@@ -174,8 +179,8 @@ class World:
         often(2, lambda: self._request(user_id, Mode.FULL))
         if random.random() < 0.4:
             often(3, lambda: self._stop(user_id))
-        if random.random() < 0.2:
-            often(1, box.expire)
+        if random.random() < 0.4:
+            often(3, box.expire)
         if random.random() < 0.3:
             often(2, lambda: self._revoke(user_id))
         self._at(random.uniform(0, 2), None, lambda: self._request(user_id, Mode.FULL))
@@ -272,29 +277,40 @@ class World:
         units = owner.quota.cost(call)
         self._spend(owner, call.user_id, units)
         failed = self._failed_call(units) if self._goes_wrong() else None
+        if isinstance(call, ListPage | ReadHistory) and call.page_token and failed and self.random.random() < 0.3:
+            failed = CallFailed("no such page", units, page_refused=True)
 
         def answer() -> None:
-            if self.boxes[call.user_id].revoked:
+            if self.boxes[call.user_id].revoked and not isinstance(call, Compare):
                 self._tell(owner, call, CallFailed("revoked", revoked=True))
             else:
                 self._answer(owner, call, failed)
 
         self._at(self._delay(), owner, answer)
 
-    def _answer(self, owner: Owner, call: Pin | ListPage | ReadHistory, failed: CallFailed | None) -> None:
+    def _answer(
+        self, owner: Owner, call: Pin | ListPage | ReadHistory | Compare | Watch, failed: CallFailed | None
+    ) -> None:
         if failed is not None:
             self._tell(owner, call, failed)
         elif isinstance(call, Pin):
             box = self.boxes[call.user_id]
-            self._tell(owner, call, Pinned(box.history_id, len(box.alive())))
+            self._tell(owner, call, Pinned(box.history_id, len(box.alive()), LABELS))
         elif isinstance(call, ListPage):
-            ids, token = self.boxes[call.user_id].list_page(call.page_token)
+            ids, token = self.boxes[call.user_id].list_page(call.page_token, call.label_id)
             user_id = call.user_id
 
             def listed() -> None:
-                self._tell(owner, call, Listed(tuple(self.postgres.unknown(user_id, ids)), token))
+                unknown = () if call.label_id else tuple(self.postgres.unknown(user_id, ids))
+                self._tell(owner, call, Listed(unknown, token, tuple(ids)))
 
             self._at(self._delay(), owner, listed)
+        elif isinstance(call, Compare):
+            stored = self.postgres.stored_labels(call.user_id, call.pinned)
+            changes = tuple(differences(call.user_id, call.pinned, call.relisted, stored))
+            self._at(self._delay(), owner, lambda: self._tell(owner, call, Compared(changes)))
+        elif isinstance(call, Watch):
+            self._tell(owner, call, Watched(self.now + 7 * 86_400))
         else:
             self._answer_history(owner, call)
 

@@ -1,0 +1,83 @@
+"""When each mailbox is looked at again without being asked. Pure; chance comes from a seed, the clock is an argument.
+
+One heap for all mailboxes of a shard: a mailbox that waits costs an entry here, and neither a timer nor a task.
+"""
+
+import heapq
+from random import Random
+
+from actors.config import PollConfig
+
+
+class Schedule:
+    """Moments, one per user; the latest one set for a user is the one that counts."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int]] = []
+        self._due: dict[int, float] = {}
+
+    def set(self, user_id: int, when: float) -> None:
+        """Set a user's moment, replacing the one before."""
+        if self._due.get(user_id) != when:
+            self._due[user_id] = when
+            heapq.heappush(self._heap, (when, user_id))
+
+    def clear(self, user_id: int) -> None:
+        """Forget a user's moment."""
+        self._due.pop(user_id, None)
+
+    def take(self, now: float) -> list[int]:
+        """The users whose moment has come; it is forgotten."""
+        taken = []
+        while (when := self.next_at()) is not None and when <= now:
+            user_id = heapq.heappop(self._heap)[1]
+            del self._due[user_id]
+            taken.append(user_id)
+        return taken
+
+    def next_at(self) -> float | None:
+        """The earliest moment."""
+        while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def at(self, user_id: int) -> float | None:
+        """A user's moment."""
+        return self._due.get(user_id)
+
+
+class Polls:
+    """Pauses between looks: at the shortest after news, growing while there are none, never beyond the longest."""
+
+    def __init__(self, config: PollConfig, seed: int) -> None:
+        self._config, self._random = config, Random(seed)  # noqa: S311 - spreads load, keeps no secret
+        self._schedule = Schedule()
+        self._pauses: dict[int, float] = {}
+
+    def open(self, user_id: int, now: float) -> None:
+        """A mailbox is taken on. First looks are spread, so that a shard that starts does not ask for all at once."""
+        if self._config.enabled and self._schedule.at(user_id) is None:
+            self._schedule.set(user_id, now + self._random.uniform(0, 2 * self._config.shortest_s))
+
+    def looked(self, user_id: int, news: bool, now: float) -> None:
+        """A look is over."""
+        if not self._config.enabled:
+            return
+        config = self._config
+        before = self._pauses.get(user_id)
+        pause = config.shortest_s if news or before is None else min(before * config.growth, config.longest_s)
+        self._pauses[user_id] = pause
+        self._schedule.set(user_id, now + pause * (1 + self._random.uniform(-config.jitter, config.jitter)))
+
+    def close(self, user_id: int) -> None:
+        """A mailbox is not to be looked at any more."""
+        self._schedule.clear(user_id)
+        self._pauses.pop(user_id, None)
+
+    def take(self, now: float) -> list[int]:
+        """The mailboxes to look at now."""
+        return self._schedule.take(now)
+
+    def next_at(self) -> float | None:
+        """When the next one is to be looked at."""
+        return self._schedule.next_at()

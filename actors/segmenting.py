@@ -1,0 +1,129 @@
+"""Fetched mail on its way to a segment: what is held, what is being written, what is written and not yet committed.
+
+Counts bytes from the fetch to the commit, so that a shard's memory is bounded. Pure; actors/shard.py drives it.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
+
+from actors.config import ShardConfig
+from actors.decisions import Held, Write, Written
+from storage.config import ArchiveConfig
+
+#: Seconds before a write that failed is repeated.
+REPEAT_S = 1.0
+#: Times that a segment is written before its mail is fetched anew.
+_WRITE_ATTEMPTS = 3
+
+
+class Segmenting:
+    """One shard's mail between fetch and commit."""
+
+    def __init__(self, config: ShardConfig, archive: ArchiveConfig) -> None:
+        self._config, self._archive = config, archive
+        self._flying_bytes = 0  # assumed size of what is being fetched
+        self._buffer: list[Held] = []
+        self._buffer_bytes = self._buffer_messages = 0
+        self._writes = 0  # segments being written
+        self._again: deque[tuple[float, Write]] = deque()  # failed writes
+        self._written: deque[Written] = deque()
+        self._writing_bytes = 0  # from the buffer's flush to the commit
+
+    @property
+    def holding(self) -> bool:
+        """Mail is held that no segment has yet."""
+        return bool(self._buffer)
+
+    @property
+    def storing(self) -> bool:
+        """A segment is being written, or waits for its commit."""
+        return bool(self._writes or self._again or self._written)
+
+    def room(self) -> int:
+        """Messages that there is room for; one when nothing is under way, however small the buffer."""
+        used = self._flying_bytes + self._writing_bytes + self._buffer_bytes
+        room = (self._config.buffer_bytes - used) // self._config.typical_message_bytes
+        return max(room, 0 if used else 1)
+
+    def fetching(self, messages: int) -> None:
+        """So many messages are being fetched."""
+        self._flying_bytes += messages * self._config.typical_message_bytes
+
+    def fetch_ended(self, messages: int) -> None:
+        """So many are no more."""
+        self._flying_bytes -= messages * self._config.typical_message_bytes
+
+    def hold(self, held: Held) -> None:
+        """Mail arrived."""
+        self._buffer.append(held)
+        self._buffer_bytes += held.size_bytes
+        self._buffer_messages += len(held.message_ids)
+
+    def due(self, now: float, nothing_follows: bool) -> Iterable[Write]:
+        """The segments whose writing starts now. `nothing_follows`: no mail will join what is held."""
+        while self._again and self._again[0][0] <= now and self._writes < self._config.writes:
+            self._writes += 1
+            yield self._again.popleft()[1]
+        while self._buffer and self._writes < self._config.writes and (nothing_follows or self._is_full(now)):
+            self._writes += 1
+            yield Write(tuple(self._cut()))
+
+    def next_at(self) -> float | None:
+        """When `due` should be asked again although nothing was told."""
+        times = [when for when, _ in self._again]
+        if self._buffer:
+            times.append(self._buffer[0].fetched_at + self._archive.segment_age_s)
+        return min(times, default=None)
+
+    def written(self, outcome: Written) -> None:
+        """A segment's files are on disk."""
+        self._writes -= 1
+        self._written.append(outcome)
+
+    def write_failed(self, write: Write, lost: bool, now: float) -> bool:
+        """A segment could not be written: it is written again, or True when its mail is to be fetched anew.
+
+        Args:
+            lost: the mail itself is gone from memory.
+        """
+        self._writes -= 1
+        if not lost and write.attempt < _WRITE_ATTEMPTS:
+            self._again.append((now + REPEAT_S, replace(write, attempt=write.attempt + 1)))
+            return False
+        self.forget(write)
+        return True
+
+    def write_without(self, write: Write, stored: frozenset[tuple[int, int]], now: float) -> None:
+        """Write a segment again, without messages that are stored already."""
+        self._again.append((now, replace(write, skip=write.skip | stored, attempt=1)))
+
+    def next_written(self) -> Written | None:
+        """The next segment to commit; its mail stays counted until `forget`."""
+        return self._written.popleft() if self._written else None
+
+    def forget(self, write: Write) -> None:
+        """The mail of a segment is committed, or lost."""
+        self._writing_bytes -= sum(held.size_bytes for held in write.batches)
+
+    def _is_full(self, now: float) -> bool:
+        if self._buffer_bytes >= self._archive.segment_bytes:
+            return True
+        if self._buffer_messages >= self._archive.segment_messages:
+            return True
+        return now >= self._buffer[0].fetched_at + self._archive.segment_age_s  # as `next_at` reckons it
+
+    def _cut(self) -> list[Held]:
+        """The oldest of the buffer, one segment's worth."""
+        size = count = taken = 0
+        for held in self._buffer:
+            taken += 1
+            size += held.size_bytes
+            count += len(held.message_ids)
+            if size >= self._archive.segment_bytes or count >= self._archive.segment_messages:
+                break
+        batches, self._buffer = self._buffer[:taken], self._buffer[taken:]
+        self._buffer_bytes -= size
+        self._buffer_messages -= count
+        self._writing_bytes += size
+        return batches

@@ -1,0 +1,65 @@
+"""Listings against what is stored: the changes that Gmail's forgotten history would have told."""
+
+from array import array
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.reconcile import Relisted, differences
+from storage.labels import LabelState, fold
+from storage.records import DELETED, LabelChange, StoredLabels
+
+_LABELS = ("INBOX", "UNREAD", "Label_1")
+
+
+def stored(messages: dict[int, tuple[frozenset[str], bool]]) -> StoredLabels:
+    """As `Catalog.stored_labels` gives it; {id: (labels, deleted)}."""
+    rows: dict[str, array[int]] = {}
+    for row, (labels, _) in enumerate(messages.values()):
+        for label in labels:
+            rows.setdefault(label, array("q")).append(row)
+    return StoredLabels(array("q", messages), [deleted for _, deleted in messages.values()], rows)
+
+
+def relisted(messages: dict[int, frozenset[str]]) -> Relisted:
+    """As Gmail lists them."""
+    carrying = {label: array("q", (key for key, labels in messages.items() if label in labels)) for label in _LABELS}
+    return Relisted(array("q", messages), carrying)
+
+
+def test_labels_and_deletions_that_nobody_told_of_are_found() -> None:
+    before = stored({1: (frozenset({"INBOX"}), False), 2: (frozenset(), False), 3: (frozenset({"INBOX"}), False)})
+    now = relisted({1: frozenset({"UNREAD"}), 3: frozenset({"INBOX"}), 4: frozenset({"INBOX"})})
+
+    assert differences(7, 500, now, before) == [
+        LabelChange(7, 1, "INBOX", False, 500),
+        LabelChange(7, 1, "UNREAD", True, 500),
+        LabelChange(7, 2, DELETED, True, 500),
+    ]
+
+
+def test_a_label_that_gmail_has_no_longer_is_on_no_message() -> None:
+    before = stored({1: (frozenset({"Label_9"}), False)})
+
+    assert differences(7, 500, relisted({1: frozenset()}), before) == [LabelChange(7, 1, "Label_9", False, 500)]
+
+
+def test_an_empty_mailbox_and_an_empty_archive_differ_in_nothing() -> None:
+    assert differences(7, 500, relisted({}), stored({})) == []
+
+
+_SETS = st.frozensets(st.sampled_from(_LABELS))
+
+
+@given(st.dictionaries(st.integers(1, 40), st.tuples(_SETS, st.booleans())), st.dictionaries(st.integers(1, 40), _SETS))
+def test_folding_the_differences_gives_what_was_listed(
+    before: dict[int, tuple[frozenset[str], bool]], now: dict[int, frozenset[str]]
+) -> None:
+    changes = differences(7, 500, relisted(now), stored(before))
+    for message_id, (labels, deleted) in before.items():
+        own = [change for change in changes if change.message_id == message_id]
+        state, _ = fold(LabelState(labels, 499, deleted), own)
+        assert state.deleted == (message_id not in now)
+        if message_id in now:
+            assert state.labels == now[message_id]
+    assert len({(change.message_id, change.label_id) for change in changes}) == len(changes)
