@@ -3,7 +3,7 @@
 The shell (actors/owner.py) carries decisions out and tells the shard; neither side waits inside the other.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from actors.reconcile import Relisted
@@ -180,14 +180,18 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class CallFailed:
-    """A call gave nothing. Exactly one of the flags may be set; else it is worth repeating after a while."""
+    """A call gave nothing. At most one of the flags is set; else it is worth repeating after a while.
+
+    scope: whose calls should rest, "user", "project" or "concurrency".
+    """
 
     error: str
     units: int = 0
     history_expired: bool = False
     revoked: bool = False
     page_refused: bool = False
-    retry_after_s: float | None = field(default=None)
+    retry_after_s: float | None = None
+    scope: str = "user"
 
 
 Outcome = Pinned | Listed | Changed | Fetched | Compared | Watched | CallFailed

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from pydantic import SecretStr
 
+from actors.budget import Demand, lease_s
 from actors.config import BackupConfig
 from actors.conversion import changed, fetched
 from actors.decisions import (
@@ -52,17 +53,31 @@ from storage.sweep import sweep
 
 _LOG = logging.getLogger(__name__)
 
-#: Seconds between two questions to the quota broker while calls wait for the project's units.
-_LEASE_EVERY_S = 0.1
+#: Questions to the quota broker in the time of a lease, while calls wait for the project's units.
+_QUESTIONS_PER_LEASE = 10
 #: Seconds between two sweeps of orphan files.
 _SWEEP_EVERY_S = 3600.0
 
 
-class Broker(Protocol):
-    """The project's quota."""
+class BrokerSilent(BackupError):
+    """The quota broker does not answer. It is being replaced; go on with the static share of the quota."""
 
-    async def lease(self, units: float) -> float:
-        """Units granted, at most `units`."""
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"The quota broker does not answer ({self.reason}): the shard goes on with its static share."
+
+
+class Broker(Protocol):
+    """The project's quota. Both raise BrokerSilent."""
+
+    async def lease(self, shard_id: int, demand: Demand) -> float:
+        """Units granted, good for `budget.lease_s`."""
+
+    async def throttled(self, seconds: float) -> None:
+        """Gmail refused the whole project for so long."""
 
 
 class ShardOwner:
@@ -78,15 +93,16 @@ class ShardOwner:
         catalog: Catalog,
         blobs: LocalBlobs,
         tokens: Tokens,
+        shards: int = 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Opens nothing; `start` does. `clock`: seconds since 1970."""
+        """Opens nothing; `start` does. `shards`: of the cluster. `clock`: seconds since 1970."""
         self._shard_id, self._config, self._clock = shard_id, config, clock
         self._work, self._broker, self._tokens = work, broker, tokens
         self._control, self._catalog, self._blobs = control, catalog, blobs
-        self._quota = ShardQuota(config.gmail)
+        self._quota = ShardQuota(config.gmail, shards)
         self._shard: Shard | None = None
-        self._news = asyncio.Event()
+        self._news, self._hungry = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.failure: BackupError | None = None
 
@@ -111,7 +127,7 @@ class ShardOwner:
         for record in await asyncio.to_thread(self._catalog.mailboxes, self._shard_id):
             shard.open(record, failed.get(record.user_id, ()), self._clock())
         self._shard = shard
-        for loop in (self._run(shard), self._keep_lease(shard), self._keep_swept(shard)):
+        for loop in (self._run(shard), self._keep_budget(shard), self._keep_lease(shard), self._keep_swept(shard)):
             self._spawn(loop)
         return swept
 
@@ -168,21 +184,33 @@ class ShardOwner:
             now = self._clock()
             for decision in shard.decide(now):
                 self._spawn(self._carry_out(shard, decision))
-            timeout = None
-            if (units := self._quota.wanted()) > 0:
-                granted = await self._broker.lease(units)
-                self._quota.granted(granted)
-                if granted >= units:
-                    continue
-                timeout = _LEASE_EVERY_S
-            if (wake_at := shard.wake_at(now)) is not None:
-                wait_s = max(wake_at - self._clock(), 0.0)
-                timeout = wait_s if timeout is None else min(wait_s, timeout)
+            if self._quota.wanting:
+                self._hungry.set()
+            wake_at = shard.wake_at(now)
+            timeout = None if wake_at is None else max(wake_at - self._clock(), 0.0)
             try:
                 await asyncio.wait_for(self._news.wait(), timeout)
             except TimeoutError:
                 continue
             self._news.clear()
+
+    async def _keep_budget(self, shard: Shard) -> None:
+        """Ask the broker while calls wait for the project's units. A loop of its own: its silence holds nothing up."""
+        while True:
+            await self._hungry.wait()
+            self._hungry.clear()
+            demand = self._quota.demand(shard.waiting, self._clock())
+            try:
+                if (seconds := self._quota.refused_s()) is not None:
+                    await self._broker.throttled(seconds)
+                granted = await self._broker.lease(self._shard_id, demand)
+            except BrokerSilent as exc:
+                _LOG.warning("Shard %d: %s", self._shard_id, exc)
+                self._quota.silent(self._clock())
+            else:
+                self._quota.granted(granted, self._clock())
+            self._news.set()
+            await asyncio.sleep(lease_s(self._config.gmail) / _QUESTIONS_PER_LEASE)
 
     async def _keep_lease(self, shard: Shard) -> None:
         ttl_s = self._config.shard.lease_s
@@ -258,6 +286,7 @@ class ShardOwner:
                 and call.page_token is not None
                 and _unknown_to_gmail(exc),
                 retry_after_s=getattr(exc, "retry_after_s", None),
+                scope=getattr(exc, "scope", "user"),
             )
 
     async def _list_page(self, token: SecretStr, call: ListPage) -> Listed:

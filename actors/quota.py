@@ -1,13 +1,12 @@
-"""Gmail's quota, shared: a bucket per user in the shard that owns it, the project's budget leased from one broker.
+"""Gmail's quota as one shard sees it: a bucket per user, and the shard's part of the project's budget.
 
-A call is let out when its user's bucket and the shard's lease both have its units. Pure; the clock is an argument.
+A call is let out when its user's bucket and the budget both have its units. Pure; the clock is an argument.
 """
 
-import math
-
+from actors.budget import Budget, Demand
 from actors.decisions import Call, Compare, Fetch, ListPage, ReadHistory, Watch
 from jobs.gmail.config import GmailConfig
-from jobs.gmail.quota_costs import PROFILES, cost
+from jobs.gmail.quota_costs import cost
 from jobs.quota import Bucket
 
 #: Share of a minute's units that may go at once. The rest drips, so no minute can exceed the limit; utilisation is
@@ -18,17 +17,21 @@ BURST = 0.03
 _LEAST_FETCH = 25
 #: Units per minute that stand for "no limit".
 _NO_LIMIT = 10**12
+#: Seconds of spending at the present pace that a lease asks for beyond what was refused.
+_AHEAD_S = 0.25
 
 
 class ShardQuota:
     """What one shard may ask of Gmail now."""
 
-    def __init__(self, config: GmailConfig) -> None:
-        self._config = config
-        self._profile = PROFILES[config.quota_profile]
+    def __init__(self, config: GmailConfig, shards: int) -> None:
+        """`shards`: of the cluster, which share the project's budget evenly while the broker is silent."""
+        self._config, self._profile = config, config.quota
         self._users: dict[int, Bucket] = {}
-        self._lease = 0.0 if self._profile.units_per_minute_per_project else math.inf  # project units in hand
-        self._wanted = 0.0  # project units that calls were refused for
+        self._budget = Budget(config, shards)
+        self._needed = self._wanted = 0.0  # project units that calls were refused for: the least, the most
+        self._spent, self._spent_since = 0.0, 0.0  # project units since a moment: the present pace
+        self._refused_s: float | None = None  # Gmail refused the project for so long; the broker is to hear of it
 
     def cost(self, call: Call) -> int:
         """Units of a call; a Pin reads the profile and the labels, and a Compare asks Gmail for nothing."""
@@ -49,53 +52,74 @@ class ShardQuota:
         if count == 0:
             return 0
         each = self._each()
-        units = self._bucket(user_id, now).available(now)
-        if min(units // each, count) > self._lease // each:
-            self._want(min(units, count * each))
-        allowed = min(units // each, self._lease // each, count)
+        units, budget = self._bucket(user_id, now).available(now), self._budget.available(now)
+        if min(units // each, count) > budget // each:
+            self._want(min(count, self._handful(user_id, now)) * each, min(units, count * each))
+        allowed = min(units // each, budget // each, count)
         return int(allowed) if allowed >= min(count, self._handful(user_id, now)) else 0
 
     def take(self, user_id: int, call: Call, now: float) -> bool:
-        """Reserve a call's units; False when they are not there yet."""
-        units = self.cost(call)
-        if self._lease < units:
-            self._want(units)
-            return False
-        if not self._bucket(user_id, now).take(units, now):
-            return False
-        self._lease -= units
-        return True
+        """Spend a call's units; False when they are not there yet.
 
-    def settle(self, call: Call, units: int) -> None:
-        """A call is over and cost `units`: what it did not cost returns to the lease, never to the user's bucket."""
-        self._lease += self.cost(call) - units
+        What a call then does not cost is not given back: it would be spent in a minute that it was not reckoned for.
+        """
+        units = self.cost(call)
+        bucket = self._bucket(user_id, now)
+        if bucket.available(now) < units:
+            return False
+        if not self._budget.take(units, now):
+            self._want(units, units)
+            return False
+        self._spent += units
+        return bucket.take(units, now)
 
     def pause(self, user_id: int, scope: str, seconds: float, now: float) -> None:
-        """Gmail asked for a pause. A project-wide one also gives up what is leased."""
-        if scope == "project" and self._profile.units_per_minute_per_project:
-            self._lease = 0.0
-        self._bucket(user_id, now).pause(seconds, now)
+        """Gmail asked for a pause, of the user or of the whole project."""
+        if scope == "project" and self._budget.limited:
+            self._budget.pause(seconds, now)
+            self._refused_s = max(self._refused_s or 0.0, seconds)
+        else:
+            self._bucket(user_id, now).pause(seconds, now)
 
     def ready_at(self, user_id: int, call: Call | None, now: float) -> float:
         """When this user's bucket will allow a call, or a handful of messages; the lease is told, not awaited."""
         units = self._each() * self._handful(user_id, now) if call is None else self.cost(call)
         return self._bucket(user_id, now).ready_at(units, now)
 
-    def wanted(self) -> float:
-        """Project units to lease; 0 when there is enough in hand or no limit."""
-        return max(self._wanted - self._lease, 0.0)
+    @property
+    def wanting(self) -> bool:
+        """Whether the broker should be asked: calls wait for project units, or Gmail refused the project."""
+        return self._wanted > 0 or self._refused_s is not None
 
-    def granted(self, units: float) -> None:
-        """The broker leased these; what calls still miss they say again."""
-        self._lease += units
-        self._wanted = 0.0
+    def demand(self, weight: float, now: float) -> Demand:
+        """What to lease: the units that calls were refused for, and a little ahead at the present pace."""
+        pace = self._spent / max(now - self._spent_since, _AHEAD_S)
+        self._spent, self._spent_since = 0.0, now
+        return Demand(self._needed, self._wanted + pace * _AHEAD_S, weight)
 
-    def _want(self, units: float) -> None:
-        self._wanted = max(self._wanted, units)
+    def refused_s(self) -> float | None:
+        """Seconds for which Gmail refused the project; told once."""
+        seconds, self._refused_s = self._refused_s, None
+        return seconds
+
+    def granted(self, units: float, now: float) -> None:
+        """The broker answered; what calls still miss they say again."""
+        self._budget.granted(units, now)
+        self._needed = self._wanted = 0.0
+
+    def silent(self, now: float) -> None:
+        """The broker did not answer; what calls still miss they say again."""
+        self._budget.silent(now)
+        self._needed = self._wanted = 0.0
+
+    def _want(self, needed: float, wanted: float) -> None:
+        self._needed = min(self._needed or needed, needed)
+        self._wanted = max(self._wanted, wanted)
 
     def _handful(self, user_id: int, now: float) -> int:
-        """Messages that a fetch waits for: never more than half of what the bucket can hold."""
-        return max(min(_LEAST_FETCH, int(self._bucket(user_id, now).capacity / 2 // self._each())), 1)
+        """Messages that a fetch waits for: never more than half of what the buckets can hold."""
+        capacity = min(self._bucket(user_id, now).capacity, self._budget.most)
+        return max(min(_LEAST_FETCH, int(capacity / 2 // self._each())), 1)
 
     def _each(self) -> int:
         return max(self._cost("messages.get", 1), 1)
@@ -106,25 +130,8 @@ class ShardQuota:
     def _bucket(self, user_id: int, now: float) -> Bucket:
         bucket = self._users.get(user_id)
         if bucket is None:
-            bucket = self._users[user_id] = _bucket(self._profile.units_per_minute_per_user, now)
+            allowed = float(self._profile.units_per_minute_per_user or _NO_LIMIT)
+            rate = allowed * (1 - BURST) / self._config.quota_minute_s
+            bucket = self._users[user_id] = Bucket(rate, allowed * BURST, now)
             bucket.take(bucket.capacity, now)  # an owner cannot know what the one before it has just spent
         return bucket
-
-
-class QuotaBroker:
-    """Leases the project's units to shards: never more than the project's budget, to each at most its share."""
-
-    def __init__(self, config: GmailConfig, shards: int, now: float) -> None:
-        self._shards = shards
-        self._bucket = _bucket(PROFILES[config.quota_profile].units_per_minute_per_project, now)
-
-    def lease(self, wanted: float, now: float) -> float:
-        """Units granted: up to `wanted`, at most one shard's share of what is there."""
-        units = min(wanted, self._bucket.available(now) / self._shards)
-        return units if self._bucket.take(units, now) else 0.0
-
-
-def _bucket(per_minute: int | None, now: float) -> Bucket:
-    """A bucket that keeps a limit per minute; without a limit, one that only a pause empties."""
-    allowed = float(per_minute or _NO_LIMIT)
-    return Bucket(allowed * (1 - BURST) / 60, allowed * BURST, now)

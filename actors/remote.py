@@ -17,10 +17,11 @@ from pydantic import SecretStr
 from ray.actor import ActorHandle
 from ray.exceptions import GetTimeoutError, RayError
 
+from actors.broker import QuotaBroker
+from actors.budget import Demand
 from actors.config import BackupConfig
 from actors.decisions import Mode
-from actors.owner import ShardOwner
-from actors.quota import QuotaBroker
+from actors.owner import BrokerSilent, ShardOwner
 from actors.tokens import Tokens
 from actors.work import WorkLost
 from jobs import tasks
@@ -34,6 +35,9 @@ from storage.errors import BackupError
 from storage.records import SegmentManifest, User
 
 NAMESPACE = "gbm"
+
+#: Seconds that the broker has to answer in: it only reckons.
+_BROKER_TIMEOUT_S = 0.5
 
 _LOG = logging.getLogger(__name__)
 
@@ -94,32 +98,45 @@ class RayBroker:
     def __init__(self, handle: ActorHandle) -> None:
         self._handle = handle
 
-    async def lease(self, units: float) -> float:
-        """Units granted; none while the broker restarts."""
-        try:
-            granted: float = await self._handle.lease.remote(units)
-        except RayError as exc:
-            _LOG.warning("The quota broker does not answer: %s", exc)
-            return 0.0
+    async def lease(self, shard_id: int, demand: Demand) -> float:
+        """Units granted.
+
+        Raises:
+            BrokerSilent: it restarts, or is too busy.
+        """
+        granted: float = await self._ask(self._handle.lease.remote(shard_id, demand))
         return granted
+
+    async def throttled(self, seconds: float) -> None:
+        """Gmail refused the whole project for so long."""
+        await self._ask(self._handle.throttled.remote(seconds))
+
+    async def _ask(self, reference: Any) -> Any:
+        try:
+            return await asyncio.wait_for(reference, _BROKER_TIMEOUT_S)
+        except (RayError, TimeoutError) as exc:
+            raise BrokerSilent(type(exc).__name__) from exc
 
 
 class _BrokerHost:
     """A quota broker in a process of its own."""
 
-    def __init__(self, config: BackupConfig, shards: int) -> None:
-        self._broker = QuotaBroker(config.gmail, shards, time.time())
+    def __init__(self, config: BackupConfig) -> None:
+        self._broker = QuotaBroker(config.gmail, time.time())
 
-    async def lease(self, units: float) -> float:
-        return self._broker.lease(units, time.time())
+    async def lease(self, shard_id: int, demand: Demand) -> float:
+        return self._broker.lease(shard_id, demand, time.time())
+
+    async def throttled(self, seconds: float) -> None:
+        self._broker.throttled(seconds, time.time())
 
 
 class _ShardHost:
     """A shard's owner in a process of its own. An owner that failed is replaced by a new one at the next call."""
 
-    def __init__(self, shard_id: int, database: int, config: BackupConfig, broker: ActorHandle) -> None:
+    def __init__(self, shard_id: int, database: int, config: BackupConfig, broker: ActorHandle, shards: int) -> None:
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-        self._shard_id, self._config = shard_id, config
+        self._shard_id, self._config, self._shards = shard_id, config, shards
         databases = Databases(config.postgres, application=f"gbm shard {shard_id}")
         self._control = Control(databases.control)
         self._catalog = Catalog(databases.shard_database(database))
@@ -166,6 +183,7 @@ class _ShardHost:
                 self._catalog,
                 open_blobs(config.archive.uri),
                 Tokens(self._control, self._sealer, config.gmail),
+                self._shards,
             )
             swept = await owner.start()
             self._owner = owner
@@ -176,18 +194,18 @@ _BrokerActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)(_Brok
 _ShardActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0, max_pending_calls=10_000)(_ShardHost)
 
 
-def start_broker(config: BackupConfig, shards: int) -> ActorHandle:
+def start_broker(config: BackupConfig) -> ActorHandle:
     """The one quota broker, started if need be."""
     return _BrokerActor.options(name="quota", namespace=NAMESPACE, get_if_exists=True, lifetime="detached").remote(
-        config, shards
+        config
     )
 
 
-def start_shard(shard_id: int, database: int, config: BackupConfig, broker: ActorHandle) -> ActorHandle:
-    """The one live owner of a shard, started if need be. It works from its first `ping` on."""
+def start_shard(shard_id: int, database: int, config: BackupConfig, broker: ActorHandle, shards: int) -> ActorHandle:
+    """The one live owner of a shard (of `shards`), started if need be. It works from its first `ping` on."""
     return _ShardActor.options(
         name=f"shard:{shard_id}", namespace=NAMESPACE, get_if_exists=True, lifetime="detached"
-    ).remote(shard_id, database, config, broker)
+    ).remote(shard_id, database, config, broker, shards)
 
 
 class ShardClient:

@@ -150,6 +150,11 @@ class Shard:
         return not (self._active or self._touched or self._segmenting.holding or self.storing)
 
     @property
+    def waiting(self) -> int:
+        """How many mailboxes have something to ask, about."""
+        return self._turns.waiting
+
+    @property
     def storing(self) -> bool:
         """A segment is being written, or its commit is not in Postgres yet."""
         return self._segmenting.storing or self._pending is not None
@@ -305,7 +310,6 @@ class Shard:
 
     def _fetched(self, mailbox: Mailbox, call: Fetch, outcome: Fetched, now: float) -> None:
         mailbox.spent(outcome.units)
-        self._quota.settle(call, outcome.units)
         if outcome.pause_s is not None:
             self._quota.pause(call.user_id, outcome.pause_scope, outcome.pause_s, now)
         mailbox.fetched(outcome.landed, outcome.gone, outcome.size_bytes)
@@ -318,7 +322,6 @@ class Shard:
 
     def _call_failed(self, mailbox: Mailbox, call: Call, outcome: CallFailed, counts: bool, now: float) -> None:
         mailbox.spent(outcome.units)
-        self._quota.settle(call, outcome.units)
         before = self._troubles.get(call.user_id, 0)
         self._troubles[call.user_id] = before + 1
         pause = max(outcome.retry_after_s or 0.0, min(REPEAT_S * 2.0 ** min(before, 10), _LONGEST_PAUSE_S))
@@ -327,6 +330,8 @@ class Shard:
                 mailbox.revoked(outcome.error)
         else:
             self._quota.pause(call.user_id, "user", pause, now)
+            if outcome.scope == "project":
+                self._quota.pause(call.user_id, "project", outcome.retry_after_s or REPEAT_S, now)
         if isinstance(call, Fetch):
             mailbox.returned(call.message_ids, now + pause)
         if not counts or outcome.revoked:

@@ -73,6 +73,11 @@ class Turns:
         return self._waits.next_at()
 
     @property
+    def waiting(self) -> int:
+        """How many take part, about: some of them turn out to have nothing to do."""
+        return max(len(self.callers), len(self.fetchers))
+
+    @property
     def idle(self) -> bool:
         """Nobody can do anything until something comes back or a failed message's wait is over."""
         return not (self.callers or self.fetchers or self._held_up)

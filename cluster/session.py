@@ -127,9 +127,9 @@ def start_shards(config: Any, shards: dict[int, int]) -> None:
     """
     from actors.remote import start_broker, start_shard
 
-    broker = start_broker(config, len(shards))
+    broker = start_broker(config)
     for shard_id, database in shards.items():
-        start_shard(shard_id, database, config, broker)
+        start_shard(shard_id, database, config, broker, len(shards))
 
 
 async def sweep_shards(shards: Sequence[int]) -> list[str]:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from jobs.gmail.errors import EndpointUnsafe
-from jobs.gmail.quota_costs import QuotaName
+from jobs.gmail.quota_costs import PROFILES, QuotaName, QuotaProfile
 
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address, not a secret
 
@@ -27,6 +27,15 @@ class GmailConfig(BaseModel, frozen=True):
     cost_overrides: Mapping[str, NonNegativeInt] = Field(
         default_factory=dict, description="quota units by method that win over the packaged table"
     )
+    quota_time_scale: PositiveFloat = Field(
+        1.0, description="for tests against a simulator with the same: a quota minute lasts 60 s divided by this"
+    )
+    units_per_user: PositiveInt | None = Field(
+        None, description="units per minute and user, where Google granted others than the profile's"
+    )
+    units_per_project: PositiveInt | None = Field(
+        None, description="units per minute and project, where Google granted others than the profile's"
+    )
     connections: PositiveInt = Field(4, le=32, description="connections that one fetch uses at a time")
     batch_size: PositiveInt = Field(
         50, le=100, description="messages per HTTP batch; Gmail takes 100 at most and advises against more than 50"
@@ -43,6 +52,21 @@ class GmailConfig(BaseModel, frozen=True):
         description="bytes received in one fetch, after which the rest is handed back unasked",
     )
     proxy: str = Field("", description="HTTP proxy address; empty: none, whatever the environment says")
+
+    @property
+    def quota(self) -> QuotaProfile:
+        """The profile's limits and costs, or what was set instead."""
+        profile = PROFILES[self.quota_profile]
+        update = {
+            "units_per_minute_per_user": self.units_per_user,
+            "units_per_minute_per_project": self.units_per_project,
+        }
+        return profile.model_copy(update={name: units for name, units in update.items() if units is not None})
+
+    @property
+    def quota_minute_s(self) -> float:
+        """Seconds of the minute that the limits are for: 60, but for tests."""
+        return 60 / self.quota_time_scale
 
 
 def require_safe(url: str) -> str:

@@ -16,6 +16,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.pool import QueuePool
 
+from actors.budget import Demand
 from actors.config import BackupConfig, ShardConfig
 from actors.owner import ShardOwner
 from actors.tokens import Tokens
@@ -137,8 +138,11 @@ class Cluster:
 
 
 class _NoLimit:
-    async def lease(self, units: float) -> float:
-        return units
+    async def throttled(self, seconds: float) -> None:
+        """Gmail has no limit here."""
+
+    async def lease(self, shard_id: int, demand: Demand) -> float:
+        return demand.wanted
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

@@ -2,17 +2,18 @@
 
 import pytest
 
+from actors.budget import Demand
 from actors.decisions import Call, Fetch, ListPage, Pin, ReadHistory
-from actors.quota import QuotaBroker, ShardQuota
+from actors.quota import ShardQuota
 from jobs.gmail.config import GmailConfig
 
 STANDARD = GmailConfig(quota_profile="standard")
 
 
 def _quota(config: GmailConfig = STANDARD, lease: float = 1e9) -> ShardQuota:
-    quota = ShardQuota(config)
-    quota.granted(lease)
+    quota = ShardQuota(config, 4)
     quota.ready_at(1, None, 0.0)  # the bucket of user 1 begins to fill
+    quota._budget.granted(lease, 10.0)
     return quota
 
 
@@ -20,7 +21,7 @@ def _quota(config: GmailConfig = STANDARD, lease: float = 1e9) -> ShardQuota:
     ("call", "units"), [(Pin(1), 2), (ListPage(1, None), 5), (ReadHistory(1, 7, None), 2), (Fetch(1, (1, 2, 3)), 60)]
 )
 def test_a_call_costs_what_its_requests_cost(call: Call, units: int) -> None:
-    assert ShardQuota(STANDARD).cost(call) == units
+    assert ShardQuota(STANDARD, 4).cost(call) == units
 
 
 def test_a_new_owner_starts_without_a_burst() -> None:
@@ -48,30 +49,17 @@ def test_without_a_lease_nothing_goes_and_the_want_is_told() -> None:
     quota = _quota(lease=0)
 
     assert not quota.take(1, ListPage(1, None), 10.0)
-    assert quota.wanted() == 5
-    quota.granted(5)
-    assert quota.wanted() == 0
-    assert quota.take(1, ListPage(1, None), 10.0)
-
-
-def test_what_a_call_did_not_cost_returns_to_the_lease_only() -> None:
-    quota = _quota(lease=100)
-    fetch = Fetch(1, (1, 2, 3, 4, 5))
-    assert quota.take(1, fetch, 10.0)
-
-    quota.settle(fetch, 0)
-
-    assert quota.take(2, ListPage(2, None), 10.0) is False  # user 2's own bucket begins empty
-    assert quota.fetchable(1, 9, 10.0) == 4  # 80 of 180 units are left
-    assert quota.take(1, Fetch(1, (1, 2, 3, 4)), 10.0)
+    assert quota.demand(3, 10.0) == Demand(5, 5, 3)
+    quota.granted(5, 10.0)
+    assert quota.take(1, ListPage(1, None), 10.5)
 
 
 def test_a_pause_of_the_project_gives_the_lease_up() -> None:
     quota = _quota()
     quota.pause(1, "project", 2.0, 10.0)
 
-    assert not quota.take(1, ListPage(1, None), 20.0)
-    assert quota.wanted() > 0
+    assert not quota.take(1, ListPage(1, None), 10.0)
+    assert quota.wanting and (quota.refused_s(), quota.refused_s()) == (2.0, None)
 
 
 def test_a_pause_holds_one_user() -> None:
@@ -79,27 +67,15 @@ def test_a_pause_holds_one_user() -> None:
     quota.ready_at(2, None, 0.0)
     quota.pause(1, "user", 5.0, 10.0)
 
+    quota.granted(1e9, 13.5)
     assert quota.fetchable(1, 9, 14.0) == 0
     assert quota.fetchable(2, 9, 14.0) == 9
     assert quota.ready_at(1, ListPage(1, None), 10.0) > 15.0
 
 
 def test_a_profile_without_limits_needs_no_lease() -> None:
-    quota = ShardQuota(GmailConfig(quota_profile="unlimited"))
+    quota = ShardQuota(GmailConfig(quota_profile="unlimited"), 4)
     quota.ready_at(1, None, 0.0)
 
     assert quota.fetchable(1, 500, 0.1) == 500
-    assert quota.wanted() == 0
-
-
-def test_the_broker_leases_at_most_a_share_of_what_is_there() -> None:
-    broker = QuotaBroker(STANDARD, shards=4, now=0.0)
-
-    assert broker.lease(1e9, 0.0) == 9_000
-    assert broker.lease(10, 0.0) == 10
-
-
-def test_the_broker_never_leases_more_than_the_project_may_spend_in_a_minute() -> None:
-    broker = QuotaBroker(STANDARD, shards=4, now=0.0)
-
-    assert sum(broker.lease(1e9, tick / 10) for tick in range(601)) <= 1_200_000
+    assert not quota.wanting

@@ -1,8 +1,9 @@
 """What must hold of a simulated world: after every commit (`always`), and when all is quiet (`at_rest`)."""
 
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from jobs.gmail.quota_costs import PROFILES
 from storage.labels import fold
 from storage.records import Phase
 
@@ -65,7 +66,9 @@ def _labels_are_gmails(world: "World", user_id: int) -> None:
             assert state.deleted == message.deleted, f"{message_id}: deletion was not noticed"
             # The last labels of a message that went while the history was forgotten are nobody's to know.
             unknowable = message.deleted and world.boxes[user_id].expired
-            assert unknowable or state.labels == message.labels, f"{message_id} has {set(state.labels)}, not {message.labels}"
+            assert unknowable or state.labels == message.labels, (
+                f"{message_id} has {set(state.labels)}, not {message.labels}"
+            )
 
 
 def will_still_land(world: "World") -> set[int]:
@@ -76,15 +79,17 @@ def will_still_land(world: "World") -> set[int]:
 
 
 def within_quota(world: "World", user_id: int) -> None:
-    """No minute that ends now has more units than Gmail allows."""
-    limit = PROFILES[world.gmail.quota_profile].units_per_minute_per_user
-    assert limit is not None
-    spent = 0
-    for when, units in reversed(world.spent[user_id]):
-        if when <= world.now - _WINDOW_S:
-            break
-        spent += units
-    assert spent <= limit, f"mailbox {user_id} spent {spent} units in a minute"
+    """No minute that ends now has more units than Gmail allows, the user or the project."""
+    limits = world.gmail.quota
+    assert limits.units_per_minute_per_user and limits.units_per_minute_per_project
+    spent = _last_minute(world.spent[user_id], world.now)
+    assert spent <= limits.units_per_minute_per_user, f"mailbox {user_id} spent {spent} units in a minute"
+    spent = _last_minute(world.spent_by_all, world.now)
+    assert spent <= limits.units_per_minute_per_project, f"the project spent {spent} units in a minute"
+
+
+def _last_minute(spent: Sequence[tuple[float, int]], now: float) -> int:
+    return sum(units for _, units in takewhile(lambda entry: entry[0] > now - _WINDOW_S, reversed(spent)))
 
 
 def bounded(world: "World", owner: "Owner") -> None:

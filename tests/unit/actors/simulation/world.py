@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
 
+from actors.broker import QuotaBroker
+from actors.budget import Demand
 from actors.config import RetryConfig, ShardConfig
 from actors.decisions import (
     Call,
@@ -31,7 +33,7 @@ from actors.decisions import (
     Write,
     Written,
 )
-from actors.quota import QuotaBroker, ShardQuota
+from actors.quota import ShardQuota
 from actors.reconcile import differences
 from actors.shard import Shard
 from jobs.gmail.config import GmailConfig
@@ -78,7 +80,9 @@ class World:
         self._fault_rate = random.choice([0.0, 0.1, 0.3])
         self._slowness = random.choice([0.05, 0.5, 3.0])
         self.gmail = GmailConfig(
-            quota_profile="standard", cost_overrides={"messages.get": random.choice([20, 40, 100, 170])}
+            quota_profile="standard",
+            cost_overrides={"messages.get": random.choice([20, 40, 100, 170])},
+            units_per_project=random.choice([None, 9_000, 30_000]),
         )
         self.config = ShardConfig(
             fetch_size=random.randint(2, 8),
@@ -92,8 +96,10 @@ class World:
             retry=RetryConfig(attempts=3, first_delay_s=1.0, filed_delay_s=20.0, longest_delay_s=600.0),
         )
         self.archive = ArchiveConfig(segment_bytes=1500, segment_messages=random.randint(3, 12), segment_age_s=2.1)
-        self.broker = QuotaBroker(self.gmail, 4, self.now)
+        self.broker = QuotaBroker(self.gmail, self.now)
+        self._silent_until = 0.0  # the broker is dead until then
         self.spent: dict[int, list[tuple[float, int]]] = {}
+        self.spent_by_all: list[tuple[float, int]] = []
         self.boxes: dict[int, GmailBox] = {}
         for user_id in range(1, random.randint(1, 4) + 1):
             self.boxes[user_id] = self._box(user_id)
@@ -103,6 +109,8 @@ class World:
         if random.random() < 0.7:
             for _ in range(random.randint(1, 4)):
                 self._at(random.uniform(0, _HORIZON_S), None, self._crash)
+        for _ in range(random.choice([0, 0, 1, 3])):
+            self._at(random.uniform(0, _HORIZON_S), None, self._broker_dies)
         self._at(_HORIZON_S, None, self._calm_down)
 
     def run(self) -> "World":
@@ -226,7 +234,7 @@ class World:
         self._news(self.owner)
 
     def _new_owner(self) -> Owner:
-        quota = ShardQuota(self.gmail)
+        quota = ShardQuota(self.gmail, 4)
         shard = Shard(self.postgres.acquire(), self.config, self.archive, quota)
         for user_id, record in self.postgres.mailboxes.items():
             shard.open(record, self.postgres.failed_of(user_id), self.now)
@@ -248,10 +256,10 @@ class World:
                 self._commit(owner, decision)
             else:
                 self._call(owner, decision)
-        units = owner.quota.wanted()
-        if units > 0 and not owner.asking:
+        if owner.quota.wanting and not owner.asking:
             owner.asking = True
-            self._at(self._delay(), owner, lambda: self._lease(owner, units))
+            demand = owner.quota.demand(owner.shard.waiting, self.now)
+            self._at(self._delay() / 10, owner, lambda: self._lease(owner, demand))
         owner.wake += 1
         number, wake_at = owner.wake, owner.shard.wake_at(self.now)
         if wake_at is not None:
@@ -262,11 +270,28 @@ class World:
         if number == owner.wake:
             self._decide(owner)
 
-    def _lease(self, owner: Owner, units: float) -> None:
-        owner.asking = False
-        granted = self.broker.lease(units, self.now)
-        owner.quota.granted(granted)
-        self._at(0.0 if granted >= units else 0.1, owner, lambda: self._news(owner))
+    def _lease(self, owner: Owner, demand: Demand) -> None:
+        if self.now < self._silent_until:
+            owner.quota.silent(self.now)
+        else:
+            if (seconds := owner.quota.refused_s()) is not None:
+                self.broker.throttled(seconds, self.now)
+            owner.quota.granted(self.broker.lease(0, demand, self.now), self.now)
+        self._news(owner)
+
+        def ask_again() -> None:
+            owner.asking = False
+            self._news(owner)
+
+        self._at(0.1, owner, ask_again)
+
+    def _broker_dies(self) -> None:
+        self._silent_until = self.now + self.random.uniform(0, 20)
+        self._at(self._silent_until - self.now, None, self._broker_returns)
+
+    def _broker_returns(self) -> None:
+        if self.now >= self._silent_until:
+            self.broker = QuotaBroker(self.gmail, self.now)
 
     # ---- calls
 
@@ -390,6 +415,7 @@ class World:
         # An owner that does not know that it lost its lease still spends; nobody can count for both.
         if owner is self.owner:
             self.spent.setdefault(user_id, []).append((self.now, units))
+            self.spent_by_all.append((self.now, units))
             invariants.within_quota(self, user_id)
 
     # ---- segments and commits
