@@ -319,6 +319,7 @@ class Mailbox:
                 units=self._units,
                 error=self._error,
                 synced=synced,
+                listed=ends_listing,
                 quiet=synced and not self._news,
                 resume=phase if self._halt else None,
             ),

@@ -1,7 +1,7 @@
-"""Starts a backfill as a Ray Job and shows how far it is."""
+"""Starts campaigns as Ray Jobs and shows how far they are."""
 
+import sys
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,18 +9,22 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeE
 from rich.progress import Task as ProgressTask
 from rich.text import Text
 
+from actors.decisions import Mode
 from cluster.console import count, notes, size
+from cluster.home import Home
 from cluster.progress import Progress as Look
-from cluster.progress import Watch
-from cluster.session import submit
+from cluster.progress import Watch, members_of
+from cluster.session import Job, submit_campaign
 from cluster.stores import Stores
 from jobs.gmail.quota_costs import PROFILES
+from storage.campaigns import Campaign, CampaignEnded, Campaigns
 from storage.errors import BackupError
 from storage.records import User
 
 _POLL_S = 0.25
 _ASK_JOB_S = 2.0
-_MODULE = "cluster.campaign"
+#: Mailboxes whose trouble is told at the end.
+_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class BackfillResult:
     seconds: from the first sign of work to the last commit; starting_s: what the job took to start before that.
     """
 
+    campaign_id: int
     job_id: str
     seconds: float
     starting_s: float
@@ -38,48 +43,74 @@ class BackfillResult:
     units: int
     total_messages: int
     total_bytes: int
-    errors: dict[str, str]
 
 
 class BackfillIncomplete(BackupError):
     """Some mailboxes could not be completed. Mend what each says, then run it again."""
 
-    def __init__(self, errors: dict[str, str]) -> None:
+    def __init__(self, errors: Sequence[str]) -> None:
         super().__init__(errors)
         self.errors = errors
 
     def __str__(self) -> str:
-        return "Not every mailbox is complete. " + " ".join(self.errors.values())
+        shown = " ".join(self.errors[:_SHOWN])
+        more = f" And {len(self.errors) - _SHOWN} more: see `gbm accounts list`." if len(self.errors) > _SHOWN else ""
+        return f"Not every mailbox is complete. {shown}{more}"
 
 
-def backfill(stores: Stores, dashboard: str, users: Sequence[User], wait: bool, full: bool) -> BackfillResult | None:
-    """Submit a backfill of these mailboxes; with `wait`, show its progress until it ends.
+def backfill(
+    stores: Stores, dashboard: str, users: Sequence[User], wait: bool, mode: Mode, requested_by: str = "command line"
+) -> BackfillResult | None:
+    """Submit a campaign over these mailboxes, or join the same one that runs; with `wait`, show it until it ends.
 
-    Args:
-        full: list mailboxes that are complete anew, instead of following their changes.
-
-    Ctrl-C while waiting stops the showing, not the backfill.
+    Ctrl-C while waiting stops the showing, not the campaign.
 
     Raises:
         BackfillIncomplete, JobRefused, RayUnavailable.
     """
-    watch = Watch(stores, users)
-    before = watch.look()
-    started = time.monotonic()
-    job_id = f"backfill-{uuid.uuid4().hex[:12]}"
-    job = submit(
-        stores.home,
-        dashboard,
-        job_id,
-        _MODULE,
-        ["--home", str(stores.home.root), *(["--full"] if full else []), *(user.email for user in users)],
-    )
+    campaigns = Campaigns(stores.databases.control)
+    campaign, new = campaigns.begin(mode.value, members_of(stores, users), requested_by)
+    if not new:
+        notes.print(f"Joining campaign {campaign.campaign_id}, which does the same and runs already.")
+    job = start(stores, dashboard, campaign)
     if not wait:
-        notes.print(f"Job {job_id} was submitted: see {dashboard}, or `gbm status`.")
+        notes.print(
+            f"Campaign {campaign.campaign_id} runs as job {job.job_id}: see `gbm backfill --list`, {dashboard}."
+        )
         return None
+    return show(stores, campaign.campaign_id, job)
+
+
+def start(stores: Stores, dashboard: str, campaign: Campaign) -> Job:
+    """The job that works on a campaign, submitted unless it is alive.
+
+    Raises:
+        RayUnavailable, JobRefused, CampaignEnded.
+    """
+    campaigns = Campaigns(stores.databases.control)
+    return submit_campaign(stores.home, dashboard, campaign_command(stores.home), campaigns, campaign)[1]
+
+
+def campaign_command(home: Home) -> list[str]:
+    """The command that works on a campaign, but for the campaign's id."""
+    return [sys.executable, "-m", "cluster.campaign", "--home", str(home.root), "--campaign"]
+
+
+def show(stores: Stores, campaign_id: int, job: Job) -> BackfillResult:
+    """Show a campaign's progress until it ends.
+
+    Raises:
+        BackfillIncomplete, JobRefused.
+    """
+    campaigns = Campaigns(stores.databases.control)
+    campaign, members = campaigns.get(campaign_id), campaigns.members(campaign_id)
+    watch = Watch(stores, members, campaign.mode == Mode.FULL)
+    before = watch.look()
+    started, began, asked = time.monotonic(), None, time.monotonic()
+    messages_before = sum(member.messages_before for member in members)
     with _bar(stores, before) as bar:
         task = bar.add_task("Starting the job", total=None, look=before)
-        look, began, asked = before, None, started
+        look = before
         while not look.ended:
             look = watch.look()
             if began is None and (look.ended or look.units > before.units):
@@ -88,24 +119,26 @@ def backfill(stores: Stores, dashboard: str, users: Sequence[User], wait: bool, 
             bar.update(task, total=look.estimate or None, completed=look.messages, look=look)
             if not look.ended and time.monotonic() - asked > _ASK_JOB_S:
                 asked = time.monotonic()
-                if job.ended():
+                if campaigns.get(campaign_id).ended_at is not None or job.ended():
                     look = watch.look()
                     break
             time.sleep(_POLL_S)
     ended = time.monotonic()
     began = began or ended
     if look.errors:
-        raise BackfillIncomplete(look.errors)
+        raise BackfillIncomplete([*look.errors.values()])
+    if not look.ended:
+        raise CampaignEnded(campaign_id, campaigns.get(campaign_id).state)
     return BackfillResult(
-        job_id=job_id,
+        campaign_id=campaign_id,
+        job_id=job.job_id,
         seconds=ended - began,
         starting_s=began - started,
-        messages=look.messages - before.messages,
+        messages=look.messages - messages_before,
         size_bytes=look.size_bytes - before.size_bytes,
         units=look.units - before.units,
         total_messages=look.messages,
         total_bytes=look.size_bytes,
-        errors=look.errors,
     )
 
 

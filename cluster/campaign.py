@@ -1,26 +1,30 @@
-"""A backfill campaign: asks the owners for a sync of many mailboxes and waits until each is done. Runs as a Ray Job.
+"""A campaign at work: asks the owners for a sync of its mailboxes, some at a time, and records what became of each.
 
-    python -m cluster.campaign --home FOLDER [--full] EMAIL ...
+    python -m cluster.campaign --home FOLDER --campaign ID
 
-Killed, it loses nothing: the owners go on, and a new campaign finds what is done.
+Runs as a Ray Job. Killed, it loses nothing: the owners go on, and the next run asks only for what is not done.
 """
 
 import argparse
 import asyncio
+import signal
 import sys
 import time
 from pathlib import Path
 
 from actors.decisions import Mode
-from cluster.progress import Watch
+from cluster.progress import Progress, Watch
 from cluster.session import connect_from_job
 from cluster.settings import load
 from cluster.stores import Stores, open_stores
+from storage.campaigns import CampaignEnded, Campaigns, CampaignState
 from storage.errors import BackupError
-from storage.records import Phase, User
+from storage.records import User
 
 _POLL_S = 0.5
 _ASK_AGAIN_S = 10.0
+#: Mailboxes that are asked for at a time: every shard has plenty to do, and no owner hears of a thousand at once.
+_WAVE = 500
 #: Owners restart within seconds; a campaign outlasts that.
 _PATIENCE_S = 120.0
 
@@ -28,44 +32,92 @@ _PATIENCE_S = 120.0
 def main() -> int:
     """Run one campaign; 0 when every mailbox is complete."""
     parser = argparse.ArgumentParser(prog="cluster.campaign")
-    parser.add_argument("emails", nargs="*")
     parser.add_argument("--home", required=True, help="GBM_HOME of the cluster")
-    parser.add_argument("--full", action="store_true", help="list complete mailboxes anew")
+    parser.add_argument("--campaign", required=True, type=int, help="id of the campaign")
     arguments = parser.parse_args()
     try:
         with open_stores(load(home=Path(arguments.home))) as stores:
-            users = [stores.control.user(email) for email in arguments.emails]
             connect_from_job()
-            return asyncio.run(_run(stores, users, arguments.full))
+            return asyncio.run(_Run(stores, arguments.campaign).run())
     except BackupError as exc:
         sys.stderr.write(f"{exc}\n")
         return 1
 
 
-async def _run(stores: Stores, users: list[User], full: bool) -> int:
-    watch = Watch(stores, users)
-    modes = {user: Mode.FULL if full else await asyncio.to_thread(_mode, stores, user) for user in users}
-    asked = 0.0
-    while True:
-        progress = await asyncio.to_thread(watch.look)
-        if progress.ended:
-            break
-        if time.monotonic() - asked > _ASK_AGAIN_S:
-            # An owner that was replaced has forgotten what it was asked; asking again changes nothing otherwise.
-            asked = time.monotonic()
-            for user in progress.pending:
-                await _request(user, modes[user])
-            _report(f"{len(users) - len(progress.pending)} of {len(users)} mailboxes, {progress.messages} messages")
-        await asyncio.sleep(_POLL_S)
-    _report(f"{len(users)} mailboxes, {progress.messages} messages")
-    for email, error in progress.errors.items():
-        sys.stderr.write(f"{email}: {error}\n")
-    return 1 if progress.errors else 0
+class _Run:
+    """One run of a campaign."""
 
+    def __init__(self, stores: Stores, campaign_id: int) -> None:
+        self._stores, self._campaigns = stores, Campaigns(stores.databases.control)
+        self._campaign = self._campaigns.get(campaign_id)
+        self._members = self._campaigns.members(campaign_id)
+        self._mode = Mode(self._campaign.mode)
+        self._watch = Watch(stores, self._members, self._mode is Mode.FULL)
+        self._asked: dict[int, float] = {}  # user -> when
+        self._recorded = {member.user.user_id for member in self._members if member.state == "done"}
+        self._told_to_stop = False
 
-def _mode(stores: Stores, user: User) -> Mode:
-    state = stores.reader(user).state()
-    return Mode.INCREMENTAL if state is not None and state.phase is Phase.CURRENT else Mode.FULL
+    async def run(self) -> int:
+        """To the end, or until it is cancelled or told to stop."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop)
+        while not self._told_to_stop:
+            progress = await asyncio.to_thread(self._watch.look)
+            await asyncio.to_thread(self._record, progress)
+            if progress.ended:
+                return self._end(progress)
+            if await asyncio.to_thread(self._is_cancelled):
+                return await self._cancel(progress)
+            await self._ask(progress)
+            await asyncio.sleep(_POLL_S)
+        return 1
+
+    def _stop(self) -> None:
+        self._told_to_stop = True
+
+    def _record(self, progress: Progress) -> None:
+        done = [user_id for user_id in progress.done if user_id not in self._recorded]
+        errors = {user_id: text for user_id, text in progress.errors.items() if user_id not in self._recorded}
+        if done or errors:
+            self._campaigns.record(self._campaign.campaign_id, done, errors)
+            self._recorded.update(done, errors)
+            _report(
+                f"{len(self._members) - len(progress.pending)} of {len(self._members)} mailboxes, "
+                f"{progress.messages} messages"
+            )
+
+    def _is_cancelled(self) -> bool:
+        return self._campaigns.get(self._campaign.campaign_id).state is not CampaignState.RUNNING
+
+    async def _ask(self, progress: Progress) -> None:
+        """An owner that was replaced has forgotten what it was asked; asking again changes nothing otherwise."""
+        now = time.monotonic()
+        for user in progress.pending[:_WAVE]:
+            if now - self._asked.get(user.user_id, -_ASK_AGAIN_S) >= _ASK_AGAIN_S:
+                await _request(user, self._mode)
+                self._asked[user.user_id] = now
+
+    async def _cancel(self, progress: Progress) -> int:
+        from actors.remote import ShardClient
+
+        client = ShardClient()
+        for user in progress.pending:
+            if user.user_id in self._asked:
+                await client.stop(user)
+        self._close(CampaignState.CANCELLED)
+        _report(f"cancelled with {len(progress.pending)} mailboxes left")
+        return 1
+
+    def _end(self, progress: Progress) -> int:
+        self._close(CampaignState.INCOMPLETE if progress.errors else CampaignState.COMPLETE)
+        for error in progress.errors.values():
+            sys.stderr.write(f"{error}\n")
+        return 1 if progress.errors else 0
+
+    def _close(self, state: CampaignState) -> None:
+        try:
+            self._campaigns.end(self._campaign.campaign_id, state)
+        except CampaignEnded as exc:  # another run of it was faster
+            sys.stderr.write(f"{exc}\n")
 
 
 def _report(line: str) -> None:

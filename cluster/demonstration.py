@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from actors.decisions import Mode
 from cluster.backfill import BackfillResult, backfill
 from cluster.console import count, notes, print_json, size
 from cluster.local import LocalCluster, local_cluster
@@ -68,7 +69,7 @@ def _show(settings: Settings, options: DemoOptions, gmail: str, cluster: LocalCl
     ]
     if cluster.swept:
         notes.print(f"Swept {len(cluster.swept)} files that an interrupted run had left.")
-    result = backfill(stores, cluster.dashboard, users, wait=True, full=False)
+    result = backfill(stores, cluster.dashboard, users, wait=True, mode=Mode.INCREMENTAL)
     assert result is not None
     summary = {**_summary(settings, cluster, users, result), "gmail": gmail}
     key = new_key()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+from cluster.backfill import campaign_command
 from cluster.home import Home
 from cluster.leftovers import end_leftovers
 from cluster.session import close_shards, local_ray, ping_shards, start_shards, sweep_shards
@@ -65,9 +66,11 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         start_shards(stores.config, stores.shards)  # their processes start while the gateway does
         if gateway:
             from serve import deployment  # imports Ray Serve, which reads the environment that local_ray has set
+            from serve.assembly import CampaignsConfig
 
             stack.callback(deployment.shutdown)
-            deployment.deploy(stores.config, settings.serve)
+            campaigns = CampaignsConfig(dashboard, tuple(campaign_command(home)))
+            deployment.deploy(stores.config, settings.serve, campaigns)
         check_stop()
         swept = asyncio.run(sweep_shards(list(stores.shards)))
         api = f"http://{settings.serve.host}:{settings.serve.port}"

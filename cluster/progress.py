@@ -1,10 +1,10 @@
 """How far a sync of some mailboxes is, read from Postgres: what is counted is committed. Blocking."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 
 from cluster.stores import Stores
+from storage.campaigns import Member, states_of
 from storage.records import MailboxRecord, Phase, User
 
 
@@ -12,7 +12,7 @@ from storage.records import MailboxRecord, Phase, User
 class Progress:
     """A look at all mailboxes together. Counts are totals, not only this sync's.
 
-    errors: of mailboxes that can go no further, by address; trouble: what holds another one up for now.
+    done: user ids; errors: of mailboxes that can go no further, by user id; trouble: what holds another one up for now.
     """
 
     messages: int
@@ -20,7 +20,8 @@ class Progress:
     size_bytes: int
     units: int
     pending: tuple[User, ...]
-    errors: dict[str, str]
+    done: tuple[int, ...] = ()
+    errors: dict[int, str] = field(default_factory=dict)
     trouble: str | None = None
 
     @property
@@ -29,44 +30,55 @@ class Progress:
         return not self.pending
 
 
-class Watch:
-    """Tells when a sync that is asked for after this was made has ended for every mailbox."""
+def members_of(stores: Stores, users: Sequence[User]) -> list[Member]:
+    """Mailboxes as they are now, before something is asked for."""
+    states = states_of(stores.databases, stores.shards, users)
+    return [
+        Member(user, state.synced_at, state.listed_at, state.messages) if state else Member(user)
+        for user, state in ((user, states.get(user.user_id)) for user in users)
+    ]
 
-    def __init__(self, stores: Stores, users: Sequence[User]) -> None:
-        self._readers = {user: stores.reader(user) for user in users}
-        self._seen_working: set[User] = set()
-        self._before: dict[User, datetime | None] = {
-            user: state.synced_at if (state := reader.state()) else None for user, reader in self._readers.items()
-        }
+
+class Watch:
+    """Tells when a sync that was asked for after the members were looked at has ended for each of them."""
+
+    def __init__(self, stores: Stores, members: Sequence[Member], full: bool = False) -> None:
+        """`full`: a mailbox is done when it was listed whole since, not already when it was brought up to date."""
+        self._stores, self._full = stores, full
+        self._members = {member.user.user_id: member for member in members}
+        self._going: set[int] = set()  # mailboxes that were seen not stopped: a stop is news then
 
     def look(self) -> Progress:
         """Where the mailboxes stand now."""
-        states = {user: reader.state() for user, reader in self._readers.items()}
-        known = [state for state in states.values() if state is not None]
-        self._seen_working |= {user for user, state in states.items() if state and state.phase is Phase.FULL}
-        errors = {state.email: state.error or "" for state in known if state.phase is Phase.REVOKED}
-        errors |= {
-            user.email: f"{user.email} was told to stop: a new sync goes on where it was."
-            for user, state in states.items()
-            if self._stopped(user, state)
-        }
+        users = [member.user for member in self._members.values()]
+        states = states_of(self._stores.databases, self._stores.shards, users)
+        self._going |= {user_id for user_id, state in states.items() if state.phase is not Phase.STOPPED}
+        errors = {user_id: text for user_id, state in states.items() if (text := self._hopeless(user_id, state))}
+        errors |= {key: member.error or "" for key, member in self._members.items() if member.state == "failed"}
+        done = {user_id for user_id, member in self._members.items() if self._done(member, states.get(user_id))}
+        known = states.values()
+        ended = done | errors.keys()
         return Progress(
             messages=sum(state.messages for state in known),
             estimate=sum(max(state.estimate, state.messages) for state in known),
             size_bytes=sum(state.size_bytes for state in known),
             units=sum(state.units for state in known),
-            pending=tuple(user for user, state in states.items() if not self._done(user, state)),
+            pending=tuple(user for user in users if user.user_id not in ended),
+            done=tuple(sorted(done - errors.keys())),
             errors=errors,
-            trouble=next((state.error for state in known if state.error and state.email not in errors), None),
+            trouble=next((state.error for key, state in states.items() if state.error and key not in errors), None),
         )
 
-    def _done(self, user: User, state: MailboxRecord | None) -> bool:
-        if state is None:
+    def _done(self, member: Member, state: MailboxRecord | None) -> bool:
+        if member.state == "done":
+            return True
+        if state is None or state.phase is not Phase.CURRENT or state.synced_at in (None, member.synced_before):
             return False
-        synced = state.synced_at is not None and state.synced_at != self._before[user]
-        given_up = state.phase is Phase.REVOKED or self._stopped(user, state)
-        return given_up or (synced and state.phase is Phase.CURRENT)
+        return not self._full or state.listed_at not in (None, member.listed_before)
 
-    def _stopped(self, user: User, state: MailboxRecord | None) -> bool:
-        """Stopped meanwhile; one that was stopped before is about to go on."""
-        return state is not None and state.phase is Phase.STOPPED and user in self._seen_working
+    def _hopeless(self, user_id: int, state: MailboxRecord) -> str | None:
+        if state.phase is Phase.REVOKED:
+            return state.error or f"Google refuses the grant of {state.email}."
+        if state.phase is Phase.STOPPED and user_id in self._going:
+            return f"{state.email} was told to stop: a new sync goes on where it was."
+        return None

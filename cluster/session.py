@@ -8,9 +8,7 @@ import asyncio
 import hashlib
 import logging
 import os
-import shlex
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from cluster.home import Home
 from cluster.leftovers import MARK, end_leftovers
 from cluster.settings import RaySettings
 from cluster.signals import watch_signals
+from storage.campaigns import Campaign, Campaigns
 from storage.errors import BackupError
 
 _LOG = logging.getLogger(__name__)
@@ -168,25 +167,39 @@ async def close_shards(shards: Sequence[int]) -> None:
     await asyncio.gather(*(client.close(shard_id) for shard_id in shards), return_exceptions=True)
 
 
-def submit(home: Home, dashboard: str, job_id: str, module: str, arguments: Sequence[str]) -> "Job":
-    """Submit `python -m MODULE ARGUMENTS` as a Ray Job.
+def job_of(home: Home, dashboard: str, job_id: str) -> "Job":
+    """A job that was submitted.
 
     Raises:
-        RayUnavailable, JobRefused.
+        RayUnavailable.
     """
     prepare_environment(home)
     from ray.job_submission import JobSubmissionClient
 
     try:
-        client = JobSubmissionClient(dashboard)
+        return Job(job_id, JobSubmissionClient(dashboard))
     except (ConnectionError, RuntimeError) as exc:
         raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
-    entrypoint = shlex.join([sys.executable, "-m", module, *arguments])
+
+
+def submit_campaign(
+    home: Home, dashboard: str, command: Sequence[str], campaigns: Campaigns, campaign: Campaign
+) -> tuple[Campaign, "Job"]:
+    """Have a campaign worked on by a Ray Job, submitted unless the last one is alive.
+
+    Raises:
+        RayUnavailable, JobRefused, CampaignEnded.
+    """
+    prepare_environment(home)
+    from actors.remote import start_campaign
+
     try:
-        client.submit_job(entrypoint=entrypoint, submission_id=job_id, entrypoint_num_cpus=0)
+        campaign = start_campaign(dashboard, command, campaigns, campaign)
+    except ConnectionError as exc:
+        raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
     except RuntimeError as exc:
-        raise JobRefused(job_id, str(exc).strip().splitlines()[0]) from exc
-    return Job(job_id, client)
+        raise JobRefused(campaign.job_id, str(exc).strip().splitlines()[0]) from exc
+    return campaign, job_of(home, dashboard, campaign.job_id)
 
 
 class Job:

@@ -3,9 +3,12 @@
 One message that cannot be parsed never fails its segment: the parser records defects and goes on.
 """
 
+import gc
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import accumulate
 
 import pyarrow as pa
 
@@ -16,6 +19,7 @@ from storage.blobs import open_blobs
 from storage.config import ArchiveConfig
 from storage.records import SegmentManifest
 from storage.schemas import MESSAGES
+from storage.stages import stage
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,7 +41,6 @@ _COLUMNS: Mapping[str, Callable[[ParsedMessage], object]] = {
     "in_reply_to": lambda message: message.in_reply_to,
     "references": lambda message: message.references,
     "list_id": lambda message: message.list_id,
-    "headers": lambda message: [{"name": name, "value": value} for name, value in message.headers],
     "text": lambda message: message.text,
     "has_html": lambda message: message.has_html,
     "attachments": lambda message: [
@@ -82,9 +85,25 @@ def write_segment(
     if fetched.num_rows == 0:
         return None, None
     fetched = segment.in_order(fetched)
-    parsed = _parsed([_parse(raw.as_buffer().to_pybytes()) for raw in fetched["raw"]])
+    with stage("parse"), _uncollected():
+        messages = [_parse(raw.as_buffer().to_pybytes()) for raw in fetched["raw"]]
+    with stage("columns"):
+        parsed = _parsed(messages)
     manifest, index = segment.write(open_blobs(archive.uri), archive, shard_id, epoch, fetched, parsed)
     return manifest, index
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector: parsing makes no cycles, and looking for them among what thousands of messages
+    hold costs 10% of it (measured on 4,000 messages of 5 KB)."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _parse(raw: bytes) -> ParsedMessage:
@@ -101,4 +120,16 @@ def _parsed(messages: Sequence[ParsedMessage]) -> pa.Table:
         name: pa.array([value(message) for message in messages], MESSAGES.field(name).type)
         for name, value in _COLUMNS.items()
     }
-    return pa.table(columns)
+    return pa.table({**columns, "headers": _headers(messages)})
+
+
+def _headers(messages: Sequence[ParsedMessage]) -> pa.Array:
+    """The column built from its parts: dictionaries of every header's name and value cost twice as much."""
+    offsets = list(accumulate((len(message.headers) for message in messages), initial=0))
+    kind = MESSAGES.field("headers").type
+    fields = [kind.value_type.field(index) for index in range(kind.value_type.num_fields)]
+    flat = [header for message in messages for header in message.headers]
+    values = [pa.array([header[index] for header in flat], field.type) for index, field in enumerate(fields)]
+    return pa.ListArray.from_arrays(
+        pa.array(offsets, pa.int32()), pa.StructArray.from_arrays(values, fields=fields), kind
+    )

@@ -5,7 +5,8 @@ not; what a worker dies of is Ray's to tell. Nothing is retried here: the shard 
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 import ray
@@ -14,11 +15,12 @@ from pydantic import SecretStr
 from jobs import intake, processing
 from jobs.gmail.client import client_of
 from jobs.gmail.config import GmailConfig
-from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile
+from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watching
 from storage.blobs import ArchiveUnusable
 from storage.config import ArchiveConfig
 from storage.errors import BackupError
 from storage.records import SegmentManifest
+from storage.stages import stage, take
 
 T = TypeVar("T")
 
@@ -29,28 +31,50 @@ _ASK = {"num_cpus": 0.25, "max_retries": 0}
 _PROCESS = {"num_cpus": 1, "max_retries": 0, "num_returns": 2}
 
 
-def _answer(work: Callable[[], T]) -> T | BackupError:
+@dataclass(frozen=True, slots=True)
+class Timed(Generic[T]):
+    """What a task answers, and its CPU seconds by stage."""
+
+    answer: T
+    cpu_s: dict[str, float]
+
+
+def _answer(work: Callable[[], T], name: str = "list") -> Timed[T | BackupError]:
+    answer: T | BackupError
     try:
-        return work()
+        with stage(name):
+            answer = work()
     except BackupError as exc:
-        return exc
+        answer = exc
+    return Timed(answer, take())
 
 
 @ray.remote(**_ASK)
-def pin(config: GmailConfig, token: SecretStr) -> tuple[Profile, list[Label]] | BackupError:
+def pin(config: GmailConfig, token: SecretStr) -> Timed[tuple[Profile, list[Label]] | BackupError]:
     """The mailbox's profile, then its labels."""
     client, secret = client_of(config), token.get_secret_value()
     return _answer(lambda: (client.profile(secret), client.labels(secret)))
 
 
 @ray.remote(**_ASK)
-def list_page(config: GmailConfig, token: SecretStr, page_token: str | None) -> MessagePage | BackupError:
-    """One page of the listing, Spam and Trash included."""
-    return _answer(lambda: client_of(config).list_messages(token.get_secret_value(), page_token))
+def list_page(
+    config: GmailConfig, token: SecretStr, page_token: str | None, label_id: str | None
+) -> Timed[MessagePage | BackupError]:
+    """One page of the listing (of a label's messages), Spam and Trash included."""
+    labels = [label_id] if label_id else ()
+    return _answer(lambda: client_of(config).list_messages(token.get_secret_value(), page_token, labels))
 
 
 @ray.remote(**_ASK)
-def history(config: GmailConfig, token: SecretStr, start: int, page_token: str | None) -> HistoryPage | BackupError:
+def watch(config: GmailConfig, token: SecretStr, topic: str) -> Timed[Watching | BackupError]:
+    """Have Gmail push the mailbox's changes."""
+    return _answer(lambda: client_of(config).watch(token.get_secret_value(), topic))
+
+
+@ray.remote(**_ASK)
+def history(
+    config: GmailConfig, token: SecretStr, start: int, page_token: str | None
+) -> Timed[HistoryPage | BackupError]:
     """One page of what changed since a history id."""
     return _answer(lambda: client_of(config).history(token.get_secret_value(), start, page_token))
 
@@ -58,20 +82,25 @@ def history(config: GmailConfig, token: SecretStr, start: int, page_token: str |
 @ray.remote(**_FETCH)
 def fetch(
     config: GmailConfig, token: SecretStr, user_id: int, message_ids: Sequence[int]
-) -> tuple[intake.FetchReceipt | BackupError, pa.Table | None]:
+) -> tuple[Timed[intake.FetchReceipt | BackupError], pa.Table | None]:
     """Fetch a batch; the second value is the mail, which stays in the object store."""
-    answer = _answer(lambda: intake.fetch(config, token.get_secret_value(), user_id, message_ids))
-    return (answer, None) if isinstance(answer, BackupError) else answer
+    timed = _answer(lambda: intake.fetch(config, token.get_secret_value(), user_id, message_ids), "fetch")
+    if isinstance(timed.answer, BackupError):
+        return Timed(timed.answer, timed.cpu_s), None
+    receipt, mail = timed.answer
+    return Timed(receipt, timed.cpu_s), mail
 
 
 @ray.remote(**_PROCESS)
 def write_segment(
     archive: ArchiveConfig, shard_id: int, epoch: int, skip: frozenset[tuple[int, int]], *tables: pa.Table
-) -> tuple[SegmentManifest | BackupError | None, pa.Table | None]:
+) -> tuple[Timed[SegmentManifest | BackupError | None], pa.Table | None]:
     """Write a segment of fetched mail; the second value is its message index."""
+    answer: SegmentManifest | BackupError | None
     try:
-        return processing.write_segment(archive, shard_id, epoch, tables, skip)
+        answer, index = processing.write_segment(archive, shard_id, epoch, tables, skip)
     except BackupError as exc:
-        return exc, None
+        answer, index = exc, None
     except OSError as exc:
-        return ArchiveUnusable(archive.uri, exc.strerror or str(exc)), None
+        answer, index = ArchiveUnusable(archive.uri, exc.strerror or str(exc)), None
+    return Timed(answer, take()), index

@@ -10,11 +10,11 @@ from functools import cached_property, partial
 from fastapi import FastAPI
 
 from actors.config import BackupConfig
-from serve import auth, emails, root, sync
+from serve import auth, backfills, emails, root, sync
 from serve.authentication import AccessTokens, Authenticate, authenticator
 from serve.config import ServeConfig
 from serve.mailboxes import Mailboxes
-from serve.owners import Owners
+from serve.owners import Jobs, NoJobs, Owners
 from serve.probes import CONTROL, Probe, Probes
 from serve.signing import SigningKeys
 from serve.threads import Threads
@@ -26,18 +26,29 @@ from storage.databases import Databases
 
 
 @dataclass(frozen=True, slots=True)
+class CampaignsConfig:
+    """Where campaigns' jobs are submitted, and the command that works on one, but for the campaign's id."""
+
+    dashboard: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that a replica needs; travels to its process as one frozen value."""
 
     backup: BackupConfig
     serve: ServeConfig
+    campaigns: CampaignsConfig | None = None
 
 
 class Assembly:
     """The collaborators of one process, each made once, and the applications made of them."""
 
-    def __init__(self, settings: Settings, owners: Owners) -> None:
+    def __init__(self, settings: Settings, owners: Owners, jobs: Jobs | None = None) -> None:
+        """`jobs`: None: campaigns are shown, and none is begun."""
         self._backup, self._config, self._owners = settings.backup, settings.serve, owners
+        self._jobs = jobs or NoJobs()
 
     def auth(self) -> FastAPI:
         """/api/v1/auth."""
@@ -50,7 +61,9 @@ class Assembly:
 
     def sync(self) -> FastAPI:
         """/api/v1/sync."""
-        return sync.create(self._mailboxes, self._owners, self._authenticate, self._threads, self._config)
+        campaigns = backfills.Backfills(self._databases, self._control, self._jobs)
+        routes = [backfills.router(campaigns, self._authenticate, self._threads)]
+        return sync.create(self._mailboxes, self._owners, self._authenticate, self._threads, self._config, routes)
 
     def root(self) -> FastAPI:
         """/."""

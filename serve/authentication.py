@@ -34,6 +34,16 @@ class TokenInvalid(BackupError):
         return "A valid access token is needed: get one from POST /api/v1/auth/token and send it as a Bearer token."
 
 
+class OperatorsOnly(BackupError):
+    """Only an operator may do this. Use an operator's key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def __str__(self) -> str:
+        return "Only operators may do this: use a key of `gbm keys create EMAIL --role operator`."
+
+
 class AccessTokens:
     """Issues and verifies access tokens. Blocking where a key has to be read first."""
 
@@ -153,3 +163,15 @@ def _kid(token: str) -> str:
     if header.get("alg") != _ALGORITHM or not isinstance(kid, str):
         raise TokenInvalid
     return kid
+
+
+def operator(authenticate: Authenticate) -> Callable[..., Awaitable[Principal]]:
+    """The dependency that gives who a request speaks for, if it is an operator; else OperatorsOnly."""
+
+    async def principal(claims: Annotated[dict[str, Any], Depends(authenticate)]) -> Principal:
+        found = principal_of(claims)
+        if found.role != "operator":
+            raise OperatorsOnly
+        return found
+
+    return principal

@@ -13,11 +13,13 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.config import BackupConfig
-from actors.remote import ShardClient
+from actors.remote import ShardClient, start_campaign
 from serve import auth, emails, sync
-from serve.assembly import Assembly, Settings
+from serve.assembly import Assembly, CampaignsConfig, Settings
 from serve.config import ServeConfig
+from serve.owners import JobsUnavailable
 from serve.ports import require_free
+from storage.campaigns import Campaign, Campaigns
 from storage.errors import BackupError
 
 #: Application -> (prefix, what makes it).
@@ -62,7 +64,8 @@ class Gateway:
     def __init__(self, name: str, settings: Settings) -> None:
         _log_with_serve()
         owners = ShardClient(settings.serve.owner_timeout_s)
-        self._name, self._assembly = name, Assembly(settings, owners)
+        jobs = CampaignJobs(settings.campaigns) if settings.campaigns else None
+        self._name, self._assembly = name, Assembly(settings, owners, jobs)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         app = _APPLICATIONS[self._name][1](self._assembly)
@@ -74,8 +77,25 @@ class Gateway:
         await self._assembly.check()
 
 
-def deploy(backup: BackupConfig, config: ServeConfig) -> list[str]:
+class CampaignJobs:
+    """`serve.owners.Jobs` as Ray Jobs."""
+
+    def __init__(self, config: CampaignsConfig) -> None:
+        self._config = config
+
+    def start(self, campaigns: Campaigns, campaign: Campaign) -> Campaign:
+        """The campaign with a job that is alive."""
+        try:
+            return start_campaign(self._config.dashboard, self._config.command, campaigns, campaign)
+        except (ConnectionError, RuntimeError) as exc:
+            raise JobsUnavailable(_last_line(str(exc))) from exc
+
+
+def deploy(backup: BackupConfig, config: ServeConfig, campaigns: CampaignsConfig | None = None) -> list[str]:
     """Start the gateway, or replace the one that runs.
+
+    Args:
+        campaigns: how campaigns are begun; None: over HTTP none is.
 
     Returns:
         The URLs of the applications, the gateway's own last.
@@ -84,7 +104,7 @@ def deploy(backup: BackupConfig, config: ServeConfig) -> list[str]:
         PortOccupied, GatewayFailed.
         KeyMissing, KeyInvalid, KeyExposed, InvalidDsn, ArchiveUnusable: a replica could not start with this.
     """
-    settings = Settings(backup, config)
+    settings = Settings(backup, config, campaigns)
     Assembly(settings, ShardClient()).root()  # fails here at once, in one sentence, not in replicas after retries
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # its progress is not for our caller's console
     if not ray_serve.status().proxies:

@@ -1,8 +1,9 @@
-"""The owners of shards, as the gateway sees them (actors/remote.py), and what their silence means."""
+"""The owners of shards and the jobs of campaigns, as the gateway sees them, and what their silence means."""
 
 from typing import Any, Protocol
 
 from actors.decisions import Mode
+from storage.campaigns import Campaign, Campaigns
 from storage.errors import BackupError
 from storage.records import User
 
@@ -17,6 +18,36 @@ class Owners(Protocol):
     async def status(self, user: User) -> dict[str, Any] | None: ...
 
     async def ping(self, shard_id: int) -> list[str]: ...
+
+
+class Jobs(Protocol):
+    """Has campaigns worked on. `serve.deployment.CampaignJobs` is one. Blocking."""
+
+    def start(self, campaigns: Campaigns, campaign: Campaign) -> Campaign:
+        """The campaign with a job that is alive, submitted if need be.
+
+        Raises:
+            JobsUnavailable, CampaignEnded.
+        """
+
+
+class NoJobs:
+    """Where no Ray dashboard takes jobs."""
+
+    def start(self, campaigns: Campaigns, campaign: Campaign) -> Campaign:  # noqa: ARG002 - the port's signature
+        """Raises JobsUnavailable."""
+        raise JobsUnavailable("this gateway was started without a place to submit jobs to")
+
+
+class JobsUnavailable(BackupError):
+    """Ray takes no jobs at the moment. Try again shortly."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"Ray takes no jobs ({self.reason}): try again shortly."
 
 
 class OwnerUnavailable(BackupError):

@@ -18,11 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from serve.authentication import TokenInvalid
+from serve.authentication import OperatorsOnly, TokenInvalid
 from serve.mailboxes import UnknownShard
-from serve.owners import OwnerUnavailable
+from serve.owners import JobsUnavailable, OwnerUnavailable
 from serve.tokens import SecretRefused
 from storage.blobs import FileDamaged
+from storage.campaigns import CampaignEnded, UnknownCampaign
+from storage.control import UnknownUser
 from storage.databases import DatabaseUnreachable
 from storage.emails import InvalidCursor
 from storage.errors import BackupError
@@ -68,6 +70,11 @@ _FAULTS: Mapping[type[BackupError], Fault] = {
     InvalidCursor: Fault(400, "invalid_cursor", "Cursor not valid"),
     SecretRefused: Fault(401, "secret_refused", "Secret not accepted"),
     TokenInvalid: Fault(401, "token_invalid", "Access token not accepted"),
+    OperatorsOnly: Fault(403, "operators_only", "Operators only"),
+    UnknownUser: Fault(404, "unknown_user", "Mailbox not known"),
+    UnknownCampaign: Fault(404, "unknown_campaign", "Campaign not known"),
+    CampaignEnded: Fault(409, "campaign_ended", "Campaign not in a state for that"),
+    JobsUnavailable: Fault(503, "jobs_unavailable", "Jobs cannot be submitted", _AGAIN, 10),
     FileDamaged: Fault(
         500, "file_damaged", "Archive damaged", "The archived copy is damaged: ask your operator to verify the archive."
     ),

@@ -6,7 +6,7 @@ the latter is null and the rest still holds.
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Protocol
 
@@ -67,9 +67,14 @@ class SyncStatus(BaseModel):
 
 
 def create(
-    mailboxes: StateReaders, owners: Owners, authenticate: Authenticate, threads: Threads, config: ServeConfig
+    mailboxes: StateReaders,
+    owners: Owners,
+    authenticate: Authenticate,
+    threads: Threads,
+    config: ServeConfig,
+    campaigns: Sequence[APIRouter] = (),
 ) -> FastAPI:
-    """The application."""
+    """The application. `campaigns`: the routes of serve/backfills.py."""
     router = APIRouter(prefix=PREFIX, tags=["sync"], responses=responses(401, 422, 503))
     caller = Depends(bearer(authenticate))
 
@@ -94,7 +99,7 @@ def create(
         await _told(principal, owners.stop(_user(principal)))
         return await state(principal)
 
-    return application("sync", [router], config)
+    return application("sync", [router, *campaigns], config)
 
 
 def _user(principal: Principal) -> User:

@@ -257,6 +257,7 @@ def _update_mailboxes(connection: Connection, plan: Commit) -> None:
             "units": update.units,
             "error": update.error,
             "synced": update.synced,
+            "listed": update.listed,
             "resume": update.resume.value if update.resume else None,
             "messages": counted[update.user_id].messages if update.user_id in counted else 0,
             "size_bytes": counted[update.user_id].size_bytes if update.user_id in counted else 0,

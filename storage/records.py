@@ -55,6 +55,7 @@ class MailboxRecord:
     error: str | None = None
     synced_at: datetime | None = None
     resume: Phase | None = None
+    listed_at: datetime | None = None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "MailboxRecord":
@@ -69,6 +70,7 @@ class MailboxUpdate:
 
     units: quota units ever spent, so that a commit that is repeated counts none twice.
     synced: a round ended; quiet: it found nothing, so that nobody need hear of it.
+    listed: the whole mailbox was listed, and everything listed is stored or filed.
     """
 
     user_id: int
@@ -80,6 +82,7 @@ class MailboxUpdate:
     error: str | None = None
     synced: bool = False
     quiet: bool = False
+    listed: bool = False
     resume: Phase | None = None
 
 

@@ -17,6 +17,7 @@ from storage.config import ArchiveConfig
 from storage.raw import RawWriter
 from storage.records import SegmentManifest, SegmentUser
 from storage.schemas import INDEX, MESSAGES
+from storage.stages import stage
 
 RAW_SUFFIX = ".raw.zst"
 PARQUET_SUFFIX = ".parquet"
@@ -64,24 +65,15 @@ def write(
         The manifest and the rows for the message index (schemas.INDEX), ready for `Catalog.commit`.
     """
     name = new_name(shard_id, epoch)
-    writer = RawWriter(config.frame_bytes, config.zstd_level)
-    users, messages = fetched["user_id"].to_pylist(), fetched["message_id"].to_pylist()
-    for user_id, message_id, raw in zip(users, messages, fetched["raw"], strict=True):
-        writer.add(user_id, message_id, memoryview(raw.as_buffer()))
-    raw_bytes = blobs.put(name + RAW_SUFFIX, writer.finish())
-
-    table = _messages(fetched, parsed, writer)
-    sink = pa.BufferOutputStream()
-    pq.write_table(
-        table,
-        sink,
-        compression="zstd",
-        compression_level=config.zstd_level,
-        row_group_size=_ROW_GROUP,
-        sorting_columns=[pq.SortingColumn(0), pq.SortingColumn(4)],
-        write_page_checksum=True,  # pyarrow checks it when asked to, DuckDB never
-    )
-    parquet_bytes = blobs.put(name + PARQUET_SUFFIX, [memoryview(sink.getvalue())])
+    with stage("raw"):
+        writer = RawWriter(config.frame_bytes, config.zstd_level)
+        users, messages = fetched["user_id"].to_pylist(), fetched["message_id"].to_pylist()
+        for user_id, message_id, raw in zip(users, messages, fetched["raw"], strict=True):
+            writer.add(user_id, message_id, memoryview(raw.as_buffer()))
+        raw_bytes = blobs.put(name + RAW_SUFFIX, writer.finish())
+    with stage("parquet"):
+        table = _messages(fetched, parsed, writer)
+        parquet_bytes = blobs.put(name + PARQUET_SUFFIX, [_parquet(table, config.zstd_level)])
 
     index = table.select(INDEX.names)
     manifest = SegmentManifest(
@@ -96,6 +88,20 @@ def write(
         users=_users(index),
     )
     return manifest, index
+
+
+def _parquet(table: pa.Table, zstd_level: int) -> memoryview:
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        compression_level=zstd_level,
+        row_group_size=_ROW_GROUP,
+        sorting_columns=[pq.SortingColumn(0), pq.SortingColumn(4)],
+        write_page_checksum=True,  # pyarrow checks it when asked to, DuckDB never
+    )
+    return memoryview(sink.getvalue())
 
 
 def _messages(fetched: pa.Table, parsed: pa.Table, writer: RawWriter) -> pa.Table:

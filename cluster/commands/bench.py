@@ -1,14 +1,19 @@
 """`gbm bench`: measurements that anyone can repeat."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cluster.console import command, count, out, print_json
+from cluster.console import command, count, fail, notes, out, print_json
 from cluster.opening import settings
 
+if TYPE_CHECKING:
+    from cluster.bench.ingest import IngestResult
+
 app = typer.Typer(help="Measure. Machines differ and are noisy: compare runs of one machine.", no_args_is_help=True)
+
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback()
@@ -26,21 +31,119 @@ def ingest(
         Literal["legacy", "standard", "unlimited"], typer.Option(help="Gmail's limits to keep.")
     ] = "unlimited",
     latency_ms: Annotated[float, typer.Option(min=0, help="Milliseconds before each of Gmail's answers.")] = 0.0,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    uneven: Annotated[bool, typer.Option("--uneven", help="Mailbox sizes follow a power law.")] = False,
+    time_scale: Annotated[
+        float, typer.Option(min=0.001, help="10: a minute of quota lasts 6 seconds, on both sides.")
+    ] = 1.0,
+    shards: Annotated[int | None, typer.Option(min=1, help="Shards; as configured if not named.")] = None,
+    json: _Json = False,
 ) -> None:
     """Measure a backfill from listing to committed segments, in a home of its own."""
-    from cluster.bench import bench_ingest
+    from cluster.bench.ingest import IngestPlan, bench_ingest
 
-    result = bench_ingest(settings(), mail or [], mailboxes, messages, quota_profile, latency_ms)
+    plan = IngestPlan(tuple(mail or ()), mailboxes, messages, quota_profile, latency_ms, uneven, time_scale, shards)
+    result = bench_ingest(settings(), plan)
     if json:
         print_json(result.as_json())
-        return
+    else:
+        _print_ingest(result)
+
+
+def _print_ingest(result: "IngestResult") -> None:
     out.print(f"{count(result.messages)} messages of {result.mailboxes} mailboxes in {result.seconds:.1f} s")
     out.print(
         f"  {result.messages_per_s:,.0f} messages/s   {result.megabytes_per_s:.1f} MB/s   {result.segments} segments"
     )
-    out.print(f"  our CPU per message {result.our_cpu_ms:.3f} ms (owners and tasks); by kind:")
+    out.print(f"  our CPU per message {result.our_cpu_ms:.3f} ms (owners and tasks); by kind of process:")
     for kind, used in sorted(result.cpu_ms.items()):
-        out.print(f"    {kind:<10} {used:8.3f} ms   peak {result.peak_memory_mb.get(kind, 0):8.0f} MB resident")
-    if result.quota_used is not None:
-        out.print(f"  {result.quota_used:.1%} of the users' quota ({result.quota_profile})")
+        out.print(f"    {kind:<10} {used:8.3f} ms   peak {result.peak_memory_mb.get(kind, 0):8.0f} MB")
+    started = result.workers_started
+    out.print(f"  of the tasks, by stage ({started} worker{'' if started == 1 else 's'} started meanwhile):")
+    for stage, used in sorted(result.stages_ms.items(), key=lambda item: -item[1]):
+        out.print(f"    {stage:<10} {used:8.3f} ms")
+    if (quota := result.quota) is not None:
+        out.print(f"  of the {result.quota_profile} quota while work remained: {quota.ceiling:.1%} of the ceiling,")
+        out.print(f"    {quota.users:.1%} of the users' limits, {quota.project:.1%} of the project's;")
+        out.print(f"    {quota.throttled:.2%} of the calls were refused (429)")
+    fair = result.fairness
+    out.print(
+        f"  longest idle mailbox {fair.longest_idle_s:.2f} s: {fair.longest_idle:.1f} fair turns of"
+        f" {fair.fair_turn_s:.2f} s ({fair.turns} fetches)"
+    )
+
+
+@app.command()
+@command
+def simulation(
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds to run.")] = 10_000,
+    first: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
+    json: _Json = False,
+) -> None:
+    """Run the engine's simulation over many seeds; stops at the first that breaks an invariant, and names it.
+
+    Needs a checkout of the project: the simulation is one of its tests.
+    """
+    from rich.progress import Progress
+
+    from cluster.bench.simulation import bench_simulation
+
+    with Progress(console=notes, transient=True) as progress:
+        bar = progress.add_task("Seeds", total=seeds)
+        result = bench_simulation(seeds, first, lambda ran: progress.update(bar, completed=ran))
+    if json:
+        print_json(result.as_json())
+    else:
+        out.print(
+            f"{count(result.seeds)} seeds, {count(result.steps)} steps in {result.seconds:.1f} s"
+            f" ({result.seeds_per_s:.0f} seeds/s on {result.processes} processes)"
+        )
+    if result.failed is not None:
+        fail(f"Seed {result.failed} breaks an invariant: {result.failure}. World({result.failed}).run() repeats it.")
+
+
+@app.command()
+@command
+def mailboxes(
+    number: Annotated[int, typer.Option("--mailboxes", min=1, help="Idle mailboxes of one shard.")] = 10_000,
+    known: Annotated[int, typer.Option(min=0, help="Messages that are stored of each.")] = 1000,
+    poll: Annotated[
+        bool, typer.Option("--poll", help="Look once at so many quiet mailboxes instead; 1000 is a good number.")
+    ] = False,
+    json: _Json = False,
+) -> None:
+    """Measure what idle mailboxes cost: the memory of a shard's owner, or with --poll one look at each for news."""
+    if poll:
+        _poll(number, json)
+        return
+    from rich.progress import Progress
+
+    from cluster.bench.mailboxes import bench_mailboxes
+
+    with Progress(console=notes, transient=True) as progress:
+        bar = progress.add_task("Mailboxes", total=number)
+        result = bench_mailboxes(settings(), number, known, lambda made: progress.update(bar, completed=made))
+    if json:
+        print_json(result.as_json())
+        return
+    out.print(f"{count(result.mailboxes)} idle mailboxes of {count(result.known_each)} stored messages in one shard")
+    out.print(
+        f"  {result.memory_mb:.0f} MB, {result.base_mb:.0f} of them without any mailbox: {result.mailbox_kb:.2f} KB each"
+    )
+    out.print(
+        f"  taken on in {result.start_s:.1f} s; {result.timers} timers and {result.tasks} tasks for all together,"
+    )
+    out.print(f"  {result.idle_cpu_share:.1%} of a core while idle")
+
+
+def _poll(number: int, json: bool) -> None:
+    from cluster.bench.polling import bench_poll
+
+    result = bench_poll(settings(), number)
+    if json:
+        print_json(result.as_json())
+        return
+    out.print(f"{count(result.mailboxes)} quiet mailboxes looked at in {result.seconds:.1f} s")
+    out.print(
+        f"  {result.mailboxes_per_s:.0f} mailboxes/s   {result.units_each:.2f} units and {result.cpu_ms_each:.2f} ms of"
+        f" CPU each   {result.files} files written"
+    )

@@ -52,6 +52,9 @@ class SimulatorConfig(BaseModel, frozen=True):
     messages_per_user: PositiveInt | None = Field(
         None, description="with `users`: give each so many messages, repeating the mail where it is too little"
     )
+    uneven: NonNegativeFloat = Field(
+        0, description="with `messages_per_user`: exponent of the power law of mailbox sizes; 0: all are alike"
+    )
     domain: str = Field("example.com", description="of the users' addresses")
     seed: int = Field(0, description="of generated mail, labels, credentials and faults")
     mail_max_bytes: PositiveInt = Field(8 * 1024**3, description="bytes of mail held in memory")

@@ -14,6 +14,7 @@ POST /_sim/faults                                {"rate": 0.1, "kinds": [...], "
 
 import hmac
 from collections.abc import Mapping
+from dataclasses import asdict
 from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote
@@ -123,6 +124,7 @@ class Control:
             "answered": dict(api.answered),
             "units": api.quota.spending.total,
             "units_by_user": dict(api.quota.spending.by_user),
+            "gets_by_user": {user: asdict(gets) for user, gets in api.quota.spending.gets.items()},
             "refused": dict(api.refused),
             "faults": dict(api.faults.injected),
         }

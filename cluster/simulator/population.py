@@ -62,10 +62,18 @@ def _free_name(file_name: str, taken: dict[str, list[SourceMail]]) -> str:
 def _deal(config: SimulatorConfig, mail: list[SourceMail]) -> dict[str, list[SourceMail]]:
     users = config.users or 1
     width = len(str(users))
+    each = config.messages_per_user
+    counts = [None] * users if each is None else sizes(each * users, users, config.uneven)
     return {
-        f"user-{number + 1:0{width}d}@{config.domain}": list(_share(mail, number, users, config.messages_per_user))
-        for number in range(users)
+        f"user-{number + 1:0{width}d}@{config.domain}": list(_share(mail, number, users, count))
+        for number, count in enumerate(counts)
     }
+
+
+def sizes(messages: int, users: int, exponent: float) -> list[int]:
+    """How many messages each user gets: the n-th as many as n ** -exponent has it, none fewer than one."""
+    weights = [(number + 1) ** -exponent for number in range(users)]
+    return [max(round(messages * weight / sum(weights)), 1) for weight in weights]
 
 
 def _share(mail: list[SourceMail], number: int, users: int, count: int | None) -> Iterator[SourceMail]:

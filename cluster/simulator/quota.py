@@ -100,11 +100,33 @@ class Refusal:
 
 
 @dataclass(slots=True)
+class Gets:
+    """When one user's messages were fetched, and the longest time without one in between."""
+
+    first_at: float
+    last_at: float
+    longest_pause_s: float = 0.0
+
+    def another(self, now: float) -> None:
+        """One more message is fetched now."""
+        self.longest_pause_s = max(self.longest_pause_s, now - self.last_at)
+        self.last_at = now
+
+
+@dataclass(slots=True)
 class Spending:
-    """Units charged since the start."""
+    """Units charged since the start, and when each user's messages were fetched."""
 
     total: int = 0
     by_user: Counter[str] = field(default_factory=Counter)
+    gets: dict[str, Gets] = field(default_factory=dict)
+
+    def charged(self, user: str, method: str, units: int, now: float) -> None:
+        """A call was let through."""
+        self.total += units
+        self.by_user[user] += units
+        if method == "messages.get":
+            self.gets.setdefault(user, Gets(now, now)).another(now)
 
 
 class Quota:
@@ -124,8 +146,7 @@ class Quota:
         units = self._costs[method]
         refusal = self._refusal(user, units, now)
         if refusal is None:
-            self.spending.total += units
-            self.spending.by_user[user] += units
+            self.spending.charged(user, method, units, now)
         return refusal
 
     def _refusal(self, user: str, units: int, now: float) -> Refusal | None:

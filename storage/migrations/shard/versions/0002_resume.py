@@ -1,4 +1,4 @@
-"""What a stopped or revoked mailbox goes on with."""
+"""What a stopped or revoked mailbox goes on with, and when a mailbox was last listed whole."""
 
 from alembic import op
 
@@ -7,6 +7,6 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add the column; a mailbox that is stopped was in its full sync."""
-    op.execute("ALTER TABLE mailboxes ADD COLUMN resume text")
+    """Add the columns; a mailbox that is stopped was in its full sync."""
+    op.execute("ALTER TABLE mailboxes ADD COLUMN resume text, ADD COLUMN listed_at timestamptz")
     op.execute("UPDATE mailboxes SET resume = 'full' WHERE phase = 'stopped'")

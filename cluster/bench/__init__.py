@@ -1,0 +1,1 @@
+"""`gbm bench`: the measurements behind the figures, each repeatable with one command."""

@@ -1,0 +1,274 @@
+"""`gbm bench ingest`: from listing to committed segments, against a simulator in a process of its own.
+
+CPU by kind of process is the operating system's; by stage it is what tasks count of themselves (storage/stages.py),
+and "worker" is the rest of the tasks' processes: Ray's passing of arguments and results, and imports of workers that
+were started meanwhile. Quota, refusals and pauses are the simulator's own account.
+"""
+
+import asyncio
+import json
+import tempfile
+import time
+import urllib.request
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from actors.decisions import Mode
+from cluster.bench import figures
+from cluster.bench.figures import Working
+from cluster.bench.processes import OURS, Meter
+from cluster.local import local_cluster
+from cluster.progress import Progress, Watch, members_of
+from cluster.settings import Settings
+from cluster.simulator.process import start_simulator
+from cluster.stores import Stores
+from jobs.gmail.quota_costs import PROFILES, QuotaName
+from storage.records import User
+
+_POLL_S = 0.2
+#: Mailboxes that are backed up before the measurement: at least so many, so that every worker has been started.
+_WARM_UP = 8
+
+
+@dataclass(frozen=True, slots=True)
+class IngestPlan:
+    """What to measure.
+
+    uneven: mailbox sizes follow a power law. time_scale: a minute of quota lasts 60 / time_scale seconds.
+    """
+
+    mail: tuple[Path, ...] = ()
+    mailboxes: int = 20
+    messages: int = 10_000
+    quota_profile: QuotaName = "unlimited"
+    latency_ms: float = 0.0
+    uneven: bool = False
+    time_scale: float = 1.0
+    shards: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaUse:
+    """How the limits were used while work remained, by the simulator's account.
+
+    users, project: share of what the mailboxes' own limits and the project's would have allowed; ceiling: of both
+    together, whichever is lower at each moment. throttled: share of all calls that were refused with 429.
+    """
+
+    units: int
+    users: float
+    project: float
+    ceiling: float
+    throttled: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fairness:
+    """How evenly mailboxes took turns.
+
+    fair_turn_s: seconds between two turns of a mailbox if turns were even; longest_idle: the longest wait, in those.
+    """
+
+    turns: int
+    fair_turn_s: float
+    longest_idle_s: float
+    longest_idle: float
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What one run measured. `cpu_ms` (by kind of process) and `stages_ms` (of the tasks) are per message."""
+
+    mailboxes: int
+    messages: int
+    raw_bytes: int
+    seconds: float
+    messages_per_s: float
+    megabytes_per_s: float
+    our_cpu_ms: float
+    cpu_ms: dict[str, float]
+    stages_ms: dict[str, float]
+    peak_memory_mb: dict[str, float]
+    our_peak_memory_mb: float
+    workers_started: int
+    quota_profile: str
+    quota: QuotaUse | None
+    fairness: Fairness
+    segments: int
+    stored_bytes: int
+
+    def as_json(self) -> dict[str, object]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def bench_ingest(settings: Settings, plan: IngestPlan) -> IngestResult:
+    """Back up mail, dealt to mailboxes, in a home of its own that is removed afterwards.
+
+    A few more mailboxes are backed up first, unmeasured: starting a worker costs seconds of CPU, once.
+
+    Raises:
+        BackupError.
+    """
+    with (
+        start_simulator(_simulator_arguments(plan)) as gmail,
+        tempfile.TemporaryDirectory(prefix="gbm-bench-", ignore_cleanup_errors=True) as folder,
+    ):
+        update: dict[str, object] = {
+            "endpoint": gmail,
+            "token_uri": f"{gmail}/token",
+            "quota_profile": plan.quota_profile,
+            "quota_time_scale": plan.time_scale,
+        }
+        changed: dict[str, object] = {"home": Path(folder), "gmail": settings.gmail.model_copy(update=update)}
+        if plan.shards is not None:
+            changed["shards"] = settings.shards.model_copy(update={"count": plan.shards})
+        with local_cluster(settings.model_copy(update=changed), lambda _: None, gateway=False) as cluster:
+            return _measure(cluster.stores, gmail, plan)
+
+
+def _simulator_arguments(plan: IngestPlan) -> list[str]:
+    each = max(plan.messages // plan.mailboxes, 1)
+    return [
+        *(f"--mail={path}" for path in plan.mail),
+        *([] if plan.mail else [f"--generate={min(plan.messages, 2000)}"]),
+        f"--users={plan.mailboxes + _WARM_UP}",
+        f"--messages-per-user={each}",
+        f"--uneven={1.0 if plan.uneven else 0.0}",
+        f"--quota-profile={plan.quota_profile}",
+        f"--latency-ms={plan.latency_ms}",
+        f"--time-scale={plan.time_scale}",
+    ]
+
+
+def _measure(stores: Stores, gmail: str, plan: IngestPlan) -> IngestResult:
+    from cluster.overview import overview_totals
+
+    users = add_accounts(stores, gmail)
+    users, warm_up = users[: plan.mailboxes], users[plan.mailboxes :]
+    back_up(stores, warm_up, Meter())
+    before, stats_before, spent_before = overview_totals(stores), account_of(gmail), _spent(stores)
+    meter = Meter()
+    started, started_at = time.monotonic(), time.time()
+    look = back_up(stores, users, meter)
+    seconds = time.monotonic() - started
+    cpu = meter.stop()
+    stats, spent, totals = account_of(gmail), _spent(stores), overview_totals(stores)
+    working = working_of(stats, started_at, {user.email for user in users})
+    stages = {name: used - spent_before[name] for name, used in spent.items() if not name.startswith("tasks:")}
+    stages["worker"] = cpu.get("tasks", 0.0) - sum(stages.values())
+    return IngestResult(
+        mailboxes=len(users),
+        messages=look.messages,
+        raw_bytes=look.size_bytes,
+        seconds=round(seconds, 2),
+        messages_per_s=round(look.messages / seconds, 1),
+        megabytes_per_s=round(look.size_bytes / seconds / 1e6, 2),
+        our_cpu_ms=round(1000 * sum(cpu.get(kind, 0.0) for kind in OURS) / max(look.messages, 1), 4),
+        cpu_ms=figures.per_message_ms(cpu, look.messages),
+        stages_ms=figures.per_message_ms(stages, look.messages),
+        peak_memory_mb=meter.peak_mb,
+        our_peak_memory_mb=meter.peak_total_mb,
+        workers_started=meter.started,
+        quota_profile=plan.quota_profile,
+        quota=quota_use(plan, working, stats_before, stats),
+        fairness=fairness(working, int(spent["tasks:fetch"] - spent_before["tasks:fetch"])),
+        segments=totals["segments"] - before["segments"],
+        stored_bytes=totals["stored_bytes"] - before["stored_bytes"],
+    )
+
+
+def working_of(stats: Mapping[str, Any], started_at: float, emails: set[str]) -> list[Working]:
+    """When each mailbox had work, from the simulator's account; all were asked for at `started_at`."""
+    return [
+        Working(
+            start_s=started_at,
+            end_s=gets["last_at"],
+            idle_s=max(gets["first_at"] - started_at, gets["longest_pause_s"]),
+            units=stats["units_by_user"][email],
+        )
+        for email, gets in stats["gets_by_user"].items()
+        if email in emails
+    ]
+
+
+def quota_use(
+    plan: IngestPlan, working: Sequence[Working], before: Mapping[str, Any], after: Mapping[str, Any]
+) -> QuotaUse | None:
+    """How the limits were used; None when the profile has none."""
+    profile = PROFILES[plan.quota_profile]
+    if profile.units_per_minute_per_user is None or profile.units_per_minute_per_project is None:
+        return None
+    per_user = profile.units_per_minute_per_user * plan.time_scale / 60
+    per_project = profile.units_per_minute_per_project * plan.time_scale / 60
+    units = sum(span.units for span in working)
+    refused = sum(after["refused"].values()) - sum(before["refused"].values())
+    answered = sum(after["answered"].values()) - sum(before["answered"].values())
+    return QuotaUse(
+        units=units,
+        users=figures.share(units, figures.users_units(working, per_user)),
+        project=figures.share(units, figures.busy_seconds(working) * per_project),
+        ceiling=figures.share(units, figures.ceiling_units(working, per_user, per_project)),
+        throttled=figures.share(refused, refused + answered),
+    )
+
+
+def fairness(working: Sequence[Working], turns: int) -> Fairness:
+    """How evenly the mailboxes took turns."""
+    fair, idle = figures.fair_turn_s(working, turns), figures.longest_idle_s(working)
+    return Fairness(turns, round(fair, 3), round(idle, 3), figures.share(idle, fair))
+
+
+def add_accounts(stores: Stores, gmail: str) -> list[User]:
+    """Have every mailbox of the simulator backed up from now on."""
+    return [
+        stores.add_account(entry["email"], _get(f"{gmail}/_sim/users/{entry['email']}/authorized-user"))
+        for entry in json.loads(_get(f"{gmail}/_sim/users"))
+    ]
+
+
+def back_up(stores: Stores, users: Sequence[User], meter: Meter, mode: Mode = Mode.FULL) -> Progress:
+    """Ask for a sync of these mailboxes, and wait until it ends for all."""
+    watch = Watch(stores, members_of(stores, users))
+    asyncio.run(_request(users, mode))
+    while not (look := watch.look()).ended:
+        meter.sample()
+        time.sleep(_POLL_S)
+    return look
+
+
+async def _request(users: Sequence[User], mode: Mode) -> None:
+    from actors.remote import ShardClient
+
+    client = ShardClient(timeout_s=60.0)
+    await asyncio.gather(*(client.request(user, mode) for user in users))
+
+
+def _spent(stores: Stores) -> dict[str, float]:
+    """What the tasks of all shards count of themselves."""
+    from actors.remote import ShardClient
+
+    async def ask() -> list[dict[str, float]]:
+        client = ShardClient(timeout_s=60.0)
+        return await asyncio.gather(*(client.spent(shard_id) for shard_id in stores.shards))
+
+    spent: dict[str, float] = defaultdict(float)
+    for counts in asyncio.run(ask()):
+        for name, used in counts.items():
+            spent[name] += used
+    return spent
+
+
+def account_of(gmail: str) -> dict[str, Any]:
+    """The simulator's own counts."""
+    stats: dict[str, Any] = json.loads(_get(f"{gmail}/_sim/stats"))
+    return stats
+
+
+def _get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - our own simulator, on loopback
+        content: bytes = answer.read()
+        return content

@@ -1,0 +1,169 @@
+"""`gbm bench mailboxes`: the memory of one shard's owner that holds many idle mailboxes, in a process of its own.
+
+The process is as large as an owner's (the same packages, Ray among them), but no cluster runs: what a mailbox costs is
+read before and after the owner takes its shard.
+"""
+
+import asyncio
+import gc
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from actors.budget import Demand
+from cluster.settings import Settings
+from cluster.stores import Stores, open_stores
+from storage.catalog import Catalog
+from storage.databases import transaction
+from storage.queries import query
+
+_SHARD = 0
+#: Mailboxes whose messages one statement makes: a moment's work, so that the progress moves.
+_FILL = 200
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxesResult:
+    """Memory is what the owner's process has for itself (resident and not shared).
+
+    base_mb: before the mailboxes. timers, tasks: of the event loop, that all the idle mailboxes add together.
+    """
+
+    mailboxes: int
+    known_each: int
+    memory_mb: float
+    base_mb: float
+    mailbox_kb: float
+    start_s: float
+    timers: int
+    tasks: int
+    idle_cpu_share: float
+
+    def as_json(self) -> dict[str, object]:
+        """For `--json`."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerFigures:
+    """What the owner's process says of itself."""
+
+    base_bytes: int
+    held_bytes: int
+    start_s: float
+    timers: int
+    tasks: int
+    idle_cpu_share: float
+
+
+def bench_mailboxes(settings: Settings, mailboxes: int, known: int, told: Callable[[int], None]) -> MailboxesResult:
+    """Hold idle mailboxes, each with `known` messages in Postgres, in a home of its own that is removed afterwards.
+
+    Args:
+        told: hears how many mailboxes have been made.
+
+    Raises:
+        BackupError.
+    """
+    with tempfile.TemporaryDirectory(prefix="gbm-bench-", ignore_cleanup_errors=True) as folder:
+        shards = settings.shards.model_copy(update={"count": 1})
+        settings = settings.model_copy(update={"home": Path(folder), "shards": shards})
+        with open_stores(settings) as stores:
+            _fill(stores, mailboxes, known, told)
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                figures = pool.apply(hold, (settings,))
+    return result_of(figures, mailboxes, known)
+
+
+def result_of(figures: OwnerFigures, mailboxes: int, known: int) -> MailboxesResult:
+    """The owner's figures as megabytes in all and kilobytes each."""
+    return MailboxesResult(
+        mailboxes=mailboxes,
+        known_each=known,
+        memory_mb=round(figures.held_bytes / 1e6, 1),
+        base_mb=round(figures.base_bytes / 1e6, 1),
+        mailbox_kb=round((figures.held_bytes - figures.base_bytes) / max(mailboxes, 1) / 1e3, 2),
+        start_s=round(figures.start_s, 2),
+        timers=figures.timers,
+        tasks=figures.tasks,
+        idle_cpu_share=round(figures.idle_cpu_share, 4),
+    )
+
+
+def _fill(stores: Stores, mailboxes: int, known: int, told: Callable[[int], None]) -> None:
+    engine = stores.databases.shard_database(stores.shards[_SHARD])
+    with transaction(engine) as connection:
+        connection.execute(query("bench_mailboxes"), {"shard_id": _SHARD, "mailboxes": mailboxes})
+    for first in range(1, mailboxes + 1, _FILL):
+        last = min(first + _FILL - 1, mailboxes)
+        with transaction(engine) as connection:
+            connection.execute(query("bench_messages"), {"first": first, "last": last, "known": known})
+        told(last)
+
+
+def hold(settings: Settings) -> OwnerFigures:
+    """Own the shard in this process, and look at it when it is idle. Called in a process of its own."""
+    import actors.remote  # noqa: F401 - an owner's process has it, and Ray, in memory
+    from actors.owner import ShardOwner
+    from actors.tokens import Tokens
+    from actors.work import ThreadWork
+
+    process = psutil.Process()
+
+    async def own(stores: Stores) -> OwnerFigures:
+        config = stores.config
+        owner = ShardOwner(
+            _SHARD,
+            config,
+            ThreadWork(config.gmail, config.archive),
+            _NoBroker(),
+            stores.control,
+            Catalog(stores.databases.shard_database(stores.shards[_SHARD])),
+            stores.blobs,
+            Tokens(stores.control, stores.sealer, config.gmail),
+        )
+        base, started = _own_bytes(process), time.monotonic()
+        tasks, timers = _of_loop()
+        await owner.start()
+        start_s = time.monotonic() - started
+        cpu, since = process.cpu_times(), time.monotonic()
+        await asyncio.sleep(5.0)  # what an idle owner does by itself
+        used = sum(process.cpu_times()[:2]) - sum(cpu[:2])
+        share = used / (time.monotonic() - since)
+        tasks_now, timers_now = _of_loop()
+        held = _own_bytes(process)
+        await owner.close()
+        return OwnerFigures(base, held, start_s, timers_now - timers, tasks_now - tasks, share)
+
+    # Nobody answers for these mailboxes: they must not be polled meanwhile.
+    quiet = settings.shards.poll.model_copy(update={"enabled": False})
+    settings = settings.model_copy(update={"shards": settings.shards.model_copy(update={"poll": quiet})})
+    with open_stores(settings) as stores:
+        return asyncio.run(own(stores))
+
+
+class _NoBroker:
+    """Idle mailboxes ask for no units."""
+
+    async def throttled(self, seconds: float) -> None:
+        """Gmail has no limit here."""
+
+    async def lease(self, shard_id: int, demand: Demand) -> float:  # noqa: ARG002 - the port's signature
+        return 0.0
+
+
+def _own_bytes(process: psutil.Process) -> int:
+    gc.collect()
+    own: int = process.memory_full_info().uss
+    return own
+
+
+def _of_loop() -> tuple[int, int]:
+    """Tasks and timers of the running loop."""
+    timers = getattr(asyncio.get_running_loop(), "_scheduled", ())  # asyncio has no public count
+    return len(asyncio.all_tasks()), len(timers)

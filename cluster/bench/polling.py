@@ -1,0 +1,83 @@
+"""`gbm bench mailboxes --poll`: what it costs to look at many mailboxes in which nothing happened.
+
+A real local cluster backs them up first, unmeasured; then an incremental sync of all is asked for at once.
+"""
+
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from actors.decisions import Mode
+from cluster.bench.ingest import account_of, add_accounts, back_up
+from cluster.bench.processes import OURS, Meter
+from cluster.local import local_cluster
+from cluster.settings import Settings
+from cluster.simulator.process import start_simulator
+from cluster.stores import Stores
+
+#: Messages of each mailbox: a quiet one costs the same however many it has.
+_EACH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class PollResult:
+    """What one look at every mailbox cost. `units_each`: 2 is one call of history.list; `files`: written meanwhile."""
+
+    mailboxes: int
+    seconds: float
+    mailboxes_per_s: float
+    units_each: float
+    files: int
+    cpu_ms_each: float
+
+    def as_json(self) -> dict[str, object]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def bench_poll(settings: Settings, mailboxes: int) -> PollResult:
+    """Look at quiet mailboxes once, in a home of its own that is removed afterwards.
+
+    Raises:
+        BackupError.
+    """
+    mail = [f"--generate={min(mailboxes, 500)}", f"--users={mailboxes}", f"--messages-per-user={_EACH}"]
+    with (
+        start_simulator([*mail, "--quota-profile=unlimited"]) as gmail,
+        tempfile.TemporaryDirectory(prefix="gbm-bench-", ignore_cleanup_errors=True) as folder,
+    ):
+        update = {"endpoint": gmail, "token_uri": f"{gmail}/token", "quota_profile": "unlimited"}
+        quiet = settings.shards.poll.model_copy(update={"enabled": False})  # only what is asked for is measured
+        changed: dict[str, object] = {
+            "home": Path(folder),
+            "gmail": settings.gmail.model_copy(update=update),
+            "shards": settings.shards.model_copy(update={"poll": quiet}),
+        }
+        with local_cluster(settings.model_copy(update=changed), lambda _: None, gateway=False) as cluster:
+            return _measure(cluster.stores, gmail)
+
+
+def _measure(stores: Stores, gmail: str) -> PollResult:
+    users = add_accounts(stores, gmail)
+    back_up(stores, users, Meter())
+    units, files = account_of(gmail)["units"], _files(stores)
+    meter = Meter()
+    started = time.monotonic()
+    back_up(stores, users, meter, Mode.INCREMENTAL)
+    seconds = time.monotonic() - started
+    cpu = meter.stop()
+    units = account_of(gmail)["units"] - units
+    return PollResult(
+        mailboxes=len(users),
+        seconds=round(seconds, 2),
+        mailboxes_per_s=round(len(users) / seconds, 1),
+        units_each=round(units / len(users), 3),
+        files=_files(stores) - files,
+        cpu_ms_each=round(1000 * sum(cpu.get(kind, 0.0) for kind in OURS) / len(users), 3),
+    )
+
+
+def _files(stores: Stores) -> int:
+    archive = Path(stores.config.archive.uri.removeprefix("file://"))
+    return sum(path.is_file() for path in archive.rglob("*"))

@@ -1,0 +1,182 @@
+"""/api/v1/sync/backfills: campaigns over many mailboxes, for operators. 202, and a place to look.
+
+A campaign is a row in Postgres before its Ray Job is submitted; the same request submits one for a job that died.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from actors.decisions import Mode
+from serve.authentication import Authenticate, operator
+from serve.owners import Jobs
+from serve.problems import responses
+from serve.threads import Threads
+from storage.campaigns import Campaign, Campaigns, Member, UnknownCampaign, standing, states_of
+from storage.control import Control, Principal
+from storage.databases import Databases
+
+PATH = "/api/v1/sync/backfills"
+_MOST_EMAILS = 1000
+
+
+class BackfillRequest(BaseModel):
+    """Which mailboxes, and how."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    emails: list[str] = Field([], max_length=_MOST_EMAILS, description="addresses of mailboxes")
+    all: bool = Field(False, description="every mailbox")
+    mode: Mode = Field(Mode.INCREMENTAL, description="full: list complete mailboxes anew, too")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "BackfillRequest":
+        if bool(self.emails) == self.all:
+            raise ValueError('give either "emails" or "all": true')
+        return self
+
+
+class MailboxError(BaseModel):
+    """Why a mailbox could not be completed, and what to do."""
+
+    email: str
+    error: str | None
+
+
+class Backfill(BaseModel):
+    """A campaign and how far it is."""
+
+    id: str
+    state: str = Field(description="running, cancelling, cancelled, complete or incomplete")
+    mode: Mode
+    requested_by: str
+    created_at: datetime
+    ended_at: datetime | None
+    job_id: str = Field(description="the Ray Job, as the dashboard names it")
+    mailboxes: int
+    done: int
+    failed: int
+    messages: int = Field(description="messages stored of these mailboxes")
+    new_messages: int = Field(description="of them, since the campaign began")
+    estimate: int = Field(description="messages that Gmail says there are")
+    size_bytes: int
+    eta_s: float | None = Field(description="seconds left at the campaign's own pace; null while unknown")
+    errors: list[MailboxError] = Field(description="of mailboxes that failed, 100 at most")
+
+
+class BackfillPage(BaseModel):
+    """Campaigns, newest first."""
+
+    items: list[Backfill]
+    next_cursor: str | None
+
+
+class Backfills:
+    """What the routes do. Blocking."""
+
+    def __init__(self, databases: Databases, control: Control, jobs: Jobs) -> None:
+        self._databases, self._control, self._jobs = databases, control, jobs
+        self._campaigns = Campaigns(databases.control)
+
+    def begin(self, principal: Principal, request: BackfillRequest, key: str | None) -> dict[str, Any]:
+        """Begin a campaign, or find the one that does the same.
+
+        Raises:
+            UnknownUser.
+        """
+        if request.all:
+            users = self._control.users()
+        else:
+            users = list({user.user_id: user for user in map(self._control.user, request.emails)}.values())
+        states = states_of(self._databases, self._control.shards(), users)
+        members = [
+            Member(user, state.synced_at, state.listed_at, state.messages) if state else Member(user)
+            for user, state in ((user, states.get(user.user_id)) for user in users)
+        ]
+        # A key is its caller's: nobody meets another's campaign by guessing it.
+        scoped = f"{principal.user_id}:{key}" if key else None
+        campaign, _ = self._campaigns.begin(request.mode.value, members, principal.email, scoped)
+        if campaign.ended_at is None:
+            campaign = self._jobs.start(self._campaigns, campaign)
+        return self._shown(campaign)
+
+    def get(self, campaign_id: str) -> dict[str, Any]:
+        """One campaign.
+
+        Raises:
+            UnknownCampaign.
+        """
+        return self._shown(self._campaigns.get(_number(campaign_id)))
+
+    def cancel(self, campaign_id: str) -> dict[str, Any]:
+        """Have a campaign stop.
+
+        Raises:
+            UnknownCampaign, CampaignEnded.
+        """
+        return self._shown(self._campaigns.cancel(_number(campaign_id)))
+
+    def resume(self, campaign_id: str) -> dict[str, Any]:
+        """Go on with a campaign.
+
+        Raises:
+            UnknownCampaign, CampaignEnded.
+        """
+        return self._shown(self._jobs.start(self._campaigns, self._campaigns.get(_number(campaign_id))))
+
+    def page(self, limit: int, cursor: str | None) -> dict[str, Any]:
+        """Campaigns, newest first."""
+        found = self._campaigns.newest(limit + 1, _number(cursor) if cursor else None)
+        following = str(found[limit - 1].campaign_id) if len(found) > limit else None
+        return {"items": [self._shown(campaign) for campaign in found[:limit]], "next_cursor": following}
+
+    def _shown(self, campaign: Campaign) -> dict[str, Any]:
+        return standing(campaign, self._databases, self._control.shards())
+
+
+def _number(text: str) -> int:
+    """Raises UnknownCampaign: no campaign has such an id."""
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise UnknownCampaign(0)
+    return int(text)
+
+
+def router(backfills: Backfills, authenticate: Authenticate, threads: Threads) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(prefix=PATH, tags=["sync"], responses=responses(401, 403, 422, 503))
+    Operator = Annotated[Principal, Depends(operator(authenticate))]
+
+    @routes.post("", status_code=202, summary="Back many mailboxes up", responses=responses(404))
+    async def begin(
+        principal: Operator,
+        body: BackfillRequest,
+        response: Response,
+        idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+    ) -> Backfill:
+        shown = await threads.run(backfills.begin, principal, body, idempotency_key)
+        response.headers["Location"] = f"{PATH}/{shown['id']}"
+        return Backfill(**shown)
+
+    @routes.get("", summary="Campaigns, newest first")
+    async def listing(
+        principal: Operator,  # noqa: ARG001 - asks for the role
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        cursor: Annotated[str | None, Query(max_length=20)] = None,
+    ) -> BackfillPage:
+        return BackfillPage(**await threads.run(backfills.page, limit, cursor))
+
+    @routes.get("/{campaign_id}", summary="How far a campaign is", responses=responses(404))
+    async def get(principal: Operator, campaign_id: str) -> Backfill:  # noqa: ARG001
+        return Backfill(**await threads.run(backfills.get, campaign_id))
+
+    @routes.post("/{campaign_id}/cancel", summary="Stop a campaign", responses=responses(404, 409))
+    async def cancel(principal: Operator, campaign_id: str) -> Backfill:  # noqa: ARG001
+        return Backfill(**await threads.run(backfills.cancel, campaign_id))
+
+    @routes.post("/{campaign_id}/resume", status_code=202, summary="Go on with one", responses=responses(404, 409))
+    async def resume(principal: Operator, campaign_id: str) -> Backfill:  # noqa: ARG001
+        return Backfill(**await threads.run(backfills.resume, campaign_id))
+
+    return routes

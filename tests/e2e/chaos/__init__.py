@@ -1,0 +1,1 @@
+"""Chaos on real processes: lives of mailboxes, killings, and the comparison afterwards."""
