@@ -1,12 +1,28 @@
 """Campaigns as rows: the same request joins, what is done stays done, and every end can be resumed but success."""
 
-import pytest
+from collections.abc import Iterator
 
+import pytest
+from pydantic import SecretStr
+
+from storage import schema
 from storage.campaigns import CampaignEnded, Campaigns, CampaignState, Member, UnknownCampaign, standing, states_of
 from storage.catalog import Catalog
+from storage.config import PostgresConfig
 from storage.control import Control
 from storage.databases import Databases
+from storage.postgres.embedded import EmbeddedPostgres
 from storage.records import User
+
+
+@pytest.fixture(scope="module")
+def databases(postgres: EmbeddedPostgres) -> Iterator[Databases]:
+    """Databases of these tests alone: their users are of no other test."""
+    postgres.create_database("campaign_tests")
+    databases = Databases(PostgresConfig(control_dsn=SecretStr(postgres.dsn("campaign_tests"))), "campaign tests")
+    schema.upgrade(databases, shards=4)
+    yield databases
+    databases.close()
 
 
 @pytest.fixture
