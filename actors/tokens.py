@@ -12,11 +12,14 @@ from pydantic import SecretStr
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.credentials import AccessToken, AuthorizedUser, refresh
 from jobs.gmail.errors import GrantRevoked
+from jobs.gmail.service_account import MAIL_SCOPE, ServiceAccount, delegated_token
 from storage.control import Control
-from storage.sealing import Sealer, context
+from storage.sealing import Sealer, context, domain_context
 
 #: A token this close to its end is refreshed first: a fetch under way must not outlive it.
 _MARGIN = timedelta(minutes=5)
+#: Refreshes under way at a time: a shard that starts with a thousand mailboxes needs no thousand threads.
+_AT_A_TIME = 8
 
 
 class Tokens:
@@ -32,6 +35,7 @@ class Tokens:
         self._control, self._sealer, self._config, self._now = control, sealer, config, now
         self._tokens: dict[int, tuple[AccessToken, datetime]] = {}  # with the moment to refresh it
         self._locks: dict[int, asyncio.Lock] = {}
+        self._refreshing = asyncio.Semaphore(_AT_A_TIME)
 
     async def get(self, user_id: int, email: str) -> SecretStr:
         """A token that is good for a while.
@@ -44,7 +48,8 @@ class Tokens:
             known = self._tokens.get(user_id)
             if known is None or known[1] <= self._now():
                 asked = self._now()
-                token = await asyncio.to_thread(self._refresh, user_id, email)
+                async with self._refreshing:
+                    token = await asyncio.to_thread(self._refresh, user_id, email)
                 early = min(_MARGIN, (token.expires_at - asked) / 2)
                 known = self._tokens[user_id] = token, token.expires_at - early
             return known[0].token
@@ -56,8 +61,14 @@ class Tokens:
             del self._tokens[user_id]
 
     def _refresh(self, user_id: int, email: str) -> AccessToken:
+        """The mailbox's own grant comes first, then its domain's service account."""
         sealed = self._control.credentials(user_id)
+        if sealed is not None:
+            content = self._sealer.open(sealed, context("credentials", user_id))
+            return refresh(AuthorizedUser.parse(email, content), self._config, self._now())
+        domain = email.rpartition("@")[2]
+        sealed = self._control.domain_credentials(domain)
         if sealed is None:
             raise GrantRevoked(email)
-        content = self._sealer.open(sealed, context("credentials", user_id))
-        return refresh(AuthorizedUser.parse(email, content), self._config, self._now())
+        account = ServiceAccount.parse(self._sealer.open(sealed, domain_context(domain)))
+        return delegated_token(account, email, MAIL_SCOPE, self._config, self._now())

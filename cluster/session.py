@@ -58,7 +58,7 @@ def environment(home: Home) -> dict[str, str]:
         "RAY_SCHEDULER_EVENTS": "0",
         # Ray ends idle workers beyond this number after a second. By default it is the number of CPUs, and fractional
         # tasks need more: workers then die and start anew for ever (20,000 messages: 4.6 ms of CPU each, not 0.3).
-        "RAY_num_workers_soft_limit": "8",
+        "RAY_num_workers_soft_limit": "24",
         MARK: str(home.root),
     }
 

@@ -6,6 +6,7 @@ Several processes may have the stores of one home open at once; the embedded ser
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 
 from pydantic import SecretStr
@@ -14,6 +15,8 @@ from actors.config import BackupConfig
 from cluster.home import Home
 from cluster.settings import Settings
 from jobs.gmail.credentials import AuthorizedUser
+from jobs.gmail.directory import DirectoryUser, domain_users
+from jobs.gmail.service_account import DIRECTORY_SCOPE, ServiceAccount, delegated_token
 from storage import schema
 from storage.blobs import LocalBlobs, open_blobs
 from storage.catalog import Catalog
@@ -24,7 +27,7 @@ from storage.postgres.config import EmbeddedConfig
 from storage.postgres.embedded import EmbeddedPostgres
 from storage.reader import MailboxReader
 from storage.records import User
-from storage.sealing import Sealer, context, load_key
+from storage.sealing import Sealer, context, domain_context, load_key
 
 CONTROL_DATABASE = "gbm_control"
 
@@ -79,6 +82,32 @@ class Stores:
         self.control.save_credentials(user.user_id, sealed)
         self.catalog(user).open_mailbox(user.shard_id, user.user_id, user.email)
         return user
+
+    def add_domain(self, domain: str, service_account: bytes, admin: str) -> tuple[list[User], list[str]]:
+        """Back up every active user of a domain from now on.
+
+        Returns:
+            The users, and the addresses that the directory has but that are suspended or archived.
+
+        Raises:
+            CredentialsUnusable, EndpointUnsafe: the file is not a service account's.
+            DelegationMissing, and the other errors of jobs.gmail: the directory cannot be read.
+        """
+        found = self.discover(domain, service_account, admin)
+        self.control.save_domain(domain, self.sealer.seal(service_account, domain_context(domain)), admin)
+        users = []
+        for entry in found:
+            if entry.active:
+                user = self.control.add_user(entry.email)
+                self.catalog(user).open_mailbox(user.shard_id, user.user_id, user.email)
+                users.append(user)
+        return users, [entry.email for entry in found if not entry.active]
+
+    def discover(self, domain: str, service_account: bytes, admin: str) -> list[DirectoryUser]:
+        """The users of a domain; keeps nothing. Raises as `add_domain`."""
+        account, gmail = ServiceAccount.parse(service_account), self.config.gmail
+        token = delegated_token(account, admin, DIRECTORY_SCOPE, gmail, datetime.now(UTC))
+        return domain_users(gmail, token.token.get_secret_value(), domain)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ T = TypeVar("T")
 #: A fetch waits for the network half of its time; a process task does not. What runs at a time needs a process each of
 #: 170 MB and two seconds of CPU to start, so fractions are no smaller than that.
 _FETCH = {"num_cpus": 0.5, "max_retries": 0, "num_returns": 2}
-_ASK = {"num_cpus": 0.25, "max_retries": 0}
+_ASK = {"num_cpus": 0.5, "max_retries": 0}
 _PROCESS = {"num_cpus": 1, "max_retries": 0, "num_returns": 2}
 
 

@@ -160,10 +160,26 @@ class Control:
                 return None
             return Principal(*row[:4]), str(row.family), row.key_id
 
+    def save_domain(self, domain: str, sealed: bytes, admin: str) -> None:
+        """Keep a domain's sealed service account, and the admin who lists its users; replaces an older one."""
+        with transaction(self._engine) as connection:
+            values = {"domain": domain.lower(), "sealed": sealed, "admin": admin.lower()}
+            connection.execute(query("domain_save"), values)
+
+    def domain_credentials(self, domain: str) -> bytes | None:
+        """A domain's sealed service account."""
+        with transaction(self._engine) as connection:
+            statement = text("SELECT sealed FROM domains WHERE domain = :domain")
+            sealed: bytes | None = connection.execute(statement, {"domain": domain.lower()}).scalar()
+            return sealed
+
     def has_secrets(self) -> bool:
         """Whether anything is sealed in this database."""
         with transaction(self._engine) as connection:
-            statement = text("SELECT EXISTS (SELECT FROM credentials) OR EXISTS (SELECT FROM signing_keys)")
+            statement = text(
+                "SELECT EXISTS (SELECT FROM credentials) OR EXISTS (SELECT FROM domains)"
+                " OR EXISTS (SELECT FROM signing_keys)"
+            )
             return bool(connection.execute(statement).scalar())
 
     def signing_keys(self) -> list[tuple[str, bytes]]:

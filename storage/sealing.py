@@ -191,6 +191,11 @@ def context(purpose: str, user_id: int) -> str:
     return f"{purpose} of user {user_id:d}"
 
 
+def domain_context(domain: str) -> str:
+    """The context of a domain's service account."""
+    return f"service account of domain {domain}"
+
+
 def new_key() -> str:
     """A fresh random key as base64, for the configuration or a key file."""
     return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode("ascii")

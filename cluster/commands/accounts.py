@@ -48,6 +48,19 @@ def checked_address(text: str) -> str:
     return text.strip().lower()
 
 
+def _content(path: Path) -> bytes:
+    """A small file's content.
+
+    Raises:
+        FileUnreadable.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(_LARGEST_FILE)
+    except OSError as exc:
+        raise FileUnreadable(str(path), exc.strerror or str(exc)) from exc
+
+
 @app.command()
 @command
 def add(
@@ -61,14 +74,50 @@ def add(
     The file's content is sealed in Postgres; the file itself is not needed afterwards.
     """
     address = checked_address(email)
-    try:
-        with authorized_user.open("rb") as file:
-            content = file.read(_LARGEST_FILE)
-    except OSError as exc:
-        raise FileUnreadable(str(authorized_user), exc.strerror or str(exc)) from exc
+    content = _content(authorized_user)
     with open_stores(settings()) as stores:
         user = stores.add_account(address, content)
     notes.print(f"{user.email} is on shard {user.shard_id}; next: gbm backfill {user.email} --wait")
+
+
+@app.command()
+@command
+def add_domain(
+    domain: Annotated[str, typer.Argument(help="The Google Workspace domain, such as example.com.")],
+    service_account: Annotated[Path, typer.Option(help="The service account's JSON key file.")],
+    admin: Annotated[str, typer.Option(help="Address of an admin who may list the domain's users.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show who would be backed up.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Back every active user of a domain up from now on; run it again to take new users on.
+
+    The service account needs domain-wide delegation (Admin console, Security, API controls) of the scopes
+    https://www.googleapis.com/auth/gmail.readonly and https://www.googleapis.com/auth/admin.directory.user.readonly.
+    """
+    content, admin_address = _content(service_account), checked_address(admin)
+    checked_address(f"postmaster@{domain}")
+    with open_stores(settings()) as stores:
+        known = {user.email for user in stores.control.users()}
+        if dry_run:
+            found = stores.discover(domain.lower(), content, admin_address)
+            emails = [user.email for user in found if user.active]
+            passed_over = [user.email for user in found if not user.active]
+        else:
+            users, passed_over = stores.add_domain(domain.lower(), content, admin_address)
+            emails = [user.email for user in users]
+    gone = sorted(email for email in known - {*emails} if email.endswith("@" + domain.lower()))
+    new = [email for email in emails if email not in known]
+    if json:
+        print_json({"users": emails, "new": new, "passed_over": passed_over, "not_active_any_more": gone})
+    for email in new if not json else ():
+        out.print(email, markup=False)
+    notes.print(
+        f"{len(emails)} users of {domain}, {len(new)} of them new; {len(passed_over)} suspended or archived ones are "
+        f"passed over; {len(gone)} that are backed up are not active any more, and stay.",
+        markup=False,
+    )
+    if not dry_run:
+        notes.print("Next: gbm backfill --all", markup=False)
 
 
 @app.command(name="list")

@@ -127,7 +127,8 @@ def mailboxes(
         return
     out.print(f"{count(result.mailboxes)} idle mailboxes of {count(result.known_each)} stored messages in one shard")
     out.print(
-        f"  {result.memory_mb:.0f} MB, {result.base_mb:.0f} of them without any mailbox: {result.mailbox_kb:.2f} KB each"
+        f"  {result.memory_mb:.0f} MB, {result.base_mb:.0f} of them without any mailbox; "
+        f"{result.mailbox_kb:.2f} KB each"
     )
     out.print(
         f"  taken on in {result.start_s:.1f} s; {result.timers} timers and {result.tasks} tasks for all together,"

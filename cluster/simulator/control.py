@@ -8,7 +8,9 @@ GET  /_sim/users/{email}/authorized-user         an authorized-user file
 POST /_sim/users/{email}/messages?label=INBOX    the raw body arrives as a message
 POST /_sim/users/{email}/messages/{id}/labels    {"add": [...], "remove": [...]}
 POST /_sim/users/{email}/messages/{id}/delete
-POST /_sim/users/{email}/revoke | restore | expire-access | expire-history
+POST /_sim/users/{email}/revoke | restore | suspend | expire-access | expire-history
+GET  /_sim/service-account                       the domain's service account's file
+POST /_sim/delegation/revoke | restore           whether the domain's admin lets it act for the users
 POST /_sim/faults                                {"rate": 0.1, "kinds": [...], "latency_ms": 0}
 """
 
@@ -75,6 +77,11 @@ class Control:
                 return ok(self._stats())
             case "GET", ["users"]:
                 return ok([self._account(mailbox) for mailbox in self._api.mailboxes.values()])
+            case "GET", ["service-account"]:
+                return ok(self._api.grants.workspace.service_account(self.url))
+            case "POST", ["delegation", "revoke" | "restore" as what]:
+                self._api.grants.workspace.delegated = what == "restore"
+                return ok({"delegated": what == "restore"})
             case "POST", ["faults"]:
                 return ok(self._set_faults(_FaultsAsked.model_validate_json(request.body or b"{}")))
         raise not_found()
@@ -102,6 +109,9 @@ class Control:
                 self._api.grants.revoke(mailbox.email)
             case "restore":
                 self._api.grants.restore(mailbox.email)
+                self._api.grants.workspace.suspended.discard(mailbox.email)
+            case "suspend":
+                self._api.grants.workspace.suspended.add(mailbox.email)
             case "expire-access":
                 self._api.grants.expire_access(mailbox.email)
             case "expire-history":

@@ -1,4 +1,4 @@
-"""Who may read which mailbox: refresh tokens, access tokens, revocation.
+"""Who may read which mailbox: refresh tokens, delegated and other access tokens, revocation.
 
 Refresh tokens follow from the seed and the address, so that accounts added to an archive outlive a restart of the
 simulator; access tokens do not. No clock: the caller passes the time.
@@ -10,8 +10,11 @@ from hashlib import sha256
 import orjson
 
 from cluster.simulator.answers import Answer, GoogleError, ok
+from cluster.simulator.workspace import DIRECTORY_SCOPE, Workspace
 
 SCOPE = "https://mail.google.com/"
+_READ_SCOPE = "https://www.googleapis.com/auth/gmail.readonly"
+_JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 CLIENT_ID = "000000000000-simulator.apps.googleusercontent.com"
 
 
@@ -36,6 +39,8 @@ class Grants:
         self._user_of = {token: email for email, token in self._refresh.items()}
         self._ttl_s = ttl_s
         self._access: dict[str, tuple[str, float]] = {}
+        self._directory: dict[str, float] = {}  # tokens that read the directory instead of a mailbox
+        self.workspace = Workspace(emails)
         self._revoked: set[str] = set()
 
     def refresh_token(self, email: str) -> str:
@@ -59,6 +64,8 @@ class Grants:
             TokenError: the request is wrong, the client unknown, or the grant revoked.
         """
         given = {name: values[-1] for name, values in form.items()}
+        if given.get("grant_type") == _JWT_BEARER:
+            return self._delegated(given.get("assertion", ""), now)
         if given.get("grant_type") != "refresh_token":
             raise TokenError(400, "unsupported_grant_type", f"Invalid grant_type: {given.get('grant_type', '')}")
         if given.get("client_id") != CLIENT_ID:
@@ -78,6 +85,27 @@ class Grants:
                 "token_type": "Bearer",
             }
         )
+
+    def _delegated(self, assertion: str, now: float) -> Answer:
+        """A token for whom a service account's assertion names (RFC 7523)."""
+        found = self.workspace.subject(assertion, now)
+        if found is None:
+            raise TokenError(400, "invalid_grant", "Invalid JWT Signature.")
+        email, scope = found
+        if not self.workspace.delegated or scope not in (_READ_SCOPE, SCOPE, DIRECTORY_SCOPE):
+            raise TokenError(401, "unauthorized_client", "Client is unauthorized to retrieve access tokens.")
+        if email not in self._refresh or email in self._revoked or email in self.workspace.suspended:
+            raise TokenError(400, "invalid_grant", "Invalid email or User ID")
+        token = self._issue(email, now)
+        if scope == DIRECTORY_SCOPE:
+            self._directory[token] = self._access.pop(token)[1]
+        answer = {"access_token": token, "expires_in": int(self._ttl_s), "scope": scope, "token_type": "Bearer"}
+        return ok(answer)
+
+    def reads_directory(self, authorization: str, now: float) -> bool:
+        """Whether an Authorization header speaks for an admin who lists the domain's users."""
+        scheme, _, token = authorization.partition(" ")
+        return scheme.lower() == "bearer" and self._directory.get(token.strip(), 0.0) > now
 
     def user(self, authorization: str, now: float) -> str:
         """The address that an Authorization header speaks for.

@@ -29,6 +29,7 @@ from cluster.simulator.quota import Quota
 from cluster.simulator.routes import GmailApi
 
 _CONCURRENCY = 50
+_DIRECTORY_PATH = "/admin/directory/v1/users"
 _BATCH_PATHS = ("/batch/gmail/v1", "/batch")
 
 
@@ -69,6 +70,8 @@ class Simulator:
             return self.control.call(request)
         if request.method == "POST" and path in ("/token", "/revoke"):
             return self._oauth(path, request, now)
+        if request.method == "GET" and path == _DIRECTORY_PATH:
+            return self._directory(request, now)
         if crowded:
             self.api.refused["concurrency"] += 1
             return GoogleError(429, "rateLimitExceeded", "Too many concurrent requests for user.").answer()
@@ -81,6 +84,13 @@ class Simulator:
         else:
             answer = self.api.call(request, now)
         return answer._replace(broken=broken) if broken else answer
+
+    def _directory(self, request: HttpCall, now: float) -> Answer:
+        if not self.grants.reads_directory(request.authorization, now):
+            return GoogleError(403, "forbidden", "Not Authorized to access this resource/api").answer()
+        query = {name: values[-1] for name, values in parse_qs(request.target.partition("?")[2]).items()}
+        size = query.get("maxResults", "100")
+        return ok(self.grants.workspace.users(int(size) if size.isdigit() else 100, query.get("pageToken", "")))
 
     def _oauth(self, path: str, request: HttpCall, now: float) -> Answer:
         form = parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True)

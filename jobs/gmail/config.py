@@ -20,6 +20,9 @@ class GmailConfig(BaseModel, frozen=True):
         GOOGLE_TOKEN_URI,
         description="OAuth token address; set here it wins over the credentials file's own; https, or http to loopback",
     )
+    directory_endpoint: str = Field(
+        "https://admin.googleapis.com", description="Admin Directory API address; https, or http to loopback"
+    )
     quota_profile: QuotaName = Field(
         "standard",
         description="standard (projects created since 2026-05-01), legacy (older), or unlimited (load tests)",

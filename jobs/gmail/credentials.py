@@ -6,6 +6,7 @@ and its file reader ignores the file's `token_uri`. Nothing here is logged, and 
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -110,12 +111,39 @@ def refresh(credentials: AuthorizedUser, config: GmailConfig, now: datetime) -> 
         "client_secret": credentials.client_secret.get_secret_value(),
         "refresh_token": credentials.refresh_token.get_secret_value(),
     }
-    call = Call(
-        "POST",
-        token_uri_of(credentials, config),
-        {"Content-Type": "application/x-www-form-urlencoded"},
-        urlencode(form).encode(),
-    )
+    try:
+        return exchange(form, token_uri_of(credentials, config), config, now)
+    except TokenRefused as exc:
+        if exc.code == "invalid_grant":
+            raise GrantRevoked(credentials.email) from exc
+        raise exc.general() from exc
+
+
+class TokenRefused(Exception):
+    """The token endpoint said no: `code` is OAuth's word for it, "" when it gave none. For callers in this package."""
+
+    def __init__(self, code: str, status: int, error: GmailError | None) -> None:
+        super().__init__(code, status, error)
+        self.code, self.status, self.error = code, status, error
+
+    def general(self) -> GmailError:
+        """What it means whatever the grant. The answer's own words are not repeated: it may echo the form."""
+        if self.error is not None:
+            return self.error
+        if self.code in ("internal_failure", "server_error", "temporarily_unavailable"):
+            return GmailUnavailable(self.code)
+        return GmailRefused(self.status, f"the token endpoint answered {self.code}")
+
+
+def exchange(form: Mapping[str, str], uri: str, config: GmailConfig, now: datetime) -> AccessToken:
+    """An access token for a grant (RFC 6749, section 4.5 and 6). One request.
+
+    Raises:
+        TokenRefused: the endpoint answered and said no.
+        EndpointUnsafe, Throttled, GmailUnavailable, AnswerUnreadable: as everywhere.
+    """
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    call = Call("POST", require_safe(uri), headers, urlencode(form).encode())
     transport = Transport(config)
     try:
         answer = transport.send(call, "")
@@ -124,20 +152,10 @@ def refresh(credentials: AuthorizedUser, config: GmailConfig, now: datetime) -> 
     if answer.fault is not None:
         raise answer.fault
     if answer.status != 200:
-        raise _refusal(credentials.email, answer.status, answer.body, answer.headers, now)
+        code = _oauth_code(answer.body)
+        error = None if code else classify(answer.status, b"", answer.headers, now)
+        raise TokenRefused(code, answer.status, error)
     return _access_token(answer.body, now)
-
-
-def _refusal(email: str, status: int, body: bytes | bytearray, headers: dict[str, str], now: datetime) -> GmailError:
-    """What a failed exchange means. The answer's own words are not repeated: it may echo the form."""
-    code = _oauth_code(body)
-    if code == "invalid_grant":
-        return GrantRevoked(email)
-    if code in ("internal_failure", "server_error", "temporarily_unavailable"):
-        return GmailUnavailable(code)
-    if code:
-        return GmailRefused(status, f"the token endpoint answered {code}")
-    return classify(status, b"", headers, now)
 
 
 def _oauth_code(body: bytes | bytearray) -> str:

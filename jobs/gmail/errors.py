@@ -49,6 +49,24 @@ class GrantRevoked(GmailError):
         )
 
 
+class DelegationMissing(GrantRevoked):
+    """Google does not let the service account act for this user. The domain's admin must allow it; stop until then."""
+
+    kind = "delegation_missing"
+
+    def __init__(self, email: str, client_id: str, scope: str) -> None:
+        super().__init__(email)
+        self.args = (email, client_id, scope)
+        self.client_id, self.scope = client_id, scope
+
+    def __str__(self) -> str:
+        return (
+            f"Google does not let the service account act for {self.email}: in the Admin console, under Security, API "
+            f"controls, Domain-wide delegation, allow the client {self.client_id} the scope {self.scope}, and see that "
+            f"the user is not suspended; then run `gbm sync {self.email}`."
+        )
+
+
 class TokenRejected(GmailError):
     """The access token is expired, revoked or wrong. Refresh it, then repeat the call."""
 

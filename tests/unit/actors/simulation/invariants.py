@@ -72,9 +72,13 @@ def _labels_are_gmails(world: "World", user_id: int) -> None:
 
 
 def will_still_land(world: "World") -> set[int]:
-    """Filed messages that nothing prevents from landing (or from being gone)."""
+    """Filed messages that nothing prevents from landing (or from being gone): neither Gmail nor a stopped mailbox."""
+    postgres = world.postgres
     return {
-        message_id for user_id, message_id in world.postgres.failed if message_id not in world.boxes[user_id].permanent
+        message_id
+        for user_id, message_id in postgres.failed
+        if message_id not in world.boxes[user_id].permanent
+        and postgres.mailboxes[user_id].phase not in (Phase.STOPPED, Phase.REVOKED)
     }
 
 

@@ -22,6 +22,7 @@ EXAMPLES: list[GmailError] = [
     errors.NotSent("stopped"),
     errors.EndpointUnsafe("http://example.com", "not https"),
     errors.CredentialsUnusable("it is not JSON"),
+    errors.DelegationMissing("ada@example.com", "1234567890", "https://mail.example/scope"),
     errors.UnknownMethod("standard", "drafts.send"),
 ]
 
