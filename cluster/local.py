@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from cluster.backfill import campaign_command
+from cluster.forecast import forecast
 from cluster.home import Home
 from cluster.leftovers import end_leftovers
 from cluster.session import close_shards, local_ray, ping_shards, start_shards, sweep_shards
@@ -21,8 +23,12 @@ from cluster.settings import Settings
 from cluster.signals import check_stop, watch_signals
 from cluster.stores import Stores, open_stores
 from serve.ports import require_free
+from storage.errors import BackupError
 
 _LOG = logging.getLogger(__name__)
+
+#: Seconds between two looks at the day's quota.
+_FORECAST_EVERY_S = 60.0
 
 Tell = Callable[[str], None]
 
@@ -77,19 +83,34 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         facts: dict[str, object] = {"pid": os.getpid(), "api": api, "dashboard": dashboard, "started_at": time.time()}
         stack.callback(home.forget)
         home.record(facts)
-        stack.enter_context(_watched(list(stores.shards), settings.ray.ping_every_s))
+        stack.enter_context(_watched(stores, settings.ray.ping_every_s))
         yield LocalCluster(stores, api, dashboard, swept)
 
 
+def _warn_of_billing(stores: Stores) -> None:
+    """Note what the day began with, and say when its units will pass what Google bills."""
+    try:
+        today = forecast(stores, datetime.now(UTC))
+    except BackupError as exc:
+        _LOG.warning("The day's quota is not known: %s", exc)
+        return
+    if today.passes:
+        _LOG.warning("Quota units by midnight: %d, of %s before billing", today.by_midnight, today.threshold)
+
+
 @contextmanager
-def _watched(shards: list[int], every_s: float) -> Iterator[None]:
+def _watched(stores: Stores, every_s: float) -> Iterator[None]:
     """Look at every shard's owner again and again; an owner that failed is replaced by the look."""
     ended = threading.Event()
 
     def watch() -> None:
+        forecast_at = 0.0
         while not ended.wait(every_s):
-            for shard_id, trouble in asyncio.run(ping_shards(shards)).items():
+            for shard_id, trouble in asyncio.run(ping_shards(list(stores.shards))).items():
                 _LOG.warning("Shard %d: %s", shard_id, trouble)
+            if time.monotonic() >= forecast_at:
+                forecast_at = time.monotonic() + _FORECAST_EVERY_S
+                _warn_of_billing(stores)
 
     thread = threading.Thread(target=watch, name="watch-shards", daemon=True)
     thread.start()

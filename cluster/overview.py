@@ -1,15 +1,17 @@
 """The state of everything, from Postgres: shards with their owners, mailboxes with their lag."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from cluster.forecast import forecast
 from cluster.stores import Stores
 from storage.databases import transaction
 from storage.queries import query
 
 
 def overview(stores: Stores, running: dict[str, object] | None, now: datetime) -> dict[str, Any]:
-    """{running, shards: [...], mailboxes: [...]}: what `gbm status --json` prints."""
+    """{running, shards: [...], mailboxes: [...], quota: {...}}: what `gbm status --json` prints."""
     shards: list[dict[str, Any]] = []
     mailboxes: list[dict[str, Any]] = []
     for database in range(stores.databases.shard_databases):
@@ -25,7 +27,9 @@ def overview(stores: Stores, running: dict[str, object] | None, now: datetime) -
                 mailboxes.append(facts)
     shards.sort(key=lambda shard: shard["shard_id"])
     mailboxes.sort(key=lambda mailbox: mailbox["email"])
-    return {"running": running, "shards": shards, "mailboxes": mailboxes}
+    quota = forecast(stores, now)
+    today = {**asdict(quota), "passes_threshold": quota.passes, "profile": stores.config.gmail.quota_profile}
+    return {"running": running, "shards": shards, "mailboxes": mailboxes, "quota": today}
 
 
 def overview_totals(stores: Stores) -> dict[str, int]:

@@ -10,12 +10,13 @@ from functools import cached_property, partial
 from fastapi import FastAPI
 
 from actors.config import BackupConfig
-from serve import auth, backfills, emails, root, sync
+from serve import auth, backfills, emails, push, root, sync
 from serve.authentication import AccessTokens, Authenticate, authenticator
 from serve.config import ServeConfig
 from serve.mailboxes import Mailboxes
 from serve.owners import Jobs, NoJobs, Owners
 from serve.probes import CONTROL, Probe, Probes
+from serve.pubsub import Certificates, Sender
 from serve.signing import SigningKeys
 from serve.threads import Threads
 from serve.tokens import TokenDesk
@@ -65,10 +66,16 @@ class Assembly:
         routes = [backfills.router(campaigns, self._authenticate, self._threads)]
         return sync.create(self._mailboxes, self._owners, self._authenticate, self._threads, self._config, routes)
 
+    def push(self) -> FastAPI:
+        """/api/v1/push."""
+        certificates = Certificates(self._config.push.certificates_url, self._backup.gmail)
+        sender = Sender(self._config.push, certificates)
+        return push.create(self._control, self._owners, sender, self._threads, self._config)
+
     def root(self) -> FastAPI:
         """/."""
         probes = Probes(self._probes, self._config.probe_timeout_s)
-        return root.create(probes, [self.auth(), self.emails(), self.sync()], self._config)
+        return root.create(probes, [self.auth(), self.emails(), self.sync(), self.push()], self._config)
 
     async def check(self) -> None:
         """Return once a thread was free: an application whose threads all hang does not."""

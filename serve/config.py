@@ -25,6 +25,16 @@ class ScaleConfig(BaseModel, frozen=True):
     drain_s: PositiveFloat = Field(5.0, description="seconds that a replica about to end may finish its requests in")
 
 
+class PushConfig(BaseModel, frozen=True):
+    """Gmail's pushes through Pub/Sub: whose are believed. Both unset: none."""
+
+    audience: str = Field("", description="audience of the push subscription's OIDC token")
+    service_account: str = Field("", description="address of the service account that the subscription signs as")
+    certificates_url: str = Field(
+        "https://www.googleapis.com/oauth2/v1/certs", description="Google's public certificates; https, or loopback"
+    )
+
+
 class ServeConfig(BaseModel, frozen=True):
     """The gateway."""
 
@@ -36,3 +46,4 @@ class ServeConfig(BaseModel, frozen=True):
     probe_timeout_s: PositiveFloat = Field(2.0, description="seconds that /ready and status wait for one dependency")
     tokens: TokenConfig = TokenConfig()
     scale: ScaleConfig = ScaleConfig()
+    push: PushConfig = PushConfig()

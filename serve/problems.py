@@ -21,6 +21,7 @@ from starlette.responses import Response
 from serve.authentication import OperatorsOnly, TokenInvalid
 from serve.mailboxes import UnknownShard
 from serve.owners import JobsUnavailable, OwnerUnavailable
+from serve.pubsub import CertificatesUnavailable, PushRefused
 from serve.tokens import SecretRefused
 from storage.blobs import FileDamaged
 from storage.campaigns import CampaignEnded, UnknownCampaign
@@ -68,12 +69,14 @@ _INTERNAL = Fault(
 _FAULTS: Mapping[type[BackupError], Fault] = {
     InvalidQuery: Fault(400, "invalid_query", "Search not understood"),
     InvalidCursor: Fault(400, "invalid_cursor", "Cursor not valid"),
+    PushRefused: Fault(401, "push_refused", "Push not accepted"),
     SecretRefused: Fault(401, "secret_refused", "Secret not accepted"),
     TokenInvalid: Fault(401, "token_invalid", "Access token not accepted"),
     OperatorsOnly: Fault(403, "operators_only", "Operators only"),
     UnknownUser: Fault(404, "unknown_user", "Mailbox not known"),
     UnknownCampaign: Fault(404, "unknown_campaign", "Campaign not known"),
     CampaignEnded: Fault(409, "campaign_ended", "Campaign not in a state for that"),
+    CertificatesUnavailable: Fault(503, "certificates_unavailable", "Certificates not available", _AGAIN, 10),
     JobsUnavailable: Fault(503, "jobs_unavailable", "Jobs cannot be submitted", _AGAIN, 10),
     FileDamaged: Fault(
         500, "file_damaged", "Archive damaged", "The archived copy is damaged: ask your operator to verify the archive."

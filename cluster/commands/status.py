@@ -28,6 +28,15 @@ def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
     if running:
         out.print(f"API        {running['api']}  (process {running['pid']})", markup=False)
         out.print(f"Dashboard  {running['dashboard']}", markup=False)
+    quota = document["quota"]
+    billed = f" of {count(quota['threshold'])} before billing" if quota["threshold"] else ""
+    warning = (
+        "  [red]this passes it: slow backfills down, or expect to be billed[/red]" if quota["passes_threshold"] else ""
+    )
+    out.print(
+        f"Quota      {count(quota['spent'])} units on {quota['day']} (Pacific), {count(quota['per_minute'])} a minute; "
+        f"by midnight {count(quota['by_midnight'])}{billed}{warning}"
+    )
     for shard in document["shards"]:
         out.print(
             f"shard {shard['shard_id']:<4} database {shard['database']}  epoch {shard['epoch'] or '-':<5} "

@@ -5,12 +5,12 @@ import pickle
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from serve.config import ScaleConfig, ServeConfig, TokenConfig
+from serve.config import PushConfig, ScaleConfig, ServeConfig, TokenConfig
 
 
-@pytest.mark.parametrize("model", [ServeConfig, TokenConfig, ScaleConfig])
+@pytest.mark.parametrize("model", [ServeConfig, TokenConfig, ScaleConfig, PushConfig])
 def test_every_setting_of_our_own_is_described(model: type[BaseModel]) -> None:
-    plain = {name: field for name, field in model.model_fields.items() if name not in ("tokens", "scale")}
+    plain = {name: field for name, field in model.model_fields.items() if name not in ("tokens", "scale", "push")}
 
     assert plain
     assert all(field.description for field in plain.values())

@@ -1,0 +1,19 @@
+"""What had been spent of Gmail's quota when each day began."""
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Create the table."""
+    op.execute(
+        """
+        CREATE TABLE quota_days (
+            day      date PRIMARY KEY,             -- Pacific time, by which Google counts
+            units    bigint NOT NULL,              -- ever spent by all mailboxes, when the day was first seen
+            seen_at  timestamptz NOT NULL DEFAULT now()
+        )
+        """
+    )
