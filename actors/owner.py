@@ -100,7 +100,7 @@ class ShardOwner:
         self._shard_id, self._config, self._clock = shard_id, config, clock
         self._work, self._broker, self._tokens = work, broker, tokens
         self._control, self._catalog, self._blobs = control, catalog, blobs
-        self._quota = ShardQuota(config.gmail, shards)
+        self._shards = shards
         self._shard: Shard | None = None
         self._news, self._hungry = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -119,7 +119,8 @@ class ShardOwner:
         ttl_s = self._config.shard.lease_s
         engine = self._catalog.engine
         lease = await asyncio.to_thread(leases.acquire, engine, self._shard_id, owner, self._config.cluster, ttl_s)
-        shard = Shard(lease, self._config.shard, self._config.archive, self._quota)
+        quota = ShardQuota(self._config.gmail, self._shards, self._clock(), succeeds=lease.epoch > 1)
+        shard = Shard(lease, self._config.shard, self._config.archive, quota)
         swept = await self._sweep(shard)
         failed: dict[int, list[FailedItem]] = {}
         for item in await asyncio.to_thread(self._catalog.failed, self._shard_id):
@@ -184,7 +185,7 @@ class ShardOwner:
             now = self._clock()
             for decision in shard.decide(now):
                 self._spawn(self._carry_out(shard, decision))
-            if self._quota.wanting:
+            if shard.quota.wanting:
                 self._hungry.set()
             wake_at = shard.wake_at(now)
             timeout = None if wake_at is None else max(wake_at - self._clock(), 0.0)
@@ -199,16 +200,16 @@ class ShardOwner:
         while True:
             await self._hungry.wait()
             self._hungry.clear()
-            demand = self._quota.demand(shard.waiting, self._clock())
+            demand = shard.quota.demand(shard.waiting, self._clock())
             try:
-                if (seconds := self._quota.refused_s()) is not None:
+                if (seconds := shard.quota.refused_s()) is not None:
                     await self._broker.throttled(seconds)
                 granted = await self._broker.lease(self._shard_id, demand)
             except BrokerSilent as exc:
                 _LOG.warning("Shard %d: %s", self._shard_id, exc)
-                self._quota.silent(self._clock())
+                shard.quota.silent(self._clock())
             else:
-                self._quota.granted(granted, self._clock())
+                shard.quota.granted(granted, self._clock())
             self._news.set()
             await asyncio.sleep(lease_s(self._config.gmail) / _QUESTIONS_PER_LEASE)
 
@@ -273,7 +274,7 @@ class ShardOwner:
                 changed, call.user_id, changes, lambda ids: self._catalog.unknown(call.user_id, ids)
             )
         except HistoryExpired as exc:
-            return CallFailed(str(exc), self._quota.cost(call), history_expired=True)
+            return CallFailed(str(exc), shard.quota.cost(call), history_expired=True)
         except GrantRevoked as exc:
             return CallFailed(str(exc), revoked=True)
         except BackupError as exc:
@@ -281,7 +282,7 @@ class ShardOwner:
                 self._tokens.reject(call.user_id, token)
             return CallFailed(
                 str(exc),
-                self._quota.cost(call),
+                shard.quota.cost(call),
                 page_refused=isinstance(call, ListPage | ReadHistory)
                 and call.page_token is not None
                 and _unknown_to_gmail(exc),

@@ -1,20 +1,19 @@
-"""Gmail's quota as one shard sees it: a bucket per user, and the shard's part of the project's budget.
+"""Gmail's quota as one shard sees it: an allowance per user, and the shard's part of the project's budget.
 
-A call is let out when its user's bucket and the budget both have its units. Pure; the clock is an argument.
+A call is let out when its user's allowance and the budget both have its units. Pure; the clock is an argument.
 """
 
 from actors.budget import Budget, Demand
 from actors.decisions import Call, Compare, Fetch, ListPage, ReadHistory, Watch
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.quota_costs import cost
-from jobs.quota import Bucket
+from jobs.quota import Allowance
 
-#: Share of a minute's units that may go at once. The rest drips, so no minute can exceed the limit; utilisation is
-#: then at most 1 - BURST.
-BURST = 0.03
-#: A fetch waits until the bucket has units for this many messages, or is half full: a task costs the same for one
-#: message as for many (legacy profile, 4 at least: 6 ms of CPU per message in owners and tasks).
-_LEAST_FETCH = 25
+#: Share of a minute's units that may go at once: what a mailbox can catch up with, and what a new owner waits for.
+BURST = 0.15
+#: A fetch waits for units for so many messages, or for this share of what may go at once: a task costs the same for
+#: one message as for many (legacy profile, 4 at least: 6 ms of CPU per message in owners and tasks).
+_LEAST_FETCH, _LEAST_SHARE = 25, 0.7
 #: Units per minute that stand for "no limit".
 _NO_LIMIT = 10**12
 #: Seconds of spending at the present pace that a lease asks for beyond what was refused.
@@ -24,10 +23,13 @@ _AHEAD_S = 0.25
 class ShardQuota:
     """What one shard may ask of Gmail now."""
 
-    def __init__(self, config: GmailConfig, shards: int) -> None:
-        """`shards`: of the cluster, which share the project's budget evenly while the broker is silent."""
-        self._config, self._profile = config, config.quota
-        self._users: dict[int, Bucket] = {}
+    def __init__(self, config: GmailConfig, shards: int, now: float, succeeds: bool) -> None:
+        """`shards`: of the cluster, which share the project's budget evenly while the broker is silent.
+
+        succeeds: the shard had an owner before, and nobody knows what that one has just spent.
+        """
+        self._config, self._profile, self._since, self._owed = config, config.quota, now, succeeds
+        self._users: dict[int, Allowance] = {}
         self._budget = Budget(config, shards)
         self._needed = self._wanted = 0.0  # project units that calls were refused for: the least, the most
         self._spent, self._spent_since = 0.0, 0.0  # project units since a moment: the present pace
@@ -52,26 +54,30 @@ class ShardQuota:
         if count == 0:
             return 0
         each = self._each()
-        units, budget = self._bucket(user_id, now).available(now), self._budget.available(now)
+        units, budget = self._user(user_id).available(now), self._budget.available(now)
         if min(units // each, count) > budget // each:
-            self._want(min(count, self._handful(user_id, now)) * each, min(units, count * each))
+            self._want(min(count, self._handful(user_id)) * each, min(units, count * each))
         allowed = min(units // each, budget // each, count)
-        return int(allowed) if allowed >= min(count, self._handful(user_id, now)) else 0
+        return int(allowed) if allowed >= min(count, self._handful(user_id)) else 0
 
     def take(self, user_id: int, call: Call, now: float) -> bool:
-        """Spend a call's units; False when they are not there yet.
+        """Spend a call's units; False when they are not there yet. `returned` must be told of every call let out.
 
         What a call then does not cost is not given back: it would be spent in a minute that it was not reckoned for.
         """
         units = self.cost(call)
-        bucket = self._bucket(user_id, now)
-        if bucket.available(now) < units:
+        user = self._user(user_id)
+        if user.available(now) < units:
             return False
         if not self._budget.take(units, now):
             self._want(units, units)
             return False
         self._spent += units
-        return bucket.take(units, now)
+        return user.take(units, now)
+
+    def returned(self, user_id: int, call: Call, now: float) -> None:
+        """A call that was let out came back, whatever became of it."""
+        self._user(user_id).returned(self.cost(call), now)
 
     def pause(self, user_id: int, scope: str, seconds: float, now: float) -> None:
         """Gmail asked for a pause, of the user or of the whole project."""
@@ -79,12 +85,12 @@ class ShardQuota:
             self._budget.pause(seconds, now)
             self._refused_s = max(self._refused_s or 0.0, seconds)
         else:
-            self._bucket(user_id, now).pause(seconds, now)
+            self._user(user_id).pause(seconds, now)
 
     def ready_at(self, user_id: int, call: Call | None, now: float) -> float:
-        """When this user's bucket will allow a call, or a handful of messages; the lease is told, not awaited."""
-        units = self._each() * self._handful(user_id, now) if call is None else self.cost(call)
-        return self._bucket(user_id, now).ready_at(units, now)
+        """When to ask again for a call, or for a handful of messages (None), as far as the user's limit decides."""
+        units = self._each() * self._handful(user_id) if call is None else self.cost(call)
+        return self._user(user_id).ready_at(units, now)
 
     @property
     def wanting(self) -> bool:
@@ -116,10 +122,10 @@ class ShardQuota:
         self._needed = min(self._needed or needed, needed)
         self._wanted = max(self._wanted, wanted)
 
-    def _handful(self, user_id: int, now: float) -> int:
-        """Messages that a fetch waits for: never more than half of what the buckets can hold."""
-        capacity = min(self._bucket(user_id, now).capacity, self._budget.most)
-        return max(min(_LEAST_FETCH, int(capacity / 2 // self._each())), 1)
+    def _handful(self, user_id: int) -> int:
+        """Messages that a fetch waits for: never nearly all of what may go at once."""
+        most = min(self._user(user_id).burst, self._budget.most)
+        return max(min(_LEAST_FETCH, int(most * _LEAST_SHARE // self._each())), 1)
 
     def _each(self) -> int:
         return max(self._cost("messages.get", 1), 1)
@@ -127,11 +133,11 @@ class ShardQuota:
     def _cost(self, method: str, calls: int) -> int:
         return cost(self._config.quota_profile, method, calls, self._config.cost_overrides)
 
-    def _bucket(self, user_id: int, now: float) -> Bucket:
-        bucket = self._users.get(user_id)
-        if bucket is None:
-            allowed = float(self._profile.units_per_minute_per_user or _NO_LIMIT)
-            rate = allowed * (1 - BURST) / self._config.quota_minute_s
-            bucket = self._users[user_id] = Bucket(rate, allowed * BURST, now)
-            bucket.take(bucket.capacity, now)  # an owner cannot know what the one before it has just spent
-        return bucket
+    def _user(self, user_id: int) -> Allowance:
+        user = self._users.get(user_id)
+        if user is None:
+            limit = float(self._profile.units_per_minute_per_user or _NO_LIMIT)
+            burst = max(limit * BURST, self._each())
+            user = Allowance(limit, self._config.quota_minute_s, burst, self._since, self._owed)
+            self._users[user_id] = user
+        return user

@@ -57,7 +57,7 @@ class Shard:
     """Decides for all mailboxes of one shard."""
 
     def __init__(self, lease: Lease, config: ShardConfig, archive: ArchiveConfig, quota: ShardQuota) -> None:
-        self.lease, self._config, self._quota = lease, config, quota
+        self.lease, self.quota, self._config = lease, quota, config
         self._mailboxes: dict[int, Mailbox] = {}
         self._active: set[int] = set()
         self._rounds: set[int] = set()  # mailboxes whose round is under way
@@ -222,7 +222,7 @@ class Shard:
             call = mailbox.next_call(self._config.listed_ahead)
             if call is None:
                 continue
-            if self._quota.take(user_id, call, now):
+            if self.quota.take(user_id, call, now):
                 mailbox.called(call)
                 self._calls += 1
                 decisions.append(call)
@@ -243,7 +243,7 @@ class Shard:
             if not room:
                 line.add_first(user_id)
                 return
-            count = self._quota.fetchable(user_id, min(wanted, self._config.fetch_size, room), now)
+            count = self.quota.fetchable(user_id, min(wanted, self._config.fetch_size, room), now)
             if count:
                 decisions.append(self._fetch(mailbox, count, now))
                 line.add(user_id)
@@ -253,7 +253,7 @@ class Shard:
 
     def _fetch(self, mailbox: Mailbox, count: int, now: float) -> Fetch:
         fetch = mailbox.take(count)
-        taken = self._quota.take(mailbox.user_id, fetch, now)
+        taken = self.quota.take(mailbox.user_id, fetch, now)
         assert taken, "fetchable promised it"
         self._fetches[mailbox.user_id] = self._fetches.get(mailbox.user_id, 0) + 1
         self._fetches_out += 1
@@ -262,7 +262,7 @@ class Shard:
 
     def _wait_for_quota(self, user_id: int, call: Call | None, now: float) -> bool:
         """Have a mailbox wait for its own bucket; False when it is the project's units that lack, for everybody."""
-        ready_at = self._quota.ready_at(user_id, call, now)
+        ready_at = self.quota.ready_at(user_id, call, now)
         if ready_at <= now:
             return False
         self._turns.wait(user_id, ready_at, for_quota=True)
@@ -277,6 +277,7 @@ class Shard:
             self._fetch_ended(call)
         else:
             self._calls -= 1
+        self.quota.returned(call.user_id, call, now)
         self._touch(call.user_id)
         counts = isinstance(call, Fetch) or mailbox.answered(call)
         if isinstance(outcome, CallFailed):
@@ -286,7 +287,7 @@ class Shard:
         if isinstance(outcome, Fetched) and isinstance(call, Fetch):
             self._fetched(mailbox, call, outcome, now)
             return
-        mailbox.spent(self._quota.cost(call))
+        mailbox.spent(self.quota.cost(call))
         if not counts:
             return
         if isinstance(outcome, Pinned):
@@ -311,7 +312,7 @@ class Shard:
     def _fetched(self, mailbox: Mailbox, call: Fetch, outcome: Fetched, now: float) -> None:
         mailbox.spent(outcome.units)
         if outcome.pause_s is not None:
-            self._quota.pause(call.user_id, outcome.pause_scope, outcome.pause_s, now)
+            self.quota.pause(call.user_id, outcome.pause_scope, outcome.pause_s, now)
         mailbox.fetched(outcome.landed, outcome.gone, outcome.size_bytes)
         for failure in outcome.failures:
             mailbox.failed(failure, now)
@@ -329,9 +330,9 @@ class Shard:
             if counts and not (isinstance(call, Fetch) and call.grant != mailbox.grant):
                 mailbox.revoked(outcome.error)
         else:
-            self._quota.pause(call.user_id, "user", pause, now)
+            self.quota.pause(call.user_id, "user", pause, now)
             if outcome.scope == "project":
-                self._quota.pause(call.user_id, "project", outcome.retry_after_s or REPEAT_S, now)
+                self.quota.pause(call.user_id, "project", outcome.retry_after_s or REPEAT_S, now)
         if isinstance(call, Fetch):
             mailbox.returned(call.message_ids, now + pause)
         if not counts or outcome.revoked:

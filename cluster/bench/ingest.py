@@ -25,6 +25,7 @@ from cluster.progress import Progress, Watch, members_of
 from cluster.settings import Settings
 from cluster.simulator.process import start_simulator
 from cluster.stores import Stores
+from jobs.gmail.config import GmailConfig
 from jobs.gmail.quota_costs import PROFILES, QuotaName
 from storage.records import User
 
@@ -38,6 +39,7 @@ class IngestPlan:
     """What to measure.
 
     uneven: mailbox sizes follow a power law. time_scale: a minute of quota lasts 60 / time_scale seconds.
+    units_share: the limits of a minute, as a share of the profile's.
     """
 
     mail: tuple[Path, ...] = ()
@@ -47,6 +49,7 @@ class IngestPlan:
     latency_ms: float = 0.0
     uneven: bool = False
     time_scale: float = 1.0
+    units_share: float = 1.0
     shards: int | None = None
 
 
@@ -122,12 +125,24 @@ def bench_ingest(settings: Settings, plan: IngestPlan) -> IngestResult:
             "token_uri": f"{gmail}/token",
             "quota_profile": plan.quota_profile,
             "quota_time_scale": plan.time_scale,
+            **_limits(plan),
         }
         changed: dict[str, object] = {"home": Path(folder), "gmail": settings.gmail.model_copy(update=update)}
         if plan.shards is not None:
             changed["shards"] = settings.shards.model_copy(update={"count": plan.shards})
-        with local_cluster(settings.model_copy(update=changed), lambda _: None, gateway=False) as cluster:
-            return _measure(cluster.stores, gmail, plan)
+        changed_settings = settings.model_copy(update=changed)
+        with local_cluster(changed_settings, lambda _: None, gateway=False) as cluster:
+            return _measure(cluster.stores, gmail, plan, changed_settings.gmail)
+
+
+def _limits(plan: IngestPlan) -> dict[str, int]:
+    """Units per minute in place of the profile's, on both sides."""
+    profile = PROFILES[plan.quota_profile]
+    limits = {
+        "units_per_user": profile.units_per_minute_per_user,
+        "units_per_project": profile.units_per_minute_per_project,
+    }
+    return {name: round(units * plan.units_share) for name, units in limits.items() if units is not None}
 
 
 def _simulator_arguments(plan: IngestPlan) -> list[str]:
@@ -141,10 +156,11 @@ def _simulator_arguments(plan: IngestPlan) -> list[str]:
         f"--quota-profile={plan.quota_profile}",
         f"--latency-ms={plan.latency_ms}",
         f"--time-scale={plan.time_scale}",
+        *(f"--{name.replace('_', '-')}={units}" for name, units in _limits(plan).items()),
     ]
 
 
-def _measure(stores: Stores, gmail: str, plan: IngestPlan) -> IngestResult:
+def _measure(stores: Stores, gmail: str, plan: IngestPlan, config: GmailConfig) -> IngestResult:
     from cluster.overview import overview_totals
 
     users = add_accounts(stores, gmail)
@@ -174,7 +190,7 @@ def _measure(stores: Stores, gmail: str, plan: IngestPlan) -> IngestResult:
         our_peak_memory_mb=meter.peak_total_mb,
         workers_started=meter.started,
         quota_profile=plan.quota_profile,
-        quota=quota_use(plan, working, stats_before, stats),
+        quota=quota_use(config, working, stats_before, stats),
         fairness=fairness(working, int(spent["tasks:fetch"] - spent_before["tasks:fetch"])),
         segments=totals["segments"] - before["segments"],
         stored_bytes=totals["stored_bytes"] - before["stored_bytes"],
@@ -196,14 +212,14 @@ def working_of(stats: Mapping[str, Any], started_at: float, emails: set[str]) ->
 
 
 def quota_use(
-    plan: IngestPlan, working: Sequence[Working], before: Mapping[str, Any], after: Mapping[str, Any]
+    config: GmailConfig, working: Sequence[Working], before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> QuotaUse | None:
     """How the limits were used; None when the profile has none."""
-    profile = PROFILES[plan.quota_profile]
-    if profile.units_per_minute_per_user is None or profile.units_per_minute_per_project is None:
+    limits = config.quota
+    if limits.units_per_minute_per_user is None or limits.units_per_minute_per_project is None:
         return None
-    per_user = profile.units_per_minute_per_user * plan.time_scale / 60
-    per_project = profile.units_per_minute_per_project * plan.time_scale / 60
+    per_user = limits.units_per_minute_per_user / config.quota_minute_s
+    per_project = limits.units_per_minute_per_project / config.quota_minute_s
     units = sum(span.units for span in working)
     refused = sum(after["refused"].values()) - sum(before["refused"].values())
     answered = sum(after["answered"].values()) - sum(before["answered"].values())

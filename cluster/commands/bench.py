@@ -35,13 +35,26 @@ def ingest(
     time_scale: Annotated[
         float, typer.Option(min=0.001, help="10: a minute of quota lasts 6 seconds, on both sides.")
     ] = 1.0,
+    units_share: Annotated[
+        float, typer.Option(min=0.001, max=1, help="0.1: a minute has a tenth of the profile's units, on both sides.")
+    ] = 1.0,
     shards: Annotated[int | None, typer.Option(min=1, help="Shards; as configured if not named.")] = None,
     json: _Json = False,
 ) -> None:
     """Measure a backfill from listing to committed segments, in a home of its own."""
     from cluster.bench.ingest import IngestPlan, bench_ingest
 
-    plan = IngestPlan(tuple(mail or ()), mailboxes, messages, quota_profile, latency_ms, uneven, time_scale, shards)
+    plan = IngestPlan(
+        mail=tuple(mail or ()),
+        mailboxes=mailboxes,
+        messages=messages,
+        quota_profile=quota_profile,
+        latency_ms=latency_ms,
+        uneven=uneven,
+        time_scale=time_scale,
+        units_share=units_share,
+        shards=shards,
+    )
     result = bench_ingest(settings(), plan)
     if json:
         print_json(result.as_json())

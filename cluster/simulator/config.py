@@ -66,6 +66,8 @@ class SimulatorConfig(BaseModel, frozen=True):
 
     quota_profile: Profile = Field("legacy", description="legacy: 15,000 units/min/user, standard: 6,000")
     costs: dict[str, NonNegativeInt] = Field({}, description="units per Gmail method, over the profile's table")
+    units_per_user: PositiveInt | None = Field(None, description="units per minute and user; unset: the profile's")
+    units_per_project: PositiveInt | None = Field(None, description="units per minute, all users; unset: the profile's")
     time_scale: PositiveFloat = Field(1, description="10: a quota minute lasts 6 s")
     concurrency: PositiveInt | None = Field(
         None, description="requests in flight per user; unset: 50 (Google publishes none), unlimited: no limit"

@@ -132,11 +132,18 @@ class Spending:
 class Quota:
     """Charges calls and refuses those over the allowance. A refused call costs nothing."""
 
-    def __init__(self, profile: Profile, costs: dict[str, int], time_scale: float) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        costs: dict[str, int],
+        time_scale: float,
+        units_per_user: int | None = None,
+        units_per_project: int | None = None,
+    ) -> None:
         self._costs = COSTS[profile] | costs
         self._minute_s = 60 / time_scale
-        self._per_user = UNITS_PER_MINUTE_PER_USER[profile]
-        per_project = UNITS_PER_MINUTE_PER_PROJECT[profile]
+        self._per_user = units_per_user or UNITS_PER_MINUTE_PER_USER[profile]
+        per_project = units_per_project or UNITS_PER_MINUTE_PER_PROJECT[profile]
         self._project = None if per_project is None else Window(per_project, self._minute_s)
         self._users: dict[str, Window] = {}
         self.spending = Spending()

@@ -39,7 +39,9 @@ class Simulator:
     def __init__(self, config: SimulatorConfig, mailboxes: dict[str, Mailbox]) -> None:
         self.grants = Grants(list(mailboxes), config.seed, config.access_token_ttl_s)
         self.faults = Faults(config.fault_rate, config.faults, config.seed)
-        quota = Quota(config.quota_profile, config.costs, config.time_scale)
+        quota = Quota(
+            config.quota_profile, config.costs, config.time_scale, config.units_per_user, config.units_per_project
+        )
         self.api = GmailApi(mailboxes, self.grants, quota, self.faults, config.empty_history_pages)
         token = config.control_token
         self.control = Control(self.api, token.get_secret_value() if token else None, config.latency_ms)

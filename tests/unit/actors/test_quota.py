@@ -10,9 +10,8 @@ from jobs.gmail.config import GmailConfig
 STANDARD = GmailConfig(quota_profile="standard")
 
 
-def _quota(config: GmailConfig = STANDARD, lease: float = 1e9) -> ShardQuota:
-    quota = ShardQuota(config, 4)
-    quota.ready_at(1, None, 0.0)  # the bucket of user 1 begins to fill
+def _quota(config: GmailConfig = STANDARD, lease: float = 1e9, succeeds: bool = False) -> ShardQuota:
+    quota = ShardQuota(config, 4, 0.0, succeeds)
     quota._budget.granted(lease, 10.0)
     return quota
 
@@ -21,28 +20,52 @@ def _quota(config: GmailConfig = STANDARD, lease: float = 1e9) -> ShardQuota:
     ("call", "units"), [(Pin(1), 2), (ListPage(1, None), 5), (ReadHistory(1, 7, None), 2), (Fetch(1, (1, 2, 3)), 60)]
 )
 def test_a_call_costs_what_its_requests_cost(call: Call, units: int) -> None:
-    assert ShardQuota(STANDARD, 4).cost(call) == units
+    assert _quota().cost(call) == units
 
 
-def test_a_new_owner_starts_without_a_burst() -> None:
-    quota = _quota()
+def test_a_shards_first_owner_starts_with_a_burst() -> None:
+    assert _quota().fetchable(1, 100, 0.0) == 45
 
-    assert quota.fetchable(1, 100, 0.0) == 0
-    assert quota.fetchable(1, 100, 10.0) == 9
+
+def test_an_owner_that_succeeds_another_waits_for_what_that_one_may_have_spent() -> None:
+    quota = _quota(succeeds=True)
+
+    assert quota.fetchable(1, 100, 9.0) == 0
+    assert quota.fetchable(1, 2, 9.5) == 2
+
+
+def test_a_mailbox_that_is_opened_later_need_not_wait() -> None:
+    assert _quota(succeeds=True).fetchable(2, 100, 10.0) == 0
+    assert _quota(succeeds=True).fetchable(2, 5, 10.5) == 5
 
 
 def test_a_fetch_waits_for_a_handful_unless_fewer_are_left() -> None:
     quota = _quota()
+    quota.take(1, Fetch(1, tuple(range(45))), 0.0)
 
-    assert quota.fetchable(1, 100, 0.5) == 0
-    assert quota.fetchable(1, 2, 0.5) == 2
+    assert quota.fetchable(1, 100, 1.0) == 0
+    assert quota.fetchable(1, 2, 1.0) == 2
 
 
-@pytest.mark.parametrize("each", [0, 60, 100, 180])
+def test_a_call_that_is_out_counts_however_long_it_takes() -> None:
+    quota = _quota()
+    spent = 0
+    for second in range(1, 200):
+        quota.granted(1e9, second)
+        count = quota.fetchable(1, 100, second)
+        spent += count
+        assert not count or quota.take(1, Fetch(1, tuple(range(count))), second)
+
+    assert spent == 300
+
+
+@pytest.mark.parametrize("each", [0, 60, 100, 180, 5000])
 def test_however_dear_a_message_is_it_can_be_fetched(each: int) -> None:
-    quota = _quota(GmailConfig(cost_overrides={"messages.get": each}))
+    quota = _quota(GmailConfig(cost_overrides={"messages.get": each}), succeeds=True)
 
-    assert quota.fetchable(1, 100, quota.ready_at(1, None, 0.0)) >= 1
+    ready_at = quota.ready_at(1, None, 0.0)
+    quota.granted(1e9, ready_at)
+    assert quota.fetchable(1, 100, ready_at) >= 1
 
 
 def test_without_a_lease_nothing_goes_and_the_want_is_told() -> None:
@@ -64,7 +87,6 @@ def test_a_pause_of_the_project_gives_the_lease_up() -> None:
 
 def test_a_pause_holds_one_user() -> None:
     quota = _quota()
-    quota.ready_at(2, None, 0.0)
     quota.pause(1, "user", 5.0, 10.0)
 
     quota.granted(1e9, 13.5)
@@ -74,8 +96,7 @@ def test_a_pause_holds_one_user() -> None:
 
 
 def test_a_profile_without_limits_needs_no_lease() -> None:
-    quota = ShardQuota(GmailConfig(quota_profile="unlimited"), 4)
-    quota.ready_at(1, None, 0.0)
+    quota = ShardQuota(GmailConfig(quota_profile="unlimited"), 4, 0.0, succeeds=True)
 
-    assert quota.fetchable(1, 500, 0.1) == 500
+    assert quota.fetchable(1, 500, 60.0) == 500
     assert not quota.wanting

@@ -33,7 +33,7 @@ START = 1000.0
 
 def shard(archive: ArchiveConfig | None = None, **settings: int) -> Shard:
     config = ShardConfig(retry=RetryConfig(), poll=PollConfig(enabled=False), **settings)
-    quota = ShardQuota(GmailConfig(quota_profile="unlimited"), 1)
+    quota = ShardQuota(GmailConfig(quota_profile="unlimited"), 1, 0.0, succeeds=False)
     for user_id in range(1, 9):
         quota.ready_at(user_id, None, START - 60)
     return Shard(Lease(3, "me", 7), config, archive or ArchiveConfig(), quota)

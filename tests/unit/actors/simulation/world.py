@@ -234,8 +234,9 @@ class World:
         self._news(self.owner)
 
     def _new_owner(self) -> Owner:
-        quota = ShardQuota(self.gmail, 4)
-        shard = Shard(self.postgres.acquire(), self.config, self.archive, quota)
+        lease = self.postgres.acquire()
+        quota = ShardQuota(self.gmail, 4, self.now, succeeds=lease.epoch > 1)
+        shard = Shard(lease, self.config, self.archive, quota)
         for user_id, record in self.postgres.mailboxes.items():
             shard.open(record, self.postgres.failed_of(user_id), self.now)
         return Owner(shard, quota)
