@@ -9,6 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from cluster.overview import overview_totals
 from cluster.settings import load
 from cluster.stores import open_stores
 from storage.databases import transaction
@@ -32,9 +33,11 @@ def test_a_backfill_killed_three_times_loses_nothing_and_stores_nothing_twice(ho
     env = environment(home, GBM_ARCHIVE__SEGMENT_MESSAGES="200", GBM_ARCHIVE__SEGMENT_AGE_S="0.3")
     arguments = [*source, "--latency-ms", "150", "--fault-rate", "0.02"]
     stored = []
-    for _ in range(3):
+    for kill in range(3):
         with demo(*arguments, "--exit", env=env, home=home) as running:
             _let_it_work(running, home, more_files=chance.randrange(1, 4))
+            if kill == 2:
+                _let_it_commit(running, home)
             running.kill()
         stored.append(_archived(home))
 
@@ -59,6 +62,17 @@ def _let_it_work(running: Demo, home: Path, more_files: int) -> None:
         return _archived(home) >= before + more_files
 
     wait_for(far_enough, "segments are written", timeout_s=300)
+
+
+def _let_it_commit(running: Demo, home: Path) -> None:
+    """Wait until Postgres has some of the work: the files alone prove nothing."""
+    with open_stores(load(home=home)) as stores:
+
+        def committed() -> bool:
+            assert running.process.poll() is None, running.notes()
+            return overview_totals(stores)["segments"] > 0
+
+        wait_for(committed, "a segment is committed", timeout_s=60)
 
 
 def _every_raw_message_is_exact(env: dict[str, str], api_key: str, held: list[dict[str, str]]) -> None:

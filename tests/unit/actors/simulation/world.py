@@ -301,7 +301,6 @@ class World:
             self._fetch(owner, call)
             return
         units = owner.quota.cost(call)
-        self._spend(owner, call.user_id, units)
         failed = self._failed_call(units) if self._goes_wrong() else None
         if isinstance(call, ListPage | ReadHistory) and call.page_token and failed and self.random.random() < 0.3:
             failed = CallFailed("no such page", units, page_refused=True)
@@ -312,7 +311,7 @@ class World:
             else:
                 self._answer(owner, call, failed)
 
-        self._at(self._delay(), owner, answer)
+        self._charge(owner, call.user_id, units, answer)
 
     def _answer(
         self, owner: Owner, call: Pin | ListPage | ReadHistory | Compare | Watch, failed: CallFailed | None
@@ -370,7 +369,6 @@ class World:
         if wrong == "throttled":
             assert arrived is not None
             units = cost // len(call.message_ids) * (arrived + 1)
-        self._spend(owner, call.user_id, units)
 
         def answer() -> None:
             box = self.boxes[call.user_id]
@@ -382,7 +380,7 @@ class World:
                 outcome = self._fetched(box, call, wrong, arrived, units)
             self._at(self._delay(), owner, lambda: self._tell(owner, call, outcome))
 
-        self._at(self._delay(), owner, answer)
+        self._charge(owner, call.user_id, units, answer)
 
     def _fetched(self, box: GmailBox, call: Fetch, wrong: str, arrived: int | None, units: int) -> Fetched:
         asked = call.message_ids if arrived is None else call.message_ids[:arrived]
@@ -411,6 +409,15 @@ class World:
             owner.fetches.remove(call.user_id)
         owner.shard.told(call, outcome, self.now)
         self._news(owner)
+
+    def _charge(self, owner: Owner, user_id: int, units: int, answer: Callable[[], None]) -> None:
+        """Gmail charges a call when it arrives, some time after it was let out, and answers later still."""
+
+        def arrive() -> None:
+            self._spend(owner, user_id, units)
+            self._at(self._delay(), owner, answer)
+
+        self._at(self._delay(), owner, arrive)
 
     def _spend(self, owner: Owner, user_id: int, units: int) -> None:
         # An owner that does not know that it lost its lease still spends; nobody can count for both.
