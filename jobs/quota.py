@@ -11,7 +11,7 @@ from collections import deque
 _MARGIN_S = 1e-3
 #: An allowance counts in so many parts of its window, and one part longer than the window: whoever keeps the limit
 #: may count in parts, too.
-_PARTS = 200
+_PARTS = 600
 
 
 class Bucket:

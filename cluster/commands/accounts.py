@@ -1,5 +1,7 @@
 """`gbm accounts`: which mailboxes are backed up, and with whose consent."""
 
+import webbrowser
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -77,6 +79,35 @@ def add(
     content = _content(authorized_user)
     with open_stores(settings()) as stores:
         user = stores.add_account(address, content)
+    notes.print(f"{user.email} is on shard {user.shard_id}; next: gbm backfill {user.email} --wait")
+
+
+@app.command()
+@command
+def login(
+    email: Annotated[str, typer.Argument(help="The mailbox's address.")],
+    client: Annotated[Path, typer.Option(help="The JSON file of an OAuth client of the type Desktop app.")],
+    browser: Annotated[bool, typer.Option(help="Open the consent page in this machine's browser.")] = True,
+    timeout_s: Annotated[float, typer.Option(min=1, help="Seconds to wait for the consent.")] = 300.0,
+) -> None:
+    """Back a mailbox up from now on, by its owner's consent in a browser on this machine.
+
+    The owner logs in at Google and allows reading; the grant is sealed in Postgres. An account that is known gets the
+    new grant. The client comes from Google Cloud's console: APIs and services, Credentials, OAuth client ID.
+    """
+    from cluster.consent import ConsentPort
+    from jobs.gmail.login import Login, OAuthClient
+
+    address, content = checked_address(email), _content(client)
+    oauth_client = OAuthClient.parse(content)
+    with open_stores(settings()) as stores, ConsentPort() as port:
+        attempt = Login(oauth_client, stores.config.gmail, address, port.uri)
+        notes.print(f"Open this page in a browser on this machine and allow the access of {address}:", markup=False)
+        notes.print(attempt.url, markup=False, soft_wrap=True)
+        if browser:
+            webbrowser.open(attempt.url)
+        code, error = port.wait(attempt.state, timeout_s)
+        user = stores.add_account(address, attempt.finish(code, error, datetime.now(UTC)))
     notes.print(f"{user.email} is on shard {user.shard_id}; next: gbm backfill {user.email} --wait")
 
 

@@ -9,6 +9,7 @@ POST /_sim/users/{email}/messages?label=INBOX    the raw body arrives as a messa
 POST /_sim/users/{email}/messages/{id}/labels    {"add": [...], "remove": [...]}
 POST /_sim/users/{email}/messages/{id}/delete
 POST /_sim/users/{email}/revoke | restore | suspend | expire-access | expire-history
+GET  /_sim/client                                the OAuth client's file, for a login with a consent page
 GET  /_sim/service-account                       the domain's service account's file
 POST /_sim/delegation/revoke | restore           whether the domain's admin lets it act for the users
 POST /_sim/faults                                {"rate": 0.1, "kinds": [...], "latency_ms": 0}
@@ -77,6 +78,8 @@ class Control:
                 return ok(self._stats())
             case "GET", ["users"]:
                 return ok([self._account(mailbox) for mailbox in self._api.mailboxes.values()])
+            case "GET", ["client"]:
+                return ok(self._api.grants.client(self.url))
             case "GET", ["service-account"]:
                 return ok(self._api.grants.workspace.service_account(self.url))
             case "POST", ["delegation", "revoke" | "restore" as what]:

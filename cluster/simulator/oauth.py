@@ -1,4 +1,4 @@
-"""Who may read which mailbox: refresh tokens, delegated and other access tokens, revocation.
+"""Who may read which mailbox: consent, refresh tokens, delegated and other access tokens, revocation.
 
 Refresh tokens follow from the seed and the address, so that accounts added to an archive outlive a restart of the
 simulator; access tokens do not. No clock: the caller passes the time.
@@ -10,6 +10,7 @@ from hashlib import sha256
 import orjson
 
 from cluster.simulator.answers import Answer, GoogleError, ok
+from cluster.simulator.consent import PATH, Consent
 from cluster.simulator.workspace import DIRECTORY_SCOPE, Workspace
 
 SCOPE = "https://mail.google.com/"
@@ -41,6 +42,7 @@ class Grants:
         self._access: dict[str, tuple[str, float]] = {}
         self._directory: dict[str, float] = {}  # tokens that read the directory instead of a mailbox
         self.workspace = Workspace(emails)
+        self.consent = Consent(emails, CLIENT_ID)
         self._revoked: set[str] = set()
 
     def refresh_token(self, email: str) -> str:
@@ -57,6 +59,18 @@ class Grants:
             "account": email,
         }
 
+    def client(self, url: str) -> dict[str, dict[str, object]]:
+        """The OAuth client's file, as Google's console gives it."""
+        return {
+            "installed": {
+                "client_id": CLIENT_ID,
+                "client_secret": self.client_secret,
+                "auth_uri": f"{url}{PATH}",
+                "token_uri": f"{url}/token",
+                "redirect_uris": ["http://localhost"],
+            }
+        }
+
     def token(self, form: dict[str, list[str]], now: float) -> Answer:
         """Answer POST /token.
 
@@ -66,12 +80,14 @@ class Grants:
         given = {name: values[-1] for name, values in form.items()}
         if given.get("grant_type") == _JWT_BEARER:
             return self._delegated(given.get("assertion", ""), now)
-        if given.get("grant_type") != "refresh_token":
+        if given.get("grant_type") not in ("refresh_token", "authorization_code"):
             raise TokenError(400, "unsupported_grant_type", f"Invalid grant_type: {given.get('grant_type', '')}")
         if given.get("client_id") != CLIENT_ID:
             raise TokenError(401, "invalid_client", "The OAuth client was not found.")
         if given.get("client_secret") != self.client_secret:
             raise TokenError(401, "invalid_client", "Unauthorized")
+        if given["grant_type"] == "authorization_code":
+            return self._consented(given, now)
         email = self._user_of.get(given.get("refresh_token", ""))
         if email is None:
             raise TokenError(400, "invalid_grant", "Bad Request")
@@ -82,6 +98,23 @@ class Grants:
                 "access_token": self._issue(email, now),
                 "expires_in": int(self._ttl_s),
                 "scope": SCOPE,
+                "token_type": "Bearer",
+            }
+        )
+
+    def _consented(self, given: dict[str, str], now: float) -> Answer:
+        """The grant that an owner just gave: it works again if it was revoked before."""
+        found = self.consent.exchange(given, now)
+        if found is None:
+            raise TokenError(400, "invalid_grant", "Malformed auth code.")
+        email, scope = found
+        self.restore(email)
+        return ok(
+            {
+                "access_token": self._issue(email, now),
+                "expires_in": int(self._ttl_s),
+                "refresh_token": self._refresh[email],
+                "scope": scope,
                 "token_type": "Bearer",
             }
         )

@@ -14,7 +14,8 @@ from urllib.parse import parse_qs
 
 import uvloop
 
-from cluster.simulator.answers import Answer, GoogleError, ok
+from cluster.simulator import consent
+from cluster.simulator.answers import Answer, GoogleError, not_found, ok
 from cluster.simulator.batch import answer_batch
 from cluster.simulator.call import HttpCall
 from cluster.simulator.config import SimulatorConfig
@@ -72,6 +73,8 @@ class Simulator:
             return self.control.call(request)
         if request.method == "POST" and path in ("/token", "/revoke"):
             return self._oauth(path, request, now)
+        if path == consent.PATH:
+            return self._consent(request, now)
         if request.method == "GET" and path == _DIRECTORY_PATH:
             return self._directory(request, now)
         if crowded:
@@ -93,6 +96,14 @@ class Simulator:
         query = {name: values[-1] for name, values in parse_qs(request.target.partition("?")[2]).items()}
         size = query.get("maxResults", "100")
         return ok(self.grants.workspace.users(int(size) if size.isdigit() else 100, query.get("pageToken", "")))
+
+    def _consent(self, request: HttpCall, now: float) -> Answer:
+        if request.method not in ("GET", "POST"):
+            return not_found().answer()
+        asked = request.target.partition("?")[2] if request.method == "GET" else request.body.decode("utf-8", "replace")
+        given = {name: values[-1] for name, values in parse_qs(asked).items()}
+        page = self.grants.consent
+        return page.page(given) if request.method == "GET" else page.decided(given, now)
 
     def _oauth(self, path: str, request: HttpCall, now: float) -> Answer:
         form = parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True)

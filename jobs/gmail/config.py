@@ -17,8 +17,8 @@ class GmailConfig(BaseModel, frozen=True):
 
     endpoint: str = Field("https://gmail.googleapis.com", description="Gmail API address; https, or http to loopback")
     token_uri: str = Field(
-        GOOGLE_TOKEN_URI,
-        description="OAuth token address; set here it wins over the credentials file's own; https, or http to loopback",
+        "",
+        description="OAuth token address in place of the credentials file's own; https, or http to loopback",
     )
     directory_endpoint: str = Field(
         "https://admin.googleapis.com", description="Admin Directory API address; https, or http to loopback"
@@ -55,6 +55,14 @@ class GmailConfig(BaseModel, frozen=True):
         description="bytes received in one fetch, after which the rest is handed back unasked",
     )
     proxy: str = Field("", description="HTTP proxy address; empty: none, whatever the environment says")
+
+    def token_address(self, named: str) -> str:
+        """Where a grant is exchanged: the address set here, else the one that the grant's file names, else Google's.
+
+        Raises:
+            EndpointUnsafe: a grant may not be sent there.
+        """
+        return require_safe(self.token_uri or named or GOOGLE_TOKEN_URI)
 
     @property
     def quota(self) -> QuotaProfile:

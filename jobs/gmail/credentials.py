@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from jobs.gmail.answers import classify
 from jobs.gmail.api import Call
-from jobs.gmail.config import GOOGLE_TOKEN_URI, GmailConfig, require_safe
+from jobs.gmail.config import GmailConfig, require_safe
 from jobs.gmail.errors import (
     AnswerUnreadable,
     CredentialsUnusable,
@@ -59,9 +59,7 @@ class AuthorizedUser:
         if not isinstance(document, dict):
             raise CredentialsUnusable("it is not a JSON object")
         if "installed" in document or "web" in document:
-            raise CredentialsUnusable(
-                "it is an OAuth client's file; log in with that client, then name the file you get"
-            )
+            raise CredentialsUnusable('it is an OAuth client\'s file; use "gbm accounts login" with it')
         if document.get("type") == "service_account":
             raise CredentialsUnusable('it is a service account\'s; use "gbm accounts add-domain" with it')
         for name in _REQUIRED:
@@ -88,16 +86,6 @@ class AccessToken:
     expires_at: datetime
 
 
-def token_uri_of(credentials: AuthorizedUser, config: GmailConfig) -> str:
-    """Where the grant is exchanged: the configuration's address if one was set, else the file's, else Google's.
-
-    Raises:
-        EndpointUnsafe: a refresh token may not be sent there.
-    """
-    configured = config.token_uri if "token_uri" in config.model_fields_set else ""
-    return require_safe(configured or credentials.token_uri or GOOGLE_TOKEN_URI)
-
-
 def refresh(credentials: AuthorizedUser, config: GmailConfig, now: datetime) -> AccessToken:
     """A new access token. One request; the caller decides about repeating it.
 
@@ -112,7 +100,7 @@ def refresh(credentials: AuthorizedUser, config: GmailConfig, now: datetime) -> 
         "refresh_token": credentials.refresh_token.get_secret_value(),
     }
     try:
-        return exchange(form, token_uri_of(credentials, config), config, now)
+        return exchange(form, config.token_address(credentials.token_uri), config, now)
     except TokenRefused as exc:
         if exc.code == "invalid_grant":
             raise GrantRevoked(credentials.email) from exc
@@ -136,7 +124,12 @@ class TokenRefused(Exception):
 
 
 def exchange(form: Mapping[str, str], uri: str, config: GmailConfig, now: datetime) -> AccessToken:
-    """An access token for a grant (RFC 6749, section 4.5 and 6). One request.
+    """An access token for a grant (RFC 6749, section 4.5 and 6). One request; raises as `token_answer`."""
+    return access_token(token_answer(form, uri, config, now), now)
+
+
+def token_answer(form: Mapping[str, str], uri: str, config: GmailConfig, now: datetime) -> bytes | bytearray:
+    """What the token endpoint answers to a form. One request.
 
     Raises:
         TokenRefused: the endpoint answered and said no.
@@ -155,7 +148,7 @@ def exchange(form: Mapping[str, str], uri: str, config: GmailConfig, now: dateti
         code = _oauth_code(answer.body)
         error = None if code else classify(answer.status, b"", answer.headers, now)
         raise TokenRefused(code, answer.status, error)
-    return _access_token(answer.body, now)
+    return answer.body
 
 
 def _oauth_code(body: bytes | bytearray) -> str:
@@ -166,7 +159,12 @@ def _oauth_code(body: bytes | bytearray) -> str:
     return code if isinstance(code, str) and _OAUTH_WORD.fullmatch(code) else ""
 
 
-def _access_token(body: bytes | bytearray, now: datetime) -> AccessToken:
+def access_token(body: bytes | bytearray, now: datetime) -> AccessToken:
+    """The access token in a token endpoint's answer.
+
+    Raises:
+        AnswerUnreadable.
+    """
     try:
         document = orjson.loads(body)
         token, lifetime_s = document["access_token"], int(document.get("expires_in", _LIFETIME_DEFAULT_S))

@@ -45,7 +45,36 @@ class GrantRevoked(GmailError):
     def __str__(self) -> str:
         return (
             f"Google no longer accepts the grant of {self.email}: "
-            f'run "gbm accounts add {self.email} --authorized-user FILE" again with a new file.'
+            f'run "gbm accounts login {self.email} --client FILE", or "gbm accounts add" with a new file.'
+        )
+
+
+class ConsentMissing(GmailError):
+    """No lasting grant came of a login. Nothing was kept: log in again, and allow it."""
+
+    kind = "consent_missing"
+
+    def __init__(self, email: str, reason: str) -> None:
+        super().__init__(email, reason)
+        self.email, self.reason = email, reason
+
+    def __str__(self) -> str:
+        return f"The login to {self.email} gave no grant ({self.reason}): run it again, and allow the access."
+
+
+class WrongMailbox(GmailError):
+    """A consent opens another mailbox than the one that was meant. Nothing was kept: log in with the other account."""
+
+    kind = "wrong_mailbox"
+
+    def __init__(self, email: str, granted: str) -> None:
+        super().__init__(email, granted)
+        self.email, self.granted = email, granted
+
+    def __str__(self) -> str:
+        return (
+            f"The consent is for {self.granted}, not for {self.email}: "
+            f"log in again with the right account, or name {self.granted}."
         )
 
 

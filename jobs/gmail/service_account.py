@@ -14,7 +14,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 from pydantic import SecretStr
 
-from jobs.gmail.config import GOOGLE_TOKEN_URI, GmailConfig, require_safe
+from jobs.gmail.config import GmailConfig, require_safe
 from jobs.gmail.credentials import AccessToken, TokenRefused, exchange
 from jobs.gmail.errors import CredentialsUnusable, DelegationMissing
 
@@ -101,8 +101,7 @@ def delegated_token(
         DelegationMissing: the domain's admin has not allowed this account the scope, or the user is not there.
         EndpointUnsafe, Throttled, GmailUnavailable, GmailRefused, AnswerUnreadable: as everywhere.
     """
-    configured = config.token_uri if "token_uri" in config.model_fields_set else ""
-    uri = require_safe(configured or account.token_uri or GOOGLE_TOKEN_URI)
+    uri = config.token_address(account.token_uri)
     form = {"grant_type": _GRANT, "assertion": account.assertion(subject, scope, uri, now)}
     try:
         return exchange(form, uri, config, now)

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from jobs.gmail.config import GOOGLE_TOKEN_URI, GmailConfig
-from jobs.gmail.credentials import AuthorizedUser, token_uri_of
+from jobs.gmail.credentials import AuthorizedUser
 from jobs.gmail.errors import CredentialsUnusable, EndpointUnsafe
 
 FILE: dict[str, Any] = {
@@ -77,11 +77,11 @@ def test_the_configuration_wins_over_the_file_and_the_file_over_google() -> None
     silent, named = parse(), parse(token_uri="http://127.0.0.1:9/token")
     configured = GmailConfig(token_uri="https://login.example.com/token")
 
-    assert token_uri_of(silent, GmailConfig()) == GOOGLE_TOKEN_URI
-    assert token_uri_of(named, GmailConfig()) == "http://127.0.0.1:9/token"
-    assert token_uri_of(named, configured) == "https://login.example.com/token"
+    assert GmailConfig().token_address(silent.token_uri) == GOOGLE_TOKEN_URI
+    assert GmailConfig().token_address(named.token_uri) == "http://127.0.0.1:9/token"
+    assert configured.token_address(named.token_uri) == "https://login.example.com/token"
 
 
 def test_a_configured_address_in_the_clear_is_refused() -> None:
     with pytest.raises(EndpointUnsafe):
-        token_uri_of(parse(), GmailConfig(token_uri="http://login.example.com/token"))
+        GmailConfig(token_uri="http://login.example.com/token").token_address(parse().token_uri)

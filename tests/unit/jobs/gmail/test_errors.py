@@ -24,6 +24,8 @@ EXAMPLES: list[GmailError] = [
     errors.CredentialsUnusable("it is not JSON"),
     errors.DelegationMissing("ada@example.com", "1234567890", "https://mail.example/scope"),
     errors.UnknownMethod("standard", "drafts.send"),
+    errors.ConsentMissing("ada@example.com", "access_denied"),
+    errors.WrongMailbox("ada@example.com", "bob@example.com"),
 ]
 
 
