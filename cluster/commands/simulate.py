@@ -29,11 +29,15 @@ def simulate(
     latency_ms: Annotated[float, typer.Option(min=0, help="Milliseconds before each answer.")] = 0.0,
     fault_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of calls that fail.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Of generated mail, labels and faults.")] = 0,
+    push_to: Annotated[str, typer.Option(help="Push changes of watched mailboxes to this address.")] = "",
+    push_loss_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of the pushes that get lost.")] = 0.0,
 ) -> None:
     """Serve the Gmail API on loopback until Ctrl-C.
 
     Point a cluster at it with GBM_GMAIL__ENDPOINT and GBM_GMAIL__TOKEN_URI; GET /_sim/users/EMAIL/authorized-user gives
-    the file that `gbm accounts add` wants.
+    the file that `gbm accounts add` wants, GET /_sim/client the one for `gbm accounts login`.
+
+    Pushes are signed by certificates at /certs: GBM_SERVE__PUSH__CERTIFICATES_URL, and as _AUDIENCE the address.
     """
     from cluster.simulator.config import SimulatorConfig
     from cluster.simulator.server import run
@@ -48,6 +52,8 @@ def simulate(
         latency_ms=latency_ms,
         fault_rate=fault_rate,
         seed=seed,
+        push_to=push_to,
+        push_loss_rate=push_loss_rate,
     )
     run(config, _announce)
 

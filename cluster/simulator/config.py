@@ -76,7 +76,20 @@ class SimulatorConfig(BaseModel, frozen=True):
     latency_ms: NonNegativeFloat = Field(0, description="milliseconds before each HTTP answer")
     fault_rate: float = Field(0, ge=0, le=1, description="share of Gmail calls that fail")
     faults: tuple[FaultKind, ...] = Field(USUAL_FAULTS, min_length=1, description="kinds of faults injected")
+    push_to: str = Field("", description="address that changes of watched mailboxes are pushed to; unset: nowhere")
+    push_audience: str = Field("", description="audience of the pushes' tokens; unset: the address")
+    push_service_account: str = Field(
+        "pushes@simulator.iam.gserviceaccount.com", description="whom the pushes' tokens name"
+    )
+    push_loss_rate: float = Field(0, ge=0, le=1, description="share of the pushes that get lost")
     empty_history_pages: bool = Field(False, description="every other history page is empty, with a token")
+
+    @field_validator("push_to")
+    @classmethod
+    def _an_address(cls, push_to: str) -> str:
+        if push_to and not push_to.startswith(("http://", "https://")):
+            raise ValueError("an http or https address is needed")
+        return push_to
 
     @field_validator("costs")
     @classmethod

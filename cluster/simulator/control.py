@@ -16,6 +16,7 @@ POST /_sim/faults                                {"rate": 0.1, "kinds": [...], "
 """
 
 import hmac
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from hashlib import sha256
@@ -51,6 +52,7 @@ class Control:
         self._api, self._token = api, token
         self.latency_ms = latency_ms
         self.url = ""
+        self.pushes: Counter[str] = Counter()
 
     def call(self, request: HttpCall) -> Answer:
         try:
@@ -140,6 +142,7 @@ class Control:
             "gets_by_user": {user: asdict(gets) for user, gets in api.quota.spending.gets.items()},
             "refused": dict(api.refused),
             "faults": dict(api.faults.injected),
+            "pushes": dict(self.pushes),
         }
 
     def _set_faults(self, asked: _FaultsAsked) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Calls that tell what changed: history.list, watch, stop. Nothing is pushed: a watch only gets its expiration."""
+"""Calls that tell what changed: history.list, watch, stop. pushes.py delivers what a watch asks for."""
 
 from itertools import islice
 from typing import Any, get_args
@@ -46,14 +46,15 @@ def list_history(call: Call) -> Document:
 def watch(call: Call) -> Document:
     if not call.json().get("topicName"):
         raise invalid("Invalid topicName does not match projects/*/topics/*")
-    return {
-        "historyId": str(call.mailbox.history_id),
-        "expiration": str(int((call.now + _WATCH_S) * 1000)),
-    }
+    mailbox = call.mailbox
+    if mailbox.watched_until <= call.now:
+        mailbox.watched_from = mailbox.history_id
+    mailbox.watched_until = call.now + _WATCH_S
+    return {"historyId": str(mailbox.history_id), "expiration": str(int(mailbox.watched_until * 1000))}
 
 
 def stop(call: Call) -> None:
-    """Nothing to end: no push was ever sent."""
+    call.mailbox.watched_until = 0.0
 
 
 def _types(call: Call) -> frozenset[str]:

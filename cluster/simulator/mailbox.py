@@ -81,6 +81,8 @@ class Mailbox:
         self.threads: dict[str, list[str]] = {}
         self.label_counts: Counter[str] = Counter()
         self.history_id = self._forgotten = _FIRST_HISTORY_ID
+        self.watched_until = 0.0  # seconds since 1970: until then, changes after `watched_from` are pushed
+        self.watched_from = self.history_id
         self._history: list[Change] = []
         self._order: list[tuple[int, str]] = []  # (internal date, id), oldest first
         self._ids_ever: set[str] = set()

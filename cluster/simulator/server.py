@@ -26,6 +26,7 @@ from cluster.simulator.http import Connection, Flight
 from cluster.simulator.mailbox import Mailbox
 from cluster.simulator.oauth import Grants, TokenError
 from cluster.simulator.population import populate
+from cluster.simulator.pushes import CERTIFICATES_PATH, Pushes
 from cluster.simulator.quota import Quota
 from cluster.simulator.routes import GmailApi
 
@@ -46,6 +47,8 @@ class Simulator:
         self.api = GmailApi(mailboxes, self.grants, quota, self.faults, config.empty_history_pages)
         token = config.control_token
         self.control = Control(self.api, token.get_secret_value() if token else None, config.latency_ms)
+        self.pushes = Pushes(config, mailboxes.values()) if config.push_to else None
+        self.control.pushes = self.pushes.counts if self.pushes else Counter()
         unlimited = config.quota_profile == "unlimited"
         self._concurrency = config.concurrency or (None if unlimited else _CONCURRENCY)
         self._in_flight: Counter[str] = Counter()
@@ -73,6 +76,8 @@ class Simulator:
             return self.control.call(request)
         if request.method == "POST" and path in ("/token", "/revoke"):
             return self._oauth(path, request, now)
+        if path == CERTIFICATES_PATH and self.pushes is not None:
+            return Answer(200, self.pushes.certificates, headers=(("Cache-Control", "public, max-age=3600"),))
         if path == consent.PATH:
             return self._consent(request, now)
         if request.method == "GET" and path == _DIRECTORY_PATH:
@@ -129,6 +134,8 @@ class RunningSimulator:
 
     async def close(self) -> None:
         """Stop listening and end every connection."""
+        if self.simulator.pushes is not None:
+            await asyncio.to_thread(self.simulator.pushes.close)
         self._server.close()
         for connection in list(self._connections):
             connection.close()
@@ -189,6 +196,8 @@ async def _listen(config: SimulatorConfig, mailboxes: dict[str, Mailbox]) -> Run
         raise PortOccupied(config.host, config.port, _reason(exc)) from exc
     running = RunningSimulator(server, simulator, config.host, connections)
     simulator.control.url = running.url
+    if simulator.pushes is not None:
+        simulator.pushes.start()
     return running
 
 
