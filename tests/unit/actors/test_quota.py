@@ -100,3 +100,20 @@ def test_a_profile_without_limits_needs_no_lease() -> None:
 
     assert quota.fetchable(1, 500, 60.0) == 500
     assert not quota.wanting
+
+
+@pytest.mark.parametrize(
+    ("config", "units", "at_once"),
+    [
+        (GmailConfig(quota_profile="legacy"), 5, 450),
+        (GmailConfig(quota_profile="standard"), 20, 45),
+        (GmailConfig(quota_profile="standard", units_per_user=12_000), 20, 90),
+        (GmailConfig(quota_profile="standard", cost_overrides={"messages.get": 10}), 10, 90),
+    ],
+)
+def test_costs_and_limits_are_the_configurations(config: GmailConfig, units: int, at_once: int) -> None:
+    quota = ShardQuota(config, 4, 0.0, succeeds=False)
+    quota.granted(1e9, 0.0)
+
+    assert quota.cost(Fetch(1, (7,))) == units
+    assert quota.fetchable(1, 1000, 0.0) == at_once

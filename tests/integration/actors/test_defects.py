@@ -1,0 +1,85 @@
+"""What other backups of Gmail get wrong, by name: each would fail here. With the real owner, Postgres and simulator.
+
+Quotas written into the code, the fourth, are tests/unit/actors/test_quota.py's.
+"""
+
+import asyncio
+
+from actors.decisions import Mode
+from actors.owner import ShardOwner
+from storage.records import User
+from tests.integration.actors.conftest import Cluster, Simulator, until
+
+
+def _arrive(simulator: Simulator, user: User, count: int) -> dict[int, int]:
+    """New mail: id -> history id of its arrival."""
+    arrived = {}
+    for number in range(count):
+        raw = f"Subject: new {number}\r\n\r\nhello\r\n".encode()
+        told = simulator.ask(f"users/{user.email}/messages", raw)
+        arrived[int(told["id"], 16)] = int(told["historyId"])
+    return arrived
+
+
+async def _synced(cluster: Cluster, user: User) -> ShardOwner:
+    owner, _ = await cluster.owner()
+    await owner.request(user, Mode.FULL)
+    await cluster.quiet(owner, user)
+    return owner
+
+
+async def test_the_cursor_never_passes_a_message_whose_fetch_failed(cluster: Cluster, simulator: Simulator) -> None:
+    user = cluster.users[0]
+    owner = await _synced(cluster, user)
+    arrived = _arrive(simulator, user, 40)
+    reader, looks = cluster.reader(user), set()
+
+    async def over() -> bool:
+        state = await asyncio.to_thread(reader.state)
+        assert state is not None and state.cursor is not None
+        looks.add(state.cursor)
+        passed = [message_id for message_id, history_id in arrived.items() if history_id <= state.cursor]
+        unknown = await asyncio.to_thread(cluster.catalog.unknown, user.user_id, passed)
+        filed = {item.message_id for item in await asyncio.to_thread(cluster.catalog.failed, user.shard_id)}
+        assert set(unknown) <= filed, "the cursor is past mail that is neither stored nor filed"
+        status = owner.status(user.user_id)
+        return status is not None and not status["active"]
+
+    simulator.misbehave(rate=0.5)
+    await owner.request(user, Mode.INCREMENTAL)
+    await until(over)
+
+    assert max(looks) >= max(arrived.values()), "it got to the end"
+
+
+async def test_an_error_inside_a_batch_is_not_counted_as_backed_up(cluster: Cluster, simulator: Simulator) -> None:
+    user = cluster.users[1]
+    simulator.misbehave(rate=0.15)
+    await _synced(cluster, user)
+    simulator.misbehave()
+
+    state, failed = cluster.reader(user).state(), cluster.catalog.failed(user.shard_id)
+    held, missing = simulator.held(user.email), cluster.differences(user)
+    assert state is not None and state.messages == len(held) - len(missing), "what is counted can be read"
+    assert set(missing) == {item.message_id for item in failed}, "what is missing is on the list of what failed"
+    assert sum(simulator.ask("stats")["faults"].values()) > 0
+
+
+async def test_expired_history_reads_no_message_again_that_is_stored(cluster: Cluster, simulator: Simulator) -> None:
+    user = cluster.users[0]
+    owner = await _synced(cluster, user)
+    relabelled, deleted = list(simulator.held(user.email))[:2]
+    arrived = _arrive(simulator, user, 3)
+    simulator.act(user.email, f"messages/{relabelled:x}/labels", add=["STARRED"])
+    simulator.act(user.email, f"messages/{deleted:x}/delete")
+    simulator.act(user.email, "expire-history")
+    before = simulator.ask("stats")["gets"]
+
+    await owner.request(user, Mode.INCREMENTAL)
+    await cluster.quiet(owner, user)
+
+    assert simulator.ask("stats")["gets"] - before == len(arrived)
+    starred, gone = cluster.reader(user).email(relabelled), cluster.reader(user).email(deleted)
+    assert starred is not None and "STARRED" in starred.summary.labels
+    assert gone is not None and gone.summary.deleted_at is not None
+    assert cluster.differences(user) == {}
