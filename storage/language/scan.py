@@ -28,6 +28,8 @@ from storage.language.conditions import (
 )
 from storage.language.patterns import pattern
 
+#: Patterns for one phrase: what passes these is read anyway, and a pasted page must not become a thousand.
+_MOST_PATTERNS = 6
 _COLUMNS: Mapping[str, str] = {
     "subject": "subject",
     "text": '"text"',
@@ -118,8 +120,9 @@ def _exact(leaf: IndexLeaf | ContentLeaf, bind: Callable[[object], str]) -> str:
 
 
 def _words(fields: Sequence[str], words: Sequence[str], bind: Callable[[object], str]) -> str:
-    """All words in one of the fields, in any order."""
-    patterns = [bind(found) for word in dict.fromkeys(words) if (found := pattern(word))]
+    """The longest words, which are the rarest, all in one of the fields, in any order."""
+    longest = sorted(dict.fromkeys(words), key=len, reverse=True)[:_MOST_PATTERNS]
+    patterns = [bind(found) for word in longest if (found := pattern(word))]
     if not patterns:
         return "TRUE"
     columns = [" AND ".join(f"regexp_matches({_COLUMNS[name]}, {bound})" for bound in patterns) for name in fields]

@@ -111,6 +111,13 @@ def test_values_are_bound_and_never_part_of_any_sql() -> None:
     assert hostile in made.values.values()
 
 
+def test_a_pasted_page_is_scanned_for_a_few_of_its_words() -> None:
+    made = planned('"' + " ".join(f"word{number}" for number in range(200)) + '"', include_hidden=True)
+
+    assert len(made.atoms) == 1
+    assert len(made.values) == 6
+
+
 @pytest.mark.parametrize(
     ("text", "expression", "exact"),
     [
