@@ -29,8 +29,8 @@ from storage.control import UnknownUser
 from storage.databases import DatabaseUnreachable
 from storage.emails import InvalidCursor
 from storage.errors import BackupError
+from storage.language.errors import InvalidQuery
 from storage.leases import LeaseHeld, LeaseLost
-from storage.search import InvalidQuery
 
 _LOG = logging.getLogger(__name__)
 _MEDIA_TYPE = "application/problem+json"

@@ -7,18 +7,23 @@ Blocking: call it from a thread.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Engine
 
-from storage import duck, matching, search
 from storage.blobs import FileDamaged, LocalBlobs
 from storage.databases import transaction
 from storage.emails import Attachment, Email, EmailSummary, Position
+from storage.finding import Finder
 from storage.identifier import to_hex
-from storage.matching import EARLIEST, LATEST, Plan
-from storage.queries import query, sql
+from storage.language.conditions import Condition, Labelled, all_of
+from storage.language.meaning import HIDDEN, Mailbox, mentions_me
+from storage.language.parser import parse
+from storage.language.plan import EARLIEST, LATEST, plan
+from storage.language.tree import EVERYTHING, Tree
+from storage.mailfiles import MailFiles
+from storage.queries import query
 from storage.raw import Location, unpack
 from storage.records import MailboxRecord
 from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
@@ -48,6 +53,8 @@ class MailboxReader:
 
     def __init__(self, user_id: int, engine: Engine, blobs: LocalBlobs) -> None:
         self._user_id, self._engine, self._blobs = user_id, engine, blobs
+        self._files = MailFiles(user_id, engine, blobs)
+        self._finder = Finder(user_id, engine, self._files)
 
     def emails(
         self,
@@ -57,26 +64,20 @@ class MailboxReader:
         after: Position | None = None,
         include_spam_trash: bool = False,
         include_deleted: bool = False,
+        now: datetime | None = None,
     ) -> Page:
-        """Messages that match a search (storage/search.py) and carry all labels, newest first.
+        """Messages that match a search (storage/language) and carry all labels, newest first.
+
+        Args:
+            now: what the ages in a search count from; None: this moment.
 
         Raises:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
-        names = {label.name.lower(): label.id for label in self.labels()} if text else {}
-        plan = matching.plan(search.parse(text), names, include_spam_trash or bool({*labels} & {*matching.HIDDEN}))
-        plan = Plan(
-            with_labels=(*plan.with_labels, *labels),
-            without_labels=plan.without_labels,
-            after_at=plan.after_at,
-            before_at=plan.before_at,
-            content=plan.content,
-            values=plan.values,
-        )
-        start = after or _TOP
-        if plan.before_at <= start.received_at:
-            start = Position(plan.before_at, -(1 << 63))
-        rows = self._find(plan, start, limit + 1, include_deleted)
+        shown = include_spam_trash or bool({*labels} & {*HIDDEN})
+        asked = self._meaning(parse(text), now or datetime.now(UTC), shown)
+        found = plan(all_of((asked, *(Labelled(label) for label in labels))))
+        rows = self._finder.find(found, after or _TOP, limit + 1, include_deleted)
         items = self._summaries(rows[:limit])
         last = rows[limit - 1] if len(rows) > limit else None
         return Page(tuple(items), Position(last["received_at"], last["message_id"]) if last else None)
@@ -87,8 +88,8 @@ class MailboxReader:
         if row is None:
             return None
         file = row["segment"] + PARQUET_SUFFIX
-        values = {"user_id": self._user_id, "message_id": message_id}
-        found = self._rows("email", [file], values)
+        values = {"message_id": message_id}
+        found = self._files.rows("email", [file], values)
         if not found:
             raise _lacks(file, message_id)
         content = found[0]
@@ -134,64 +135,26 @@ class MailboxReader:
 
     def top_senders(self, limit: int) -> list[dict[str, Any]]:
         """{sender, messages, size_bytes}, most messages first."""
-        values = {"user_id": self._user_id, "limit": limit}
-        return self._rows("top_senders", self._files(EARLIEST, LATEST), values)
+        values = {"limit": limit}
+        return self._files.rows("top_senders", self._files.names(EARLIEST, LATEST), values)
 
     def defective(self, limit: int) -> list[dict[str, Any]]:
         """{id, received_at, from, subject, defects} of messages with MIME defects, newest first."""
-        values = {"user_id": self._user_id, "limit": limit}
-        found = self._rows("defective", self._files(EARLIEST, LATEST), values)
+        values = {"limit": limit}
+        found = self._files.rows("defective", self._files.names(EARLIEST, LATEST), values)
         return [{"id": to_hex(row.pop("message_id")), **row} for row in found]
 
     def defective_count(self) -> int:
         """How many messages have MIME defects."""
-        found = self._rows("defective_count", self._files(EARLIEST, LATEST), {"user_id": self._user_id})
+        found = self._files.rows("defective_count", self._files.names(EARLIEST, LATEST), {})
         return int(found[0]["messages"]) if found else 0
 
-    def _find(self, plan: Plan, start: Position, limit: int, with_deleted: bool) -> list[dict[str, Any]]:
-        """Index rows that match. Content is asked of Parquet first, then the labels of what it found of the index."""
-        if not plan.content:
-            return self._index(plan, start, limit, with_deleted, None)
-        files = self._files(plan.after_at, start.received_at)
-        found: list[dict[str, Any]] = []
-        batch = 4 * limit
-        while files:
-            values = {
-                **plan.values,
-                "user_id": self._user_id,
-                "before_at": start.received_at,
-                "before_id": start.message_id,
-                "after_at": plan.after_at,
-                "limit": batch,
-            }
-            candidates = self._rows("matching", files, values, plan.content)
-            if candidates:
-                ids = [row["message_id"] for row in candidates]
-                found += self._index(plan, start, limit - len(found), with_deleted, ids)
-            if len(found) >= limit or len(candidates) < batch:
-                break
-            start = Position(candidates[-1]["received_at"], candidates[-1]["message_id"])
-        return found
-
-    def _index(
-        self, plan: Plan, start: Position, limit: int, with_deleted: bool, message_ids: list[int] | None
-    ) -> list[dict[str, Any]]:
-        with transaction(self._engine) as connection:
-            rows = connection.execute(
-                query("emails_page"),
-                {
-                    "user_id": self._user_id,
-                    "before_at": start.received_at,
-                    "before_id": start.message_id,
-                    "after_at": plan.after_at,
-                    "with_labels": list(plan.with_labels),
-                    "without_labels": list(plan.without_labels),
-                    "with_deleted": with_deleted,
-                    "message_ids": message_ids,
-                    "limit": limit,
-                },
-            )
-            return [dict(row._mapping) for row in rows]
+    def _meaning(self, tree: Tree, now: datetime, include_hidden: bool) -> Condition:
+        if tree == EVERYTHING:
+            return Mailbox({}).meaning(tree, now, include_hidden)
+        state = self.state() if mentions_me(tree) else None
+        names = {label.name.lower(): label.id for label in self.labels()}
+        return Mailbox(names, state.email if state else "").meaning(tree, now, include_hidden)
 
     def _locate(self, message_id: int) -> dict[str, Any] | None:
         with transaction(self._engine) as connection:
@@ -199,25 +162,10 @@ class MailboxReader:
             row = connection.execute(query("email_location"), values).first()
             return dict(row._mapping) if row else None
 
-    def _files(self, first_at: datetime, last_at: datetime) -> list[str]:
-        with transaction(self._engine) as connection:
-            values = {"user_id": self._user_id, "first_at": first_at, "last_at": last_at}
-            names = connection.execute(query("segments_of_user"), values).scalars()
-            return [name + PARQUET_SUFFIX for name in names]
-
-    def _rows(
-        self, question: str, files: Sequence[str], values: dict[str, Any], conditions: str = ""
-    ) -> list[dict[str, Any]]:
-        names = {self._blobs.location(file): file for file in files}
-        try:
-            return duck.rows(sql(question).replace("{conditions}", conditions), list(names), values)
-        except FileDamaged as exc:
-            raise FileDamaged(names[exc.name], exc.reason) from exc
-
     def _summaries(self, rows: Sequence[dict[str, Any]]) -> list[EmailSummary]:
         files = sorted({row["segment"] + PARQUET_SUFFIX for row in rows})
-        values = {"user_id": self._user_id, "message_ids": [row["message_id"] for row in rows]}
-        content = {found["message_id"]: found for found in self._rows("summaries", files, values)}
+        values = {"message_ids": [row["message_id"] for row in rows]}
+        content = {found["message_id"]: found for found in self._files.rows("summaries", files, values)}
         for row in rows:
             if row["message_id"] not in content:
                 raise _lacks(row["segment"] + PARQUET_SUFFIX, row["message_id"])

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from storage.emails import EmailSummary
 
 
+#: An argument that has one of these is spelled as it is meant.
+_UNQUOTED = frozenset('"(){}')
+
+
 @command
 def search(
     email: Annotated[str, typer.Argument(help="The mailbox's address.")],
@@ -21,11 +25,11 @@ def search(
     deleted: Annotated[bool, typer.Option(help="Search mail that Gmail has no longer.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Find messages, newest first. All terms must hold.
+    """Find messages, newest first. All terms must hold; OR, { }, ( ) and -( ) group them as in Gmail.
 
     Example: gbm search ada@example.com from:grace "weekly report" -draft has:attachment after:2026/01/31
 
-    One argument is a whole search; of several, each is a term, and one with spaces is a phrase.
+    One argument is a whole search; of several, each is a term, and one with spaces is a phrase unless it is a group.
     """
     from storage.emails import Position
 
@@ -58,7 +62,7 @@ def as_query(arguments: list[str]) -> str:
 
 
 def _term(argument: str) -> str:
-    if '"' in argument or not any(map(str.isspace, argument)):
+    if not _UNQUOTED.isdisjoint(argument) or not any(map(str.isspace, argument)):
         return argument
     operator, colon, value = argument.partition(":")
     if colon and operator.lstrip("-").isalnum():

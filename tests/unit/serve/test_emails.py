@@ -10,7 +10,7 @@ from serve import emails
 from serve.authentication import AccessTokens
 from serve.config import ServeConfig
 from serve.threads import Threads
-from storage.search import InvalidQuery
+from storage.language.errors import InvalidQuery
 from tests.unit.serve.fakes import (
     ANN,
     BOB,

@@ -18,8 +18,8 @@ from storage.blobs import ArchiveUnusable, FileDamaged
 from storage.databases import DatabaseUnreachable
 from storage.emails import InvalidCursor
 from storage.errors import BackupError
+from storage.language.errors import InvalidQuery
 from storage.leases import LeaseHeld, LeaseLost
-from storage.search import InvalidQuery
 from tests.unit.serve.fakes import client
 
 _SECRET = "db.internal:5432/gbm"

@@ -3,19 +3,25 @@
 import pytest
 
 from cluster.commands.search import as_query
-from storage.search import Term, parse
+from storage.language.parser import parse
+from storage.language.tree import And, Field, Not, Or, Phrase, Tree, Word
+
+X = Word("x")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "terms"),
+    ("arguments", "tree"),
     [
-        (["from:grace weekly"], [Term("from", "grace", False), Term("words", "weekly", False)]),
-        (["weekly report", "-draft"], [Term("words", "weekly report", False), Term("words", "draft", True)]),
-        (["subject:weekly report", "x"], [Term("subject", "weekly report", False), Term("words", "x", False)]),
-        (["-from:ada lovelace", "x"], [Term("from", "ada lovelace", True), Term("words", "x", False)]),
-        (["-weekly report", "x"], [Term("words", "weekly report", True), Term("words", "x", False)]),
-        (['"quoted already"', "x"], [Term("words", "quoted already", False), Term("words", "x", False)]),
+        (["from:grace weekly"], And((Field("from", Word("grace")), Word("weekly")))),
+        (["weekly report", "-draft"], And((Phrase("weekly report"), Not(Word("draft"))))),
+        (["subject:weekly report", "x"], And((Field("subject", Phrase("weekly report")), X))),
+        (["-from:ada lovelace", "x"], And((Not(Field("from", Phrase("ada lovelace"))), X))),
+        (["-weekly report", "x"], And((Not(Phrase("weekly report")), X))),
+        (['"quoted already"', "x"], And((Phrase("quoted already"), X))),
+        (["{from:ann from:bob}", "x"], And((Or((Field("from", Word("ann")), Field("from", Word("bob")))), X))),
+        (["-(a b)", "x"], And((Not(And((Word("a"), Word("b")))), X))),
+        (["from:(a b)", "OR", "x"], Or((And((Field("from", Word("a")), Field("from", Word("b")))), X))),
     ],
 )
-def test_an_argument_with_spaces_is_a_phrase_unless_it_is_the_only_one(arguments: list[str], terms: list[Term]) -> None:
-    assert parse(as_query(arguments)) == terms
+def test_an_argument_with_spaces_is_a_phrase_unless_it_is_grouped(arguments: list[str], tree: Tree) -> None:
+    assert parse(as_query(arguments)) == tree

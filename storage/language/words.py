@@ -1,0 +1,129 @@
+"""What a word is: one definition for the word index, for the search language and for the tests that compare them. Pure.
+
+A word is a run of letters, digits and the marks on them; everything else, "_", ".", "@" and "-" included, separates.
+Case, compatibility forms (NFKC) and diacritics do not count: "Überstraße", "ÜBERSTRASSE" and "uberstrasse" are one
+word. The marks of scripts where they are letters of their own (vowel signs of India, dakuten, harakat) do count.
+Scripts that put no spaces between words (Han, kana, Hangul, Thai, Lao, Burmese, Khmer) give overlapping pairs of
+characters, so a search for a part of a run is a phrase of pairs; a character that stands alone is a word.
+An address is the phrase of its parts.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+#: Longer words are cut: what is that long (encoded data, mostly) is nobody's word.
+LONGEST_WORD = 64
+
+_SEPARATED = bytes(
+    byte | 0x20 if 0x41 <= byte <= 0x5A else byte if byte < 0x80 and chr(byte).isalnum() else 0x20
+    for byte in range(256)
+)
+#: Letters with a stroke, and ligatures, that Unicode does not take apart.
+_STROKES = {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ŋ": "n"}
+#: The insides of character classes. Invisible in a word: soft hyphen, joiners, variation selectors.
+INVISIBLE_CLASS = "\u00ad\u034f\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff"
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao; Burmese; Khmer
+    "\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff"  # Hangul
+    "\u3041-\u30ff\u31f0-\u31ff\U0001b000-\U0001b16f"  # kana
+    "\u3005-\u3007\u3021-\u3029\u3100-\u312f\u31a0-\u31bf"  # what goes with Han, bopomofo
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_RUN = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
+_FIRST_UNSPACED = re.compile(f"[{_UNSPACED}]")
+_NON_ASCII = re.compile("[^\0-\x7f]+")
+_DIACRITIC = re.compile("[\u0300-\u036f]")
+_INVISIBLE_CHAR = re.compile(f"[{INVISIBLE_CLASS}]")
+
+
+def fold(char: str) -> str:
+    """What a character is in a word: nothing, or one or more characters; a space where it separates words.
+
+    What it becomes may compose with its neighbours: normalize the whole (NFC) afterwards.
+    """
+    if _INVISIBLE_CHAR.match(char):
+        return ""
+    bare = _DIACRITIC.sub("", unicodedata.normalize("NFKD", char)).casefold()
+    return "".join(_STROKES.get(part, part) if _in_word(part) else " " for part in bare)
+
+
+def _keep(char: str) -> str:
+    """Like `fold`, but diacritics and "ß" stay."""
+    if _INVISIBLE_CHAR.match(char):
+        return ""
+    bare = unicodedata.normalize("NFKD", char).lower()
+    return "".join(part if _in_word(part) else " " for part in bare)
+
+
+def _in_word(char: str) -> bool:
+    return unicodedata.category(char)[0] in "LNM"
+
+
+class _Table(dict[int, str]):
+    """For str.translate: a character's fold, found out on first use. At most as large as Unicode."""
+
+    def __init__(self, fold: Callable[[str], str]) -> None:
+        super().__init__()
+        self._fold = fold
+
+    def __missing__(self, code: int) -> str:
+        folded = self[code] = self._fold(chr(code))
+        return folded
+
+
+_FOLDED, _KEPT = _Table(fold), _Table(_keep)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, in order.
+
+    Measured 2026-11 on one of two shared cores, MB (10^6 bytes of UTF-8) a second: ASCII 26, English with typographic
+    quotes 18, German 10, Hindi 7, Japanese 4.
+    """
+    if not text.isascii():
+        latin = _NON_ASCII.sub(_fold_run, text)
+        if not latin.isascii():
+            return _split(unicodedata.normalize("NFC", text.translate(_FOLDED)).split(" "))
+        text = latin
+    return _cut(text.encode().translate(_SEPARATED).decode().split())
+
+
+def exact_words(text: str) -> list[str]:
+    """Like `words`, but diacritics count and "ß" is not "ss"; case still does not."""
+    return _split(unicodedata.normalize("NFC", text.translate(_KEPT)).split(" "))
+
+
+def is_lone(word: str) -> bool:
+    """Is this one character of a script without spaces? A search for it means every word that contains it."""
+    return len(word) == 1 and is_unspaced(word)
+
+
+def is_unspaced(char: str) -> bool:
+    """Is this a character of a script that puts no spaces between words?"""
+    return _FIRST_UNSPACED.match(char) is not None
+
+
+def _fold_run(run: re.Match[str]) -> str:
+    return run[0].translate(_FOLDED)
+
+
+def _split(runs: list[str]) -> list[str]:
+    found: list[str] = []
+    for run in runs:
+        if run.isascii() or not _FIRST_UNSPACED.search(run):
+            if run:
+                found.append(run[:LONGEST_WORD])
+            continue
+        for part in _RUN.findall(run):
+            if _FIRST_UNSPACED.match(part):
+                found += [part[at : at + 2] for at in range(len(part) - 1)] or [part]
+            else:
+                found.append(part[:LONGEST_WORD])
+    return found
+
+
+def _cut(found: list[str]) -> list[str]:
+    if len(max(found, key=len, default="")) <= LONGEST_WORD:
+        return found
+    return [word[:LONGEST_WORD] for word in found]
