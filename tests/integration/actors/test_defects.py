@@ -45,7 +45,7 @@ async def test_the_cursor_never_passes_a_message_whose_fetch_failed(cluster: Clu
         status = owner.status(user.user_id)
         return status is not None and not status["active"]
 
-    simulator.misbehave(rate=0.5)
+    simulator.misbehave(rate=0.3)
     await owner.request(user, Mode.INCREMENTAL)
     await until(over)
 
