@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 
+from actors.concurrency import Concurrency
 from actors.config import ShardConfig
 from actors.decisions import (
     Call,
@@ -70,6 +71,7 @@ class Shard:
         self._random = Random(lease.shard_id)  # noqa: S311 - spreads load, keeps no secret
         self._fetches: dict[int, int] = {}  # user -> fetches out
         self._fetches_out = 0
+        self._concurrency = Concurrency(config.fetches_per_mailbox)
         self._calls = 0  # other calls out
         self._troubles: dict[int, int] = {}  # user -> calls that failed in a row
         self._segmenting = Segmenting(config, archive)
@@ -237,7 +239,7 @@ class Shard:
             wanted = mailbox.fetchable(now)
             if (waits := mailbox.wake_at()) is not None:
                 self._turns.wait(user_id, waits, for_quota=False)
-            if out >= self._config.fetches_per_mailbox or not wanted:
+            if out >= self._concurrency.limit(user_id) or not wanted:
                 continue
             room = self._segmenting.room()
             if not room:
@@ -275,6 +277,7 @@ class Shard:
         mailbox = self._mailboxes[call.user_id]
         if isinstance(call, Fetch):
             self._fetch_ended(call)
+            self._note_concurrency(call, outcome)
         else:
             self._calls -= 1
         self.quota.returned(call.user_id, call, now)
@@ -308,6 +311,16 @@ class Shard:
             self._fetches[call.user_id] = out
         self._fetches_out -= 1
         self._segmenting.fetch_ended(len(call.message_ids))
+
+    def _note_concurrency(self, call: Fetch, outcome: Outcome) -> None:
+        if isinstance(outcome, CallFailed):
+            if outcome.scope == "concurrency":
+                self._concurrency.refused(call.user_id)
+        elif isinstance(outcome, Fetched):
+            if outcome.pause_s is not None and outcome.pause_scope == "concurrency":
+                self._concurrency.refused(call.user_id)
+            else:
+                self._concurrency.passed(call.user_id)
 
     def _fetched(self, mailbox: Mailbox, call: Fetch, outcome: Fetched, now: float) -> None:
         mailbox.spent(outcome.units)

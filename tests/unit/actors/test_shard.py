@@ -98,6 +98,21 @@ def test_mailboxes_take_turns_however_much_one_owes() -> None:
     assert sorted(order) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
 
 
+def test_too_many_requests_at_a_time_of_one_user_lower_that_users_fetches_and_nobody_elses() -> None:
+    two = opened(shard(calls=8, fetches=8, fetches_per_mailbox=4, fetch_size=1), 1, 2)
+    answer(two, two.decide(START), ids=30)
+    fetches = only(two.decide(START), Fetch)
+    assert sorted(fetch.user_id for fetch in fetches) == [1, 1, 1, 1, 2, 2, 2, 2]
+
+    for fetch in fetches:
+        refusal = CallFailed("too many concurrent requests", scope="concurrency", retry_after_s=1.0)
+        passed = Fetched(fetch.message_ids, (), (), 100, "mail", 0)
+        two.told(fetch, refusal if fetch.user_id == 1 else passed, START)
+
+    later = only(two.decide(START + 90), Fetch)
+    assert sorted(fetch.user_id for fetch in later) == [1, 2, 2, 2, 2]
+
+
 def test_a_full_buffer_pauses_fetching_until_it_is_committed() -> None:
     one = opened(shard(buffer_bytes=400, typical_message_bytes=100, fetch_size=2), 1)
     answer(one, one.decide(START), ids=50)
