@@ -150,8 +150,9 @@ def leaves(condition: Condition) -> Iterator[IndexLeaf | ContentLeaf]:
 
 
 def is_content(condition: Condition) -> bool:
-    """Does content alone decide it?"""
-    return not any(isinstance(leaf, IndexLeaf) for leaf in leaves(condition))
+    """Does content alone decide it? Not where nothing needs to be asked at all: the index can say that."""
+    found = list(leaves(condition))
+    return bool(found) and not any(isinstance(leaf, IndexLeaf) for leaf in found)
 
 
 def is_index(condition: Condition) -> bool:

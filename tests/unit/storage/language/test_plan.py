@@ -60,6 +60,8 @@ def test_days_that_must_hold_bound_the_search_and_negation_turns_them_around() -
     ("text", "index", "sets"),
     [
         ("a b", "TRUE", ()),
+        ("-in:anywhere", "NOT TRUE", ()),
+        ("a -in:anywhere", "NOT TRUE", ()),
         ("in:inbox OR is:starred", "((m.labels @> CAST(:i0 AS text[])) OR (m.labels @> CAST(:i1 AS text[])))", ()),
         (
             "-{is:unread larger:5}",
