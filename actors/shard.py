@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 
-from actors.concurrency import Concurrency
+from actors.backoff import Concurrency, Troubles
 from actors.config import ShardConfig
 from actors.decisions import (
     Call,
@@ -40,8 +40,6 @@ from storage.config import ArchiveConfig
 from storage.leases import Lease
 from storage.records import Commit, FailedItem, MailboxRecord, Phase
 
-#: Seconds between calls for a mailbox whose calls fail one after another; the pause doubles up to here.
-_LONGEST_PAUSE_S = 60.0
 #: Seconds before Gmail is asked again to push a mailbox's changes when it would not.
 _WATCH_AGAIN_S = 3600.0
 
@@ -73,7 +71,7 @@ class Shard:
         self._fetches_out = 0
         self._concurrency = Concurrency(config.fetches_per_mailbox)
         self._calls = 0  # other calls out
-        self._troubles: dict[int, int] = {}  # user -> calls that failed in a row
+        self._troubles = Troubles()
         self._segmenting = Segmenting(config, archive)
         self._pending: _Pending | None = None
         self._commit_due: float | None = None  # the pending commit waits for its next try
@@ -277,7 +275,7 @@ class Shard:
         mailbox = self._mailboxes[call.user_id]
         if isinstance(call, Fetch):
             self._fetch_ended(call)
-            self._note_concurrency(call, outcome)
+            self._concurrency.told(call.user_id, outcome)
         else:
             self._calls -= 1
         self.quota.returned(call.user_id, call, now)
@@ -286,7 +284,7 @@ class Shard:
         if isinstance(outcome, CallFailed):
             self._call_failed(mailbox, call, outcome, counts, now)
             return
-        self._troubles.pop(call.user_id, None)
+        self._troubles.over(call.user_id)
         if isinstance(outcome, Fetched) and isinstance(call, Fetch):
             self._fetched(mailbox, call, outcome, now)
             return
@@ -312,16 +310,6 @@ class Shard:
         self._fetches_out -= 1
         self._segmenting.fetch_ended(len(call.message_ids))
 
-    def _note_concurrency(self, call: Fetch, outcome: Outcome) -> None:
-        if isinstance(outcome, CallFailed):
-            if outcome.scope == "concurrency":
-                self._concurrency.refused(call.user_id)
-        elif isinstance(outcome, Fetched):
-            if outcome.pause_s is not None and outcome.pause_scope == "concurrency":
-                self._concurrency.refused(call.user_id)
-            else:
-                self._concurrency.passed(call.user_id)
-
     def _fetched(self, mailbox: Mailbox, call: Fetch, outcome: Fetched, now: float) -> None:
         mailbox.spent(outcome.units)
         if outcome.pause_s is not None:
@@ -336,9 +324,7 @@ class Shard:
 
     def _call_failed(self, mailbox: Mailbox, call: Call, outcome: CallFailed, counts: bool, now: float) -> None:
         mailbox.spent(outcome.units)
-        before = self._troubles.get(call.user_id, 0)
-        self._troubles[call.user_id] = before + 1
-        pause = max(outcome.retry_after_s or 0.0, min(REPEAT_S * 2.0 ** min(before, 10), _LONGEST_PAUSE_S))
+        pause = self._troubles.pause_s(call.user_id, outcome.retry_after_s)
         if outcome.revoked:
             if counts and not (isinstance(call, Fetch) and call.grant != mailbox.grant):
                 mailbox.revoked(outcome.error)

@@ -86,7 +86,7 @@ async def test_a_revoked_grant_stops_only_its_mailbox_until_it_is_renewed(
     await until(recorded)
     state = cluster.reader(revoked).state()
     assert state is not None
-    assert state.error is not None and f"gbm accounts add {revoked.email}" in state.error
+    assert state.error is not None and f"gbm accounts login {revoked.email}" in state.error
     assert cluster.phase(other) is Phase.CURRENT
 
     simulator.act(revoked.email, "restore")

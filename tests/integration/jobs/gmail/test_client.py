@@ -218,7 +218,7 @@ def test_a_revoked_grant_says_how_to_renew_it(simulator: Simulator) -> None:
     user = simulator.user()
     simulator.act("revoke")
 
-    with pytest.raises(GrantRevoked, match=f"gbm accounts add {simulator.email}"):
+    with pytest.raises(GrantRevoked, match=f"gbm accounts login {simulator.email}"):
         refresh(user, simulator.config(), datetime.now(UTC))
 
 

@@ -1,6 +1,6 @@
-"""How many fetches of a mailbox are out at a time."""
+"""What is asked less after calls failed."""
 
-from actors.concurrency import Concurrency
+from actors.backoff import Concurrency, Troubles
 
 
 def test_a_mailbox_has_what_is_configured_until_gmail_refuses() -> None:
@@ -30,3 +30,12 @@ def test_the_limit_grows_by_one_with_every_round_that_passes_and_no_further_than
 
     assert limits[:4] == [2, 2, 2, 3]
     assert limits[-1] == 4 and sorted(limits) == limits
+
+
+def test_pauses_double_while_calls_fail_in_a_row_and_gmails_wish_counts() -> None:
+    troubles = Troubles()
+
+    assert [troubles.pause_s(1, None) for _ in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert (troubles.pause_s(1, 90.0), troubles.pause_s(2, None)) == (90.0, 1.0)
+    troubles.over(1)
+    assert troubles.pause_s(1, None) == 1
