@@ -81,6 +81,15 @@ class Budget:
             self._leases.popleft()
         return sum(units for _, units in self._leases)
 
+    def leased(self, now: float) -> float:
+        """Units in hand from leases that have not run out."""
+        return sum(units for until, units in self._leases if until > now)
+
+    @property
+    def static(self) -> bool:
+        """Whether the broker is silent, so that the static share is or will be spent."""
+        return self._static_from is not None
+
     def take(self, units: float, now: float) -> bool:
         """Spend units if they are there."""
         if self.available(now) < units:

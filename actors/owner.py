@@ -178,6 +178,11 @@ class ShardOwner:
             "throttled": progress.throttled,
         }
 
+    def measures(self) -> dict[str, float]:
+        """What this owner does, in numbers; those named `…_total` only grow while it lives."""
+        shard = self._live()
+        return {**shard.measures(), **shard.quota.measures(self._clock())}
+
     # ---- loops
 
     async def _run(self, shard: Shard) -> None:

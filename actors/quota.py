@@ -33,6 +33,7 @@ class ShardQuota:
         self._budget = Budget(config, shards)
         self._needed = self._wanted = 0.0  # project units that calls were refused for: the least, the most
         self._spent, self._spent_since = 0.0, 0.0  # project units since a moment: the present pace
+        self._granted = self._let_out = self._pauses = 0.0  # ever, for whoever watches
         self._refused_s: float | None = None  # Gmail refused the project for so long; the broker is to hear of it
 
     def cost(self, call: Call) -> int:
@@ -73,6 +74,7 @@ class ShardQuota:
             self._want(units, units)
             return False
         self._spent += units
+        self._let_out += units
         return user.take(units, now)
 
     def returned(self, user_id: int, call: Call, now: float) -> None:
@@ -81,6 +83,7 @@ class ShardQuota:
 
     def pause(self, user_id: int, scope: str, seconds: float, now: float) -> None:
         """Gmail asked for a pause, of the user or of the whole project."""
+        self._pauses += 1
         if scope == "project" and self._budget.limited:
             self._budget.pause(seconds, now)
             self._refused_s = max(self._refused_s or 0.0, seconds)
@@ -111,12 +114,23 @@ class ShardQuota:
     def granted(self, units: float, now: float) -> None:
         """The broker answered; what calls still miss they say again."""
         self._budget.granted(units, now)
+        self._granted += units
         self._needed = self._wanted = 0.0
 
     def silent(self, now: float) -> None:
         """The broker did not answer; what calls still miss they say again."""
         self._budget.silent(now)
         self._needed = self._wanted = 0.0
+
+    def measures(self, now: float) -> dict[str, float]:
+        """Leases, units and refusals, in numbers; those named `…_total` only grow."""
+        return {
+            "leased_units": self._budget.leased(now),
+            "static_share": float(self._budget.static),
+            "granted_units_total": self._granted,
+            "spent_units_total": self._let_out,
+            "pauses_total": self._pauses,
+        }
 
     def _want(self, needed: float, wanted: float) -> None:
         self._needed = min(self._needed or needed, needed)

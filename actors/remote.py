@@ -160,6 +160,9 @@ class _ShardHost:
     async def status(self, user_id: int) -> dict[str, Any] | None:
         return (await self._live())[0].status(user_id)
 
+    async def measures(self) -> dict[str, float]:
+        return (await self._live())[0].measures()
+
     async def spent(self) -> dict[str, float]:
         """CPU seconds of this shard's tasks by stage, and `tasks:STAGE`, how many told of it."""
         return dict(_SPENT)
@@ -269,6 +272,11 @@ class ShardClient:
         """Make sure that a shard is owned; the orphan files that were swept on the way."""
         swept: list[str] = await self._call(shard_id, "ping")
         return swept
+
+    async def measures(self, shard_id: int) -> dict[str, float]:
+        """What the owner measures of its work (`ShardOwner.measures`)."""
+        measures: dict[str, float] = await self._call(shard_id, "measures")
+        return measures
 
     async def spent(self, shard_id: int) -> dict[str, float]:
         """CPU seconds of the shard's tasks by stage, and `tasks:STAGE`, how many told of it."""

@@ -154,6 +154,14 @@ class Shard:
         """How many mailboxes have something to ask, about."""
         return self._turns.waiting
 
+    def measures(self) -> dict[str, float]:
+        """What is under way, in numbers; those named `…_total` only grow."""
+        return {
+            "waiting_mailboxes": self._turns.waiting,
+            "calls": self._fetches_out + self._calls,
+            "committed_messages_total": self.committed_messages,
+        }
+
     @property
     def storing(self) -> bool:
         """A segment is being written, or its commit is not in Postgres yet."""

@@ -14,8 +14,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from actors.forecast import forecast
 from cluster.backfill import campaign_command
-from cluster.forecast import forecast
 from cluster.home import Home
 from cluster.leftovers import end_leftovers
 from cluster.session import close_shards, local_ray, ping_shards, start_shards, sweep_shards
@@ -90,7 +90,7 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
 def _warn_of_billing(stores: Stores) -> None:
     """Note what the day began with, and say when its units will pass what Google bills."""
     try:
-        today = forecast(stores, datetime.now(UTC))
+        today = forecast(stores.databases, stores.config.gmail, datetime.now(UTC))
     except BackupError as exc:
         _LOG.warning("The day's quota is not known: %s", exc)
         return

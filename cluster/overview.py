@@ -4,41 +4,29 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from cluster.forecast import forecast
+from actors.forecast import forecast
 from cluster.stores import Stores
-from storage.databases import transaction
-from storage.queries import query
+from storage import overview as gathered
 
 
 def overview(stores: Stores, running: dict[str, object] | None, now: datetime) -> dict[str, Any]:
     """{running, shards: [...], mailboxes: [...], quota: {...}}: what `gbm status --json` prints."""
-    shards: list[dict[str, Any]] = []
-    mailboxes: list[dict[str, Any]] = []
-    for database in range(stores.databases.shard_databases):
-        numbers = [shard_id for shard_id, index in stores.shards.items() if index == database]
-        with transaction(stores.databases.shard_database(database)) as connection:
-            found = connection.execute(query("shard_overview"), {"shard_ids": numbers})
-            shards += [{"database": database, **row._mapping} for row in found]
-            for row in connection.execute(query("mailbox_overview"), {"shard_ids": numbers}):
-                facts = dict(row._mapping)
-                synced_at = facts.pop("synced_at")
-                facts["synced_at"] = synced_at.isoformat() if synced_at else None
-                facts["lag_s"] = (now - synced_at).total_seconds() if synced_at else None
-                mailboxes.append(facts)
-    shards.sort(key=lambda shard: shard["shard_id"])
-    mailboxes.sort(key=lambda mailbox: mailbox["email"])
-    quota = forecast(stores, now)
+    mailboxes = []
+    for facts in gathered.mailboxes(stores.databases, stores.shards):
+        synced_at = facts.pop("synced_at")
+        facts["synced_at"] = synced_at.isoformat() if synced_at else None
+        facts["lag_s"] = (now - synced_at).total_seconds() if synced_at else None
+        mailboxes.append(facts)
+    quota = forecast(stores.databases, stores.config.gmail, now)
     today = {**asdict(quota), "passes_threshold": quota.passes, "profile": stores.config.gmail.quota_profile}
+    shards = gathered.shards(stores.databases, stores.shards)
     return {"running": running, "shards": shards, "mailboxes": mailboxes, "quota": today}
 
 
 def overview_totals(stores: Stores) -> dict[str, int]:
     """{segments, size_bytes, stored_bytes, defective} over all shards."""
     totals = {"segments": 0, "size_bytes": 0, "stored_bytes": 0, "defective": 0}
-    for database in range(stores.databases.shard_databases):
-        numbers = [shard_id for shard_id, index in stores.shards.items() if index == database]
-        with transaction(stores.databases.shard_database(database)) as connection:
-            for row in connection.execute(query("shard_overview"), {"shard_ids": numbers}):
-                for name in totals:
-                    totals[name] += getattr(row, name)
+    for shard in gathered.shards(stores.databases, stores.shards):
+        for name in totals:
+            totals[name] += shard[name]
     return totals

@@ -5,21 +5,25 @@ Nothing connects before the first request, so an application starts while its da
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property, partial
 
 from fastapi import FastAPI
 
 from actors.config import BackupConfig
+from actors.forecast import forecast
 from serve import auth, backfills, emails, push, root, sync
 from serve.authentication import AccessTokens, Authenticate, authenticator
 from serve.config import ServeConfig
 from serve.mailboxes import Mailboxes
+from serve.metrics import Metrics, State
 from serve.owners import Jobs, NoJobs, Owners
 from serve.probes import CONTROL, Probe, Probes
 from serve.pubsub import Certificates, Sender
 from serve.signing import SigningKeys
 from serve.threads import Threads
 from serve.tokens import TokenDesk
+from storage import overview
 from storage.blobs import open_blobs
 from storage.catalog import ping
 from storage.control import Control
@@ -75,7 +79,8 @@ class Assembly:
     def root(self) -> FastAPI:
         """/."""
         probes = Probes(self._probes, self._config.probe_timeout_s)
-        return root.create(probes, [self.auth(), self.emails(), self.sync(), self.push()], self._config)
+        metrics = Metrics(self._state, self._owners, self._config.probe_timeout_s)
+        return root.create(probes, metrics, [self.auth(), self.emails(), self.sync(), self.push()], self._config)
 
     async def check(self) -> None:
         """Return once a thread was free: an application whose threads all hang does not."""
@@ -109,6 +114,19 @@ class Assembly:
     @cached_property
     def _mailboxes(self) -> Mailboxes:
         return Mailboxes(self._databases, self._control, open_blobs(self._backup.archive.uri))
+
+    async def _state(self) -> State:
+        """What Postgres knows of the cluster."""
+
+        def gather() -> State:
+            shards = self._control.shards()
+            return State(
+                overview.shards(self._databases, shards),
+                overview.phases(self._databases, shards),
+                forecast(self._databases, self._backup.gmail, datetime.now(UTC)),
+            )
+
+        return await self._threads.run(gather)
 
     async def _probes(self) -> Mapping[str, Probe]:
         """The control database, every shard database, every shard's owner."""

@@ -1,5 +1,6 @@
 """The owners of shards and the jobs of campaigns, as the gateway sees them, and what their silence means."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from actors.decisions import Mode
@@ -18,6 +19,8 @@ class Owners(Protocol):
     async def status(self, user: User) -> dict[str, Any] | None: ...
 
     async def ping(self, shard_id: int) -> list[str]: ...
+
+    async def measures(self, shard_id: int) -> Mapping[str, float]: ...
 
 
 class Jobs(Protocol):

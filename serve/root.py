@@ -1,4 +1,4 @@
-"""/: health, readiness, the API's description, and where everything is."""
+"""/: health, readiness, metrics, the API's description, and where everything is."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -11,6 +11,8 @@ from pydantic import BaseModel, Field
 from serve import openapi
 from serve.config import ServeConfig
 from serve.gateway import TITLE, application
+from serve.metrics import Metrics
+from serve.metrics import router as metrics_router
 from serve.probes import Probes
 
 _DISTRIBUTION = "gmail-backup-manager"
@@ -37,7 +39,7 @@ class Index(BaseModel):
     links: dict[str, str]
 
 
-def create(probes: Probes, apps: Sequence[FastAPI], config: ServeConfig) -> FastAPI:
+def create(probes: Probes, metrics: Metrics, apps: Sequence[FastAPI], config: ServeConfig) -> FastAPI:
     """The application.
 
     Args:
@@ -61,9 +63,10 @@ def create(probes: Probes, apps: Sequence[FastAPI], config: ServeConfig) -> Fast
 
     @router.get("/", summary="Where everything is")
     async def index() -> Index:
-        links = {name: f"/{name}" for name in ("docs", "openapi.json", "health", "ready")}
+        links = {name: f"/{name}" for name in ("docs", "openapi.json", "health", "ready", "metrics")}
         return Index(name=TITLE, version=release, links=links)
 
+    router.include_router(metrics_router(metrics))
     return application("gateway", [router, _documentation(router, apps, release)], config)
 
 

@@ -21,6 +21,10 @@ async def test_a_full_sync_brings_every_message_to_the_byte(cluster: Cluster, si
     for user in cluster.users:
         await cluster.quiet(owner, user)
 
+    measures = owner.measures()
+    assert measures["committed_messages_total"] == sum(len(simulator.held(user.email)) for user in cluster.users)
+    assert measures["spent_units_total"] > 5 * measures["committed_messages_total"]
+    assert (measures["calls"], measures["static_share"]) == (0, 0)
     largest = 0
     for user in cluster.users:
         held = simulator.held(user.email)

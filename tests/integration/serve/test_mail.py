@@ -92,6 +92,18 @@ async def test_a_file_that_is_gone_is_told_without_its_name(
     assert path.name not in answer.text
 
 
+@pytest.mark.usefixtures("key")
+async def test_metrics_tell_totals_and_no_names(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/metrics")
+
+    assert answer.status_code == 200
+    assert 'gbm_messages{shard="0"} 4.0' in answer.text
+    assert 'gbm_defective_messages{shard="0"} 2.0' in answer.text
+    assert 'gbm_mailboxes{phase="current",shard="0"} 1.0' in answer.text
+    assert "gbm_quota_units_billing_threshold 8e+07" in answer.text
+    assert "ann" not in answer.text
+
+
 async def test_a_revoked_key_gives_nothing_more(client: httpx.AsyncClient, archive: Archive, key: str) -> None:
     refresh = (await client.post("/api/v1/auth/token", json={"api_key": key})).json()["refresh_token"]
     parsed = apikeys.parse(key)

@@ -127,6 +127,10 @@ class RecordingOwners:
         self._fail()
         return []
 
+    async def measures(self, shard_id: int) -> dict[str, float]:
+        self._fail()
+        return {"calls": 3.0, "granted_units_total": 250.0}
+
     def _fail(self) -> None:
         if self.failure is not None:
             raise self.failure

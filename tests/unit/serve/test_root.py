@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Mapping
 import httpx
 import pytest
 
+from actors.forecast import Forecast
 from serve import auth, emails, root, sync
 from serve.config import ServeConfig
+from serve.metrics import Metrics, State
 from serve.probes import Probe, Probes
 from serve.threads import Threads
 from serve.tokens import TokenDesk
@@ -40,6 +42,9 @@ async def http(broken: set[str]) -> AsyncIterator[httpx.AsyncClient]:
     async def find() -> Mapping[str, Probe]:
         return {name: probe(name) for name in ("control_database", "shard_database:0", "shard:0")}
 
+    async def state() -> State:
+        return State([], [], Forecast("2026-11-24", 0, 0.0, 0, None))
+
     tokens, config, threads, readers = access_tokens(), ServeConfig(), Threads(2), MemoryReaders()
     authenticate = authentication(tokens)
     apps = [
@@ -47,7 +52,8 @@ async def http(broken: set[str]) -> AsyncIterator[httpx.AsyncClient]:
         emails.create(readers, authenticate, threads, config),
         sync.create(readers, RecordingOwners(), authenticate, threads, config),
     ]
-    async with client(root.create(Probes(find, 1, Clock()), apps, config)) as http:
+    metrics = Metrics(state, RecordingOwners(), 1)
+    async with client(root.create(Probes(find, 1, Clock()), metrics, apps, config)) as http:
         yield http
 
 

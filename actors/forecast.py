@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from cluster.stores import Stores
-from storage.databases import transaction
+from jobs.gmail.config import GmailConfig
+from storage.databases import Databases, transaction
 from storage.queries import query
 
 _PACIFIC = ZoneInfo("America/Los_Angeles")
@@ -31,17 +31,17 @@ class Forecast:
         return self.threshold is not None and self.by_midnight > self.threshold
 
 
-def forecast(stores: Stores, now: datetime) -> Forecast:
+def forecast(databases: Databases, gmail: GmailConfig, now: datetime) -> Forecast:
     """Today's units, and how many they will be at midnight at today's pace. `now`: aware."""
     units = 0
-    for index in range(stores.databases.shard_databases):
-        with transaction(stores.databases.shard_database(index)) as connection:
+    for index in range(databases.shard_databases):
+        with transaction(databases.shard_database(index)) as connection:
             units += connection.execute(query("units_spent")).scalar_one()
     local = now.astimezone(_PACIFIC)
-    with transaction(stores.databases.control) as connection:
+    with transaction(databases.control) as connection:
         began = connection.execute(query("quota_day"), {"day": local.date(), "units": units}).one()
     spent = max(units - began.units, 0)
-    return reckon(local, began.seen_at, spent, stores.config.gmail.quota.units_per_day_per_project)
+    return reckon(local, began.seen_at, spent, gmail.quota.units_per_day_per_project)
 
 
 def reckon(now: datetime, since: datetime, spent: int, threshold: int | None) -> Forecast:

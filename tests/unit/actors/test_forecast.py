@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from cluster.forecast import reckon
+from actors.forecast import reckon
 
 _PACIFIC = ZoneInfo("America/Los_Angeles")
 
