@@ -29,7 +29,7 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class BackfillResult:
-    """What a backfill did. Counts are of this backfill, totals are what is stored.
+    """What a backfill did while it was watched. Totals are what is stored.
 
     seconds: from the first sign of work to the last commit; starting_s: what the job took to start before that.
     """
@@ -107,7 +107,6 @@ def show(stores: Stores, campaign_id: int, job: Job) -> BackfillResult:
     watch = Watch(stores, members, campaign.mode == Mode.FULL)
     before = watch.look()
     started, began, asked = time.monotonic(), None, time.monotonic()
-    messages_before = sum(member.messages_before for member in members)
     with _bar(stores, before) as bar:
         task = bar.add_task("Starting the job", total=None, look=before)
         look = before
@@ -134,7 +133,7 @@ def show(stores: Stores, campaign_id: int, job: Job) -> BackfillResult:
         job_id=job.job_id,
         seconds=ended - began,
         starting_s=began - started,
-        messages=look.messages - messages_before,
+        messages=look.messages - before.messages,
         size_bytes=look.size_bytes - before.size_bytes,
         units=look.units - before.units,
         total_messages=look.messages,

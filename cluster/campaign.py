@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from actors.decisions import Mode
 from cluster.progress import Progress, Watch
@@ -20,6 +21,9 @@ from cluster.stores import Stores, open_stores
 from storage.campaigns import CampaignEnded, Campaigns, CampaignState
 from storage.errors import BackupError
 from storage.records import User
+
+if TYPE_CHECKING:
+    from actors.remote import ShardClient
 
 _POLL_S = 0.5
 _ASK_AGAIN_S = 10.0
@@ -100,8 +104,9 @@ class _Run:
         from actors.remote import ShardClient
 
         client = ShardClient()
+        others = await asyncio.to_thread(self._campaigns.elsewhere, self._campaign.campaign_id)
         for user in progress.pending:
-            if user.user_id in self._asked:
+            if user.user_id not in others and (user.user_id in self._asked or await _is_active(client, user)):
                 await client.stop(user)
         self._close(CampaignState.CANCELLED)
         _report(f"cancelled with {len(progress.pending)} mailboxes left")
@@ -123,6 +128,12 @@ class _Run:
 def _report(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+async def _is_active(client: "ShardClient", user: User) -> bool:
+    """Whether its owner works on the mailbox: a job before this one may have asked for that."""
+    standing = await client.status(user)
+    return standing is not None and bool(standing["active"])
 
 
 async def _request(user: User, mode: Mode) -> None:

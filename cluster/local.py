@@ -17,12 +17,14 @@ from datetime import UTC, datetime
 from actors.forecast import forecast
 from cluster.backfill import campaign_command
 from cluster.home import Home
+from cluster.keeper import CampaignKeeper
 from cluster.leftovers import end_leftovers
-from cluster.session import close_shards, local_ray, ping_shards, start_shards, sweep_shards
+from cluster.session import close_shards, local_ray, ping_shards, start_shards, submit_campaign, sweep_shards
 from cluster.settings import Settings
 from cluster.signals import check_stop, watch_signals
 from cluster.stores import Stores, open_stores
 from serve.ports import require_free
+from storage.campaigns import Campaign, Campaigns
 from storage.errors import BackupError
 
 _LOG = logging.getLogger(__name__)
@@ -83,7 +85,7 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         facts: dict[str, object] = {"pid": os.getpid(), "api": api, "dashboard": dashboard, "started_at": time.time()}
         stack.callback(home.forget)
         home.record(facts)
-        stack.enter_context(_watched(stores, settings.ray.ping_every_s))
+        stack.enter_context(_watched(stores, settings.ray.ping_every_s, _keeper(stores, dashboard)))
         yield LocalCluster(stores, api, dashboard, swept)
 
 
@@ -98,9 +100,25 @@ def _warn_of_billing(stores: Stores) -> None:
         _LOG.warning("Quota units by midnight: %d, of %s before billing", today.by_midnight, today.threshold)
 
 
+def _keeper(stores: Stores, dashboard: str) -> CampaignKeeper:
+    campaigns = Campaigns(stores.databases.control)
+
+    def start(campaign: Campaign) -> Campaign:
+        return submit_campaign(stores.home, dashboard, campaign_command(stores.home), campaigns, campaign)[0]
+
+    return CampaignKeeper(campaigns, start)
+
+
+def _keep_campaigns(keeper: CampaignKeeper) -> None:
+    try:
+        keeper.look()
+    except BackupError as exc:
+        _LOG.warning("The campaigns are not known: %s", exc)
+
+
 @contextmanager
-def _watched(stores: Stores, every_s: float) -> Iterator[None]:
-    """Look at every shard's owner again and again; an owner that failed is replaced by the look."""
+def _watched(stores: Stores, every_s: float, keeper: CampaignKeeper) -> Iterator[None]:
+    """Look at every shard's owner and every campaign's job again and again; what failed is replaced by the look."""
     ended = threading.Event()
 
     def watch() -> None:
@@ -108,6 +126,7 @@ def _watched(stores: Stores, every_s: float) -> Iterator[None]:
         while not ended.wait(every_s):
             for shard_id, trouble in asyncio.run(ping_shards(list(stores.shards))).items():
                 _LOG.warning("Shard %d: %s", shard_id, trouble)
+            _keep_campaigns(keeper)
             if time.monotonic() >= forecast_at:
                 forecast_at = time.monotonic() + _FORECAST_EVERY_S
                 _warn_of_billing(stores)

@@ -154,6 +154,11 @@ class Campaigns:
                 for row in rows
             ]
 
+    def elsewhere(self, campaign_id: int) -> set[int]:
+        """Mailboxes of this campaign, by user id, that another one which runs has yet to complete."""
+        with transaction(self._engine) as connection:
+            return set(connection.execute(query("campaign_elsewhere"), {"campaign_id": campaign_id}).scalars())
+
     def record(self, campaign_id: int, done: Sequence[int], errors: Mapping[int, str]) -> None:
         """These mailboxes (by user id) are complete; those can go no further, and why."""
         ended = [
@@ -168,7 +173,8 @@ class Campaigns:
             connection.execute(query("campaign_mailboxes_end"), values)
 
     def run(self, campaign_id: int) -> Campaign:
-        """A job is about to be submitted for it: counts it, so that its id is a new one.
+        """A job is about to be submitted for it: counts it, so that its id is a new one. One that is being cancelled
+        stays so: its new job does what is left of that.
 
         Raises:
             UnknownCampaign, CampaignEnded.
@@ -177,7 +183,10 @@ class Campaigns:
         campaign = self.get(campaign_id)
         if campaign.state in (CampaignState.CANCELLED, CampaignState.INCOMPLETE):
             self._reopen(campaign_id)
-        self._move(campaign_id, among, CampaignState.RUNNING, run=1)
+        if campaign.state is CampaignState.CANCELLING:
+            self._move(campaign_id, (CampaignState.CANCELLING,), CampaignState.CANCELLING, run=1)
+        else:
+            self._move(campaign_id, among, CampaignState.RUNNING, run=1)
         return self.get(campaign_id)
 
     def cancel(self, campaign_id: int) -> Campaign:

@@ -1,8 +1,11 @@
 """A person's own cluster: up, an account, a backfill, a search, the state of things, down."""
 
 import json
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cluster.simulator.process import start_simulator
@@ -13,17 +16,15 @@ from tests.e2e.test_demo import get
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_cluster_in_the_background_backs_up_an_account_until_it_is_told_to_stop(home: Path, tmp_path: Path) -> None:
-    with start_simulator(["--generate=150", "--quota-profile=unlimited"]) as gmail:
+    with start_simulator(["--generate=150", "--users=2", "--quota-profile=unlimited"]) as gmail:
         env = environment(home, GBM_GMAIL__ENDPOINT=gmail, GBM_GMAIL__TOKEN_URI=f"{gmail}/token")
-        [user] = get(f"{gmail}/_sim/users")
+        user, other = get(f"{gmail}/_sim/users")
         email = user["email"]
-        grant = tmp_path / "grant.json"
-        grant.write_text(json.dumps(get(f"{gmail}/_sim/users/{email}/authorized-user")))
 
         up = gbm("up", "--json", env=env)
         assert up.returncode == 0, up.stderr
         assert gbm("up", env=env).returncode == 1, "a second cluster on the same home is refused"
-        assert gbm("accounts", "add", email, "--authorized-user", str(grant), env=env).returncode == 0
+        _add_account(gmail, email, tmp_path, env)
 
         done = gbm("backfill", email, "--wait", "--json", env=env)
         assert done.returncode == 0, done.stderr
@@ -38,7 +39,41 @@ def test_a_cluster_in_the_background_backs_up_an_account_until_it_is_told_to_sto
         assert (mailbox["phase"], mailbox["messages"], mailbox["failed"]) == ("current", user["messages"], 0)
         assert (home / "run" / "ray.token").stat().st_mode & 0o077 == 0
 
+        _add_account(gmail, other["email"], tmp_path, env)
+        _a_campaign_outlives_its_job(int(json.loads(up.stdout)["pid"]), env)
+
         down = gbm("down", env=env)
         assert down.returncode == 0, down.stderr
     wait_for(lambda: not left_running(home), f"still running: {left_running(home)}")
     assert gbm("down", env=env).returncode == 1
+
+
+def _add_account(gmail: str, email: str, folder: Path, env: Mapping[str, str]) -> None:
+    grant = folder / f"{email}.json"
+    grant.write_text(json.dumps(get(f"{gmail}/_sim/users/{email}/authorized-user")))
+    assert gbm("accounts", "add", email, "--authorized-user", str(grant), env=env).returncode == 0
+
+
+def _a_campaign_outlives_its_job(cluster: int, env: Mapping[str, str]) -> None:
+    """Kill a campaign's job before it has asked for anything: another one is submitted, and ends it."""
+    assert gbm("backfill", "--all", env=env).returncode == 0
+    wait_for(lambda: _jobs(cluster) != [], "the campaign's job starts")
+    for process in _jobs(cluster):
+        process.kill()
+
+    def newest() -> dict[str, object]:
+        campaigns: list[dict[str, object]] = json.loads(gbm("backfill", "--list", "--json", env=env).stdout)
+        return campaigns[0]
+
+    wait_for(lambda: newest()["state"] == "complete", f"the campaign ends: {newest()}", timeout_s=180)
+    assert (newest()["mailboxes"], newest()["done"]) == (2, 2)
+    assert str(newest()["job_id"]).endswith("-2")
+
+
+def _jobs(cluster: int) -> list[psutil.Process]:
+    found = []
+    for process in psutil.Process(cluster).children(recursive=True):
+        with suppress(psutil.Error):
+            if process.cmdline()[1:3] == ["-m", "cluster.campaign"]:
+                found.append(process)
+    return found

@@ -142,3 +142,24 @@ def test_a_campaign_stands_where_its_mailboxes_stand(databases: Databases, campa
 
     assert states_of(databases, shards, [opened.user, never.user]).keys() == {user.user_id}
     assert (found["state"], found["mailboxes"], found["messages"], found["eta_s"]) == ("running", 2, 0, None)
+
+
+def test_a_job_for_what_is_being_cancelled_leaves_it_so(databases: Databases, campaigns: Campaigns) -> None:
+    campaign, _ = campaigns.begin("incremental", members(databases), "ada@example.com")
+    campaigns.run(campaign.campaign_id)
+    campaigns.cancel(campaign.campaign_id)
+
+    again = campaigns.run(campaign.campaign_id)
+
+    assert (again.state, again.runs) == (CampaignState.CANCELLING, 2)
+
+
+def test_mailboxes_that_another_campaign_works_on_are_known(databases: Databases, campaigns: Campaigns) -> None:
+    first, second, third = members(databases)
+    mine, _ = campaigns.begin("incremental", [first, second, third], "ada@example.com")
+    other, _ = campaigns.begin("full", [second, third], "bob@example.com")
+    campaigns.record(other.campaign_id, [third.user.user_id], {})
+
+    assert campaigns.elsewhere(mine.campaign_id) == {second.user.user_id}
+    campaigns.cancel(other.campaign_id)
+    assert campaigns.elsewhere(mine.campaign_id) == set()
