@@ -177,12 +177,12 @@ class MailboxModel(RuleBasedStateMachine):
         copies = self.held.pop(0) if with_mail and self.held else []
         plan = self.mailbox.plan([copy.message_id for copy in copies])
         self.segments += bool(copies)
-        segment = SegmentManifest(f"segment {self.segments}", 0, self.postgres.epoch, len(copies), 1, 1, 1, 0, ())
-        lease = f"owner {self.postgres.epoch}"
+        segment = SegmentManifest(f"segment {self.segments}", 0, self.postgres.epochs[0], len(copies), 1, 1, 1, 0, ())
+        lease = f"owner {self.postgres.epochs[0]}"
         commit = Commit(
             0,
             lease,
-            self.postgres.epoch,
+            self.postgres.epochs[0],
             segment if copies else None,
             (plan.update,),
             plan.changes,

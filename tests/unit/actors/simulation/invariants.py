@@ -8,9 +8,12 @@ from storage.labels import fold
 from storage.records import Phase
 
 if TYPE_CHECKING:
-    from tests.unit.actors.simulation.world import Owner, World
+    from tests.unit.actors.simulation.owner import Owner
+    from tests.unit.actors.simulation.world import World
 
 _WINDOW_S = 60.0
+#: Fetches of each other mailbox in which a mailbox that could fetch must have had one.
+_TURNS = 2
 
 
 def always(world: "World") -> None:
@@ -94,6 +97,35 @@ def within_quota(world: "World", user_id: int) -> None:
 
 def _last_minute(spent: Sequence[tuple[float, int]], now: float) -> int:
     return sum(units for _, units in takewhile(lambda entry: entry[0] > now - _WINDOW_S, reversed(spent)))
+
+
+def nobody_starves(world: "World", owner: "Owner", fetching: Sequence[int]) -> None:
+    """Who could fetch is not passed over again and again while others do: every mailbox has its turn.
+
+    Args:
+        fetching: the users whose fetches the owner has just begun.
+    """
+    if not fetching:
+        return
+    for user_id in world.boxes:
+        if world.shard_of(user_id) != owner.shard_id:
+            continue
+        if user_id in fetching or not _could_fetch(world, owner, user_id):
+            owner.passed_over[user_id] = 0
+        else:
+            owner.passed_over[user_id] += len(fetching)
+            most = _TURNS * len(world.boxes)
+            assert owner.passed_over[user_id] <= most, f"mailbox {user_id} was passed over {most} times"
+
+
+def _could_fetch(world: "World", owner: "Owner", user_id: int) -> bool:
+    mailbox = owner.shard.mailbox(user_id)
+    return (
+        mailbox is not None
+        and mailbox.fetchable(world.now) > 0
+        and user_id not in owner.fetches
+        and owner.quota.ready_at(user_id, None, world.now) <= world.now
+    )
 
 
 def bounded(world: "World", owner: "Owner") -> None:

@@ -1,6 +1,7 @@
-"""A model of a shard's database: what storage/catalog.py and storage/leases.py promise, in memory."""
+"""A model of the shards' database: what storage/catalog.py and storage/leases.py promise, in memory."""
 
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,10 +13,10 @@ from tests.unit.actors.simulation.gmail import Copy
 
 
 class ModelPostgres:
-    """The rows of one shard. `commit` is one transaction: all or nothing."""
+    """The rows of all shards. `commit` is one transaction: all or nothing."""
 
     def __init__(self) -> None:
-        self.epoch = 0
+        self.epochs: Counter[int] = Counter()  # shard -> its lease's
         self.mailboxes: dict[int, MailboxRecord] = {}
         self.messages: dict[tuple[int, int], Copy] = {}
         self.states: dict[tuple[int, int], LabelState] = {}
@@ -24,10 +25,10 @@ class ModelPostgres:
         self.synced: dict[int, int] = {}
         self.committed_by: list[tuple[int, int]] = []  # (epoch of the commit, epoch of the lease then)
 
-    def acquire(self) -> Lease:
-        """The shard under a new epoch."""
-        self.epoch += 1
-        return Lease(0, f"owner {self.epoch}", self.epoch)
+    def acquire(self, shard_id: int = 0) -> Lease:
+        """A shard under a new epoch."""
+        self.epochs[shard_id] += 1
+        return Lease(shard_id, f"owner {self.epochs[shard_id]}", self.epochs[shard_id])
 
     def open_mailbox(self, user_id: int) -> MailboxRecord:
         """As `Catalog.open_mailbox`."""
@@ -61,7 +62,7 @@ class ModelPostgres:
 
     def fence(self, plan: Commit) -> None:
         """As `leases.fence`."""
-        if plan.epoch != self.epoch:
+        if plan.epoch != self.epochs[plan.shard_id]:
             raise LeaseLost(plan.shard_id, plan.epoch)
 
     def commit(self, plan: Commit, index: Sequence[Copy]) -> None:
@@ -81,7 +82,7 @@ class ModelPostgres:
             for key, copy in zip(keys, index, strict=True):
                 self.messages[key] = copy
                 self.states[key] = LabelState(copy.labels, copy.history_id, False)
-        self.committed_by.append((plan.epoch, self.epoch))
+        self.committed_by.append((plan.epoch, self.epochs[plan.shard_id]))
         self._fold(plan)
         for update in plan.mailboxes:
             record = self.mailboxes[update.user_id]

@@ -11,6 +11,7 @@ from actors.decisions import Call, Fetch
 from actors.mailbox import Mailbox
 from actors.plans import MailboxPlan
 from actors.quota import ShardQuota
+from actors.turns import Line
 from storage.records import Commit
 from tests.unit.actors.simulation.postgres import ModelPostgres
 from tests.unit.actors.simulation.world import World
@@ -18,7 +19,8 @@ from tests.unit.actors.simulation.world import World
 _SEEDS = 300
 _BLOCK = 50
 
-#: Seeds that found a defect once, by what it was. Those below _SEEDS run twice: they must stay here when that shrinks.
+#: Seeds (of one shard) that found a defect once, by what it was. Those below _SEEDS run twice: they must stay here when
+#: that shrinks.
 _REGRESSIONS = {
     "a label changed between a filed message's retry and its landing was lost": (2, 167),
     "history between the cursor and the pin of a later full sync was passed over": (0, 1),
@@ -43,12 +45,13 @@ def test_nothing_is_lost_whatever_happens(first: int) -> None:
 @pytest.mark.parametrize("defect", _REGRESSIONS)
 def test_what_was_found_once_stays_mended(defect: str) -> None:
     for seed in _REGRESSIONS[defect]:
-        world = World(seed).run()
+        world = World(seed, shards=1).run()
         assert world.postgres.committed_by
 
 
-def test_a_seed_is_one_history() -> None:
-    first, second = World(11).run(), World(11).run()
+@pytest.mark.parametrize("shards", [1, 3])
+def test_a_seed_is_one_history(shards: int) -> None:
+    first, second = World(11, shards=shards).run(), World(11, shards=shards).run()
 
     assert first.steps == second.steps
     assert first.now == second.now
@@ -97,6 +100,18 @@ def test_a_retry_that_does_not_pay_is_found(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(ShardQuota, "take", thrifty)
 
     assert "in a minute" in _found_by(range(_SEEDS), World)
+
+
+def test_a_line_that_serves_who_came_last_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Line, "add", Line.add_first)
+
+    assert "passed over" in _found_by(range(_SEEDS), World)
+
+
+def test_shards_that_take_the_whole_budget_each_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(World, "static_shares", 1)
+
+    assert "the project spent" in _found_by(range(_SEEDS), World)
 
 
 def test_a_commit_without_the_epoch_is_found() -> None:
