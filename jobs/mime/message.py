@@ -66,7 +66,7 @@ class ParsedMessage:
     - its structure: no-boundary, missing-boundary, unterminated-multipart, too-deep, too-many-parts,
       too-many-attachments, bad-content-type
     - its content: bad-base64, bad-uuencode, unknown-encoding:x, unknown-charset:x, wrong-charset, text-cut,
-      bad-html
+      bad-html, bad-tnef, bad-rtf
     """
 
     message_id_header: str

@@ -68,7 +68,7 @@ def attachment(raw: bytes, part: str, limits: MimeLimits = _DEFAULT_LIMITS) -> A
     waiting = [_tree(raw, limits, defects)]
     while waiting:
         node = waiting.pop()
-        if node.number == part and (node.is_message or not node.children):
+        if node.number == part and not (node.is_multipart and node.children):
             name = headers.filename(node.disposition()[1], node.parameters, defects)
             if not name.strip(". "):
                 name = f"part-{part}" + (".eml" if node.is_message else "")

@@ -90,10 +90,10 @@ def test_the_fields_of_a_usual_message_are_read() -> None:
     assert message.defects == []
 
 
-def test_of_alternatives_the_plain_text_is_kept_and_embedded_text_follows() -> None:
+def test_of_alternatives_the_plain_text_is_kept_and_embedded_messages_follow() -> None:
     message = parse(MIXED)
 
-    assert message.text == "café noir\n\nforwarded words"
+    assert message.text == "café noir\n\nSubject: inner\n\nforwarded words\n\ndot.png"
     assert message.has_html
 
 
