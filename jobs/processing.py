@@ -7,7 +7,6 @@ import gc
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import accumulate
 
 import pyarrow as pa
@@ -112,7 +111,7 @@ def _parse(raw: bytes) -> ParsedMessage:
         return parse(raw)
     except Exception:  # noqa: BLE001 - whatever it is, the exact bytes are stored and the defect is recorded
         _LOG.exception("A message of %d bytes could not be parsed", len(raw))
-        return replace(parse(b""), defects=[PARSER_FAILED])
+        return parse(b"")._replace(defects=[PARSER_FAILED])
 
 
 def _parsed(messages: Sequence[ParsedMessage]) -> pa.Table:

@@ -80,9 +80,8 @@ class Body:
 
     def _head(self, message: Part) -> str:
         """Who wrote an embedded message, and about what."""
-        limit = self._limits.value_chars
-        fields = [(name, message.block.first(name.lower())[:limit]) for name in ("From", "Subject")]
-        return "\n".join(f"{name}: {headers.text(value, self._defects)}" for name, value in fields if value)
+        fields = [(name, message.block.text(name.lower(), self._defects)) for name in ("From", "Subject")]
+        return "\n".join(f"{name}: {value}" for name, value in fields if value)
 
     def _has_words(self, text: _Text) -> bool:
         if isinstance(text, str):
@@ -111,11 +110,11 @@ class Body:
             return
         content = part.content(self._defects)
         disposition, parameters = part.disposition()
-        content_id = headers.text(part.block.first("content-id"), self._defects).strip("<> ")
+        content_id = part.block.text("content-id", self._defects).strip("<> ")
         self.attachments.append(
             Attachment(
                 part=part.number,
-                filename=headers.filename(parameters, part.parameters, self._defects),
+                filename=headers.filename(parameters, part.parameters, self._limits.name_bytes, self._defects),
                 content_type=part.content_type,
                 size_bytes=len(content),
                 sha256=hashlib.sha256(content).digest(),

@@ -83,7 +83,7 @@ def text(data: bytes, defects: Defects) -> str:
         if data:
             defects.add("bad-rtf")
         return ""
-    return _Words(defects).of(data)
+    return _Words(defects).of(data.rstrip(b"\0"))  # Outlook ends it as a C string
 
 
 class _Words:

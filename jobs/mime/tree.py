@@ -104,7 +104,7 @@ class TreeBuilder:
 
     def _part(self, raw: bytes, start: int, end: int, number: tuple[str, str], default_type: str, depth: int) -> Part:
         self._parts += 1
-        block = headers.split(raw, start, end, self._limits.header_bytes, self._defects)
+        block = headers.split(raw, start, end, self._limits, self._defects)
         part = Part(raw, block, end, *number)
         part.content_type, part.parameters = self._type(block, default_type)
         self._open(part, depth)
@@ -175,7 +175,7 @@ class TreeBuilder:
     ) -> Part:
         """A part that has no bytes of its own in the message."""
         self._parts += 1
-        part = Part(raw, HeaderBlock(fields, 0), len(raw), number, number + ".")
+        part = Part(raw, HeaderBlock(fields, 0, is_plain=True), len(raw), number, number + ".")
         part.content_type, part.parameters = kind, parameters
         return part
 
@@ -183,7 +183,7 @@ class TreeBuilder:
         if self._is_full(depth):
             return
         raw, start, end = part.raw, part.start, part.end
-        if part.encoding().lower() in ("base64", "quoted-printable"):  # forbidden, and it occurs
+        if transfer.is_encoded(part.encoding()):
             raw = part.content(self._defects)
             start, end = 0, len(raw)
         number = (f"{part.number}.1", f"{part.number}.")  # a multipart's children take its own place
@@ -198,24 +198,28 @@ class TreeBuilder:
         if depth >= self._limits.depth:
             self._defects.add("too-deep")
             return
-        default_type = "message/rfc822" if part.content_type == "multipart/digest" else "text/plain"
         delimiter = b"--" + boundary.encode("latin-1", "replace")
-        for index, (start, end) in enumerate(self._ranges(part, delimiter), 1):
-            if self._is_full(depth):
-                break
-            number = f"{part.prefix}{index}"
-            child = self._part(part.raw, start, end, (number, number + "."), default_type, depth + 1)
-            part.children.append(child)
+        self._add_children(part, part.raw, part.start, part.end, delimiter, depth)
+        if not part.children and transfer.is_encoded(part.encoding()):
+            raw = part.content(self._defects)
+            self._add_children(part, raw, 0, len(raw), delimiter, depth)
         if not part.children:
             self._defects.add("missing-boundary")
 
-    def _ranges(self, part: Part, delimiter: bytes) -> Iterator[tuple[int, int]]:
+    def _add_children(self, part: Part, raw: bytes, start: int, end: int, delimiter: bytes, depth: int) -> None:
+        default_type = "message/rfc822" if part.content_type == "multipart/digest" else "text/plain"
+        for index, (first, last) in enumerate(self._ranges(raw, start, end, delimiter), 1):
+            if self._is_full(depth):
+                break
+            number = f"{part.prefix}{index}"
+            part.children.append(self._part(raw, first, last, (number, number + "."), default_type, depth + 1))
+
+    def _ranges(self, raw: bytes, body: int, end: int, delimiter: bytes) -> Iterator[tuple[int, int]]:
         """Where the children of a multipart begin and end."""
-        raw, end, start = part.raw, part.end, -1
-        position = part.start
+        start, position = -1, body
         while (found := raw.find(delimiter, position, end)) >= 0:
             position = found + len(delimiter)
-            if found > part.start and raw[found - 1] not in _LINE_ENDS:
+            if found > body and raw[found - 1] not in _LINE_ENDS:
                 continue
             window_end = min(end, position + _DELIMITER_TAIL)
             line_end = raw.find(b"\n", position, window_end)

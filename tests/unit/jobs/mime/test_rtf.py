@@ -40,6 +40,7 @@ def test_what_is_decompressed_is_bounded() -> None:
         (rb"{\rtf1 x\{y\}\\z\~w}", "x{y}\\z\u00a0w"),
         (rb"{\rtf1\fromhtml1{\*\htmltag64 <p>}\htmlrtf {\htmlrtf0 words\htmlrtf\par}\htmlrtf0 after}", "wordsafter"),
         (b"{\\rtf1" + b"{" * 5000 + b"deep" + b"}" * 5000 + b"}", "deep"),
+        (b"{\\rtf1 ends as a C string}\r\n\0", "ends as a C string"),
         (b"no rtf", ""),
     ],
 )
