@@ -5,8 +5,9 @@ One message that cannot be parsed never fails its segment: the parser records de
 
 import gc
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from itertools import accumulate
 
 import pyarrow as pa
@@ -25,37 +26,13 @@ _LOG = logging.getLogger(__name__)
 #: The defect of a message that the parser itself failed on.
 PARSER_FAILED = "parser-failed"
 
-#: Column of schemas.MESSAGES -> what of a parsed message fills it.
-_COLUMNS: Mapping[str, Callable[[ParsedMessage], object]] = {
-    "date": lambda message: message.date,
-    "from_name": lambda message: message.from_name,
-    "from_address": lambda message: message.from_address,
-    "from": lambda message: message.from_,
-    "to": lambda message: message.to,
-    "cc": lambda message: message.cc,
-    "bcc": lambda message: message.bcc,
-    "reply_to": lambda message: message.reply_to,
-    "subject": lambda message: message.subject,
-    "rfc822_message_id": lambda message: message.message_id_header,
-    "in_reply_to": lambda message: message.in_reply_to,
-    "references": lambda message: message.references,
-    "list_id": lambda message: message.list_id,
-    "text": lambda message: message.text,
-    "has_html": lambda message: message.has_html,
-    "attachments": lambda message: [
-        {
-            "part": part.part,
-            "filename": part.filename,
-            "content_type": part.content_type,
-            "size_bytes": part.size_bytes,
-            "sha256": part.sha256,
-            "inline": part.inline,
-            "content_id": part.content_id,
-        }
-        for part in message.attachments
-    ],
-    "defects": lambda message: message.defects,
-}
+#: Column of schemas.MESSAGES -> the field of a parsed message that fills it, where the names differ.
+_FIELDS = {"from": "from_", "rfc822_message_id": "message_id_header"}
+_COLUMNS = tuple(
+    (name, ParsedMessage._fields.index(_FIELDS.get(name, name)))
+    for name in MESSAGES.names
+    if _FIELDS.get(name, name) in ParsedMessage._fields and name not in ("headers", "attachments")
+)
 
 
 def write_segment(
@@ -115,11 +92,14 @@ def _parse(raw: bytes) -> ParsedMessage:
 
 
 def _parsed(messages: Sequence[ParsedMessage]) -> pa.Table:
-    columns = {
-        name: pa.array([value(message) for message in messages], MESSAGES.field(name).type)
-        for name, value in _COLUMNS.items()
-    }
-    return pa.table({**columns, "headers": _headers(messages)})
+    fields = list(zip(*messages, strict=True))
+    columns = {name: pa.array(fields[index], MESSAGES.field(name).type) for name, index in _COLUMNS}
+    return pa.table({**columns, "headers": _headers(messages), "attachments": _attachments(messages)})
+
+
+def _attachments(messages: Sequence[ParsedMessage]) -> pa.Array:
+    rows = [[asdict(part) for part in message.attachments] if message.attachments else () for message in messages]
+    return pa.array(rows, MESSAGES.field("attachments").type)
 
 
 def _headers(messages: Sequence[ParsedMessage]) -> pa.Array:

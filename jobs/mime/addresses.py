@@ -18,6 +18,8 @@ _REMEMBERED_CHARS = 256
 
 #: What stands between commas, quoted ones apart; a quote without an end is a piece that is not simple.
 _PIECE = re.compile(r'(?:[^",]+|"[^"]*"|")+')
+#: Addresses without names, as programs write them.
+_BARE_LIST = re.compile(r"[\w.+'&/=$!#%*-]+@[\w.-]+(?:, *[\w.+'&/=$!#%*-]+@[\w.-]+)*", re.ASCII)
 _SIMPLE = re.compile(
     r'^\s*(?:(?:"([^"\\]*)"|([^"<>@,;:()\\]*?))\s*<\s*([^\s<>,;:()"]*)\s*>|([^\s<>,;:()"\\]+@[^\s<>,;:()"\\]+))\s*$'
 )
@@ -60,35 +62,41 @@ def parse(value: str, limit: int, defects: Defects) -> Addresses:
 
 
 def _read(value: str) -> Addresses:
-    defects = Defects()
     value = headers.unfold(value)
-    simple = _simple(value, defects)
-    found = [simple] if simple else _each(value, defects)
-    return Addresses(tuple(found), tuple(map(str, found)), defects.codes())
+    if _BARE_LIST.fullmatch(value):
+        pieces = value.replace(" ", "").split(",")
+        return Addresses(tuple([Address("", piece) for piece in pieces]), tuple(pieces))
+    defects = Defects()
+    is_plain = value.isascii() and "=?" not in value and value.isprintable()
+    simple = _simple(value, is_plain, defects)
+    found = [simple] if simple else _each(value, is_plain, defects)
+    return Addresses(tuple(found), tuple([str(address) for address in found]), defects.codes())
 
 
 #: The same few people write and are written to, again and again.
 _remembered = lru_cache(maxsize=4096)(_read)
 
 
-def _each(value: str, defects: Defects) -> list[Address]:
+def _each(value: str, is_plain: bool, defects: Defects) -> list[Address]:
     """The addresses of a list: simple ones between commas, or by the standard library's rules for all the others."""
     found: list[Address] = []
     for piece in _PIECE.findall(value):
         if not piece.strip():
             continue
-        address = None if piece.count('"') % 2 else _simple(piece, defects)
+        address = None if piece.count('"') % 2 else _simple(piece, is_plain, defects)
         if address is None:
             return _hard(value, defects)
         found.append(address)
     return found
 
 
-def _simple(value: str, defects: Defects) -> Address | None:
+def _simple(value: str, is_plain: bool, defects: Defects) -> Address | None:
     match = _SIMPLE.match(value)
     if not match:
         return None
     quoted, bare, in_brackets, alone = match.groups()
+    if is_plain:
+        return Address("", alone) if alone else Address((quoted or bare or "").strip(), in_brackets)
     if alone:
         return Address("", headers.text(alone, defects))
     return Address(headers.text(quoted or bare or "", defects), headers.text(in_brackets, defects))
