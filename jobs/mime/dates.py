@@ -15,12 +15,12 @@ _LAST = datetime(2262, 1, 1, tzinfo=UTC)
 
 #: What nearly every mailer writes: "Tue, 3 Nov 2026 10:00:00 +0200 (EET)".
 _USUAL = re.compile(
-    r"(?:[A-Z][a-z]{2}, {1,2})?(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)(?: \([^()]*\))?",
+    r"(?:[A-Z][a-z]{2}, {1,2})?(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d)"
+    r" ([+-])(\d\d)([0-5]\d)(?: \([^()]*\))?",
     re.ASCII,
 )
-_MONTHS = {
-    name: number for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)
-}
+_MONTH_NAMES = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
 
 
 def parse(value: str, defects: Defects) -> datetime | None:

@@ -8,7 +8,8 @@ from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
 from jobs.mime.defects import Defects
 
-#: Ends a line of the text; an end of line in the markup is only a blank. White space in HTML, so it may stand in tables.
+#: Ends a line of the text; an end of line in the markup is only a blank. It is white space in HTML, so it may stand
+#: between the rows of a table.
 _BREAK = "\f"
 _OPENING = re.compile(r"<(/?[a-zA-Z]+[1-6]?)")
 _BLOCKS = frozenset(

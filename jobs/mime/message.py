@@ -1,11 +1,11 @@
 """What parsing a message yields, and how much of it is kept.
 
-Plain values without behaviour; what is shared among messages is never changed. Every `str` in them is valid UTF-8 without NUL, so Arrow and Postgres take it
-as it is; every list and text is bounded by `MimeLimits`.
+Plain values without behaviour; what is shared among messages is never changed. Every `str` in them is valid UTF-8
+without NUL, so Arrow and Postgres take it as it is; every list and text is bounded by `MimeLimits`.
 """
 
-from dataclasses import dataclass
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 class MimeLimits(BaseModel, frozen=True):
     """How much of one message the parser keeps. What it leaves out is always in the raw bytes."""
 
-    message_bytes: int = Field(160 << 20, ge=1024, description="bytes of a message that are read; Gmail's end at 150 MB")
+    message_bytes: int = Field(160 << 20, ge=1024, description="bytes that are read; Gmail's limit is 150 MB")
     depth: int = Field(50, ge=1, le=200, description="levels of nested parts; deeper ones are read as text")
     parts: int = Field(2_000, ge=1, description="parts; later ones are ignored")
     headers: int = Field(1_000, ge=1, description="headers of the message; later ones are ignored")
