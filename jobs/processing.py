@@ -5,9 +5,9 @@ One message that cannot be parsed never fails its segment: the parser records de
 
 import gc
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict
 from itertools import accumulate
 
 import pyarrow as pa
@@ -26,37 +26,17 @@ _LOG = logging.getLogger(__name__)
 #: The defect of a message that the parser itself failed on.
 PARSER_FAILED = "parser-failed"
 
-#: Column of schemas.MESSAGES -> what of a parsed message fills it.
-_COLUMNS: Mapping[str, Callable[[ParsedMessage], object]] = {
-    "date": lambda message: message.date,
-    "from_name": lambda message: message.from_name,
-    "from_address": lambda message: message.from_address,
-    "from": lambda message: message.from_,
-    "to": lambda message: message.to,
-    "cc": lambda message: message.cc,
-    "bcc": lambda message: message.bcc,
-    "reply_to": lambda message: message.reply_to,
-    "subject": lambda message: message.subject,
-    "rfc822_message_id": lambda message: message.message_id_header,
-    "in_reply_to": lambda message: message.in_reply_to,
-    "references": lambda message: message.references,
-    "list_id": lambda message: message.list_id,
-    "text": lambda message: message.text,
-    "has_html": lambda message: message.has_html,
-    "attachments": lambda message: [
-        {
-            "part": part.part,
-            "filename": part.filename,
-            "content_type": part.content_type,
-            "size_bytes": part.size_bytes,
-            "sha256": part.sha256,
-            "inline": part.inline,
-            "content_id": part.content_id,
-        }
-        for part in message.attachments
-    ],
-    "defects": lambda message: message.defects,
-}
+#: Messages that are parsed before they become columns: while what was read of them is still in the processor's cache
+#: (100 to 200 of 6 KB cost 6% less CPU than 2,000).
+_AT_ONCE = 100
+
+#: Column of schemas.MESSAGES -> the field of a parsed message that fills it, where the names differ.
+_FIELDS = {"from": "from_", "rfc822_message_id": "message_id_header"}
+_COLUMNS = tuple(
+    (name, ParsedMessage._fields.index(_FIELDS.get(name, name)))
+    for name in MESSAGES.names
+    if _FIELDS.get(name, name) in ParsedMessage._fields and name not in ("headers", "attachments")
+)
 
 
 def write_segment(
@@ -85,12 +65,18 @@ def write_segment(
     if fetched.num_rows == 0:
         return None, None
     fetched = segment.in_order(fetched)
-    with stage("parse"), _uncollected():
-        messages = [_parse(raw.as_buffer().to_pybytes()) for raw in fetched["raw"]]
-    with stage("columns"):
-        parsed = _parsed(messages)
+    with _uncollected():
+        starts = range(0, fetched.num_rows, _AT_ONCE)
+        parsed = pa.concat_tables(_parsed_at_once(fetched["raw"].slice(start, _AT_ONCE)) for start in starts)
     manifest, index = segment.write(open_blobs(archive.uri), archive, shard_id, epoch, fetched, parsed)
     return manifest, index
+
+
+def _parsed_at_once(raws: pa.ChunkedArray) -> pa.Table:
+    with stage("parse"):
+        messages = [_parse(raw.as_buffer().to_pybytes()) for raw in raws]
+    with stage("columns"):
+        return _parsed(messages)
 
 
 @contextmanager
@@ -112,15 +98,18 @@ def _parse(raw: bytes) -> ParsedMessage:
         return parse(raw)
     except Exception:  # noqa: BLE001 - whatever it is, the exact bytes are stored and the defect is recorded
         _LOG.exception("A message of %d bytes could not be parsed", len(raw))
-        return replace(parse(b""), defects=[PARSER_FAILED])
+        return parse(b"")._replace(defects=[PARSER_FAILED])
 
 
 def _parsed(messages: Sequence[ParsedMessage]) -> pa.Table:
-    columns = {
-        name: pa.array([value(message) for message in messages], MESSAGES.field(name).type)
-        for name, value in _COLUMNS.items()
-    }
-    return pa.table({**columns, "headers": _headers(messages)})
+    fields = list(zip(*messages, strict=True))
+    columns = {name: pa.array(fields[index], MESSAGES.field(name).type) for name, index in _COLUMNS}
+    return pa.table({**columns, "headers": _headers(messages), "attachments": _attachments(messages)})
+
+
+def _attachments(messages: Sequence[ParsedMessage]) -> pa.Array:
+    rows = [[asdict(part) for part in message.attachments] if message.attachments else () for message in messages]
+    return pa.array(rows, MESSAGES.field("attachments").type)
 
 
 def _headers(messages: Sequence[ParsedMessage]) -> pa.Array:
@@ -128,8 +117,8 @@ def _headers(messages: Sequence[ParsedMessage]) -> pa.Array:
     offsets = list(accumulate((len(message.headers) for message in messages), initial=0))
     kind = MESSAGES.field("headers").type
     fields = [kind.value_type.field(index) for index in range(kind.value_type.num_fields)]
-    flat = [header for message in messages for header in message.headers]
-    values = [pa.array([header[index] for header in flat], field.type) for index, field in enumerate(fields)]
+    names = pa.array([name for message in messages for name, _ in message.headers], fields[0].type)
+    values = pa.array([value for message in messages for _, value in message.headers], fields[1].type)
     return pa.ListArray.from_arrays(
-        pa.array(offsets, pa.int32()), pa.StructArray.from_arrays(values, fields=fields), kind
+        pa.array(offsets, pa.int32()), pa.StructArray.from_arrays([names, values], fields=fields), kind
     )

@@ -1,16 +1,25 @@
 """Address headers: names and addresses of a list, whatever its writing."""
 
 import re
+from collections.abc import Iterator, Sequence
 from email.utils import getaddresses
+from functools import lru_cache
 from typing import NamedTuple
 
 from jobs.mime import headers
 from jobs.mime.charset import decode_header
 from jobs.mime.defects import Defects
 
-#: Characters of one header given to the standard library's parser, whose cost grows faster than its input.
-_HARD_CHARS = 16 * 1024
+#: Characters given to the standard library's parser at once: its cost grows faster than its input.
+_HARD_CHARS = 4 * 1024
 
+#: Longer headers are read anew each time: 4,096 remembered ones hold some 2 MB at most.
+_REMEMBERED_CHARS = 256
+
+#: What stands between commas, quoted ones apart; a quote without an end is a piece that is not simple.
+_PIECE = re.compile(r'(?:[^",]+|"[^"]*"|")+')
+#: Addresses without names, as programs write them.
+_BARE_LIST = re.compile(r"[\w.+'&/=$!#%*-]+@[\w.-]+(?:, *[\w.+'&/=$!#%*-]+@[\w.-]+)*", re.ASCII)
 _SIMPLE = re.compile(
     r'^\s*(?:(?:"([^"\\]*)"|([^"<>@,;:()\\]*?))\s*<\s*([^\s<>,;:()"]*)\s*>|([^\s<>,;:()"\\]+@[^\s<>,;:()"\\]+))\s*$'
 )
@@ -28,27 +37,66 @@ class Address(NamedTuple):
         return f"{self.name} <{self.address}>" if self.address else self.name
 
 
-def parse(value: str, limit: int, defects: Defects) -> list[Address]:
-    """The addresses of an undecoded header value, in order, groups flattened, at most `limit`."""
+class Addresses(NamedTuple):
+    """What one header holds: the addresses in order, groups flattened, and each as it is displayed."""
+
+    addresses: Sequence[Address]
+    shown: Sequence[str]
+    defects: Sequence[str] = ()
+
+
+_NONE = Addresses((), ())
+
+
+def parse(value: str, limit: int, defects: Defects) -> Addresses:
+    """The addresses of an undecoded header value, at most `limit`."""
     if not value:
-        return []
+        return _NONE
+    found = _remembered(value) if len(value) <= _REMEMBERED_CHARS else _read(value)
+    for code in found.defects:
+        defects.add(code)
+    if len(found.addresses) > limit:
+        defects.add("too-many-addresses")
+        return Addresses(found.addresses[:limit], found.shown[:limit])
+    return found
+
+
+def _read(value: str) -> Addresses:
     value = headers.unfold(value)
-    one = _simple(value, defects)
-    if one:
-        return [one]
-    if not any(character in value for character in '"():;\\'):
-        found = [_simple(piece, defects) for piece in value.split(",") if piece.strip()]
-        simple = [address for address in found if address]
-        if len(simple) == len(found):
-            return simple[:limit]
-    return _hard(value, defects)[:limit] if value else []
+    if _BARE_LIST.fullmatch(value):
+        pieces = value.replace(" ", "").split(",")
+        return Addresses(tuple([Address("", piece) for piece in pieces]), tuple(pieces))
+    defects = Defects()
+    is_plain = value.isascii() and "=?" not in value and value.isprintable()
+    simple = _simple(value, is_plain, defects)
+    found = [simple] if simple else _each(value, is_plain, defects)
+    return Addresses(tuple(found), tuple([str(address) for address in found]), defects.codes())
 
 
-def _simple(value: str, defects: Defects) -> Address | None:
+#: The same few people write and are written to, again and again.
+_remembered = lru_cache(maxsize=4096)(_read)
+
+
+def _each(value: str, is_plain: bool, defects: Defects) -> list[Address]:
+    """The addresses of a list: simple ones between commas, or by the standard library's rules for all the others."""
+    found: list[Address] = []
+    for piece in _PIECE.findall(value):
+        if not piece.strip():
+            continue
+        address = None if piece.count('"') % 2 else _simple(piece, is_plain, defects)
+        if address is None:
+            return _hard(value, defects)
+        found.append(address)
+    return found
+
+
+def _simple(value: str, is_plain: bool, defects: Defects) -> Address | None:
     match = _SIMPLE.match(value)
     if not match:
         return None
     quoted, bare, in_brackets, alone = match.groups()
+    if is_plain:
+        return Address("", alone) if alone else Address((quoted or bare or "").strip(), in_brackets)
     if alone:
         return Address("", headers.text(alone, defects))
     return Address(headers.text(quoted or bare or "", defects), headers.text(in_brackets, defects))
@@ -58,13 +106,26 @@ def _hard(value: str, defects: Defects) -> list[Address]:
     if not value.isascii():
         defects.add("header-8bit")
         value = decode_header(value.encode("latin-1"))
-    try:
-        pairs = getaddresses([value[:_HARD_CHARS]])
-    except (IndexError, ValueError, TypeError, RecursionError):  # known to happen on hostile input
-        pairs = []
-    found = [
-        Address(headers.readable(name, defects), headers.readable(address, defects))
-        for name, address in pairs
-        if name or address
-    ]
-    return found or [Address(headers.readable(value, defects), "")]
+    found: list[Address] = []
+    for chunk in _chunks(value):
+        try:
+            pairs = getaddresses([chunk])
+        except (IndexError, ValueError, TypeError, RecursionError):  # known to happen on hostile input
+            pairs = []
+        found += [
+            Address(headers.readable(name, defects), headers.readable(address, defects))
+            for name, address in pairs
+            if name or address
+        ]
+    return found or ([Address(headers.readable(value, defects), "")] if value else [])
+
+
+def _chunks(value: str) -> Iterator[str]:
+    """The value cut at commas, each piece as long as the standard library is given."""
+    start = 0
+    while start < len(value):
+        end = len(value)
+        if end - start > _HARD_CHARS:
+            end = value.rfind(",", start, start + _HARD_CHARS) + 1 or start + _HARD_CHARS
+        yield value[start:end]
+        start = end

@@ -1,7 +1,8 @@
 """A message's own text, and the list of everything else in it.
 
-The text is what a reader sees first to last: of alternatives the plain one, else the HTML as text; embedded
-messages' text follows in its place.
+The text is what a reader sees first to last: of alternatives the plain one, else the HTML as text. An embedded message
+stands in its place: sender and subject, its text, the names of its attachments. So does what was wrapped into TNEF,
+but its body only when it says more than the text before it: most mailers send both.
 """
 
 import hashlib
@@ -16,6 +17,9 @@ _PLAIN = frozenset({"text/plain", "text/enriched", "text/richtext", "text/rfc822
 
 _FILE_NAMES = frozenset({"filename", "filename*", "name", "name*"})
 
+#: Something to read: a part and whether it is HTML, or words that are no part's content.
+_Text = tuple[Part, bool] | str
+
 
 class Body:
     """Collects from the parts of one message."""
@@ -23,7 +27,7 @@ class Body:
     def __init__(self, limits: MimeLimits, defects: Defects) -> None:
         self._limits = limits
         self._defects = defects
-        self._texts: list[tuple[Part, bool]] = []  # the parts to read, and whether they are HTML
+        self._texts: list[_Text] = []
         self._root: Part | None = None
         self.has_html = False
         self.attachments: list[Attachment] = []
@@ -37,9 +41,9 @@ class Body:
         """The text, lines ended by "\\n", cut to the limit."""
         pieces: list[str] = []
         left = self._limits.text_bytes
-        for part, is_html in self._texts:
-            piece = self._decode(part, is_html).strip()
-            if not piece:
+        for found in self._texts:
+            piece = (found if isinstance(found, str) else self._decode(*found)).strip()
+            if not piece or (not isinstance(found, str) and found[0].may_repeat and _is_repeated(piece, pieces)):
                 continue
             kept = charset.cut(piece, left)
             pieces.append(kept)
@@ -52,25 +56,40 @@ class Body:
                 break
         return "\n\n".join(pieces)
 
-    def _walk(self, part: Part) -> list[tuple[Part, bool]]:
-        if part.is_message:
-            if part.number:
-                self._list(part)
-            if not part.children:  # nested too deep: its words are kept all the same
-                return [(part, False)]
-            return [text for child in part.children for text in self._walk(child)]
+    def _walk(self, part: Part, embedded: bool = False) -> list[_Text]:
+        if part.is_message or part.is_tnef:
+            return self._container(part, embedded)
         if not part.is_multipart or not part.children:
             return self._leaf(part)
-        texts = [text for child in part.children for text in self._walk(child)]
+        texts = [text for child in part.children for text in self._walk(child, embedded)]
         if part.content_type == "multipart/alternative" and any(self._has_words(text) for text in texts):
-            return [text for text in texts if not text[1]]
+            return [text for text in texts if isinstance(text, str) or not text[1]]
         return texts
 
-    def _has_words(self, text: tuple[Part, bool]) -> bool:
+    def _container(self, part: Part, embedded: bool) -> list[_Text]:
+        """A part that is a file and holds parts. The outermost one names the files in it."""
+        self._list(part)
+        if not part.children:  # a message nested too deep: its words are kept all the same
+            return [(part, False)] if part.is_message else []
+        listed = len(self.attachments)
+        texts: list[_Text] = [self._head(part.children[0])] if part.is_message else []
+        texts += [text for child in part.children for text in self._walk(child, True)]
+        if not embedded:
+            texts.append("\n".join(found.filename for found in self.attachments[listed:] if found.filename))
+        return texts
+
+    def _head(self, message: Part) -> str:
+        """Who wrote an embedded message, and about what."""
+        fields = [(name, message.block.text(name.lower(), self._defects)) for name in ("From", "Subject")]
+        return "\n".join(f"{name}: {value}" for name, value in fields if value)
+
+    def _has_words(self, text: _Text) -> bool:
+        if isinstance(text, str):
+            return False
         part, is_html = text
         return not is_html and not part.raw[part.start : part.end].isspace() and part.start < part.end
 
-    def _leaf(self, part: Part) -> list[tuple[Part, bool]]:
+    def _leaf(self, part: Part) -> list[_Text]:
         kind = part.content_type
         is_html = kind == "text/html"
         is_root = part is self._root
@@ -91,11 +110,11 @@ class Body:
             return
         content = part.content(self._defects)
         disposition, parameters = part.disposition()
-        content_id = headers.text(part.block.first("content-id"), self._defects).strip("<> ")
+        content_id = part.block.text("content-id", self._defects).strip("<> ")
         self.attachments.append(
             Attachment(
                 part=part.number,
-                filename=headers.filename(parameters, part.parameters, self._defects),
+                filename=headers.filename(parameters, part.parameters, self._limits.name_bytes, self._defects),
                 content_type=part.content_type,
                 size_bytes=len(content),
                 sha256=hashlib.sha256(content).digest(),
@@ -114,3 +133,8 @@ class Body:
         if is_html:
             return html.text(text, self._limits.html_tags, self._defects)
         return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _is_repeated(piece: str, pieces: list[str]) -> bool:
+    """Whether every word of a piece stands in the pieces before it."""
+    return set(piece.split()).issubset(word for before in pieces for word in before.split())

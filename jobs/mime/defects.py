@@ -11,8 +11,8 @@ class Defects:
         self._limit = limit
 
     def add(self, code: str) -> None:
-        if len(self._codes) < self._limit:
-            self._codes[code] = None
+        if code not in self._codes:
+            self._codes[code if len(self._codes) < self._limit - 1 else "more-defects"] = None
 
     def codes(self) -> list[str]:
         return list(self._codes)

@@ -1,7 +1,8 @@
 """Header blocks: split, unfolded, decoded.
 
 A block becomes text of one character per byte (Latin-1), which keeps every byte; `text` turns a value into what
-people read. Parameters and addresses are taken apart before their encoded words are decoded, because these may
+people read. Most blocks are plain ASCII without encoded words: once that is known of the whole, no value is looked at
+again. Parameters and addresses are taken apart before their encoded words are decoded, because these may
 hide commas and quotes.
 """
 
@@ -13,13 +14,17 @@ from urllib.parse import unquote_to_bytes
 
 from jobs.mime import charset, transfer
 from jobs.mime.defects import Defects
+from jobs.mime.message import MimeLimits
 
 #: Characters read of a header with parameters: keeps the patterns below cheap on hostile input.
 _PARAMETERS_CHARS = 8 * 1024
 
 _END = re.compile(rb"\n\r*\n")
 _EMPTY = re.compile(rb"\r*\n")
-_FIELD = re.compile(r"^(?:([!-9;-~]+)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)|(.*[^\s].*))", re.MULTILINE)
+#: A field of a block that is unfolded already.
+_FIELD = re.compile(r"^([!-9;-~]+) *: *(.*)", re.MULTILINE)
+_FIELD_OR_JUNK = re.compile(r"^(?:([!-9;-~]+)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)|(.*[^\s].*))", re.MULTILINE)
+_PLAIN = bytes(range(32, 127)) + b"\r\n\t"
 _CONTROL = re.compile(r"[\x01-\x1f\x7f]+")
 _WORD = re.compile(r"=\?([^?\s=]{1,64})\?([bBqQ])\?([^\n]{0,2000}?)\?=")
 _PARAMETER = re.compile(r';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^;]*))', re.DOTALL)
@@ -32,41 +37,84 @@ _USUAL = frozenset({"received", "from", "to", "subject", "date", "message-id", "
 
 
 class HeaderBlock:
-    """The fields of a block, in order and undecoded, and the offset where the body begins."""
+    """The fields of a block in order, unfolded and undecoded, and the offset where the body begins."""
 
-    __slots__ = ("_first", "body", "fields")
+    __slots__ = ("_decoded", "_first", "body", "fields", "is_plain")
 
-    def __init__(self, fields: list[tuple[str, str]], body: int) -> None:
+    def __init__(self, fields: list[tuple[str, str]], body: int, is_plain: bool = False) -> None:
         self.fields = fields
         self.body = body
+        #: Whether every value is what people read: nothing to decode in the whole block.
+        self.is_plain = is_plain
         # Reversed, so that the first field of a name wins.
         self._first = {name.lower(): value for name, value in reversed(fields)}
+        self._decoded = self._first if is_plain else None
 
     def first(self, name: str) -> str:
         """The undecoded value of the first field of this (lower case) name, or ""."""
         return self._first.get(name, "")
 
+    def text(self, name: str, defects: Defects) -> str:
+        """The first value of this name as people read it, or ""."""
+        if self._decoded is not None:
+            return self._decoded.get(name, "")
+        value = self._first.get(name, "")
+        return text(value, defects) if value else ""
 
-def split(raw: bytes, start: int, end: int, limit_bytes: int, defects: Defects) -> HeaderBlock:
-    """The header block at `start` of `raw[start:end]`; of its bytes at most `limit_bytes` are read."""
+    def texts(self, limit_chars: int, defects: Defects) -> list[tuple[str, str]]:
+        """All fields as people read them. A value is cut to `limit_chars` characters, before and after."""
+        if self.is_plain:
+            return self.fields
+        found = [
+            (name, value)
+            if value.isascii() and "=?" not in value and value.isprintable()
+            else (name, text(value[:limit_chars], defects)[:limit_chars])
+            for name, value in self.fields
+        ]
+        self._decoded = {name.lower(): value for name, value in reversed(found)}
+        return found
+
+
+def split(raw: bytes, start: int, end: int, limits: MimeLimits, defects: Defects) -> HeaderBlock:
+    """The header block at `start` of `raw[start:end]`; of its bytes at most `limits.header_bytes` are read."""
     empty = _EMPTY.match(raw, start, end)
     if empty:
-        return HeaderBlock([], empty.end())
+        return HeaderBlock([], empty.end(), True)
     blank = _END.search(raw, start, end)
-    stop, body = (blank.start(), blank.end()) if blank else (end, end)
-    if stop - start > limit_bytes:
+    stop, body = blank.span() if blank else (end, end)
+    if stop - start > limits.header_bytes:
         defects.add("headers-cut")
-        stop = start + limit_bytes
-    head = raw[start:stop].decode("latin-1")
+        stop = start + limits.header_bytes
+    data = raw[start:stop]
+    head = data.decode("latin-1")
     if head.startswith(("From ", ">From ")):  # the separator of an mbox file
         line_end = head.find("\n") + 1 or len(head)
         head, start = head[line_end:], start + line_end
-    fields = []
-    for name, value, junk in _FIELD.findall(head):
-        if junk:
-            return _split_damaged(head, start, body, defects)
-        fields.append((name, value))
-    return HeaderBlock(fields, body)
+    unfolded = _unfolded(head)
+    fields = _FIELD.findall(unfolded)
+    if len(fields) != unfolded.count("\n") + 1:
+        fields, body = _split_damaged(head, start, body, defects)
+    elif " \n" in unfolded or unfolded.endswith(" "):
+        fields = [(name, value.rstrip(" ")) for name, value in fields]
+    if len(head) > limits.value_chars:
+        fields = _cut(fields, limits.value_chars, defects)
+    is_plain = "=?" not in head and data.isascii() and not data.translate(None, _PLAIN)
+    return HeaderBlock(fields, body, is_plain)
+
+
+def _unfolded(head: str) -> str:
+    """A block or a value without folding, its blanks as they were but for tabs."""
+    if "\r" in head:
+        head = head.replace("\r", "")
+    if "\t" in head:
+        head = head.replace("\t", " ")
+    return head.replace("\n ", " ")
+
+
+def _cut(fields: list[tuple[str, str]], limit_chars: int, defects: Defects) -> list[tuple[str, str]]:
+    if any(len(value) > limit_chars for _, value in fields):
+        defects.add("header-cut")
+    return [(name, value[:limit_chars]) for name, value in fields]
 
 
 def text(value: str, defects: Defects) -> str:
@@ -125,32 +173,40 @@ def parameters(value: str) -> tuple[str, Mapping[str, str]]:
     return main.strip().lower(), found
 
 
-def filename(disposition: Mapping[str, str], content_type: Mapping[str, str], defects: Defects) -> str:
+def filename(
+    disposition: Mapping[str, str], content_type: Mapping[str, str], limit_bytes: int, defects: Defects
+) -> str:
     """A part's declared file name without path separators and control characters, or ""."""
     for given, name in ((disposition, "filename"), (content_type, "name")):
         value = given.get(name + "*", "") or text(given.get(name, ""), defects)
         if value:
-            return charset.cut(_PATH_OR_CONTROL.sub("_", charset.clean(value, defects)).strip(" _"), 255)
+            name = _PATH_OR_CONTROL.sub("_", charset.clean(value, defects)).strip(" _")
+            kept = charset.cut(name, limit_bytes)
+            if kept != name:
+                defects.add("filename-cut")
+            return kept
     return ""
 
 
-def _split_damaged(head: str, start: int, body: int, defects: Defects) -> HeaderBlock:
+def _split_damaged(head: str, start: int, body: int, defects: Defects) -> tuple[list[tuple[str, str]], int]:
     """A block with lines that are no fields: they are skipped, but after the last field the body begins."""
     fields: list[tuple[str, str]] = []
     last_field_end = 0
     first_junk = len(head)
-    for match in _FIELD.finditer(head):
+    for match in _FIELD_OR_JUNK.finditer(head):
         if match[3]:
             first_junk = min(first_junk, match.start())
         else:
-            fields.append((match[1], match[2]))
+            fields.append((match[1], _unfolded(match[2]).strip(" ")))
             last_field_end = match.end()
+    if first_junk == len(head):  # blank lines only
+        return fields, body
     if first_junk == 0 and not any(name.lower() in _USUAL for name, _ in fields):
-        return HeaderBlock([], start)
+        return [], start
     defects.add("header-malformed")
     if first_junk >= last_field_end:
-        return HeaderBlock(fields, start + first_junk)
-    return HeaderBlock(fields, body)
+        return fields, start + first_junk
+    return fields, body
 
 
 def _decode_words(value: str, defects: Defects) -> str:

@@ -8,6 +8,9 @@ from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
 from jobs.mime.defects import Defects
 
+#: Ends a line of the text; an end of line in the markup is only a blank. It is white space in HTML, so it may stand
+#: between the rows of a table.
+_BREAK = "\f"
 _OPENING = re.compile(r"<(/?[a-zA-Z]+[1-6]?)")
 _BLOCKS = frozenset(
     {"p", "div", "br", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "dl", "dt", "dd", "hr"}
@@ -21,8 +24,8 @@ _TAG = re.compile(r"<[^<>]*>")
 
 def text(markup: str, max_tags: int, defects: Defects) -> str:
     """The visible text. Above `max_tags` tags they are only cut out: the parser's time grows with their square."""
-    if "<pre" not in markup and "<PRE" not in markup:
-        markup = " ".join(markup.split())
+    if "<pre" in markup or "<PRE" in markup:
+        markup = markup.replace("\n", _BREAK)
     pieces = _OPENING.split(markup)  # every second piece is a tag's name
     pieces[1::2] = map(_opening, pieces[1::2])
     markup = "".join(pieces)
@@ -43,7 +46,7 @@ def text(markup: str, max_tags: int, defects: Defects) -> str:
 def _opening(name: str) -> str:
     """The beginning of a tag, after the white space that separates its text from the text before."""
     tag = name.lower().lstrip("/")
-    return f"\n<{name}" if tag in _BLOCKS else f" <{name}" if tag in _CELLS else f"<{name}"
+    return f"{_BREAK}<{name}" if tag in _BLOCKS else f" <{name}" if tag in _CELLS else f"<{name}"
 
 
 def _cut_tags(markup: str) -> str:
@@ -52,5 +55,5 @@ def _cut_tags(markup: str) -> str:
 
 def _lines(content: str) -> str:
     """Without blank lines, and without blanks at the ends of lines or twice in a row."""
-    lines = (" ".join(line.split()) for line in content.split("\n"))
-    return "\n".join(line for line in lines if line)
+    lines = [" ".join(line.split()) for line in content.split(_BREAK)]
+    return "\n".join([line for line in lines if line])

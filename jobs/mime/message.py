@@ -1,11 +1,13 @@
 """What parsing a message yields, and how much of it is kept.
 
-Plain values without behaviour. Every `str` in them is valid UTF-8 without NUL, so Arrow and Postgres take it
-as it is; every list and text is bounded by `MimeLimits`.
+Plain values without behaviour; what is shared among messages is never changed. Every `str` in them is valid UTF-8
+without NUL, so Arrow and Postgres take it as it is; every list and text is bounded by `MimeLimits`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from pydantic import BaseModel, Field
 
@@ -13,11 +15,13 @@ from pydantic import BaseModel, Field
 class MimeLimits(BaseModel, frozen=True):
     """How much of one message the parser keeps. What it leaves out is always in the raw bytes."""
 
+    message_bytes: int = Field(160 << 20, ge=1024, description="bytes that are read; Gmail's limit is 150 MB")
     depth: int = Field(50, ge=1, le=200, description="levels of nested parts; deeper ones are read as text")
     parts: int = Field(2_000, ge=1, description="parts; later ones are ignored")
     headers: int = Field(1_000, ge=1, description="headers of the message; later ones are ignored")
     header_bytes: int = Field(256 * 1024, ge=1024, description="bytes of one header block that are read")
     value_chars: int = Field(64 * 1024, ge=256, description="characters kept of one header")
+    name_bytes: int = Field(255, ge=16, description="bytes kept of a file name")
     addresses: int = Field(2_000, ge=1, description="addresses kept of To, of Cc, of Bcc and of Reply-To each")
     references: int = Field(500, ge=1, description="message ids kept of References")
     text_bytes: int = Field(1024 * 1024, ge=1024, description="UTF-8 bytes of text kept")
@@ -53,20 +57,22 @@ class AttachmentContent:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedMessage:
+class ParsedMessage(NamedTuple):
     """Everything the archive stores of a message besides its bytes.
 
     Addresses are in display form, "Name <local@domain>" or bare; only `from_address` is an address alone, in
     lower case. Message ids keep their angle brackets. `date` is aware and UTC, None when the header is absent or
     unusable. `headers` are all of them, decoded, in order, names as written. `defects` are short stable codes:
 
-    - the message: empty-message, no-headers, header-malformed, header-8bit, headers-cut, bare-cr, nul
+    - the message: empty-message, no-headers, header-malformed, header-8bit, bare-cr, nul
     - its fields: no-date, bad-date, date-out-of-range, bad-encoded-word
-    - its structure: no-boundary, missing-boundary, unterminated-multipart, too-deep, too-many-parts,
-      too-many-attachments, bad-content-type
-    - its content: bad-base64, bad-uuencode, unknown-encoding:x, unknown-charset:x, wrong-charset, text-cut,
-      bad-html
+    - its structure: no-boundary, missing-boundary, unterminated-multipart, bad-content-type
+    - its content: bad-base64, bad-uuencode, unknown-encoding:x, unknown-charset:x, wrong-charset, bad-html, bad-tnef,
+      bad-rtf
+    - more than `MimeLimits` keep, the rest is in the raw bytes alone: message-cut (message_bytes), too-deep (depth),
+      too-many-parts (parts; items of TNEF), headers-cut (header_bytes), too-many-headers (headers), header-cut
+      (value_chars), too-many-addresses, too-many-references, too-many-attachments, filename-cut (name_bytes), text-cut
+      (text_bytes, html_bytes), bad-html (html_tags), more-defects
     """
 
     message_id_header: str
@@ -74,10 +80,10 @@ class ParsedMessage:
     from_name: str
     from_address: str
     from_: str
-    to: list[str]
-    cc: list[str]
-    bcc: list[str]
-    reply_to: list[str]
+    to: Sequence[str]
+    cc: Sequence[str]
+    bcc: Sequence[str]
+    reply_to: Sequence[str]
     subject: str
     in_reply_to: str
     references: list[str]

@@ -18,43 +18,42 @@ from jobs.mime.message import AttachmentContent, MimeLimits, ParsedMessage
 from jobs.mime.tree import Part, TreeBuilder
 
 _DEFAULT_LIMITS = MimeLimits()
+_NOBODY = addresses.Address("", "")
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,998}>")
 
 
 def parse(raw: bytes, limits: MimeLimits = _DEFAULT_LIMITS) -> ParsedMessage:
     """What the archive stores of a message. Never raises."""
     defects = Defects(limits.defects)
+    if len(raw) > limits.message_bytes:
+        defects.add("message-cut")
+        raw = raw[: limits.message_bytes]
     root = _tree(raw, limits, defects)
     block = root.block
-    if not raw.strip():
-        defects.add("empty-message")
-    elif not block.fields:
-        defects.add("no-headers")
+    if not block.fields:
+        defects.add("no-headers" if raw.strip() else "empty-message")
     body = Body(limits, defects)
     body.read(root)
-
-    def people(name: str) -> list[str]:
-        found = addresses.parse(block.first(name)[: limits.value_chars], limits.addresses, defects)
-        return [str(address) for address in found]
-
-    senders = addresses.parse(block.first("from")[: limits.value_chars], 1, defects)
-    sender = senders[0] if senders else addresses.Address("", "")
+    # All of them first: what they decode, the fields below need not decode again.
+    all_headers = _all_headers(block, limits, defects)
+    senders = addresses.parse(block.first("from"), limits.addresses, defects)
+    sender = senders.addresses[0] if senders.addresses else _NOBODY
     date = dates.parse(block.first("date"), defects)
     return ParsedMessage(
         message_id_header=_message_id(block, "message-id", defects),
         date=date,
         from_name=sender.name,
         from_address=sender.address.lower(),
-        from_=str(sender),
-        to=people("to"),
-        cc=people("cc"),
-        bcc=people("bcc"),
-        reply_to=people("reply-to"),
-        subject=headers.text(block.first("subject")[: limits.value_chars], defects),
+        from_=senders.shown[0] if senders.shown else "",
+        to=addresses.parse(block.first("to"), limits.addresses, defects).shown,
+        cc=addresses.parse(block.first("cc"), limits.addresses, defects).shown,
+        bcc=addresses.parse(block.first("bcc"), limits.addresses, defects).shown,
+        reply_to=addresses.parse(block.first("reply-to"), limits.addresses, defects).shown,
+        subject=block.text("subject", defects),
         in_reply_to=_message_id(block, "in-reply-to", defects),
-        references=_MESSAGE_ID.findall(_line(block, "references", defects))[: limits.references],
-        list_id=_line(block, "list-id", defects),
-        headers=_all_headers(block, limits, defects),
+        references=_references(block, limits, defects),
+        list_id=block.text("list-id", defects),
+        headers=all_headers,
         text=body.text(),
         has_html=body.has_html,
         attachments=body.attachments,
@@ -65,11 +64,11 @@ def parse(raw: bytes, limits: MimeLimits = _DEFAULT_LIMITS) -> ParsedMessage:
 def attachment(raw: bytes, part: str, limits: MimeLimits = _DEFAULT_LIMITS) -> AttachmentContent | None:
     """The content of the part with this number, as `Attachment.part` names it; None when there is none."""
     defects = Defects()
-    waiting = [_tree(raw, limits, defects)]
+    waiting = [_tree(raw[: limits.message_bytes], limits, defects)]
     while waiting:
         node = waiting.pop()
-        if node.number == part and (node.is_message or not node.children):
-            name = headers.filename(node.disposition()[1], node.parameters, defects)
+        if node.number == part and not (node.is_multipart and node.children):
+            name = headers.filename(node.disposition()[1], node.parameters, limits.name_bytes, defects)
             if not name.strip(". "):
                 name = f"part-{part}" + (".eml" if node.is_message else "")
             return AttachmentContent(name, node.content_type, node.content(defects))
@@ -84,20 +83,25 @@ def _tree(raw: bytes, limits: MimeLimits, defects: Defects) -> Part:
     return TreeBuilder(limits, defects).build(raw)
 
 
-def _line(block: HeaderBlock, name: str, defects: Defects) -> str:
-    return headers.text(block.first(name), defects)
-
-
 def _message_id(block: HeaderBlock, name: str, defects: Defects) -> str:
     """The first message id of a header; without one in brackets, what the header says."""
-    value = _line(block, name, defects)
+    value = block.text(name, defects)
     match = _MESSAGE_ID.search(value)
     return match[0] if match else charset.cut(value, 998)
 
 
+def _references(block: HeaderBlock, limits: MimeLimits, defects: Defects) -> list[str]:
+    value = block.text("references", defects)
+    found: list[str] = _MESSAGE_ID.findall(value) if value else []
+    if len(found) > limits.references:
+        defects.add("too-many-references")
+        del found[limits.references :]
+    return found
+
+
 def _all_headers(block: HeaderBlock, limits: MimeLimits, defects: Defects) -> list[tuple[str, str]]:
-    fields = block.fields
-    if len(fields) > limits.headers:
-        defects.add("headers-cut")
-        fields = fields[: limits.headers]
-    return [(name, headers.text(value[: limits.value_chars], defects)) for name, value in fields]
+    found = block.texts(limits.value_chars, defects)
+    if len(found) > limits.headers:
+        defects.add("too-many-headers")
+        return found[: limits.headers]
+    return found

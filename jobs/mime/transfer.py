@@ -13,6 +13,8 @@ _NOT_ALPHABET = bytes(set(range(256)) - set(_ALPHABET))
 _NOT_IN_CODES = re.compile(r"[^a-z0-9._-]")
 _AS_IT_IS = frozenset({"", "7bit", "8bit", "binary", "8-bit", "7-bit", "none"})
 _UU = frozenset({"x-uuencode", "x-uue", "uuencode", "uue"})
+#: How a message or a list of parts begins, and how base64 never does.
+_PLAINLY_MAIL = re.compile(rb"\s*(?:[!-9;-~]{1,76}:[ \t]|--\S)")
 
 
 def decode(data: bytes, encoding: str, defects: Defects) -> bytes:
@@ -36,6 +38,11 @@ def decode(data: bytes, encoding: str, defects: Defects) -> bytes:
     return data
 
 
+def is_encoded(encoding: str) -> bool:
+    """Whether an encoding changes the bytes. Of messages and multiparts it must not, and it occurs."""
+    return encoding.strip().lower() not in _AS_IT_IS
+
+
 def base64(data: bytes) -> tuple[bytes, bool]:
     """The decoded bytes, and whether the input was free of damage. Damaged input yields what it still holds."""
     packed = data.translate(None, _WHITE)
@@ -43,7 +50,7 @@ def base64(data: bytes) -> tuple[bytes, bool]:
         return pybase64.b64decode(packed, validate=True), True
     except (binascii.Error, ValueError):
         padding = packed.find(b"=")
-    if data.count(b" ") * 20 > len(data):  # words: never encoded, only declared so
+    if data.count(b" ") * 20 > len(data) or _PLAINLY_MAIL.match(data):  # never encoded, only declared so
         return data, False
     before_padding = packed[: max(padding, 0)].translate(None, _NOT_ALPHABET)
     if len(before_padding) % 4 in (2, 3):  # what follows the padding is text that somebody appended

@@ -10,14 +10,25 @@ headers would be split twice. The standard library's parser takes the depth time
 levels (0.07 s here), RecursionError at 1,000 levels.
 """
 
+import html
+import mimetypes
+import re
 from collections.abc import Iterator, Mapping
 
-from jobs.mime import headers, transfer
+from jobs.mime import headers, tnef, transfer
 from jobs.mime.defects import Defects
 from jobs.mime.headers import HeaderBlock
 from jobs.mime.message import MimeLimits
+from jobs.mime.tnef import TnefAttachment
 
 _LINE_ENDS = (10, 13)
+
+_MESSAGES = frozenset({"message/rfc822", "message/global"})
+_TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
+_CONTENT_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,60}")
+
+#: By the ends of file names, and the same on every machine: what the system knows is not asked.
+_TYPES_OF_NAMES = mimetypes.MimeTypes()
 
 #: Bytes after a boundary in which its line must end: without a bound, hostile input costs the square of its size.
 _DELIMITER_TAIL = 256
@@ -26,7 +37,18 @@ _DELIMITER_TAIL = 256
 class Part:
     """One part. A leaf has content; a multipart and an embedded message have children."""
 
-    __slots__ = ("block", "children", "content_type", "end", "number", "parameters", "prefix", "raw", "start")
+    __slots__ = (
+        "block",
+        "children",
+        "content_type",
+        "end",
+        "may_repeat",
+        "number",
+        "parameters",
+        "prefix",
+        "raw",
+        "start",
+    )
 
     def __init__(self, raw: bytes, block: HeaderBlock, end: int, number: str, prefix: str) -> None:
         self.raw = raw
@@ -38,10 +60,20 @@ class Part:
         self.content_type = "text/plain"
         self.parameters: Mapping[str, str] = {}
         self.children: list[Part] = []
+        self.may_repeat = False  # its words may be those of the parts before it
 
     @property
     def is_message(self) -> bool:
-        return self.content_type in ("message/rfc822", "message/global")
+        return self.content_type in _MESSAGES
+
+    @property
+    def is_tnef(self) -> bool:
+        if self.content_type in _TNEF:
+            return True
+        return self.content_type == "application/octet-stream" and "winmail.dat" in (
+            self.parameters.get("name", "").lower(),
+            self.disposition()[1].get("filename", "").lower(),
+        )
 
     @property
     def is_multipart(self) -> bool:
@@ -72,14 +104,20 @@ class TreeBuilder:
 
     def _part(self, raw: bytes, start: int, end: int, number: tuple[str, str], default_type: str, depth: int) -> Part:
         self._parts += 1
-        block = headers.split(raw, start, end, self._limits.header_bytes, self._defects)
+        block = headers.split(raw, start, end, self._limits, self._defects)
         part = Part(raw, block, end, *number)
         part.content_type, part.parameters = self._type(block, default_type)
+        self._open(part, depth)
+        return part
+
+    def _open(self, part: Part, depth: int) -> None:
+        """Add the children of a part that holds parts."""
         if part.is_multipart:
             self._add_parts(part, depth)
         elif part.is_message:
             self._add_message(part, depth)
-        return part
+        elif part.is_tnef:
+            self._add_tnef(part, depth)
 
     def _type(self, block: HeaderBlock, default_type: str) -> tuple[str, Mapping[str, str]]:
         value = block.first("content-type")
@@ -93,12 +131,59 @@ class TreeBuilder:
         # "text" and "html" alone occur; everything else unreadable is text, as RFC 2045 asks for.
         return ("text/html" if "html" in name else "text/plain"), parameters
 
+    def _is_full(self, depth: int) -> bool:
+        if depth >= self._limits.depth:
+            self._defects.add("too-deep")
+            return True
+        if self._parts >= self._limits.parts:
+            self._defects.add("too-many-parts")
+            return True
+        return False
+
+    def _add_tnef(self, part: Part, depth: int, embedded: bool = False) -> None:
+        if self._is_full(depth):
+            return
+        limits = self._limits
+        found = tnef.read(part.content(self._defects), limits.parts - self._parts, limits.text_bytes, self._defects)
+        body, kind = found.body, "text/html" if found.is_html else "text/plain"
+        if embedded:  # of the outermost one, the message's own headers tell it
+            head = f"From: {found.sender}\nSubject: {found.subject}\n\n"
+            body = f"<pre>{html.escape(head)}</pre>{body}" if found.is_html else head + body
+        if body:
+            child = self._made(f"{part.number}.0", kind, body.encode("utf-8"), {"charset": "utf-8"}, [])
+            child.may_repeat = True
+            part.children.append(child)
+        for index, item in enumerate(found.attachments, 1):
+            part.children.append(self._tnef_attachment(f"{part.number}.{index}", item, depth + 1))
+
+    def _tnef_attachment(self, number: str, item: TnefAttachment, depth: int) -> Part:
+        kind = "application/ms-tnef" if item.is_message else item.content_type
+        if not _CONTENT_TYPE.fullmatch(kind) or kind.startswith("multipart/"):
+            kind = _TYPES_OF_NAMES.guess_type(item.name, strict=True)[0] or "application/octet-stream"
+        fields = [("Content-Disposition", "attachment")]
+        if item.content_id:
+            fields.append(("Content-ID", item.content_id.encode("ascii", "replace").decode("ascii")))
+        part = self._made(number, kind, item.content, {"name*": item.name}, fields)
+        if item.is_message:
+            self._add_tnef(part, depth, embedded=True)
+        else:
+            self._open(part, depth)
+        return part
+
+    def _made(
+        self, number: str, kind: str, raw: bytes, parameters: Mapping[str, str], fields: list[tuple[str, str]]
+    ) -> Part:
+        """A part that has no bytes of its own in the message."""
+        self._parts += 1
+        part = Part(raw, HeaderBlock(fields, 0, is_plain=True), len(raw), number, number + ".")
+        part.content_type, part.parameters = kind, parameters
+        return part
+
     def _add_message(self, part: Part, depth: int) -> None:
-        if depth >= self._limits.depth or self._parts >= self._limits.parts:
-            self._defects.add("too-deep" if depth >= self._limits.depth else "too-many-parts")
+        if self._is_full(depth):
             return
         raw, start, end = part.raw, part.start, part.end
-        if part.encoding().lower() in ("base64", "quoted-printable"):  # forbidden, and it occurs
+        if transfer.is_encoded(part.encoding()):
             raw = part.content(self._defects)
             start, end = 0, len(raw)
         number = (f"{part.number}.1", f"{part.number}.")  # a multipart's children take its own place
@@ -113,25 +198,28 @@ class TreeBuilder:
         if depth >= self._limits.depth:
             self._defects.add("too-deep")
             return
-        default_type = "message/rfc822" if part.content_type == "multipart/digest" else "text/plain"
         delimiter = b"--" + boundary.encode("latin-1", "replace")
-        for index, (start, end) in enumerate(self._ranges(part, delimiter), 1):
-            if self._parts >= self._limits.parts:
-                self._defects.add("too-many-parts")
-                break
-            number = f"{part.prefix}{index}"
-            child = self._part(part.raw, start, end, (number, number + "."), default_type, depth + 1)
-            part.children.append(child)
+        self._add_children(part, part.raw, part.start, part.end, delimiter, depth)
+        if not part.children and transfer.is_encoded(part.encoding()):
+            raw = part.content(self._defects)
+            self._add_children(part, raw, 0, len(raw), delimiter, depth)
         if not part.children:
             self._defects.add("missing-boundary")
 
-    def _ranges(self, part: Part, delimiter: bytes) -> Iterator[tuple[int, int]]:
+    def _add_children(self, part: Part, raw: bytes, start: int, end: int, delimiter: bytes, depth: int) -> None:
+        default_type = "message/rfc822" if part.content_type == "multipart/digest" else "text/plain"
+        for index, (first, last) in enumerate(self._ranges(raw, start, end, delimiter), 1):
+            if self._is_full(depth):
+                break
+            number = f"{part.prefix}{index}"
+            part.children.append(self._part(raw, first, last, (number, number + "."), default_type, depth + 1))
+
+    def _ranges(self, raw: bytes, body: int, end: int, delimiter: bytes) -> Iterator[tuple[int, int]]:
         """Where the children of a multipart begin and end."""
-        raw, end, start = part.raw, part.end, -1
-        position = part.start
+        start, position = -1, body
         while (found := raw.find(delimiter, position, end)) >= 0:
             position = found + len(delimiter)
-            if found > part.start and raw[found - 1] not in _LINE_ENDS:
+            if found > body and raw[found - 1] not in _LINE_ENDS:
                 continue
             window_end = min(end, position + _DELIMITER_TAIL)
             line_end = raw.find(b"\n", position, window_end)

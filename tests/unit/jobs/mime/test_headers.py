@@ -2,6 +2,7 @@ import pytest
 
 from jobs.mime import headers
 from jobs.mime.defects import Defects
+from jobs.mime.message import MimeLimits
 
 
 def text(value: bytes) -> str:
@@ -60,13 +61,13 @@ def test_a_file_name_is_found_however_it_is_written(value: str, expected: str) -
     kind, parameters = headers.parameters(value)
 
     assert kind == "text/plain"
-    assert headers.filename({}, parameters, Defects()) == expected
+    assert headers.filename({}, parameters, 255, Defects()) == expected
 
 
 def test_the_separator_of_an_mbox_is_no_header() -> None:
     raw = b"From a@b.c Mon Jan  1 00:00:00 2001\nSubject: x\n\nbody"
     defects = Defects()
-    block = headers.split(raw, 0, len(raw), 1024, defects)
+    block = headers.split(raw, 0, len(raw), MimeLimits(), defects)
 
     assert block.fields == [("Subject", "x")]
     assert raw[block.body :] == b"body"
@@ -74,7 +75,7 @@ def test_the_separator_of_an_mbox_is_no_header() -> None:
 
 
 def test_of_repeated_headers_the_first_counts() -> None:
-    block = headers.split(b"A: 1\nB: 2\na: 3\n\n", 0, 16, 1024, Defects())
+    block = headers.split(b"A: 1\nB: 2\na: 3\n\n", 0, 16, MimeLimits(), Defects())
 
     assert block.fields == [("A", "1"), ("B", "2"), ("a", "3")]
     assert block.first("a") == "1"

@@ -81,8 +81,8 @@ def test_the_fields_of_a_usual_message_are_read() -> None:
     assert message.list_id == "Friends <friends.example.org>"
     assert (message.from_name, message.from_address) == ("Jérôme", "jerome@example.org")
     assert message.from_ == "Jérôme <Jerome@Example.org>"
-    assert message.to == ["Doe, Jane <jane@example.org>", "bob@example.org"]
-    assert message.cc == ["a@x.org", "b@x.org"]
+    assert message.to == ("Doe, Jane <jane@example.org>", "bob@example.org")
+    assert message.cc == ("a@x.org", "b@x.org")
     assert message.subject == "été report"
     assert message.date == datetime(2026, 11, 3, 8, tzinfo=UTC)
     assert message.headers[0] == ("Message-ID", "<1@example.org>")
@@ -90,10 +90,10 @@ def test_the_fields_of_a_usual_message_are_read() -> None:
     assert message.defects == []
 
 
-def test_of_alternatives_the_plain_text_is_kept_and_embedded_text_follows() -> None:
+def test_of_alternatives_the_plain_text_is_kept_and_embedded_messages_follow() -> None:
     message = parse(MIXED)
 
-    assert message.text == "café noir\n\nforwarded words"
+    assert message.text == "café noir\n\nSubject: inner\n\nforwarded words\n\ndot.png"
     assert message.has_html
 
 
@@ -241,7 +241,7 @@ def test_what_is_kept_is_bounded() -> None:
     long = parse(b"Subject: x\n\n" + "é".encode() * 5_000, limits)
 
     assert (len(message.headers), len(message.attachments)) == (3, 2)
-    assert (message.to, message.references) == (["a@b.c", "d@e.f"], ["<a@b>"])
+    assert (message.to, message.references) == (("a@b.c", "d@e.f"), ["<a@b>"])
     assert len(message.defects) <= 3
     assert len(long.text.encode()) <= 1024
     assert "text-cut" in long.defects
