@@ -1,4 +1,4 @@
-"""One user's mail, to read: lists, searches, single messages, exact bytes.
+"""One user's mail, to read, as it is or was: lists, searches, single messages, exact bytes.
 
 A `MailboxReader` is made for a user and cannot ask about another: every query carries its `user_id`. Lists and lookups
 come from the message index in Postgres, content from DuckDB over the Parquet files that the catalogue names.
@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from storage import moments
 from storage.blobs import FileDamaged, LocalBlobs
 from storage.databases import transaction
 from storage.emails import Attachment, Email, EmailSummary, Position
@@ -54,7 +55,6 @@ class MailboxReader:
     def __init__(self, user_id: int, engine: Engine, blobs: LocalBlobs) -> None:
         self._user_id, self._engine, self._blobs = user_id, engine, blobs
         self._files = MailFiles(user_id, engine, blobs)
-        self._finder = Finder(user_id, engine, self._files)
 
     def emails(
         self,
@@ -64,27 +64,30 @@ class MailboxReader:
         after: Position | None = None,
         include_spam_trash: bool = False,
         include_deleted: bool = False,
+        as_of: datetime | None = None,
         now: datetime | None = None,
     ) -> Page:
         """Messages that match a search (storage/language) and carry all labels, newest first.
 
         Args:
-            now: what the ages in a search count from; None: this moment.
+            as_of: the moment at which the mailbox is read; None: now.
+            now: what the ages in a search count from; None: `as_of`.
 
         Raises:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
         shown = include_spam_trash or bool({*labels} & {*HIDDEN})
-        asked = self._meaning(parse(text), now or datetime.now(UTC), shown)
+        asked = self._meaning(parse(text), now or as_of or datetime.now(UTC), shown)
         found = plan(all_of((asked, *(Labelled(label) for label in labels))))
-        rows = self._finder.find(found, after or _TOP, limit + 1, include_deleted)
+        finder = Finder(self._user_id, self._engine, self._files, as_of)
+        rows = finder.find(found, after or _TOP, limit + 1, include_deleted)
         items = self._summaries(rows[:limit])
         last = rows[limit - 1] if len(rows) > limit else None
         return Page(tuple(items), Position(last["received_at"], last["message_id"]) if last else None)
 
-    def email(self, message_id: int) -> Email | None:
-        """One message without its raw bytes; None when this user has none of this id."""
-        row = self._locate(message_id)
+    def email(self, message_id: int, as_of: datetime | None = None) -> Email | None:
+        """One message without its raw bytes, now or as of a moment; None when this user has (had) none of this id."""
+        row = self._locate(message_id, as_of)
         if row is None:
             return None
         file = row["segment"] + PARQUET_SUFFIX
@@ -107,7 +110,7 @@ class MailboxReader:
         Raises:
             FileDamaged.
         """
-        row = self._locate(message_id)
+        row = self._locate(message_id, None)
         if row is None:
             return None
         name = row["segment"] + RAW_SUFFIX
@@ -156,10 +159,10 @@ class MailboxReader:
         names = {label.name.lower(): label.id for label in self.labels()}
         return Mailbox(names, state.email if state else "").meaning(tree, now, include_hidden)
 
-    def _locate(self, message_id: int) -> dict[str, Any] | None:
+    def _locate(self, message_id: int, as_of: datetime | None) -> dict[str, Any] | None:
         with transaction(self._engine) as connection:
-            values = {"user_id": self._user_id, "message_id": message_id}
-            row = connection.execute(query("email_location"), values).first()
+            values = {"user_id": self._user_id, "message_id": message_id, **moments.values(as_of)}
+            row = connection.execute(moments.query("email_location", as_of), values).first()
             return dict(row._mapping) if row else None
 
     def _summaries(self, rows: Sequence[dict[str, Any]]) -> list[EmailSummary]:
