@@ -112,6 +112,7 @@ class Finder:
         sets = {f"set{number}": ids for number, ids in enumerate(decided.sets)} if decided else {}
         statement = text(moments.of("emails_page", self._as_of).replace("{condition}", plan.index))
         with transaction(self._engine) as connection:
+            moments.in_order(connection, self._as_of)
             rows = connection.execute(
                 statement,
                 {
