@@ -5,17 +5,19 @@ come from the message index in Postgres, content from DuckDB over the Parquet fi
 Blocking: call it from a thread.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
 from sqlalchemy import Engine
+from sqlalchemy import text as sql_text
 
 from storage import moments
 from storage.blobs import FileDamaged, LocalBlobs
 from storage.databases import transaction
-from storage.emails import Attachment, Email, EmailSummary, Position
+from storage.emails import Attachment, Email, EmailSummary, Position, Stored
 from storage.finding import Finder
 from storage.identifier import to_hex
 from storage.language.conditions import Condition, Labelled, all_of
@@ -27,6 +29,7 @@ from storage.mailfiles import MailFiles
 from storage.queries import query
 from storage.raw import Location, unpack
 from storage.records import MailboxRecord
+from storage.schemas import MESSAGES
 from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
 
 _TOP = Position(LATEST, (1 << 63) - 1)
@@ -104,6 +107,36 @@ class MailboxReader:
             sha256=bytes(row["sha256"]).hex(),
         )
 
+    def select(self, text: str, as_of: datetime, include_deleted: bool, batch: int) -> Iterator[list[Stored]]:
+        """Every message that matches a search at a moment, newest first, a batch at a time.
+
+        An empty search selects everything, any other leaves Spam and Trash out as `emails` does.
+
+        Raises:
+            InvalidQuery, FileDamaged, DatabaseUnreachable.
+        """
+        tree = parse(text)
+        found = plan(self._meaning(tree, as_of, tree == EVERYTHING))
+        finder = Finder(self._user_id, self._engine, self._files, as_of)
+        start = _TOP
+        while rows := finder.find(found, start, batch, include_deleted):
+            yield [_stored(row) for row in rows]
+            start = Position(rows[-1]["received_at"], rows[-1]["message_id"])
+
+    def content(self, messages: Sequence[Stored]) -> pa.Table:
+        """Rows of schemas.MESSAGES, in any order, of messages that lie in one segment, with the labels of their fetch.
+
+        Raises:
+            FileDamaged: the file is, or a message is not in it.
+        """
+        values = {
+            "message_ids": [message.message_id for message in messages],
+            "first_at": min(message.received_at for message in messages),
+            "last_at": max(message.received_at for message in messages),
+        }
+        file = messages[0].segment + PARQUET_SUFFIX
+        return self._files.table("content", [file], values).select(MESSAGES.names).cast(MESSAGES)
+
     def raw(self, message_id: int) -> bytes | None:
         """The exact bytes of a message, checked against their SHA-256; None when this user has none of this id.
 
@@ -113,22 +146,20 @@ class MailboxReader:
         row = self._locate(message_id, None)
         if row is None:
             return None
-        name = row["segment"] + RAW_SUFFIX
-        frame = self._blobs.read(name, row["frame_offset"], row["frame_bytes"])
-        location = Location(
-            row["frame_offset"],
-            row["frame_bytes"],
-            row["raw_offset"],
-            row["size_bytes"],
-            bytes(row["sha256"]),
-        )
-        return unpack(name, frame, location)
+        name, location = row["segment"] + RAW_SUFFIX, _location(row)
+        return unpack(name, self._blobs.read(name, location.frame_offset, location.frame_bytes), location)
 
     def labels(self) -> list[Label]:
         """The mailbox's labels."""
         with transaction(self._engine) as connection:
             rows = connection.execute(query("labels_of_user"), {"user_id": self._user_id})
             return [Label(row.label_id, row.name, row.type) for row in rows]
+
+    def present(self) -> datetime:
+        """This moment by the database's clock, which is the one that commits are told by."""
+        with transaction(self._engine) as connection:
+            at: datetime = connection.execute(sql_text("SELECT now()")).scalar_one()
+            return at
 
     def state(self) -> MailboxRecord | None:
         """The mailbox's sync state as last committed; None before its shard has opened it."""
@@ -173,6 +204,23 @@ class MailboxReader:
             if row["message_id"] not in content:
                 raise _lacks(row["segment"] + PARQUET_SUFFIX, row["message_id"])
         return [_summary(row, content[row["message_id"]]) for row in rows]
+
+
+def _location(row: dict[str, Any]) -> Location:
+    return Location(row["frame_offset"], row["frame_bytes"], row["raw_offset"], row["size_bytes"], bytes(row["sha256"]))
+
+
+def _stored(row: dict[str, Any]) -> Stored:
+    return Stored(
+        row["message_id"],
+        row["thread_id"],
+        row["received_at"],
+        tuple(sorted(row["labels"])),
+        row["size_bytes"],
+        row["deleted_at"],
+        row["segment"],
+        _location(row),
+    )
 
 
 def _lacks(file: str, message_id: int) -> FileDamaged:

@@ -1,0 +1,31 @@
+"""A shard whose mail is exported."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from storage import schema
+from storage.config import PostgresConfig
+from storage.databases import Databases
+from storage.postgres.embedded import EmbeddedPostgres
+from tests.integration.storage.factory import Shard
+
+
+@pytest.fixture(scope="package")
+def databases(postgres: EmbeddedPostgres) -> Iterator[Databases]:
+    """Databases, up to date."""
+    postgres.create_database("export_tests")
+    databases = Databases(PostgresConfig(control_dsn=SecretStr(postgres.dsn("export_tests"))), "export tests")
+    schema.upgrade(databases, shards=2)
+    yield databases
+    databases.close()
+
+
+@pytest.fixture
+def shard(databases: Databases, tmp_path: Path) -> Shard:
+    """A new shard with an archive of its own."""
+    root = tmp_path / "archive"
+    root.mkdir()
+    return Shard(databases.shard_database(0), root)
