@@ -57,15 +57,18 @@ def export(
         fail("Name one mailbox, or say --all.")
     if everybody and kind not in _TOGETHER:
         fail(f"A {kind} holds one mailbox: name it, or choose --format parquet.")
+    if kind is Format.ICEBERG and (email or query or deleted):
+        fail("Iceberg tables are of all mail, deleted or not: say --all, without --query or --deleted.")
     with open_stores(settings()) as stores:
         report = _export(stores, email, kind, path, query, as_of, deleted, force)
     if json:
-        print_json(as_json(report))
+        print_json(report.document())
     for damage in report.damaged[:_TOLD]:
-        notes.print(f"{damage.email}: message {damage.id} is left out: {damage.reason}", markup=False)
+        notes.print(str(damage), markup=False)
     notes.print(f"{count(report.messages)} messages, {size(report.size_bytes)} of mail, in {path}", markup=False)
     if report.damaged:
-        fail(f"{count(len(report.damaged))} damaged messages are not in it.")
+        what = "segments" if kind is Format.ICEBERG else "messages"
+        fail(f"{count(len(report.damaged))} damaged {what} are not in it.")
 
 
 def _export(
@@ -80,11 +83,23 @@ def _export(
 ) -> "Report":
     from jobs.exporting.export import export_messages, export_parquet
 
+    if kind is Format.ICEBERG:
+        return _iceberg(stores, path, as_of, force)
     chosen = mailboxes(stores, email, query, as_of, deleted)
     with _progress(chosen, query) as told:
         if kind is Format.PARQUET:
             return export_parquet(chosen, path, force, told)
         return export_messages(kind.value, chosen[0], stores.blobs, path, force, told)
+
+
+def _iceberg(stores: "Stores", path: Path, as_of: str | None, force: bool) -> "Report":
+    from cluster.times import optional
+    from jobs.exporting.iceberg import export_iceberg
+
+    engines = [stores.databases.shard_database(index) for index in sorted(set(stores.shards.values()))]
+    addresses = {user.user_id: user.email for user in stores.control.users()}
+    moment = optional(as_of, datetime.now(UTC))
+    return export_iceberg(engines, stores.blobs, addresses, path, moment, force)
 
 
 def mailboxes(stores: "Stores", email: str | None, query: str, as_of: str | None, deleted: bool) -> "list[Mailbox]":
@@ -117,12 +132,3 @@ def _progress(chosen: "list[Mailbox]", query: str) -> Iterator["Told"]:
             progress.update(task, completed=done, description=f"{count(done)} messages · {size(report.size_bytes)}")
 
         yield told
-
-
-def as_json(report: "Report") -> dict[str, object]:
-    """What was exported."""
-    return {
-        "messages": report.messages,
-        "size_bytes": report.size_bytes,
-        "damaged": [{"mailbox": it.email, "id": it.id, "reason": it.reason} for it in report.damaged],
-    }

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import orjson
+
 from storage.errors import BackupError
 
 MANIFEST = "export.json"
@@ -60,6 +62,37 @@ def destination(path: Path, force: bool) -> Iterator[Path]:
         raise DestinationUnusable(str(path), exc.strerror or str(exc)) from exc
     finally:
         _remove(partial)
+
+
+@contextmanager
+def in_place(path: Path, force: bool) -> Iterator[Path]:
+    """A new folder at `path` itself, for files that name one another by where they lie.
+
+    When the block raises, it goes, and an export that was there is back. Raises as `destination`.
+    """
+    path = path.absolute()
+    _require_free(path, force)
+    old = path.with_name(f".{path.name[:200]}.{uuid.uuid4().hex}.old")
+    try:
+        if path.exists():
+            path.rename(old)
+        try:
+            path.mkdir(mode=0o700)
+            yield path
+            os.sync()
+        except BaseException:
+            _remove(path)
+            if old.exists():
+                old.rename(path)
+            raise
+        _remove(old)
+    except OSError as exc:
+        raise DestinationUnusable(str(path), exc.strerror or str(exc)) from exc
+
+
+def write_manifest(folder: Path, document: dict[str, object]) -> None:
+    """Mark a folder as an export, and tell what it is."""
+    (folder / MANIFEST).write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 @contextmanager

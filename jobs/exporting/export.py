@@ -10,11 +10,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
-import orjson
 import pyarrow as pa
 
 from jobs.exporting import folders
-from jobs.exporting.destination import MANIFEST, destination, private_file
+from jobs.exporting.destination import destination, private_file, write_manifest
 from jobs.exporting.mbox import MboxWriter
 from jobs.exporting.parquet import ParquetWriter
 from jobs.exporting.records import Damage, Report, Source
@@ -76,7 +75,7 @@ def export_parquet(mailboxes: Sequence[Mailbox], path: Path, force: bool = False
                 if told:
                     told(report)
         writer.close()
-        _write_manifest(partial, "parquet", [source for source, _ in mailboxes], report)
+        _tell(partial, "parquet", [source for source, _ in mailboxes], report)
     return report
 
 
@@ -110,21 +109,17 @@ def _writer(kind: str, source: Source, partial: Path, report: Report) -> Iterato
         partial.mkdir(mode=0o700)
         index = stack.enter_context(private_file(partial / folders.INDEX))
         yield (folders.maildir if kind == "maildir" else folders.eml)(partial, index)
-        _write_manifest(partial, kind, [source], report)
+        _tell(partial, kind, [source], report)
 
 
-def _write_manifest(folder: Path, kind: str, sources: Sequence[Source], report: Report) -> None:
+def _tell(folder: Path, kind: str, sources: Sequence[Source], report: Report) -> None:
     document = {
         "format": kind,
-        "mailboxes": [source.email for source in sources],
-        "as_of": sources[0].as_of if sources else None,
+        "mailboxes": {source.email: {"as_of": source.as_of, "labels": source.labels} for source in sources},
         "query": sources[0].query if sources else "",
-        "messages": report.messages,
-        "size_bytes": report.size_bytes,
-        "damaged": [{"mailbox": it.email, "id": it.id, "reason": it.reason} for it in report.damaged],
-        "labels": {source.email: source.labels for source in sources},
+        **report.document(),
     }
-    (folder / MANIFEST).write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    write_manifest(folder, document)
 
 
 def _segment(message: Stored) -> str:

@@ -22,11 +22,18 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A message that could not be exported: its mailbox, its id in Gmail's hex, and why."""
+    """A message that could not be exported: its mailbox, its id in Gmail's hex, and why.
+
+    Of a whole segment: no mailbox, and the segment's name.
+    """
 
     email: str
     id: str
     reason: str
+
+    def __str__(self) -> str:
+        what = f"{self.email}: message {self.id}" if self.email else f"Segment {self.id}"
+        return f"{what} is left out: {self.reason}"
 
 
 @dataclass(slots=True)
@@ -41,3 +48,11 @@ class Report:
         """One more."""
         self.messages += 1
         self.size_bytes += message.size_bytes
+
+    def document(self) -> dict[str, object]:
+        """As JSON tells it."""
+        return {
+            "messages": self.messages,
+            "size_bytes": self.size_bytes,
+            "damaged": [{"mailbox": it.email, "id": it.id, "reason": it.reason} for it in self.damaged],
+        }

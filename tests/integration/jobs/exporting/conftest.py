@@ -1,6 +1,8 @@
 """A shard whose mail is exported."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,15 +14,25 @@ from storage.databases import Databases
 from storage.postgres.embedded import EmbeddedPostgres
 from tests.integration.storage.factory import Shard
 
+_NUMBERS = count(1)
 
-@pytest.fixture(scope="package")
-def databases(postgres: EmbeddedPostgres) -> Iterator[Databases]:
+
+@contextmanager
+def new_databases(postgres: EmbeddedPostgres) -> Iterator[Databases]:
     """Databases, up to date."""
-    postgres.create_database("export_tests")
-    databases = Databases(PostgresConfig(control_dsn=SecretStr(postgres.dsn("export_tests"))), "export tests")
+    name = f"export_tests_{next(_NUMBERS)}"
+    postgres.create_database(name)
+    databases = Databases(PostgresConfig(control_dsn=SecretStr(postgres.dsn(name))), "export tests")
     schema.upgrade(databases, shards=2)
     yield databases
     databases.close()
+
+
+@pytest.fixture(scope="package")
+def databases(postgres: EmbeddedPostgres) -> Iterator[Databases]:
+    """Databases that tests share."""
+    with new_databases(postgres) as databases:
+        yield databases
 
 
 @pytest.fixture

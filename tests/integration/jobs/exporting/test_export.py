@@ -74,7 +74,8 @@ def test_an_export_is_of_its_moment(shard: Shard, user: int, tmp_path: Path) -> 
     assert flags(tmp_path / "then") == {"1": "F", "2": "ST", "fffffffffffffffc": "DS"}
     assert flags(tmp_path / "now") == {"1": "F", "2": "S", "3": "S", "9": "S", "fffffffffffffffc": "DS"}
     manifest = orjson.loads((tmp_path / "then" / "export.json").read_bytes())
-    assert (manifest["messages"], datetime.fromisoformat(manifest["as_of"])) == (3, before)
+    [told] = manifest["mailboxes"].values()
+    assert (manifest["messages"], datetime.fromisoformat(told["as_of"])) == (3, before)
 
 
 def test_a_search_selects_and_deleted_mail_comes_when_asked_for(shard: Shard, user: int, tmp_path: Path) -> None:
