@@ -55,6 +55,26 @@ class Email:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """How a message's state differs between two moments.
+
+    added: it was not backed up at the first. deleted: True if it was deleted since, False if it came back, else None.
+    put_on, taken_off: label ids; of a message that was added, since it was.
+    """
+
+    id: str
+    thread_id: str
+    date: datetime
+    sender: str
+    subject: str
+    size_bytes: int
+    added: bool
+    deleted: bool | None
+    put_on: tuple[str, ...]
+    taken_off: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """A message as the index has it: its state at a moment, and where it lies. `segment`: file names, no endings."""
 

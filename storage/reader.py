@@ -17,7 +17,7 @@ from sqlalchemy import text as sql_text
 from storage import moments
 from storage.blobs import FileDamaged, LocalBlobs
 from storage.databases import transaction
-from storage.emails import Attachment, Email, EmailSummary, Position, Stored
+from storage.emails import Attachment, Change, Email, EmailSummary, Position, Stored
 from storage.finding import Finder
 from storage.identifier import to_hex
 from storage.language.conditions import Condition, Labelled, all_of
@@ -40,6 +40,14 @@ class Page:
     """A part of a list, newest first, and the position to go on from; None at the end."""
 
     items: tuple[EmailSummary, ...]
+    next: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """A part of what changed, newest mail first, and the position to go on from; None at the end."""
+
+    items: tuple[Change, ...]
     next: Position | None
 
 
@@ -84,7 +92,7 @@ class MailboxReader:
         found = plan(all_of((asked, *(Labelled(label) for label in labels))))
         finder = Finder(self._user_id, self._engine, self._files, as_of)
         rows = finder.find(found, after or _TOP, limit + 1, include_deleted)
-        items = self._summaries(rows[:limit])
+        items = [_summary(row, content) for row, content in zip(rows, self._shown(rows[:limit]), strict=False)]
         last = rows[limit - 1] if len(rows) > limit else None
         return Page(tuple(items), Position(last["received_at"], last["message_id"]) if last else None)
 
@@ -106,6 +114,34 @@ class MailboxReader:
             attachments=tuple(_attachment(part) for part in content["attachments"]),
             sha256=bytes(row["sha256"]).hex(),
         )
+
+    def changes(
+        self, since: datetime, until: datetime, limit: int = 50, after: Position | None = None, vanished: bool = False
+    ) -> ChangePage:
+        """How the messages' states at `until` differ from those at `since`, newest mail first.
+
+        Args:
+            vanished: only what was deleted or moved to Trash.
+
+        Raises:
+            FileDamaged, DatabaseUnreachable.
+        """
+        start = after or _TOP
+        values = {
+            "user_id": self._user_id,
+            "since": since,
+            "until": until,
+            "vanished": vanished,
+            "limit": limit + 1,
+            "before_at": start.received_at,
+            "before_id": start.message_id,
+        }
+        with transaction(self._engine) as connection:
+            rows = [dict(row._mapping) for row in connection.execute(query("changes"), values)]
+        shown = rows[:limit]
+        items = tuple(_change(row, content) for row, content in zip(shown, self._shown(shown), strict=True))
+        more = len(rows) > limit
+        return ChangePage(items, Position(shown[-1]["received_at"], shown[-1]["message_id"]) if more else None)
 
     def select(self, text: str, as_of: datetime, include_deleted: bool, batch: int) -> Iterator[list[Stored]]:
         """Every message that matches a search at a moment, newest first, a batch at a time.
@@ -196,14 +232,15 @@ class MailboxReader:
             row = connection.execute(moments.query("email_location", as_of), values).first()
             return dict(row._mapping) if row else None
 
-    def _summaries(self, rows: Sequence[dict[str, Any]]) -> list[EmailSummary]:
+    def _shown(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What lists show of the content of messages, one by one."""
         files = sorted({row["segment"] + PARQUET_SUFFIX for row in rows})
         values = {"message_ids": [row["message_id"] for row in rows]}
         content = {found["message_id"]: found for found in self._files.rows("summaries", files, values)}
         for row in rows:
             if row["message_id"] not in content:
                 raise _lacks(row["segment"] + PARQUET_SUFFIX, row["message_id"])
-        return [_summary(row, content[row["message_id"]]) for row in rows]
+        return [content[row["message_id"]] for row in rows]
 
 
 def _location(row: dict[str, Any]) -> Location:
@@ -242,6 +279,21 @@ def _summary(row: dict[str, Any], content: dict[str, Any]) -> EmailSummary:
         has_attachment=content["has_attachment"],
         deleted_at=row["deleted_at"],
         defects=tuple(content["defects"]),
+    )
+
+
+def _change(row: dict[str, Any], content: dict[str, Any]) -> Change:
+    return Change(
+        id=to_hex(row["message_id"]),
+        thread_id=to_hex(row["thread_id"]),
+        date=row["received_at"],
+        sender=content["from"],
+        subject=content["subject"],
+        size_bytes=row["size_bytes"],
+        added=row["added"],
+        deleted=row["deleted"],
+        put_on=tuple(row["put_on"]),
+        taken_off=tuple(row["taken_off"]),
     )
 
 

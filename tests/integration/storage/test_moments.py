@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy import Engine, text
 from storage.databases import transaction
 from storage.emails import Position
 from storage.finding import Finder
+from storage.identifier import from_hex
 from storage.language.conditions import AnyOf, Condition, Labelled, LargerThan, Negated, all_of
 from storage.language.plan import LATEST, plan
 from storage.mailfiles import MailFiles
@@ -104,7 +106,7 @@ def shard(engine: Engine, archive_root: Path) -> Iterator[Shard]:
     yield Shard(engine, archive_root)
 
 
-@settings(max_examples=50)
+@settings(max_examples=40)
 @given(steps)
 @example([Step({1: (frozenset(), 5)}, ((1, "INBOX", True, 7), (1, "INBOX", False, 7), (1, DELETED, True, 9)))])
 @example(
@@ -144,6 +146,32 @@ def test_a_mailbox_at_any_moment_is_the_fold_of_what_was_told_by_then(shard: Sha
         assert shown(shard, user, at, inbox) == carrying
         assert shown(shard, user, at, Negated(inbox)) == others
         assert shown(shard, user, at, AnyOf((Negated(inbox), large))) == others
+
+    last_at, last = history[-1]
+    for (since, before), (until, after) in [*pairwise(history), *((moment, history[-1]) for moment in history)]:
+        items = reader.changes(since, until).items
+        changed = [it for it in items if not it.added]
+        told_of = {from_hex(it.id): (it.deleted, frozenset(it.put_on), frozenset(it.taken_off)) for it in changed}
+        assert told_of == difference(before, after)
+        assert {from_hex(it.id) for it in items if it.added} == after.keys() - before.keys()
+    expected = difference(history[0][1], last)
+    vanished = reader.changes(history[0][0], last_at, vanished=True).items
+    assert {from_hex(it.id) for it in vanished if not it.added} == {
+        key for key, (deleted, put_on, _) in expected.items() if deleted or "TRASH" in put_on
+    }
+
+
+def difference(before: Box, after: Box) -> dict[int, tuple[bool | None, frozenset[str], frozenset[str]]]:
+    """What `Change` tells of messages that both moments have."""
+    found: dict[int, tuple[bool | None, frozenset[str], frozenset[str]]] = {}
+    for key in before.keys() & after.keys():
+        old, new = before[key], after[key]
+        flipped = (old.deleted_at is None) != (new.deleted_at is None)
+        deleted = new.deleted_at is not None if flipped else None
+        put_on, taken_off = new.labels - old.labels, old.labels - new.labels
+        if flipped or put_on or taken_off:
+            found[key] = deleted, put_on, taken_off
+    return found
 
 
 def test_the_reader_reads_at_any_moment(shard: Shard) -> None:
@@ -199,3 +227,29 @@ def test_events_of_a_label_alternate_in_the_order_of_history_and_of_time(shard: 
         ).scalar()
 
     assert wrong == 0
+
+
+def test_changes_are_paged_and_tell_what_a_message_is(shard: Shard) -> None:
+    user = shard.user()
+    shard.store(user, *(Mail(number, subject=f"Mail {number}") for number in range(1, 4)))
+    reader = shard.reader(user)
+    since = moment(reader)
+    shard.change(user, (1, DELETED, True), (2, "TRASH", True), (2, "INBOX", False), (3, "STARRED", True))
+    shard.store(user, Mail(4, labels=("TRASH",)))
+    until = moment(reader)
+
+    pages, after = [], None
+    while True:
+        page = reader.changes(since, until, limit=2, after=after)
+        pages.append([(it.subject, it.added, it.deleted, it.put_on, it.taken_off) for it in page.items])
+        if page.next is None:
+            break
+        after = page.next
+
+    assert pages == [
+        [("Hello", True, None, (), ()), ("Mail 3", False, None, ("STARRED",), ())],
+        [("Mail 2", False, None, ("TRASH",), ("INBOX",)), ("Mail 1", False, True, (), ())],
+    ]
+    assert [it.id for it in reader.changes(since, until, vanished=True).items] == ["2", "1"]
+    assert reader.changes(until, until).items == reader.changes(until, since).items == ()
+    assert shard.reader(shard.user()).changes(since, until).items == ()
