@@ -12,7 +12,6 @@ from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import Engine
-from sqlalchemy import text as sql_text
 
 from storage import moments
 from storage.blobs import FileDamaged, LocalBlobs
@@ -194,7 +193,7 @@ class MailboxReader:
     def present(self) -> datetime:
         """This moment by the database's clock, which is the one that commits are told by."""
         with transaction(self._engine) as connection:
-            at: datetime = connection.execute(sql_text("SELECT now()")).scalar_one()
+            at: datetime = connection.execute(query("present")).scalar_one()
             return at
 
     def state(self) -> MailboxRecord | None:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -69,7 +70,9 @@ def test_the_tables_are_the_archive_and_its_states(shard: Shard, databases: Data
     assert {(row["mailbox"], row["message_id"]) for row in then} == carried.keys() - {(f"user{bob}@example.com", 5)}
     assert all((row["labels"], row["deleted_at"]) == (["INBOX"], None) for row in then)
     copied = {path.name for path in (tmp_path / "now").rglob("*.parquet")}
-    assert copied == {f"states-{number:05d}.parquet" for number in range(databases.shard_databases)}
+    numbers = range(databases.shard_databases)
+    assert copied == {f"{name}-{number:05d}.parquet" for number in numbers for name in ("states", "events")}
+    assert table(tmp_path / "now", "events").num_rows == 2
 
 
 def test_duckdb_reads_the_archives_own_files_with_the_states(
@@ -85,6 +88,38 @@ def test_duckdb_reads_the_archives_own_files_with_the_states(
         rows = duck.sql("SELECT mailbox, message_id, subject, labels, deleted_at FROM mail ORDER BY ALL").fetchall()
     address = f"user{user}@example.com"
     assert rows == [(address, 1, "Hello", ["INBOX"], None), (address, 2, "It's", [], None)]
+
+
+def test_duckdb_folds_the_log_as_the_reader_does(shard: Shard, databases: Databases, tmp_path: Path) -> None:
+    user = shard.user()
+    reader = shard.reader(user)
+    shard.store(user, Mail(1, labels=("INBOX", "UNREAD")), Mail(2, labels=()))
+    moments = [reader.present()]
+    for history_id, changes in enumerate(
+        (
+            [(1, "UNREAD", False), (2, "Label_1", True), (2, DELETED, True)],
+            [(1, "UNREAD", True), (2, DELETED, False), (1, "INBOX", False)],
+            [(2, "Label_1", False), (1, DELETED, True)],
+        ),
+        start=20,
+    ):
+        shard.change(user, *changes, history_id=history_id)
+        shard.store(user, Mail(history_id))
+        moments.append(reader.present())
+    export(shard, databases, tmp_path / "out")
+
+    with duckdb.connect() as duck:
+        duck.execute("SET TimeZone = 'UTC'")
+        duck.execute((tmp_path / "out" / "view.sql").read_text())
+        for moment in moments:
+            found = duck.execute(
+                "SELECT message_id, list_sort(labels), CAST(deleted_at AS TEXT) FROM mail_at(?) ORDER BY ALL", [moment]
+            ).fetchall()
+            shown = reader.emails(include_deleted=True, include_spam_trash=True, as_of=moment).items
+            expected = [(int(mail.id, 16), list(mail.labels), mail.deleted_at) for mail in shown]
+            assert [row[:2] for row in found] == sorted(row[:2] for row in expected)
+            at = {number: deleted_at for number, _, deleted_at in expected}
+            assert {row[0]: row[2] and datetime.fromisoformat(row[2]) for row in found} == at
 
 
 def test_a_damaged_file_is_named_and_left_out(shard: Shard, databases: Databases, tmp_path: Path) -> None:
@@ -103,7 +138,7 @@ def test_a_damaged_file_is_named_and_left_out(shard: Shard, databases: Databases
 def test_an_archive_without_mail_has_empty_tables(shard: Shard, databases: Databases, tmp_path: Path) -> None:
     export(shard, databases, tmp_path / "out")
 
-    assert [table(tmp_path / "out", name).num_rows for name in ("mail", "states")] == [0, 0]
+    assert [table(tmp_path / "out", name).num_rows for name in ("mail", "states", "events")] == [0, 0, 0]
 
 
 def test_it_is_made_anew_when_told_to_and_kept_when_that_fails(
