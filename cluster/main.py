@@ -2,7 +2,20 @@
 
 import typer
 
-from cluster.commands import accounts, backfill, bench, config, demo, keys, search, simulate, status, up
+from cluster.commands import (
+    accounts,
+    backfill,
+    bench,
+    changes,
+    config,
+    demo,
+    export,
+    keys,
+    search,
+    simulate,
+    status,
+    up,
+)
 
 app = typer.Typer(
     name="gbm",
@@ -21,6 +34,8 @@ app.command()(backfill.backfill)
 app.command()(backfill.sync)
 # A term may begin with "-", and "-has:attachment" must not ask for help.
 app.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})(search.search)
+app.command()(changes.changes)
+app.command()(export.export)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(bench.app, name="bench")

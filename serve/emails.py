@@ -2,9 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Response
+from pydantic import AwareDatetime
 
 from serve.authentication import Authenticate, bearer
 from serve.config import ServeConfig
@@ -15,12 +17,17 @@ from serve.threads import Threads
 from storage.control import Principal
 from storage.emails import Email, Position
 from storage.identifier import from_hex, to_hex
+from storage.moments import within_reach
 from storage.reader import Page
 
 PREFIX = "/api/v1/emails"
 
 # Postgres takes no NUL in a text.
 _Text = Annotated[str, Query(max_length=2000, pattern=r"^[^\x00]*$")]
+_AsOf = Annotated[
+    AwareDatetime | None,
+    Query(description="read the mailbox as it was at this time (RFC 3339), as far as it was backed up by then"),
+]
 _Label = Annotated[str, Query(max_length=225, pattern=r"^[^\x00-\x1f]+$")]
 
 
@@ -35,9 +42,10 @@ class Reader(Protocol):
         after: Position | None = None,
         include_spam_trash: bool = False,
         include_deleted: bool = False,
+        as_of: datetime | None = None,
     ) -> Page: ...
 
-    def email(self, message_id: int) -> Email | None: ...
+    def email(self, message_id: int, as_of: datetime | None = None) -> Email | None: ...
 
     def raw(self, message_id: int) -> bytes | None: ...
 
@@ -62,19 +70,21 @@ def create(mailboxes: Readers, authenticate: Authenticate, threads: Threads, con
         cursor: Annotated[str | None, Query(max_length=200, description="`next_cursor` of the last answer")] = None,
         include_spam_trash: bool = False,
         include_deleted: bool = False,
+        as_of: _AsOf = None,
     ) -> EmailList:
         after = Position.decode(cursor) if cursor else None
+        moment = as_of and within_reach(as_of)
 
         def read() -> EmailList:
             reader = mailboxes.reader(principal)
-            return EmailList.of(reader.emails(q, label, limit, after, include_spam_trash, include_deleted))
+            return EmailList.of(reader.emails(q, label, limit, after, include_spam_trash, include_deleted, moment))
 
         return await threads.run(read)
 
     @router.get("/{email_id}", summary="One message")
-    async def email(principal: Annotated[Principal, caller], email_id: str) -> EmailDocument:
-        message_id = _message_id(email_id)
-        found = await threads.run(lambda: mailboxes.reader(principal).email(message_id))
+    async def email(principal: Annotated[Principal, caller], email_id: str, as_of: _AsOf = None) -> EmailDocument:
+        message_id, moment = _message_id(email_id), as_of and within_reach(as_of)
+        found = await threads.run(lambda: mailboxes.reader(principal).email(message_id, moment))
         if found is None:
             raise HTTPException(404)
         return EmailDocument.whole(found)

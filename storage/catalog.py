@@ -20,7 +20,16 @@ from storage.databases import transaction
 from storage.errors import BackupError
 from storage.labels import LabelState, fold
 from storage.queries import query
-from storage.records import Commit, FailedItem, LabelChange, MailboxRecord, Phase, SegmentManifest, StoredLabels
+from storage.records import (
+    DELETED,
+    Commit,
+    FailedItem,
+    LabelChange,
+    MailboxRecord,
+    Phase,
+    SegmentManifest,
+    StoredLabels,
+)
 from storage.schemas import INDEX
 
 _COPY = (
@@ -202,31 +211,33 @@ def _copy_index(connection: Connection, index: pa.Table, segment_id: int) -> Non
 
 
 def _fold_changes(connection: Connection, changes: Sequence[LabelChange]) -> None:
-    """Fold label changes into the index and append those that were news. Messages not stored are passed over."""
+    """Fold label changes into the index and log what they turned over. Messages not stored are passed over."""
     if not changes:
         return
     by_message: dict[tuple[int, int], list[LabelChange]] = defaultdict(list)
     for change in changes:
         by_message[change.user_id, change.message_id].append(change)
     values = {"user_ids": [key[0] for key in by_message], "message_ids": [key[1] for key in by_message]}
-    changed: list[tuple[int, int, LabelState]] = []
+    changed: list[tuple[int, int, LabelState, bool]] = []
     events: list[LabelChange] = []
     for row in connection.execute(query("messages_locked"), values):
         before = LabelState(frozenset(row.labels), row.history_id, row.deleted_at is not None)
         after, applied = fold(before, by_message[row.user_id, row.message_id])
-        if applied:
-            changed.append((row.user_id, row.message_id, after))
+        if after != before:
+            redeleted = after.deleted and any(event.label_id == DELETED for event in applied)
+            changed.append((row.user_id, row.message_id, after, redeleted))
             events += applied
-    if not events:
+    if not changed:
         return
     connection.execute(
         query("messages_relabel"),
         {
-            "user_ids": [user_id for user_id, _, _ in changed],
-            "message_ids": [message_id for _, message_id, _ in changed],
-            "labels": [_UNIT_SEPARATOR.join(sorted(after.labels)) for _, _, after in changed],
-            "history_ids": [after.history_id for _, _, after in changed],
-            "deleted": [after.deleted for _, _, after in changed],
+            "user_ids": [user_id for user_id, _, _, _ in changed],
+            "message_ids": [message_id for _, message_id, _, _ in changed],
+            "labels": [_UNIT_SEPARATOR.join(sorted(after.labels)) for _, _, after, _ in changed],
+            "history_ids": [after.history_id for _, _, after, _ in changed],
+            "deleted": [after.deleted for _, _, after, _ in changed],
+            "redeleted": [redeleted for _, _, _, redeleted in changed],
         },
     )
     connection.execute(

@@ -18,6 +18,8 @@ from storage.errors import BackupError
 
 #: Shard databases beside the control database when none are named.
 DEFAULT_SHARD_DATABASES = 2
+#: Statements are not compiled: a page of 50 messages as of a moment takes 1 ms, and 190 with it.
+_OPTIONS = "-c timezone=UTC -c jit=off"
 
 
 class DatabaseUnreachable(BackupError):
@@ -136,7 +138,7 @@ class Databases:
             connect_args={
                 "connect_timeout": self._config.connect_timeout_s,
                 "application_name": self._application,
-                "options": f"-c statement_timeout={int(self._config.statement_timeout_s * 1000)} -c timezone=UTC",
+                "options": f"-c statement_timeout={int(self._config.statement_timeout_s * 1000)} {_OPTIONS}",
             },
         )
 

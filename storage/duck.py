@@ -6,7 +6,6 @@ It may read files and nothing else: extensions neither install nor load, setting
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -79,8 +78,3 @@ def _check(file: str) -> None:
         raise FileDamaged(file, "it is not the Parquet that was written") from exc
     if missing := [name for name in MESSAGES.names if name not in columns]:
         raise FileDamaged(file, f"it has no column {missing[0]}")
-
-
-def rows(statement: str, files: Sequence[str], parameters: Mapping[str, object]) -> list[dict[str, Any]]:
-    """Like `ask`, as dictionaries; no files, no rows."""
-    return ask(statement, files, parameters).to_pylist() if files else []

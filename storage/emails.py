@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from storage.errors import BackupError
+from storage.identifier import to_hex
+from storage.raw import Location
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -50,6 +52,45 @@ class Email:
     headers: tuple[tuple[str, str], ...]
     attachments: tuple[Attachment, ...]
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How a message's state differs between two moments.
+
+    added: it was not backed up at the first. deleted: True if it was deleted since, False if it came back, else None.
+    put_on, taken_off: label ids; of a message that was added, since it was.
+    """
+
+    id: str
+    thread_id: str
+    date: datetime
+    sender: str
+    subject: str
+    size_bytes: int
+    added: bool
+    deleted: bool | None
+    put_on: tuple[str, ...]
+    taken_off: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message as the index has it: its state at a moment, and where it lies. `segment`: file names, no endings."""
+
+    message_id: int
+    thread_id: int
+    received_at: datetime
+    labels: tuple[str, ...]
+    size_bytes: int
+    deleted_at: datetime | None
+    segment: str
+    location: Location
+
+    @property
+    def id(self) -> str:
+        """Gmail's hex."""
+        return to_hex(self.message_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,23 +2,25 @@
 
 Content comes first: candidates from a scan of Parquet, a window of them at a time, verified on their text where the
 scan is not certain. The message index then says which of them carry the labels now. A word index takes the place of
-the scan by giving the candidates that `Plan.words` names.
+the scan by giving the candidates that `Plan.words` names. Content never changes, so a search of a former moment differs
+in the index that it asks alone (storage/moments.py).
 Blocking: call it from a thread.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, text
 
+from storage import moments
 from storage.databases import transaction
 from storage.emails import Position
 from storage.language.conditions import Condition
 from storage.language.evaluate import Content, content_holds, evaluate
 from storage.language.plan import Plan
 from storage.mailfiles import MailFiles
-from storage.queries import sql
 
 #: Candidates in a window: four for each message wanted, twice as many each time, at most this.
 _WINDOW = 4000
@@ -35,10 +37,10 @@ class _Decided:
 
 
 class Finder:
-    """Finds messages of one user."""
+    """Finds messages of one user, as they are or as they were."""
 
-    def __init__(self, user_id: int, engine: Engine, files: MailFiles) -> None:
-        self._user_id, self._engine, self._files = user_id, engine, files
+    def __init__(self, user_id: int, engine: Engine, files: MailFiles, as_of: datetime | None = None) -> None:
+        self._user_id, self._engine, self._files, self._as_of = user_id, engine, files, as_of
 
     def find(self, plan: Plan, start: Position, limit: int, with_deleted: bool) -> list[dict[str, Any]]:
         """The next rows of the message index (emails_page.sql) that match, at most `limit`."""
@@ -108,13 +110,15 @@ class Finder:
         self, plan: Plan, start: Position, limit: int, with_deleted: bool, decided: _Decided | None
     ) -> list[dict[str, Any]]:
         sets = {f"set{number}": ids for number, ids in enumerate(decided.sets)} if decided else {}
-        statement = text(sql("emails_page").replace("{condition}", plan.index))
+        statement = text(moments.of("emails_page", self._as_of).replace("{condition}", plan.index))
         with transaction(self._engine) as connection:
+            moments.in_order(connection, self._as_of)
             rows = connection.execute(
                 statement,
                 {
                     **plan.index_values,
                     **sets,
+                    **moments.values(self._as_of),
                     "user_id": self._user_id,
                     "before_at": start.received_at,
                     "before_id": start.message_id,

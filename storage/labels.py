@@ -1,7 +1,11 @@
-"""The fold of label changes into a message's present state. Pure.
+"""The fold of label changes into a message's present state, and the log of it. Pure.
 
 Gmail's history ids order the changes of a mailbox, so a change older than what a message already reflects is
 dropped: reading history twice, or from before the message was fetched, changes nothing.
+
+An event of the log is a change that turned a label over (put it on where it was off, or took it off where it was on),
+and there is at most one per message, label and history id. So the events of one label of one message, in the order of
+their history ids, are on and off in turn, and each can be undone: storage/moments.py builds on that.
 """
 
 from collections.abc import Sequence
@@ -23,19 +27,20 @@ def fold(state: LabelState, changes: Sequence[LabelChange]) -> tuple[LabelState,
     """Apply changes of one message in the order of their history ids.
 
     Returns:
-        The new state, and the changes that were newer than the old one, in order: the events to append.
+        The new state, and the changes that turned a label over, in order: the events to append. A change that says
+        what is so already is none, nor are two under one history id that cancel each other.
     """
-    labels, deleted, newest = set(state.labels), state.deleted, state.history_id
-    applied = []
+    carried, newest = set(state.labels), state.history_id
+    if state.deleted:
+        carried.add(DELETED)
+    events: dict[tuple[int, str], LabelChange] = {}
     for change in sorted(changes, key=lambda change: change.history_id):
         if change.history_id <= state.history_id:
             continue
-        applied.append(change)
         newest = change.history_id
-        if change.label_id == DELETED:
-            deleted = change.on
-        elif change.on:
-            labels.add(change.label_id)
-        else:
-            labels.discard(change.label_id)
-    return LabelState(frozenset(labels), newest, deleted), applied
+        if change.on == (change.label_id in carried):
+            continue
+        carried ^= {change.label_id}
+        if events.pop((change.history_id, change.label_id), None) is None:
+            events[change.history_id, change.label_id] = change
+    return LabelState(frozenset(carried - {DELETED}), newest, DELETED in carried), list(events.values())

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import pyarrow as pa
 from sqlalchemy import Engine
 
 from storage import duck
@@ -36,7 +37,7 @@ class MailFiles:
         values: Mapping[str, object],
         parts: Mapping[str, str] | None = None,
     ) -> list[dict[str, Any]]:
-        """The answer of storage/sql/QUESTION.sql over files, bound to the user.
+        """The answer of storage/sql/QUESTION.sql over files, bound to the user; of no files, nothing.
 
         Args:
             parts: SQL to put in for {name}; never any text of a request.
@@ -44,11 +45,21 @@ class MailFiles:
         Raises:
             FileDamaged.
         """
+        return self.table(question, files, values, parts).to_pylist() if files else []
+
+    def table(
+        self,
+        question: str,
+        files: Sequence[str],
+        values: Mapping[str, object],
+        parts: Mapping[str, str] | None = None,
+    ) -> pa.Table:
+        """The same of at least one file, as Arrow."""
         statement = sql(question)
         for name, part in (parts or {}).items():
             statement = statement.replace(f"{{{name}}}", part)
         names = {self._blobs.location(file): file for file in files}
         try:
-            return duck.rows(statement, list(names), {**values, "user_id": self._user_id})
+            return duck.ask(statement, list(names), {**values, "user_id": self._user_id})
         except FileDamaged as exc:
             raise FileDamaged(names[exc.name], exc.reason) from exc

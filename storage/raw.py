@@ -115,12 +115,21 @@ def unpack(name: str, frame: bytes, location: Location) -> bytes:
     Raises:
         FileDamaged: the frame or the message is not what was written.
     """
+    return cut(name, decompress(name, frame, location.frame_offset), location)
+
+
+def decompress(name: str, frame: bytes, frame_offset: int) -> bytes:
+    """A whole frame: the messages in it, back to back. Raises as `unpack`."""
     try:
         if zstandard.frame_content_size(frame) > _FRAME_LIMIT:
-            raise FileDamaged(name, f"the frame at {location.frame_offset} claims an impossible size")
-        data = zstandard.ZstdDecompressor().decompress(frame)
+            raise FileDamaged(name, f"the frame at {frame_offset} claims an impossible size")
+        return zstandard.ZstdDecompressor().decompress(frame)
     except zstandard.ZstdError as exc:
-        raise FileDamaged(name, f"the frame at {location.frame_offset} does not decompress") from exc
+        raise FileDamaged(name, f"the frame at {frame_offset} does not decompress") from exc
+
+
+def cut(name: str, data: bytes, location: Location) -> bytes:
+    """One message out of a frame that is decompressed, checked. Raises as `unpack`."""
     raw = data[location.raw_offset : location.raw_offset + location.size_bytes]
     if hashlib.sha256(raw).digest() != location.sha256:
         raise FileDamaged(name, f"a message in the frame at {location.frame_offset} has another SHA-256")

@@ -1,20 +1,22 @@
-"""One user's mail, to read: lists, searches, single messages, exact bytes.
+"""One user's mail, to read, as it is or was: lists, searches, single messages, exact bytes.
 
 A `MailboxReader` is made for a user and cannot ask about another: every query carries its `user_id`. Lists and lookups
 come from the message index in Postgres, content from DuckDB over the Parquet files that the catalogue names.
 Blocking: call it from a thread.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
 from sqlalchemy import Engine
 
+from storage import moments
 from storage.blobs import FileDamaged, LocalBlobs
 from storage.databases import transaction
-from storage.emails import Attachment, Email, EmailSummary, Position
+from storage.emails import Attachment, Change, Email, EmailSummary, Position, Stored
 from storage.finding import Finder
 from storage.identifier import to_hex
 from storage.language.conditions import Condition, Labelled, all_of
@@ -26,6 +28,7 @@ from storage.mailfiles import MailFiles
 from storage.queries import query
 from storage.raw import Location, unpack
 from storage.records import MailboxRecord
+from storage.schemas import MESSAGES
 from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
 
 _TOP = Position(LATEST, (1 << 63) - 1)
@@ -36,6 +39,14 @@ class Page:
     """A part of a list, newest first, and the position to go on from; None at the end."""
 
     items: tuple[EmailSummary, ...]
+    next: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """A part of what changed, newest mail first, and the position to go on from; None at the end."""
+
+    items: tuple[Change, ...]
     next: Position | None
 
 
@@ -54,7 +65,6 @@ class MailboxReader:
     def __init__(self, user_id: int, engine: Engine, blobs: LocalBlobs) -> None:
         self._user_id, self._engine, self._blobs = user_id, engine, blobs
         self._files = MailFiles(user_id, engine, blobs)
-        self._finder = Finder(user_id, engine, self._files)
 
     def emails(
         self,
@@ -64,27 +74,30 @@ class MailboxReader:
         after: Position | None = None,
         include_spam_trash: bool = False,
         include_deleted: bool = False,
+        as_of: datetime | None = None,
         now: datetime | None = None,
     ) -> Page:
         """Messages that match a search (storage/language) and carry all labels, newest first.
 
         Args:
-            now: what the ages in a search count from; None: this moment.
+            as_of: the moment at which the mailbox is read; None: now.
+            now: what the ages in a search count from; None: `as_of`.
 
         Raises:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
         shown = include_spam_trash or bool({*labels} & {*HIDDEN})
-        asked = self._meaning(parse(text), now or datetime.now(UTC), shown)
+        asked = self._meaning(parse(text), now or as_of or datetime.now(UTC), shown)
         found = plan(all_of((asked, *(Labelled(label) for label in labels))))
-        rows = self._finder.find(found, after or _TOP, limit + 1, include_deleted)
-        items = self._summaries(rows[:limit])
+        finder = Finder(self._user_id, self._engine, self._files, as_of)
+        rows = finder.find(found, after or _TOP, limit + 1, include_deleted)
+        items = [_summary(row, content) for row, content in zip(rows, self._shown(rows[:limit]), strict=False)]
         last = rows[limit - 1] if len(rows) > limit else None
         return Page(tuple(items), Position(last["received_at"], last["message_id"]) if last else None)
 
-    def email(self, message_id: int) -> Email | None:
-        """One message without its raw bytes; None when this user has none of this id."""
-        row = self._locate(message_id)
+    def email(self, message_id: int, as_of: datetime | None = None) -> Email | None:
+        """One message without its raw bytes, now or as of a moment; None when this user has (had) none of this id."""
+        row = self._locate(message_id, as_of)
         if row is None:
             return None
         file = row["segment"] + PARQUET_SUFFIX
@@ -101,31 +114,87 @@ class MailboxReader:
             sha256=bytes(row["sha256"]).hex(),
         )
 
+    def changes(
+        self, since: datetime, until: datetime, limit: int = 50, after: Position | None = None, vanished: bool = False
+    ) -> ChangePage:
+        """How the messages' states at `until` differ from those at `since`, newest mail first.
+
+        Args:
+            vanished: only what was deleted or moved to Trash.
+
+        Raises:
+            FileDamaged, DatabaseUnreachable.
+        """
+        start = after or _TOP
+        values = {
+            "user_id": self._user_id,
+            "since": since,
+            "until": until,
+            "vanished": vanished,
+            "limit": limit + 1,
+            "before_at": start.received_at,
+            "before_id": start.message_id,
+        }
+        with transaction(self._engine) as connection:
+            rows = [dict(row._mapping) for row in connection.execute(query("changes"), values)]
+        shown = rows[:limit]
+        items = tuple(_change(row, content) for row, content in zip(shown, self._shown(shown), strict=True))
+        more = len(rows) > limit
+        return ChangePage(items, Position(shown[-1]["received_at"], shown[-1]["message_id"]) if more else None)
+
+    def select(self, text: str, as_of: datetime, include_deleted: bool, batch: int) -> Iterator[list[Stored]]:
+        """Every message that matches a search at a moment, newest first, a batch at a time.
+
+        An empty search selects everything, any other leaves Spam and Trash out as `emails` does.
+
+        Raises:
+            InvalidQuery, FileDamaged, DatabaseUnreachable.
+        """
+        tree = parse(text)
+        found = plan(self._meaning(tree, as_of, tree == EVERYTHING))
+        finder = Finder(self._user_id, self._engine, self._files, as_of)
+        start = _TOP
+        while rows := finder.find(found, start, batch, include_deleted):
+            yield [_stored(row) for row in rows]
+            start = Position(rows[-1]["received_at"], rows[-1]["message_id"])
+
+    def content(self, messages: Sequence[Stored]) -> pa.Table:
+        """Rows of schemas.MESSAGES, in any order, of messages that lie in one segment, with the labels of their fetch.
+
+        Raises:
+            FileDamaged: the file is, or a message is not in it.
+        """
+        values = {
+            "message_ids": [message.message_id for message in messages],
+            "first_at": min(message.received_at for message in messages),
+            "last_at": max(message.received_at for message in messages),
+        }
+        file = messages[0].segment + PARQUET_SUFFIX
+        return self._files.table("content", [file], values).select(MESSAGES.names).cast(MESSAGES)
+
     def raw(self, message_id: int) -> bytes | None:
         """The exact bytes of a message, checked against their SHA-256; None when this user has none of this id.
 
         Raises:
             FileDamaged.
         """
-        row = self._locate(message_id)
+        row = self._locate(message_id, None)
         if row is None:
             return None
-        name = row["segment"] + RAW_SUFFIX
-        frame = self._blobs.read(name, row["frame_offset"], row["frame_bytes"])
-        location = Location(
-            row["frame_offset"],
-            row["frame_bytes"],
-            row["raw_offset"],
-            row["size_bytes"],
-            bytes(row["sha256"]),
-        )
-        return unpack(name, frame, location)
+        name, location = row["segment"] + RAW_SUFFIX, _location(row)
+        return unpack(name, self._blobs.read(name, location.frame_offset, location.frame_bytes), location)
 
     def labels(self) -> list[Label]:
         """The mailbox's labels."""
         with transaction(self._engine) as connection:
             rows = connection.execute(query("labels_of_user"), {"user_id": self._user_id})
             return [Label(row.label_id, row.name, row.type) for row in rows]
+
+    def present(self) -> datetime:
+        """This moment by the database's clock, which is the one that commits are told by."""
+        with transaction(self._engine) as connection:
+            at: datetime = connection.execute(query("present")).scalar_one()
+            return at
 
     def state(self) -> MailboxRecord | None:
         """The mailbox's sync state as last committed; None before its shard has opened it."""
@@ -156,20 +225,38 @@ class MailboxReader:
         names = {label.name.lower(): label.id for label in self.labels()}
         return Mailbox(names, state.email if state else "").meaning(tree, now, include_hidden)
 
-    def _locate(self, message_id: int) -> dict[str, Any] | None:
+    def _locate(self, message_id: int, as_of: datetime | None) -> dict[str, Any] | None:
         with transaction(self._engine) as connection:
-            values = {"user_id": self._user_id, "message_id": message_id}
-            row = connection.execute(query("email_location"), values).first()
+            values = {"user_id": self._user_id, "message_id": message_id, **moments.values(as_of)}
+            row = connection.execute(moments.query("email_location", as_of), values).first()
             return dict(row._mapping) if row else None
 
-    def _summaries(self, rows: Sequence[dict[str, Any]]) -> list[EmailSummary]:
+    def _shown(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What lists show of the content of messages, one by one."""
         files = sorted({row["segment"] + PARQUET_SUFFIX for row in rows})
         values = {"message_ids": [row["message_id"] for row in rows]}
         content = {found["message_id"]: found for found in self._files.rows("summaries", files, values)}
         for row in rows:
             if row["message_id"] not in content:
                 raise _lacks(row["segment"] + PARQUET_SUFFIX, row["message_id"])
-        return [_summary(row, content[row["message_id"]]) for row in rows]
+        return [content[row["message_id"]] for row in rows]
+
+
+def _location(row: dict[str, Any]) -> Location:
+    return Location(row["frame_offset"], row["frame_bytes"], row["raw_offset"], row["size_bytes"], bytes(row["sha256"]))
+
+
+def _stored(row: dict[str, Any]) -> Stored:
+    return Stored(
+        row["message_id"],
+        row["thread_id"],
+        row["received_at"],
+        tuple(sorted(row["labels"])),
+        row["size_bytes"],
+        row["deleted_at"],
+        row["segment"],
+        _location(row),
+    )
 
 
 def _lacks(file: str, message_id: int) -> FileDamaged:
@@ -191,6 +278,21 @@ def _summary(row: dict[str, Any], content: dict[str, Any]) -> EmailSummary:
         has_attachment=content["has_attachment"],
         deleted_at=row["deleted_at"],
         defects=tuple(content["defects"]),
+    )
+
+
+def _change(row: dict[str, Any], content: dict[str, Any]) -> Change:
+    return Change(
+        id=to_hex(row["message_id"]),
+        thread_id=to_hex(row["thread_id"]),
+        date=row["received_at"],
+        sender=content["from"],
+        subject=content["subject"],
+        size_bytes=row["size_bytes"],
+        added=row["added"],
+        deleted=row["deleted"],
+        put_on=tuple(row["put_on"]),
+        taken_off=tuple(row["taken_off"]),
     )
 
 

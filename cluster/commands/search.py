@@ -1,5 +1,6 @@
 """`gbm search`: find mail from the command line. Needs no running cluster."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,9 @@ from cluster.opening import open_stores, settings
 if TYPE_CHECKING:
     from storage.emails import EmailSummary
 
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", metavar="TIME", help="As it was at 2026-10-01, 2026-10-01T12:30Z, or 3d ago.")
+]
 
 #: An argument that has one of these is spelled as it is meant.
 _UNQUOTED = frozenset('"(){}')
@@ -23,6 +27,7 @@ def search(
     cursor: Annotated[str | None, typer.Option(help="Go on where a former page ended.")] = None,
     spam_trash: Annotated[bool, typer.Option(help="Search Spam and Trash too.")] = False,
     deleted: Annotated[bool, typer.Option(help="Search mail that Gmail has no longer.")] = False,
+    as_of: AsOf = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Find messages, newest first. All terms must hold; OR, { }, ( ) and -( ) group them as in Gmail.
@@ -31,6 +36,7 @@ def search(
 
     One argument is a whole search; of several, each is a term, and one with spaces is a phrase unless it is a group.
     """
+    from cluster.times import optional
     from storage.emails import Position
 
     with open_stores(settings()) as stores:
@@ -41,6 +47,7 @@ def search(
             after=Position.decode(cursor) if cursor else None,
             include_spam_trash=spam_trash,
             include_deleted=deleted,
+            as_of=optional(as_of, datetime.now(UTC)),
         )
     token = page.next.encode() if page.next else None
     if json:

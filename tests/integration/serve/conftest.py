@@ -18,11 +18,13 @@ from serve import apikeys
 from serve.assembly import Assembly, Settings
 from serve.config import ServeConfig
 from storage import leases, schema
+from storage.blobs import open_blobs
 from storage.catalog import Catalog
 from storage.config import ArchiveConfig, PostgresConfig
 from storage.control import Control
 from storage.databases import Databases
 from storage.errors import BackupError
+from storage.reader import MailboxReader
 from storage.records import Commit, LabelChange, MailboxUpdate, Phase, User
 from storage.schemas import FETCHED
 from storage.sealing import new_key
@@ -92,6 +94,14 @@ class Archive:
         update = MailboxUpdate(user.user_id, Phase.CURRENT, 9, None, len(messages), synced=True)
         plan = Commit(user.shard_id, "test", lease.epoch, manifest, (update,), tuple(changes))
         assert catalog.commit(plan, index)
+
+    def synced_at(self, user: User) -> str:
+        """When the user's last commit began, RFC 3339."""
+        engine = self.databases.shard_database(self.control.shards()[user.shard_id])
+        state = MailboxReader(user.user_id, engine, open_blobs(self.backup.archive.uri)).state()
+        assert state is not None
+        assert state.synced_at is not None
+        return state.synced_at.isoformat()
 
 
 def _fetched(user: User, messages: Sequence[tuple[int, list[str], bytes]]) -> pa.Table:

@@ -151,3 +151,26 @@ async def test_ready_names_what_is_silent(client: httpx.AsyncClient, owners: Rec
 
 def _files(archive: Archive) -> list[Path]:
     return [path for path in Path(archive.backup.archive.uri.removeprefix("file://")).rglob("*") if path.is_file()]
+
+
+async def test_a_mailbox_is_read_as_it_was(client: httpx.AsyncClient, archive: Archive, key: str) -> None:
+    header, user = await signed_in(client, key), archive.control.user("ann@example.com")
+    then = archive.synced_at(user)
+    changes = [LabelChange(user.user_id, 0x10, DELETED, True, 50), LabelChange(user.user_id, 0x20, "INBOX", False, 51)]
+    archive.commit(user, [(0x50, ["INBOX"], mail("New"))], changes)
+
+    async def ids(**params: str) -> list[str]:
+        answer = await client.get("/api/v1/emails", params={"limit": "2", **params}, headers=header)
+        assert answer.status_code == 200, answer.text
+        document = answer.json()
+        rest = await ids(**params, cursor=document["next_cursor"]) if document["next_cursor"] else []
+        return [*(item["id"] for item in document["items"]), *rest]
+
+    assert await ids() == ["40", "20", "50"]
+    assert await ids(as_of=then) == ["40", "20", "10"]
+    assert await ids(as_of=then, label="INBOX", q="lunch OR invoice") == ["20", "10"]
+    assert await ids(as_of="0001-01-01T00:00:00+14:00") == []
+    assert await ids(as_of="9999-12-31T23:59:59-14:00", q="newer_than:9000y") == ["40", "20", "50"]
+    was = (await client.get("/api/v1/emails/10", params={"as_of": then}, headers=header)).json()
+    assert (was["labels"], was["deleted_at"]) == (["INBOX"], None)
+    assert (await client.get("/api/v1/emails/50", params={"as_of": then}, headers=header)).status_code == 404

@@ -153,10 +153,11 @@ class MemoryReader:
         after: Position | None = None,
         include_spam_trash: bool = False,
         include_deleted: bool = False,
+        as_of: datetime | None = None,
     ) -> Page:
         if self.failure is not None:
             raise self.failure
-        self.asked.append((text, tuple(labels), limit, after, include_spam_trash, include_deleted))
+        self.asked.append((text, tuple(labels), limit, after, include_spam_trash, include_deleted, as_of))
         found = [email.summary for email, _ in self._messages.values()]
         found.sort(key=lambda email: (email.date, from_hex(email.id)), reverse=True)
         start = (after.received_at, after.message_id) if after else None
@@ -164,7 +165,8 @@ class MemoryReader:
         last = rest[limit - 1] if len(rest) > limit else None
         return Page(tuple(rest[:limit]), Position(last.date, from_hex(last.id)) if last else None)
 
-    def email(self, message_id: int) -> Email | None:
+    def email(self, message_id: int, as_of: datetime | None = None) -> Email | None:
+        self.asked.append((message_id, as_of))
         return self._messages[message_id][0] if message_id in self._messages else None
 
     def raw(self, message_id: int) -> bytes | None:

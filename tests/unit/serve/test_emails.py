@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -70,9 +71,14 @@ async def test_a_list_is_followed_to_its_end(http: httpx.AsyncClient) -> None:
 async def test_every_parameter_reaches_the_reader(http: httpx.AsyncClient, readers: MemoryReaders) -> None:
     query = "q=from%3Aann&label=INBOX&label=Label_1&limit=7&include_spam_trash=true&include_deleted=true"
 
-    await http.get(f"/api/v1/emails?{query}")
+    await http.get(f"/api/v1/emails?{query}&as_of=2026-10-01T12:00:00%2B02:00")
+    await http.get("/api/v1/emails/1?as_of=2026-10-01T10:00:00Z")
 
-    assert readers.readers[ANN.user_id].asked == [("from:ann", ("INBOX", "Label_1"), 7, None, True, True)]
+    moment = datetime(2026, 10, 1, 10, tzinfo=UTC)
+    assert readers.readers[ANN.user_id].asked == [
+        ("from:ann", ("INBOX", "Label_1"), 7, None, True, True, moment),
+        (1, moment),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -82,6 +88,7 @@ async def test_every_parameter_reaches_the_reader(http: httpx.AsyncClient, reade
         *({"q": "a\x00b"}, {"q": "a" * 2001}, {"label": "a\x00"}, {"label": ""}, {"label": ["a"] * 21}),
         {"cursor": "a" * 201},
         {"include_deleted": "maybe"},
+        *({"as_of": moment} for moment in ("yesterday", "2026-10-01T12:00:00", "2026-10-01")),
     ],
 )
 async def test_parameters_out_of_bounds_are_refused(http: httpx.AsyncClient, params: dict[str, str]) -> None:

@@ -30,6 +30,20 @@ def test_changes_of_one_history_id_keep_the_order_they_came_in() -> None:
     assert state.labels == {"INBOX", "B"}
 
 
+def test_a_change_that_says_what_is_so_already_is_no_event_but_counts_as_seen() -> None:
+    state, applied = fold(INBOX, [change("INBOX", True, 12), change("A", False, 13), change(DELETED, False, 14)])
+
+    assert (state, applied) == (LabelState(frozenset({"INBOX"}), 14, False), [])
+
+
+def test_changes_of_one_history_id_that_cancel_each_other_are_no_events() -> None:
+    changes = [change("A", True, 11), change("INBOX", False, 11), change("A", False, 11), change("A", True, 12)]
+
+    state, applied = fold(INBOX, changes)
+
+    assert (state, applied) == (LabelState(frozenset({"A"}), 12, False), [changes[1], changes[3]])
+
+
 def test_a_change_older_than_the_message_is_no_news() -> None:
     assert fold(INBOX, [change("INBOX", False, 9), change("INBOX", False, 10)]) == (INBOX, [])
 
@@ -71,3 +85,17 @@ def test_history_read_again_from_any_earlier_point_changes_nothing(changes: list
     state, _ = fold(INBOX, changes)
 
     assert fold(state, changes[start:]) == (state, [])
+
+
+@given(CHANGES)
+def test_the_events_of_a_label_alternate_and_undone_from_the_last_give_the_state_before(
+    changes: list[LabelChange],
+) -> None:
+    state, events = fold(INBOX, changes)
+
+    labels = set(state.labels) | ({DELETED} if state.deleted else set())
+    for event in reversed(events):
+        assert event.on == (event.label_id in labels)
+        labels ^= {event.label_id}
+    assert labels == INBOX.labels
+    assert len({(event.label_id, event.history_id) for event in events}) == len(events)

@@ -1,0 +1,72 @@
+"""`gbm changes`: what a mailbox gained and lost between two moments. Needs no running cluster."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cluster.console import command, notes, out, print_json
+from cluster.opening import open_stores, settings
+
+if TYPE_CHECKING:
+    from storage.emails import Change
+
+
+@command
+def changes(
+    email: Annotated[str, typer.Argument(help="The mailbox's address.")],
+    since: Annotated[str, typer.Option(metavar="TIME", help="From 2026-10-01, 2026-10-01T12:30Z, or 3d ago.")],
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="To this time; else to now.")] = None,
+    vanished: Annotated[bool, typer.Option(help="Only what was deleted or moved to Trash.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Messages at most.")] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Go on where a former page ended; give --until, too.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tell how every message's state at one time differs from that at another, as the backup saw it."""
+    from cluster.times import moment, optional
+    from storage.emails import Position
+
+    now = datetime.now(UTC)
+    with open_stores(settings()) as stores:
+        reader = stores.reader(stores.control.user(email))
+        names = {label.id: label.name for label in reader.labels()}
+        start, end = moment(since, now), optional(until, now) or reader.present()
+        page = reader.changes(start, end, limit, Position.decode(cursor) if cursor else None, vanished)
+    token = page.next.encode() if page.next else None
+    if json:
+        items = [as_json(item) for item in page.items]
+        print_json({"since": start, "until": end, "items": items, "next_cursor": token})
+        return
+    for item in page.items:
+        what = f"{described(item, names):<24} {item.sender[:28]:<28} {item.subject[:80]}"
+        out.print(f"{item.date:%Y-%m-%d} {item.id:<16} {what}", markup=False)
+    if token:
+        notes.print(f"There is more: --until {end.isoformat()} --cursor {token}", markup=False)
+    elif not page.items:
+        notes.print("Nothing changed.")
+
+
+def described(change: "Change", names: dict[str, str]) -> str:
+    """A change in a few words: added, deleted, restored, +LABEL, -LABEL."""
+    words = ["added"] * change.added
+    if change.deleted is not None:
+        words.append("deleted" if change.deleted else "restored")
+    words += [f"+{names.get(label, label)}" for label in change.put_on]
+    words += [f"-{names.get(label, label)}" for label in change.taken_off]
+    return " ".join(words)
+
+
+def as_json(change: "Change") -> dict[str, object]:
+    """A change, spelled as the gateway spells messages."""
+    return {
+        "id": change.id,
+        "thread_id": change.thread_id,
+        "date": change.date,
+        "from": change.sender,
+        "subject": change.subject,
+        "size_bytes": change.size_bytes,
+        "added": change.added,
+        "deleted": change.deleted,
+        "labels_added": change.put_on,
+        "labels_removed": change.taken_off,
+    }

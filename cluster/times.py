@@ -1,0 +1,45 @@
+"""A moment as it is written on the command line.
+
+RFC 3339 or the beginning of it, UTC unless it names another offset ("2026-10-01", "2026-10-01 12:30",
+"2026-10-01T12:30+02:00"), or an age: "90s", "30min", "12h", "3d", "2w" before now.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from storage.errors import BackupError
+from storage.moments import within_reach
+
+_AGE = re.compile(r"([0-9]{1,7})(s|min|h|d|w)")
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+class NotATime(BackupError):
+    """The text is not a moment. Write it in one of the ways that the error names."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"{self.text!r} is not a time such as 2026-10-01, 2026-10-01T12:30Z, 3d or 12h."
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """The moment that a text means, in UTC; as storage/moments.py can reach it.
+
+    Raises:
+        NotATime.
+    """
+    try:
+        if match := _AGE.fullmatch(text):
+            return within_reach(now - timedelta(seconds=int(match[1]) * _SECONDS[match[2]]))
+        at = datetime.fromisoformat(text)
+        return within_reach(at.replace(tzinfo=at.tzinfo or UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as exc:
+        raise NotATime(text) from exc
+
+
+def optional(text: str | None, now: datetime) -> datetime | None:
+    """The same; of no text, None."""
+    return None if text is None else moment(text, now)

@@ -1,0 +1,1 @@
+"""Mail out of the archive, in formats that other programs read."""

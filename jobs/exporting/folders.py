@@ -1,0 +1,79 @@
+"""Folders of one file per message, bit-exact, and `messages.jsonl`: a line of JSON for each, with its labels.
+
+`eml`: YEAR/MONTH/ID.eml. `maildir`: cur/, new/, tmp/, as Dovecot, mutt and others read it; flags stand for labels
+(D draft, F starred, S read, T in Trash or deleted), and the other labels are in messages.jsonl, which they ignore.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+
+from storage.emails import Stored
+
+INDEX = "messages.jsonl"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class FolderWriter:
+    """Writes messages below a folder, each where `place` says."""
+
+    def __init__(self, root: Path, index: BinaryIO, place: Callable[[Stored], str]) -> None:
+        self._root, self._index, self._place = root, index, place
+        self._made: set[Path] = set()
+
+    def add(self, message: Stored, raw: bytes) -> None:
+        """Write one message. Its file has the time at which Gmail received it."""
+        name = self._place(message)
+        path = self._root / name
+        if path.parent not in self._made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(path.parent)
+        path.write_bytes(raw)
+        seconds = _seconds(message)
+        os.utime(path, (seconds, seconds))
+        document = {
+            "id": message.id,
+            "thread_id": f"{message.thread_id % (1 << 64):x}",
+            "received_at": message.received_at,
+            "labels": message.labels,
+            "deleted_at": message.deleted_at,
+            "size_bytes": message.size_bytes,
+            "sha256": message.location.sha256.hex(),
+            "file": name,
+        }
+        self._index.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def eml(root: Path, index: BinaryIO) -> FolderWriter:
+    """Writes YEAR/MONTH/ID.eml."""
+    return FolderWriter(root, index, lambda message: f"{message.received_at:%Y/%m}/{message.id}.eml")
+
+
+def maildir(root: Path, index: BinaryIO) -> FolderWriter:
+    """Writes cur/SECONDS.ID.gbm,S=SIZE:2,FLAGS."""
+    for name in ("cur", "new", "tmp"):
+        (root / name).mkdir()
+    return FolderWriter(root, index, _maildir_name)
+
+
+def _maildir_name(message: Stored) -> str:
+    return f"cur/{_seconds(message)}.{message.id}.gbm,S={message.size_bytes}:2,{flags(message)}"
+
+
+def flags(message: Stored) -> str:
+    """A message's labels as a maildir's flags, in their order."""
+    carried = {
+        "D": "DRAFT" in message.labels,
+        "F": "STARRED" in message.labels,
+        "S": "UNREAD" not in message.labels,
+        "T": "TRASH" in message.labels or message.deleted_at is not None,
+    }
+    return "".join(flag for flag, on in carried.items() if on)
+
+
+def _seconds(message: Stored) -> int:
+    return max(0, (message.received_at - _EPOCH).days * 86400 + (message.received_at - _EPOCH).seconds)

@@ -1,0 +1,60 @@
+"""The message index as it was at a moment.
+
+The rule. At time T a mailbox holds the messages stored at T or before (`stored_at <= T`), and a message carries the
+labels of its fetch with the events up to T applied (`observed_at <= T`), the last per label winning; its deletion is
+the label `records.DELETED`. Times are those at which our commits began, by the database's clock.
+
+Computed backwards, because of a mailbox read near the present nothing needs undoing, and because the index keeps only
+the present labels: a label that has events after T was the opposite of the first of them, any other is as it is now.
+
+Why both are the same: an event is logged only where it turns its label over (storage/labels.py), and the commits of a
+mailbox follow one another (one owner per shard, one commit of it at a time, fenced), so the events of one label of one
+message alternate in the order of their history ids, which is the order of their times too. The state before the first
+event after T is therefore its opposite, and nothing else changed it since T; without such an event it never changed
+since. `stored_at` and the events' times are the same clock's, so no event of a message precedes its storing.
+
+Measured 2026-11, 2 busy cores, Postgres 18, 100,000 messages, 50,000 events of 40,000 of them in a year, pages of 50,
+p50/p95 ms: any page now 1.0/1.6; a day ago 1.4/2.0, half a year ago 1.7/2.2, before all of them 1.9/2.5; unread half a
+year ago 1.7/2.6. A label that no message carried, so that all are looked at: now 55/63, a day ago 70/73, before all
+259/357.
+
+So the answer for a past T never changes, but for a commit that began by T and is not done: its part is still to come.
+A clock of the database that is set back makes T ambiguous by as much; the present state is right whatever the clock.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, TextClause, text
+
+from storage.language.plan import EARLIEST, LATEST
+from storage.queries import sql
+
+
+def of(question: str, as_of: datetime | None) -> str:
+    """storage/sql/QUESTION.sql over the index of a moment, which is bound as :as_of; None: over the present one."""
+    return sql(question).replace("{messages}", "messages" if as_of is None else f"({sql('messages_as_of')})")
+
+
+def query(question: str, as_of: datetime | None) -> TextClause:
+    """The same, for Postgres through SQLAlchemy."""
+    return text(of(question, as_of))
+
+
+def within_reach(moment: datetime) -> datetime:
+    """The moment, or the nearest that every part here can compute with: the years 1 and 9999 are cut by days."""
+    return min(max(moment, EARLIEST), LATEST)
+
+
+def in_order(connection: Connection, as_of: datetime | None) -> None:
+    """Have the rest of a transaction read an index of the past in the order of its pages, and stop when one is full.
+
+    Postgres cannot guess how many messages carried a label then, takes them for few, and would work all of them out
+    and sort them: 284 ms for a page of unread mail of 100,000 messages that changed 50,000 times since.
+    """
+    if as_of is not None:
+        connection.execute(text("SET LOCAL enable_sort = off"))
+
+
+def values(as_of: datetime | None) -> dict[str, datetime]:
+    """What `of` has bound."""
+    return {} if as_of is None else {"as_of": as_of}

@@ -1,0 +1,2 @@
+-- Let every later statement of the transaction see the same.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY
