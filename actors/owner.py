@@ -235,8 +235,9 @@ class ShardOwner:
                 _LOG.warning("Shard %d could not sweep its files: %s", self._shard_id, exc)
 
     async def _sweep(self, shard: Shard) -> list[str]:
-        grace_s = self._config.archive.orphan_grace_s
-        return await asyncio.to_thread(sweep, self._blobs, self._catalog, shard.lease, self._clock(), grace_s)
+        archive, now = self._config.archive, self._clock()
+        graces = archive.orphan_grace_s, archive.retired_grace_s
+        return await asyncio.to_thread(sweep, self._blobs, self._catalog, shard.lease, now, *graces)
 
     # ---- decisions
 

@@ -1,6 +1,6 @@
 """The archive's files, by name under one URI. Every file is written once, whole, and synced before `put` returns.
 
-Today: a local or mounted directory (`file:///…`). An object store is another class with these five methods.
+Today: a local or mounted directory (`file:///…`). An object store is another class with these methods.
 """
 
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from storage.errors import BackupError
+from storage.points import Point, reached
 
 
 class ArchiveUnusable(BackupError):
@@ -36,6 +37,10 @@ class FileDamaged(BackupError):
         return f"The archive's file {self.name} is damaged ({self.reason}): restore it from a copy."
 
 
+class FileMissing(FileDamaged):
+    """The file is gone: lost, or merged into another since it was named. List again; if it is named again, it is lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class BlobStat:
     """A file as the archive's listing shows it. `modified_at`: seconds since 1970."""
@@ -58,9 +63,14 @@ class LocalBlobs:
         size = 0
         with path.open("xb") as file:
             for chunk in chunks:
+                begun = size > 0
                 size += file.write(chunk)
+                if not begun:
+                    reached(Point.FILE_BEGUN)
             file.flush()
+            reached(Point.FILE_WRITTEN)
             os.fsync(file.fileno())
+        reached(Point.FILE_SYNCED)
         _sync_folder(path.parent)
         return size
 
@@ -68,16 +78,28 @@ class LocalBlobs:
         """A range of a file.
 
         Raises:
-            FileDamaged: it is gone or shorter.
+            FileMissing: it is gone.
+            FileDamaged: it is shorter.
         """
         try:
             with (self._root / name).open("rb") as file:
                 data = os.pread(file.fileno(), size_bytes, offset)
         except FileNotFoundError as exc:
-            raise FileDamaged(name, "it is missing") from exc
+            raise FileMissing(name, "it is missing") from exc
         if len(data) != size_bytes:
             raise FileDamaged(name, f"it ends before byte {offset + size_bytes}")
         return data
+
+    def size(self, name: str) -> int:
+        """Of a file, in bytes.
+
+        Raises:
+            FileMissing.
+        """
+        try:
+            return (self._root / name).stat().st_size
+        except FileNotFoundError as exc:
+            raise FileMissing(name, "it is missing") from exc
 
     def location(self, name: str) -> str:
         """What DuckDB and pyarrow open."""

@@ -51,4 +51,4 @@ class MailFiles:
         try:
             return duck.rows(statement, list(names), {**values, "user_id": self._user_id})
         except FileDamaged as exc:
-            raise FileDamaged(names[exc.name], exc.reason) from exc
+            raise type(exc)(names[exc.name], exc.reason) from exc

@@ -3,7 +3,7 @@
 -- :with_deleted; :message_ids: only these, or null; :limit: rows. {condition}: storage/language/postgres.py's, over m.
 SELECT m.message_id, m.thread_id, m.received_at, m.labels, m.size_bytes, m.deleted_at, s.name AS segment
 FROM messages AS m
-JOIN segments AS s USING (segment_id)
+JOIN segment_files AS s USING (segment_id)
 WHERE m.user_id = :user_id
     AND (m.received_at, m.message_id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS bigint))
     AND m.received_at >= CAST(:after_at AS timestamptz)
