@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from storage.errors import BackupError
@@ -38,7 +39,7 @@ class FileDamaged(BackupError):
 
 
 class FileMissing(FileDamaged):
-    """The file is gone: lost, or merged into another since it was named. List again; if it is named again, it is lost."""
+    """The file is gone: merged into another since it was named, or lost. List again; named again, it is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +58,15 @@ class LocalBlobs:
         self._root = root
 
     def put(self, name: str, chunks: Iterable[bytes | memoryview]) -> int:
-        """Write a new file; it is on the disk when this returns. Returns its size in bytes."""
+        """Write a new file and return its size in bytes. It is on the disk then; no part of it stays if it fails."""
         path = self._root / name
         self._make(path.parent)
-        size = 0
         with path.open("xb") as file:
-            for chunk in chunks:
-                begun = size > 0
-                size += file.write(chunk)
-                if not begun:
-                    reached(Point.FILE_BEGUN)
-            file.flush()
-            reached(Point.FILE_WRITTEN)
-            os.fsync(file.fileno())
-        reached(Point.FILE_SYNCED)
+            try:
+                size = _write(file, chunks)
+            except BaseException:  # a full disk must not stay full of what is worth nothing
+                path.unlink(missing_ok=True)
+                raise
         _sync_folder(path.parent)
         return size
 
@@ -147,6 +143,20 @@ def open_blobs(uri: str) -> LocalBlobs:
     except (OSError, ValueError) as exc:
         raise ArchiveUnusable(shown, getattr(exc, "strerror", None) or str(exc)) from exc
     return LocalBlobs(root)
+
+
+def _write(file: BinaryIO, chunks: Iterable[bytes | memoryview]) -> int:
+    size = 0
+    for chunk in chunks:
+        is_first = size == 0
+        size += file.write(chunk)
+        if is_first:
+            reached(Point.FILE_BEGUN)
+    file.flush()
+    reached(Point.FILE_WRITTEN)
+    os.fsync(file.fileno())
+    reached(Point.FILE_SYNCED)
+    return size
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The catalogue's side of compaction: which segments there are, and the one transaction that puts a merged one in place.
+"""The catalogue's side of compaction: which segments there are, and the one transaction that replaces merged ones.
 
 The message index is not rewritten. A message goes on naming the segment that it was written in; that segment's row says
 which files have its frames now, and how far they moved (the view `segment_files`). So a merge updates a row per merged
@@ -181,4 +181,3 @@ def _append_events(connection: Connection, shard_id: int, merged: Merged) -> Non
             "data": [orjson.dumps(data).decode() for _, _, data in events],
         },
     )
-

@@ -56,5 +56,7 @@ class ArchiveConfig(BaseModel, frozen=True):
         1_000_000, ge=1000, le=10_000_000, description="messages that a merged segment has at most"
     )
     retired_grace_s: PositiveFloat = Field(
-        900.0, ge=1.0, description="seconds that merged files are kept for readers; longer than any reader's query takes"
+        900.0,
+        ge=1.0,
+        description="seconds that merged files are kept: longer than any reader's query takes",
     )

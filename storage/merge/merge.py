@@ -1,6 +1,6 @@
 """Merges segments into one: all their files, each kind in its way, under a new name. Commits nothing.
 
-Nobody sees the result before storage/compaction.py commits it, and the merged segments stay as they are. A segment whose
+Nobody sees the result before storage/compaction.py commits it, and what was merged stays as it is. A segment whose
 files are damaged is left out and named; a damaged frame in an otherwise whole segment is carried along, and its
 messages are named.
 """
@@ -51,9 +51,12 @@ def merge(
         try:
             with stage("merge"):
                 merged, moved = _merge(blobs, config, shard_id, epoch, name, left)
-        except Unmergeable as exc:  # perhaps half-way: it begins anew without this one
+        except BaseException as exc:
             for suffix in SUFFIXES:
                 blobs.delete(name + suffix)
+            if not isinstance(exc, Unmergeable):
+                raise
+            # Perhaps it was half-way: it begins anew without this one.
             left.remove(exc.segment)
             excluded[exc.segment] = exc.reason
             if not any(True for _ in blobs.list(f"{shard_id:04d}")):

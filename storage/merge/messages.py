@@ -140,5 +140,3 @@ class _Sink:
     def drain(self) -> list[bytes]:
         chunks, self._chunks = self._chunks, []
         return chunks
-
-

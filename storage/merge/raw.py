@@ -149,9 +149,7 @@ class _Merging:
         for index, column in enumerate(_PLACE):
             kind = self.rows.schema.field(column).type
             values = pa.array([place[index] for place in places if place], kind)
-            self.rows = _with(
-                self.rows, column, pc.replace_with_mask(self.rows[column].combine_chunks(), mask, values)
-            )
+            self.rows = _with(self.rows, column, pc.replace_with_mask(self.rows[column].combine_chunks(), mask, values))
 
 
 class _Frames:

@@ -142,7 +142,7 @@ def _first_line(exc: Exception) -> str:
 def _can_read(field: pa.Field, columns: pa.Schema) -> bool:
     """A column that an older version did not write yet is read as nulls, where it may be null."""
     index = columns.get_field_index(field.name)
-    return field.nullable if index < 0 else columns.field(index).type == field.type
+    return bool(field.nullable if index < 0 else columns.field(index).type == field.type)
 
 
 def _is_ordered(keys: pa.Table) -> bool:

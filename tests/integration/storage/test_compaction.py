@@ -2,11 +2,9 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import text
@@ -80,9 +78,7 @@ def test_a_merge_changes_nothing_that_a_reader_sees(shard: Shard, texts: Sequenc
 
     assert (everything(shard, ann), everything(shard, bob)) == before
     assert merged.segment is not None and merged.segment.messages == 46
-    assert [part.base_offset is None for part in merged.parts] == [content == "short" for content in texts] or (
-        {part.base_offset is None for part in merged.parts} == {content == "short" for content in texts}
-    )
+    assert {part.base_offset is None for part in merged.parts} == {content == "short" for content in texts}
     [live] = Compactions(shard.engine).live(shard.shard_id)
     assert live.name == merged.segment.name
     raws = {mail(number, content).raw for start, content in enumerate(texts) for number in range(start, 40, 2)}
@@ -98,7 +94,8 @@ def test_merges_of_merges_still_find_every_message(shard: Shard) -> None:
             shard.store(user, *(mail(number + extra, content) for extra in range(size)))
             number += size
         before = everything(shard, user)
-        compact(shard, *[segment.name for segment in Compactions(shard.engine).live(shard.shard_id)][: 3 if turn % 2 else 9])
+        live = [segment.name for segment in Compactions(shard.engine).live(shard.shard_id)]
+        compact(shard, *live[: 3 if turn % 2 else 9])
         assert everything(shard, user) == before
     compact(shard)
     assert everything(shard, user) == before
@@ -217,9 +214,8 @@ def test_a_damaged_frame_costs_its_messages_only_and_tells_them_by_name(shard: S
     reader = shard.reader(user)
     with pytest.raises(FileDamaged):
         reader.raw(5)
-    assert [reader.raw(number) == mail(number, text).raw for number, text in ((1, content), (2, LONG), (4, content))] == [
-        True
-    ] * 3
+    for number, written in ((1, content), (2, LONG), (3, LONG * 2), (4, content)):
+        assert reader.raw(number) == mail(number, written).raw
     assert {from_hex(item.id) for item in reader.emails("morning OR word OR short").items} >= {1, 2, 3, 4, 5}
     with shard.engine.begin() as connection:
         told = connection.execute(
@@ -241,12 +237,14 @@ def _cut_raw(shard: Shard, name: str) -> None:
 
 
 def _spoilt_page(shard: Shard, name: str) -> None:
-    column = pq.read_metadata(shard.root / (name + PARQUET_SUFFIX)).row_group(0).column(MESSAGES.names.index("text"))
+    group = pq.read_metadata(shard.root / (name + PARQUET_SUFFIX)).row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    [column] = [column for column in columns if column.path_in_schema == "text"]
     damage(shard, name + PARQUET_SUFFIX, column.data_page_offset + column.total_compressed_size - 20)
 
 
 def _spoilt_footer(shard: Shard, name: str) -> None:
-    damage(shard, name + PARQUET_SUFFIX, (shard.root / (name + PARQUET_SUFFIX)).stat().st_size - 30)
+    damage(shard, name + PARQUET_SUFFIX, (shard.root / (name + PARQUET_SUFFIX)).stat().st_size - 6)
 
 
 def _another_segments(shard: Shard, name: str) -> None:
@@ -350,21 +348,24 @@ def test_what_a_merge_left_uncommitted_is_an_orphan(shard: Shard) -> None:
 def test_a_merged_file_has_row_groups_and_finds_an_id_by_its_bloom_filter(shard: Shard) -> None:
     users = [shard.user() for _ in range(3)]
     for start in range(0, 12_000, 4000):
-        tables = [(user, [Mail(number) for number in range(start + index, start + 4000, 3)]) for index, user in enumerate(users)]
-        manifest, index = shard.write(*tables)
+        mails = [range(start + turn, start + 4000, 3) for turn in range(3)]
+        manifest, index = shard.write(
+            *((user, [Mail(number) for number in numbers]) for user, numbers in zip(users, mails, strict=True))
+        )
         shard.catalog.commit(shard.plan(users, manifest), index)
 
     merged = compact(shard)
 
     assert merged.segment is not None
-    metadata = pq.read_metadata(shard.root / (merged.segment.name + PARQUET_SUFFIX))
+    path = shard.root / (merged.segment.name + PARQUET_SUFFIX)
+    metadata = pq.read_metadata(path)
     assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == [10_000, 2000]
-    order = pq.read_table(shard.root / (merged.segment.name + PARQUET_SUFFIX), columns=["user_id", "received_at", "message_id"])
+    order = pq.read_table(path, columns=["user_id", "received_at", "message_id"])
     assert order.equals(order.sort_by([(name, "ascending") for name in order.column_names]))
-    assert [shard.reader(users[0]).email(number) is not None for number in (0, 1, 11_997)] == [True, False, True]
+    assert [shard.reader(users[0]).email(number) is not None for number in (0, 1, 11_999)] == [True, False, True]
 
 
-def test_files_without_a_newer_column_are_merged_with_nulls_in_it(shard: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_without_a_newer_column_are_merged_with_nulls_in_it(shard: Shard) -> None:
     user = shard.user()
     names = [shard.store(user, mail(1)), shard.store(user, mail(2))]
     path = shard.root / (names[0] + PARQUET_SUFFIX)
@@ -375,5 +376,3 @@ def test_files_without_a_newer_column_are_merged_with_nulls_in_it(shard: Shard, 
     assert merged.segment is not None
     found = pq.read_table(shard.root / (merged.segment.name + PARQUET_SUFFIX))["date"].to_pylist()
     assert [value is None for value in found] == [True, False]
-    assert isinstance(found, list) and pa.types.is_timestamp(MESSAGES.field("date").type)
-    assert replace(shard.lease, epoch=1) == shard.lease
