@@ -163,10 +163,7 @@ class ShardOwner:
             self._news.set()
 
     async def compact(self, wait: bool) -> list[Compacted]:
-        """Merge the shard's segments into as few as possible, soon.
-
-        Args:
-            wait: until it is done; otherwise nothing is told of it.
+        """Merge the shard's segments into as few as possible, soon. Unless it is waited for, nothing is told of it.
 
         Raises:
             LeaseLost: this owner has ended; ask again.
