@@ -1,4 +1,4 @@
-"""SIGKILL at every named moment of writing, committing, compacting and sweeping: all mail is there, and no orphans stay.
+"""SIGKILL at every named moment of writing, committing, compacting and sweeping: no mail is lost, no orphan stays.
 
 Every child does the same work, and is killed by itself when it passes a point for the nth time.
 """

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from storage.catalog import AlreadyStored
+from storage.compaction import CompactionOutdated
 from storage.labels import LabelState, fold
 from storage.leases import Lease, LeaseLost
-from storage.records import Commit, FailedItem, MailboxRecord, Phase, StoredLabels
+from storage.records import Commit, FailedItem, LiveSegment, MailboxRecord, Phase, StoredLabels
 from tests.unit.actors.simulation.gmail import Copy
 
 
@@ -20,7 +21,8 @@ class ModelPostgres:
         self.messages: dict[tuple[int, int], Copy] = {}
         self.states: dict[tuple[int, int], LabelState] = {}
         self.failed: dict[tuple[int, int], FailedItem] = {}
-        self.segments: set[str] = set()
+        self.segments: set[str] = set()  # every name that was ever committed
+        self.contents: dict[str, frozenset[tuple[int, int]]] = {}  # live segment -> its messages
         self.synced: dict[int, int] = {}
         self.committed_by: list[tuple[int, int]] = []  # (epoch of the commit, epoch of the lease then)
 
@@ -59,14 +61,30 @@ class ModelPostgres:
                 rows.setdefault(label, array("q")).append(row)
         return StoredLabels(array("q", states), [state.deleted for state in states.values()], rows)
 
-    def fence(self, plan: Commit) -> None:
+    def fence(self, epoch: int) -> None:
         """As `leases.fence`."""
-        if plan.epoch != self.epoch:
-            raise LeaseLost(plan.shard_id, plan.epoch)
+        if epoch != self.epoch:
+            raise LeaseLost(0, epoch)
+
+    def live(self) -> list[LiveSegment]:
+        """As `Compactions.live`; a message has a hundred bytes."""
+        return [LiveSegment(name, len(keys), 100 * len(keys), 0) for name, keys in self.contents.items()]
+
+    def compact(self, epoch: int, name: str, parts: Sequence[str], keys: frozenset[tuple[int, int]]) -> None:
+        """As `Compactions.commit`. `keys`: the messages that the parts had when they were merged."""
+        self.fence(epoch)
+        if name in self.segments:
+            return
+        if gone := [part for part in parts if part not in self.contents]:
+            raise CompactionOutdated(0, tuple(gone))
+        self.segments.add(name)
+        for part in parts:
+            self.contents.pop(part, None)
+        self.contents[name] = keys
 
     def commit(self, plan: Commit, index: Sequence[Copy]) -> None:
         """As `Catalog.commit`."""
-        self.fence(plan)
+        self.fence(plan.epoch)
         if plan.segment is not None:
             if plan.segment.name in self.segments:
                 return
@@ -78,6 +96,7 @@ class ModelPostgres:
             told = {update.user_id for update in plan.mailboxes}
             assert {user_id for user_id, _ in keys} <= told, "mail of a mailbox that the commit does not update"
             self.segments.add(plan.segment.name)
+            self.contents[plan.segment.name] = frozenset(keys)
             for key, copy in zip(keys, index, strict=True):
                 self.messages[key] = copy
                 self.states[key] = LabelState(copy.labels, copy.history_id, False)

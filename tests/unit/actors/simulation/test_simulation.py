@@ -11,7 +11,6 @@ from actors.decisions import Call, Fetch
 from actors.mailbox import Mailbox
 from actors.plans import MailboxPlan
 from actors.quota import ShardQuota
-from storage.records import Commit
 from tests.unit.actors.simulation.postgres import ModelPostgres
 from tests.unit.actors.simulation.world import World
 
@@ -101,7 +100,18 @@ def test_a_retry_that_does_not_pay_is_found(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_commit_without_the_epoch_is_found() -> None:
     class Unfenced(ModelPostgres):
-        def fence(self, plan: Commit) -> None:
+        def fence(self, epoch: int) -> None:
             """Lets everybody in."""
 
     assert "stale owner" in _found_by(range(_SEEDS), lambda seed: World(seed, Unfenced()))
+
+
+def test_a_compaction_that_asks_nothing_of_the_catalogue_is_found() -> None:
+    class Careless(ModelPostgres):
+        def compact(self, epoch: int, name: str, parts: Sequence[str], keys: frozenset[tuple[int, int]]) -> None:
+            """Puts a merged segment in place under whatever epoch, whether its parts are there or not."""
+            for part in parts:
+                self.contents.pop(part, None)
+            self.contents[name] = keys
+
+    assert "in two segments" in _found_by(range(_SEEDS), lambda seed: World(seed, Careless()))

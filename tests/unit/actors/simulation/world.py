@@ -1,7 +1,8 @@
 """The world around a `Shard`: a virtual clock, a seeded scheduler, faults, crashes, and people who change their mail.
 
 Everything that takes time is an event; an owner's events die with it, except commits that Postgres has already been
-sent. `run` ends when all is quiet, with the faults off and one more round asked of every mailbox.
+sent. `run` ends when all is quiet, with the faults off and one more round asked of every mailbox. Compaction goes on
+beside it (simulation/compaction.py).
 """
 
 import heapq
@@ -42,6 +43,7 @@ from storage.config import ArchiveConfig
 from storage.leases import LeaseLost
 from storage.records import SegmentManifest
 from tests.unit.actors.simulation import invariants
+from tests.unit.actors.simulation.compaction import Compaction
 from tests.unit.actors.simulation.gmail import LABELS, Copy, GmailBox
 from tests.unit.actors.simulation.postgres import ModelPostgres
 
@@ -55,6 +57,7 @@ class Owner:
 
     shard: Shard
     quota: ShardQuota
+    compaction: Compaction
     alive: bool = True
     deciding: bool = False  # a look at `decide` is scheduled
     asking: bool = False  # the broker is being asked
@@ -96,6 +99,7 @@ class World:
             retry=RetryConfig(attempts=3, first_delay_s=1.0, filed_delay_s=20.0, longest_delay_s=600.0),
         )
         self.archive = ArchiveConfig(segment_bytes=1500, segment_messages=random.randint(3, 12), segment_age_s=2.1)
+        self.archive = self.archive.model_copy(update={"open_segments": 2 + seed % 4})
         self.broker = QuotaBroker(self.gmail, self.now)
         self._silent_until = 0.0  # the broker is dead until then
         self.spent: dict[int, list[tuple[float, int]]] = {}
@@ -108,10 +112,10 @@ class World:
             self._plan_life(user_id)
         if random.random() < 0.7:
             for _ in range(random.randint(1, 4)):
-                self._at(random.uniform(0, _HORIZON_S), None, self._crash)
+                self.at(random.uniform(0, _HORIZON_S), None, self._crash)
         for _ in range(random.choice([0, 0, 1, 3])):
-            self._at(random.uniform(0, _HORIZON_S), None, self._broker_dies)
-        self._at(_HORIZON_S, None, self._calm_down)
+            self.at(random.uniform(0, _HORIZON_S), None, self._broker_dies)
+        self.at(_HORIZON_S, None, self._calm_down)
 
     def run(self) -> "World":
         """To the end; AssertionError names the seed and the moment."""
@@ -121,13 +125,17 @@ class World:
                 self._request(user_id, Mode.INCREMENTAL)
             self._until_quiet()
             invariants.at_rest(self)
+            while not self.owner.compaction.idle:
+                self._step()
+            invariants.few_segments(self)
         except AssertionError as exc:
             raise AssertionError(f"seed {self.seed}, step {self.steps}, {self.now - 1_000_000:.3f} s: {exc}") from exc
         return self
 
     # ---- events
 
-    def _at(self, delay_s: float, owner: Owner | None, action: Callable[[], None], wake: bool = False) -> None:
+    def at(self, delay_s: float, owner: Owner | None, action: Callable[[], None], wake: bool = False) -> None:
+        """Have something happen later, unless its owner is dead by then. `wake`: nobody need wait for it."""
         self._numbers += 1
         self._busy += not wake
         heapq.heappush(self._events, (self.now + delay_s, self._numbers, owner, wake, action))
@@ -170,7 +178,7 @@ class World:
             box.permanent = {self.random.choice(list(box.messages))}
         if self.random.random() < 0.5 and box.messages:
             box.flaky = set(self.random.choices(list(box.messages), k=3))
-            self._at(self.random.uniform(5, 60), None, box.flaky.clear)
+            self.at(self.random.uniform(5, 60), None, box.flaky.clear)
         return box
 
     def _plan_life(self, user_id: int) -> None:
@@ -178,7 +186,7 @@ class World:
 
         def often(most: int, action: Callable[[], None]) -> None:
             for _ in range(random.randint(0, most)):
-                self._at(random.uniform(0, _HORIZON_S), None, action)
+                self.at(random.uniform(0, _HORIZON_S), None, action)
 
         often(15, box.arrive)
         often(15, box.relabel)
@@ -191,7 +199,7 @@ class World:
             often(3, box.expire)
         if random.random() < 0.3:
             often(2, lambda: self._revoke(user_id))
-        self._at(random.uniform(0, 2), None, lambda: self._request(user_id, Mode.FULL))
+        self.at(random.uniform(0, 2), None, lambda: self._request(user_id, Mode.FULL))
 
     def _request(self, user_id: int, mode: Mode) -> None:
         if self.owner.alive:
@@ -204,11 +212,11 @@ class World:
             self.owner.shard.stop(user_id)
             self._news(self.owner)
             if self.random.random() < 0.5:
-                self._at(self._delay(), None, lambda: self._request(user_id, Mode.INCREMENTAL))
+                self.at(self._delay(), None, lambda: self._request(user_id, Mode.INCREMENTAL))
 
     def _revoke(self, user_id: int) -> None:
         self.boxes[user_id].revoked = True
-        self._at(self._delay() * 5, None, lambda: self._renew(user_id))
+        self.at(self._delay() * 5, None, lambda: self._renew(user_id))
 
     def _renew(self, user_id: int) -> None:
         self.boxes[user_id].revoked = False
@@ -227,7 +235,7 @@ class World:
             self._take_over()
         else:
             self.owner.alive = False
-            self._at(self._delay(), None, self._take_over)
+            self.at(self._delay(), None, self._take_over)
 
     def _take_over(self) -> None:
         self.owner = self._new_owner()
@@ -239,14 +247,16 @@ class World:
         shard = Shard(lease, self.config, self.archive, quota)
         for user_id, record in self.postgres.mailboxes.items():
             shard.open(record, self.postgres.failed_of(user_id), self.now)
-        return Owner(shard, quota)
+        owner = Owner(shard, quota, Compaction(self, lease.epoch))
+        owner.compaction.look_later(owner)
+        return owner
 
     # ---- the owner's loop
 
     def _news(self, owner: Owner) -> None:
         if not owner.deciding:
             owner.deciding = True
-            self._at(self.random.random() * 0.002, owner, lambda: self._decide(owner))
+            self.at(self.random.random() * 0.002, owner, lambda: self._decide(owner))
 
     def _decide(self, owner: Owner) -> None:
         owner.deciding = False
@@ -260,12 +270,12 @@ class World:
         if owner.quota.wanting and not owner.asking:
             owner.asking = True
             demand = owner.quota.demand(owner.shard.waiting, self.now)
-            self._at(self._delay() / 10, owner, lambda: self._lease(owner, demand))
+            self.at(self._delay() / 10, owner, lambda: self._lease(owner, demand))
         owner.wake += 1
         number, wake_at = owner.wake, owner.shard.wake_at(self.now)
         if wake_at is not None:
             assert wake_at > self.now, "a wake-up in the past"
-            self._at(wake_at - self.now, owner, lambda: self._wake(owner, number), wake=True)
+            self.at(wake_at - self.now, owner, lambda: self._wake(owner, number), wake=True)
 
     def _wake(self, owner: Owner, number: int) -> None:
         if number == owner.wake:
@@ -284,11 +294,11 @@ class World:
             owner.asking = False
             self._news(owner)
 
-        self._at(0.1, owner, ask_again)
+        self.at(0.1, owner, ask_again)
 
     def _broker_dies(self) -> None:
         self._silent_until = self.now + self.random.uniform(0, 20)
-        self._at(self._silent_until - self.now, None, self._broker_returns)
+        self.at(self._silent_until - self.now, None, self._broker_returns)
 
     def _broker_returns(self) -> None:
         if self.now >= self._silent_until:
@@ -329,11 +339,11 @@ class World:
                 unknown = () if call.label_id else tuple(self.postgres.unknown(user_id, ids))
                 self._tell(owner, call, Listed(unknown, token, tuple(ids)))
 
-            self._at(self._delay(), owner, listed)
+            self.at(self._delay(), owner, listed)
         elif isinstance(call, Compare):
             stored = self.postgres.stored_labels(call.user_id, call.pinned)
             changes = tuple(differences(call.user_id, call.pinned, call.relisted, stored))
-            self._at(self._delay(), owner, lambda: self._tell(owner, call, Compared(changes)))
+            self.at(self._delay(), owner, lambda: self._tell(owner, call, Compared(changes)))
         elif isinstance(call, Watch):
             self._tell(owner, call, Watched(self.now + 7 * 86_400))
         else:
@@ -350,7 +360,7 @@ class World:
             unknown = tuple(self.postgres.unknown(call.user_id, added))
             self._tell(owner, call, replace(changed, unknown=unknown))
 
-        self._at(self._delay(), owner, told)
+        self.at(self._delay(), owner, told)
 
     def _failed_call(self, units: int) -> CallFailed:
         return CallFailed("did not answer", units, retry_after_s=self.random.choice([None, 0.5, 5.0]))
@@ -378,7 +388,7 @@ class World:
                 outcome = self._failed_call(units)
             else:
                 outcome = self._fetched(box, call, wrong, arrived, units)
-            self._at(self._delay(), owner, lambda: self._tell(owner, call, outcome))
+            self.at(self._delay(), owner, lambda: self._tell(owner, call, outcome))
 
         self._charge(owner, call.user_id, units, answer)
 
@@ -389,7 +399,7 @@ class World:
         copies = [copy for key in asked if key not in bad and (copy := box.get(key)) is not None]
         throttled = wrong == "throttled"
         if not self.calm and self.random.random() < 0.2:  # just after we looked
-            self._at(self._delay(), None, lambda: box.relabel(call.message_ids))
+            self.at(self._delay(), None, lambda: box.relabel(call.message_ids))
         failures = [Failure(key, "never", key % 2 == 0, True) for key in asked if key in bad]
         failures += [Failure(key, "wrong", True, not throttled) for key in missed]
         return Fetched(
@@ -415,9 +425,9 @@ class World:
 
         def arrive() -> None:
             self._spend(owner, user_id, units)
-            self._at(self._delay(), owner, answer)
+            self.at(self._delay(), owner, answer)
 
-        self._at(self._delay(), owner, arrive)
+        self.at(self._delay(), owner, arrive)
 
     def _spend(self, owner: Owner, user_id: int, units: int) -> None:
         # An owner that does not know that it lost its lease still spends; nobody can count for both.
@@ -442,7 +452,7 @@ class World:
                 owner.shard.written(_written(name, owner.shard.lease.epoch, write))
             self._news(owner)
 
-        self._at(self._delay(), owner, done)
+        self.at(self._delay(), owner, done)
 
     def _commit(self, owner: Owner, decision: CommitNow) -> None:
         assert not owner.committing, "two commits at a time"
@@ -470,6 +480,7 @@ class World:
                 owner.shard.commit_failed(self.now)
             else:
                 owner.shard.committed()
+                owner.compaction.news(owner)
             self._news(owner)
 
         def apply() -> None:
@@ -479,17 +490,18 @@ class World:
             except (LeaseLost, AlreadyStored) as exc:
                 result = exc
             invariants.always(self)
+            invariants.in_segments(self)
             if wrong != "late":
-                self._at(self._delay(), owner, lambda: tell(None if wrong == "after" else result))
+                self.at(self._delay(), owner, lambda: tell(None if wrong == "after" else result))
 
         if wrong in ("before", "index lost"):
-            self._at(self._delay(), owner, lambda: tell(None))
+            self.at(self._delay(), owner, lambda: tell(None))
             return
         delay = self._delay()
         if wrong == "late":  # told as failed, and comes true a moment later
-            self._at(delay, owner, lambda: tell(None))
+            self.at(delay, owner, lambda: tell(None))
             delay += 0.5
-        self._at(delay, None, apply)
+        self.at(delay, None, apply)
 
 
 def _written(name: str, epoch: int, write: Write) -> Written:
