@@ -2,7 +2,7 @@
 
 import typer
 
-from cluster.commands import accounts, backfill, bench, config, demo, keys, search, simulate, status, up
+from cluster.commands import accounts, backfill, bench, compact, config, demo, keys, search, simulate, status, up
 
 app = typer.Typer(
     name="gbm",
@@ -19,6 +19,7 @@ app.command()(status.status)
 app.command()(simulate.simulate)
 app.command()(backfill.backfill)
 app.command()(backfill.sync)
+app.command()(compact.compact)
 # A term may begin with "-", and "-has:attachment" must not ask for help.
 app.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})(search.search)
 app.add_typer(accounts.app, name="accounts")

@@ -4,8 +4,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from actors.compaction import debt
 from cluster.forecast import forecast
 from cluster.stores import Stores
+from storage.compaction import Compactions
 from storage.databases import transaction
 from storage.queries import query
 
@@ -25,6 +27,12 @@ def overview(stores: Stores, running: dict[str, object] | None, now: datetime) -
                 facts["synced_at"] = synced_at.isoformat() if synced_at else None
                 facts["lag_s"] = (now - synced_at).total_seconds() if synced_at else None
                 mailboxes.append(facts)
+        compactions = Compactions(stores.databases.shard_database(database))
+        for shard in shards:
+            if shard["database"] == database:
+                owed = debt(compactions.live(shard["shard_id"]), stores.config.archive)
+                shard["open_segments"], shard["debt_bytes"] = owed.open_segments, owed.bytes
+                shard["excluded_segments"] = owed.excluded
     shards.sort(key=lambda shard: shard["shard_id"])
     mailboxes.sort(key=lambda mailbox: mailbox["email"])
     quota = forecast(stores, now)
