@@ -39,6 +39,7 @@ from actors.decisions import (
 from actors.quota import ShardQuota
 from actors.reconcile import differences
 from actors.shard import Shard
+from actors.tending import Compacted, Tending
 from actors.tokens import Tokens
 from actors.work import Work, WorkLost
 from jobs.gmail.errors import GmailRefused, GrantRevoked, HistoryExpired, NotFound, TokenRejected
@@ -49,14 +50,11 @@ from storage.control import Control
 from storage.errors import BackupError
 from storage.leases import LeaseLost
 from storage.records import FailedItem, User
-from storage.sweep import sweep
 
 _LOG = logging.getLogger(__name__)
 
 #: Questions to the quota broker in the time of a lease, while calls wait for the project's units.
 _QUESTIONS_PER_LEASE = 10
-#: Seconds between two sweeps of orphan files.
-_SWEEP_EVERY_S = 3600.0
 
 
 class BrokerSilent(BackupError):
@@ -102,6 +100,7 @@ class ShardOwner:
         self._control, self._catalog, self._blobs = control, catalog, blobs
         self._shards = shards
         self._shard: Shard | None = None
+        self._tending: Tending | None = None
         self._news, self._hungry = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.failure: BackupError | None = None
@@ -121,14 +120,16 @@ class ShardOwner:
         lease = await asyncio.to_thread(leases.acquire, engine, self._shard_id, owner, self._config.cluster, ttl_s)
         quota = ShardQuota(self._config.gmail, self._shards, self._clock(), succeeds=lease.epoch > 1)
         shard = Shard(lease, self._config.shard, self._config.archive, quota)
-        swept = await self._sweep(shard)
+        clock, archive = self._clock, self._config.archive
+        tending = Tending(lease, archive, self._work, self._catalog, self._blobs, clock, lambda: shard.storing)
+        swept = await tending.sweep()
         failed: dict[int, list[FailedItem]] = {}
         for item in await asyncio.to_thread(self._catalog.failed, self._shard_id):
             failed.setdefault(item.user_id, []).append(item)
         for record in await asyncio.to_thread(self._catalog.mailboxes, self._shard_id):
             shard.open(record, failed.get(record.user_id, ()), self._clock())
-        self._shard = shard
-        for loop in (self._run(shard), self._keep_budget(shard), self._keep_lease(shard), self._keep_swept(shard)):
+        self._shard, self._tending = shard, tending
+        for loop in (self._run(shard), self._keep_budget(shard), self._keep_lease(shard), tending.run()):
             self._spawn(loop)
         return swept
 
@@ -160,6 +161,24 @@ class ShardOwner:
         if shard.mailbox(user_id) is not None:
             shard.stop(user_id)
             self._news.set()
+
+    async def compact(self, wait: bool) -> list[Compacted]:
+        """Merge the shard's segments into as few as possible, soon. Unless it is waited for, nothing is told of it.
+
+        Raises:
+            LeaseLost: this owner has ended; ask again.
+        """
+        self._live()
+        assert self._tending is not None
+        wanted = self._tending.compact()
+        if not wait:
+            wanted.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else looks at it
+            return []
+        try:
+            return await wanted
+        except asyncio.CancelledError:
+            self._live()  # it ended while we waited
+            raise
 
     def status(self, user_id: int) -> dict[str, Any] | None:
         """What this owner is doing for a mailbox: {phase, active, estimate, error, fetched, …}; None: nothing."""
@@ -228,20 +247,6 @@ class ShardOwner:
                 raise
             except BackupError as exc:  # commits are fenced: a late renewal risks nothing
                 _LOG.warning("Shard %d could not renew its lease: %s", self._shard_id, exc)
-
-    async def _keep_swept(self, shard: Shard) -> None:
-        while True:
-            await asyncio.sleep(_SWEEP_EVERY_S)
-            if shard.storing:  # a segment that waits long for Postgres would count as an orphan
-                continue
-            try:
-                await self._sweep(shard)
-            except BackupError as exc:
-                _LOG.warning("Shard %d could not sweep its files: %s", self._shard_id, exc)
-
-    async def _sweep(self, shard: Shard) -> list[str]:
-        grace_s = self._config.archive.orphan_grace_s
-        return await asyncio.to_thread(sweep, self._blobs, self._catalog, shard.lease, self._clock(), grace_s)
 
     # ---- decisions
 
@@ -342,6 +347,8 @@ class ShardOwner:
             shard.commit_failed(self._clock())
         else:
             shard.committed()
+            if self._tending is not None and decision.plan.segment is not None:
+                self._tending.news()
 
     # ---- tasks
 

@@ -23,6 +23,7 @@ from actors.budget import Demand
 from actors.config import BackupConfig
 from actors.decisions import Mode
 from actors.owner import BrokerSilent, ShardOwner
+from actors.tending import Compacted
 from actors.tokens import Tokens
 from actors.work import WorkLost
 from jobs import tasks
@@ -34,7 +35,7 @@ from storage.catalog import Catalog
 from storage.control import Control
 from storage.databases import Databases
 from storage.errors import BackupError
-from storage.records import SegmentManifest, User
+from storage.records import Merged, SegmentManifest, User
 
 NAMESPACE = "gbm"
 
@@ -89,6 +90,10 @@ class RayWork:
     ) -> tuple[SegmentManifest | None, object]:
         manifest, index = tasks.write_segment.remote(self._archive, shard_id, epoch, skip, *references)
         return await _answer(manifest), index
+
+    async def compact(self, shard_id: int, epoch: int, names: Sequence[str]) -> tuple[Merged, object]:
+        merged, moved = tasks.compact.remote(self._archive, shard_id, epoch, names)
+        return await _answer(merged), moved
 
     async def table(self, reference: object) -> pa.Table:
         return await _answer(reference)
@@ -162,6 +167,10 @@ class _ShardHost:
 
     async def measures(self) -> dict[str, float]:
         return (await self._live())[0].measures()
+
+    async def compact(self, wait: bool) -> list[Compacted]:
+        owner, _ = await self._live()
+        return await owner.compact(wait)
 
     async def spent(self) -> dict[str, float]:
         """CPU seconds of this shard's tasks by stage, and `tasks:STAGE`, how many told of it."""
@@ -277,6 +286,11 @@ class ShardClient:
         """What the owner measures of its work (`ShardOwner.measures`)."""
         measures: dict[str, float] = await self._call(shard_id, "measures")
         return measures
+
+    async def compact(self, shard_id: int, wait: bool) -> list[Compacted]:
+        """Have as few segments as possible in a shard. `wait`: until that is done; else nothing is told of it."""
+        done: list[Compacted] = await self._call(shard_id, "compact", wait)
+        return done
 
     async def spent(self, shard_id: int) -> dict[str, float]:
         """CPU seconds of the shard's tasks by stage, and `tasks:STAGE`, how many told of it."""

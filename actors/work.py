@@ -11,12 +11,13 @@ import pyarrow as pa
 from pydantic import SecretStr
 
 from jobs import intake, processing
+from jobs.compaction import compact, politely
 from jobs.gmail.client import client_of
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watching
 from storage.config import ArchiveConfig
 from storage.errors import BackupError
-from storage.records import SegmentManifest
+from storage.records import Merged, SegmentManifest
 
 T = TypeVar("T")
 
@@ -57,6 +58,9 @@ class Work(Protocol):
     ) -> tuple[SegmentManifest | None, object]:
         """A manifest, and a reference to the message index; no manifest when all was skipped."""
 
+    async def compact(self, shard_id: int, epoch: int, names: Sequence[str]) -> tuple[Merged, object]:
+        """What became of a merge of these segments, and a reference to the messages that moved one by one."""
+
     async def table(self, reference: object) -> pa.Table:
         """The table behind a reference."""
 
@@ -92,6 +96,9 @@ class ThreadWork:
         self, shard_id: int, epoch: int, references: Sequence[object], skip: frozenset[tuple[int, int]]
     ) -> tuple[SegmentManifest | None, object]:
         return await _thread(lambda: processing.write_segment(self._archive, shard_id, epoch, list(references), skip))
+
+    async def compact(self, shard_id: int, epoch: int, names: Sequence[str]) -> tuple[Merged, object]:
+        return await _thread(lambda: politely(lambda: compact(self._archive, shard_id, epoch, names)))
 
     async def table(self, reference: object) -> pa.Table:
         return reference

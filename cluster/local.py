@@ -19,7 +19,15 @@ from cluster.backfill import campaign_command
 from cluster.home import Home
 from cluster.keeper import CampaignKeeper
 from cluster.leftovers import end_leftovers
-from cluster.session import close_shards, local_ray, ping_shards, start_shards, submit_campaign, sweep_shards
+from cluster.session import (
+    address,
+    close_shards,
+    local_ray,
+    ping_shards,
+    start_shards,
+    submit_campaign,
+    sweep_shards,
+)
 from cluster.settings import Settings
 from cluster.signals import check_stop, watch_signals
 from cluster.stores import Stores, open_stores
@@ -82,7 +90,13 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         check_stop()
         swept = asyncio.run(sweep_shards(list(stores.shards)))
         api = f"http://{settings.serve.host}:{settings.serve.port}"
-        facts: dict[str, object] = {"pid": os.getpid(), "api": api, "dashboard": dashboard, "started_at": time.time()}
+        facts: dict[str, object] = {
+            "pid": os.getpid(),
+            "api": api,
+            "dashboard": dashboard,
+            "ray": address(),
+            "started_at": time.time(),
+        }
         stack.callback(home.forget)
         home.record(facts)
         stack.enter_context(_watched(stores, settings.ray.ping_every_s, _keeper(stores, dashboard)))

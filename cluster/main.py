@@ -7,6 +7,7 @@ from cluster.commands import (
     backfill,
     bench,
     changes,
+    compact,
     config,
     demo,
     export,
@@ -32,6 +33,7 @@ app.command()(status.status)
 app.command()(simulate.simulate)
 app.command()(backfill.backfill)
 app.command()(backfill.sync)
+app.command()(compact.compact)
 # A term may begin with "-", and "-has:attachment" must not ask for help.
 app.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})(search.search)
 app.command()(changes.changes)

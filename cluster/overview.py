@@ -4,9 +4,11 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from actors.compaction import debt
 from actors.forecast import forecast
 from cluster.stores import Stores
 from storage import overview as gathered
+from storage.compaction import Compactions
 
 
 def overview(stores: Stores, running: dict[str, object] | None, now: datetime) -> dict[str, Any]:
@@ -19,8 +21,15 @@ def overview(stores: Stores, running: dict[str, object] | None, now: datetime) -
         mailboxes.append(facts)
     quota = forecast(stores.databases, stores.config.gmail, now)
     today = {**asdict(quota), "passes_threshold": quota.passes, "profile": stores.config.gmail.quota_profile}
-    shards = gathered.shards(stores.databases, stores.shards)
+    shards = [{**shard, **_debt(stores, shard)} for shard in gathered.shards(stores.databases, stores.shards)]
     return {"running": running, "shards": shards, "mailboxes": mailboxes, "quota": today}
+
+
+def _debt(stores: Stores, shard: dict[str, Any]) -> dict[str, int]:
+    """What waits to be merged of a shard."""
+    live = Compactions(stores.databases.shard_database(shard["database"])).live(shard["shard_id"])
+    owed = debt(live, stores.config.archive)
+    return {"open_segments": owed.open_segments, "debt_bytes": owed.bytes, "excluded_segments": owed.excluded}
 
 
 def overview_totals(stores: Stores) -> dict[str, int]:

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cluster import haproxy
 from cluster.home import Home
@@ -23,7 +23,13 @@ from cluster.signals import watch_signals
 from storage.campaigns import Campaign, Campaigns
 from storage.errors import BackupError
 
+if TYPE_CHECKING:
+    from actors.tending import Compacted
+
 _LOG = logging.getLogger(__name__)
+
+#: Seconds that a whole shard's compaction may take before it is no longer waited for; it goes on.
+_COMPACTION_S = 6 * 3600.0
 
 
 class RayUnavailable(BackupError):
@@ -165,6 +171,40 @@ async def close_shards(shards: Sequence[int]) -> None:
 
     client = ShardClient(timeout_s=10.0)
     await asyncio.gather(*(client.close(shard_id) for shard_id in shards), return_exceptions=True)
+
+
+def address() -> str:
+    """Where other processes of this machine join the Ray that this process runs."""
+    import ray
+
+    return str(ray.get_runtime_context().gcs_address)
+
+
+def compact_shards(home: Home, address: str, shards: Sequence[int], wait: bool) -> "dict[int, list[Compacted]]":
+    """Have the owners of shards merge all that they can, from outside the cluster; what was merged, if waited for.
+
+    Raises:
+        RayUnavailable, and whatever an owner raises.
+    """
+    prepare_environment(home)
+    import ray
+    from ray.exceptions import RayError
+
+    try:
+        ray.init(address, namespace="gbm", log_to_driver=False, logging_level=logging.WARNING)
+    except (RayError, RuntimeError, ValueError, ConnectionError, TimeoutError) as exc:
+        raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
+    try:
+        return asyncio.run(_compact(shards, wait))
+    finally:
+        ray.shutdown()
+
+
+async def _compact(shards: Sequence[int], wait: bool) -> "dict[int, list[Compacted]]":
+    from actors.remote import ShardClient
+
+    client = ShardClient(timeout_s=_COMPACTION_S if wait else 30.0)
+    return {shard_id: await client.compact(shard_id, wait) for shard_id in shards}
 
 
 def job_of(home: Home, dashboard: str, job_id: str) -> "Job":

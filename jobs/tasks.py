@@ -12,14 +12,14 @@ import pyarrow as pa
 import ray
 from pydantic import SecretStr
 
-from jobs import intake, processing
+from jobs import compaction, intake, processing
 from jobs.gmail.client import client_of
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watching
 from storage.blobs import ArchiveUnusable
 from storage.config import ArchiveConfig
 from storage.errors import BackupError
-from storage.records import SegmentManifest
+from storage.records import Merged, SegmentManifest
 from storage.stages import stage, take
 
 T = TypeVar("T")
@@ -28,6 +28,8 @@ T = TypeVar("T")
 #: 170 MB and two seconds of CPU to start, so fractions are no smaller than that.
 _FETCH = {"num_cpus": 0.5, "max_retries": 0, "num_returns": 2}
 _ASK = {"num_cpus": 0.5, "max_retries": 0}
+#: A merge lets others have the CPU (jobs/compaction.py), so it counts for less than it could use.
+_COMPACT = {"num_cpus": 0.5, "max_retries": 0, "num_returns": 2}
 _PROCESS = {"num_cpus": 1, "max_retries": 0, "num_returns": 2}
 
 
@@ -104,3 +106,19 @@ def write_segment(
     except OSError as exc:
         answer, index = ArchiveUnusable(archive.uri, exc.strerror or str(exc)), None
     return Timed(answer, take()), index
+
+
+@ray.remote(**_COMPACT)
+def compact(
+    archive: ArchiveConfig, shard_id: int, epoch: int, names: Sequence[str]
+) -> tuple[Timed[Merged | BackupError], pa.Table | None]:
+    """Merge segments; the second value is the messages that moved one by one."""
+
+    def work() -> tuple[Timed[Merged | BackupError], pa.Table | None]:
+        try:
+            merged, moved = compaction.compact(archive, shard_id, epoch, names)
+        except BackupError as exc:
+            return Timed(exc, take()), None
+        return Timed(merged, take()), moved
+
+    return compaction.politely(work)

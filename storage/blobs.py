@@ -1,6 +1,6 @@
 """The archive's files, by name under one URI. Every file is written once, whole, and synced before `put` returns.
 
-Today: a local or mounted directory (`file:///…`). An object store is another class with these five methods.
+Today: a local or mounted directory (`file:///…`). An object store is another class with these methods.
 """
 
 import os
@@ -9,9 +9,11 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from storage.errors import BackupError
+from storage.points import Point, reached
 
 
 class ArchiveUnusable(BackupError):
@@ -36,6 +38,10 @@ class FileDamaged(BackupError):
         return f"The archive's file {self.name} is damaged ({self.reason}): restore it from a copy."
 
 
+class FileMissing(FileDamaged):
+    """The file is gone: merged into another since it was named, or lost. List again; named again, it is lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class BlobStat:
     """A file as the archive's listing shows it. `modified_at`: seconds since 1970."""
@@ -52,15 +58,15 @@ class LocalBlobs:
         self._root = root
 
     def put(self, name: str, chunks: Iterable[bytes | memoryview]) -> int:
-        """Write a new file; it is on the disk when this returns. Returns its size in bytes."""
+        """Write a new file and return its size in bytes. It is on the disk then; no part of it stays if it fails."""
         path = self._root / name
         self._make(path.parent)
-        size = 0
         with path.open("xb") as file:
-            for chunk in chunks:
-                size += file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
+            try:
+                size = _write(file, chunks)
+            except BaseException:  # a full disk must not stay full of what is worth nothing
+                path.unlink(missing_ok=True)
+                raise
         _sync_folder(path.parent)
         return size
 
@@ -68,16 +74,28 @@ class LocalBlobs:
         """A range of a file.
 
         Raises:
-            FileDamaged: it is gone or shorter.
+            FileMissing: it is gone.
+            FileDamaged: it is shorter.
         """
         try:
             with (self._root / name).open("rb") as file:
                 data = os.pread(file.fileno(), size_bytes, offset)
         except FileNotFoundError as exc:
-            raise FileDamaged(name, "it is missing") from exc
+            raise FileMissing(name, "it is missing") from exc
         if len(data) != size_bytes:
             raise FileDamaged(name, f"it ends before byte {offset + size_bytes}")
         return data
+
+    def size(self, name: str) -> int:
+        """Of a file, in bytes.
+
+        Raises:
+            FileMissing.
+        """
+        try:
+            return (self._root / name).stat().st_size
+        except FileNotFoundError as exc:
+            raise FileMissing(name, "it is missing") from exc
 
     def location(self, name: str) -> str:
         """What DuckDB and pyarrow open."""
@@ -125,6 +143,20 @@ def open_blobs(uri: str) -> LocalBlobs:
     except (OSError, ValueError) as exc:
         raise ArchiveUnusable(shown, getattr(exc, "strerror", None) or str(exc)) from exc
     return LocalBlobs(root)
+
+
+def _write(file: BinaryIO, chunks: Iterable[bytes | memoryview]) -> int:
+    size = 0
+    for chunk in chunks:
+        is_first = size == 0
+        size += file.write(chunk)
+        if is_first:
+            reached(Point.FILE_BEGUN)
+    file.flush()
+    reached(Point.FILE_WRITTEN)
+    os.fsync(file.fileno())
+    reached(Point.FILE_SYNCED)
+    return size
 
 
 def _sync_folder(folder: Path) -> None:

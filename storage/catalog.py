@@ -19,6 +19,7 @@ from storage import leases
 from storage.databases import transaction
 from storage.errors import BackupError
 from storage.labels import LabelState, fold
+from storage.points import Point, reached
 from storage.queries import query
 from storage.records import (
     DELETED,
@@ -103,7 +104,7 @@ class Catalog:
         return StoredLabels(message_ids, deleted, dict(rows))
 
     def segment_names(self, shard_id: int) -> set[str]:
-        """The names of all committed segments of a shard."""
+        """The names of all committed segments of a shard, those that were merged into others included."""
         with transaction(self.engine) as connection:
             return set(connection.execute(query("segment_names"), {"shard_id": shard_id}).scalars())
 
@@ -133,16 +134,19 @@ class Catalog:
             with transaction(self.engine) as connection:
                 leases.fence(connection, plan.shard_id, plan.owner, plan.epoch)
                 if plan.segment is not None:
-                    segment_id = _record_segment(connection, plan.segment)
+                    segment_id = record_segment(connection, plan.segment)
                     if segment_id is None:
                         return False
                     if index is None or index.num_rows != plan.segment.messages:
                         raise ValueError("a segment is committed with exactly its index")
+                    reached(Point.COMMIT_RECORDED)
                     _copy_index(connection, index, segment_id)
+                    reached(Point.COMMIT_INDEXED)
                 _fold_changes(connection, plan.changes)
                 _update_mailboxes(connection, plan)
                 _file_failures(connection, plan)
                 _append_events(connection, plan)
+                reached(Point.COMMIT_FOLDED)
         except IntegrityError as exc:
             if plan.segment is None or index is None:
                 raise
@@ -150,6 +154,7 @@ class Catalog:
             if not stored:  # a message twice in one segment: writing it again would change nothing
                 raise
             raise AlreadyStored(stored) from exc
+        reached(Point.COMMIT_DONE)
         return True
 
     def _stored(self, index: pa.Table) -> frozenset[tuple[int, int]]:
@@ -163,7 +168,8 @@ class Catalog:
         )
 
 
-def _record_segment(connection: Connection, segment: SegmentManifest) -> int | None:
+def record_segment(connection: Connection, segment: SegmentManifest) -> int | None:
+    """Record a segment and what its users have in it; returns its id, or None when it is recorded already."""
     values = {
         name: getattr(segment, name)
         for name in (

@@ -45,3 +45,18 @@ class ArchiveConfig(BaseModel, frozen=True):
     orphan_grace_s: NonNegativeFloat = Field(
         3600.0, description="age at which an uncommitted file of the present owner counts as an orphan"
     )
+    compaction: bool = Field(True, description="merge small segments into large ones without being asked")
+    open_segments: PositiveInt = Field(
+        10, ge=2, le=1000, description="segments of a shard that may stay small; more of them are merged"
+    )
+    merged_bytes: PositiveInt = Field(
+        1 << 30, ge=1 << 20, le=16 << 30, description="raw bytes of mail that a merged segment has at most"
+    )
+    merged_messages: PositiveInt = Field(
+        1_000_000, ge=1000, le=10_000_000, description="messages that a merged segment has at most"
+    )
+    retired_grace_s: PositiveFloat = Field(
+        900.0,
+        ge=1.0,
+        description="seconds that merged files are kept: longer than any reader's query takes",
+    )

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.blobs import FileDamaged
+from storage.blobs import FileDamaged, FileMissing
 from storage.schemas import MESSAGES
 
 #: What one process's queries may use together.
@@ -54,6 +54,8 @@ def ask(statement: str, files: Sequence[str], parameters: Mapping[str, object]) 
             return relation.to_arrow_table()
         except _FAILURES:
             # A damaged file shows in a dozen classes and is seldom named.
+            if missing := [file for file in files if not Path(file).exists()]:
+                raise FileMissing(missing[0], "it is missing") from None
             for file in files:
                 _check(file)
             raise  # the files are in order, so the question is not
@@ -62,7 +64,7 @@ def ask(statement: str, files: Sequence[str], parameters: Mapping[str, object]) 
 def _check(file: str) -> None:
     """Read a file whole: as DuckDB does, and as pyarrow does, which checks the checksums of its pages."""
     if not Path(file).exists():
-        raise FileDamaged(file, "it is missing")
+        raise FileMissing(file, "it is missing")
     try:
         with _database().cursor() as cursor:
             for _ in cursor.sql(_WHOLE, params={"file": file}).to_arrow_reader():

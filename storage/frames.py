@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 from storage.blobs import LocalBlobs
 from storage.emails import Stored
-from storage.raw import cut, decompress
+from storage.raw import cut, open_frame
 from storage.segment import RAW_SUFFIX
 
 #: Decompressed frames kept, in bytes together: of 512 KiB each, 64, so that many segments may overlap in time.
@@ -33,7 +33,7 @@ class Frames:
         frame = self._kept.get(key)
         if frame is None:
             packed = self._blobs.read(name, location.frame_offset, location.frame_bytes)
-            frame = decompress(name, packed, location.frame_offset)
+            frame = open_frame(name, packed, location.frame_offset)
             while self._kept and self._bytes + len(frame) > self._limit:
                 self._bytes -= len(self._kept.popitem(last=False)[1])
             self._kept[key] = frame

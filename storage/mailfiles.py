@@ -1,20 +1,36 @@
 """One user's Parquet files, to ask: which there are, and DuckDB's answers over them.
 
+Files are merged into others and deleted some time after that. Whoever is slower than this time finds a file missing,
+and asks again from the beginning, with the names of the files that there are now (`patiently`).
 Blocking: call it from a thread.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from sqlalchemy import Engine
 
 from storage import duck
-from storage.blobs import FileDamaged, LocalBlobs
+from storage.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.databases import transaction
 from storage.queries import query, sql
 from storage.segment import PARQUET_SUFFIX
+
+T = TypeVar("T")
+
+
+def patiently(ask: Callable[[], T]) -> T:
+    """The answer of a question that begins with asking for the names of files, asked once more if one is gone.
+
+    Raises:
+        FileMissing: again: the archive has lost it.
+    """
+    try:
+        return ask()
+    except FileMissing:
+        return ask()
 
 
 class MailFiles:
@@ -62,4 +78,4 @@ class MailFiles:
         try:
             return duck.ask(statement, list(names), {**values, "user_id": self._user_id})
         except FileDamaged as exc:
-            raise FileDamaged(names[exc.name], exc.reason) from exc
+            raise type(exc)(names[exc.name], exc.reason) from exc

@@ -50,29 +50,48 @@ class Location:
 
 
 class RawWriter:
-    """Collects messages into frames. `locations` is in the order of `add`, complete after `finish`."""
+    """Collects messages into frames. `locations` is in the order of `add`, complete after `flush`."""
 
-    def __init__(self, frame_bytes: int, zstd_level: int) -> None:
+    def __init__(self, frame_bytes: int, zstd_level: int, offset: int = 0) -> None:
+        """`offset`: where in the file the first frame will lie."""
         self._frame_bytes = frame_bytes
         self._compressor = zstandard.ZstdCompressor(level=zstd_level, write_checksum=True, write_content_size=True)
         self._pending: list[tuple[int, int, bytes]] = []  # offset in frame, size, sha256
         self._buffer = bytearray()
-        self._offset = 0
-        self.chunks: list[bytes] = []
-        self.locations: list[Location] = []
+        self._chunks: list[bytes] = []
         self._keys: list[tuple[int, int]] = []
+        self.offset = offset
+        self.locations: list[Location] = []
 
-    def add(self, user_id: int, message_id: int, raw: bytes | memoryview) -> None:
-        """Append one message."""
+    def add(self, user_id: int, message_id: int, raw: bytes | memoryview, sha256: bytes | None = None) -> None:
+        """Append one message; `sha256` saves the time to compute it."""
         if self._buffer and len(self._buffer) + len(raw) > self._frame_bytes:
-            self._flush()
+            self.flush()
         self._keys.append((user_id, message_id))
-        self._pending.append((len(self._buffer), len(raw), hashlib.sha256(raw).digest()))
+        self._pending.append((len(self._buffer), len(raw), sha256 or hashlib.sha256(raw).digest()))
         self._buffer += raw
 
+    def flush(self) -> None:
+        """Close the frame that is being filled."""
+        if not self._pending:
+            return
+        frame = self._compressor.compress(bytes(self._buffer))
+        self.locations += [
+            Location(self.offset, len(frame), raw_offset, size, digest) for raw_offset, size, digest in self._pending
+        ]
+        self._chunks.append(frame)
+        self.offset += len(frame)
+        self._buffer.clear()
+        self._pending.clear()
+
+    def drain(self) -> list[bytes]:
+        """The frames that were closed since the last `drain`; they are forgotten here."""
+        chunks, self._chunks = self._chunks, []
+        return chunks
+
     def finish(self) -> list[bytes]:
-        """Close the last frame and append the index; returns the whole file in chunks."""
-        self._flush()
+        """Close the last frame and append the index; returns all that `drain` has not, in chunks."""
+        self.flush()
         index = pa.table(
             [
                 pa.array([key[0] for key in self._keys], pa.int64()),
@@ -84,26 +103,41 @@ class RawWriter:
             ],
             schema=RAW_INDEX,
         )
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, RAW_INDEX) as stream:
-            stream.write_table(index)
-        packed = self._compressor.compress(sink.getvalue())
-        offset = self._offset
-        self.chunks += [_HEADER.pack(_SKIPPABLE, len(packed)), packed]
-        self.chunks += [_HEADER.pack(_SKIPPABLE, _FOOTER.size), _FOOTER.pack(offset, _MAGIC)]
-        return self.chunks
+        return [*self.drain(), *ending(index, self.offset)]
 
-    def _flush(self) -> None:
-        if not self._pending:
-            return
-        frame = self._compressor.compress(bytes(self._buffer))
-        self.locations += [
-            Location(self._offset, len(frame), raw_offset, size, digest) for raw_offset, size, digest in self._pending
-        ]
-        self.chunks.append(frame)
-        self._offset += len(frame)
-        self._buffer.clear()
-        self._pending.clear()
+
+def ending(index: pa.Table, offset: int) -> list[bytes]:
+    """What ends a raw file after its frames: the index and the footer.
+
+    Args:
+        index: RAW_INDEX.
+        offset: where the frames end.
+    """
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, RAW_INDEX) as stream:
+        stream.write_table(index)
+    packed = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(sink.getvalue())
+    return [
+        *(_HEADER.pack(_SKIPPABLE, len(packed)), packed),
+        *(_HEADER.pack(_SKIPPABLE, _FOOTER.size), _FOOTER.pack(offset, _MAGIC)),
+    ]
+
+
+def open_frame(name: str, frame: bytes, offset: int) -> bytes:
+    """The messages of one frame, back to back; its checksum is right.
+
+    Args:
+        name: of the file, and `offset`, the frame's in it, for the error.
+
+    Raises:
+        FileDamaged: the frame is not what was written.
+    """
+    try:
+        if zstandard.frame_content_size(frame) > _FRAME_LIMIT:
+            raise FileDamaged(name, f"the frame at {offset} claims an impossible size")
+        return zstandard.ZstdDecompressor().decompress(frame)
+    except zstandard.ZstdError as exc:
+        raise FileDamaged(name, f"the frame at {offset} does not decompress") from exc
 
 
 def unpack(name: str, frame: bytes, location: Location) -> bytes:
@@ -115,17 +149,7 @@ def unpack(name: str, frame: bytes, location: Location) -> bytes:
     Raises:
         FileDamaged: the frame or the message is not what was written.
     """
-    return cut(name, decompress(name, frame, location.frame_offset), location)
-
-
-def decompress(name: str, frame: bytes, frame_offset: int) -> bytes:
-    """A whole frame: the messages in it, back to back. Raises as `unpack`."""
-    try:
-        if zstandard.frame_content_size(frame) > _FRAME_LIMIT:
-            raise FileDamaged(name, f"the frame at {frame_offset} claims an impossible size")
-        return zstandard.ZstdDecompressor().decompress(frame)
-    except zstandard.ZstdError as exc:
-        raise FileDamaged(name, f"the frame at {frame_offset} does not decompress") from exc
+    return cut(name, open_frame(name, frame, location.frame_offset), location)
 
 
 def cut(name: str, data: bytes, location: Location) -> bytes:
@@ -145,6 +169,11 @@ def read_index(name: str, size_bytes: int, read: Callable[[int, int], bytes]) ->
     Raises:
         FileDamaged: the file is cut or foreign.
     """
+    return read_ending(name, size_bytes, read)[0]
+
+
+def read_ending(name: str, size_bytes: int, read: Callable[[int, int], bytes]) -> tuple[pa.Table, int]:
+    """The index of a raw file, as `read_index` gives it, and the offset at which the frames end."""
     tail = _HEADER.size + _FOOTER.size
     if size_bytes < tail:
         raise FileDamaged(name, "it is too short")
@@ -163,4 +192,4 @@ def read_index(name: str, size_bytes: int, read: Callable[[int, int], bytes]) ->
         raise FileDamaged(name, "its index does not decompress") from exc
     if index.schema != RAW_INDEX:
         raise FileDamaged(name, "its index has other columns")
-    return index
+    return index, offset

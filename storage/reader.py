@@ -22,9 +22,9 @@ from storage.identifier import to_hex
 from storage.language.conditions import Condition, Labelled, all_of
 from storage.language.meaning import HIDDEN, Mailbox, mentions_me
 from storage.language.parser import parse
-from storage.language.plan import EARLIEST, LATEST, plan
+from storage.language.plan import EARLIEST, LATEST, Plan, plan
 from storage.language.tree import EVERYTHING, Tree
-from storage.mailfiles import MailFiles
+from storage.mailfiles import MailFiles, patiently
 from storage.queries import query
 from storage.raw import Location, unpack
 from storage.records import MailboxRecord
@@ -89,14 +89,20 @@ class MailboxReader:
         shown = include_spam_trash or bool({*labels} & {*HIDDEN})
         asked = self._meaning(parse(text), now or as_of or datetime.now(UTC), shown)
         found = plan(all_of((asked, *(Labelled(label) for label in labels))))
+        return patiently(lambda: self._page(found, after or _TOP, limit, include_deleted, as_of))
+
+    def _page(self, found: Plan, after: Position, limit: int, include_deleted: bool, as_of: datetime | None) -> Page:
         finder = Finder(self._user_id, self._engine, self._files, as_of)
-        rows = finder.find(found, after or _TOP, limit + 1, include_deleted)
+        rows = finder.find(found, after, limit + 1, include_deleted)
         items = [_summary(row, content) for row, content in zip(rows, self._shown(rows[:limit]), strict=False)]
         last = rows[limit - 1] if len(rows) > limit else None
         return Page(tuple(items), Position(last["received_at"], last["message_id"]) if last else None)
 
     def email(self, message_id: int, as_of: datetime | None = None) -> Email | None:
         """One message without its raw bytes, now or as of a moment; None when this user has (had) none of this id."""
+        return patiently(lambda: self._email(message_id, as_of))
+
+    def _email(self, message_id: int, as_of: datetime | None) -> Email | None:
         row = self._locate(message_id, as_of)
         if row is None:
             return None
@@ -178,6 +184,9 @@ class MailboxReader:
         Raises:
             FileDamaged.
         """
+        return patiently(lambda: self._raw(message_id))
+
+    def _raw(self, message_id: int) -> bytes | None:
         row = self._locate(message_id, None)
         if row is None:
             return None
@@ -204,19 +213,20 @@ class MailboxReader:
 
     def top_senders(self, limit: int) -> list[dict[str, Any]]:
         """{sender, messages, size_bytes}, most messages first."""
-        values = {"limit": limit}
-        return self._files.rows("top_senders", self._files.names(EARLIEST, LATEST), values)
+        return self._over_all("top_senders", {"limit": limit})
 
     def defective(self, limit: int) -> list[dict[str, Any]]:
         """{id, received_at, from, subject, defects} of messages with MIME defects, newest first."""
-        values = {"limit": limit}
-        found = self._files.rows("defective", self._files.names(EARLIEST, LATEST), values)
+        found = self._over_all("defective", {"limit": limit})
         return [{"id": to_hex(row.pop("message_id")), **row} for row in found]
 
     def defective_count(self) -> int:
         """How many messages have MIME defects."""
-        found = self._files.rows("defective_count", self._files.names(EARLIEST, LATEST), {})
+        found = self._over_all("defective_count", {})
         return int(found[0]["messages"]) if found else 0
+
+    def _over_all(self, question: str, values: dict[str, object]) -> list[dict[str, Any]]:
+        return patiently(lambda: self._files.rows(question, self._files.names(EARLIEST, LATEST), values))
 
     def _meaning(self, tree: Tree, now: datetime, include_hidden: bool) -> Condition:
         if tree == EVERYTHING:

@@ -150,6 +150,43 @@ class SegmentManifest:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveSegment:
+    """A segment that readers are given now. stored_bytes: of its files; excluded: why compaction passes it over."""
+
+    name: str
+    messages: int
+    size_bytes: int
+    stored_bytes: int
+    excluded: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A segment that was merged into another.
+
+    base_offset: what the frame offsets of its messages grew by; None: its messages were re-packed and lie anywhere.
+    """
+
+    name: str
+    base_offset: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What became of a merge: files that are written and synced, but visible to nobody before their commit.
+
+    segment: the merged files; None when there were fewer than two segments to merge.
+    excluded: (segment, reason) that were left out because their files are damaged.
+    damaged: (user, message) in the merged segment whose bytes were damaged before.
+    """
+
+    segment: SegmentManifest | None
+    parts: tuple[Part, ...]
+    excluded: tuple[tuple[str, str], ...]
+    damaged: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """Everything that becomes visible in one transaction.
 

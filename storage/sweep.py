@@ -1,36 +1,65 @@
-"""Removes files that a crash left behind: written, but never committed, and never to be.
+"""Removes files that nobody needs: left behind by a crash, or merged into others.
 
-A file of an epoch before the lease's can never be committed (leases.fence), so it goes at once; one of the present
-epoch may belong to a segment that is being written, so it goes only after a grace period.
+A file of an epoch before the lease's that was never committed can never be (leases.fence), so it goes at once; one of
+the present epoch may belong to a segment that is being written, so it goes only after a grace period. The files of a
+merged segment go once they have been named to no reader for longer than any reader's query takes.
 """
 
 from storage.blobs import LocalBlobs
 from storage.catalog import Catalog
+from storage.compaction import Compactions
 from storage.leases import Lease
-from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX, epoch_of
+from storage.points import Point, reached
+from storage.segment import SUFFIXES, epoch_of
 
 
-def sweep(blobs: LocalBlobs, catalog: Catalog, lease: Lease, now: float, grace_s: float) -> list[str]:
-    """Delete a shard's orphan files; returns their names.
+def sweep(
+    blobs: LocalBlobs, catalog: Catalog, lease: Lease, now: float, grace_s: float, retired_grace_s: float
+) -> list[str]:
+    """Delete a shard's orphan files and those of retired segments.
 
     Args:
         now: seconds since 1970.
+        grace_s: age of an orphan of the present epoch.
+        retired_grace_s: for how long a segment must have been retired.
+
+    Returns:
+        The names of the orphans: merged files are no news.
+
+    Raises:
+        LeaseLost: somebody else owns the shard, and sweeps it; what was deleted could go.
 
     Files that no segment of ours would be named like are left alone. The listing is taken before the catalogue is
     read: a segment that commits in between is found there.
     """
-    files = list(blobs.list(f"{lease.shard_id:04d}"))
+    files = [(name, file) for file in blobs.list(f"{lease.shard_id:04d}") if (name := _segment_of(file.name))]
     committed = catalog.segment_names(lease.shard_id)
+    compactions = Compactions(catalog.engine)
+    retired = compactions.retired(lease.shard_id, [name for name, _ in files], retired_grace_s)
     orphans = []
-    for file in files:
-        name = file.name.removesuffix(RAW_SUFFIX).removesuffix(PARQUET_SUFFIX)
-        if name == file.name or name in committed:
+    for name, file in files:
+        if name in committed and name not in retired:
             continue
-        try:
+        if name not in retired:
             epoch = epoch_of(name)
-        except ValueError:
-            continue
-        if epoch < lease.epoch or (epoch == lease.epoch and now - file.modified_at > grace_s):
-            blobs.delete(file.name)
+            if epoch > lease.epoch or (epoch == lease.epoch and now - file.modified_at <= grace_s):
+                continue
             orphans.append(file.name)
+        blobs.delete(file.name)
+        reached(Point.SWEEP_DELETED)
+    compactions.forget(lease, retired_grace_s)
+    reached(Point.SWEEP_FORGOTTEN)
     return orphans
+
+
+def _segment_of(file: str) -> str | None:
+    """The segment that a file belongs to; None: it is not ours."""
+    for suffix in SUFFIXES:
+        name = file.removesuffix(suffix)
+        if name != file:
+            try:
+                epoch_of(name)
+            except ValueError:
+                return None
+            return name
+    return None

@@ -38,11 +38,14 @@ def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
         f"by midnight {count(quota['by_midnight'])}{billed}{warning}"
     )
     for shard in document["shards"]:
+        owed = f"  {size(shard['debt_bytes'])} to merge" if shard["debt_bytes"] else ""
+        owed += f"  {shard['excluded_segments']} damaged: see the log" if shard["excluded_segments"] else ""
         out.print(
             f"shard {shard['shard_id']:<4} database {shard['database']}  epoch {shard['epoch'] or '-':<5} "
             f"{'owned' if shard['owned'] else 'unowned':<8} {shard['users']} mailboxes  "
             f"{count(shard['messages'])} messages  "
-            f"{shard['segments']} segments  {size(shard['stored_bytes'])} stored",
+            f"{shard['segments']} segments ({shard['open_segments']} small)  "
+            f"{size(shard['stored_bytes'])} stored{owed}",
             markup=False,
         )
     for mailbox in document["mailboxes"]:

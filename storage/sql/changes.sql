@@ -31,7 +31,7 @@ SELECT
     m.stored_at > CAST(:since AS timestamptz) AS added,
     changed.deleted, coalesce(changed.put_on, '{}') AS put_on, coalesce(changed.taken_off, '{}') AS taken_off
 FROM messages AS m
-JOIN segments AS s USING (segment_id)
+JOIN segment_files AS s USING (segment_id)
 LEFT JOIN changed USING (message_id)
 WHERE m.user_id = :user_id
     AND m.stored_at <= CAST(:until AS timestamptz)

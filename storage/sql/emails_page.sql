@@ -2,9 +2,9 @@
 -- :user_id; :before_at, :before_id: the position to go on from; :after_at; :with_labels: all of them; :without_labels: none;
 -- :with_deleted; :message_ids: only these, or null; :limit: rows. {condition}: storage/language/postgres.py's, over m.
 SELECT m.message_id, m.thread_id, m.received_at, m.labels, m.size_bytes, m.deleted_at, s.name AS segment,
-    m.sha256, m.frame_offset, m.frame_bytes, m.raw_offset
+    m.sha256, s.base_offset + m.frame_offset AS frame_offset, m.frame_bytes, m.raw_offset
 FROM {messages} AS m
-JOIN segments AS s USING (segment_id)
+JOIN segment_files AS s USING (segment_id)
 WHERE m.user_id = :user_id
     AND (m.received_at, m.message_id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS bigint))
     AND m.received_at >= CAST(:after_at AS timestamptz)

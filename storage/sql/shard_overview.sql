@@ -14,6 +14,6 @@ CROSS JOIN LATERAL (
         coalesce(sum(raw_bytes + parquet_bytes), 0)::bigint AS stored_bytes,
         coalesce(sum(defective), 0)::bigint AS defective
     FROM segments
-    WHERE segments.shard_id = s.shard_id
+    WHERE segments.shard_id = s.shard_id AND retired_at IS NULL
 ) AS g
 ORDER BY s.shard_id

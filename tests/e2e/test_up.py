@@ -17,7 +17,12 @@ from tests.e2e.test_demo import get
 @pytest.mark.timeout(900)
 def test_a_cluster_in_the_background_backs_up_an_account_until_it_is_told_to_stop(home: Path, tmp_path: Path) -> None:
     with start_simulator(["--generate=150", "--users=2", "--quota-profile=unlimited"]) as gmail:
-        env = environment(home, GBM_GMAIL__ENDPOINT=gmail, GBM_GMAIL__TOKEN_URI=f"{gmail}/token")
+        env = environment(
+            home,
+            GBM_GMAIL__ENDPOINT=gmail,
+            GBM_GMAIL__TOKEN_URI=f"{gmail}/token",
+            GBM_ARCHIVE__SEGMENT_MESSAGES="20",
+        )
         user, other = get(f"{gmail}/_sim/users")
         email = user["email"]
 
@@ -37,6 +42,16 @@ def test_a_cluster_in_the_background_backs_up_an_account_until_it_is_told_to_sto
         assert all(shard["owned"] for shard in state["shards"])
         [mailbox] = state["mailboxes"]
         assert (mailbox["phase"], mailbox["messages"], mailbox["failed"]) == ("current", user["messages"], 0)
+
+        done = gbm("compact", "--json", env=env)
+        assert done.returncode == 0, done.stderr
+        merges = [merge for shard in json.loads(done.stdout)["shards"] for merge in shard["merges"]]
+        state = json.loads(gbm("status", "--json", env=env).stdout)
+        assert sum(shard["segments"] for shard in state["shards"]) == 1
+        assert [merge["messages"] for merge in merges[-1:]] in ([], [user["messages"]]), "or it was one segment before"
+        assert gbm("compact", "--shard", "99", env=env).returncode == 1
+        found = json.loads(gbm("search", email, "in:anywhere", "--limit", "500", "--json", env=env).stdout)
+        assert len(found["items"]) == user["messages"]
         assert (home / "run" / "ray.token").stat().st_mode & 0o077 == 0
 
         _add_account(gmail, other["email"], tmp_path, env)

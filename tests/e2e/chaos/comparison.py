@@ -59,7 +59,8 @@ def stored_twice(stores: Stores, archive: Path) -> list[str]:
     names: set[str] = set()
     for database in range(stores.databases.shard_databases):
         with transaction(stores.databases.shard_database(database)) as connection:
-            names |= set(connection.execute(text("SELECT name FROM segments")).scalars())
+            live = text("SELECT name FROM segments WHERE retired_at IS NULL")
+            names |= set(connection.execute(live).scalars())
             rows = connection.execute(text("SELECT user_id, message_id FROM messages"))
             in_index |= {(row.user_id, row.message_id) for row in rows}
     for name in names:

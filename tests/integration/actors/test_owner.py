@@ -7,6 +7,7 @@ import pytest
 from actors.decisions import Mode
 from jobs.processing import write_segment
 from storage import leases
+from storage.compaction import Compactions
 from storage.leases import LeaseLost
 from storage.records import Phase
 from storage.schemas import FETCHED
@@ -162,3 +163,51 @@ async def test_a_stopped_mailbox_stays_stopped_and_goes_on_when_asked(cluster: C
 
     assert cluster.differences(user) == {}
     assert cluster.phase(user) is Phase.CURRENT
+
+
+async def test_small_segments_are_merged_beside_the_sync_and_nothing_is_lost(
+    cluster: Cluster, simulator: Simulator
+) -> None:
+    archive = cluster.backup.archive.model_copy(
+        update={"segment_messages": 10, "open_segments": 4, "retired_grace_s": 1.0}
+    )
+    cluster.backup = cluster.backup.model_copy(update={"archive": archive})
+    owner, _ = await cluster.owner()
+    compactions = Compactions(cluster.catalog.engine)
+
+    for user in cluster.users:
+        await owner.request(user, Mode.FULL)
+    for user in cluster.users:
+        await cluster.quiet(owner, user)
+
+    async def merged() -> bool:
+        return len(await asyncio.to_thread(compactions.live, 0)) <= 4
+
+    await until(merged)
+    assert len(cluster.catalog.segment_names(0)) > 10
+    for user in cluster.users:
+        assert cluster.differences(user) == {}
+        state = cluster.reader(user).state()
+        assert state is not None
+        assert cluster.reader(user).top_senders(1000) and state.messages == len(simulator.held(user.email))
+
+    done = await owner.compact(wait=True)
+    assert len(compactions.live(0)) == 1
+    assert sum(one.messages for one in done[-1:]) == sum(len(simulator.held(user.email)) for user in cluster.users)
+    assert await owner.compact(wait=True) == []
+
+    async def swept() -> bool:
+        return len(list(cluster.blobs.list("0000"))) == 2
+
+    await until(swept)
+    assert all(cluster.differences(user) == {} for user in cluster.users)
+
+
+async def test_an_owner_that_lost_its_lease_compacts_nothing(cluster: Cluster) -> None:
+    owner, _ = await cluster.owner()
+    leases.acquire(cluster.catalog.engine, 0, "somebody else", "test", 60)
+
+    with pytest.raises(LeaseLost):
+        await owner.compact(wait=True)
+    with pytest.raises(LeaseLost):
+        await owner.compact(wait=True)

@@ -14,6 +14,7 @@ from storage import leases
 from storage.blobs import LocalBlobs
 from storage.catalog import Catalog
 from storage.config import ArchiveConfig
+from storage.leases import Lease
 from storage.reader import MailboxReader
 from storage.records import Commit, FailedItem, LabelChange, MailboxUpdate, Phase, SegmentManifest
 from storage.schemas import FETCHED
@@ -69,11 +70,12 @@ def fetched(user_id: int, mails: Sequence[Mail]) -> pa.Table:
 class Shard:
     """A shard with its lease, in a shard database and an archive folder that other shards may share."""
 
-    def __init__(self, engine: Engine, root: Path) -> None:
-        self.engine, self.shard_id = engine, next(_NUMBERS)
+    def __init__(self, engine: Engine, root: Path, lease: Lease | None = None) -> None:
+        """A new shard, unless `lease` is of one that there is."""
+        self.engine, self.shard_id = engine, lease.shard_id if lease else next(_NUMBERS)
         self.archive = ArchiveConfig(uri=root.as_uri())
         self.root, self.blobs, self.catalog = root, LocalBlobs(root), Catalog(engine)
-        self.lease = leases.acquire(engine, self.shard_id, "owner", "cluster", 60)
+        self.lease = lease or leases.acquire(engine, self.shard_id, "owner", "cluster", 60)
 
     def user(self) -> int:
         """A new mailbox."""

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from storage import leases
+from storage.leases import LeaseLost
 from storage.sweep import sweep
 from tests.integration.storage.factory import Mail, Shard
 
 NOW = 2_000_000_000.0
 GRACE_S = 100.0
+RETIRED_S = 50.0
 
 
 def aged(shard: Shard, name: str, age_s: float) -> set[str]:
@@ -30,7 +32,7 @@ def test_committed_files_stay_whatever_their_age_and_epoch(shard: Shard) -> None
     files = aged(shard, shard.store(shard.user(), Mail(1)), 1e6)
     shard.lease = leases.acquire(shard.engine, shard.shard_id, "owner", "cluster", 60)
 
-    assert sweep(shard.blobs, shard.catalog, shard.lease, NOW, GRACE_S) == []
+    assert sweep(shard.blobs, shard.catalog, shard.lease, NOW, GRACE_S, RETIRED_S) == []
     assert files_of(shard) == files
 
 
@@ -39,7 +41,7 @@ def test_a_file_of_the_present_epoch_goes_after_the_grace_period_only(shard: Sha
     young = aged(shard, shard.write((user, [Mail(1)]))[0].name, GRACE_S - 1)
     old = aged(shard, shard.write((user, [Mail(2)]))[0].name, GRACE_S + 1)
 
-    assert set(sweep(shard.blobs, shard.catalog, shard.lease, NOW, GRACE_S)) == old
+    assert set(sweep(shard.blobs, shard.catalog, shard.lease, NOW, GRACE_S, RETIRED_S)) == old
     assert files_of(shard) == young
 
 
@@ -50,8 +52,10 @@ def test_a_file_of_an_earlier_epoch_goes_at_once_and_of_a_later_one_never(shard:
     shard.lease = leases.acquire(shard.engine, shard.shard_id, "owner", "cluster", 60)
     present = aged(shard, shard.write((user, [Mail(1)]))[0].name, GRACE_S + 1)
 
-    assert sweep(shard.blobs, shard.catalog, replace(old, epoch=0), NOW, GRACE_S) == []
-    assert set(sweep(shard.blobs, shard.catalog, shard.lease, NOW, GRACE_S + 2)) == earlier
+    with pytest.raises(LeaseLost):
+        sweep(shard.blobs, shard.catalog, replace(old, epoch=0), NOW, GRACE_S, RETIRED_S)
+    assert files_of(shard) == earlier | present
+    assert set(sweep(shard.blobs, shard.catalog, shard.lease, NOW, GRACE_S + 2, RETIRED_S)) == earlier
     assert files_of(shard) == present
 
 
@@ -60,7 +64,7 @@ def test_half_a_segment_is_swept(shard: Shard) -> None:
     aged(shard, name, GRACE_S + 1)
     shard.blobs.delete(f"{name}.parquet")
 
-    assert sweep(shard.blobs, shard.catalog, shard.lease, NOW, GRACE_S) == [f"{name}.raw.zst"]
+    assert sweep(shard.blobs, shard.catalog, shard.lease, NOW, GRACE_S, RETIRED_S) == [f"{name}.raw.zst"]
     assert files_of(shard) == set()
 
 
@@ -72,12 +76,13 @@ def test_what_is_not_ours_is_left_alone(shard: Shard, name: str) -> None:
     shard.blobs.put(file.as_posix(), [b"mine"])
     os.utime(shard.root / file, (0, 0))
 
-    assert sweep(shard.blobs, shard.catalog, shard.lease, NOW, GRACE_S) == []
+    assert sweep(shard.blobs, shard.catalog, shard.lease, NOW, GRACE_S, RETIRED_S) == []
     assert files_of(shard) == {file.as_posix()}
 
 
 def test_another_shards_files_are_not_looked_at(shard: Shard) -> None:
     aged(shard, shard.write((shard.user(), [Mail(1)]))[0].name, 1e6)
 
-    assert sweep(shard.blobs, shard.catalog, replace(shard.lease, shard_id=99_999, epoch=9), NOW, GRACE_S) == []
+    other = leases.acquire(shard.engine, 99_999, "owner", "cluster", 60)
+    assert sweep(shard.blobs, shard.catalog, other, NOW, GRACE_S, RETIRED_S) == []
     assert len(files_of(shard)) == 2

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from actors.compaction import choose
 from storage.labels import fold
 from storage.records import Phase
 
@@ -25,6 +26,21 @@ def always(world: "World") -> None:
     for user_id, record in postgres.mailboxes.items():
         if record.cursor is not None:
             _not_outrun(world, user_id, record.cursor)
+
+
+def in_segments(world: "World") -> None:
+    """Every stored message lies in exactly one live segment."""
+    segments = [keys for contents in world.postgres.contents.values() for keys in contents.values()]
+    keys = [key for segment in segments for key in segment]
+    assert len(keys) == len(set(keys)), "a message lies in two segments"
+    assert set(keys) == set(world.postgres.messages), "a stored message lies in no segment"
+
+
+def few_segments(world: "World") -> None:
+    """What should be merged is."""
+    in_segments(world)
+    for shard_id in world.owners:
+        assert not choose(world.postgres.live(shard_id), world.archive), "segments that should be merged are not"
 
 
 def _not_outrun(world: "World", user_id: int, cursor: int) -> None:

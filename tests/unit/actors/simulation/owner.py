@@ -37,6 +37,7 @@ from storage.catalog import AlreadyStored
 from storage.leases import LeaseLost
 from storage.records import SegmentManifest
 from tests.unit.actors.simulation import invariants
+from tests.unit.actors.simulation.compaction import Compaction
 from tests.unit.actors.simulation.gmail import LABELS, Copy, GmailBox
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Owner:
         for user_id, record in world.postgres.mailboxes.items():
             if world.shard_of(user_id) == shard_id:
                 self.shard.open(record, world.postgres.failed_of(user_id), world.now)
+        self.compaction = Compaction(world, self)
+        self.compaction.look_later()
 
     def news(self) -> None:
         """Look soon at what is to be done."""
@@ -281,6 +284,7 @@ class Owner:
             except (LeaseLost, AlreadyStored) as exc:
                 result = exc
             invariants.always(world)
+            invariants.in_segments(world)
             if wrong != "late":
                 self._after(world.delay(), lambda: self._committed(None if wrong == "after" else result, wrong))
 
@@ -308,6 +312,7 @@ class Owner:
             self.shard.commit_failed(now)
         else:
             self.shard.committed()
+            self.compaction.news()
         self.news()
 
 

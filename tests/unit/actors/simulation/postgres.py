@@ -1,14 +1,15 @@
 """A model of the shards' database: what storage/catalog.py and storage/leases.py promise, in memory."""
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
 from storage.catalog import AlreadyStored
+from storage.compaction import CompactionOutdated
 from storage.labels import LabelState, fold
 from storage.leases import Lease, LeaseLost
-from storage.records import Commit, FailedItem, MailboxRecord, Phase, StoredLabels
+from storage.records import Commit, FailedItem, LiveSegment, MailboxRecord, Phase, StoredLabels
 from tests.unit.actors.simulation.gmail import Copy
 
 
@@ -21,7 +22,9 @@ class ModelPostgres:
         self.messages: dict[tuple[int, int], Copy] = {}
         self.states: dict[tuple[int, int], LabelState] = {}
         self.failed: dict[tuple[int, int], FailedItem] = {}
-        self.segments: set[str] = set()
+        self.segments: set[str] = set()  # every name that was ever committed
+        # Of each shard: live segment -> its messages.
+        self.contents: defaultdict[int, dict[str, frozenset[tuple[int, int]]]] = defaultdict(dict)
         self.synced: dict[int, int] = {}
         self.committed_by: list[tuple[int, int]] = []  # (epoch of the commit, epoch of the lease then)
 
@@ -60,14 +63,33 @@ class ModelPostgres:
                 rows.setdefault(label, array("q")).append(row)
         return StoredLabels(array("q", states), [state.deleted for state in states.values()], rows)
 
-    def fence(self, plan: Commit) -> None:
+    def fence(self, shard_id: int, epoch: int) -> None:
         """As `leases.fence`."""
-        if plan.epoch != self.epochs[plan.shard_id]:
-            raise LeaseLost(plan.shard_id, plan.epoch)
+        if epoch != self.epochs[shard_id]:
+            raise LeaseLost(shard_id, epoch)
+
+    def live(self, shard_id: int) -> list[LiveSegment]:
+        """As `Compactions.live`; a message has a hundred bytes."""
+        return [LiveSegment(name, len(keys), 100 * len(keys), 0) for name, keys in self.contents[shard_id].items()]
+
+    def compact(
+        self, shard_id: int, epoch: int, name: str, parts: Sequence[str], keys: frozenset[tuple[int, int]]
+    ) -> None:
+        """As `Compactions.commit`. `keys`: the messages that the parts had when they were merged."""
+        self.fence(shard_id, epoch)
+        if name in self.segments:
+            return
+        contents = self.contents[shard_id]
+        if gone := [part for part in parts if part not in contents]:
+            raise CompactionOutdated(shard_id, tuple(gone))
+        self.segments.add(name)
+        for part in parts:
+            contents.pop(part, None)
+        contents[name] = keys
 
     def commit(self, plan: Commit, index: Sequence[Copy]) -> None:
         """As `Catalog.commit`."""
-        self.fence(plan)
+        self.fence(plan.shard_id, plan.epoch)
         if plan.segment is not None:
             if plan.segment.name in self.segments:
                 return
@@ -79,6 +101,7 @@ class ModelPostgres:
             told = {update.user_id for update in plan.mailboxes}
             assert {user_id for user_id, _ in keys} <= told, "mail of a mailbox that the commit does not update"
             self.segments.add(plan.segment.name)
+            self.contents[plan.shard_id][plan.segment.name] = frozenset(keys)
             for key, copy in zip(keys, index, strict=True):
                 self.messages[key] = copy
                 self.states[key] = LabelState(copy.labels, copy.history_id, False)

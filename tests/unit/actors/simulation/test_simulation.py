@@ -12,7 +12,6 @@ from actors.mailbox import Mailbox
 from actors.plans import MailboxPlan
 from actors.quota import ShardQuota
 from actors.turns import Line
-from storage.records import Commit
 from tests.unit.actors.simulation.postgres import ModelPostgres
 from tests.unit.actors.simulation.world import World
 
@@ -116,7 +115,20 @@ def test_shards_that_take_the_whole_budget_each_are_found(monkeypatch: pytest.Mo
 
 def test_a_commit_without_the_epoch_is_found() -> None:
     class Unfenced(ModelPostgres):
-        def fence(self, plan: Commit) -> None:
+        def fence(self, shard_id: int, epoch: int) -> None:
             """Lets everybody in."""
 
     assert "stale owner" in _found_by(range(_SEEDS), lambda seed: World(seed, Unfenced()))
+
+
+def test_a_compaction_that_asks_nothing_of_the_catalogue_is_found() -> None:
+    class Careless(ModelPostgres):
+        def compact(
+            self, shard_id: int, epoch: int, name: str, parts: Sequence[str], keys: frozenset[tuple[int, int]]
+        ) -> None:
+            """Puts a merged segment in place under whatever epoch, whether its parts are there or not."""
+            for part in parts:
+                self.contents[shard_id].pop(part, None)
+            self.contents[shard_id][name] = keys
+
+    assert "in two segments" in _found_by(range(_SEEDS), lambda seed: World(seed, Careless()))

@@ -1,7 +1,7 @@
 """The world around the shards' owners: a virtual clock, a seeded scheduler, faults, crashes, people who change mail.
 
 Everything that takes time is an event (owner.py). Shards share one broker, one Gmail and one Postgres. `run` ends when
-all is quiet, with the faults off and one more round asked of every mailbox.
+all is quiet, with the faults off and one more round asked of every mailbox. Compaction goes on beside (compaction.py).
 """
 
 import heapq
@@ -58,6 +58,7 @@ class World:
             retry=RetryConfig(attempts=3, first_delay_s=1.0, filed_delay_s=20.0, longest_delay_s=600.0),
         )
         self.archive = ArchiveConfig(segment_bytes=1500, segment_messages=random.randint(3, 12), segment_age_s=2.1)
+        self.archive = self.archive.model_copy(update={"open_segments": 2 + seed % 4})
         self.broker = QuotaBroker(self.gmail, self.now)
         self._silent_until = 0.0  # the broker is dead until then
         self.spent: dict[int, list[tuple[float, int]]] = {}
@@ -83,6 +84,9 @@ class World:
                 self._request(user_id, Mode.INCREMENTAL)
             self._until_quiet()
             invariants.at_rest(self)
+            while not all(owner.compaction.idle for owner in self.owners.values()):
+                self._step()
+            invariants.few_segments(self)
         except AssertionError as exc:
             raise AssertionError(f"seed {self.seed}, step {self.steps}, {self.now - 1_000_000:.3f} s: {exc}") from exc
         return self
@@ -104,7 +108,7 @@ class World:
     # ---- events
 
     def at(self, delay_s: float, owner: Owner | None, action: Callable[[], None], wake: bool = False) -> None:
-        """Have something happen later, unless its owner is dead by then. `wake`: it may find nothing to do."""
+        """Have something happen later, unless its owner is dead by then. `wake`: nobody need wait for it."""
         self._numbers += 1
         self._busy += not wake
         heapq.heappush(self._events, (self.now + delay_s, self._numbers, owner, wake, action))

@@ -1,0 +1,205 @@
+"""Keeps one shard's files in order beside its sync: merges segments, sweeps what nobody needs. One thing at a time.
+
+The owner (actors/owner.py) runs it under its lease and tells it of commits. What is merged when is decided in
+actors/compaction.py, the merging is a task's (`Work.compact`), the commit is here; the commits of new segments never
+wait for either.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from actors.compaction import Compactor, choose_all
+from actors.work import Work
+from storage.blobs import LocalBlobs
+from storage.catalog import Catalog
+from storage.compaction import Compactions
+from storage.config import ArchiveConfig
+from storage.databases import DatabaseUnreachable
+from storage.errors import BackupError
+from storage.leases import Lease, LeaseLost
+from storage.records import LiveSegment, Merged
+from storage.sweep import sweep
+
+_LOG = logging.getLogger(__name__)
+
+#: Seconds between two sweeps when nothing is known to be waiting for one.
+_SWEEP_EVERY_S = 3600.0
+#: Seconds between two tries of a commit that Postgres does not take; doubles.
+_FIRST_REPEAT_S, _LONGEST_REPEAT_S = 1.0, 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """One merge that is in place.
+
+    segment: the new one, of so many messages and bytes of mail; parts: how many it was made of.
+    stored_bytes: of its files. excluded: (segment, reason) left out; damaged: messages whose bytes were damaged before.
+    """
+
+    segment: str | None
+    parts: int
+    messages: int
+    size_bytes: int
+    stored_bytes: int
+    excluded: tuple[tuple[str, str], ...]
+    damaged: int
+
+
+class Tending:
+    """Tends the files of one shard for as long as its owner lives."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        archive: ArchiveConfig,
+        work: Work,
+        catalog: Catalog,
+        blobs: LocalBlobs,
+        clock: Callable[[], float],
+        storing: Callable[[], bool],
+    ) -> None:
+        """`storing`: whether a segment is being written, or waits for its commit."""
+        self._lease, self._archive, self._work, self._clock, self._storing = lease, archive, work, clock, storing
+        self._catalog, self._blobs = catalog, blobs
+        self._compactions = Compactions(catalog.engine)
+        self._compactor = Compactor(archive, clock())
+        self._wanted: list[asyncio.Future[list[Compacted]]] = []
+        self._sweep_at = clock() + _SWEEP_EVERY_S
+        self._wake = asyncio.Event()
+
+    def news(self) -> None:
+        """A segment was committed."""
+        self._compactor.news()
+        self._wake.set()
+
+    def compact(self) -> "asyncio.Future[list[Compacted]]":
+        """Have as few segments as possible, soon; gives what was merged for that."""
+        wanted: asyncio.Future[list[Compacted]] = asyncio.get_running_loop().create_future()
+        self._wanted.append(wanted)
+        self._wake.set()
+        return wanted
+
+    async def sweep(self) -> list[str]:
+        """Delete files that nobody needs; returns the names of the orphans among them."""
+        # A segment that waits long for Postgres would count as an orphan of this epoch.
+        grace_s = float("inf") if self._storing() else self._archive.orphan_grace_s
+        graces = grace_s, self._archive.retired_grace_s
+        return await asyncio.to_thread(sweep, self._blobs, self._catalog, self._lease, self._clock(), *graces)
+
+    async def run(self) -> None:
+        """For ever.
+
+        Raises:
+            LeaseLost.
+        """
+        try:
+            while True:
+                self._wake.clear()
+                if self._wanted:
+                    await self._compact_all()
+                elif (look_at := self._compactor.look_at()) is not None and look_at <= self._clock():
+                    await self._compact_some()
+                elif self._sweep_at <= self._clock():
+                    await self._sweep_again()
+                else:
+                    await self._rest(min(self._sweep_at, self._sweep_at if look_at is None else look_at))
+        finally:
+            for wanted in self._wanted:
+                wanted.cancel()
+
+    async def _rest(self, until: float) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), max(until - self._clock(), 0.0))
+        except TimeoutError:
+            return
+
+    async def _sweep_again(self) -> None:
+        self._sweep_at = self._clock() + _SWEEP_EVERY_S
+        try:
+            await self.sweep()
+        except LeaseLost:
+            raise
+        except BackupError as exc:
+            _LOG.warning("Shard %d could not sweep its files: %s", self._lease.shard_id, exc)
+
+    async def _compact_some(self) -> None:
+        try:
+            chosen = self._compactor.choose(await self._live(), self._clock())
+            if not chosen:
+                return
+            await self._merge(chosen)
+        except LeaseLost:
+            raise
+        except BackupError as exc:
+            _LOG.warning("Shard %d could not compact: %s", self._lease.shard_id, exc)
+            self._compactor.failed(self._clock())
+        else:
+            self._compactor.merged()
+
+    async def _compact_all(self) -> None:
+        """For everybody who has asked by now."""
+        waiting, self._wanted = self._wanted, []
+        done: list[Compacted] = []
+        failure: BaseException = asyncio.CancelledError()
+        try:
+            await asyncio.to_thread(self._compactions.readmit, self._lease)
+            while chosen := choose_all(await self._live(), self._archive):
+                done.append(await self._merge(chosen))
+        except BackupError as exc:
+            failure = exc
+            if isinstance(exc, LeaseLost):
+                raise
+        else:
+            for wanted in waiting:
+                if not wanted.done():
+                    wanted.set_result(done)
+        finally:
+            for wanted in waiting:
+                if not wanted.done() and isinstance(failure, BackupError):
+                    wanted.set_exception(failure)
+                wanted.cancel()
+
+    async def _live(self) -> list[LiveSegment]:
+        return await asyncio.to_thread(self._compactions.live, self._lease.shard_id)
+
+    async def _merge(self, chosen: list[LiveSegment]) -> Compacted:
+        names = [segment.name for segment in chosen]
+        merged, reference = await self._work.compact(self._lease.shard_id, self._lease.epoch, names)
+        await self._commit(merged, await self._work.table(reference))
+        self._sweep_at = min(self._sweep_at, self._clock() + self._archive.retired_grace_s + 1.0)
+        for name, reason in merged.excluded:
+            _LOG.error("Shard %d: segment %s is left out of compaction: %s", self._lease.shard_id, name, reason)
+        if merged.damaged:
+            shown = ", ".join(f"{user_id}/{message_id:x}" for user_id, message_id in merged.damaged[:10])
+            _LOG.error("Shard %d: %d messages are damaged: %s", self._lease.shard_id, len(merged.damaged), shown)
+        return _compacted(merged)
+
+    async def _commit(self, merged: Merged, moved: pa.Table) -> None:
+        """Until it is known to be in place: repeating it changes nothing."""
+        pause_s = _FIRST_REPEAT_S
+        while True:
+            try:
+                await asyncio.to_thread(self._compactions.commit, self._lease, merged, moved)
+            except DatabaseUnreachable as exc:
+                _LOG.warning("Shard %d repeats the commit of a compaction: %s", self._lease.shard_id, exc)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_REPEAT_S)
+            else:
+                return
+
+
+def _compacted(merged: Merged) -> Compacted:
+    segment = merged.segment
+    return Compacted(
+        segment=segment.name if segment else None,
+        parts=len(merged.parts),
+        messages=segment.messages if segment else 0,
+        size_bytes=segment.size_bytes if segment else 0,
+        stored_bytes=segment.raw_bytes + segment.parquet_bytes if segment else 0,
+        excluded=merged.excluded,
+        damaged=len(merged.damaged),
+    )

@@ -1,0 +1,46 @@
+"""Merges segments of a shard into one, at the lowest priority. Commits nothing; keeps nothing when it fails."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import pyarrow as pa
+
+from storage.blobs import ArchiveUnusable, open_blobs
+from storage.config import ArchiveConfig
+from storage.merge.merge import merge
+from storage.records import Merged
+
+T = TypeVar("T")
+
+#: Nice value of a merge: beside a thread of the usual priority it gets about a tenth of a core.
+_NICE = 10
+
+
+def compact(archive: ArchiveConfig, shard_id: int, epoch: int, names: Sequence[str]) -> tuple[Merged, pa.Table]:
+    """Merge these segments, as storage.merge.merge.merge does.
+
+    Raises:
+        ArchiveUnusable: the archive is not there, or takes no files.
+    """
+    try:
+        return merge(open_blobs(archive.uri), archive, shard_id, epoch, names)
+    except OSError as exc:
+        raise ArchiveUnusable(archive.uri, exc.strerror or str(exc)) from exc
+
+
+def politely(work: Callable[[], T]) -> T:
+    """Do work in a thread of its own that lets every other thread of the machine go first.
+
+    A process cannot take its priority back, and this one has other work to do later; on Linux a thread has its own.
+    """
+    with ThreadPoolExecutor(1, "politely", _give_way) as thread:
+        return thread.submit(work).result()
+
+
+def _give_way() -> None:
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

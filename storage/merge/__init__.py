@@ -1,0 +1,1 @@
+"""Merges the files of many segments into those of one."""

@@ -1,0 +1,51 @@
+"""Named moments of writing, committing, compacting and sweeping at which a crash would hurt the most.
+
+Tests end the process there (`watching`); otherwise passing a point costs one comparison.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+
+class Point(StrEnum):
+    """Each is passed right after what it names, and before what comes next."""
+
+    FILE_BEGUN = "file begun"  # the first bytes of a file are written, nothing is synced
+    FILE_WRITTEN = "file written"  # all bytes are, nothing is synced
+    FILE_SYNCED = "file synced"  # the file is on the disk, its folder's entry perhaps not
+    SEGMENT_RAW = "segment raw"
+    SEGMENT_WRITTEN = "segment written"
+    COMMIT_RECORDED = "commit recorded"
+    COMMIT_INDEXED = "commit indexed"
+    COMMIT_FOLDED = "commit folded"  # the last statement before COMMIT
+    COMMIT_DONE = "commit done"
+    MERGE_READ = "merge read"  # what is to be merged was read and found in order
+    MERGE_FILE = "merge file"  # one of the merged files is on the disk
+    MERGE_WRITTEN = "merge written"
+    COMPACTION_RECORDED = "compaction recorded"
+    COMPACTION_MOVED = "compaction moved"
+    COMPACTION_RETIRED = "compaction retired"  # the last statement before COMMIT
+    COMPACTION_DONE = "compaction done"
+    SWEEP_DELETED = "sweep deleted"  # one file
+    SWEEP_FORGOTTEN = "sweep forgotten"
+
+
+_watch: Callable[[Point], None] | None = None
+
+
+def reached(point: Point) -> None:
+    """Tell whoever watches."""
+    if _watch is not None:
+        _watch(point)
+
+
+@contextmanager
+def watching(watch: Callable[[Point], None]) -> Iterator[None]:
+    """Have every point of this process told until the block ends."""
+    global _watch
+    _watch = watch
+    try:
+        yield
+    finally:
+        _watch = None
