@@ -180,7 +180,7 @@ def filename(
     for given, name in ((disposition, "filename"), (content_type, "name")):
         value = given.get(name + "*", "") or text(given.get(name, ""), defects)
         if value:
-            name = _PATH_OR_CONTROL.sub("_", charset.clean(value, defects)).strip(" _")
+            name = _PATH_OR_CONTROL.sub("_", charset.clean(value, defects).strip(" /\\\t\r\n")).strip()
             kept = charset.cut(name, limit_bytes)
             if kept != name:
                 defects.add("filename-cut")

@@ -23,7 +23,7 @@ from jobs.mime.tnef import TnefAttachment
 
 _LINE_ENDS = (10, 13)
 
-_MESSAGES = frozenset({"message/rfc822", "message/global"})
+_MESSAGES = frozenset({"message/rfc822", "message/global", "message/news"})
 _TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 _CONTENT_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,60}")
 
