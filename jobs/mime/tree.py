@@ -87,6 +87,15 @@ class Part:
         """The decoded bytes; of an embedded message its raw bytes."""
         return transfer.decode(self.raw[self.start : self.end], self.encoding(), defects)
 
+    def declare_charset(self) -> None:
+        """Tell the header block of a message what its body declares, for values that declare nothing."""
+        if self.block.is_plain:
+            return
+        part = self
+        while part.children:
+            part = part.children[0]
+        self.block.likely = part.parameters.get("charset", "")
+
     def encoding(self) -> str:
         return headers.unfold(self.block.first("content-transfer-encoding"))
 

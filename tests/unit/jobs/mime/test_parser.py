@@ -246,6 +246,16 @@ def test_a_damaged_message_is_read_and_its_defect_named(raw: bytes, text: str, d
     assert message.date is None
 
 
+def test_raw_bytes_in_headers_are_read_in_the_charset_of_the_body() -> None:
+    head = 'Subject: 광고\nFrom: 김 <kim@x>, "이, 박" <lee@x>\n'
+    raw = head + "Content-Type: text/plain; charset=ks_c_5601-1987\n\n본문"
+    korean, utf8 = parse(raw.encode("cp949")), parse(raw.encode())
+
+    assert (korean.subject, korean.from_, korean.text) == ("광고", "김 <kim@x>", "본문")
+    assert dict(korean.headers)["Subject"] == "광고"
+    assert (utf8.subject, utf8.from_) == ("광고", "김 <kim@x>")
+
+
 def test_a_thousand_nested_parts_are_cut_at_the_limit_and_the_words_kept() -> None:
     head = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (i, i) for i in range(1000))
     message = parse(head + b"\nthe innermost words\n")
