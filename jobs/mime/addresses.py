@@ -38,39 +38,47 @@ class Address(NamedTuple):
 
 
 class Addresses(NamedTuple):
-    """What one header holds: the addresses in order, groups flattened, and each as it is displayed."""
+    """What one header holds: its first address, and all as they are displayed, in order, groups flattened."""
 
-    addresses: Sequence[Address]
-    shown: Sequence[str]
+    first: Address
+    shown: tuple[str, ...]
     defects: Sequence[str] = ()
 
 
-_NONE = Addresses((), ())
+_NONE = Addresses(Address("", ""), ())
 
 
-def parse(value: str, limit: int, defects: Defects) -> Addresses:
-    """The addresses of an undecoded header value, at most `limit`."""
+def parse(value: str, limit: int, defects: Defects, likely: str = "") -> Addresses:
+    """The addresses of an undecoded header value, at most `limit`; `likely` as of `headers.text`."""
     if not value:
         return _NONE
-    found = _remembered(value) if len(value) <= _REMEMBERED_CHARS else _read(value)
+    if likely and value.isascii():
+        likely = ""
+    found = _remembered(value, likely) if len(value) <= _REMEMBERED_CHARS else _read(value, likely)
     for code in found.defects:
         defects.add(code)
-    if len(found.addresses) > limit:
+    if len(found.shown) > limit:
         defects.add("too-many-addresses")
-        return Addresses(found.addresses[:limit], found.shown[:limit])
+        return Addresses(found.first, found.shown[:limit])
     return found
 
 
-def _read(value: str) -> Addresses:
+def _read(value: str, likely: str) -> Addresses:
     value = headers.unfold(value)
     if _BARE_LIST.fullmatch(value):
-        pieces = value.replace(" ", "").split(",")
-        return Addresses(tuple([Address("", piece) for piece in pieces]), tuple(pieces))
+        pieces = tuple(value.replace(" ", "").split(","))
+        return Addresses(Address("", pieces[0]), pieces)
     defects = Defects()
+    if not value.isascii():
+        # Once for the whole list: what stands in bytes above 127 may span commas and quotes.
+        defects.add("header-8bit")
+        value = decode_header(value.encode("latin-1", "replace"), likely)
     is_plain = value.isascii() and "=?" not in value and value.isprintable()
     simple = _simple(value, is_plain, defects)
     found = [simple] if simple else _each(value, is_plain, defects)
-    return Addresses(tuple(found), tuple([str(address) for address in found]), defects.codes())
+    if not found:
+        return _NONE
+    return Addresses(found[0], tuple([str(address) for address in found]), defects.codes())
 
 
 #: The same few people write and are written to, again and again.
@@ -98,14 +106,11 @@ def _simple(value: str, is_plain: bool, defects: Defects) -> Address | None:
     if is_plain:
         return Address("", alone) if alone else Address((quoted or bare or "").strip(), in_brackets)
     if alone:
-        return Address("", headers.text(alone, defects))
-    return Address(headers.text(quoted or bare or "", defects), headers.text(in_brackets, defects))
+        return Address("", headers.readable(alone, defects))
+    return Address(headers.readable(quoted or bare or "", defects), headers.readable(in_brackets, defects))
 
 
 def _hard(value: str, defects: Defects) -> list[Address]:
-    if not value.isascii():
-        defects.add("header-8bit")
-        value = decode_header(value.encode("latin-1"))
     found: list[Address] = []
     for chunk in _chunks(value):
         try:

@@ -80,6 +80,7 @@ class Body:
 
     def _head(self, message: Part) -> str:
         """Who wrote an embedded message, and about what."""
+        message.declare_charset()
         fields = [(name, message.block.text(name.lower(), self._defects)) for name in ("From", "Subject")]
         return "\n".join(f"{name}: {value}" for name, value in fields if value)
 

@@ -73,12 +73,21 @@ def decode(data: bytes, charset: str, defects: Defects) -> str:
     return clean(_guess(data, name, defects), defects)
 
 
-def decode_header(data: bytes) -> str:
-    """The text of raw 8-bit bytes in a header, which declares no charset."""
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
+def decode_header(data: bytes, likely: str = "") -> str:
+    """The text of raw 8-bit bytes in a header, which declares no charset: as UTF-8, else as the likely charset."""
+    for name in ("utf-8", _of_headers(likely)):
+        try:
+            return data.decode(name)
+        except (UnicodeError, ValueError):
+            continue
+    return data.decode("cp1252", "replace")
+
+
+@lru_cache(maxsize=512)
+def _of_headers(likely: str) -> str:
+    name = codec(likely) or "cp1252"
+    # Of UTF-16 and the like a header is never written: its name and its line end are ASCII.
+    return name if "a: b".encode(name, "replace") == b"a: b" else "cp1252"
 
 
 def clean(text: str, defects: Defects) -> str:

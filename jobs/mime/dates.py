@@ -16,7 +16,7 @@ _LAST = datetime(2262, 1, 1, tzinfo=UTC)
 #: What nearly every mailer writes: "Tue, 3 Nov 2026 10:00:00 +0200 (EET)".
 _USUAL = re.compile(
     r"(?:[A-Z][a-z]{2}, {1,2})?(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d)"
-    r" ([+-])(\d\d)([0-5]\d)(?: \([^()]*\))?",
+    r" ([+-])([01]\d|2[0-3])([0-5]\d)(?: \([^()]*\))?",
     re.ASCII,
 )
 _MONTH_NAMES = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]

@@ -39,13 +39,15 @@ _USUAL = frozenset({"received", "from", "to", "subject", "date", "message-id", "
 class HeaderBlock:
     """The fields of a block in order, unfolded and undecoded, and the offset where the body begins."""
 
-    __slots__ = ("_decoded", "_first", "body", "fields", "is_plain")
+    __slots__ = ("_decoded", "_first", "body", "fields", "is_plain", "likely")
 
     def __init__(self, fields: list[tuple[str, str]], body: int, is_plain: bool = False) -> None:
         self.fields = fields
         self.body = body
         #: Whether every value is what people read: nothing to decode in the whole block.
         self.is_plain = is_plain
+        #: The charset that the body declares: raw 8-bit values are most likely of the same.
+        self.likely = ""
         # Reversed, so that the first field of a name wins.
         self._first = {name.lower(): value for name, value in reversed(fields)}
         self._decoded = self._first if is_plain else None
@@ -59,7 +61,7 @@ class HeaderBlock:
         if self._decoded is not None:
             return self._decoded.get(name, "")
         value = self._first.get(name, "")
-        return text(value, defects) if value else ""
+        return text(value, defects, self.likely) if value else ""
 
     def texts(self, limit_chars: int, defects: Defects) -> list[tuple[str, str]]:
         """All fields as people read them. A value is cut to `limit_chars` characters, before and after."""
@@ -68,7 +70,7 @@ class HeaderBlock:
         found = [
             (name, value)
             if value.isascii() and "=?" not in value and value.isprintable()
-            else (name, text(value[:limit_chars], defects)[:limit_chars])
+            else (name, text(value[:limit_chars], defects, self.likely)[:limit_chars])
             for name, value in self.fields
         ]
         self._decoded = {name.lower(): value for name, value in reversed(found)}
@@ -117,8 +119,12 @@ def _cut(fields: list[tuple[str, str]], limit_chars: int, defects: Defects) -> l
     return [(name, value[:limit_chars]) for name, value in fields]
 
 
-def text(value: str, defects: Defects) -> str:
-    """An undecoded header value as people read it: unfolded, 8-bit bytes and encoded words decoded."""
+def text(value: str, defects: Defects, likely: str = "") -> str:
+    """An undecoded header value as people read it: unfolded, 8-bit bytes and encoded words decoded.
+
+    Args:
+        likely: the charset of 8-bit bytes that are not UTF-8, "" when nothing tells.
+    """
     printable = value.isprintable()
     if not printable:  # folded, most often
         value = value.replace("\n", "").replace("\r", "").replace("\t", " ")
@@ -128,7 +134,7 @@ def text(value: str, defects: Defects) -> str:
         return value.strip()
     if not ascii_only:
         defects.add("header-8bit")
-        value = charset.decode_header(value.encode("latin-1"))
+        value = charset.decode_header(value.encode("latin-1"), likely)
     return readable(value, defects)
 
 
@@ -180,7 +186,7 @@ def filename(
     for given, name in ((disposition, "filename"), (content_type, "name")):
         value = given.get(name + "*", "") or text(given.get(name, ""), defects)
         if value:
-            name = _PATH_OR_CONTROL.sub("_", charset.clean(value, defects)).strip(" _")
+            name = _PATH_OR_CONTROL.sub("_", charset.clean(value, defects).strip(" /\\\t\r\n")).strip()
             kept = charset.cut(name, limit_bytes)
             if kept != name:
                 defects.add("filename-cut")

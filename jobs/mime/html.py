@@ -55,5 +55,4 @@ def _cut_tags(markup: str) -> str:
 
 def _lines(content: str) -> str:
     """Without blank lines, and without blanks at the ends of lines or twice in a row."""
-    lines = [" ".join(line.split()) for line in content.split(_BREAK)]
-    return "\n".join([line for line in lines if line])
+    return "\n".join([" ".join(words) for line in content.split(_BREAK) if (words := line.split())])

@@ -130,6 +130,28 @@ def test_an_embedded_message_in_an_embedded_message_has_a_number_of_its_own() ->
     assert content.content == b"PNG"
 
 
+@pytest.mark.parametrize("kind", [b"message/rfc822", b"message/global", b"message/news"])
+@pytest.mark.parametrize("encoding", [b"base64", b"BASE64 (as some do)", b"quoted-printable", b"7bit"])
+def test_an_embedded_message_is_read_however_it_is_encoded(kind: bytes, encoding: bytes) -> None:
+    inner = b"From: Ann <ann@x>\nSubject: inner =3D\nContent-Type: text/plain; name=a.txt\n\nwords"
+    inner = base64.encodebytes(inner) if b"64" in encoding else inner
+    raw = b"Content-Type: %b\nContent-Transfer-Encoding: %b\n\n%b" % (kind, encoding, inner)
+    message = parse(raw)
+
+    assert message.text.startswith("From: Ann <ann@x>\nSubject: inner =")
+    assert message.text.endswith("words\n\na.txt")
+
+
+def test_an_embedded_message_or_multipart_that_is_only_declared_base64_is_read_as_it_is() -> None:
+    message = b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nSubject: inner\n\nwords"
+    multipart = b"Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: base64\n\n"
+    parts = b"--b\n\nwords\n--b--\n"
+
+    assert parse(message).text == "Subject: inner\n\nwords"
+    assert parse(multipart + parts).text == "words"
+    assert parse(multipart + base64.encodebytes(parts)).text == "words"
+
+
 def test_html_alone_becomes_text_without_scripts_and_styles() -> None:
     markup = b"<style>p{}</style><p>One <b>bo</b>ld</p><script>x()</script><div>two&nbsp;&amp;\nthree<br>four</div>"
     message = parse(body_of(b"text/html", markup))
@@ -224,6 +246,16 @@ def test_a_damaged_message_is_read_and_its_defect_named(raw: bytes, text: str, d
     assert message.date is None
 
 
+def test_raw_bytes_in_headers_are_read_in_the_charset_of_the_body() -> None:
+    head = 'Subject: 광고\nFrom: 김 <kim@x>, "이, 박" <lee@x>\n'
+    raw = head + "Content-Type: text/plain; charset=ks_c_5601-1987\n\n본문"
+    korean, utf8 = parse(raw.encode("cp949")), parse(raw.encode())
+
+    assert (korean.subject, korean.from_, korean.text) == ("광고", "김 <kim@x>", "본문")
+    assert dict(korean.headers)["Subject"] == "광고"
+    assert (utf8.subject, utf8.from_) == ("광고", "김 <kim@x>")
+
+
 def test_a_thousand_nested_parts_are_cut_at_the_limit_and_the_words_kept() -> None:
     head = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (i, i) for i in range(1000))
     message = parse(head + b"\nthe innermost words\n")
@@ -264,6 +296,12 @@ def test_html_nested_without_end_is_cut_to_text_without_parsing() -> None:
 
     assert message.text == "deep"
     assert "bad-html" in message.defects
+
+
+def test_a_file_name_keeps_the_underscores_of_its_own() -> None:
+    (found,) = parse(b"Content-Type: image/png; name=/_a_.png_\n\nx").attachments
+
+    assert found.filename == "_a_.png_"
 
 
 def test_a_file_name_has_no_path_and_no_direction_marks() -> None:
