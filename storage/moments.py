@@ -13,10 +13,10 @@ message alternate in the order of their history ids, which is the order of their
 event after T is therefore its opposite, and nothing else changed it since T; without such an event it never changed
 since. `stored_at` and the events' times are the same clock's, so no event of a message precedes its storing.
 
-Measured 2026-11, 2 busy cores, Postgres 18, 100,000 messages, 50,000 events of 40,000 of them in a year, pages of 50,
-p50/p95 ms: any page now 1.0/1.6; a day ago 1.4/2.0, half a year ago 1.7/2.2, before all of them 1.9/2.5; unread half a
-year ago 1.7/2.6. A label that no message carried, so that all are looked at: now 55/63, a day ago 70/73, before all
-259/357.
+Measured 2026-11 with `gbm bench moments` on 2 busy cores, Postgres 18: 100,000 messages, 50,000 events of a year, pages
+of 50, p50/p95 ms. All mail: now 1.4/6.1, a day ago 3.5/9.4, half a year ago 3.3/10, before all events 2.9/8.3. Unread:
+1.4/6.6, 2.3/8.8, 3.2/11, 2.6/8.7. A label that no message carried, so that all are looked at: 193/297, 293/425,
+785/1193, 529/1015.
 
 So the answer for a past T never changes, but for a commit that began by T and is not done: its part is still to come.
 A clock of the database that is set back makes T ambiguous by as much; the present state is right whatever the clock.

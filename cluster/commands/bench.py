@@ -161,3 +161,23 @@ def _poll(number: int, json: bool) -> None:
         f"  {result.mailboxes_per_s:.0f} mailboxes/s   {result.units_each:.2f} units and {result.cpu_ms_each:.2f} ms of"
         f" CPU each   {result.files} files written"
     )
+
+
+@app.command()
+@command
+def moments(
+    messages: Annotated[int, typer.Option(min=100, help="Messages of the mailbox.")] = 100_000,
+    events: Annotated[int, typer.Option(min=0, help="Label events, two of a message; over a year.")] = 50_000,
+    json: _Json = False,
+) -> None:
+    """Measure pages of 50 of a large mailbox now and as of earlier moments, without the content of the messages."""
+    from cluster.bench.moments import bench_moments
+
+    if events > 2 * messages:
+        fail("There can be at most two events of each message.")
+    figures = bench_moments(settings(), messages, events)
+    if json:
+        print_json([figure.as_json() for figure in figures])
+        return
+    for figure in figures:
+        out.print(f"{figure.page:<22} {figure.moment:<18} p50 {figure.p50_ms:8.2f} ms   p95 {figure.p95_ms:8.2f} ms")

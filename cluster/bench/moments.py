@@ -1,0 +1,101 @@
+"""`gbm bench moments`: pages of a large mailbox as it is and as it was, as the gateway reads them, without content.
+
+A mailbox of made-up messages lives for a year in an embedded database of its own, whatever database is configured; some
+of its messages change and change back.
+"""
+
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from statistics import median, quantiles
+
+from cluster.settings import Settings
+from cluster.stores import Stores, open_stores
+from storage.databases import transaction
+from storage.emails import Position
+from storage.finding import Finder
+from storage.language.conditions import Condition, Labelled, Negated, all_of
+from storage.language.meaning import HIDDEN
+from storage.language.plan import LATEST, plan
+from storage.mailfiles import MailFiles
+from storage.queries import query
+
+_SHARD = 0
+_USER = 1
+_PAGE = 50
+_ROUNDS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class PageFigures:
+    """A kind of page at a moment: milliseconds, and messages on it."""
+
+    page: str
+    moment: str
+    p50_ms: float
+    p95_ms: float
+    messages: int
+
+    def as_json(self) -> dict[str, object]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def bench_moments(settings: Settings, messages: int, events: int) -> list[PageFigures]:
+    """Read pages of a mailbox of so many messages and label events, in a home of its own that is removed afterwards.
+
+    Raises:
+        BackupError.
+    """
+    with tempfile.TemporaryDirectory(prefix="gbm-bench-", ignore_cleanup_errors=True) as folder:
+        shards = settings.shards.model_copy(update={"count": 1})
+        postgres = settings.postgres.model_copy(update={"control_dsn": None, "shard_dsns": ()})
+        settings = settings.model_copy(update={"home": Path(folder), "shards": shards, "postgres": postgres})
+        with open_stores(settings) as stores:
+            present = _fill(stores, messages, events // 2)
+            return _pages(stores, present)
+
+
+def _fill(stores: Stores, messages: int, changed: int) -> datetime:
+    engine = stores.databases.shard_database(stores.shards[_SHARD])
+    with transaction(engine) as connection:
+        segment = {"name": "0000/bench", "shard_id": _SHARD, "epoch": 1, "messages": messages}
+        sizes = dict.fromkeys(("size_bytes", "raw_bytes", "parquet_bytes", "defective"), 0)
+        connection.execute(query("segment_insert"), {**segment, **sizes})
+        connection.execute(query("bench_moments"), {"user_id": _USER, "messages": messages, "changed": changed})
+        connection.execute(query("bench_label_events"), {"user_id": _USER})
+        connection.execute(query("bench_analyze"))
+        present: datetime = connection.execute(query("present")).scalar_one()
+        return present
+
+
+def _pages(stores: Stores, present: datetime) -> list[PageFigures]:
+    engine = stores.databases.shard_database(stores.shards[_SHARD])
+    shown = [Negated(Labelled(label)) for label in HIDDEN]
+    pages: dict[str, Condition] = {
+        "all mail": all_of(shown),
+        "unread": all_of([Labelled("UNREAD"), *shown]),
+        "a label on no message": all_of([Labelled("Label_1"), *shown]),
+    }
+    ages: dict[str, timedelta | None] = {
+        "now": None,
+        "a day ago": timedelta(days=1),
+        "half a year ago": timedelta(days=182),
+        "before all events": timedelta(days=365, hours=12),
+    }
+    figures = []
+    for page, condition in pages.items():
+        planned = plan(condition)
+        for moment, age in ages.items():
+            as_of = None if age is None else present - age
+            finder = Finder(_USER, engine, MailFiles(_USER, engine, stores.blobs), as_of)
+            spent, rows = [], []
+            for _ in range(_ROUNDS):
+                began = time.perf_counter()
+                rows = finder.find(planned, Position(LATEST, 0), _PAGE + 1, False)
+                spent.append(1000 * (time.perf_counter() - began))
+            p95 = quantiles(spent, n=20)[-1]
+            figures.append(PageFigures(page, moment, round(median(spent), 2), round(p95, 2), min(len(rows), _PAGE)))
+    return figures

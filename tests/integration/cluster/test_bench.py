@@ -1,0 +1,29 @@
+"""The measurement of moments reads what it made, in a database of its own."""
+
+import orjson
+import pytest
+from sqlalchemy import text
+
+from cluster.stores import Stores
+from storage.databases import transaction
+from tests.integration.cluster.conftest import gbm
+
+
+def test_pages_of_every_moment_are_measured_and_no_configured_database_is_touched(stores: Stores) -> None:
+    result = gbm("bench", "moments", "--messages", "300", "--events", "300", "--json")
+
+    assert result.exit_code == 0, result.stderr
+    pages = {(row["page"], row["moment"]): row for row in orjson.loads(result.stdout)}
+    assert len(pages) == 12
+    assert {row["messages"] for (page, _), row in pages.items() if page != "a label on no message"} == {50}
+    assert {row["messages"] for (page, _), row in pages.items() if page == "a label on no message"} == {0}
+    assert all(0 < row["p50_ms"] <= row["p95_ms"] for row in pages.values())
+    with transaction(stores.databases.shard_database(0)) as connection:
+        assert connection.execute(text("SELECT count(*) FROM messages")).scalar() == 0
+
+
+@pytest.mark.usefixtures("stores")
+def test_more_events_than_messages_can_have_are_refused() -> None:
+    result = gbm("bench", "moments", "--messages", "100", "--events", "300")
+
+    assert (result.exit_code, "at most two events" in result.stderr) == (1, True)
