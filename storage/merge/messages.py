@@ -84,7 +84,8 @@ class _Rows:
         self._source = source
         with blaming(source.name):
             parquet = stack.enter_context(open_parquet(blobs, source.name))
-            names = [name for name in MESSAGES.names if name in parquet.schema_arrow.names]
+            columns = parquet.schema_arrow.names
+            names = [name for name in MESSAGES.names if name in columns]
         rows = source.keys.num_rows
         batch = max(1, min(ROW_GROUP, rows * _BATCH_BYTES // max(source.size_bytes, 1)))
         self._batches = parquet.iter_batches(batch_size=batch, columns=names, use_threads=False)
