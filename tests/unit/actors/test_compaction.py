@@ -90,6 +90,20 @@ def test_steady_arrivals_are_rewritten_a_few_times(size_bytes: int, messages: in
     assert all(weight(part, CONFIG) >= 0.5 for part in set(archive.live.values()) - set(archive.open))
 
 
+def test_a_backlog_is_rewritten_once() -> None:
+    archive = Archive()
+    for number in range(160):
+        archive.live[f"s{number}"] = segment(number, 1 << 20, 100)
+        archive.rewrites[f"s{number}"] = 0
+    archive.number = 160
+
+    while chosen := choose(list(archive.live.values()), CONFIG):
+        archive.merge(chosen)
+
+    assert archive.rewritten_bytes <= 160 << 20
+    assert len(archive.open) <= 10
+
+
 def test_ten_small_segments_are_left_alone() -> None:
     assert choose([segment(number, 1000) for number in range(10)], CONFIG) == []
 

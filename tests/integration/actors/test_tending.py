@@ -1,0 +1,135 @@
+"""Compaction beside an owner: whatever a merge or a commit dies of, it is done again, and nothing is lost."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from actors.decisions import Mode
+from actors.tending import Tending
+from actors.work import ThreadWork, WorkLost
+from storage import compaction, leases
+from storage.blobs import ArchiveUnusable
+from storage.compaction import Compactions
+from storage.databases import DatabaseUnreachable
+from storage.errors import BackupError
+from storage.leases import Lease
+from storage.records import Merged
+from tests.integration.actors.conftest import Cluster, until
+
+
+class Unlucky(ThreadWork):
+    """Work of which the first merges come to nothing."""
+
+    def __init__(self, cluster: Cluster, failures: Sequence[BackupError]) -> None:
+        super().__init__(cluster.backup.gmail, cluster.backup.archive)
+        self.failures = list(failures)
+        self.merges = 0
+
+    async def compact(self, shard_id: int, epoch: int, names: Sequence[str]) -> tuple[Merged, object]:
+        self.merges += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return await super().compact(shard_id, epoch, names)
+
+
+async def small_segments(cluster: Cluster) -> None:
+    """Back one mailbox up in many small segments, and merge none."""
+    archive = cluster.backup.archive.model_copy(
+        update={"segment_messages": 20, "compaction": False, "open_segments": 4}
+    )
+    cluster.backup = cluster.backup.model_copy(update={"archive": archive})
+    owner, _ = await cluster.owner()
+    await owner.request(cluster.users[0], Mode.FULL)
+    await cluster.quiet(owner, cluster.users[0])
+    await owner.close()
+    assert len(Compactions(cluster.catalog.engine).live(0)) > 4
+
+
+@asynccontextmanager
+async def tending(cluster: Cluster, work: ThreadWork) -> AsyncIterator[tuple[Tending, Lease]]:
+    """A shard's files, tended by a new owner."""
+    lease = leases.acquire(cluster.catalog.engine, 0, "tender", "test", 60)
+    archive = cluster.backup.archive.model_copy(update={"compaction": True})
+    now = 0.0
+
+    def clock() -> float:
+        """A second for every look at it: pauses of seconds take none."""
+        nonlocal now
+        now += 1.0
+        return now
+
+    tended = Tending(lease, archive, work, cluster.catalog, cluster.blobs, clock, lambda: False)
+    task = asyncio.create_task(tended.run())
+    yield tended, lease
+    task.cancel()
+    with suppress(asyncio.CancelledError, BackupError):
+        await task
+
+
+async def few(cluster: Cluster) -> bool:
+    return len(await asyncio.to_thread(Compactions(cluster.catalog.engine).live, 0)) <= 4
+
+
+async def test_a_merge_that_comes_to_nothing_is_done_again(cluster: Cluster) -> None:
+    await small_segments(cluster)
+    work = Unlucky(cluster, [WorkLost("the worker died"), ArchiveUnusable("file:///", "no space left")])
+
+    async with tending(cluster, work):
+        await until(lambda: few(cluster))
+
+    assert work.merges >= 3
+    assert cluster.differences(cluster.users[0]) == {}
+
+
+async def test_a_commit_that_nobody_heard_of_is_repeated_and_counts_once(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await small_segments(cluster)
+    honest = Compactions.commit
+    answers: list[bool] = []
+
+    def unheard(self: Compactions, lease: Lease, merged: Merged, moved: object) -> bool:
+        answers.append(honest(self, lease, merged, moved))
+        if len(answers) == 1:
+            raise DatabaseUnreachable("here", "the connection was lost")
+        return answers[-1]
+
+    monkeypatch.setattr(compaction.Compactions, "commit", unheard)
+    async with tending(cluster, Unlucky(cluster, [])):
+        await until(lambda: few(cluster))
+
+        async def repeated() -> bool:
+            return len(answers) >= 2
+
+        await until(repeated)
+
+    assert answers[:2] == [True, False]
+    assert cluster.differences(cluster.users[0]) == {}
+
+
+async def test_who_asks_by_hand_is_told_what_went_wrong(cluster: Cluster) -> None:
+    await small_segments(cluster)
+    cluster.backup = cluster.backup.model_copy(
+        update={"archive": cluster.backup.archive.model_copy(update={"open_segments": 1000})}
+    )
+    work = Unlucky(cluster, [WorkLost("the worker died")])
+
+    async with tending(cluster, work) as (tended, _):
+        with pytest.raises(WorkLost):
+            await tended.compact()
+        done = await tended.compact()
+
+    assert [one.parts > 4 for one in done] == [True]
+    assert len(Compactions(cluster.catalog.engine).live(0)) == 1
+
+
+async def test_an_owner_that_loses_its_lease_stops_tending(cluster: Cluster) -> None:
+    await small_segments(cluster)
+
+    async with tending(cluster, Unlucky(cluster, [WorkLost("late")] * 3)) as (tended, _):
+        leases.acquire(cluster.catalog.engine, 0, "somebody else", "test", 60)
+        with pytest.raises(BackupError):
+            await tended.compact()
+    assert len(Compactions(cluster.catalog.engine).live(0)) > 4
