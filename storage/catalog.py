@@ -159,7 +159,7 @@ def _record_segment(connection: Connection, segment: SegmentManifest) -> int | N
         name: getattr(segment, name)
         for name in (
             *("name", "shard_id", "epoch", "messages", "size_bytes"),
-            *("raw_bytes", "parquet_bytes", "defective"),
+            *("raw_bytes", "parquet_bytes", "words_bytes", "defective"),
         )
     }
     segment_id: int | None = connection.execute(query("segment_insert"), values).scalar()

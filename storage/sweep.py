@@ -7,7 +7,7 @@ epoch may belong to a segment that is being written, so it goes only after a gra
 from storage.blobs import LocalBlobs
 from storage.catalog import Catalog
 from storage.leases import Lease
-from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX, epoch_of
+from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX, SPLIT_SUFFIX, epoch_of
 
 
 def sweep(blobs: LocalBlobs, catalog: Catalog, lease: Lease, now: float, grace_s: float) -> list[str]:
@@ -23,7 +23,7 @@ def sweep(blobs: LocalBlobs, catalog: Catalog, lease: Lease, now: float, grace_s
     committed = catalog.segment_names(lease.shard_id)
     orphans = []
     for file in files:
-        name = file.name.removesuffix(RAW_SUFFIX).removesuffix(PARQUET_SUFFIX)
+        name = file.name.removesuffix(RAW_SUFFIX).removesuffix(PARQUET_SUFFIX).removesuffix(SPLIT_SUFFIX)
         if name == file.name or name in committed:
             continue
         try:

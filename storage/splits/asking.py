@@ -15,7 +15,7 @@ import tantivy
 from storage.blobs import FileDamaged
 from storage.emails import Position
 from storage.language.conditions import AllOf, AnyOf, Condition, Contains, Negated
-from storage.splits.building import MESSAGE, RECEIVED, USER
+from storage.splits.building import MESSAGE, RECEIVED, USER, tantivy_errors
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -124,15 +124,8 @@ class Split:
         return tantivy.Query.phrase_query(self._schema, field, list(words))
 
     def _guard(self, work: Callable[[], _T]) -> _T:
-        try:
+        with tantivy_errors(lambda: FileDamaged(self.name, "tantivy cannot read it")):
             return work()
-        except (ValueError, OSError) as exc:
-            raise FileDamaged(self.name, "tantivy cannot read it") from exc
-        except BaseException as exc:
-            # What tantivy is sure of and is not so ends in a panic, which is no Exception and has no name to import.
-            if type(exc).__name__ != "PanicException":
-                raise
-            raise FileDamaged(self.name, "tantivy cannot read it") from exc
 
 
 def _milliseconds(at: datetime) -> int:

@@ -5,11 +5,12 @@ values apart; it stores no text. A message in it is known by `user_id`, `message
 the same message in whichever file it lies.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -17,11 +18,22 @@ import pyarrow.compute as pc
 import tantivy
 
 from storage.blobs import FileDamaged
+from storage.errors import BackupError
 from storage.language.words import separated
 from storage.splits import packing
 from storage.splits.packing import META
 
-SPLIT_SUFFIX = ".split"
+
+class NotIndexed(BackupError):
+    """tantivy failed on these messages. Store them without a split; searches scan them instead."""
+
+    def __init__(self, messages: int) -> None:
+        super().__init__(messages)
+        self.messages = messages
+
+    def __str__(self) -> str:
+        return f"The words of {self.messages} messages cannot be indexed: store them without a word index."
+
 
 #: The fields of words, by the names that conditions use.
 FIELDS = ("subject", "text", "from", "to", "cc", "bcc", "list", "filename", "deliveredto")
@@ -46,8 +58,12 @@ def schema() -> tantivy.Schema:
 
 
 def build(messages: pa.Table) -> Iterator[bytes]:
-    """The split of messages (schemas.MESSAGES), in chunks, made when the first is asked for."""
-    with _folder() as folder:
+    """The split of messages (schemas.MESSAGES), in chunks, made when the first is asked for.
+
+    Raises:
+        NotIndexed.
+    """
+    with tantivy_errors(lambda: NotIndexed(messages.num_rows)), _folder() as folder:
         writer = tantivy.Index(schema(), str(folder)).writer(_HEAP_BYTES, 1)
         for document in _documents(messages):
             writer.add_document(document)
@@ -68,18 +84,34 @@ def merge(splits: Mapping[str, tuple[int, packing.Read]]) -> Iterator[bytes]:
 
     Raises:
         FileDamaged: one of them is not what was written.
+        NotIndexed: make it of the messages instead.
     """
     with _folder() as folder:
-        parts: list[object] = []
+        parts: list[dict[str, Any]] = []
         for name, (size_bytes, read) in splits.items():
             packing.unpack(name, size_bytes, read, folder)
             parts += _parts_of(name, folder)
         meta = orjson.loads((folder / META).read_bytes())
         (folder / META).write_bytes(orjson.dumps({**meta, "segments": parts}))
-        writer = tantivy.Index.open(str(folder)).writer(_HEAP_BYTES, 1)
-        writer.commit()
-        writer.wait_merging_threads()
+        with tantivy_errors(lambda: NotIndexed(sum(part["max_doc"] for part in parts))):
+            writer = tantivy.Index.open(str(folder)).writer(_HEAP_BYTES, 1)
+            writer.commit()
+            writer.wait_merging_threads()
         yield from packing.pack(folder, _live(folder))
+
+
+@contextmanager
+def tantivy_errors(error: Callable[[], BackupError]) -> Iterator[None]:
+    """What tantivy says is wrong, as an error of ours."""
+    try:
+        yield
+    except (ValueError, OSError) as exc:
+        raise error() from exc
+    except BaseException as exc:
+        # What tantivy is sure of and is not so ends in a panic, which is no Exception and has no name to import.
+        if type(exc).__name__ != "PanicException":
+            raise
+        raise error() from exc
 
 
 @contextmanager
@@ -95,7 +127,7 @@ def _live(folder: Path) -> list[str]:
     return [META, *sorted(path.name for path in folder.iterdir() if path.name.split(".")[0] in parts)]
 
 
-def _parts_of(name: str, folder: Path) -> list[object]:
+def _parts_of(name: str, folder: Path) -> list[dict[str, Any]]:
     """The parts of the index whose meta.json came last into a folder."""
     try:
         meta = orjson.loads((folder / META).read_bytes())

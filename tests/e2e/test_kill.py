@@ -13,7 +13,7 @@ from cluster.overview import overview_totals
 from cluster.settings import load
 from cluster.stores import open_stores
 from storage.databases import transaction
-from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
+from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX, SPLIT_SUFFIX
 from tests.e2e.processes import Demo, demo, environment, wait_for
 from tests.e2e.test_demo import get
 
@@ -100,4 +100,4 @@ def _nothing_is_stored_twice_and_no_orphans_are_left(home: Path, messages: int) 
                 in_index += connection.execute(text("SELECT count(*) FROM messages")).scalar_one()
     assert in_segments == in_index == messages
     files = {path.relative_to(home / "archive").as_posix() for path in (home / "archive").rglob("*") if path.is_file()}
-    assert files == {name + suffix for name in names for suffix in (RAW_SUFFIX, PARQUET_SUFFIX)}
+    assert files == {name + suffix for name in names for suffix in (RAW_SUFFIX, PARQUET_SUFFIX, SPLIT_SUFFIX)}

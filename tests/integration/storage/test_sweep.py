@@ -16,7 +16,7 @@ GRACE_S = 100.0
 
 def aged(shard: Shard, name: str, age_s: float) -> set[str]:
     """The files of a segment, as old as that."""
-    files = {f"{name}.raw.zst", f"{name}.parquet"}
+    files = {f"{name}.raw.zst", f"{name}.parquet", f"{name}.split"}
     for file in files:
         os.utime(shard.root / file, (NOW - age_s, NOW - age_s))
     return files
@@ -60,7 +60,7 @@ def test_half_a_segment_is_swept(shard: Shard) -> None:
     aged(shard, name, GRACE_S + 1)
     shard.blobs.delete(f"{name}.parquet")
 
-    assert sweep(shard.blobs, shard.catalog, shard.lease, NOW, GRACE_S) == [f"{name}.raw.zst"]
+    assert set(sweep(shard.blobs, shard.catalog, shard.lease, NOW, GRACE_S)) == {f"{name}.raw.zst", f"{name}.split"}
     assert files_of(shard) == set()
 
 
@@ -80,4 +80,4 @@ def test_another_shards_files_are_not_looked_at(shard: Shard) -> None:
     aged(shard, shard.write((shard.user(), [Mail(1)]))[0].name, 1e6)
 
     assert sweep(shard.blobs, shard.catalog, replace(shard.lease, shard_id=99_999, epoch=9), NOW, GRACE_S) == []
-    assert len(files_of(shard)) == 2
+    assert len(files_of(shard)) == 3
