@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from storage.blobs import FileDamaged, LocalBlobs
+from storage.config import ArchiveConfig
 from storage.databases import transaction
 from storage.emails import Attachment, Email, EmailSummary, Position
 from storage.finding import Finder
@@ -27,6 +28,7 @@ from storage.queries import query
 from storage.raw import Location, unpack
 from storage.records import MailboxRecord
 from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
+from storage.splits.cache import SplitCache, cache_of
 
 _TOP = Position(LATEST, (1 << 63) - 1)
 
@@ -51,9 +53,10 @@ class Label:
 class MailboxReader:
     """Reads one user's mail."""
 
-    def __init__(self, user_id: int, engine: Engine, blobs: LocalBlobs) -> None:
+    def __init__(self, user_id: int, engine: Engine, blobs: LocalBlobs, splits: SplitCache | None = None) -> None:
+        """`splits`: None: this process's own, in a temporary folder."""
         self._user_id, self._engine, self._blobs = user_id, engine, blobs
-        self._files = MailFiles(user_id, engine, blobs)
+        self._files = MailFiles(user_id, engine, blobs, splits or cache_of(ArchiveConfig()))
         self._finder = Finder(user_id, engine, self._files)
 
     def emails(

@@ -15,6 +15,7 @@ import tantivy
 from storage.blobs import FileDamaged
 from storage.emails import Position
 from storage.language.conditions import AllOf, AnyOf, Condition, Contains, Negated
+from storage.language.words import is_lone
 from storage.splits.building import MESSAGE, RECEIVED, USER, tantivy_errors
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -119,6 +120,8 @@ class Split:
     def _phrase(self, field: str, words: Sequence[str]) -> tantivy.Query:
         if not words:
             return tantivy.Query.empty_query()
+        if len(words) == 1 and is_lone(words[0]):  # words of such scripts are pairs, or one character
+            return tantivy.Query.regex_query(self._schema, field, f".?{words[0]}.?")
         if len(words) == 1:
             return tantivy.Query.term_query(self._schema, field, words[0])
         return tantivy.Query.phrase_query(self._schema, field, list(words))
