@@ -183,8 +183,9 @@ def _cache(folder: str, most_bytes: int, most_splits: int) -> SplitCache:
 
 
 def _size(folder: Path) -> int:
+    """Of what is still there: another thread or process may be taking it away."""
     size_bytes = 0
-    for path in folder.iterdir():
-        with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):
+        for path in folder.iterdir():
             size_bytes += path.stat().st_size
     return size_bytes

@@ -341,3 +341,42 @@ def test_a_file_of_other_mail_is_damaged(shard: Shard) -> None:
         shard.reader(user).emails()
     with pytest.raises(FileDamaged, match=name):
         shard.reader(user).email(1)
+
+
+@pytest.mark.parametrize("how", ["missing", "cut", "foreign"])
+def test_a_damaged_word_index_is_told_by_name_and_costs_time_only(
+    shard: Shard, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    user = shard.user()
+    names = [shard.store(user, Mail(number)) for number in (1, 2, 3)]
+    damage(shard.root / f"{names[1]}.split", how)
+
+    assert [mail.id for mail in shard.reader(user).emails("morning").items] == ["3", "2", "1"]
+    assert [mail.id for mail in shard.reader(user).emails("nothing").items] == []
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1
+    assert f"{names[1]}.split" in told[0]
+
+
+def test_users_of_one_word_index_never_see_each_others_mail(shard: Shard) -> None:
+    ann, bob = shard.user(), shard.user()
+    manifest, index = shard.write((ann, [Mail(1, text="secret of ann")]), (bob, [Mail(1, text="secret of bob")]))
+    shard.catalog.commit(shard.plan([ann, bob], manifest), index)
+
+    for user, own, other in ((ann, "ann", "bob"), (bob, "bob", "ann")):
+        reader = shard.reader(user)
+        assert len(reader.emails(f'"secret of {own}"').items) == 1
+        assert reader.emails(f'"secret of {other}"').items == ()
+        assert len(reader.emails("-nothing").items) == 1
+
+
+def test_mail_that_arrives_between_pages_disturbs_none(shard: Shard) -> None:
+    user = shard.user()
+    for number in range(10, 16):
+        shard.store(user, Mail(number, received_at=NOON + timedelta(minutes=number)))
+    reader = shard.reader(user)
+    first = reader.emails("morning", limit=2)
+    shard.store(user, Mail(99, received_at=NOON + timedelta(days=1)), Mail(5, received_at=NOON - timedelta(days=1)))
+    rest = reader.emails("morning", limit=50, after=first.next)
+
+    assert [mail.id for mail in (*first.items, *rest.items)] == ["f", "e", "d", "c", "b", "a", "5"]

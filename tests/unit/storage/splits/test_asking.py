@@ -20,24 +20,7 @@ from tests.unit.storage.language.trees import ALPHABET
 from tests.unit.storage.splits.made import NOON, Made, asked, newest, opened, reading, split
 
 LISTS = ("to", "cc", "bcc", "filename", "deliveredto")
-PIECES = (
-    "ab",
-    "ba",
-    "éa",
-    "Straße",
-    "東京都",
-    "会議",
-    "한국",
-    "ガイド",
-    "हिन्दी",
-    "a.b@c",
-    "x" * 70,
-    "_",
-    "\n",
-    "ﬁ⑴",
-    "会",
-    "京",
-)
+PIECES = ("ab", "éa", "Straße", "東京都", "会議", "한국", "ガイド", "हिन्दी", "a.b@c", "x" * 70, "_", "\n", "ﬁ⑴", "会")
 texts = st.one_of(
     st.lists(st.sampled_from(PIECES), max_size=5).map(" ".join),
     st.text(ALPHABET, max_size=8),
@@ -46,6 +29,7 @@ contents = st.fixed_dictionaries(
     {},
     optional={name: st.lists(texts, max_size=3 if name in LISTS else 1).map(tuple) for name in FIELDS},
 )
+# Of a phrase with a character by itself the index is told the pieces (language/wordfilter.py).
 phrases = texts.map(lambda text: tuple(words(text))).filter(
     lambda phrase: len(phrase) < 2 or not any(map(is_lone, phrase))
 )
