@@ -139,7 +139,8 @@ class Finder:
         self, plan: Plan, start: Position, limit: int, with_deleted: bool, decided: _Decided | None
     ) -> list[dict[str, Any]]:
         sets = {f"set{number}": ids for number, ids in enumerate(decided.sets)} if decided else {}
-        statement = text(sql("emails_page").replace("{condition}", plan.index))
+        chosen = "m.message_id = ANY(CAST(:message_ids AS bigint[]))" if decided else "TRUE"
+        statement = text(sql("emails_page").replace("{condition}", plan.index).replace("{chosen}", chosen))
         with transaction(self._engine) as connection:
             rows = connection.execute(
                 statement,
@@ -153,7 +154,7 @@ class Finder:
                     "with_labels": list(plan.with_labels),
                     "without_labels": list(plan.without_labels),
                     "with_deleted": with_deleted,
-                    "message_ids": decided.message_ids if decided else None,
+                    **({"message_ids": decided.message_ids} if decided else {}),
                     "limit": limit,
                 },
             )
