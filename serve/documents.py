@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from storage.emails import Attachment, Email, EmailSummary
-from storage.reader import Page
+from storage.reader import Page, RankedPage
 
 
 class EmailItem(BaseModel):
@@ -35,13 +35,13 @@ class EmailItem(BaseModel):
 
 
 class EmailList(BaseModel):
-    """A part of a list, newest first."""
+    """A part of a list."""
 
     items: list[EmailItem]
     next_cursor: str | None = Field(description="`cursor` of the next part; null at the end")
 
     @classmethod
-    def of(cls, page: Page) -> Self:
+    def of(cls, page: Page | RankedPage) -> Self:
         """The document of a page."""
         return cls(
             items=[EmailItem.of(email) for email in page.items],

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Response
 
@@ -13,9 +13,9 @@ from serve.gateway import application
 from serve.problems import responses
 from serve.threads import Threads
 from storage.control import Principal
-from storage.emails import Email, Position
+from storage.emails import Email, Position, Rank
 from storage.identifier import from_hex, to_hex
-from storage.reader import Page
+from storage.reader import Page, RankedPage
 
 PREFIX = "/api/v1/emails"
 
@@ -37,6 +37,16 @@ class Reader(Protocol):
         include_deleted: bool = False,
     ) -> Page: ...
 
+    def best(
+        self,
+        text: str,
+        labels: Sequence[str] = (),
+        limit: int = 50,
+        after: Rank | None = None,
+        include_spam_trash: bool = False,
+        include_deleted: bool = False,
+    ) -> RankedPage: ...
+
     def email(self, message_id: int) -> Email | None: ...
 
     def raw(self, message_id: int) -> bytes | None: ...
@@ -53,7 +63,7 @@ def create(mailboxes: Readers, authenticate: Authenticate, threads: Threads, con
     router = APIRouter(prefix=PREFIX, tags=["emails"], responses=responses(400, 401, 404, 422, 503))
     caller = Depends(bearer(authenticate))
 
-    @router.get("", summary="List or search your mail, newest first")
+    @router.get("", summary="List or search your mail, newest or best first")
     async def emails(
         principal: Annotated[Principal, caller],
         q: Annotated[_Text, Query(description="a search in Gmail's language")] = "",
@@ -62,11 +72,16 @@ def create(mailboxes: Readers, authenticate: Authenticate, threads: Threads, con
         cursor: Annotated[str | None, Query(max_length=200, description="`next_cursor` of the last answer")] = None,
         include_spam_trash: bool = False,
         include_deleted: bool = False,
+        sort: Annotated[Literal["date", "relevance"], Query(description="newest first, or best first")] = "date",
     ) -> EmailList:
-        after = Position.decode(cursor) if cursor else None
+        by_relevance = sort == "relevance"
+        rank = Rank.decode(cursor) if cursor and by_relevance else None
+        after = Position.decode(cursor) if cursor and not by_relevance else None
 
         def read() -> EmailList:
             reader = mailboxes.reader(principal)
+            if by_relevance:
+                return EmailList.of(reader.best(q, label, limit, rank, include_spam_trash, include_deleted))
             return EmailList.of(reader.emails(q, label, limit, after, include_spam_trash, include_deleted))
 
         return await threads.run(read)

@@ -17,7 +17,7 @@ from storage.databases import transaction
 from storage.emails import Position
 from storage.language.conditions import Condition
 from storage.language.evaluate import Content, content_holds, evaluate
-from storage.language.plan import Plan
+from storage.language.plan import EARLIEST, Plan
 from storage.mailfiles import MailFiles
 from storage.queries import sql
 from storage.segment import PARQUET_SUFFIX
@@ -27,6 +27,8 @@ from storage.splits.searching import SegmentFile
 #: and those that the word index is sure of, which cost 1 us each.
 _READ = (2, 4000)
 _SURE = (8, 50_000)
+#: Messages that are ranked at most.
+_RANKED = 20_000
 #: Messages whose text is in memory at once.
 _VERIFIED = 200
 
@@ -76,6 +78,36 @@ class Finder:
             start = Position(candidates[-1].received_at, candidates[-1].message_id)
             window = max(4 * limit, min(growth * window, widest))
         return found
+
+    def best(
+        self, plan: Plan, start: Position, limit: int, with_deleted: bool
+    ) -> tuple[list[dict[str, Any]], datetime]:
+        """Rows that match before a position, most relevant first, at most `limit`; when the newest candidate came.
+
+        At most 20,000 are ranked. Where no word index tells, in segments that have none and for searches without
+        words, the newest comes first, after what is ranked.
+        """
+        words = plan.words.expression
+        if words is None:
+            rows = self.find(plan, start, limit, with_deleted)
+            return rows, rows[0]["received_at"] if rows else EARLIEST
+        if plan.before_at <= start.received_at:
+            start = Position(plan.before_at, -(1 << 63))
+        segments = self._files.segments(plan.after_at, start.received_at)
+        hits, unindexed = self._files.best(segments, words, start, plan.after_at, _RANKED)
+        ranked = [_Candidate(hit.message_id, hit.received_at, {}, plan.words.exact) for hit in hits]
+        ranked += self._scanned(plan, unindexed, start, _RANKED)
+        rank = {each.message_id: number for number, each in enumerate(ranked)}
+        found: list[dict[str, Any]] = []
+        at, window = 0, 4 * limit
+        while at < len(ranked) and len(found) < limit:
+            newest_first = sorted(ranked[at : at + window], key=_received, reverse=True)
+            decided = self._decide(plan, newest_first, segments)
+            if decided.message_ids:
+                rows = self._index(plan, start, window, with_deleted, decided)
+                found += sorted(rows, key=lambda row: rank[row["message_id"]])
+            at, window = at + window, min(2 * window, _READ[1])
+        return found[:limit], max(map(_received, ranked), default=EARLIEST)
 
     def _candidates(self, plan: Plan, segments: Sequence[SegmentFile], start: Position, limit: int) -> list[_Candidate]:
         """The next messages that may match, newest first."""
@@ -159,6 +191,10 @@ class Finder:
                 },
             )
             return [dict(row._mapping) for row in rows]
+
+
+def _received(candidate: _Candidate) -> datetime:
+    return candidate.received_at
 
 
 def _known(plan: Plan, row: Mapping[str, Any]) -> dict[Condition, bool | None]:

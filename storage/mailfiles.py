@@ -51,6 +51,13 @@ class MailFiles:
         asked = Asked(self._user_id, words, start, after_at)
         return searching.newest(segments, self._split, self._refuse, asked, limit)
 
+    def best(
+        self, segments: Sequence[SegmentFile], words: Condition, start: Position, after_at: datetime, limit: int
+    ) -> tuple[list[Hit], list[SegmentFile]]:
+        """The most relevant messages of this user that the splits find, best first. Else as `hits`."""
+        asked = Asked(self._user_id, words, start, after_at)
+        return searching.best(segments, self._split, self._refuse, asked, limit)
+
     def _split(self, segment: SegmentFile) -> Split | None:
         name = segment.name + SPLIT_SUFFIX
         return self._splits.open(name, segment.words_bytes or 0, partial(self._blobs.read, name))

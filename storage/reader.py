@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from storage.blobs import FileDamaged, LocalBlobs
 from storage.config import ArchiveConfig
 from storage.databases import transaction
-from storage.emails import Attachment, Email, EmailSummary, Position
+from storage.emails import Attachment, Email, EmailSummary, Position, Rank
 from storage.finding import Finder
 from storage.identifier import to_hex
 from storage.language.conditions import Condition, Labelled, all_of
@@ -39,6 +39,14 @@ class Page:
 
     items: tuple[EmailSummary, ...]
     next: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class RankedPage:
+    """A part of a list, most relevant first, and the rank to go on from; None at the end."""
+
+    items: tuple[EmailSummary, ...]
+    next: Rank | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,31 @@ class MailboxReader:
         items = self._summaries(rows[:limit])
         last = rows[limit - 1] if len(rows) > limit else None
         return Page(tuple(items), Position(last["received_at"], last["message_id"]) if last else None)
+
+    def best(
+        self,
+        text: str,
+        labels: Sequence[str] = (),
+        limit: int = 50,
+        after: Rank | None = None,
+        include_spam_trash: bool = False,
+        include_deleted: bool = False,
+        now: datetime | None = None,
+    ) -> RankedPage:
+        """What `emails` finds, most relevant first, 20,000 at most. Mail newer than any match of the first page's
+        moment is in none of the following.
+
+        Raises:
+            InvalidQuery, FileDamaged, DatabaseUnreachable.
+        """
+        shown = include_spam_trash or bool({*labels} & {*HIDDEN})
+        asked = self._meaning(parse(text), now or datetime.now(UTC), shown)
+        found = plan(all_of((asked, *(Labelled(label) for label in labels))))
+        start, passed = (Position(after.until, _TOP.message_id), after.passed) if after else (_TOP, 0)
+        rows, newest_at = self._finder.best(found, start, passed + limit + 1, include_deleted)
+        more = len(rows) > passed + limit
+        following = Rank(after.until if after else newest_at, passed + limit) if more else None
+        return RankedPage(tuple(self._summaries(rows[passed : passed + limit])), following)
 
     def email(self, message_id: int) -> Email | None:
         """One message without its raw bytes; None when this user has none of this id."""

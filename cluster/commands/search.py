@@ -1,6 +1,6 @@
 """`gbm search`: find mail from the command line. Needs no running cluster."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -9,6 +9,7 @@ from cluster.opening import open_stores, settings
 
 if TYPE_CHECKING:
     from storage.emails import EmailSummary
+    from storage.reader import Page, RankedPage
 
 
 #: An argument that has one of these is spelled as it is meant.
@@ -23,25 +24,27 @@ def search(
     cursor: Annotated[str | None, typer.Option(help="Go on where a former page ended.")] = None,
     spam_trash: Annotated[bool, typer.Option(help="Search Spam and Trash too.")] = False,
     deleted: Annotated[bool, typer.Option(help="Search mail that Gmail has no longer.")] = False,
+    by: Annotated[Literal["date", "relevance"], typer.Option(help="Newest first, or best first.")] = "date",
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Find messages, newest first. All terms must hold; OR, { }, ( ) and -( ) group them as in Gmail.
+    """Find messages, newest or best first. All terms must hold; OR, { }, ( ) and -( ) group them as in Gmail.
 
     Example: gbm search ada@example.com from:grace "weekly report" -draft has:attachment after:2026/01/31
 
     One argument is a whole search; of several, each is a term, and one with spaces is a phrase unless it is a group.
     """
-    from storage.emails import Position
+    from storage.emails import Position, Rank
 
     with open_stores(settings()) as stores:
         reader = stores.reader(stores.control.user(email))
-        page = reader.emails(
-            text=as_query(query),
-            limit=limit,
-            after=Position.decode(cursor) if cursor else None,
-            include_spam_trash=spam_trash,
-            include_deleted=deleted,
-        )
+        text = as_query(query)
+        page: Page | RankedPage
+        if by == "relevance":
+            rank = Rank.decode(cursor) if cursor else None
+            page = reader.best(text, (), limit, rank, spam_trash, deleted)
+        else:
+            after = Position.decode(cursor) if cursor else None
+            page = reader.emails(text, (), limit, after, spam_trash, deleted)
     token = page.next.encode() if page.next else None
     if json:
         print_json({"items": [as_json(item) for item in page.items], "next_cursor": token})

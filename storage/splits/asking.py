@@ -52,6 +52,15 @@ class Asked:
     after_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What words in a field are worth: their BM25 score (of this split's frequencies) times a weight."""
+
+    field: str
+    words: tuple[str, ...]
+    weight: float
+
+
 class Split:
     """An index in a folder, opened; the folder may go while it is open."""
 
@@ -82,6 +91,40 @@ class Split:
             tied = self._hits(_all([self._asked(asked), at]), self._searcher.num_docs)
             found = [hit for hit in found if hit.received_ms > last] + tied
         return sorted(found, reverse=True)[:limit]
+
+    def frequencies(self, terms: Sequence[tuple[str, str]]) -> tuple[int, list[int]]:
+        """How many messages there are, of whomever, and how many have each term (field, word).
+
+        Raises:
+            FileDamaged.
+        """
+        return self._guard(
+            lambda: (self._searcher.num_docs, [self._searcher.doc_freq(field, word) for field, word in terms])
+        )
+
+    def best(self, asked: Asked, scores: Sequence[Score], limit: int) -> list[tuple[float, Hit]]:
+        """The `limit` messages with the highest sums of scores, highest first.
+
+        Raises:
+            FileDamaged.
+        """
+        weighed = [(_SHOULD, self._weighed(score)) for score in scores]
+        filtered = tantivy.Query.const_score_query(self._asked(asked), 0.0)
+        query = tantivy.Query.boolean_query([(_MUST, filtered), *weighed])
+
+        def search() -> list[tuple[float, Hit]]:
+            found = self._searcher.search(query, limit, count=False).hits
+            addresses = [address for _, address in found]
+            columns = [self._searcher.fast_field_values(name, addresses) for name in (RECEIVED, MESSAGE)]
+            return [
+                (float(score), Hit(int(ms or 0), int(number or 0)))
+                for (score, _), ms, number in zip(found, *columns, strict=True)
+            ]
+
+        return self._guard(search)
+
+    def _weighed(self, score: Score) -> tantivy.Query:
+        return tantivy.Query.boost_query(self._phrase(score.field, score.words), score.weight)
 
     def _hits(self, query: tantivy.Query, limit: int) -> list[Hit]:
         def search() -> list[Hit]:
