@@ -65,24 +65,25 @@ def newest(
 def best(
     files: Sequence[SegmentFile], opened: Opened, failed: Failed, asked: Asked, limit: int
 ) -> tuple[list[Hit], list[SegmentFile]]:
-    """The `limit` most relevant messages, best first, and the files that must be looked through. Else as `newest`."""
+    """The `limit` most relevant messages, best first (of a tie at the limit, any), and the files to look through.
+
+    Else as `newest`.
+    """
     scored = list(wanted(asked.words))
     terms = sorted({(field, word) for each in scored for field in each.fields for word in each.words})
-    unindexed = [file for file in files if file.words_bytes is None]
+    unindexed: list[SegmentFile] = []
     counted: list[tuple[SegmentFile, Split, int, dict[Term, int]]] = []
     for file in files:
         split = opened(file) if file.words_bytes is not None else None
-        if split is None:
-            if file.words_bytes is not None:
-                unindexed.append(file)
-            continue
         try:
-            messages, frequencies = split.frequencies(terms)
+            if split is None:
+                unindexed.append(file)
+            else:
+                messages, frequencies = split.frequencies(terms)
+                counted.append((file, split, messages, dict(zip(terms, frequencies, strict=True))))
         except FileDamaged as exc:
             failed(file, exc)
             unindexed.append(file)
-        else:
-            counted.append((file, split, messages, dict(zip(terms, frequencies, strict=True))))
 
     everywhere = _rarity(
         sum(messages for _, _, messages, _ in counted),
