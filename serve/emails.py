@@ -15,6 +15,7 @@ from serve.threads import Threads
 from storage.control import Principal
 from storage.emails import Email, Position, Rank
 from storage.identifier import from_hex, to_hex
+from storage.language.highlighting import Highlight
 from storage.reader import Page, RankedPage
 
 PREFIX = "/api/v1/emails"
@@ -47,6 +48,8 @@ class Reader(Protocol):
         include_deleted: bool = False,
     ) -> RankedPage: ...
 
+    def highlights(self, text: str, ids: Sequence[str]) -> dict[str, list[Highlight]]: ...
+
     def email(self, message_id: int) -> Email | None: ...
 
     def raw(self, message_id: int) -> bytes | None: ...
@@ -73,6 +76,7 @@ def create(mailboxes: Readers, authenticate: Authenticate, threads: Threads, con
         include_spam_trash: bool = False,
         include_deleted: bool = False,
         sort: Annotated[Literal["date", "relevance"], Query(description="newest first, or best first")] = "date",
+        highlights: Annotated[bool, Query(description="show where the words of `q` stand")] = False,
     ) -> EmailList:
         by_relevance = sort == "relevance"
         rank = Rank.decode(cursor) if cursor and by_relevance else None
@@ -80,9 +84,12 @@ def create(mailboxes: Readers, authenticate: Authenticate, threads: Threads, con
 
         def read() -> EmailList:
             reader = mailboxes.reader(principal)
+            page: Page | RankedPage
             if by_relevance:
-                return EmailList.of(reader.best(q, label, limit, rank, include_spam_trash, include_deleted))
-            return EmailList.of(reader.emails(q, label, limit, after, include_spam_trash, include_deleted))
+                page = reader.best(q, label, limit, rank, include_spam_trash, include_deleted)
+            else:
+                page = reader.emails(q, label, limit, after, include_spam_trash, include_deleted)
+            return EmailList.of(page, reader.highlights(q, [email.id for email in page.items]) if highlights else None)
 
         return await threads.run(read)
 

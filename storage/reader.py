@@ -17,8 +17,9 @@ from storage.config import ArchiveConfig
 from storage.databases import transaction
 from storage.emails import Attachment, Email, EmailSummary, Position, Rank
 from storage.finding import Finder
-from storage.identifier import to_hex
-from storage.language.conditions import Condition, Labelled, all_of
+from storage.identifier import from_hex, to_hex
+from storage.language.conditions import Condition, Labelled, all_of, wanted
+from storage.language.highlighting import Highlight, fragments
 from storage.language.meaning import HIDDEN, Mailbox, mentions_me
 from storage.language.parser import parse
 from storage.language.plan import EARLIEST, LATEST, plan
@@ -117,6 +118,28 @@ class MailboxReader:
         more = len(rows) > passed + limit
         following = Rank(after.until if after else newest_at, passed + limit) if more else None
         return RankedPage(tuple(self._summaries(rows[passed : passed + limit])), following)
+
+    def highlights(self, text: str, ids: Sequence[str]) -> dict[str, list[Highlight]]:
+        """Pieces of the subjects and texts around what a search looks for, of a page of messages, by id (hex).
+
+        Raises:
+            InvalidQuery, FileDamaged, DatabaseUnreachable.
+        """
+        asked = list(wanted(self._meaning(parse(text), datetime.now(UTC), True)))
+        message_ids = [from_hex(each) for each in ids]
+        if not asked or not message_ids:
+            return {}
+        with transaction(self._engine) as connection:
+            values = {"user_id": self._user_id, "message_ids": message_ids}
+            segments = connection.execute(query("segments_of_messages"), values).scalars()
+            files = [name + PARQUET_SUFFIX for name in segments]
+        found = self._files.rows("subjects_texts", files, {"message_ids": message_ids})
+        return {
+            to_hex(row["message_id"]): [
+                each for field in ("subject", "text") for each in fragments(field, row[field], asked)
+            ]
+            for row in found
+        }
 
     def email(self, message_id: int) -> Email | None:
         """One message without its raw bytes; None when this user has none of this id."""

@@ -1,5 +1,6 @@
 """`gbm search`: find mail from the command line. Needs no running cluster."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -9,6 +10,7 @@ from cluster.opening import open_stores, settings
 
 if TYPE_CHECKING:
     from storage.emails import EmailSummary
+    from storage.language.highlighting import Highlight
     from storage.reader import Page, RankedPage
 
 
@@ -25,6 +27,7 @@ def search(
     spam_trash: Annotated[bool, typer.Option(help="Search Spam and Trash too.")] = False,
     deleted: Annotated[bool, typer.Option(help="Search mail that Gmail has no longer.")] = False,
     by: Annotated[Literal["date", "relevance"], typer.Option(help="Newest first, or best first.")] = "date",
+    highlights: Annotated[bool, typer.Option(help="Show where the words stand.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Find messages, newest or best first. All terms must hold; OR, { }, ( ) and -( ) group them as in Gmail.
@@ -45,12 +48,18 @@ def search(
         else:
             after = Position.decode(cursor) if cursor else None
             page = reader.emails(text, (), limit, after, spam_trash, deleted)
+        pieces = reader.highlights(text, [item.id for item in page.items]) if highlights else {}
     token = page.next.encode() if page.next else None
     if json:
-        print_json({"items": [as_json(item) for item in page.items], "next_cursor": token})
+        items = [as_json(item) for item in page.items]
+        if highlights:
+            items = [{**item, "highlights": pieces_json(pieces.get(str(item["id"]), []))} for item in items]
+        print_json({"items": items, "next_cursor": token})
         return
     for item in page.items:
         out.print(f"{item.date:%Y-%m-%d} {item.id:<16} {item.sender[:32]:<32} {item.subject[:90]}", markup=False)
+        for piece in pieces.get(item.id, []):
+            out.print(f"    {piece.fragment.text}", markup=False)
     if token:
         notes.print(f"There is more: --cursor {token}", markup=False)
     elif not page.items:
@@ -72,6 +81,19 @@ def _term(argument: str) -> str:
         return f'{operator}:"{value}"'
     minus = "-" if argument.startswith("-") else ""
     return f'{minus}"{argument.removeprefix("-")}"'
+
+
+def pieces_json(pieces: "Sequence[Highlight]") -> list[dict[str, object]]:
+    """Pieces of a message, as the gateway spells them."""
+    return [
+        {
+            "field": piece.field,
+            "text": piece.fragment.text,
+            "offset": piece.fragment.offset,
+            "hits": piece.fragment.hits,
+        }
+        for piece in pieces
+    ]
 
 
 def as_json(item: "EmailSummary") -> dict[str, object]:

@@ -116,7 +116,8 @@ def tantivy_errors(error: Callable[[], BackupError]) -> Iterator[None]:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    with TemporaryDirectory(prefix="gbm-split-") as name:
+    """A temporary folder. For half a second tantivy may put a lock into it once more: that fails nobody's work."""
+    with TemporaryDirectory(prefix="gbm-split-", ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 

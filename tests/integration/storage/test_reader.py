@@ -431,5 +431,20 @@ def test_mail_that_arrives_between_pages_of_the_best_disturbs_none(shard: Shard)
     assert sorted([*(mail.id for mail in first.items), *rest]) == ["1", "2", "3", "4", "5"]
 
 
+def test_a_search_shows_where_its_words_stand(shard: Shard) -> None:
+    user, other = shard.user(), shard.user()
+    shard.store(user, Mail(1, subject="Annual <report>", text="See the report."), Mail(2, text="Nothing"))
+    shard.store(other, Mail(3, text="report"))
+    shown = shard.reader(user).highlights("report -subject:nothing from:ann", ["1", "2", "3"])
+
+    assert {
+        key: [(each.field, each.fragment.text, each.fragment.hits) for each in value] for key, value in shown.items()
+    } == {
+        "1": [("subject", "Annual <report>", ((8, 14),)), ("text", "See the report.", ((8, 14),))],
+        "2": [],
+    }
+    assert shard.reader(user).highlights("is:unread", ["1"]) == shard.reader(user).highlights("report", []) == {}
+
+
 def received(days: int, message_id: int) -> Mail:
     return Mail(message_id, received_at=NOON + timedelta(days=days))

@@ -17,6 +17,7 @@ from storage.control import Principal
 from storage.emails import Attachment, Email, EmailSummary, Position, Rank
 from storage.errors import BackupError
 from storage.identifier import from_hex
+from storage.language.highlighting import Fragment, Highlight
 from storage.reader import Page, RankedPage
 from storage.records import MailboxRecord, User
 from storage.sealing import Key, Keyring, Sealer
@@ -157,6 +158,10 @@ class MemoryReader:
         more = len(found) > passed + limit
         page = tuple(found[passed : passed + limit])
         return RankedPage(page, Rank(found[-1].date, passed + limit) if more else None)
+
+    def highlights(self, text: str, ids: Sequence[str]) -> dict[str, list[Highlight]]:
+        """Of the first message only."""
+        return {"1": [Highlight("subject", Fragment(f"<b>{text}", 0, ((3, 3 + len(text)),)))]}
 
     def emails(
         self,

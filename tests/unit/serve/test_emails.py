@@ -102,6 +102,14 @@ async def test_the_best_come_first_when_asked_and_can_be_paged(http: httpx.Async
     assert ids == ["1", "2", "3", "4", "5"]
 
 
+async def test_what_was_found_is_shown_as_plain_text_when_asked(http: httpx.AsyncClient) -> None:
+    page = (await http.get("/api/v1/emails", params={"q": "hello", "highlights": "true"})).json()
+
+    assert page["items"][-1]["highlights"] == [{"field": "subject", "text": "<b>hello", "offset": 0, "hits": [[3, 8]]}]
+    assert page["items"][0]["highlights"] == []
+    assert "highlights" not in (await http.get("/api/v1/emails")).json()["items"][0]
+
+
 @pytest.mark.parametrize("cursor", ["x", "ä", "AAAA", "OTk5OTk5OTk5OTk5OTk5OTk5OjE"])
 async def test_a_cursor_of_nobodys_is_refused(http: httpx.AsyncClient, cursor: str) -> None:
     answer = await http.get("/api/v1/emails", params={"cursor": cursor})

@@ -74,7 +74,7 @@ def reading(data: bytes) -> tuple[int, packing.Read]:
 @contextmanager
 def opened(data: bytes) -> Iterator[Split]:
     """A split, to ask; its folder is gone already, as another process may take it away."""
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         packing.unpack("a.split", *reading(data), Path(folder))
         found = Split("a.split", Path(folder))
     yield found

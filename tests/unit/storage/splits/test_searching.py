@@ -85,10 +85,10 @@ def test_a_split_that_fails_when_asked_is_told_and_looked_through() -> None:
     parts = [[Made(number, {"text": ("apple",)}, minutes=number)] for number in range(3)]
     files = of(parts)
     for ask in (searching.newest, searching.best):
-        told: list[SegmentFile] = []
+        told: dict[SegmentFile, FileDamaged] = {}
         with ExitStack() as stack:
             opener = Opener(stack, parts)
             opener._splits[1] = Broken()  # type: ignore[call-overload]
-            hits, unindexed = ask(files, opener, lambda file, _, told=told: told.append(file), asked(EITHER), 9)
+            hits, unindexed = ask(files, opener, told.__setitem__, asked(EITHER), 9)
 
-        assert ([hit.message_id for hit in hits], unindexed, told) == ([2, 0], [files[1]], [files[1]])
+        assert ([hit.message_id for hit in hits], unindexed, list(told)) == ([2, 0], [files[1]], [files[1]])
