@@ -72,6 +72,11 @@ class Home:
         return self.root / "postgres"
 
     @property
+    def words(self) -> Path:
+        """Unpacked word indexes; may be removed at any time."""
+        return self.root / "words"
+
+    @property
     def archive(self) -> Path:
         """The segments, unless GBM_ARCHIVE__URI says otherwise."""
         return self.root / "archive"

@@ -28,6 +28,7 @@ from storage.postgres.embedded import EmbeddedPostgres
 from storage.reader import MailboxReader
 from storage.records import User
 from storage.sealing import Sealer, context, domain_context, load_key
+from storage.splits.cache import cache_of
 
 CONTROL_DATABASE = "gbm_control"
 
@@ -68,7 +69,7 @@ class Stores:
     def reader(self, user: User) -> MailboxReader:
         """One user's mail."""
         engine = self.databases.shard_database(self.shards[user.shard_id])
-        return MailboxReader(user.user_id, engine, self.blobs)
+        return MailboxReader(user.user_id, engine, self.blobs, cache_of(self.config.archive))
 
     def add_account(self, email: str, authorized_user: bytes) -> User:
         """Back a mailbox up from now on, with this grant; an account that is known gets the new grant.
@@ -141,6 +142,8 @@ def _config(settings: Settings, home: Home, postgres: PostgresConfig) -> BackupC
     archive = settings.archive
     if not archive.uri:
         archive = archive.model_copy(update={"uri": home.archive.as_uri()})
+    if not archive.words_cache:
+        archive = archive.model_copy(update={"words_cache": str(home.words)})
     return BackupConfig(
         cluster=settings.cluster or home.cluster_name(),
         shard=settings.shards,

@@ -28,6 +28,7 @@ from storage.blobs import open_blobs
 from storage.catalog import ping
 from storage.control import Control
 from storage.databases import Databases
+from storage.splits.cache import cache_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,8 @@ class Assembly:
 
     @cached_property
     def _mailboxes(self) -> Mailboxes:
-        return Mailboxes(self._databases, self._control, open_blobs(self._backup.archive.uri))
+        archive = self._backup.archive
+        return Mailboxes(self._databases, self._control, open_blobs(archive.uri), cache_of(archive))
 
     async def _state(self) -> State:
         """What Postgres knows of the cluster."""

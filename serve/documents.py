@@ -1,12 +1,14 @@
 """A user's mail as JSON: the field names that the contract promises."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from storage.emails import Attachment, Email, EmailSummary
-from storage.reader import Page
+from storage.language.highlighting import Highlight
+from storage.reader import Page, RankedPage
 
 
 class EmailItem(BaseModel):
@@ -34,17 +36,35 @@ class EmailItem(BaseModel):
         return cls(**_summary(email))
 
 
-class EmailList(BaseModel):
-    """A part of a list, newest first."""
+class HighlightItem(BaseModel):
+    """A piece of a message around what was found."""
 
-    items: list[EmailItem]
+    field: str = Field(description="subject or text")
+    text: str = Field(description="plain text: escape it before it is put into HTML")
+    offset: int = Field(description="of the piece in the field, in characters")
+    hits: list[tuple[int, int]] = Field(description="start and end of each hit in the piece, in characters")
+
+
+class FoundEmail(EmailItem):
+    """A message as a search shows it when asked where its words stand."""
+
+    highlights: list[HighlightItem]
+
+
+class EmailList(BaseModel):
+    """A part of a list."""
+
+    items: list[FoundEmail | EmailItem]
     next_cursor: str | None = Field(description="`cursor` of the next part; null at the end")
 
     @classmethod
-    def of(cls, page: Page) -> Self:
-        """The document of a page."""
+    def of(cls, page: Page | RankedPage, highlights: Mapping[str, Sequence[Highlight]] | None = None) -> Self:
+        """The document of a page; with pieces of its messages, by id."""
         return cls(
-            items=[EmailItem.of(email) for email in page.items],
+            items=[
+                EmailItem.of(email) if highlights is None else _found(email, highlights.get(email.id, ()))
+                for email in page.items
+            ],
             next_cursor=page.next.encode() if page.next else None,
         )
 
@@ -97,6 +117,16 @@ class EmailDocument(EmailItem):
             attachments=[AttachmentItem.of(part) for part in email.attachments],
             sha256=email.sha256,
         )
+
+
+def _found(email: EmailSummary, highlights: Sequence[Highlight]) -> FoundEmail:
+    pieces = [
+        HighlightItem(
+            field=each.field, text=each.fragment.text, offset=each.fragment.offset, hits=list(each.fragment.hits)
+        )
+        for each in highlights
+    ]
+    return FoundEmail(**_summary(email), highlights=pieces)
 
 
 def _summary(email: EmailSummary) -> dict[str, object]:

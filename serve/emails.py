@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Response
 from pydantic import AwareDatetime
@@ -15,10 +15,11 @@ from serve.gateway import application
 from serve.problems import responses
 from serve.threads import Threads
 from storage.control import Principal
-from storage.emails import Email, Position
+from storage.emails import Email, Position, Rank
 from storage.identifier import from_hex, to_hex
+from storage.language.highlighting import Highlight
 from storage.moments import within_reach
-from storage.reader import Page
+from storage.reader import Page, RankedPage
 
 PREFIX = "/api/v1/emails"
 
@@ -45,6 +46,19 @@ class Reader(Protocol):
         as_of: datetime | None = None,
     ) -> Page: ...
 
+    def best(
+        self,
+        text: str,
+        labels: Sequence[str] = (),
+        limit: int = 50,
+        after: Rank | None = None,
+        include_spam_trash: bool = False,
+        include_deleted: bool = False,
+        as_of: datetime | None = None,
+    ) -> RankedPage: ...
+
+    def highlights(self, text: str, ids: Sequence[str]) -> dict[str, list[Highlight]]: ...
+
     def email(self, message_id: int, as_of: datetime | None = None) -> Email | None: ...
 
     def raw(self, message_id: int) -> bytes | None: ...
@@ -61,7 +75,7 @@ def create(mailboxes: Readers, authenticate: Authenticate, threads: Threads, con
     router = APIRouter(prefix=PREFIX, tags=["emails"], responses=responses(400, 401, 404, 422, 503))
     caller = Depends(bearer(authenticate))
 
-    @router.get("", summary="List or search your mail, newest first")
+    @router.get("", summary="List or search your mail, newest or best first")
     async def emails(
         principal: Annotated[Principal, caller],
         q: Annotated[_Text, Query(description="a search in Gmail's language")] = "",
@@ -71,13 +85,22 @@ def create(mailboxes: Readers, authenticate: Authenticate, threads: Threads, con
         include_spam_trash: bool = False,
         include_deleted: bool = False,
         as_of: _AsOf = None,
+        sort: Annotated[Literal["date", "relevance"], Query(description="newest first, or best first")] = "date",
+        highlights: Annotated[bool, Query(description="show where the words of `q` stand")] = False,
     ) -> EmailList:
-        after = Position.decode(cursor) if cursor else None
+        by_relevance = sort == "relevance"
+        rank = Rank.decode(cursor) if cursor and by_relevance else None
+        after = Position.decode(cursor) if cursor and not by_relevance else None
         moment = as_of and within_reach(as_of)
 
         def read() -> EmailList:
             reader = mailboxes.reader(principal)
-            return EmailList.of(reader.emails(q, label, limit, after, include_spam_trash, include_deleted, moment))
+            page: Page | RankedPage
+            if by_relevance:
+                page = reader.best(q, label, limit, rank, include_spam_trash, include_deleted, moment)
+            else:
+                page = reader.emails(q, label, limit, after, include_spam_trash, include_deleted, moment)
+            return EmailList.of(page, reader.highlights(q, [email.id for email in page.items]) if highlights else None)
 
         return await threads.run(read)
 

@@ -8,6 +8,7 @@ from storage.control import Control, Principal
 from storage.databases import Databases
 from storage.errors import BackupError
 from storage.reader import MailboxReader
+from storage.splits.cache import SplitCache
 
 #: Seconds that a shard is believed to stay in its database.
 _BELIEVED_S = 10.0
@@ -32,9 +33,12 @@ class Mailboxes:
         databases: Databases,
         control: Control,
         blobs: LocalBlobs,
+        splits: SplitCache | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`splits`: None: this process's own, in a temporary folder."""
         self._databases, self._control, self._blobs, self._clock = databases, control, blobs, clock
+        self._splits = splits
         self._shards: dict[int, int] = {}
         self._read_at = -_BELIEVED_S
 
@@ -49,4 +53,4 @@ class Mailboxes:
         database = self._shards.get(principal.shard_id)
         if database is None or database >= self._databases.shard_databases:
             raise UnknownShard(principal.shard_id)
-        return MailboxReader(principal.user_id, self._databases.shard_database(database), self._blobs)
+        return MailboxReader(principal.user_id, self._databases.shard_database(database), self._blobs, self._splits)

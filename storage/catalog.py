@@ -174,7 +174,7 @@ def record_segment(connection: Connection, segment: SegmentManifest) -> int | No
         name: getattr(segment, name)
         for name in (
             *("name", "shard_id", "epoch", "messages", "size_bytes"),
-            *("raw_bytes", "parquet_bytes", "defective"),
+            *("raw_bytes", "parquet_bytes", "words_bytes", "defective"),
         )
     }
     segment_id: int | None = connection.execute(query("segment_insert"), values).scalar()

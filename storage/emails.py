@@ -10,6 +10,8 @@ from storage.identifier import to_hex
 from storage.raw import Location
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: More are never ranked (finding.py).
+_MOST_PASSED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,30 @@ class Position:
             return cls(_EPOCH + timedelta(milliseconds=milliseconds), message_id)
         except (ValueError, OverflowError, binascii.Error) as exc:
             raise InvalidCursor(token[:80]) from exc
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """The place after a message in a list by relevance: so many came before, of the mail received until then."""
+
+    until: datetime
+    passed: int
+
+    def encode(self) -> str:
+        """As an opaque token for a client."""
+        return Position(self.until, self.passed).encode()
+
+    @classmethod
+    def decode(cls, token: str) -> "Rank":
+        """The rank of a token.
+
+        Raises:
+            InvalidCursor.
+        """
+        position = Position.decode(token)
+        if not 0 <= position.message_id <= _MOST_PASSED:
+            raise InvalidCursor(token[:80])
+        return cls(position.received_at, position.message_id)
 
 
 class InvalidCursor(BackupError):

@@ -1,9 +1,9 @@
 """Which messages of one mailbox a plan finds, newest first.
 
-Content comes first: candidates from a scan of Parquet, a window of them at a time, verified on their text where the
-scan is not certain. The message index then says which of them carry the labels now. A word index takes the place of
-the scan by giving the candidates that `Plan.words` names. Content never changes, so a search of a former moment differs
-in the index that it asks alone (storage/moments.py).
+Content comes first: candidates from the word indexes, or where there is none from a scan of Parquet, a window of them
+at a time, verified on their text where these are not certain. The message index then says which of them carry the
+labels now. Content never changes, so a search of a former moment differs in the index that it asks alone
+(storage/moments.py).
 Blocking: call it from a thread.
 """
 
@@ -19,13 +19,29 @@ from storage.databases import transaction
 from storage.emails import Position
 from storage.language.conditions import Condition
 from storage.language.evaluate import Content, content_holds, evaluate
-from storage.language.plan import Plan
+from storage.language.plan import EARLIEST, Plan
 from storage.mailfiles import MailFiles
+from storage.segment import PARQUET_SUFFIX
+from storage.splits.searching import SegmentFile
 
-#: Candidates in a window: four for each message wanted, twice as many each time, at most this.
-_WINDOW = 4000
+#: Candidates in a window: four for each message wanted, then more each time (times, at most): those that must be read,
+#: and those that the word index is sure of, which cost 1 us each.
+_READ = (2, 4000)
+_SURE = (8, 50_000)
+#: Messages that are ranked at most.
+_RANKED = 20_000
 #: Messages whose text is in memory at once.
 _VERIFIED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A message that may match. known: which leaves of the plan hold of it; sure: its content satisfies the plan's."""
+
+    message_id: int
+    received_at: datetime
+    known: Mapping[Condition, bool | None]
+    sure: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +64,65 @@ class Finder:
             start = Position(plan.before_at, -(1 << 63))
         if not plan.asks_content:
             return self._index(plan, start, limit, with_deleted, None)
-        files = self._files.names(plan.after_at, start.received_at)
+        segments = self._files.segments(plan.after_at, start.received_at)
+        sure = plan.words.exact and all(segment.words_bytes is not None for segment in segments)
+        growth, widest = _SURE if sure else _READ
         found: list[dict[str, Any]] = []
         window = 4 * limit
-        while files:
-            candidates = self._candidates(plan, files, start, window)
-            decided = self._decide(plan, candidates, files)
+        while segments:
+            candidates = self._candidates(plan, segments, start, window)
+            decided = self._decide(plan, candidates, segments)
             if decided.message_ids:
                 found += self._index(plan, start, limit - len(found), with_deleted, decided)
             if len(found) >= limit or len(candidates) < window:
                 break
-            start = Position(candidates[-1]["received_at"], candidates[-1]["message_id"])
-            window = max(4 * limit, min(2 * window, _WINDOW))
+            start = Position(candidates[-1].received_at, candidates[-1].message_id)
+            window = max(4 * limit, min(growth * window, widest))
         return found
 
-    def _candidates(self, plan: Plan, files: Sequence[str], start: Position, limit: int) -> list[dict[str, Any]]:
+    def best(
+        self, plan: Plan, start: Position, limit: int, with_deleted: bool
+    ) -> tuple[list[dict[str, Any]], datetime]:
+        """Rows that match before a position, most relevant first, at most `limit`; when the newest candidate came.
+
+        At most 20,000 are ranked. Where no word index tells, in segments that have none and for searches without
+        words, the newest comes first, after what is ranked.
+        """
+        words = plan.words.expression
+        if words is None:
+            rows = self.find(plan, start, limit, with_deleted)
+            return rows, rows[0]["received_at"] if rows else EARLIEST
+        if plan.before_at <= start.received_at:
+            start = Position(plan.before_at, -(1 << 63))
+        segments = self._files.segments(plan.after_at, start.received_at)
+        hits, unindexed = self._files.best(segments, words, start, plan.after_at, _RANKED)
+        ranked = [_Candidate(hit.message_id, hit.received_at, {}, plan.words.exact) for hit in hits]
+        ranked += self._scanned(plan, unindexed, start, _RANKED)
+        rank = {each.message_id: number for number, each in enumerate(ranked)}
+        found: list[dict[str, Any]] = []
+        at, window = 0, 4 * limit
+        while at < len(ranked) and len(found) < limit:
+            newest_first = sorted(ranked[at : at + window], key=_received, reverse=True)
+            decided = self._decide(plan, newest_first, segments)
+            if decided.message_ids:
+                rows = self._index(plan, start, window, with_deleted, decided)
+                found += sorted(rows, key=lambda row: rank[row["message_id"]])
+            at, window = at + window, min(2 * window, _READ[1])
+        return found[:limit], max(map(_received, ranked), default=EARLIEST)
+
+    def _candidates(self, plan: Plan, segments: Sequence[SegmentFile], start: Position, limit: int) -> list[_Candidate]:
+        """The next messages that may match, newest first."""
+        words = plan.words.expression
+        if words is None:
+            return self._scanned(plan, segments, start, limit)
+        hits, unindexed = self._files.hits(segments, words, start, plan.after_at, limit)
+        found = [_Candidate(hit.message_id, hit.received_at, {}, plan.words.exact) for hit in hits]
+        if unindexed:
+            found += self._scanned(plan, unindexed, start, limit)
+            found.sort(key=lambda each: (each.received_at, each.message_id), reverse=True)
+        return found[:limit]
+
+    def _scanned(self, plan: Plan, segments: Sequence[SegmentFile], start: Position, limit: int) -> list[_Candidate]:
         values = {
             **plan.values,
             "before_at": start.received_at,
@@ -71,24 +131,26 @@ class Finder:
             "limit": limit,
         }
         atoms = ", ".join(f"{atom.sql} AS a{number}" for number, atom in enumerate(plan.atoms))
-        return self._files.rows("matching", files, values, {"atoms": atoms, "candidates": plan.candidates})
+        parts = {"atoms": atoms, "candidates": plan.candidates}
+        return [
+            _Candidate(row["message_id"], row["received_at"], _known(plan, row), False)
+            for row in self._files.rows("matching", _parquet(segments), values, parts)
+        ]
 
-    def _decide(self, plan: Plan, candidates: Sequence[dict[str, Any]], files: Sequence[str]) -> _Decided:
+    def _decide(self, plan: Plan, candidates: Sequence[_Candidate], segments: Sequence[SegmentFile]) -> _Decided:
         wanted = (plan.content, *plan.sets)
         truths: dict[int, list[bool | None]] = {}
-        unsure: list[dict[str, Any]] = []
-        for row in candidates:
-            known: dict[Condition, bool | None] = {
-                atom.leaf: bool(row[f"a{number}"]) if atom.exact or not row[f"a{number}"] else None
-                for number, atom in enumerate(plan.atoms)
-            }
-            truth = [evaluate(condition, known.get) for condition in wanted]
+        unsure: list[_Candidate] = []
+        for each in candidates:
+            truth: list[bool | None] = (
+                [True] if each.sure else [evaluate(condition, each.known.get) for condition in wanted]
+            )
             if truth[0] is not False:
-                truths[row["message_id"]] = truth
+                truths[each.message_id] = truth
                 if None in truth:
-                    unsure.append(row)
+                    unsure.append(each)
         for at in range(0, len(unsure), _VERIFIED):
-            for message_id, content in self._texts(unsure[at : at + _VERIFIED], files).items():
+            for message_id, content in self._texts(unsure[at : at + _VERIFIED], segments).items():
                 truths[message_id] = [evaluate(condition, _reading(content)) for condition in wanted]
         return _Decided(
             [message_id for message_id, truth in truths.items() if truth[0]],
@@ -98,19 +160,21 @@ class Finder:
             ),
         )
 
-    def _texts(self, rows: Sequence[dict[str, Any]], files: Sequence[str]) -> dict[int, Content]:
+    def _texts(self, found: Sequence[_Candidate], segments: Sequence[SegmentFile]) -> dict[int, Content]:
         values = {
-            "message_ids": [row["message_id"] for row in rows],
-            "first_at": rows[-1]["received_at"],
-            "last_at": rows[0]["received_at"],
+            "message_ids": [each.message_id for each in found],
+            "first_at": found[-1].received_at,
+            "last_at": found[0].received_at,
         }
-        return {row["message_id"]: _content(row) for row in self._files.rows("texts", files, values)}
+        return {row["message_id"]: _content(row) for row in self._files.rows("texts", _parquet(segments), values)}
 
     def _index(
         self, plan: Plan, start: Position, limit: int, with_deleted: bool, decided: _Decided | None
     ) -> list[dict[str, Any]]:
         sets = {f"set{number}": ids for number, ids in enumerate(decided.sets)} if decided else {}
-        statement = text(moments.of("emails_page", self._as_of).replace("{condition}", plan.index))
+        chosen = "m.message_id = ANY(CAST(:message_ids AS bigint[]))" if decided else "TRUE"
+        page = moments.of("emails_page", self._as_of).replace("{condition}", plan.index).replace("{chosen}", chosen)
+        statement = text(page)
         with transaction(self._engine) as connection:
             moments.in_order(connection, self._as_of)
             rows = connection.execute(
@@ -126,11 +190,26 @@ class Finder:
                     "with_labels": list(plan.with_labels),
                     "without_labels": list(plan.without_labels),
                     "with_deleted": with_deleted,
-                    "message_ids": decided.message_ids if decided else None,
+                    **({"message_ids": decided.message_ids} if decided else {}),
                     "limit": limit,
                 },
             )
             return [dict(row._mapping) for row in rows]
+
+
+def _received(candidate: _Candidate) -> datetime:
+    return candidate.received_at
+
+
+def _known(plan: Plan, row: Mapping[str, Any]) -> dict[Condition, bool | None]:
+    return {
+        atom.leaf: bool(row[f"a{number}"]) if atom.exact or not row[f"a{number}"] else None
+        for number, atom in enumerate(plan.atoms)
+    }
+
+
+def _parquet(segments: Sequence[SegmentFile]) -> list[str]:
+    return [segment.name + PARQUET_SUFFIX for segment in segments]
 
 
 def _reading(content: Content) -> Any:

@@ -1,4 +1,4 @@
-"""One user's Parquet files, to ask: which there are, and DuckDB's answers over them.
+"""One user's files, to ask: which there are, DuckDB's answers over the Parquet, what the splits find.
 
 Files are merged into others and deleted some time after that. Whoever is slower than this time finds a file missing,
 and asks again from the beginning, with the names of the files that there are now (`patiently`).
@@ -7,6 +7,7 @@ Blocking: call it from a thread.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -15,8 +16,14 @@ from sqlalchemy import Engine
 from storage import duck
 from storage.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.databases import transaction
+from storage.emails import Position
+from storage.language.conditions import Condition
 from storage.queries import query, sql
-from storage.segment import PARQUET_SUFFIX
+from storage.segment import PARQUET_SUFFIX, SPLIT_SUFFIX
+from storage.splits import searching
+from storage.splits.asking import Asked, Hit, Split
+from storage.splits.cache import SplitCache
+from storage.splits.searching import SegmentFile
 
 T = TypeVar("T")
 
@@ -36,15 +43,44 @@ def patiently(ask: Callable[[], T]) -> T:
 class MailFiles:
     """The files that hold mail of one user."""
 
-    def __init__(self, user_id: int, engine: Engine, blobs: LocalBlobs) -> None:
-        self._user_id, self._engine, self._blobs = user_id, engine, blobs
+    def __init__(self, user_id: int, engine: Engine, blobs: LocalBlobs, splits: SplitCache) -> None:
+        self._user_id, self._engine, self._blobs, self._splits = user_id, engine, blobs, splits
 
     def names(self, first_at: datetime, last_at: datetime) -> list[str]:
-        """The files with mail of this user in a time range, newest first."""
+        """The Parquet files with mail of this user in a time range, newest first."""
+        return [file.name + PARQUET_SUFFIX for file in self.segments(first_at, last_at)]
+
+    def segments(self, first_at: datetime, last_at: datetime) -> list[SegmentFile]:
+        """The segments with mail of this user in a time range, newest first."""
         with transaction(self._engine) as connection:
             values = {"user_id": self._user_id, "first_at": first_at, "last_at": last_at}
-            names = connection.execute(query("segments_of_user"), values).scalars()
-            return [name + PARQUET_SUFFIX for name in names]
+            return [SegmentFile(*row) for row in connection.execute(query("segments_of_user"), values)]
+
+    def hits(
+        self, segments: Sequence[SegmentFile], words: Condition, start: Position, after_at: datetime, limit: int
+    ) -> tuple[list[Hit], list[SegmentFile]]:
+        """The next messages of this user that the splits find, newest first, and the segments without one.
+
+        Args:
+            words: as language/wordfilter.py makes it.
+            start, after_at: messages before this position, and not older than this.
+        """
+        asked = Asked(self._user_id, words, start, after_at)
+        return searching.newest(segments, self._split, self._refuse, asked, limit)
+
+    def best(
+        self, segments: Sequence[SegmentFile], words: Condition, start: Position, after_at: datetime, limit: int
+    ) -> tuple[list[Hit], list[SegmentFile]]:
+        """The most relevant messages of this user that the splits find, best first. Else as `hits`."""
+        asked = Asked(self._user_id, words, start, after_at)
+        return searching.best(segments, self._split, self._refuse, asked, limit)
+
+    def _split(self, segment: SegmentFile) -> Split | None:
+        name = segment.name + SPLIT_SUFFIX
+        return self._splits.open(name, segment.words_bytes or 0, partial(self._blobs.read, name))
+
+    def _refuse(self, segment: SegmentFile, reason: FileDamaged) -> None:
+        self._splits.refuse(segment.name + SPLIT_SUFFIX, reason)
 
     def rows(
         self,

@@ -15,6 +15,7 @@ class Point(StrEnum):
     FILE_WRITTEN = "file written"  # all bytes are, nothing is synced
     FILE_SYNCED = "file synced"  # the file is on the disk, its folder's entry perhaps not
     SEGMENT_RAW = "segment raw"
+    SEGMENT_PARQUET = "segment parquet"
     SEGMENT_WRITTEN = "segment written"
     COMMIT_RECORDED = "commit recorded"
     COMMIT_INDEXED = "commit indexed"

@@ -15,11 +15,13 @@ from sqlalchemy import Engine
 
 from storage import moments
 from storage.blobs import FileDamaged, LocalBlobs
+from storage.config import ArchiveConfig
 from storage.databases import transaction
-from storage.emails import Attachment, Change, Email, EmailSummary, Position, Stored
+from storage.emails import Attachment, Change, Email, EmailSummary, Position, Rank, Stored
 from storage.finding import Finder
-from storage.identifier import to_hex
-from storage.language.conditions import Condition, Labelled, all_of
+from storage.identifier import from_hex, to_hex
+from storage.language.conditions import Condition, Contains, Labelled, all_of, wanted
+from storage.language.highlighting import Highlight, fragments
 from storage.language.meaning import HIDDEN, Mailbox, mentions_me
 from storage.language.parser import parse
 from storage.language.plan import EARLIEST, LATEST, Plan, plan
@@ -30,6 +32,7 @@ from storage.raw import Location, unpack
 from storage.records import MailboxRecord
 from storage.schemas import MESSAGES
 from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
+from storage.splits.cache import SplitCache, cache_of
 
 _TOP = Position(LATEST, (1 << 63) - 1)
 
@@ -51,6 +54,14 @@ class ChangePage:
 
 
 @dataclass(frozen=True, slots=True)
+class RankedPage:
+    """A part of a list, most relevant first, and the rank to go on from; None at the end."""
+
+    items: tuple[EmailSummary, ...]
+    next: Rank | None
+
+
+@dataclass(frozen=True, slots=True)
 class Label:
     """A label as Gmail names it. `type`: system or user."""
 
@@ -62,9 +73,10 @@ class Label:
 class MailboxReader:
     """Reads one user's mail."""
 
-    def __init__(self, user_id: int, engine: Engine, blobs: LocalBlobs) -> None:
+    def __init__(self, user_id: int, engine: Engine, blobs: LocalBlobs, splits: SplitCache | None = None) -> None:
+        """`splits`: None: this process's own, in a temporary folder."""
         self._user_id, self._engine, self._blobs = user_id, engine, blobs
-        self._files = MailFiles(user_id, engine, blobs)
+        self._files = MailFiles(user_id, engine, blobs, splits or cache_of(ArchiveConfig()))
 
     def emails(
         self,
@@ -86,9 +98,7 @@ class MailboxReader:
         Raises:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
-        shown = include_spam_trash or bool({*labels} & {*HIDDEN})
-        asked = self._meaning(parse(text), now or as_of or datetime.now(UTC), shown)
-        found = plan(all_of((asked, *(Labelled(label) for label in labels))))
+        found = self._plan(text, labels, include_spam_trash, as_of, now)
         return patiently(lambda: self._page(found, after or _TOP, limit, include_deleted, as_of))
 
     def _page(self, found: Plan, after: Position, limit: int, include_deleted: bool, as_of: datetime | None) -> Page:
@@ -97,6 +107,63 @@ class MailboxReader:
         items = [_summary(row, content) for row, content in zip(rows, self._shown(rows[:limit]), strict=False)]
         last = rows[limit - 1] if len(rows) > limit else None
         return Page(tuple(items), Position(last["received_at"], last["message_id"]) if last else None)
+
+    def best(
+        self,
+        text: str,
+        labels: Sequence[str] = (),
+        limit: int = 50,
+        after: Rank | None = None,
+        include_spam_trash: bool = False,
+        include_deleted: bool = False,
+        as_of: datetime | None = None,
+        now: datetime | None = None,
+    ) -> RankedPage:
+        """What `emails` finds, most relevant first, 20,000 at most. Mail newer than any match of the first page's
+        moment is in none of the following.
+
+        Raises:
+            InvalidQuery, FileDamaged, DatabaseUnreachable.
+        """
+        found = self._plan(text, labels, include_spam_trash, as_of, now)
+        return patiently(lambda: self._ranked(found, after, limit, include_deleted, as_of))
+
+    def _ranked(
+        self, found: Plan, after: Rank | None, limit: int, include_deleted: bool, as_of: datetime | None
+    ) -> RankedPage:
+        finder = Finder(self._user_id, self._engine, self._files, as_of)
+        start, passed = (Position(after.until, _TOP.message_id), after.passed) if after else (_TOP, 0)
+        rows, newest_at = finder.best(found, start, passed + limit + 1, include_deleted)
+        more = len(rows) > passed + limit
+        following = Rank(after.until if after else newest_at, passed + limit) if more else None
+        shown = rows[passed : passed + limit]
+        items = tuple(_summary(row, content) for row, content in zip(shown, self._shown(shown), strict=True))
+        return RankedPage(items, following)
+
+    def highlights(self, text: str, ids: Sequence[str]) -> dict[str, list[Highlight]]:
+        """Pieces of the subjects and texts around what a search looks for, of a page of messages, by id (hex).
+
+        Raises:
+            InvalidQuery, FileDamaged, DatabaseUnreachable.
+        """
+        asked = list(wanted(self._meaning(parse(text), datetime.now(UTC), True)))
+        message_ids = [from_hex(each) for each in ids]
+        if not asked or not message_ids:
+            return {}
+        return patiently(lambda: self._highlights(asked, message_ids))
+
+    def _highlights(self, asked: Sequence[Contains], message_ids: Sequence[int]) -> dict[str, list[Highlight]]:
+        with transaction(self._engine) as connection:
+            values = {"user_id": self._user_id, "message_ids": message_ids}
+            segments = connection.execute(query("segments_of_messages"), values).scalars()
+            files = [name + PARQUET_SUFFIX for name in segments]
+        found = self._files.rows("subjects_texts", files, {"message_ids": message_ids})
+        return {
+            to_hex(row["message_id"]): [
+                each for field in ("subject", "text") for each in fragments(field, row[field], asked)
+            ]
+            for row in found
+        }
 
     def email(self, message_id: int, as_of: datetime | None = None) -> Email | None:
         """One message without its raw bytes, now or as of a moment; None when this user has (had) none of this id."""
@@ -227,6 +294,13 @@ class MailboxReader:
 
     def _over_all(self, question: str, values: dict[str, object]) -> list[dict[str, Any]]:
         return patiently(lambda: self._files.rows(question, self._files.names(EARLIEST, LATEST), values))
+
+    def _plan(
+        self, text: str, labels: Sequence[str], include_spam_trash: bool, as_of: datetime | None, now: datetime | None
+    ) -> Plan:
+        shown = include_spam_trash or bool({*labels} & {*HIDDEN})
+        asked = self._meaning(parse(text), now or as_of or datetime.now(UTC), shown)
+        return plan(all_of((asked, *(Labelled(label) for label in labels))))
 
     def _meaning(self, tree: Tree, now: datetime, include_hidden: bool) -> Condition:
         if tree == EVERYTHING:

@@ -136,6 +136,7 @@ class SegmentManifest:
     """The files of one segment, written and synced but visible to nobody before their commit.
 
     name: unique for ever; begins with the shard and the epoch that wrote it.
+    words_bytes: of the split; None: there is none, and searches scan the Parquet file.
     """
 
     name: str
@@ -147,6 +148,7 @@ class SegmentManifest:
     parquet_bytes: int
     defective: int
     users: tuple[SegmentUser, ...]
+    words_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

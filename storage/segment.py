@@ -1,10 +1,11 @@
 """Writes a segment: the files that a shard writes at once, immutable, under a name that is unique for ever.
 
 `NAME.raw.zst` holds the exact bytes (raw.py), `NAME.parquet` the messages (schemas.MESSAGES), sorted by user and
-date, with every message's place in the raw file: the catalogue can be rebuilt from the files alone. Nobody sees
-them before storage/catalog.py commits their manifest.
+date, with every message's place in the raw file: the catalogue can be rebuilt from the files alone. `NAME.split` holds
+the index of their words (splits/). Nobody sees them before storage/catalog.py commits their manifest.
 """
 
+import logging
 import re
 import uuid
 from typing import Any
@@ -19,13 +20,15 @@ from storage.points import Point, reached
 from storage.raw import RawWriter
 from storage.records import SegmentManifest, SegmentUser
 from storage.schemas import INDEX, MESSAGES
+from storage.splits import building
 from storage.stages import stage
 
 RAW_SUFFIX = ".raw.zst"
 PARQUET_SUFFIX = ".parquet"
+SPLIT_SUFFIX = ".split"
 
-#: The endings of a segment's files.
-SUFFIXES = (RAW_SUFFIX, PARQUET_SUFFIX)
+#: The endings of a segment's files; one in which no words could be indexed lacks the last.
+SUFFIXES = (RAW_SUFFIX, PARQUET_SUFFIX, SPLIT_SUFFIX)
 
 #: Rows per Parquet row group: with 200 users in 1 M rows, an id lookup reads one group in 4 ms.
 ROW_GROUP = 10_000
@@ -33,6 +36,7 @@ ROW_GROUP = 10_000
 #: The order of a segment's messages.
 ORDER = (("user_id", "ascending"), ("received_at", "ascending"), ("message_id", "ascending"))
 
+_LOG = logging.getLogger(__name__)
 _NAME = re.compile(r"[0-9]{4,}/([0-9]{8,})-[0-9a-f]{32}")
 
 
@@ -62,7 +66,7 @@ def in_order(fetched: pa.Table) -> pa.Table:
 def write(
     blobs: LocalBlobs, config: ArchiveConfig, shard_id: int, epoch: int, fetched: pa.Table, parsed: pa.Table
 ) -> tuple[SegmentManifest, pa.Table]:
-    """Write both files of a segment and sync them.
+    """Write the files of a segment and sync them.
 
     Args:
         fetched: schemas.FETCHED, `in_order`, at least one row.
@@ -82,6 +86,10 @@ def write(
     with stage("parquet"):
         table = _messages(fetched, parsed, writer)
         parquet_bytes = blobs.put(name + PARQUET_SUFFIX, [_parquet(table, config.zstd_level)])
+    reached(Point.SEGMENT_PARQUET)
+    with stage("words", threads=True):
+        split = index_words(name, table)
+        words_bytes = blobs.put(name + SPLIT_SUFFIX, split) if split else None
     reached(Point.SEGMENT_WRITTEN)
 
     index = table.select(INDEX.names)
@@ -95,8 +103,21 @@ def write(
         parquet_bytes=parquet_bytes,
         defective=pc.sum(pc.greater(pc.list_value_length(table["defects"]), 0)).as_py(),
         users=users_of(index),
+        words_bytes=words_bytes,
     )
     return manifest, index
+
+
+def index_words(name: str, table: pa.Table) -> list[bytes] | None:
+    """The split of a segment's messages, in chunks; None when it cannot be made.
+
+    Mail that tantivy fails on is backed up all the same: searches scan the Parquet file of a segment without a split.
+    """
+    try:
+        return list(building.build(table))
+    except building.NotIndexed:
+        _LOG.exception("The segment %s is stored without its word index; searches of it are slower", name)
+        return None
 
 
 def parquet_options(zstd_level: int, bloom: int = 0) -> dict[str, Any]:

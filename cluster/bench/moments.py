@@ -21,6 +21,7 @@ from storage.language.meaning import HIDDEN
 from storage.language.plan import LATEST, plan
 from storage.mailfiles import MailFiles
 from storage.queries import query
+from storage.splits.cache import cache_of
 
 _SHARD = 0
 _USER = 1
@@ -85,12 +86,13 @@ def _pages(stores: Stores, present: datetime) -> list[PageFigures]:
         "half a year ago": timedelta(days=182),
         "before all events": timedelta(days=365, hours=12),
     }
+    splits = cache_of(stores.config.archive)
     figures = []
     for page, condition in pages.items():
         planned = plan(condition)
         for moment, age in ages.items():
             as_of = None if age is None else present - age
-            finder = Finder(_USER, engine, MailFiles(_USER, engine, stores.blobs), as_of)
+            finder = Finder(_USER, engine, MailFiles(_USER, engine, stores.blobs, splits), as_of)
             spent, rows = [], []
             for _ in range(_ROUNDS):
                 began = time.perf_counter()

@@ -1,7 +1,8 @@
 """`gbm search`: find mail from the command line. Needs no running cluster."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -10,6 +11,8 @@ from cluster.opening import open_stores, settings
 
 if TYPE_CHECKING:
     from storage.emails import EmailSummary
+    from storage.language.highlighting import Highlight
+    from storage.reader import Page, RankedPage
 
 AsOf = Annotated[
     str | None, typer.Option("--as-of", metavar="TIME", help="As it was at 2026-10-01, 2026-10-01T12:30Z, or 3d ago.")
@@ -28,33 +31,42 @@ def search(
     spam_trash: Annotated[bool, typer.Option(help="Search Spam and Trash too.")] = False,
     deleted: Annotated[bool, typer.Option(help="Search mail that Gmail has no longer.")] = False,
     as_of: AsOf = None,
+    by: Annotated[Literal["date", "relevance"], typer.Option(help="Newest first, or best first.")] = "date",
+    highlights: Annotated[bool, typer.Option(help="Show where the words stand.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Find messages, newest first. All terms must hold; OR, { }, ( ) and -( ) group them as in Gmail.
+    """Find messages, newest or best first. All terms must hold; OR, { }, ( ) and -( ) group them as in Gmail.
 
     Example: gbm search ada@example.com from:grace "weekly report" -draft has:attachment after:2026/01/31
 
     One argument is a whole search; of several, each is a term, and one with spaces is a phrase unless it is a group.
     """
     from cluster.times import optional
-    from storage.emails import Position
+    from storage.emails import Position, Rank
 
+    moment = optional(as_of, datetime.now(UTC))
     with open_stores(settings()) as stores:
         reader = stores.reader(stores.control.user(email))
-        page = reader.emails(
-            text=as_query(query),
-            limit=limit,
-            after=Position.decode(cursor) if cursor else None,
-            include_spam_trash=spam_trash,
-            include_deleted=deleted,
-            as_of=optional(as_of, datetime.now(UTC)),
-        )
+        text = as_query(query)
+        page: Page | RankedPage
+        if by == "relevance":
+            rank = Rank.decode(cursor) if cursor else None
+            page = reader.best(text, (), limit, rank, spam_trash, deleted, moment)
+        else:
+            after = Position.decode(cursor) if cursor else None
+            page = reader.emails(text, (), limit, after, spam_trash, deleted, moment)
+        pieces = reader.highlights(text, [item.id for item in page.items]) if highlights else {}
     token = page.next.encode() if page.next else None
     if json:
-        print_json({"items": [as_json(item) for item in page.items], "next_cursor": token})
+        items = [as_json(item) for item in page.items]
+        if highlights:
+            items = [{**item, "highlights": pieces_json(pieces.get(str(item["id"]), []))} for item in items]
+        print_json({"items": items, "next_cursor": token})
         return
     for item in page.items:
         out.print(f"{item.date:%Y-%m-%d} {item.id:<16} {item.sender[:32]:<32} {item.subject[:90]}", markup=False)
+        for piece in pieces.get(item.id, []):
+            out.print(f"    {piece.fragment.text}", markup=False)
     if token:
         notes.print(f"There is more: --cursor {token}", markup=False)
     elif not page.items:
@@ -76,6 +88,19 @@ def _term(argument: str) -> str:
         return f'{operator}:"{value}"'
     minus = "-" if argument.startswith("-") else ""
     return f'{minus}"{argument.removeprefix("-")}"'
+
+
+def pieces_json(pieces: "Sequence[Highlight]") -> list[dict[str, object]]:
+    """Pieces of a message, as the gateway spells them."""
+    return [
+        {
+            "field": piece.field,
+            "text": piece.fragment.text,
+            "offset": piece.fragment.offset,
+            "hits": piece.fragment.hits,
+        }
+        for piece in pieces
+    ]
 
 
 def as_json(item: "EmailSummary") -> dict[str, object]:

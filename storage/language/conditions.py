@@ -149,6 +149,20 @@ def leaves(condition: Condition) -> Iterator[IndexLeaf | ContentLeaf]:
         yield condition
 
 
+def wanted(condition: Condition) -> Iterator[Contains]:
+    """What contributes to a match by being there: the words outside of any negation, from left to right."""
+    if isinstance(condition, AllOf | AnyOf):
+        for part in condition.parts:
+            yield from wanted(part)
+    elif isinstance(condition, Contains):
+        yield condition
+    elif isinstance(condition, ContainsExactly):
+        yield Contains(condition.fields, condition.folded)
+    elif isinstance(condition, Near):
+        yield Contains(condition.fields, condition.left)
+        yield Contains(condition.fields, condition.right)
+
+
 def is_content(condition: Condition) -> bool:
     """Does content alone decide it? Not where nothing needs to be asked at all: the index can say that."""
     found = list(leaves(condition))

@@ -110,11 +110,11 @@ def content_holds(leaf: ContentLeaf, content: Content) -> bool:
     if isinstance(leaf, ContainsExactly):
         # Few messages have the folded words and not the exact ones: look at those first, whose words are known.
         return content_holds(Contains(leaf.fields, leaf.folded), content) and any(
-            _starts(exact_words(text), leaf.words) for name in leaf.fields for text in content.fields.get(name, ())
+            starts(exact_words(text), leaf.words) for name in leaf.fields for text in content.fields.get(name, ())
         )
     values = (value for name in leaf.fields for value in content.words(name))
     if isinstance(leaf, Contains):
-        return any(_starts(value, leaf.words) for value in values)
+        return any(starts(value, leaf.words) for value in values)
     return any(_near(value, leaf) for value in values)
 
 
@@ -131,7 +131,7 @@ def _index(leaf: IndexLeaf, message: Message) -> bool:
     return message.size_bytes < leaf.size_bytes
 
 
-def _starts(text: Sequence[str], phrase: Sequence[str]) -> list[int]:
+def starts(text: Sequence[str], phrase: Sequence[str]) -> list[int]:
     """Where a phrase begins in a text of words. A lone character of a script without spaces stands for every word
     with it."""
     if not phrase or len(phrase) > len(text):
@@ -158,7 +158,7 @@ def _stands(phrase: Sequence[str], lone: Sequence[bool], text: Sequence[str], at
 
 
 def _near(text: Sequence[str], near: Near) -> bool:
-    lefts, rights = _starts(text, near.left), _starts(text, near.right)
+    lefts, rights = starts(text, near.left), starts(text, near.right)
     return _follows(lefts, len(near.left), rights, near.distance) or _follows(
         rights, len(near.right), lefts, near.distance
     )

@@ -38,7 +38,7 @@ class Plan:
     index, index_values: what remains for the message index (columns of `m`); "TRUE" when nothing does.
     atoms: each leaf of `rest` that Parquet can decide or narrow down.
     candidates: SQL over `atoms` (columns a0 …) that every match satisfies; values: what both bind.
-    words: what a word index can tell of `rest`.
+    words: what a word index can tell of `rest`; exact: it decides `content`, and there are no `sets`.
     """
 
     with_labels: tuple[str, ...]
@@ -93,6 +93,6 @@ def plan(condition: Condition) -> Plan:
         index_values=compiled.values,
         atoms=scanned.atoms,
         candidates=scanned.candidates,
-        words=word_filter(rest),
+        words=WordFilter(word_filter(rest).expression, not compiled.sets and word_filter(all_of(content)).exact),
         values=scanned.values,
     )

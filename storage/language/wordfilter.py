@@ -1,10 +1,13 @@
 """What an index of words can tell of a condition: any index of `words.words` of each field, with positions.
 
 The filter is built of AllOf, AnyOf, Negated and Contains alone. Every message that the condition finds passes it; when
-`exact`, no other does. An index keeps a field's values apart, so that no phrase spans two of them.
+`exact`, no other does. An index keeps a field's values apart, so that no phrase spans two of them. A lone character
+(words.is_lone) is asked for by itself only: then it stands for every word that contains it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
 from storage.language.conditions import (
     AllOf,
@@ -33,9 +36,11 @@ _NOTHING = WordFilter(None, False)
 
 def word_filter(condition: Condition) -> WordFilter:
     """The tightest filter of a condition."""
+    if isinstance(condition, Contains) and len(condition.words) > 1 and any(map(is_lone, condition.words)):
+        pieces = [piece for lone, run in groupby(condition.words, is_lone) for piece in _pieces(lone, run)]
+        return WordFilter(all_of(Contains(condition.fields, piece) for piece in pieces), False)
     if isinstance(condition, Contains):
-        # A lone character stands for every word with it, which an index of whole words does not find.
-        return _NOTHING if any(map(is_lone, condition.words)) else WordFilter(condition, True)
+        return WordFilter(condition, True)
     if isinstance(condition, ContainsExactly):
         return WordFilter(word_filter(Contains(condition.fields, condition.folded)).expression, False)
     if isinstance(condition, Near):
@@ -53,3 +58,8 @@ def word_filter(condition: Condition) -> WordFilter:
         if parts and len(parts) == len(found):
             return WordFilter(any_of(parts), exact)
     return _NOTHING
+
+
+def _pieces(lone: bool, run: Iterable[str]) -> Iterable[tuple[str, ...]]:
+    """A phrase's words, where lone characters are by themselves."""
+    return ((word,) for word in run) if lone else (tuple(run),)

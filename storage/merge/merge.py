@@ -5,7 +5,7 @@ files are damaged is left out and named; a damaged frame in an otherwise whole s
 messages are named.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,9 +15,10 @@ from storage.config import ArchiveConfig
 from storage.merge.messages import merge_messages
 from storage.merge.raw import Placed, merge_raw
 from storage.merge.sources import Ordered, Unmergeable, in_order, open_source
+from storage.merge.splits import merge_splits
 from storage.points import Point, reached
 from storage.records import Merged, Part, SegmentManifest
-from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX, SUFFIXES, new_name, users_of
+from storage.segment import PARQUET_SUFFIX, SPLIT_SUFFIX, SUFFIXES, new_name, users_of
 from storage.stages import stage
 
 #: Where re-packed messages lie: all that the message index has to be told of them.
@@ -73,7 +74,7 @@ def _merge(
     reached(Point.MERGE_READ)
     # The raw file comes first: the others tell where its messages lie. What a kind of file needs is in the arguments.
     placed = merge_raw(blobs, config, name, ordered)
-    sizes = {RAW_SUFFIX: placed.raw_bytes}
+    sizes: dict[str, int | None] = {}
     reached(Point.MERGE_FILE)
     for suffix, merge_files in _OTHERS.items():
         sizes[suffix] = merge_files(blobs, config, name, ordered, placed.rows)
@@ -84,8 +85,9 @@ def _merge(
         epoch=epoch,
         messages=placed.rows.num_rows,
         size_bytes=pc.sum(placed.rows["size_bytes"]).as_py(),
-        raw_bytes=sizes[RAW_SUFFIX],
-        parquet_bytes=sizes[PARQUET_SUFFIX],
+        raw_bytes=placed.raw_bytes,
+        parquet_bytes=sizes[PARQUET_SUFFIX] or 0,
+        words_bytes=sizes[SPLIT_SUFFIX],
         defective=sum(source.defective for source in ordered.sources),
         users=users_of(placed.rows),
     )
@@ -100,5 +102,7 @@ def _moved(ordered: Ordered, placed: Placed) -> pa.Table:
     return rows.select(MOVED.names).cast(MOVED)
 
 
-#: Kinds of files beside the raw one: the ending, and how files of this kind are merged (its size in bytes comes back).
-_OTHERS = {PARQUET_SUFFIX: merge_messages}
+_Merge = Callable[[LocalBlobs, ArchiveConfig, str, Ordered, pa.Table], int | None]
+#: Kinds of files beside the raw one, in order: the ending, and how files of this kind are merged. The size comes back, or
+#: None when there is none.
+_OTHERS: Mapping[str, _Merge] = {PARQUET_SUFFIX: merge_messages, SPLIT_SUFFIX: merge_splits}

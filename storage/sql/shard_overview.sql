@@ -11,7 +11,7 @@ CROSS JOIN LATERAL (
 ) AS m
 CROSS JOIN LATERAL (
     SELECT count(*) AS segments, coalesce(sum(size_bytes), 0)::bigint AS size_bytes,
-        coalesce(sum(raw_bytes + parquet_bytes), 0)::bigint AS stored_bytes,
+        coalesce(sum(raw_bytes + parquet_bytes + coalesce(words_bytes, 0)), 0)::bigint AS stored_bytes,
         coalesce(sum(defective), 0)::bigint AS defective
     FROM segments
     WHERE segments.shard_id = s.shard_id AND retired_at IS NULL

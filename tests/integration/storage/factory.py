@@ -18,6 +18,7 @@ from storage.leases import Lease
 from storage.reader import MailboxReader
 from storage.records import Commit, FailedItem, LabelChange, MailboxUpdate, Phase, SegmentManifest
 from storage.schemas import FETCHED
+from storage.segment import SPLIT_SUFFIX
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
@@ -105,9 +106,12 @@ class Shard:
             self.shard_id, lease.owner, lease.epoch, segment, updates, tuple(changes), tuple(failed), tuple(settled)
         )
 
-    def store(self, user_id: int, *mails: Mail) -> str:
-        """Store mail as one segment; returns its name."""
+    def store(self, user_id: int, *mails: Mail, indexed: bool = True) -> str:
+        """Store mail as one segment, with or without a word index; returns its name."""
         manifest, index = self.write((user_id, mails))
+        if not indexed:
+            self.blobs.delete(manifest.name + SPLIT_SUFFIX)
+            manifest = replace(manifest, words_bytes=None)
         assert self.catalog.commit(self.plan([user_id], manifest), index)
         return manifest.name
 

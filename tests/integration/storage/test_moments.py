@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
+from storage.config import ArchiveConfig
 from storage.databases import transaction
 from storage.emails import Position
 from storage.finding import Finder
@@ -20,6 +21,7 @@ from storage.language.plan import LATEST, plan
 from storage.mailfiles import MailFiles
 from storage.reader import MailboxReader
 from storage.records import DELETED, LabelChange
+from storage.splits.cache import cache_of
 from tests.integration.storage.factory import NOON, Mail, Shard
 
 LABELS = ("INBOX", "UNREAD", "TRASH", "Label_1")
@@ -80,7 +82,8 @@ def told(box: Box, step: Step, at: datetime) -> Box:
 
 def shown(shard: Shard, user: int, as_of: datetime | None, *parts: Condition, with_deleted: bool = False) -> Box:
     """Every message that satisfies all the parts, in pages."""
-    finder = Finder(user, shard.engine, MailFiles(user, shard.engine, shard.blobs), as_of)
+    files = MailFiles(user, shard.engine, shard.blobs, cache_of(ArchiveConfig()))
+    finder = Finder(user, shard.engine, files, as_of)
     found: Box = {}
     start = Position(LATEST, 0)
     while rows := finder.find(plan(all_of(parts)), start, 3, with_deleted):

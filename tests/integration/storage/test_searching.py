@@ -88,14 +88,15 @@ def mail(number: int) -> tuple[Mail, Message]:
     return stored, Message(Content(fields, f"<{message_id}>"), frozenset(labels), received_at, len(content))
 
 
-@pytest.fixture(scope="module")
-def archive(engine: Engine, archive_root: Path) -> Iterator[Archive]:
-    """Thirty messages in three segments, some relabelled since."""
+@pytest.fixture(scope="module", params=["indexed", "scanned", "both"])
+def archive(engine: Engine, archive_root: Path, request: pytest.FixtureRequest) -> Iterator[Archive]:
+    """Thirty messages in three segments, some relabelled since. Word indexes: of all, of none, of all but one."""
     shard = Shard(engine, archive_root)
     user = shard.user()
     made = [mail(number) for number in range(30)]
     for start in range(0, 30, 10):
-        shard.store(user, *(stored for stored, _ in made[start : start + 10]))
+        indexed = request.param == "indexed" or (request.param == "both" and start != 10)
+        shard.store(user, *(stored for stored, _ in made[start : start + 10]), indexed=indexed)
     shard.catalog.save_labels(user, [(label_id, name, "user") for label_id, name in LABELS.items()])
     messages = {stored.message_id: message for stored, message in made}
     for number in (3, 8, 13, 18):

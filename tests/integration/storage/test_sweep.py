@@ -18,7 +18,7 @@ RETIRED_S = 50.0
 
 def aged(shard: Shard, name: str, age_s: float) -> set[str]:
     """The files of a segment, as old as that."""
-    files = {f"{name}.raw.zst", f"{name}.parquet"}
+    files = {f"{name}.raw.zst", f"{name}.parquet", f"{name}.split"}
     for file in files:
         os.utime(shard.root / file, (NOW - age_s, NOW - age_s))
     return files
@@ -64,7 +64,8 @@ def test_half_a_segment_is_swept(shard: Shard) -> None:
     aged(shard, name, GRACE_S + 1)
     shard.blobs.delete(f"{name}.parquet")
 
-    assert sweep(shard.blobs, shard.catalog, shard.lease, NOW, GRACE_S, RETIRED_S) == [f"{name}.raw.zst"]
+    swept = sweep(shard.blobs, shard.catalog, shard.lease, NOW, GRACE_S, RETIRED_S)
+    assert set(swept) == {f"{name}.raw.zst", f"{name}.split"}
     assert files_of(shard) == set()
 
 
@@ -85,4 +86,4 @@ def test_another_shards_files_are_not_looked_at(shard: Shard) -> None:
 
     other = leases.acquire(shard.engine, 99_999, "owner", "cluster", 60)
     assert sweep(shard.blobs, shard.catalog, other, NOW, GRACE_S, RETIRED_S) == []
-    assert len(files_of(shard)) == 2
+    assert len(files_of(shard)) == 3

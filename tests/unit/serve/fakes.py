@@ -14,10 +14,11 @@ from serve.config import TokenConfig
 from serve.signing import SigningKeys
 from serve.threads import Threads
 from storage.control import Principal
-from storage.emails import Attachment, Email, EmailSummary, Position
+from storage.emails import Attachment, Email, EmailSummary, Position, Rank
 from storage.errors import BackupError
 from storage.identifier import from_hex
-from storage.reader import Page
+from storage.language.highlighting import Fragment, Highlight
+from storage.reader import Page, RankedPage
 from storage.records import MailboxRecord, User
 from storage.sealing import Key, Keyring, Sealer
 
@@ -144,6 +145,28 @@ class MemoryReader:
         self._record = record
         self.asked: list[tuple[object, ...]] = []
         self.failure: Exception | None = None
+
+    def best(
+        self,
+        text: str,
+        labels: Sequence[str] = (),
+        limit: int = 50,
+        after: Rank | None = None,
+        include_spam_trash: bool = False,
+        include_deleted: bool = False,
+        as_of: datetime | None = None,
+    ) -> RankedPage:
+        """The oldest first, so that it differs."""
+        self.asked.append((text, tuple(labels), limit, after, include_spam_trash, include_deleted, as_of))
+        found = sorted((email.summary for email, _ in self._messages.values()), key=lambda email: email.date)
+        passed = after.passed if after else 0
+        more = len(found) > passed + limit
+        page = tuple(found[passed : passed + limit])
+        return RankedPage(page, Rank(found[-1].date, passed + limit) if more else None)
+
+    def highlights(self, text: str, ids: Sequence[str]) -> dict[str, list[Highlight]]:
+        """Of the first message only."""
+        return {"1": [Highlight("subject", Fragment(f"<b>{text}", 0, ((3, 3 + len(text)),)))]}
 
     def emails(
         self,

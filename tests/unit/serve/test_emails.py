@@ -87,6 +87,7 @@ async def test_every_parameter_reaches_the_reader(http: httpx.AsyncClient, reade
         *({"limit": limit} for limit in ("0", "501", "x", "-1")),
         *({"q": "a\x00b"}, {"q": "a" * 2001}, {"label": "a\x00"}, {"label": ""}, {"label": ["a"] * 21}),
         {"cursor": "a" * 201},
+        {"sort": "size"},
         {"include_deleted": "maybe"},
         *({"as_of": moment} for moment in ("yesterday", "2026-10-01T12:00:00", "2026-10-01")),
     ],
@@ -95,6 +96,25 @@ async def test_parameters_out_of_bounds_are_refused(http: httpx.AsyncClient, par
     answer = await http.get("/api/v1/emails", params=params)
 
     assert (answer.status_code, answer.json()["code"]) == (422, "validation")
+
+
+async def test_the_best_come_first_when_asked_and_can_be_paged(http: httpx.AsyncClient) -> None:
+    params: dict[str, str | int] = {"q": "hello", "sort": "relevance", "limit": 2}
+    page = (await http.get("/api/v1/emails", params=params)).json()
+    ids = [item["id"] for item in page["items"]]
+    while page["next_cursor"]:
+        page = (await http.get("/api/v1/emails", params={**params, "cursor": page["next_cursor"]})).json()
+        ids += [item["id"] for item in page["items"]]
+
+    assert ids == ["1", "2", "3", "4", "5"]
+
+
+async def test_what_was_found_is_shown_as_plain_text_when_asked(http: httpx.AsyncClient) -> None:
+    page = (await http.get("/api/v1/emails", params={"q": "hello", "highlights": "true"})).json()
+
+    assert page["items"][-1]["highlights"] == [{"field": "subject", "text": "<b>hello", "offset": 0, "hits": [[3, 8]]}]
+    assert page["items"][0]["highlights"] == []
+    assert "highlights" not in (await http.get("/api/v1/emails")).json()["items"][0]
 
 
 @pytest.mark.parametrize("cursor", ["x", "ä", "AAAA", "OTk5OTk5OTk5OTk5OTk5OTk5OjE"])

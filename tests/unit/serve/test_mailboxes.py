@@ -32,7 +32,7 @@ def databases() -> Databases:
 
 def test_where_shards_are_is_read_now_and_then(databases: Databases, tmp_path: Path) -> None:
     control, clock = Shards({0: 0}), Clock()
-    mailboxes = Mailboxes(databases, control, LocalBlobs(tmp_path), clock)
+    mailboxes = Mailboxes(databases, control, LocalBlobs(tmp_path), clock=clock)
 
     mailboxes.reader(ANN)
     mailboxes.reader(ANN)
@@ -45,7 +45,7 @@ def test_where_shards_are_is_read_now_and_then(databases: Databases, tmp_path: P
 
 def test_a_new_shard_is_found_at_once(databases: Databases, tmp_path: Path) -> None:
     control = Shards({0: 0})
-    mailboxes = Mailboxes(databases, control, LocalBlobs(tmp_path), Clock())
+    mailboxes = Mailboxes(databases, control, LocalBlobs(tmp_path), clock=Clock())
     mailboxes.reader(ANN)
 
     control.known[1] = 1
@@ -55,7 +55,7 @@ def test_a_new_shard_is_found_at_once(databases: Databases, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("shards", [{}, {0: 7}])
 def test_a_shard_without_a_database_is_unknown(databases: Databases, tmp_path: Path, shards: dict[int, int]) -> None:
-    mailboxes = Mailboxes(databases, Shards(shards), LocalBlobs(tmp_path), Clock())
+    mailboxes = Mailboxes(databases, Shards(shards), LocalBlobs(tmp_path), clock=Clock())
 
     with pytest.raises(UnknownShard):
         mailboxes.reader(ANN)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from storage.segment import epoch_of, new_name
+from storage.schemas import MESSAGES
+from storage.segment import epoch_of, index_words, new_name
 
 
 def test_a_name_tells_the_epoch_it_was_written_under() -> None:
@@ -28,3 +29,12 @@ def test_no_two_names_are_the_same() -> None:
 def test_a_name_that_is_not_ours_has_no_epoch(name: str) -> None:
     with pytest.raises(ValueError):
         epoch_of(name)
+
+
+def test_mail_that_cannot_be_indexed_is_stored_without_its_index(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+
+    assert index_words("0000/00000001-aa", MESSAGES.empty_table()) is None
+    assert "0000/00000001-aa" in caplog.text

@@ -132,7 +132,8 @@ def test_a_pasted_page_is_scanned_for_a_few_of_its_words() -> None:
         ("+à", A, False),
         ("-+à", None, False),
         ("a AROUND 3 b", AllOf((A, B)), False),
-        ("会 a", A, False),
+        ("会 a", AllOf((Contains(ANYWHERE, ("会",)), A)), True),
+        ('"a b 会 a"', AllOf((Contains(ANYWHERE, ("a", "b")), Contains(ANYWHERE, ("会",)), A)), False),
         ('subject:"a b"', Contains(("subject",), ("a", "b")), True),
     ],
 )

@@ -1,0 +1,11 @@
+"""The size of a segment's word index; null where it has none."""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    """Add the column; the segments of before have no index and are scanned."""
+    op.execute("ALTER TABLE segments ADD COLUMN words_bytes bigint")
