@@ -103,6 +103,6 @@ def _moved(ordered: Ordered, placed: Placed) -> pa.Table:
 
 
 _Merge = Callable[[LocalBlobs, ArchiveConfig, str, Ordered, pa.Table], int | None]
-#: Kinds of files beside the raw one, in order: the ending, and how files of this kind are merged. The size comes back, or
-#: None when there is none.
+#: Kinds of files beside the raw one, in order: the ending, and how such files are merged. The size comes back, or None
+#: when there is none.
 _OTHERS: Mapping[str, _Merge] = {PARQUET_SUFFIX: merge_messages, SPLIT_SUFFIX: merge_splits}

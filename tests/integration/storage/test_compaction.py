@@ -18,7 +18,8 @@ from storage.merge.merge import merge
 from storage.raw import Location, read_index, unpack
 from storage.records import Merged
 from storage.schemas import MESSAGES
-from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
+from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX, SPLIT_SUFFIX, SUFFIXES
+from storage.splits import packing
 from storage.sweep import sweep
 from tests.integration.storage.factory import NOON, Mail, Shard
 
@@ -272,7 +273,7 @@ def test_a_segment_whose_files_are_damaged_is_left_out_with_its_reason(
     assert merged.segment is not None
     assert live == {bad: merged.excluded[0][1], merged.segment.name: None}
     now = {file.name for file in shard.blobs.list(f"{shard.shard_id:04d}")}
-    assert now - files == {merged.segment.name + RAW_SUFFIX, merged.segment.name + PARQUET_SUFFIX}, "no leftovers"
+    assert now - files == {merged.segment.name + suffix for suffix in SUFFIXES}, "no leftovers"
 
     Compactions(shard.engine).readmit(shard.lease)
     assert {segment.excluded for segment in Compactions(shard.engine).live(shard.shard_id)} == {None}
@@ -301,6 +302,37 @@ def test_an_archive_that_is_not_there_excludes_nothing(shard: Shard) -> None:
         merge(shard.blobs, shard.archive, shard.shard_id, 1, names)
 
 
+# ---- words
+
+
+def _cut_split(shard: Shard, name: str) -> None:
+    os.truncate(shard.root / (name + SPLIT_SUFFIX), 100)
+
+
+def _no_split(shard: Shard, name: str) -> None:
+    shard.blobs.delete(name + SPLIT_SUFFIX)
+
+
+@pytest.mark.parametrize("spoil", [None, _no_split, _cut_split])
+def test_the_merged_word_index_finds_what_the_parts_found(
+    shard: Shard, spoil: Callable[[Shard, str], None] | None
+) -> None:
+    user = shard.user()
+    names = [shard.store(user, mail(1)), shard.store(user, mail(2, LONG)), shard.store(user, mail(3))]
+    if spoil:
+        spoil(shard, names[1])
+
+    merged = compact(shard)
+
+    assert merged.segment is not None and merged.segment.words_bytes
+    split = merged.segment.name + SPLIT_SUFFIX
+    packing.check(split, shard.blobs.size(split), lambda offset, size: shard.blobs.read(split, offset, size))
+    reader = shard.reader(user)
+    for number in (1, 2, 3):
+        assert [item.id for item in reader.emails(f"common{number}").items] == [f"{number:x}"]
+    assert [item.id for item in reader.emails("common2 OR common3").items] == ["3", "2"]
+
+
 # ---- retired files
 
 
@@ -311,12 +343,12 @@ def test_merged_files_stay_for_readers_and_go_after_their_grace_period(shard: Sh
     assert merged.segment is not None
 
     assert sweep(shard.blobs, shard.catalog, shard.lease, 2e9, 1e9, 60.0) == []
-    assert len(list(shard.blobs.list(f"{shard.shard_id:04d}"))) == 6
+    assert len(list(shard.blobs.list(f"{shard.shard_id:04d}"))) == 3 * len(SUFFIXES)
     _age_retirement(shard, 61)
     assert sweep(shard.blobs, shard.catalog, shard.lease, 2e9, 1e9, 60.0) == []
 
     left = {file.name for file in shard.blobs.list(f"{shard.shard_id:04d}")}
-    assert left == {merged.segment.name + RAW_SUFFIX, merged.segment.name + PARQUET_SUFFIX}
+    assert left == {merged.segment.name + suffix for suffix in SUFFIXES}
     assert shard.catalog.segment_names(shard.shard_id) == {merged.segment.name, old[1]}, "a copied one's row is needed"
     assert [shard.reader(user).raw(1), shard.reader(user).raw(2)] == [mail(1).raw, mail(2, LONG).raw]
 
@@ -337,7 +369,7 @@ def test_what_a_merge_left_uncommitted_is_an_orphan(shard: Shard) -> None:
     shard.lease = leases.acquire(shard.engine, shard.shard_id, "owner", "cluster", 60)
 
     assert sorted(sweep(shard.blobs, shard.catalog, shard.lease, 2e9, 1e9, 60.0)) == sorted(
-        merged.segment.name + suffix for suffix in (RAW_SUFFIX, PARQUET_SUFFIX)
+        merged.segment.name + suffix for suffix in SUFFIXES
     )
     assert [shard.reader(user).raw(number) for number in (1, 2)] == [mail(1).raw, mail(2).raw]
 

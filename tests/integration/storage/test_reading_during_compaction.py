@@ -18,7 +18,8 @@ from storage.config import ArchiveConfig
 from storage.identifier import from_hex
 from storage.mailfiles import MailFiles
 from storage.merge.merge import merge
-from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
+from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX, SUFFIXES
+from storage.splits.searching import SegmentFile
 from storage.sweep import sweep
 from tests.integration.storage.factory import NOON, Mail, Shard
 
@@ -115,16 +116,16 @@ def test_readers_notice_nothing_of_a_hundred_compactions(shard: Shard) -> None:
 def merged_after_listing(shard: Shard, monkeypatch: pytest.MonkeyPatch, times: int) -> Iterator[list[int]]:
     """Have files merged and deleted between a reader's listing and its reading, so many times."""
     listings: list[int] = []
-    honest: Callable[..., list[str]] = MailFiles.names
+    honest: Callable[..., list[SegmentFile]] = MailFiles.segments
 
-    def names(files: MailFiles, *arguments: object) -> list[str]:
+    def segments(files: MailFiles, *arguments: object) -> list[SegmentFile]:
         found = honest(files, *arguments)
         listings.append(len(found))
         if len(listings) <= times:
             _replace_files(shard)
         return found
 
-    monkeypatch.setattr(MailFiles, "names", names)
+    monkeypatch.setattr(MailFiles, "segments", segments)
     yield listings
 
 
@@ -135,7 +136,7 @@ def _replace_files(shard: Shard) -> None:
     merged, moved = merge(shard.blobs, shard.archive, shard.shard_id, 1, live)
     compactions.commit(shard.lease, merged, moved)
     for name in live:
-        for suffix in (RAW_SUFFIX, PARQUET_SUFFIX):
+        for suffix in SUFFIXES:
             shard.blobs.delete(name + suffix)
 
 
