@@ -27,7 +27,7 @@ from storage.splits.searching import SegmentFile
 #: and those that the word index is sure of, which cost 1 us each.
 _READ = (2, 4000)
 _SURE = (8, 50_000)
-#: Messages that are ranked at most: of 20,000, all hits of a word in 100,000 messages, the p95 is half a second.
+#: Messages that are ranked at most.
 _RANKED = 2000
 #: Messages whose text is in memory at once.
 _VERIFIED = 200
