@@ -11,7 +11,7 @@ from storage.raw import Location
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: More are never ranked (finding.py).
-_MOST_PASSED = 20_000
+_MOST_PASSED = 2000
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from storage.splits.searching import SegmentFile
 _READ = (2, 4000)
 _SURE = (8, 50_000)
 #: Messages that are ranked at most.
-_RANKED = 20_000
+_RANKED = 2000
 #: Messages whose text is in memory at once.
 _VERIFIED = 200
 
@@ -85,7 +85,7 @@ class Finder:
     ) -> tuple[list[dict[str, Any]], datetime]:
         """Rows that match before a position, most relevant first, at most `limit`; when the newest candidate came.
 
-        At most 20,000 are ranked. Where no word index tells, in segments that have none and for searches without
+        At most 2,000 are ranked. Where no word index tells, in segments that have none and for searches without
         words, the newest comes first, after what is ranked.
         """
         words = plan.words.expression

@@ -119,7 +119,7 @@ class MailboxReader:
         as_of: datetime | None = None,
         now: datetime | None = None,
     ) -> RankedPage:
-        """What `emails` finds, most relevant first, 20,000 at most. Mail newer than any match of the first page's
+        """What `emails` finds, most relevant first, 2,000 at most. Mail newer than any match of the first page's
         moment is in none of the following.
 
         Raises:

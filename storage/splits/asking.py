@@ -102,8 +102,8 @@ class Split:
             lambda: (self._searcher.num_docs, [self._searcher.doc_freq(field, word) for field, word in terms])
         )
 
-    def best(self, asked: Asked, scores: Sequence[Score], limit: int) -> list[tuple[float, Hit]]:
-        """The `limit` messages with the highest sums of scores, highest first.
+    def best(self, asked: Asked, scores: Sequence[Score], limit: int) -> list[tuple[float, tantivy.DocAddress]]:
+        """The `limit` messages with the highest sums of scores, highest first; `named` tells which they are.
 
         Raises:
             FileDamaged.
@@ -112,16 +112,20 @@ class Split:
         filtered = tantivy.Query.const_score_query(self._asked(asked), 0.0)
         query = tantivy.Query.boolean_query([(_MUST, filtered), *weighed])
 
-        def search() -> list[tuple[float, Hit]]:
-            found = self._searcher.search(query, limit, count=False).hits
-            addresses = [address for _, address in found]
-            columns = [self._searcher.fast_field_values(name, addresses) for name in (RECEIVED, MESSAGE)]
-            return [
-                (float(score), Hit(int(ms or 0), int(number or 0)))
-                for (score, _), ms, number in zip(found, *columns, strict=True)
-            ]
+        return self._guard(lambda: self._searcher.search(query, limit, count=False).hits)
 
-        return self._guard(search)
+    def named(self, addresses: list[tantivy.DocAddress]) -> list[Hit]:
+        """The messages at these places of the index.
+
+        Raises:
+            FileDamaged.
+        """
+
+        def read() -> list[Hit]:
+            columns = [self._searcher.fast_field_values(name, addresses) for name in (RECEIVED, MESSAGE)]
+            return [Hit(int(ms or 0), int(number or 0)) for ms, number in zip(*columns, strict=True)]
+
+        return self._guard(read)
 
     def _weighed(self, score: Score) -> tantivy.Query:
         return tantivy.Query.boost_query(self._phrase(score.field, score.words), score.weight)

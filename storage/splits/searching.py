@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from tantivy import DocAddress
+
 from storage.blobs import FileDamaged
 from storage.language.conditions import Contains, wanted
 from storage.splits.asking import Asked, Hit, Score, Split
@@ -89,15 +91,27 @@ def best(
         sum(messages for _, _, messages, _ in counted),
         {term: sum(counts[term] for _, _, _, counts in counted) for term in terms},
     )
-    found: list[tuple[float, Hit]] = []
+    # Rounded: where splits are merged anew, sums of floats differ in their last digits.
+    scored_at: list[tuple[SegmentFile, Split, list[tuple[float, DocAddress]]]] = []
     for file, split, messages, counts in counted:
         try:
-            found += split.best(asked, _scores(scored, everywhere, _rarity(messages, counts)), limit)
+            hits = split.best(asked, _scores(scored, everywhere, _rarity(messages, counts)), limit)
+            scored_at.append((file, split, [(round(score, 3), address) for score, address in hits]))
         except FileDamaged as exc:
             failed(file, exc)
             unindexed.append(file)
-    # Rounded: where splits are merged anew, sums of floats differ in their last digits.
-    found.sort(key=lambda each: (round(each[0], 3), each[1]), reverse=True)
+    # Which messages they are is asked of those alone that stay: it costs more than their scores.
+    lowest = sorted((score for _, _, hits in scored_at for score, _ in hits), reverse=True)[:limit][-1:]
+    found: list[tuple[float, Hit]] = []
+    for file, split, hits in scored_at:
+        kept = [(score, address) for score, address in hits if score >= lowest[0]]
+        try:
+            named = split.named([address for _, address in kept])
+            found += [(score, hit) for (score, _), hit in zip(kept, named, strict=True)]
+        except FileDamaged as exc:
+            failed(file, exc)
+            unindexed.append(file)
+    found.sort(reverse=True)
     return [hit for _, hit in found[:limit]], unindexed
 
 
