@@ -318,7 +318,8 @@ def test_the_merged_word_index_finds_what_the_parts_found(
     shard: Shard, spoil: Callable[[Shard, str], None] | None
 ) -> None:
     user = shard.user()
-    names = [shard.store(user, mail(1)), shard.store(user, mail(2, LONG)), shard.store(user, mail(3))]
+    texts = {1: "common1", 2: f"common2 {LONG}", 3: "common3"}
+    names = [shard.store(user, mail(number, text)) for number, text in texts.items()]
     if spoil:
         spoil(shard, names[1])
 
