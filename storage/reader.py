@@ -282,6 +282,10 @@ class MailboxReader:
         """{sender, messages, size_bytes}, most messages first."""
         return self._over_all("top_senders", {"limit": limit})
 
+    def timeline(self) -> list[dict[str, Any]]:
+        """{month, messages, size_bytes}, oldest first; months in UTC."""
+        return self._over_all("timeline", {})
+
     def defective(self, limit: int) -> list[dict[str, Any]]:
         """{id, received_at, from, subject, defects} of messages with MIME defects, newest first."""
         found = self._over_all("defective", {"limit": limit})

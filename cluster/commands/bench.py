@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cluster.console import command, count, fail, notes, out, print_json
+from cluster.console import command, count, fail, notes, out, print_json, size
 from cluster.opening import settings
 
 if TYPE_CHECKING:
+    from cluster.bench.archive import ArchiveResult
     from cluster.bench.ingest import IngestResult
 
 app = typer.Typer(help="Measure. Machines differ and are noisy: compare runs of one machine.", no_args_is_help=True)
@@ -181,3 +182,60 @@ def moments(
         return
     for figure in figures:
         out.print(f"{figure.page:<22} {figure.moment:<18} p50 {figure.p50_ms:8.2f} ms   p95 {figure.p95_ms:8.2f} ms")
+
+
+@app.command()
+@command
+def archive(
+    mail: Annotated[list[Path] | None, typer.Option(help="Mail to resample; generated if none is named.")] = None,
+    messages: Annotated[int, typer.Option(min=1, help="Messages in all.")] = 100_000,
+    users: Annotated[int, typer.Option(min=1, help="Mailboxes; the first has 100,000 messages, or half of all.")] = 20,
+    times: Annotated[int, typer.Option(min=20, help="How often each question is asked.")] = 200,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that write and merge.")] = 2,
+    home: Annotated[
+        Path | None, typer.Option(help="An empty folder to keep it all in; a temporary one if none is named.")
+    ] = None,
+    json: _Json = False,
+) -> None:
+    """Write an archive of any size, compact it and ask it: sizes, speeds, latencies."""
+    from rich.progress import Progress
+
+    from cluster.bench.archive import ArchivePlan, bench_archive
+
+    plan = ArchivePlan(tuple(mail or ()), messages, users, times, processes, home)
+    with Progress(console=notes, transient=True) as progress:
+        bars = {what: progress.add_task(what, total=None) for what in ("writing", "compacting", "asking")}
+        result = bench_archive(
+            settings(), plan, lambda what, done, total: progress.update(bars[what], completed=done, total=total)
+        )
+    if json:
+        print_json(result.as_json())
+    else:
+        _print_archive(result)
+
+
+def _print_archive(result: "ArchiveResult") -> None:
+    out.print(
+        f"{count(result.messages)} messages of {result.users} mailboxes, {size(result.raw_bytes)} of mail, written in"
+        f" {result.write_s:.0f} s"
+    )
+    out.print(
+        f"  {count(result.written_per_s)} messages/s, {count(result.written_per_core_s)} per second of CPU; of each:"
+    )
+    for stage, used in sorted(result.stages_ms.items(), key=lambda item: -item[1]):
+        out.print(f"    {stage:<10} {used:8.3f} ms")
+    out.print(
+        f"  {result.segments_written} segments compacted to {result.segments} in {result.compact_s:.0f} s;"
+        f" {count(result.merged)} messages were merged, {count(result.merged_per_core_s)} per second of CPU"
+    )
+    kinds = ", ".join(f"{kind} {size_bytes:,.0f}" for kind, size_bytes in result.bytes_per_message.items())
+    out.print(f"  stored: {result.stored_share:.2f} of the mail's bytes; bytes of a message: {kinds}")
+    answers = result.answers
+    out.print(
+        f"  a reader's first list after {answers.first_list_ms:.0f} ms; its memory {answers.peak_mb:,.0f} MB at most"
+    )
+    for name, latency in answers.latencies.items():
+        out.print(
+            f"    {name:<28} p50 {latency.p50:8.1f} ms   p95 {latency.p95:8.1f} ms   first {latency.cold:8.1f} ms"
+            f"   ({latency.asked} asked, {latency.found} found)"
+        )
