@@ -17,6 +17,7 @@ from cluster.settings import Settings
 from jobs.gmail.credentials import AuthorizedUser
 from jobs.gmail.directory import DirectoryUser, domain_users
 from jobs.gmail.service_account import DIRECTORY_SCOPE, ServiceAccount, delegated_token
+from jobs.mime import reading
 from storage import schema
 from storage.blobs import LocalBlobs, open_blobs
 from storage.catalog import Catalog
@@ -69,7 +70,7 @@ class Stores:
     def reader(self, user: User) -> MailboxReader:
         """One user's mail."""
         engine = self.databases.shard_database(self.shards[user.shard_id])
-        return MailboxReader(user.user_id, engine, self.blobs, cache_of(self.config.archive))
+        return MailboxReader(user.user_id, engine, self.blobs, cache_of(self.config.archive), reading.body)
 
     def add_account(self, email: str, authorized_user: bytes) -> User:
         """Back a mailbox up from now on, with this grant; an account that is known gets the new grant.

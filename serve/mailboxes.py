@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from jobs.mime import reading
 from storage.blobs import LocalBlobs
 from storage.control import Control, Principal
 from storage.databases import Databases
@@ -53,4 +54,5 @@ class Mailboxes:
         database = self._shards.get(principal.shard_id)
         if database is None or database >= self._databases.shard_databases:
             raise UnknownShard(principal.shard_id)
-        return MailboxReader(principal.user_id, self._databases.shard_database(database), self._blobs, self._splits)
+        engine = self._databases.shard_database(database)
+        return MailboxReader(principal.user_id, engine, self._blobs, self._splits, reading.body)

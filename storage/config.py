@@ -39,7 +39,7 @@ class ArchiveConfig(BaseModel, frozen=True):
         2.0, description="seconds after which a shard writes what it has, however little"
     )
     frame_bytes: PositiveInt = Field(
-        512 << 10, ge=64 << 10, le=1 << 20, description="raw bytes per zstd frame: what one read decompresses"
+        1 << 20, ge=64 << 10, le=1 << 20, description="raw bytes per zstd frame: what one read decompresses"
     )
     zstd_level: PositiveInt = Field(3, le=19, description="zstd level of raw frames and Parquet pages")
     words_cache: str = Field(

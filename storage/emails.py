@@ -46,6 +46,15 @@ class EmailSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Body:
+    """What a message says, read out of its bytes; `headers` are decoded, in order."""
+
+    text: str
+    headers: tuple[tuple[str, str], ...]
+    attachments: tuple[Attachment, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Email:
     """A message by itself. `sha256` is of the raw bytes, in hex; `headers` are decoded, in order."""
 

@@ -10,7 +10,7 @@ from storage.emails import Stored
 from storage.raw import cut, open_frame
 from storage.segment import RAW_SUFFIX
 
-#: Decompressed frames kept, in bytes together: of 512 KiB each, 64, so that many segments may overlap in time.
+#: Decompressed frames kept, in bytes together: of 1 MiB each, 32, so that many segments may overlap in time.
 _KEPT_BYTES = 32 << 20
 
 

@@ -5,7 +5,8 @@ and asks again from the beginning, with the names of the files that there are no
 Blocking: call it from a thread.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -13,10 +14,11 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from sqlalchemy import Engine
 
-from storage import duck
+from storage import duck, rowgroups
 from storage.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.databases import transaction
 from storage.emails import Position
+from storage.identifier import to_hex
 from storage.language.conditions import Condition
 from storage.queries import query, sql
 from storage.segment import PARQUET_SUFFIX, SPLIT_SUFFIX
@@ -38,6 +40,16 @@ def patiently(ask: Callable[[], T]) -> T:
         return ask()
     except FileMissing:
         return ask()
+
+
+#: Row groups that are read as they are for a list: beyond them DuckDB is faster.
+_FEW_GROUPS = 4
+#: What a list shows; of attachments whether there are any.
+_SUMMARY_COLUMNS = ("from", "to", "cc", "subject", "snippet", "defects", "attachments.list.element.part")
+
+
+def _moments(rows: Sequence[Mapping[str, Any]]) -> list[datetime]:
+    return [row["received_at"] for row in rows]
 
 
 class MailFiles:
@@ -81,6 +93,61 @@ class MailFiles:
 
     def _refuse(self, segment: SegmentFile, reason: FileDamaged) -> None:
         self._splits.refuse(segment.name + SPLIT_SUFFIX, reason)
+
+    def summaries(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """What lists show of the content of messages, one by one.
+
+        Few row groups are read as they are; of many, DuckDB skips what it need not decompress.
+
+        Args:
+            rows: of the message index: message_id, received_at, segment.
+
+        Raises:
+            FileDamaged: a file is, or a message is not in it.
+        """
+        if not rows:
+            return []
+        by_file: dict[str, list[Mapping[str, Any]]] = {}
+        for row in rows:
+            by_file.setdefault(row["segment"] + PARQUET_SUFFIX, []).append(row)
+        groups = sum(self._groups_of(file, _moments(members)) for file, members in by_file.items())
+        content: dict[int, dict[str, Any]] = {}
+        if groups <= _FEW_GROUPS:
+            for file, members in by_file.items():
+                content |= {found["message_id"]: found for found in self._direct(file, members)}
+        else:
+            moments = _moments(rows)
+            values = {
+                "message_ids": [row["message_id"] for row in rows],
+                "first_at": min(moments),
+                "last_at": max(moments),
+            }
+            content = {found["message_id"]: found for found in self.rows("summaries", sorted(by_file), values)}
+        for row in rows:
+            if row["message_id"] not in content:
+                name = row["segment"] + PARQUET_SUFFIX
+                raise FileDamaged(name, f"message {to_hex(row['message_id'])} is not in it")
+        return [content[row["message_id"]] for row in rows]
+
+    def _groups_of(self, file: str, moments: Sequence[datetime]) -> int:
+        with self._naming(file):
+            return rowgroups.shared().count(self._blobs.location(file), self._user_id, moments)
+
+    def _direct(self, file: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        ids = [row["message_id"] for row in rows]
+        with self._naming(file):
+            found = rowgroups.shared().rows(
+                self._blobs.location(file), self._user_id, ids, _moments(rows), _SUMMARY_COLUMNS
+            )
+        return [{**row, "has_attachment": bool(row["attachments"])} for row in found]
+
+    @contextmanager
+    def _naming(self, file: str) -> Iterator[None]:
+        """Have damage be told of the file by its name in the archive."""
+        try:
+            yield
+        except FileDamaged as exc:
+            raise type(exc)(file, exc.reason) from exc
 
     def rows(
         self,

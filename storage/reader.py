@@ -5,7 +5,8 @@ come from the message index in Postgres, content from DuckDB over the Parquet fi
 Blocking: call it from a thread.
 """
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,10 +15,10 @@ import pyarrow as pa
 from sqlalchemy import Engine
 
 from storage import moments
-from storage.blobs import FileDamaged, LocalBlobs
+from storage.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.config import ArchiveConfig
 from storage.databases import transaction
-from storage.emails import Attachment, Change, Email, EmailSummary, Position, Rank, Stored
+from storage.emails import Attachment, Body, Change, Email, EmailSummary, Position, Rank, Stored
 from storage.finding import Finder
 from storage.identifier import from_hex, to_hex
 from storage.language.conditions import Condition, Contains, Labelled, all_of, wanted
@@ -34,6 +35,7 @@ from storage.schemas import MESSAGES
 from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
 from storage.splits.cache import SplitCache, cache_of
 
+_LOG = logging.getLogger(__name__)
 _TOP = Position(LATEST, (1 << 63) - 1)
 
 
@@ -73,8 +75,16 @@ class Label:
 class MailboxReader:
     """Reads one user's mail."""
 
-    def __init__(self, user_id: int, engine: Engine, blobs: LocalBlobs, splits: SplitCache | None = None) -> None:
-        """`splits`: None: this process's own, in a temporary folder."""
+    def __init__(
+        self,
+        user_id: int,
+        engine: Engine,
+        blobs: LocalBlobs,
+        splits: SplitCache | None = None,
+        body: Callable[[bytes], Body] | None = None,
+    ) -> None:
+        """`splits`: None: this process's own, in a temporary folder. `body`: reads a message; None: nobody can."""
+        self._read_body = body
         self._user_id, self._engine, self._blobs = user_id, engine, blobs
         self._files = MailFiles(user_id, engine, blobs, splits or cache_of(ArchiveConfig()))
 
@@ -104,7 +114,9 @@ class MailboxReader:
     def _page(self, found: Plan, after: Position, limit: int, include_deleted: bool, as_of: datetime | None) -> Page:
         finder = Finder(self._user_id, self._engine, self._files, as_of)
         rows = finder.find(found, after, limit + 1, include_deleted)
-        items = [_summary(row, content) for row, content in zip(rows, self._shown(rows[:limit]), strict=False)]
+        items = [
+            _summary(row, content) for row, content in zip(rows, self._files.summaries(rows[:limit]), strict=False)
+        ]
         last = rows[limit - 1] if len(rows) > limit else None
         return Page(tuple(items), Position(last["received_at"], last["message_id"]) if last else None)
 
@@ -137,7 +149,7 @@ class MailboxReader:
         more = len(rows) > passed + limit
         following = Rank(after.until if after else newest_at, passed + limit) if more else None
         shown = rows[passed : passed + limit]
-        items = tuple(_summary(row, content) for row, content in zip(shown, self._shown(shown), strict=True))
+        items = tuple(_summary(row, content) for row, content in zip(shown, self._files.summaries(shown), strict=True))
         return RankedPage(items, following)
 
     def highlights(self, text: str, ids: Sequence[str]) -> dict[str, list[Highlight]]:
@@ -173,18 +185,35 @@ class MailboxReader:
         row = self._locate(message_id, as_of)
         if row is None:
             return None
-        file = row["segment"] + PARQUET_SUFFIX
-        values = {"message_id": message_id}
-        found = self._files.rows("email", [file], values)
-        if not found:
-            raise _lacks(file, message_id)
-        content = found[0]
+        [content] = self._files.summaries([row])
+        body = self._body(row)
         return Email(
             summary=_summary(row, content),
-            text=content["text"],
-            headers=tuple((header["name"], header["value"]) for header in content["headers"]),
-            attachments=tuple(_attachment(part) for part in content["attachments"]),
+            text=body.text,
+            headers=body.headers,
+            attachments=body.attachments,
             sha256=bytes(row["sha256"]).hex(),
+        )
+
+    def _body(self, row: dict[str, Any]) -> Body:
+        """Out of the exact bytes, where somebody can read them: a frame takes 1 ms, a row group's texts and headers 20.
+
+        Out of the Parquet file where nobody can, and where the bytes are damaged.
+        """
+        if self._read_body is not None:
+            try:
+                return self._read_body(self._exact(row))
+            except FileMissing:
+                raise
+            except FileDamaged as exc:
+                _LOG.warning("Message %s is shown from its Parquet file: %s", to_hex(row["message_id"]), exc)
+        file = row["segment"] + PARQUET_SUFFIX
+        values = {"message_id": row["message_id"], "received_at": row["received_at"]}
+        [found] = self._files.rows("email", [file], values)
+        return Body(
+            text=found["text"],
+            headers=tuple((header["name"], header["value"]) for header in found["headers"]),
+            attachments=tuple(_attachment(part) for part in found["attachments"]),
         )
 
     def changes(
@@ -211,7 +240,7 @@ class MailboxReader:
         with transaction(self._engine) as connection:
             rows = [dict(row._mapping) for row in connection.execute(query("changes"), values)]
         shown = rows[:limit]
-        items = tuple(_change(row, content) for row, content in zip(shown, self._shown(shown), strict=True))
+        items = tuple(_change(row, content) for row, content in zip(shown, self._files.summaries(shown), strict=True))
         more = len(rows) > limit
         return ChangePage(items, Position(shown[-1]["received_at"], shown[-1]["message_id"]) if more else None)
 
@@ -257,6 +286,9 @@ class MailboxReader:
         row = self._locate(message_id, None)
         if row is None:
             return None
+        return self._exact(row)
+
+    def _exact(self, row: dict[str, Any]) -> bytes:
         name, location = row["segment"] + RAW_SUFFIX, _location(row)
         return unpack(name, self._blobs.read(name, location.frame_offset, location.frame_bytes), location)
 
@@ -319,16 +351,6 @@ class MailboxReader:
             row = connection.execute(moments.query("email_location", as_of), values).first()
             return dict(row._mapping) if row else None
 
-    def _shown(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """What lists show of the content of messages, one by one."""
-        files = sorted({row["segment"] + PARQUET_SUFFIX for row in rows})
-        values = {"message_ids": [row["message_id"] for row in rows]}
-        content = {found["message_id"]: found for found in self._files.rows("summaries", files, values)}
-        for row in rows:
-            if row["message_id"] not in content:
-                raise _lacks(row["segment"] + PARQUET_SUFFIX, row["message_id"])
-        return [content[row["message_id"]] for row in rows]
-
 
 def _location(row: dict[str, Any]) -> Location:
     return Location(row["frame_offset"], row["frame_bytes"], row["raw_offset"], row["size_bytes"], bytes(row["sha256"]))
@@ -345,10 +367,6 @@ def _stored(row: dict[str, Any]) -> Stored:
         row["segment"],
         _location(row),
     )
-
-
-def _lacks(file: str, message_id: int) -> FileDamaged:
-    return FileDamaged(file, f"message {to_hex(message_id)} is not in it")
 
 
 def _summary(row: dict[str, Any], content: dict[str, Any]) -> EmailSummary:

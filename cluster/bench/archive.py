@@ -5,7 +5,6 @@ are compacted by the owners' policy, and a fresh process asks. No Ray and no Gma
 """
 
 import multiprocessing
-import tempfile
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ import pyarrow as pa
 
 from actors.compaction import choose
 from cluster.bench import figures
+from cluster.bench.home import private_home
 from cluster.bench.questions import Answers, ask_all
 from cluster.bench.resampling import Corpus, Share, message_id, segments, sizes, total
 from cluster.settings import Settings
@@ -29,7 +29,9 @@ from storage import leases, overview, stages
 from storage.catalog import Catalog
 from storage.compaction import Compactions
 from storage.config import ArchiveConfig
+from storage.databases import transaction
 from storage.leases import Lease
+from storage.queries import query
 from storage.records import Commit, MailboxUpdate, Merged, Phase, SegmentManifest, User
 from storage.segment import SUFFIXES
 
@@ -60,7 +62,8 @@ class ArchiveResult:
     """What one run measured.
 
     stages_ms: CPU per message of the tasks that write. bytes_per_message: by kind of file, after compaction.
-    stored_share: bytes of all files per byte of mail. merged: messages that merges wrote, each as often as it was.
+    stored_share: bytes of all files and of the message index in Postgres, per byte of mail.
+    merged: messages that merges wrote, each as often as it was.
     merged_per_core_s: of them, per second of CPU.
     """
 
@@ -95,8 +98,7 @@ def bench_archive(settings: Settings, plan: ArchivePlan, told: Told) -> ArchiveR
         BackupError.
     """
     corpus = Corpus.read(plan.mail, _GENERATED)
-    with _home(plan) as folder, _pool(plan.processes, corpus) as pool:
-        settings = settings.model_copy(update={"home": folder})
+    with private_home(settings, plan.home) as settings, _pool(plan.processes, corpus) as pool:
         with open_stores(settings) as stores:
             wanted = sizes(plan.messages, plan.users, _LARGEST)
             users = [stores.control.add_user(f"user-{number:04d}@example.com") for number in range(plan.users)]
@@ -108,7 +110,7 @@ def bench_archive(settings: Settings, plan: ArchivePlan, told: Told) -> ArchiveR
             started = time.monotonic()
             merged, merge_cpu_s = work.compact(told)
             compact_s = time.monotonic() - started
-            stored = _stored(stores)
+            stored = {**_stored(stores), "index": _index_bytes(stores)}
             live = sum(shard["segments"] for shard in overview.shards(stores.databases, stores.shards))
         told("asking", 0, 1)
         ids = {
@@ -239,10 +241,10 @@ def _write(archive: ArchiveConfig, shard_id: int, epoch: int, shares: tuple[Shar
     """One segment, in a process of the pool. Dealing the mail is not measured."""
     mail = _corpus[0].deal(shares, seed)
     stages.take()
-    with stages.stage("all"):
-        manifest, index = write_segment(archive, shard_id, epoch, [mail])
-    cpu_s = stages.take()
-    cpu_s["rest"] = cpu_s.pop("all") - sum(cpu_s.values())
+    started = time.process_time()
+    manifest, index = write_segment(archive, shard_id, epoch, [mail])
+    used, cpu_s = time.process_time() - started, stages.take()
+    cpu_s["rest"] = used - sum(cpu_s.values())
     assert manifest is not None and manifest.messages == total(shares)
     return shard_id, manifest, index, cpu_s
 
@@ -269,19 +271,19 @@ def _in_turn(
 
 
 @contextmanager
-def _home(plan: ArchivePlan) -> Iterator[Path]:
-    if plan.home is not None:
-        yield plan.home
-        return
-    with tempfile.TemporaryDirectory(prefix="gbm-bench-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
-
-
-@contextmanager
 def _pool(processes: int, corpus: Corpus) -> Iterator[ProcessPoolExecutor]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, _remember, (corpus,)) as pool:
         yield pool
+
+
+def _index_bytes(stores: Stores) -> int:
+    """Of the message index, with its own indexes, in all shard databases."""
+    size_bytes = 0
+    for database in range(stores.databases.shard_databases):
+        with transaction(stores.databases.shard_database(database)) as connection:
+            size_bytes += connection.execute(query("bench_index_bytes")).scalar_one()
+    return size_bytes
 
 
 def _stored(stores: Stores) -> dict[str, int]:

@@ -7,7 +7,6 @@ were started meanwhile. Quota, refusals and pauses are the simulator's own accou
 
 import asyncio
 import json
-import tempfile
 import time
 import urllib.request
 from collections import defaultdict
@@ -19,6 +18,7 @@ from typing import Any
 from actors.decisions import Mode
 from cluster.bench import figures
 from cluster.bench.figures import Working
+from cluster.bench.home import private_home
 from cluster.bench.processes import OURS, Meter
 from cluster.local import local_cluster
 from cluster.progress import Progress, Watch, members_of
@@ -118,7 +118,7 @@ def bench_ingest(settings: Settings, plan: IngestPlan) -> IngestResult:
     """
     with (
         start_simulator(_simulator_arguments(plan)) as gmail,
-        tempfile.TemporaryDirectory(prefix="gbm-bench-", ignore_cleanup_errors=True) as folder,
+        private_home(settings) as private,
     ):
         update: dict[str, object] = {
             "endpoint": gmail,
@@ -127,10 +127,10 @@ def bench_ingest(settings: Settings, plan: IngestPlan) -> IngestResult:
             "quota_time_scale": plan.time_scale,
             **_limits(plan),
         }
-        changed: dict[str, object] = {"home": Path(folder), "gmail": settings.gmail.model_copy(update=update)}
+        changed: dict[str, object] = {"gmail": settings.gmail.model_copy(update=update)}
         if plan.shards is not None:
             changed["shards"] = settings.shards.model_copy(update={"count": plan.shards})
-        changed_settings = settings.model_copy(update=changed)
+        changed_settings = private.model_copy(update=changed)
         with local_cluster(changed_settings, lambda _: None, gateway=False) as cluster:
             return _measure(cluster.stores, gmail, plan, changed_settings.gmail)
 

@@ -7,15 +7,14 @@ read before and after the owner takes its shard.
 import asyncio
 import gc
 import multiprocessing
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import psutil
 
 from actors.budget import Demand
+from cluster.bench.home import private_home
 from cluster.settings import Settings
 from cluster.stores import Stores, open_stores
 from storage.catalog import Catalog
@@ -70,9 +69,8 @@ def bench_mailboxes(settings: Settings, mailboxes: int, known: int, told: Callab
     Raises:
         BackupError.
     """
-    with tempfile.TemporaryDirectory(prefix="gbm-bench-", ignore_cleanup_errors=True) as folder:
-        shards = settings.shards.model_copy(update={"count": 1})
-        settings = settings.model_copy(update={"home": Path(folder), "shards": shards})
+    with private_home(settings) as private:
+        settings = private.model_copy(update={"shards": settings.shards.model_copy(update={"count": 1})})
         with open_stores(settings) as stores:
             _fill(stores, mailboxes, known, told)
             with multiprocessing.get_context("spawn").Pool(1) as pool:

@@ -4,13 +4,12 @@ A mailbox of made-up messages lives for a year in an embedded database of its ow
 of its messages change and change back.
 """
 
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from statistics import median, quantiles
 
+from cluster.bench.home import private_home
 from cluster.settings import Settings
 from cluster.stores import Stores, open_stores
 from storage.databases import transaction
@@ -50,20 +49,17 @@ def bench_moments(settings: Settings, messages: int, events: int) -> list[PageFi
     Raises:
         BackupError.
     """
-    with tempfile.TemporaryDirectory(prefix="gbm-bench-", ignore_cleanup_errors=True) as folder:
-        shards = settings.shards.model_copy(update={"count": 1})
-        postgres = settings.postgres.model_copy(update={"control_dsn": None, "shard_dsns": ()})
-        settings = settings.model_copy(update={"home": Path(folder), "shards": shards, "postgres": postgres})
-        with open_stores(settings) as stores:
-            present = _fill(stores, messages, events // 2)
-            return _pages(stores, present)
+    shards = settings.shards.model_copy(update={"count": 1})
+    with private_home(settings) as settings, open_stores(settings.model_copy(update={"shards": shards})) as stores:
+        present = _fill(stores, messages, events // 2)
+        return _pages(stores, present)
 
 
 def _fill(stores: Stores, messages: int, changed: int) -> datetime:
     engine = stores.databases.shard_database(stores.shards[_SHARD])
     with transaction(engine) as connection:
         segment = {"name": "0000/bench", "shard_id": _SHARD, "epoch": 1, "messages": messages}
-        sizes = dict.fromkeys(("size_bytes", "raw_bytes", "parquet_bytes", "defective"), 0)
+        sizes = dict.fromkeys(("size_bytes", "raw_bytes", "parquet_bytes", "words_bytes", "defective"), 0)
         connection.execute(query("segment_insert"), {**segment, **sizes})
         connection.execute(query("bench_moments"), {"user_id": _USER, "messages": messages, "changed": changed})
         connection.execute(query("bench_label_events"), {"user_id": _USER})

@@ -3,12 +3,12 @@
 A real local cluster backs them up first, unmeasured; then an incremental sync of all is asked for at once.
 """
 
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from actors.decisions import Mode
+from cluster.bench.home import private_home
 from cluster.bench.ingest import account_of, add_accounts, back_up
 from cluster.bench.processes import OURS, Meter
 from cluster.local import local_cluster
@@ -45,16 +45,15 @@ def bench_poll(settings: Settings, mailboxes: int) -> PollResult:
     mail = [f"--generate={min(mailboxes, 500)}", f"--users={mailboxes}", f"--messages-per-user={_EACH}"]
     with (
         start_simulator([*mail, "--quota-profile=unlimited"]) as gmail,
-        tempfile.TemporaryDirectory(prefix="gbm-bench-", ignore_cleanup_errors=True) as folder,
+        private_home(settings) as private,
     ):
         update = {"endpoint": gmail, "token_uri": f"{gmail}/token", "quota_profile": "unlimited"}
         quiet = settings.shards.poll.model_copy(update={"enabled": False})  # only what is asked for is measured
         changed: dict[str, object] = {
-            "home": Path(folder),
             "gmail": settings.gmail.model_copy(update=update),
             "shards": settings.shards.model_copy(update={"poll": quiet}),
         }
-        with local_cluster(settings.model_copy(update=changed), lambda _: None, gateway=False) as cluster:
+        with local_cluster(private.model_copy(update=changed), lambda _: None, gateway=False) as cluster:
             return _measure(cluster.stores, gmail)
 
 

@@ -1,7 +1,8 @@
 """Mail for an archive of any size: real or generated messages dealt again and again to many users.
 
-A message keeps its bytes; its id, date and labels are made, so that every copy is a message of its own. What repeats is
-the text: an index of words has fewer different words than as much real mail would bring.
+A message keeps its bytes and, in runs, its neighbours, as threads and lists have them in a mailbox; its id, date and
+labels are made, so that every copy is a message of its own. What repeats is the text: an index of words has fewer
+different words than as much real mail would bring.
 """
 
 from collections.abc import Iterator, Sequence
@@ -68,7 +69,11 @@ class Corpus:
         """schemas.FETCHED for these shares; the same seed deals the same."""
         chance = Random(seed)  # noqa: S311 - deals mail, keeps no secret
         rows = [(share, number) for share in shares for number in range(share.first, share.first + share.count)]
-        chosen = [chance.randrange(len(self.messages)) for _ in rows]
+        chosen = [
+            index % len(self.messages)
+            for share, start in ((share, chance.randrange(len(self.messages))) for share in shares)
+            for index in range(start, start + share.count)
+        ]
         ids = [message_id(share.user_id, number) for share, number in rows]
         columns = {
             "user_id": [share.user_id for share, _ in rows],

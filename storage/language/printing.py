@@ -65,7 +65,8 @@ def _text(text: Text) -> str:
     quoted = f'"{text.text}"'
     if isinstance(text, Phrase):
         return quoted
-    return f"+{text.text}" if _BARE.fullmatch(text.text) and ":" not in text.text else f"+{quoted}"
+    bare = _BARE.fullmatch(text.text) and ":" not in text.text and not text.text.startswith(("-", "+"))
+    return f"+{text.text}" if bare else f"+{quoted}"
 
 
 def _moment(at: datetime) -> str:

@@ -1,6 +1,5 @@
--- One message whole, without its raw bytes (DuckDB).
--- $files: Parquet paths; $user_id; $message_id
-SELECT message_id, "from", "to", cc, subject, snippet, len(attachments) > 0 AS has_attachment, defects,
-    "text", headers, attachments
+-- The text, the headers and the attachments of one message (DuckDB).
+-- $files: Parquet paths; $user_id; $message_id; $received_at: when it came
+SELECT "text", headers, attachments
 FROM read_parquet($files, hive_partitioning = false)
-WHERE user_id = $user_id AND message_id = $message_id
+WHERE user_id = $user_id AND received_at = $received_at AND message_id = $message_id

@@ -1,5 +1,6 @@
 -- What a list shows of these messages (DuckDB).
--- $files: Parquet paths; $user_id; $message_ids
+-- $files: Parquet paths; $user_id; $message_ids; $first_at, $last_at: when the first and the last of them came
 SELECT message_id, "from", "to", cc, subject, snippet, len(attachments) > 0 AS has_attachment, defects
 FROM read_parquet($files, hive_partitioning = false)
-WHERE user_id = $user_id AND message_id IN (SELECT unnest($message_ids))
+WHERE user_id = $user_id AND received_at BETWEEN $first_at AND $last_at
+    AND message_id IN (SELECT unnest($message_ids))

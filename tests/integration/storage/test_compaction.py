@@ -23,7 +23,7 @@ from storage.splits import packing
 from storage.sweep import sweep
 from tests.integration.storage.factory import NOON, Mail, Shard
 
-LONG = "word " * 40_000  # a frame of its own: such segments are copied, the others re-packed
+LONG = "word " * 60_000  # a frame of its own: such segments are copied, the others re-packed
 
 
 def mail(number: int, text: str = "Good morning.") -> Mail:
@@ -392,7 +392,7 @@ def test_a_merged_file_has_row_groups_and_finds_an_id_by_its_bloom_filter(shard:
     assert merged.segment is not None
     path = shard.root / (merged.segment.name + PARQUET_SUFFIX)
     metadata = pq.read_metadata(path)
-    assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == [10_000, 2000]
+    assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == [4000, 4000, 4000]
     order = pq.read_table(path, columns=["user_id", "received_at", "message_id"])
     assert order.equals(order.sort_by([(name, "ascending") for name in order.column_names]))
     assert [shard.reader(users[0]).email(number) is not None for number in (0, 1, 11_999)] == [True, False, True]

@@ -13,10 +13,16 @@ from jobs.processing import write_segment
 from storage import duck
 from storage.blobs import FileDamaged
 from storage.config import ArchiveConfig
+from storage.language.plan import EARLIEST, LATEST
 from storage.queries import sql
 from tests.integration.storage.factory import NOON, Mail, fetched
 
-VALUES: dict[str, object] = {"user_id": 1, "message_ids": list(range(20))}
+VALUES: dict[str, object] = {
+    "user_id": 1,
+    "message_ids": list(range(20)),
+    "first_at": EARLIEST,
+    "last_at": LATEST,
+}
 
 
 @pytest.fixture(scope="module")

@@ -67,6 +67,7 @@ A, B, C = Word("a"), Word("b"), Word("c")
         ("rfc822msgid:<A@b.c>", Named("rfc822msgid", "<A@b.c>")),
         ("+héllo", Exact("héllo")),
         ('+"two words"', Exact("two words")),
+        ('+"-0"', Exact("-0")),
         ("subject:+x", Field("subject", Exact("x"))),
         ("a AROUND 10 b", Around(A, B, 10)),
         ('a AROUND 0 "b c" d', And((Around(A, Phrase("b c"), 0), Word("d")))),

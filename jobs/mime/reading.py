@@ -1,0 +1,24 @@
+"""A message read for whoever wants to see it, as the archive's readers take it (`storage.reader.MailboxReader`)."""
+
+from jobs.mime.parser import parse
+from storage.emails import Attachment, Body
+
+
+def body(raw: bytes) -> Body:
+    """What a message says. Never raises: `parse` does not."""
+    message = parse(raw)
+    return Body(
+        text=message.text,
+        headers=tuple((name, value) for name, value in message.headers),
+        attachments=tuple(
+            Attachment(
+                part=part.part,
+                filename=part.filename,
+                content_type=part.content_type,
+                size_bytes=part.size_bytes,
+                sha256=part.sha256.hex(),
+                inline=part.inline,
+            )
+            for part in message.attachments
+        ),
+    )
