@@ -7,8 +7,8 @@ fills the same segments. Commits go one at a time, so a cursor never passes what
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from random import Random
 
+from actors.agenda import Agenda
 from actors.backoff import Concurrency, Troubles
 from actors.config import ShardConfig
 from actors.decisions import (
@@ -32,7 +32,6 @@ from actors.decisions import (
 )
 from actors.mailbox import Mailbox
 from actors.plans import MailboxPlan
-from actors.polling import Polls, Schedule
 from actors.quota import ShardQuota
 from actors.segmenting import REPEAT_S, Segmenting
 from actors.turns import Turns
@@ -63,10 +62,7 @@ class Shard:
         self._changed: dict[int, None] = {}  # mailboxes that something was told of, in order
         self._touched: dict[int, None] = {}  # mailboxes that may have news for a commit
         self._turns = Turns()
-        self._retries = Schedule()  # when a mailbox's filed messages are due
-        self._polls = Polls(config.poll, lease.shard_id)
-        self._watches = Schedule()  # when Gmail's pushes are to be renewed
-        self._random = Random(lease.shard_id)  # noqa: S311 - spreads load, keeps no secret
+        self._agenda = Agenda(config.poll, lease.shard_id)
         self._fetches: dict[int, int] = {}  # user -> fetches out
         self._fetches_out = 0
         self._concurrency = Concurrency(config.fetches_per_mailbox)
@@ -87,11 +83,10 @@ class Shard:
             if record.phase in (Phase.FULL, Phase.RECONCILE):
                 self.request(record.user_id, Mode.FULL, now)
             elif mailbox.pollable:
-                self._polls.open(record.user_id, now)
-                self._watch_at(record.user_id, now + self._random.uniform(0, self._config.poll.longest_s))
+                self._agenda.opened(record.user_id, now)
         else:
             mailbox.renewed()
-        self._schedule_retry(mailbox)
+        self._agenda.retry_at(mailbox.user_id, mailbox.due_at())
         return mailbox
 
     def request(self, user_id: int, mode: Mode, now: float) -> None:
@@ -102,8 +97,7 @@ class Shard:
     def stop(self, user_id: int) -> None:
         """Ask Gmail for nothing more for a mailbox until the next request."""
         self._mailboxes[user_id].stop()
-        self._polls.close(user_id)
-        self._watches.clear(user_id)
+        self._agenda.closed(user_id)
         self._touch(user_id)
 
     def mailbox(self, user_id: int) -> Mailbox | None:
@@ -114,13 +108,13 @@ class Shard:
 
     def decide(self, now: float) -> list[Decision]:
         """Everything that should start now. Each is carried out exactly once and told back exactly once."""
-        for user_id in self._retries.take(now):
+        for user_id in self._agenda.retries(now):
             if self._mailboxes[user_id].is_due(now):
                 self.request(user_id, Mode.INCREMENTAL, now)
-        for user_id in self._polls.take(now):
+        for user_id in self._agenda.polls(now):
             if self._mailboxes[user_id].pollable and self._mailboxes[user_id].idle:
                 self.request(user_id, Mode.INCREMENTAL, now)
-        for user_id in self._watches.take(now):
+        for user_id in self._agenda.watches(now):
             self._mailboxes[user_id].watch()
             self._touch(user_id)
         decisions: list[Decision] = []
@@ -135,9 +129,7 @@ class Shard:
     def wake_at(self, now: float) -> float | None:
         """When `decide` should be asked again although nothing was told; None: not before something is."""
         times = (
-            self._retries.next_at(),
-            self._polls.next_at(),
-            self._watches.next_at(),
+            self._agenda.next_at(),
             self._turns.next_at(),
             self._segmenting.next_at(),
             self._commit_due,
@@ -214,13 +206,8 @@ class Shard:
                 self._rounds.add(user_id)
             elif user_id in self._rounds:
                 self._rounds.discard(user_id)
-                self._round_ended(mailbox, now)
-
-    def _round_ended(self, mailbox: Mailbox, now: float) -> None:
-        if mailbox.pollable:
-            self._polls.looked(mailbox.user_id, mailbox.found_news, now)
-            if self._watches.at(mailbox.user_id) is None:
-                self._watch_at(mailbox.user_id, now)
+                if mailbox.pollable:
+                    self._agenda.looked(user_id, mailbox.found_news, now)
 
     def _decide_calls(self, decisions: list[Decision], now: float) -> None:
         line = self._turns.callers
@@ -309,7 +296,7 @@ class Shard:
             mailbox.compared(outcome.changes)
         elif isinstance(outcome, Watched):
             mailbox.watched()
-            self._watch_at(call.user_id, min(now + self._config.poll.watch_every_s, outcome.expires_at))
+            self._agenda.watch_at(call.user_id, min(now + self._config.poll.watch_every_s, outcome.expires_at))
 
     def _fetch_ended(self, call: Fetch) -> None:
         out = self._fetches.pop(call.user_id) - 1
@@ -346,7 +333,7 @@ class Shard:
             return
         if isinstance(call, Watch):
             mailbox.watched()  # pushes are a convenience: their refusal holds nothing up
-            self._watch_at(call.user_id, now + _WATCH_AGAIN_S)
+            self._agenda.watch_at(call.user_id, now + _WATCH_AGAIN_S)
         elif outcome.history_expired:
             mailbox.history_expired()
         elif outcome.page_refused:
@@ -375,7 +362,7 @@ class Shard:
             mailbox = self._mailboxes[plan.update.user_id]
             mailbox.committed(plan)
             self._touch(mailbox.user_id)
-            self._schedule_retry(mailbox)
+            self._agenda.retry_at(mailbox.user_id, mailbox.due_at())
         if pending.decision.written is not None:
             write = pending.decision.written.write
             self._segmenting.forget(write)
@@ -403,11 +390,3 @@ class Shard:
         self._touched[user_id] = None
         self._changed[user_id] = None
         self._active.add(user_id)
-
-    def _schedule_retry(self, mailbox: Mailbox) -> None:
-        if (due := mailbox.due_at()) is not None:
-            self._retries.set(mailbox.user_id, due)
-
-    def _watch_at(self, user_id: int, when: float) -> None:
-        if self._config.poll.topic:
-            self._watches.set(user_id, when)

@@ -1,0 +1,63 @@
+"""When each mailbox of a shard is looked at again: filed messages are due, news are polled for, pushes are renewed.
+
+Pure; the clock is an argument. actors/shard.py asks it.
+"""
+
+from random import Random
+
+from actors.config import PollConfig
+from actors.polling import Polls, Schedule
+
+
+class Agenda:
+    """The mailboxes' next looks."""
+
+    def __init__(self, config: PollConfig, shard_id: int) -> None:
+        self._config = config
+        self._retries = Schedule()  # when a mailbox's filed messages are due
+        self._polls = Polls(config, shard_id)
+        self._watches = Schedule()  # when Gmail's pushes are to be renewed
+        self._random = Random(shard_id)  # noqa: S311 - spreads load, keeps no secret
+
+    def opened(self, user_id: int, now: float) -> None:
+        """A mailbox keeps itself current from now on; the first renewals of many spread out."""
+        self._polls.open(user_id, now)
+        self.watch_at(user_id, now + self._random.uniform(0, self._config.longest_s))
+
+    def closed(self, user_id: int) -> None:
+        """A mailbox is left alone, but for its filed messages."""
+        self._polls.close(user_id)
+        self._watches.clear(user_id)
+
+    def looked(self, user_id: int, found_news: bool, now: float) -> None:
+        """A look ended."""
+        self._polls.looked(user_id, found_news, now)
+        if self._watches.at(user_id) is None:
+            self.watch_at(user_id, now)
+
+    def retry_at(self, user_id: int, when: float | None) -> None:
+        """Filed messages are due then; None: there are none."""
+        if when is not None:
+            self._retries.set(user_id, when)
+
+    def watch_at(self, user_id: int, when: float) -> None:
+        """Have Gmail push the mailbox's changes anew then, where pushes are configured."""
+        if self._config.topic:
+            self._watches.set(user_id, when)
+
+    def retries(self, now: float) -> list[int]:
+        """Mailboxes with filed messages that are due; each is told once."""
+        return list(self._retries.take(now))
+
+    def polls(self, now: float) -> list[int]:
+        """Mailboxes that are to be looked at; each is told once."""
+        return list(self._polls.take(now))
+
+    def watches(self, now: float) -> list[int]:
+        """Mailboxes whose pushes are to be renewed; each is told once."""
+        return list(self._watches.take(now))
+
+    def next_at(self) -> float | None:
+        """The next moment at which there is something."""
+        times = (self._retries.next_at(), self._polls.next_at(), self._watches.next_at())
+        return min((when for when in times if when is not None), default=None)
