@@ -27,3 +27,22 @@ def test_more_events_than_messages_can_have_are_refused() -> None:
     result = gbm("bench", "moments", "--messages", "100", "--events", "300")
 
     assert (result.exit_code, "at most two events" in result.stderr) == (1, True)
+
+
+def test_an_archive_is_written_compacted_and_asked(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GBM_ARCHIVE__OPEN_SEGMENTS", "2")
+    shape = ("--messages", "1500", "--users", "3", "--times", "20", "--processes", "1")
+    result = gbm("bench", "archive", *shape, "--json")
+
+    assert result.exit_code == 0, result.stderr
+    told = orjson.loads(result.stdout)
+    assert (told["messages"], told["users"]) == (1500, 3)
+    assert 0 < told["segments"] <= told["segments_written"]
+    assert set(told["bytes_per_message"]) == {"raw.zst", "parquet", "split", "index"}
+    assert {"parse", "raw", "parquet", "words", "columns", "rest"} <= set(told["stages_ms"])
+    latencies = told["answers"]["latencies"]
+    assert all(0 < latency["p50"] <= latency["p95"] for latency in latencies.values())
+    assert latencies["newest 50"]["found"] == latencies["newest 50"]["asked"] == 40
+    assert latencies["timeline, all"]["found"] > 0
+    with transaction(stores.databases.shard_database(0)) as connection:
+        assert connection.execute(text("SELECT count(*) FROM messages")).scalar() == 0
