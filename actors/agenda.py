@@ -57,7 +57,7 @@ class Agenda:
         """Mailboxes whose pushes are to be renewed; each is told once."""
         return list(self._watches.take(now))
 
-    def next_at(self) -> float | None:
-        """The next moment at which there is something."""
+    def next_at(self, now: float) -> float | None:
+        """The next moment from now on at which there is something; what is due already is no reason to wake."""
         times = (self._retries.next_at(), self._polls.next_at(), self._watches.next_at())
-        return min((when for when in times if when is not None), default=None)
+        return min((when for when in times if when is not None and when > now), default=None)

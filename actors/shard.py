@@ -129,7 +129,7 @@ class Shard:
     def wake_at(self, now: float) -> float | None:
         """When `decide` should be asked again although nothing was told; None: not before something is."""
         times = (
-            self._agenda.next_at(),
+            self._agenda.next_at(now),
             self._turns.next_at(),
             self._segmenting.next_at(),
             self._commit_due,

@@ -69,6 +69,7 @@ class Tending:
         self._compactor = Compactor(archive, clock())
         self._wanted: list[asyncio.Future[list[Compacted]]] = []
         self._sweep_at = clock() + _SWEEP_EVERY_S
+        self._retired_until = 0.0  # when nobody can be reading what was merged last
         self._wake = asyncio.Event()
 
     def news(self) -> None:
@@ -118,7 +119,8 @@ class Tending:
             return
 
     async def _sweep_again(self) -> None:
-        self._sweep_at = self._clock() + _SWEEP_EVERY_S
+        now = self._clock()
+        self._sweep_at = self._retired_until if self._retired_until > now else now + _SWEEP_EVERY_S
         try:
             await self.sweep()
         except LeaseLost:
@@ -170,7 +172,8 @@ class Tending:
         names = [segment.name for segment in chosen]
         merged, reference = await self._work.compact(self._lease.shard_id, self._lease.epoch, names)
         await self._commit(merged, await self._work.table(reference))
-        self._sweep_at = min(self._sweep_at, self._clock() + self._archive.retired_grace_s + 1.0)
+        self._retired_until = self._clock() + self._archive.retired_grace_s + 1.0
+        self._sweep_at = min(self._sweep_at, self._retired_until)
         for name, reason in merged.excluded:
             _LOG.error("Shard %d: segment %s is left out of compaction: %s", self._lease.shard_id, name, reason)
         if merged.damaged:
