@@ -15,7 +15,7 @@ from storage.blobs import FileDamaged, FileMissing
 from storage.schemas import MESSAGES
 
 #: What one process's queries may use together.
-_MEMORY_LIMIT = "1GB"
+_MEMORY_LIMIT = "512MB"
 _THREADS = 2
 #: What DuckDB raises; not UTF-8, or not a text at all, when it quotes the bytes of a damaged file.
 _FAILURES = (duckdb.Error, UnicodeDecodeError, RuntimeError)

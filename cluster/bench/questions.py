@@ -42,7 +42,8 @@ class Latency:
 class Answers:
     """What the asking process measured.
 
-    first_list_ms: from opening the databases to the first list; peak_mb: resident memory, its highest.
+    first_list_ms: from opening the databases to the first list.
+    peak_mb: resident memory, without what is mapped from files, its highest.
     """
 
     latencies: dict[str, Latency]
@@ -130,7 +131,8 @@ def _time(question: Question, times: int, process: psutil.Process) -> tuple[Late
         answer: Any = question()
         taken.append(1000 * (time.perf_counter() - started))
         found += bool(answer)
-        peak = max(peak, process.memory_info().rss / 1e6)
+        memory = process.memory_info()
+        peak = max(peak, (memory.rss - memory.shared) / 1e6)
     warm = sorted(taken[1 + _OPENING :]) or taken
     p50, p95 = warm[len(warm) // 2], warm[min(int(len(warm) * 0.95), len(warm) - 1)]
     return Latency(len(taken), found, round(taken[0], 2), round(p50, 2), round(p95, 2)), round(peak, 1)
