@@ -35,6 +35,7 @@ async def test_the_cursor_never_passes_a_message_whose_fetch_failed(cluster: Clu
     reader, looks = cluster.reader(user), set()
 
     async def over() -> bool:
+        status = owner.status(user.user_id)  # before the cursor: what is over then is committed
         state = await asyncio.to_thread(reader.state)
         assert state is not None and state.cursor is not None
         looks.add(state.cursor)
@@ -42,7 +43,6 @@ async def test_the_cursor_never_passes_a_message_whose_fetch_failed(cluster: Clu
         unknown = await asyncio.to_thread(cluster.catalog.unknown, user.user_id, passed)
         filed = {item.message_id for item in await asyncio.to_thread(cluster.catalog.failed, user.shard_id)}
         assert set(unknown) <= filed, "the cursor is past mail that is neither stored nor filed"
-        status = owner.status(user.user_id)
         return status is not None and not status["active"]
 
     simulator.misbehave(rate=0.3)
