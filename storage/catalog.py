@@ -15,7 +15,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from storage import leases
+from storage import indexrows, leases
 from storage.databases import transaction
 from storage.errors import BackupError
 from storage.labels import LabelState, fold
@@ -31,16 +31,7 @@ from storage.records import (
     SegmentManifest,
     StoredLabels,
 )
-from storage.schemas import INDEX
 
-_COPY = (
-    "COPY messages (user_id, message_id, thread_id, history_id, received_at, labels, size_bytes, sha256,"
-    " frame_offset, frame_bytes, raw_offset, segment_id) FROM STDIN (FORMAT BINARY)"
-)
-_COPY_TYPES = (
-    *("int8", "int8", "int8", "int8", "timestamptz", "text[]", "int8", "bytea"),
-    *("int8", "int4", "int4", "int8"),
-)
 _UNIT_SEPARATOR = "\x1f"
 _UNIQUE_VIOLATION = "23505"
 _STREAM_ROWS = 10_000
@@ -200,19 +191,17 @@ def _copy_index(connection: Connection, index: pa.Table, segment_id: int) -> Non
 
     A message that is there already violates the primary key and undoes the commit, which is what must happen.
     """
-    columns = [index[name].to_pylist() for name in INDEX.names]
     driver = connection.connection.driver_connection
     assert driver is not None
+    rows = indexrows.encode(index, segment_id)
     try:
-        with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
-            copy.set_types(_COPY_TYPES)
-            for row in zip(*columns, strict=True):
-                copy.write_row((*row, segment_id))
+        with driver.cursor() as cursor, cursor.copy(indexrows.COPY) as copy:
+            copy.write(rows)
     except driver.Error as exc:  # SQLAlchemy does not see a COPY, so it does not translate its errors
         if exc.sqlstate == _UNIQUE_VIOLATION:
-            raise IntegrityError(_COPY, None, exc) from exc
+            raise IntegrityError(indexrows.COPY, None, exc) from exc
         if isinstance(exc, driver.OperationalError):
-            raise OperationalError(_COPY, None, exc) from exc
+            raise OperationalError(indexrows.COPY, None, exc) from exc
         raise
 
 

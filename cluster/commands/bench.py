@@ -186,6 +186,31 @@ def moments(
 
 @app.command()
 @command
+def catalog(
+    segments: Annotated[int, typer.Option(min=100, help="Segments of the shard database.")] = 100_000,
+    users: Annotated[int, typer.Option(min=10, help="Users that have mail in them.")] = 10_000,
+    users_each: Annotated[int, typer.Option(min=1, help="Users with mail in one segment.")] = 20,
+    commit_users: Annotated[int, typer.Option(min=1, help="Users of a segment that is committed.")] = 100,
+    messages_each: Annotated[int, typer.Option(min=1, help="Messages of each of them in it.")] = 5,
+    json: _Json = False,
+) -> None:
+    """Measure what readers and owners ask of a large catalogue: which segments to read, and one segment's commit."""
+    from cluster.bench.catalog import CatalogPlan, bench_catalog
+
+    if users_each > users:
+        fail("A segment cannot have mail of more users than there are.")
+    figures = bench_catalog(settings(), CatalogPlan(segments, users, users_each, commit_users, messages_each))
+    if json:
+        print_json([figure.as_json() for figure in figures])
+        return
+    for figure in figures:
+        what = "segments" if figure.step.startswith("plan") else "messages"
+        times = f"p50 {figure.p50_ms:8.2f} ms   p95 {figure.p95_ms:8.2f} ms"
+        out.print(f"{figure.step:<18} {times}   {count(figure.found)} {what}")
+
+
+@app.command()
+@command
 def archive(
     mail: Annotated[list[Path] | None, typer.Option(help="Mail to resample; generated if none is named.")] = None,
     messages: Annotated[int, typer.Option(min=1, help="Messages in all.")] = 100_000,

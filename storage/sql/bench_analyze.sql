@@ -1,2 +1,2 @@
 -- Tell the planner of what a measurement made.
-ANALYZE messages, label_events, segments
+ANALYZE messages, label_events, segments, segment_users

@@ -29,6 +29,20 @@ def test_more_events_than_messages_can_have_are_refused() -> None:
     assert (result.exit_code, "at most two events" in result.stderr) == (1, True)
 
 
+def test_a_catalogue_is_planned_by_and_committed_to(stores: Stores) -> None:
+    shape = ("--segments", "400", "--users", "50", "--users-each", "5", "--commit-users", "10")
+    result = gbm("bench", "catalog", *shape, "--json")
+
+    assert result.exit_code == 0, result.stderr
+    steps = {row["step"]: row for row in orjson.loads(result.stdout)}
+    assert list(steps) == ["plan a month", "plan ten years", "commit 10 users"]
+    assert steps["plan ten years"]["found"] == 400 * 5 / 50
+    assert steps["commit 10 users"]["found"] == 50
+    assert all(0 < row["p50_ms"] <= row["p95_ms"] for row in steps.values())
+    with transaction(stores.databases.shard_database(0)) as connection:
+        assert connection.execute(text("SELECT count(*) FROM segments")).scalar() == 0
+
+
 def test_an_archive_is_written_compacted_and_asked(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GBM_ARCHIVE__OPEN_SEGMENTS", "2")
     shape = ("--messages", "1500", "--users", "3", "--times", "20", "--processes", "1")
