@@ -44,6 +44,8 @@ STATEMENTS = (
     """,
     "CREATE INDEX failed_history_by_user ON failed_history (user_id, settled_at)",
     "CREATE TABLE failed_history_default PARTITION OF failed_history DEFAULT",
+    # What compaction retires was looked for in every row, and so was what it forgets, by the foreign key.
+    "CREATE INDEX segment_users_by_segment ON segment_users (segment_id)",
 )
 
 
