@@ -22,6 +22,7 @@ def test_accounts_and_keys_are_told_without_their_secrets(databases: Databases) 
     secret = hashlib.sha256(b"an API key").digest()
 
     user = control.add_user("audited@example.com")
+    control.add_user("Audited@example.com")  # is there already: nothing was done
     control.save_credentials(user.user_id, b"hunter2 sealed")
     control.save_key("audited-key", user.user_id, "owner", secret, None)
     assert control.revoke_key("audited-key")
@@ -32,6 +33,7 @@ def test_accounts_and_keys_are_told_without_their_secrets(databases: Databases) 
     entries = Audit(databases.control).entries(after=before)
     assert [(entry.actor, entry.action, entry.subject) for entry in entries] == [
         ("ann", "account.add", "audited@example.com"),
+        ("ann", "account.grant", "audited@example.com"),
         ("ann", "key.create", "audited-key"),
         ("ann", "key.revoke", "audited-key"),
         ("ann", "account.remove", "audited@example.com"),

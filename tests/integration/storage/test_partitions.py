@@ -1,6 +1,8 @@
 """Tables by time: made ahead, emptied of what is old, and no row is ever refused or lost."""
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +13,7 @@ from storage import schema
 from storage.config import PostgresConfig, RetentionConfig
 from storage.databases import Databases, LockTimedOut, transaction
 from storage.partitions import AHEAD, of_shard, tend, tend_all
+from storage.queries import query
 from tests.integration.storage.test_migrations import at_revision
 
 OUTBOX = of_shard(RetentionConfig())[:1]
@@ -120,3 +123,61 @@ def test_the_events_of_before_are_kept_with_their_ids(fresh: Databases) -> None:
     assert "outbox_before_pkey" in plan or "Seq Scan" in plan
     tend(engine, OUTBOX, datetime.now(UTC) + timedelta(days=60))
     assert events(engine) == []
+
+
+def test_a_writer_of_the_release_before_goes_on_during_the_upgrade(fresh: Databases) -> None:
+    engine = fresh.shard_database(0)
+    at_revision(engine, "0005")
+    started, ended, written = threading.Event(), threading.Event(), []
+
+    def write() -> None:
+        while not ended.is_set():
+            run(engine, EVENT)
+            written.append(1)
+            started.set()
+
+    with ThreadPoolExecutor(1) as threads:
+        writing = threads.submit(write)
+        assert started.wait(20)
+        schema.upgrade(fresh, shards=1)
+        before = len(written)
+        while len(written) <= before and not writing.done():
+            started.clear()
+            started.wait(20)
+        ended.set()
+        writing.result()
+
+    assert len({number for _, number in events(engine)}) == len(written)
+    assert {name for name, _ in events(engine)} == {"outbox_before"}
+
+
+def test_what_became_of_a_failed_message_is_kept(engine: Engine) -> None:
+    message = (
+        "INSERT INTO messages (user_id, message_id, thread_id, history_id, received_at, labels, size_bytes, sha256,"
+        " segment_id, frame_offset, frame_bytes, raw_offset) VALUES (1, 2, 2, 1, now(), '{}', 1, '', 1, 0, 1, 0)"
+    )
+    run(engine, message)
+    with transaction(engine) as connection:
+        values = {"user_ids": [1, 1], "message_ids": [2, 3]}
+        failed = values | {
+            "attempts": [4, 5],
+            "errors": ["HTTP 500", "HTTP 404"],
+            "not_before": [datetime.now(UTC)] * 2,
+        }
+        connection.execute(query("failed_upsert"), failed)
+        for _ in range(2):  # settled twice is settled once
+            connection.execute(query("failed_settle"), values)
+        rows = connection.execute(text("SELECT message_id, attempts, error, outcome FROM failed_history ORDER BY 1"))
+        assert [tuple(row) for row in rows] == [(2, 4, "HTTP 500", "stored"), (3, 5, "HTTP 404", "gone")]
+        assert connection.execute(text("SELECT count(*) FROM failed_items")).scalar() == 0
+
+
+def test_one_database_in_the_way_does_not_keep_the_others_from_being_tended(fresh: Databases) -> None:
+    schema.upgrade(fresh, shards=1)
+    before = partitions(fresh.shard_database(0))
+    later = datetime.now(UTC) + timedelta(days=60)
+    with fresh.control.begin() as holder:
+        holder.execute(text("LOCK TABLE audit IN ACCESS EXCLUSIVE MODE"))
+        (trouble,) = tend_all(fresh, later)
+    assert "try again" in trouble
+    assert partitions(fresh.shard_database(0)) != before
