@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
-from click import get_current_context
 from pydantic import SecretStr
 
 from actors.config import BackupConfig
+from cluster.console import running
 from cluster.home import Home
 from cluster.settings import Settings
 from jobs.gmail.credentials import AuthorizedUser
@@ -129,15 +129,9 @@ def open_databases(settings: Settings, tell: Callable[[str], None]) -> Iterator[
             embedded = EmbeddedConfig(source=postgres.binaries, run_as=postgres.run_as)
             server = stack.enter_context(EmbeddedPostgres(home.postgres, embedded))
             postgres = postgres.model_copy(update={"control_dsn": SecretStr(server.dsn(CONTROL_DATABASE))})
-        databases = Databases(postgres, _application())
+        databases = Databases(postgres, running())
         stack.callback(databases.close)
         yield databases, postgres
-
-
-def _application() -> str:
-    """How this process names itself to Postgres: by its command, such as "gbm up"."""
-    context = get_current_context(silent=True)
-    return context.command_path if context else "gbm"
 
 
 @contextmanager

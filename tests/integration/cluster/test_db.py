@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from cluster.main import app
 from cluster.settings import load
 from cluster.stores import open_stores
-from storage.databases import transaction
+from storage import schema
+from storage.databases import Databases, transaction
 from storage.schema import SchemaOutdated
 
 
@@ -59,9 +60,20 @@ def test_a_database_that_is_in_the_way_is_named_and_the_exit_code_is_1(
     assert "1 of 3 databases are not up to date: shard database 1 of 2" in done.stderr
 
 
-def test_a_process_names_itself_and_its_transactions_end(production: list[str]) -> None:
+def test_a_command_names_itself_to_postgres_and_its_idle_transactions_end(
+    production: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert CliRunner().invoke(app, ["db", "upgrade"]).exit_code == 0
-    with open_stores(load()) as stores, transaction(stores.databases.shard_database(0)) as connection:
-        names = "application_name", "statement_timeout", "idle_in_transaction_session_timeout"
-        settings = [connection.execute(text(f"SHOW {name}")).scalar() for name in names]
-    assert settings == ["gbm", "1min", "5min"]  # "gbm COMMAND" when a command opens them
+    names = "application_name", "statement_timeout", "idle_in_transaction_session_timeout"
+    told: list[list[object]] = []
+
+    def look(databases: Databases, shards: int) -> None:
+        with transaction(databases.shard_database(shards % 2)) as connection:
+            told.append([connection.execute(text(f"SHOW {name}")).scalar() for name in names])
+
+    monkeypatch.setattr(schema, "register", look)
+    assert CliRunner().invoke(app, ["accounts", "list"]).exit_code == 0
+    with open_stores(load()):
+        pass
+
+    assert told == [["gbm accounts list_accounts", "1min", "5min"], ["gbm", "1min", "5min"]]
