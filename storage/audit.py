@@ -20,7 +20,7 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the log. Entry ids grow; a gap is a transaction that was undone."""
+    """One line of the log. Entry ids grow; a gap is a transaction that was undone, or that commits in a moment."""
 
     entry_id: int
     at: datetime
