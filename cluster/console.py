@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import wraps
 from typing import NoReturn, ParamSpec, TypeVar
 
@@ -16,6 +17,8 @@ from storage.errors import BackupError
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_RUNNING = ContextVar("running", default="gbm")
+
 #: For people: progress, hints, errors.
 notes = Console(stderr=True, highlight=False)
 #: For data.
@@ -25,8 +28,12 @@ out = Console(highlight=False, soft_wrap=True)
 def command(function: Callable[P, R]) -> Callable[P, R]:
     """Turns an expected error into its sentence and exit code 1, and Ctrl-C into exit code 130."""
 
+    module = function.__module__.rpartition(".")[2]
+    name = f"gbm {module}" if module == function.__name__ else f"gbm {module} {function.__name__}"
+
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        before = _RUNNING.set(name)
         try:
             return function(*args, **kwargs)
         except BackupError as exc:
@@ -37,8 +44,15 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
         except KeyboardInterrupt:
             notes.print("Stopped.")
             raise typer.Exit(130) from None
+        finally:
+            _RUNNING.reset(before)
 
     return run
+
+
+def running() -> str:
+    """The command that runs in this thread, such as "gbm accounts add"; "gbm" when none does."""
+    return _RUNNING.get()
 
 
 def fail(sentence: str) -> NoReturn:

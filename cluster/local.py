@@ -34,11 +34,14 @@ from cluster.stores import Stores, open_stores
 from serve.ports import require_free
 from storage.campaigns import Campaign, Campaigns
 from storage.errors import BackupError
+from storage.partitions import tend_all
 
 _LOG = logging.getLogger(__name__)
 
 #: Seconds between two looks at the day's quota.
 _FORECAST_EVERY_S = 60.0
+#: Seconds between two looks at the partitions of tables, and until the next when something was in the way.
+_PARTITIONS_EVERY_S, _PARTITIONS_AGAIN_S = 86_400.0, 3600.0
 
 Tell = Callable[[str], None]
 
@@ -130,6 +133,14 @@ def _keep_campaigns(keeper: CampaignKeeper) -> None:
         _LOG.warning("The campaigns are not known: %s", exc)
 
 
+def _tend_partitions(stores: Stores) -> float:
+    """Make the partitions ahead and drop what is old; returns the seconds until the next look."""
+    troubles = tend_all(stores.databases, datetime.now(UTC))
+    for trouble in troubles:
+        _LOG.warning("The partitions of a database are as they were: %s", trouble)
+    return _PARTITIONS_AGAIN_S if troubles else _PARTITIONS_EVERY_S
+
+
 @contextmanager
 def _watched(stores: Stores, every_s: float, keeper: CampaignKeeper) -> Iterator[None]:
     """Look at every shard's owner and every campaign's job again and again; what failed is replaced by the look."""
@@ -137,6 +148,9 @@ def _watched(stores: Stores, every_s: float, keeper: CampaignKeeper) -> Iterator
 
     def watch() -> None:
         forecast_at = 0.0
+        partitions_at = time.monotonic() + _PARTITIONS_EVERY_S  # opening the stores has seen to them
+        if stores.settings.environment == "production":  # which there it has not
+            partitions_at = 0.0
         while not ended.wait(every_s):
             for shard_id, trouble in asyncio.run(ping_shards(list(stores.shards))).items():
                 _LOG.warning("Shard %d: %s", shard_id, trouble)
@@ -144,6 +158,8 @@ def _watched(stores: Stores, every_s: float, keeper: CampaignKeeper) -> Iterator
             if time.monotonic() >= forecast_at:
                 forecast_at = time.monotonic() + _FORECAST_EVERY_S
                 _warn_of_billing(stores)
+            if time.monotonic() >= partitions_at:
+                partitions_at = time.monotonic() + _tend_partitions(stores)
 
     thread = threading.Thread(target=watch, name="watch-shards", daemon=True)
     thread.start()

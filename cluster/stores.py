@@ -12,6 +12,7 @@ from functools import cached_property
 from pydantic import SecretStr
 
 from actors.config import BackupConfig
+from cluster.console import running
 from cluster.home import Home
 from cluster.settings import Settings
 from jobs.gmail.credentials import AuthorizedUser
@@ -46,7 +47,7 @@ class Stores:
     @cached_property
     def control(self) -> Control:
         """Users, credentials, keys."""
-        return Control(self.databases.control)
+        return Control(self.databases.control, actor="command line")
 
     @cached_property
     def sealer(self) -> Sealer:
@@ -113,15 +114,14 @@ class Stores:
 
 
 @contextmanager
-def open_stores(settings: Settings, progress: Callable[[str], None] | None = None) -> Iterator[Stores]:
-    """Start or join the embedded server if need be, bring the schemas up to date, hand the stores out.
+def open_databases(settings: Settings, tell: Callable[[str], None]) -> Iterator[tuple[Databases, PostgresConfig]]:
+    """Start or join the embedded server if need be; the databases as they are, and the configuration that opens them.
 
     Raises:
         BackupError: one sentence that says what is wrong and what to do.
     """
     home = Home(settings.home)
     home.prepare()
-    tell = progress or (lambda _: None)
     with ExitStack() as stack:
         postgres = settings.postgres
         if postgres.control_dsn is None:
@@ -129,9 +129,27 @@ def open_stores(settings: Settings, progress: Callable[[str], None] | None = Non
             embedded = EmbeddedConfig(source=postgres.binaries, run_as=postgres.run_as)
             server = stack.enter_context(EmbeddedPostgres(home.postgres, embedded))
             postgres = postgres.model_copy(update={"control_dsn": SecretStr(server.dsn(CONTROL_DATABASE))})
-        databases = Databases(postgres)
+        databases = Databases(postgres, running())
         stack.callback(databases.close)
-        schema.upgrade(databases, settings.shards.count, tell)
+        yield databases, postgres
+
+
+@contextmanager
+def open_stores(settings: Settings, progress: Callable[[str], None] | None = None) -> Iterator[Stores]:
+    """Start or join the embedded server if need be, bring the schemas up to date, hand the stores out.
+
+    Raises:
+        SchemaOutdated: a production database is older than this release: nothing is migrated by the way there.
+        BackupError: one sentence that says what is wrong and what to do.
+    """
+    home = Home(settings.home)
+    tell = progress or (lambda _: None)
+    with open_databases(settings, tell) as (databases, postgres):
+        if settings.environment == "production" and settings.postgres.control_dsn is not None:
+            schema.require(databases)  # `gbm db upgrade` is an operator's decision there
+            schema.register(databases, settings.shards.count)
+        else:
+            schema.upgrade(databases, settings.shards.count, tell)
         # A key is made once, before anything is sealed: one that got lost later must not be replaced in silence.
         load_key(settings.sealing.key, home.sealing_key, create=not Control(databases.control).has_secrets())
         config = _config(settings, home, postgres)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
-from sqlalchemy import Connection, Engine, TextClause
+from sqlalchemy import Connection, Engine, TextClause, text
 
 from storage import moments
 from storage.databases import transaction
@@ -35,6 +35,8 @@ EVENTS = pa.schema(
     ]
 )
 _STREAM_ROWS = 50_000
+#: Milliseconds for which a look may ask nothing: an hour.
+_IDLE_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +88,6 @@ def census(engine: Engine) -> Iterator[Census]:
     """
     with transaction(engine) as connection:
         connection.execute(query("one_snapshot"))
+        # Whoever looks reads many files between two questions.
+        connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {_IDLE_MS}"))
         yield Census(connection)

@@ -8,6 +8,16 @@ from typing import Literal
 from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr
 
 
+class RetentionConfig(BaseModel, frozen=True):
+    """How long what grows without bound is kept in Postgres. Mail and its labels are kept for ever."""
+
+    outbox_days: PositiveInt = Field(30, description="days that domain events are kept, at least")
+    failed_history_days: PositiveInt = Field(
+        180, description="days that what became of failed messages is kept, at least"
+    )
+    audit_days: PositiveInt = Field(400, description="days that the audit log is kept, at least")
+
+
 class PostgresConfig(BaseModel, frozen=True):
     """One control database and the databases that hold the shards."""
 
@@ -27,6 +37,10 @@ class PostgresConfig(BaseModel, frozen=True):
     pool_size: PositiveInt = Field(4, description="connections per process and database")
     connect_timeout_s: PositiveInt = Field(5, description="seconds until an unreachable server is an error")
     statement_timeout_s: PositiveFloat = Field(60.0, description="seconds until a statement is cancelled")
+    idle_in_transaction_timeout_s: PositiveFloat = Field(
+        300.0, description="seconds that a transaction may do nothing until Postgres ends it, and its locks"
+    )
+    retention: RetentionConfig = RetentionConfig()
 
 
 class ArchiveConfig(BaseModel, frozen=True):

@@ -6,8 +6,9 @@ The only module that reads or writes it. Blocking: call it from a thread.
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
+from storage import audit
 from storage.databases import transaction
 from storage.errors import BackupError
 from storage.queries import query
@@ -51,14 +52,19 @@ class UnknownUser(BackupError):
 class Control:
     """Reads and writes the control database."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, actor: str = "gbm") -> None:
+        """`actor`: who is named in the audit log."""
+        self._engine, self._actor = engine, actor
 
     def add_user(self, email: str) -> User:
         """Register a mailbox on the least loaded shard; one that is known keeps its shard (and is back if removed)."""
         with transaction(self._engine) as connection:
-            row = connection.execute(query("user_add"), {"email": email.lower()}).one()
-            return User(*row)
+            known = text("SELECT removed_at IS NULL FROM users WHERE email = :email")
+            was_there = connection.execute(known, {"email": email.lower()}).scalar()
+            user = User(*connection.execute(query("user_add"), {"email": email.lower()}).one())
+            if not was_there:
+                audit.append(connection, self._actor, "account.add", user.email, {"shard": user.shard_id})
+            return user
 
     def user(self, email: str) -> User:
         """The mailbox of an address.
@@ -81,6 +87,7 @@ class Control:
         """Back a mailbox up no more and forget its credentials. Its mail stays."""
         with transaction(self._engine) as connection:
             connection.execute(query("user_remove"), {"user_id": user_id})
+            self._audit_user(connection, "account.remove", user_id)
             connection.execute(text("DELETE FROM credentials WHERE user_id = :user_id"), {"user_id": user_id})
 
     def shards(self) -> dict[int, int]:
@@ -93,6 +100,7 @@ class Control:
         """Keep a mailbox's sealed credentials, replacing older ones."""
         with transaction(self._engine) as connection:
             connection.execute(query("credentials_save"), {"user_id": user_id, "sealed": sealed})
+            self._audit_user(connection, "account.grant", user_id)
 
     def credentials(self, user_id: int) -> bytes | None:
         """A mailbox's sealed credentials."""
@@ -112,6 +120,7 @@ class Control:
         }
         with transaction(self._engine) as connection:
             connection.execute(query("api_key_save"), values)
+            audit.append(connection, self._actor, "key.create", key_id, {"user_id": user_id, "role": role})
 
     def keys(self, user_id: int | None = None) -> list[ApiKey]:
         """All API keys (of a user), oldest first."""
@@ -124,6 +133,8 @@ class Control:
             done = connection.execute(query("api_key_revoke"), {"key_id": key_id}).rowcount == 1
             statement = text("DELETE FROM refresh_tokens WHERE key_id = :key_id")
             connection.execute(statement, {"key_id": key_id})
+            if done:
+                audit.append(connection, self._actor, "key.revoke", key_id)
             return done
 
     def principal_of_key(self, key_id: str, secret_hash: bytes) -> Principal | None:
@@ -193,3 +204,8 @@ class Control:
         with transaction(self._engine) as connection:
             connection.execute(text("LOCK TABLE signing_keys IN EXCLUSIVE MODE"))
             connection.execute(query("signing_key_first"), {"kid": kid, "sealed": sealed})
+
+    def _audit_user(self, connection: Connection, action: str, user_id: int) -> None:
+        email = connection.execute(text("SELECT email FROM users WHERE user_id = :id"), {"id": user_id}).scalar()
+        if email is not None:
+            audit.append(connection, self._actor, action, email)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InternalError, Operational
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
-from storage.config import PostgresConfig
+from storage.config import PostgresConfig, RetentionConfig
 from storage.errors import BackupError
 
 #: Shard databases beside the control database when none are named.
@@ -53,6 +53,16 @@ class DatabaseReadOnly(DatabaseUnreachable):
         return (
             f"PostgreSQL at {self.where} takes no writes ({self.reason}): wait until it is the primary, or name the "
             "primary in GBM_POSTGRES__CONTROL_DSN or GBM_POSTGRES__SHARD_DSNS."
+        )
+
+
+class LockTimedOut(DatabaseUnreachable):
+    """Postgres is there, but somebody held what was wanted for too long; nothing was done. Try again."""
+
+    def __str__(self) -> str:
+        return (
+            f"Somebody else was at work in PostgreSQL at {self.where} and did not end in time ({self.reason}): "
+            "try again when that has ended."
         )
 
 
@@ -98,6 +108,11 @@ class Databases:
         """How many shard databases there are; indexes run from 0."""
         return len(self._shard_dsns)
 
+    @property
+    def retention(self) -> RetentionConfig:
+        """How long what grows without bound is kept."""
+        return self._config.retention
+
     def dsns(self) -> list[str]:
         """Control first, then the shard databases in order. Secret: they carry passwords."""
         return [self._control_dsn, *self._shard_dsns]
@@ -138,13 +153,21 @@ class Databases:
             connect_args={
                 "connect_timeout": self._config.connect_timeout_s,
                 "application_name": self._application,
-                "options": f"-c statement_timeout={int(self._config.statement_timeout_s * 1000)} {_OPTIONS}",
+                "options": (
+                    f"-c statement_timeout={int(self._config.statement_timeout_s * 1000)}"
+                    f" -c idle_in_transaction_session_timeout={int(self._config.idle_in_transaction_timeout_s * 1000)}"
+                    f" {_OPTIONS}"
+                ),
             },
         )
 
 
-#: By SQLSTATE: query_canceled, read_only_sql_transaction.
-_ERRORS: dict[str, type[DatabaseUnreachable]] = {"57014": StatementTimedOut, "25006": DatabaseReadOnly}
+#: By SQLSTATE: query_canceled, read_only_sql_transaction, lock_not_available.
+_ERRORS: dict[str, type[DatabaseUnreachable]] = {
+    "57014": StatementTimedOut,
+    "25006": DatabaseReadOnly,
+    "55P03": LockTimedOut,
+}
 
 
 @contextmanager
@@ -153,7 +176,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
     Raises:
         DatabaseUnreachable: no connection, or it was lost. Whether a commit under way took effect is then unknown.
-        StatementTimedOut, DatabaseReadOnly: kinds of it that took no effect.
+        StatementTimedOut, DatabaseReadOnly, LockTimedOut: kinds of it that took no effect.
     """
     try:
         with engine.begin() as connection:

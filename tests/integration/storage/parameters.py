@@ -1,0 +1,70 @@
+"""A value for every parameter of every named query, so that each can be asked, or its plan looked at."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+NOW = datetime.now(UTC)
+
+
+def _all(names: tuple[str, ...], value: object) -> dict[str, Any]:
+    return dict.fromkeys(names, value)
+
+
+#: By the parameter's name, where it means the same in every query.
+VALUES: dict[str, Any] = {
+    **_all(("user_id", "message_id", "thread_id", "segment_id", "epoch", "campaign_id", "first", "last"), 7),
+    **_all(("shard_id", "run", "attempts", "after", "estimate", "size_bytes", "raw_bytes"), 1),
+    **_all(("parquet_bytes", "words_bytes", "defective", "messages", "cursor", "pinned", "units"), 1),
+    **_all(("owner", "cluster", "name", "error", "actor", "action", "subject", "detail"), '{"a": 1}'),
+    **_all(("user_ids", "message_ids", "history_ids", "shard_ids", "part_ids", "base_offsets"), [7]),
+    **_all(("frame_offsets", "frame_bytes", "raw_offsets"), [7]),
+    **_all(("first_at", "last_at", "since", "as_of", "after_at"), NOW - timedelta(days=3)),
+    **_all(("until", "before_at", "not_before"), NOW),
+    **_all(("secret_hash", "token_hash", "sealed", "fingerprint"), b"\x00"),
+    **_all(("key_id", "kid", "domain", "admin", "email", "requested_by", "request_key", "table"), "text"),
+    **_all(("names", "types", "label_ids", "labels", "reasons", "errors", "states", "with_labels"), ["A"]),
+    **_all(("data",), ["{}"]),
+    **_all(("deleted", "redeleted", "is_on"), [False]),
+    **_all(("with_deleted", "vanished", "synced", "listed", "running", "ended"), False),
+    **_all(("expires_at", "resume"), None),
+    **_all(("ttl_s", "grace_s"), 60.0),
+    "before": NOW,
+    "before_id": 7,
+    "day": date(2026, 11, 24),
+    "family": "5a4a0b3e-8b7e-4b63-a3de-1d0f3ed9a6b5",
+    "limit": 50,
+    "mode": "full",
+    "phase": "current",
+    "role": "owner",
+    "state": "running",
+    "among": ["running"],
+    "without_labels": ["SPAM"],
+}
+#: By query, where it means something else.
+OF_QUERY: dict[str, dict[str, Any]] = {
+    "campaign_mailboxes_insert": {"listed_before": [NOW], "messages_before": [1], "synced_before": [NOW]},
+    "campaigns": {"before": None, "campaign_id": None},
+    "failed_upsert": {"attempts": [1], "not_before": [NOW]},
+    "segment_users_insert": {"messages": [1], "size_bytes": [1], "first_at": [NOW], "last_at": [NOW]},
+    "segments_forget": {"grace_s": 60.0},
+    "stored_labels": {"before": 9},
+}
+
+
+def forms(statement: str, as_of: str) -> list[str]:
+    """What is sent of a query: with every text that is put in for its placeholders. `as_of`: messages_as_of.sql."""
+    tables = ("messages", f"({as_of})") if "{messages}" in statement else ("",)
+    chosen = ("TRUE", "m.message_id = ANY(CAST(:message_ids AS bigint[]))") if "{chosen}" in statement else ("",)
+    return [
+        statement.replace("{messages}", table).replace("{chosen}", choice).replace("{condition}", "TRUE")
+        for table in tables
+        for choice in chosen
+    ]
+
+
+def values_of(name: str, statement: str) -> dict[str, Any]:
+    """A value of each parameter that a statement has."""
+    names = set(re.findall(r"(?<![:\w]):([a-z_]+)", statement))
+    known = VALUES | OF_QUERY.get(name, {})
+    return {parameter: known[parameter] for parameter in names}

@@ -1,0 +1,5 @@
+-- The log of every mailbox of a shard database up to a moment. For operators.
+-- :until
+SELECT user_id, message_id, label_id, is_on, history_id, observed_at
+FROM label_events
+WHERE observed_at <= CAST(:until AS timestamptz)

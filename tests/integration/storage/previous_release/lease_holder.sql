@@ -1,0 +1,5 @@
+-- Who holds a shard, and for how many seconds yet?
+-- :shard_id
+SELECT cluster, greatest(extract(epoch FROM expires_at - now()), 0)::float8 AS seconds
+FROM leases
+WHERE shard_id = :shard_id

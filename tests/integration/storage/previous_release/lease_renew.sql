@@ -1,0 +1,5 @@
+-- Keep a shard that is still ours.
+-- :shard_id, :owner, :epoch, :ttl_s seconds from now (0 gives it up).
+UPDATE leases
+SET expires_at = now() + make_interval(secs => :ttl_s)
+WHERE shard_id = :shard_id AND owner = :owner AND epoch = :epoch

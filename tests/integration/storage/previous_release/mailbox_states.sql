@@ -1,0 +1,5 @@
+-- Where these mailboxes stand.
+-- :user_ids
+SELECT user_id, email, phase, cursor, pinned, estimate, messages, size_bytes, units, error, synced_at, resume, listed_at
+FROM mailboxes
+WHERE user_id = ANY(:user_ids)

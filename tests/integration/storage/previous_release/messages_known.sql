@@ -1,0 +1,5 @@
+-- Which of these messages are stored already?
+-- :user_id, :message_ids
+SELECT message_id
+FROM messages
+WHERE user_id = :user_id AND message_id = ANY(:message_ids)

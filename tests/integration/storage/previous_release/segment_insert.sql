@@ -1,0 +1,6 @@
+-- Record a segment; no row comes back when it is recorded already.
+-- :name, :shard_id, :epoch, :messages, :size_bytes, :raw_bytes, :parquet_bytes, :words_bytes, :defective
+INSERT INTO segments (name, shard_id, epoch, messages, size_bytes, raw_bytes, parquet_bytes, words_bytes, defective)
+VALUES (:name, :shard_id, :epoch, :messages, :size_bytes, :raw_bytes, :parquet_bytes, :words_bytes, :defective)
+ON CONFLICT (name) DO NOTHING
+RETURNING segment_id
