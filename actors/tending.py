@@ -29,6 +29,8 @@ _LOG = logging.getLogger(__name__)
 
 #: Seconds between two sweeps when nothing is known to be waiting for one.
 _SWEEP_EVERY_S = 3600.0
+#: Seconds within which a new owner rolls up first.
+_FIRST_ROLL_UP_S = 60.0
 #: Seconds between two tries of a commit that Postgres does not take; doubles.
 _FIRST_REPEAT_S, _LONGEST_REPEAT_S = 1.0, 30.0
 
@@ -70,8 +72,8 @@ class Tending:
         self._compactor = Compactor(archive, clock())
         self._wanted: list[asyncio.Future[list[Compacted]]] = []
         self._rolling = asyncio.Lock()
-        # Shards begin together: the first roll-ups are spread over the time between two.
-        self._roll_up_at = clock() + archive.rollup_s * ((lease.shard_id * 0.618) % 1.0)
+        # Soon, so that an owner who never lives long rolls up, too; spread, because shards begin together.
+        self._roll_up_at = clock() + min(_FIRST_ROLL_UP_S, archive.rollup_s) * (0.5 + lease.shard_id * 0.309 % 0.5)
         self._sweep_at = clock() + _SWEEP_EVERY_S
         self._retired_until = 0.0  # when nobody can be reading what was merged last
         self._wake = asyncio.Event()

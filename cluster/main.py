@@ -9,6 +9,7 @@ from cluster.commands import (
     changes,
     compact,
     config,
+    db,
     demo,
     export,
     keys,
@@ -42,6 +43,7 @@ app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(bench.app, name="bench")
 app.add_typer(config.app, name="config")
+app.add_typer(db.app, name="db")
 
 
 def main() -> None:

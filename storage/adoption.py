@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,9 +29,7 @@ from storage.records import SegmentManifest
 from storage.schemas import FETCHED, INDEX, MESSAGES
 from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX, SPLIT_SUFFIX, epoch_of, users_of
 
-_COPY = (
-    f"COPY messages ({', '.join(INDEX.names)}, segment_id, stored_at) FROM STDIN (FORMAT BINARY)"  # noqa: S608
-)
+_COPY = f"COPY messages ({', '.join(INDEX.names)}, segment_id, stored_at) FROM STDIN (FORMAT BINARY)"
 _TYPES = (
     *("int8", "int8", "int8", "int8", "timestamptz", "text[]", "int8", "bytea"),
     *("int8", "int4", "int4", "int8", "timestamptz"),
@@ -241,7 +240,7 @@ class Adoption:
             self._retire(connection, name, None)
         self.done.retired += 1
 
-    def _raw(self, name: str, row: dict[str, int]) -> bytes | None:
+    def _raw(self, name: str, row: dict[str, Any]) -> bytes | None:
         try:
             frame = self._blobs.read(name + RAW_SUFFIX, row["frame_offset"], row["frame_bytes"])
             data = open_frame(name + RAW_SUFFIX, frame, row["frame_offset"])
@@ -257,9 +256,7 @@ class Adoption:
         )
         ours = {*mail, "size_bytes", "sha256", "frame_offset", "frame_bytes", "raw_offset"}
         parsed = rows.select([name for name in MESSAGES.names if name not in ours])
-        manifest, index = segments.write(
-            self._blobs, self._config, self._shard_id, max(self.epoch, 1), fetched, parsed
-        )
+        manifest, index = segments.write(self._blobs, self._config, self._shard_id, max(self.epoch, 1), fetched, parsed)
         with transaction(self._engine) as connection:
             self._adopt(connection, manifest, index, self._places(connection, index))
 

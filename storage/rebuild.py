@@ -1,4 +1,4 @@
-"""The catalogue, the message index and the users from the archive's files, into databases that hold nothing or too little.
+"""The catalogue, the message index and the users from the archive's files, into databases that lack them.
 
 `rebuild` begins with empty databases; `reconcile` makes restored ones agree with an archive that is newer. Both do the
 same, shard by shard: take in every segment that the catalogue does not name (storage/adoption.py), then what the
@@ -182,9 +182,7 @@ class _Shard:
             named = {row.user_id: row.email for row in self._users(found)}
             unnamed = [user_id for user_id in found if user_id not in named and user_id not in self._addresses]
             emails = {key: self._addresses.get(key, f"unknown-{key}@rebuilt.invalid") for key in found} | named
-            records = [
-                MailboxRecord(user_id, emails[user_id].lower(), phase=Phase.RECONCILE) for user_id in found
-            ]
+            records = [MailboxRecord(user_id, emails[user_id].lower(), phase=Phase.RECONCILE) for user_id in found]
             rows = [{**_columns(record), "shard_id": self._shard_id} for record in records]
             _each(connection, "rebuild_mailbox", rows)
         self._register([(user_id, emails[user_id].lower(), user_id in unnamed) for user_id in found])
@@ -255,9 +253,7 @@ def _each(connection: Connection, name: str, rows: Sequence[Mapping[str, object]
         connection.execute(query(name), list(rows))
 
 
-def _load(
-    connection: Connection, table: str, types: Sequence[str], file: Rolled, member: str, number: int
-) -> None:
+def _load(connection: Connection, table: str, types: Sequence[str], file: Rolled, member: str, number: int) -> None:
     driver = connection.connection.driver_connection
     assert driver is not None
     with driver.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN (FORMAT BINARY)") as copy:

@@ -1,4 +1,4 @@
-"""Rolls what only Postgres knows into files of the archive: label events, the messages' states, the shard's small state.
+"""Rolls what only Postgres knows into files of the archive: label events, messages' states, the shard's small state.
 
 `SHARD/EPOCH-UUID.rollup` is a ZIP archive of `manifest.json` and Parquet files (TABLES). The small tables are whole in
 each; `events` and `states` hold what is new since the roll-up before, so that a roll-up costs what changed and not what

@@ -37,7 +37,8 @@ QUERIES = {
     "messages": "SELECT m.user_id, m.message_id, thread_id, history_id, received_at, ARRAY(SELECT unnest(labels) ORDER"
     " BY 1) AS labels, size_bytes, sha256, f.name, frame_offset + base_offset AS place, frame_bytes, raw_offset,"
     " deleted_at, stored_at, changed_at FROM messages AS m JOIN segment_files AS f USING (segment_id) ORDER BY 1, 2",
-    "events": "SELECT user_id, message_id, label_id, is_on, history_id, observed_at FROM label_events ORDER BY event_id",
+    "events": "SELECT user_id, message_id, label_id, is_on, history_id, observed_at FROM label_events"
+    " ORDER BY event_id",
 }
 
 
@@ -66,7 +67,7 @@ class World:
         self.shard.catalog.open_mailbox(0, user.user_id, email)
         return user.user_id
 
-    def rows(self, databases: Databases) -> dict[str, list[Any]]:
+    def rows(self, databases: Databases) -> dict[str, Any]:
         with transaction(databases.shard_database(0)) as connection:
             found = {name: connection.execute(text(sql)).all() for name, sql in QUERIES.items()}
         with transaction(databases.control) as connection:
@@ -172,7 +173,7 @@ def test_an_uncommitted_file_gives_only_what_nobody_else_has(world: World) -> No
     shard.store(ann, *mails(1, 2))
     shard.store(ann, *mails(4))
 
-    databases, done = world.rebuild(addresses={ann: "ann@example.com"})
+    databases, _ = world.rebuild(addresses={ann: "ann@example.com"})
 
     world.intact(databases, ann, mails(1, 2, 3, 4))
     owner = world.open(databases, shard.lease.epoch + 1)

@@ -15,7 +15,7 @@ STATEMENTS = (
     """
     CREATE TABLE rollups (
         shard_id     integer NOT NULL,
-        number       bigint NOT NULL,          -- from 1, without gaps
+        number       bigint NOT NULL,          -- from 1; a higher one is newer
         name         text NOT NULL UNIQUE,     -- of the file, without its ending
         event_id     bigint NOT NULL,          -- label events up to this one are in this file or an earlier one
         changed_from timestamptz NOT NULL,     -- messages stored or changed before are in this file or an earlier one

@@ -1,0 +1,2 @@
+-- How many shards of this database somebody owns.
+SELECT count(*) FROM leases WHERE expires_at > now()
