@@ -95,6 +95,10 @@ def reconcile(
         addresses: of users whom no roll-up names.
     """
     done = Rebuilt()
+    for database in sorted(set(shards.values())):
+        with transaction(databases.shard_database(database)) as connection:
+            mine = [shard_id for shard_id, place in shards.items() if place == database]
+            connection.execute(query("lease_close"), {"shard_ids": mine})
     for shard_id, database in sorted(shards.items()):
         _Shard(databases, database, shard_id, blobs, config, addresses or {}, done).run(tell or (lambda *_: None))
     with transaction(databases.control) as connection:

@@ -231,6 +231,8 @@ def _stream(connection: Connection, name: str, **values: Any) -> Iterator[pa.Tab
 
 
 def _fingerprint(small: dict[str, pa.Table]) -> bytes:
+    if not any(table.num_rows for table in small.values()):
+        return b""
     digest = hashlib.sha256()
     for name, table in small.items():
         kept = table.drop_columns(list(_RESTLESS)) if name == "mailboxes" else table

@@ -1,2 +1,2 @@
--- How many shards of this database somebody owns.
-SELECT count(*) FROM leases WHERE expires_at > now()
+-- How many shards of this database a cluster owns.
+SELECT count(*) FROM leases WHERE expires_at > now() AND cluster <> 'unfinished rebuild'

@@ -152,6 +152,17 @@ def test_after_a_roll_up_a_rebuild_is_equal_row_by_row(world: World, long: bool)
     assert roll_up(owner.engine, owner.blobs, owner.lease)
 
 
+def test_new_databases_beside_an_old_archive_sweep_nothing(world: World) -> None:
+    ann = world.user("ann@example.com")
+    name = world.shard.store(ann, *mails(1))
+    world.roll_up()
+
+    owner = world.open(world.fresh(), 1)
+
+    assert sweep(owner.blobs, owner.catalog, owner.lease, 2e9, 0, -1) == []
+    assert (world.root / (name + RAW_SUFFIX)).exists()
+
+
 def test_without_a_roll_up_every_message_is_there_once_and_its_mailbox_is_listed_again(world: World) -> None:
     ann = world.user("ann@example.com")
     world.shard.store(ann, *mails(1, 2))
