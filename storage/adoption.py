@@ -104,9 +104,7 @@ class Adoption:
             return False
 
     def finish(self) -> None:
-        """Raise the lease's epoch: the sweep must take no file of ours for one that is still being written."""
-        with transaction(self._engine) as connection:
-            connection.execute(query("adopt_lease"), {"shard_id": self._shard_id, "epoch": self.epoch})
+        """Everything was taken in: what is missing still?"""
         vacated = {name for name in self.done.missing if self._vacated(name)}
         self.done.missing = sorted(set(self.done.missing) - vacated)
 
@@ -114,6 +112,11 @@ class Adoption:
         with transaction(self._engine) as connection:
             live = connection.execute(query("adopt_missing"), {"shard_id": self._shard_id})
             return name not in {row.name for row in live}
+
+    def open(self) -> None:
+        """Let owners begin, after every epoch that a file names: to a sweep those are of a former owner, and named."""
+        with transaction(self._engine) as connection:
+            connection.execute(query("adopt_lease"), {"shard_id": self._shard_id, "epoch": self.epoch})
 
     def take(self, name: str) -> None:
         """Take one segment in."""

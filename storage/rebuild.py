@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from storage.adoption import Adopted, Adoption, Known
+from storage.adoption import Adoption, Known
 from storage.blobs import LocalBlobs
 from storage.config import ArchiveConfig
 from storage.databases import Databases, transaction
@@ -128,7 +128,8 @@ class _Shard:
         rolled, damaged = rolled_of(self._blobs, self._shard_id)
         self._done.damaged += damaged
         self._mailboxes(rolled)
-        adopted = self._segments(rolled, tell)
+        adoption = self._segments(rolled, tell)
+        adopted = adoption.done
         self._users_found()
         lost = self._states(rolled)
         with transaction(self._engine) as connection:
@@ -138,6 +139,7 @@ class _Shard:
             if lost is None or lost:
                 values = {"shard_id": self._shard_id, "user_ids": lost}
                 self._done.relisted += connection.execute(query("rebuild_relist"), values).rowcount
+        adoption.open()
         self._done.shards += 1
         self._done.rollups += len(rolled)
 
@@ -159,7 +161,7 @@ class _Shard:
         self._register([(row["user_id"], row["email"], False) for row in mailboxes])
         self._done.mailboxes += len(new)
 
-    def _segments(self, rolled: Sequence[Rolled], tell: Tell) -> Adopted:
+    def _segments(self, rolled: Sequence[Rolled], tell: Tell) -> Adoption:
         known: dict[str, Known] = {}
         if rolled:
             for row in rolled[-1].table("segments").to_pylist():
@@ -177,7 +179,7 @@ class _Shard:
         done.retired += adopted.retired
         done.damaged += adopted.damaged
         done.missing += adopted.missing
-        return adopted
+        return adoption
 
     def _users_found(self) -> None:
         """Mailboxes of whom only mail is known: the next sync lists them whole."""
