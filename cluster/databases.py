@@ -67,16 +67,16 @@ def idle_stores(settings: Settings, tell: Callable[[str], None] | None = None) -
         yield stores
 
 
-def rebuild(stores: Stores, addresses: Mapping[int, str], replace: bool, tell: Tell) -> Rebuilt:
+def rebuild(stores: Stores, addresses: Mapping[int, str], replace: bool, keep: bool, tell: Tell) -> Rebuilt:
     """The databases from the archive's files alone.
 
     Raises:
-        DatabasesFilled: they hold data; `replace` loses those.
+        DatabasesFilled: they hold data; `replace` loses those, `keep` only adds what they lack.
     """
     if replace:
         dump.clear(stores.databases)
         schema.upgrade(stores.databases, stores.settings.shards.count)
-    else:
+    elif not keep:
         require_empty(stores.databases)
     return _reconcile(stores, addresses, tell)
 

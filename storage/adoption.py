@@ -83,6 +83,7 @@ class Adoption:
                 names.add(name)
         with transaction(self._engine) as connection:
             values = {"shard_id": self._shard_id}
+            connection.execute(query("adopt_again"), values)
             live = {row.segment_id: row.name for row in connection.execute(query("adopt_missing"), values)}
             recorded = set(connection.execute(query("segment_names"), values).scalars())
         for segment_id, name in live.items():

@@ -57,21 +57,26 @@ def rebuild(
         typer.Option("--address", help="USER_ID=ADDRESS of a mailbox that no roll-up names; may be repeated."),
     ] = None,
     replace: Replace = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep what the databases hold, and take in what they lack of the archive.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Rebuild empty databases from the archive's files alone.
 
     Users keep their ids and shards. What was rolled up comes back row by row; the mailboxes of what was not are listed
     whole by the next sync, which fetches no stored mail again. Secrets are not in the archive: connect the accounts
-    again (`gbm accounts add`) and make new API keys. The cluster must not run. Started again after it was ended, it
-    needs --replace.
+    again (`gbm accounts add`) and make new API keys. The cluster must not run. With --keep it goes on where it was
+    ended, takes in files that were damaged and are restored, and what is newer than databases that came from a copy.
     """
+    if replace and keep:
+        fail("Say --replace or --keep, not both.")
     addresses = _addresses(address or [])
     from cluster.databases import idle_stores
     from cluster.databases import rebuild as rebuild_databases
 
     with idle_stores(settings()) as stores, progress("Rebuilding") as tell:
-        done = rebuild_databases(stores, addresses, replace, tell)
+        done = rebuild_databases(stores, addresses, replace, keep, tell)
     if json:
         print_json(asdict(done))
     tell_rebuilt(done)
@@ -91,7 +96,7 @@ def tell_rebuilt(done: "Rebuilt") -> None:
         notes.print(f"missing: the files of {name}; restore them from a copy", markup=False)
     for user_id in done.unnamed[:_TOLD]:
         notes.print(
-            f"nobody told the address of user {user_id}: rebuild again with --address {user_id}=…", markup=False
+            f"nobody told the address of user {user_id}: rebuild with --replace --address {user_id}=…", markup=False
         )
 
 

@@ -203,7 +203,8 @@ def test_a_damaged_file_is_named_and_kept_and_the_rest_is_rebuilt(world: World) 
     world.shard.store(ann, *mails(1))
     broken = world.shard.store(ann, *mails(2))
     world.roll_up()
-    path = world.root / (broken + PARQUET_SUFFIX)
+    path, whole = world.root / (broken + PARQUET_SUFFIX), (world.root / (broken + PARQUET_SUFFIX)).read_bytes()
+    raw = (world.root / (broken + RAW_SUFFIX)).read_bytes()
     path.write_bytes(path.read_bytes()[:-20])
     os.truncate(world.root / (broken + RAW_SUFFIX), 100)
 
@@ -215,6 +216,15 @@ def test_a_damaged_file_is_named_and_kept_and_the_rest_is_rebuilt(world: World) 
     assert [mailbox.phase for mailbox in owner.catalog.mailboxes(0)] == [Phase.RECONCILE]
     sweep(owner.blobs, owner.catalog, owner.lease, 2e9, 0, 0)
     assert all((world.root / (broken + suffix)).exists() for suffix in SUFFIXES)
+
+    path.write_bytes(whole)
+    (world.root / (broken + RAW_SUFFIX)).write_bytes(raw)
+    again = reconcile(databases, {0: 0}, owner.blobs, owner.archive)
+
+    assert (again.damaged, again.segments, again.messages, again.mailboxes) == ([], 1, 1, 0)
+    world.intact(databases, ann, mails(1, 2))
+    once_more = reconcile(databases, {0: 0}, owner.blobs, owner.archive)
+    assert (once_more.segments, once_more.messages, once_more.events, once_more.relisted) == (0, 0, 0, 0)
 
 
 def test_mail_newer_than_the_last_roll_up_is_found(world: World) -> None:
