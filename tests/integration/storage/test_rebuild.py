@@ -19,7 +19,7 @@ from storage.databases import Databases, transaction
 from storage.merge.merge import merge
 from storage.rebuild import Rebuilt, reconcile, require_empty, shards_of
 from storage.records import Commit, FailedItem, MailboxUpdate, Phase
-from storage.rollup import roll_up
+from storage.rollup import ROLLUP_SUFFIX, roll_up
 from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX, SUFFIXES
 from storage.sweep import sweep
 from tests.conftest import private_home
@@ -150,6 +150,40 @@ def test_after_a_roll_up_a_rebuild_is_equal_row_by_row(world: World, long: bool)
     world.intact(databases, bob, mails(1, 2, text=content))
     owner.change(ann, (5, "STARRED", True), history_id=30)
     assert roll_up(owner.engine, owner.blobs, owner.lease)
+
+
+def test_a_roll_up_whose_record_was_lost_is_made_again_and_counts_once(world: World) -> None:
+    ann = world.user("ann@example.com")
+    world.shard.store(ann, *mails(1))
+    world.shard.change(ann, (1, "STARRED", True))
+    world.roll_up()
+    with transaction(world.shard.engine) as connection:  # the owner died between the file and its record
+        connection.execute(text("DELETE FROM rollups"))
+    world.shard.change(ann, (1, "STARRED", False), history_id=16)
+    world.roll_up()
+    before = world.rows(world.databases)
+
+    databases, done = world.rebuild()
+
+    assert (world.rows(databases), done.rollups) == (before, 2)
+
+
+def test_a_damaged_roll_up_is_named_and_the_mailboxes_are_listed_again(world: World) -> None:
+    ann = world.user("ann@example.com")
+    world.shard.store(ann, *mails(1))
+    world.roll_up()
+    [file] = world.root.rglob(f"*{ROLLUP_SUFFIX}")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 3] ^= 1
+    file.write_bytes(data)
+
+    databases, done = world.rebuild(addresses={ann: "ann@example.com"})
+
+    assert len(done.damaged) == 1
+    assert done.damaged[0][0].endswith(ROLLUP_SUFFIX)
+    world.intact(databases, ann, mails(1))
+    owner = Shard(databases.shard_database(0), world.root, world.shard.lease)
+    assert [mailbox.phase for mailbox in owner.catalog.mailboxes(0)] == [Phase.RECONCILE]
 
 
 def test_new_databases_beside_an_old_archive_sweep_nothing(world: World) -> None:
