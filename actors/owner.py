@@ -50,6 +50,7 @@ from storage.control import Control
 from storage.errors import BackupError
 from storage.leases import LeaseLost
 from storage.records import FailedItem, User
+from storage.rollup import RolledUp
 
 _LOG = logging.getLogger(__name__)
 
@@ -179,6 +180,16 @@ class ShardOwner:
         except asyncio.CancelledError:
             self._live()  # it ended while we waited
             raise
+
+    async def roll_up(self) -> RolledUp | None:
+        """Write what only Postgres knows of the shard, and is new, into a file of the archive; None: nothing was.
+
+        Raises:
+            LeaseLost: this owner has ended; ask again.
+        """
+        self._live()
+        assert self._tending is not None
+        return await self._tending.roll_up()
 
     def status(self, user_id: int) -> dict[str, Any] | None:
         """What this owner is doing for a mailbox: {phase, active, estimate, error, fetched, …}; None: nothing."""

@@ -36,6 +36,7 @@ from storage.control import Control
 from storage.databases import Databases
 from storage.errors import BackupError
 from storage.records import Merged, SegmentManifest, User
+from storage.rollup import RolledUp
 
 NAMESPACE = "gbm"
 
@@ -172,6 +173,10 @@ class _ShardHost:
         owner, _ = await self._live()
         return await owner.compact(wait)
 
+    async def roll_up(self) -> RolledUp | None:
+        owner, _ = await self._live()
+        return await owner.roll_up()
+
     async def spent(self) -> dict[str, float]:
         """CPU seconds of this shard's tasks by stage, and `tasks:STAGE`, how many told of it."""
         return dict(_SPENT)
@@ -290,6 +295,11 @@ class ShardClient:
     async def compact(self, shard_id: int, wait: bool) -> list[Compacted]:
         """Have as few segments as possible in a shard. `wait`: until that is done; else nothing is told of it."""
         done: list[Compacted] = await self._call(shard_id, "compact", wait)
+        return done
+
+    async def roll_up(self, shard_id: int) -> RolledUp | None:
+        """Have a shard's label events and state rolled up into a file; None: nothing is new."""
+        done: RolledUp | None = await self._call(shard_id, "roll_up")
         return done
 
     async def spent(self, shard_id: int) -> dict[str, float]:

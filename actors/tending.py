@@ -1,4 +1,4 @@
-"""Keeps one shard's files in order beside its sync: merges segments, sweeps what nobody needs. One thing at a time.
+"""Keeps one shard's files in order beside its sync: merges, sweeps, rolls label events up. One thing at a time.
 
 The owner (actors/owner.py) runs it under its lease and tells it of commits. What is merged when is decided in
 actors/compaction.py, the merging is a task's (`Work.compact`), the commit is here; the commits of new segments never
@@ -22,12 +22,15 @@ from storage.databases import DatabaseUnreachable
 from storage.errors import BackupError
 from storage.leases import Lease, LeaseLost
 from storage.records import LiveSegment, Merged
+from storage.rollup import RolledUp, roll_up
 from storage.sweep import sweep
 
 _LOG = logging.getLogger(__name__)
 
 #: Seconds between two sweeps when nothing is known to be waiting for one.
 _SWEEP_EVERY_S = 3600.0
+#: Seconds within which a new owner rolls up first.
+_FIRST_ROLL_UP_S = 60.0
 #: Seconds between two tries of a commit that Postgres does not take; doubles.
 _FIRST_REPEAT_S, _LONGEST_REPEAT_S = 1.0, 30.0
 
@@ -68,6 +71,9 @@ class Tending:
         self._compactions = Compactions(catalog.engine)
         self._compactor = Compactor(archive, clock())
         self._wanted: list[asyncio.Future[list[Compacted]]] = []
+        self._rolling = asyncio.Lock()
+        # Soon, so that an owner who never lives long rolls up, too; spread, because shards begin together.
+        self._roll_up_at = clock() + min(_FIRST_ROLL_UP_S, archive.rollup_s) * (0.5 + lease.shard_id * 0.309 % 0.5)
         self._sweep_at = clock() + _SWEEP_EVERY_S
         self._retired_until = 0.0  # when nobody can be reading what was merged last
         self._wake = asyncio.Event()
@@ -91,6 +97,11 @@ class Tending:
         graces = grace_s, self._archive.retired_grace_s
         return await asyncio.to_thread(sweep, self._blobs, self._catalog, self._lease, self._clock(), *graces)
 
+    async def roll_up(self) -> RolledUp | None:
+        """Write what only Postgres knows, and is new, into a file; None when nothing is."""
+        async with self._rolling:
+            return await asyncio.to_thread(roll_up, self._catalog.engine, self._blobs, self._lease)
+
     async def run(self) -> None:
         """For ever.
 
@@ -102,12 +113,15 @@ class Tending:
                 self._wake.clear()
                 if self._wanted:
                     await self._compact_all()
+                elif self._roll_up_at <= self._clock():
+                    await self._roll_up_again()
                 elif (look_at := self._compactor.look_at()) is not None and look_at <= self._clock():
                     await self._compact_some()
                 elif self._sweep_at <= self._clock():
                     await self._sweep_again()
                 else:
-                    await self._rest(min(self._sweep_at, self._sweep_at if look_at is None else look_at))
+                    due = min(self._sweep_at, self._roll_up_at)
+                    await self._rest(due if look_at is None else min(due, look_at))
         finally:
             for wanted in self._wanted:
                 wanted.cancel()
@@ -127,6 +141,15 @@ class Tending:
             raise
         except BackupError as exc:
             _LOG.warning("Shard %d could not sweep its files: %s", self._lease.shard_id, exc)
+
+    async def _roll_up_again(self) -> None:
+        self._roll_up_at = self._clock() + self._archive.rollup_s
+        try:
+            await self.roll_up()
+        except LeaseLost:
+            raise
+        except (BackupError, OSError) as exc:  # a full disk must not end the shard's sync
+            _LOG.warning("Shard %d could not roll its label events up: %s", self._lease.shard_id, exc)
 
     async def _compact_some(self) -> None:
         try:

@@ -25,11 +25,14 @@ from storage.errors import BackupError
 
 if TYPE_CHECKING:
     from actors.tending import Compacted
+    from storage.rollup import RolledUp
 
 _LOG = logging.getLogger(__name__)
 
 #: Seconds that a whole shard's compaction may take before it is no longer waited for; it goes on.
 _COMPACTION_S = 6 * 3600.0
+#: Seconds that the first roll-up of a large shard may take.
+_ROLLUP_S = 3600.0
 
 
 class RayUnavailable(BackupError):
@@ -186,6 +189,30 @@ def compact_shards(home: Home, address: str, shards: Sequence[int], wait: bool) 
     Raises:
         RayUnavailable, and whatever an owner raises.
     """
+    with _joined(home, address):
+        return asyncio.run(_compact(shards, wait))
+
+
+def roll_up_shards(home: Home, address: str, shards: Sequence[int]) -> "dict[int, RolledUp | None]":
+    """Have the owners of shards roll up what only Postgres knows, from outside the cluster.
+
+    Raises:
+        RayUnavailable, and whatever an owner raises.
+    """
+    with _joined(home, address):
+        return asyncio.run(_roll_up(shards))
+
+
+async def _roll_up(shards: Sequence[int]) -> "dict[int, RolledUp | None]":
+    from actors.remote import ShardClient
+
+    client = ShardClient(timeout_s=_ROLLUP_S)
+    return {shard_id: await client.roll_up(shard_id) for shard_id in shards}
+
+
+@contextmanager
+def _joined(home: Home, address: str) -> Iterator[None]:
+    """Be a client of a running cluster until the block ends."""
     prepare_environment(home)
     import ray
     from ray.exceptions import RayError
@@ -195,7 +222,7 @@ def compact_shards(home: Home, address: str, shards: Sequence[int], wait: bool) 
     except (RayError, RuntimeError, ValueError, ConnectionError, TimeoutError) as exc:
         raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
     try:
-        return asyncio.run(_compact(shards, wait))
+        yield
     finally:
         ray.shutdown()
 

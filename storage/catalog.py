@@ -99,6 +99,11 @@ class Catalog:
         with transaction(self.engine) as connection:
             return set(connection.execute(query("segment_names"), {"shard_id": shard_id}).scalars())
 
+    def rollup_names(self, shard_id: int) -> set[str]:
+        """The names of a shard's recorded roll-ups."""
+        with transaction(self.engine) as connection:
+            return set(connection.execute(query("rollup_names"), {"shard_id": shard_id}).scalars())
+
     def save_labels(self, user_id: int, labels: Iterable[tuple[str, str, str]]) -> None:
         """Keep a mailbox's labels (id, name, type) as Gmail names them now."""
         rows = list(labels)

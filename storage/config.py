@@ -64,6 +64,12 @@ class ArchiveConfig(BaseModel, frozen=True):
     orphan_grace_s: NonNegativeFloat = Field(
         3600.0, description="age at which an uncommitted file of the present owner counts as an orphan"
     )
+    rollup_s: PositiveFloat = Field(
+        3600.0,
+        ge=1.0,
+        le=3600.0,
+        description="seconds between two roll-ups of what only Postgres knows into the archive",
+    )
     compaction: bool = Field(True, description="merge small segments into large ones without being asked")
     open_segments: PositiveInt = Field(
         10, ge=2, le=1000, description="segments of a shard that may stay small; more of them are merged"

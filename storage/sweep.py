@@ -3,14 +3,22 @@
 A file of an epoch before the lease's that was never committed can never be (leases.fence), so it goes at once; one of
 the present epoch may belong to a segment that is being written, so it goes only after a grace period. The files of a
 merged segment go once they have been named to no reader for longer than any reader's query takes.
+
+A catalogue that knows none of the roll-ups that lie beside the segments is not this archive's: a new one, or one that
+was restored and not rebuilt (storage/rebuild.py). Nothing is an orphan to it.
 """
+
+import logging
 
 from storage.blobs import LocalBlobs
 from storage.catalog import Catalog
 from storage.compaction import Compactions
 from storage.leases import Lease
 from storage.points import Point, reached
+from storage.rollup import ROLLUP_SUFFIX
 from storage.segment import SUFFIXES, epoch_of
+
+_LOG = logging.getLogger(__name__)
 
 
 def sweep(
@@ -32,7 +40,12 @@ def sweep(
     Files that no segment of ours would be named like are left alone. The listing is taken before the catalogue is
     read: a segment that commits in between is found there.
     """
-    files = [(name, file) for file in blobs.list(f"{lease.shard_id:04d}") if (name := _segment_of(file.name))]
+    listed = list(blobs.list(f"{lease.shard_id:04d}"))
+    files = [(name, file) for file in listed if (name := _segment_of(file.name))]
+    rolled = {file.name.removesuffix(ROLLUP_SUFFIX) for file in listed if file.name.endswith(ROLLUP_SUFFIX)}
+    if rolled and rolled.isdisjoint(catalog.rollup_names(lease.shard_id)):
+        _LOG.error("Shard %d sweeps nothing: its files are of other databases; run gbm db rebuild", lease.shard_id)
+        return []
     committed = catalog.segment_names(lease.shard_id)
     compactions = Compactions(catalog.engine)
     retired = compactions.retired(lease.shard_id, [name for name, _ in files], retired_grace_s)

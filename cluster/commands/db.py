@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
+from cluster.commands import db_backup, db_rebuild
 from cluster.console import command, fail, notes, out, print_json
 from cluster.opening import open_databases, settings
 
-app = typer.Typer(help="Bring the databases' schemas up to date, and see where they stand.", no_args_is_help=True)
+app = typer.Typer(help="The databases themselves: upgrade, roll up, back up, restore, rebuild.", no_args_is_help=True)
 
 
 @app.command()
@@ -60,3 +61,9 @@ def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
         out.print(f"{state.label:<28} {state.revision or 'missing':<8} {how}", markup=False)
     if not all(state.current for state in states):
         raise typer.Exit(1)
+
+
+app.command()(db_rebuild.rollup)
+app.command()(db_backup.backup)
+app.command()(db_backup.restore)
+app.command()(db_rebuild.rebuild)

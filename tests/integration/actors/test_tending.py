@@ -16,6 +16,7 @@ from storage.databases import DatabaseUnreachable
 from storage.errors import BackupError
 from storage.leases import Lease
 from storage.records import Merged
+from storage.rollup import ROLLUP_SUFFIX
 from tests.integration.actors.conftest import Cluster, until
 
 
@@ -133,3 +134,15 @@ async def test_an_owner_that_loses_its_lease_stops_tending(cluster: Cluster) -> 
         with pytest.raises(BackupError):
             await tended.compact()
     assert len(Compactions(cluster.catalog.engine).live(0)) > 4
+
+
+async def test_what_only_postgres_knows_is_rolled_up_without_being_asked(cluster: Cluster) -> None:
+    await small_segments(cluster)
+
+    async def rolled() -> bool:
+        return any(file.name.endswith(ROLLUP_SUFFIX) for file in cluster.blobs.list("0000"))
+
+    archive = cluster.backup.archive.model_copy(update={"rollup_s": 1.0})
+    cluster.backup = cluster.backup.model_copy(update={"archive": archive})
+    async with tending(cluster, ThreadWork(cluster.backup.gmail, archive)):
+        await until(rolled)

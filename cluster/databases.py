@@ -1,0 +1,116 @@
+"""The databases' own backup and their rebuilding, for the commands of `gbm db`. No cluster may be running meanwhile."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cluster.home import Home
+from cluster.settings import Settings
+from cluster.stores import Stores, open_stores
+from storage import dump, leases, schema
+from storage.config import ArchiveConfig
+from storage.databases import Databases, transaction
+from storage.errors import BackupError
+from storage.queries import query
+from storage.rebuild import Rebuilt, Tell, reconcile, require_empty, shards_of
+from storage.rollup import RolledUp, roll_up
+from storage.sealing import context
+
+_LEASE_S = 600.0
+
+
+class ShardsOwned(BackupError):
+    """A cluster owns shards of these databases. Stop it first."""
+
+    def __init__(self, shards: int) -> None:
+        super().__init__(shards)
+        self.shards = shards
+
+    def __str__(self) -> str:
+        return f"A cluster owns {self.shards} shards of these databases: stop it, and try again."
+
+
+def roll_up_here(stores: Stores, shards: list[int]) -> dict[int, RolledUp | None]:
+    """Roll shards up that nobody owns, each under a lease of our own.
+
+    Raises:
+        LeaseHeld: another cluster owns one.
+    """
+    done = {}
+    for shard_id in shards:
+        engine = stores.databases.shard_database(stores.shards[shard_id])
+        lease = leases.acquire(engine, shard_id, f"{stores.config.cluster}/db", stores.config.cluster, _LEASE_S)
+        try:
+            done[shard_id] = roll_up(engine, stores.blobs, lease)
+        finally:
+            leases.release(engine, lease)
+    return done
+
+
+@contextmanager
+def idle_stores(settings: Settings, tell: Callable[[str], None] | None = None) -> Iterator[Stores]:
+    """The stores while no cluster of this home runs, and none owns a shard.
+
+    Raises:
+        AlreadyRunning, ShardsOwned.
+    """
+    home = Home(settings.home)
+    home.prepare()
+    with home.exclusively(), open_stores(settings, tell) as stores:
+        owned = 0
+        for index in range(stores.databases.shard_databases):
+            with transaction(stores.databases.shard_database(index)) as connection:
+                owned += connection.execute(query("leases_live")).scalar_one()
+        if owned:
+            raise ShardsOwned(owned)
+        yield stores
+
+
+def rebuild(stores: Stores, addresses: Mapping[int, str], replace: bool, keep: bool, tell: Tell) -> Rebuilt:
+    """The databases from the archive's files alone.
+
+    Raises:
+        DatabasesFilled: they hold data; `replace` loses those, `keep` only adds what they lack.
+    """
+    if replace:
+        dump.clear(stores.databases)
+        schema.upgrade(stores.databases, stores.settings.shards.count)
+    elif not keep:
+        require_empty(stores.databases)
+    return _reconcile(stores, addresses, tell)
+
+
+def restore(
+    stores: Stores, path: Path, replace: bool, told: dump.Tell, tell: Tell
+) -> tuple[dict[str, Any], Rebuilt, bool]:
+    """A backup, and then what the archive has since; also whether the sealing key opens the backup's secrets.
+
+    Raises:
+        DatabasesFilled, BackupUnusable.
+    """
+    if not replace:
+        require_empty(stores.databases)
+    document = dump.restore(stores.databases, path, told)
+    return document, _reconcile(stores, {}, tell), _opens(stores)
+
+
+def _reconcile(stores: Stores, addresses: Mapping[int, str], tell: Tell) -> Rebuilt:
+    config: ArchiveConfig = stores.config.archive
+    databases: Databases = stores.databases
+    found = shards_of(stores.blobs)
+    schema.upgrade(databases, max([stores.settings.shards.count, *(shard_id + 1 for shard_id in found)]))
+    return reconcile(databases, stores.control.shards(), stores.blobs, config, addresses, tell)
+
+
+def _opens(stores: Stores) -> bool:
+    """Whether one of the sealed credentials can be opened; true when there is none."""
+    for user in stores.control.users():
+        sealed = stores.control.credentials(user.user_id)
+        if sealed is not None:
+            try:
+                stores.sealer.open(sealed, context("credentials", user.user_id))
+            except BackupError:
+                return False
+            return True
+    return True

@@ -1,0 +1,3 @@
+-- The segments of a shard that readers are given.
+-- :shard_id
+SELECT segment_id, name FROM segments WHERE shard_id = :shard_id AND retired_at IS NULL

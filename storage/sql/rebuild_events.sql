@@ -1,0 +1,14 @@
+-- Append the events that are not in the log yet, each once, in the order in which they were.
+INSERT INTO label_events (user_id, message_id, label_id, is_on, history_id, observed_at)
+SELECT user_id, message_id, label_id, is_on, history_id, observed_at
+FROM (
+    SELECT DISTINCT ON (user_id, message_id, label_id, history_id) *
+    FROM rolled_events
+    ORDER BY user_id, message_id, label_id, history_id, number, event_id
+) AS r
+WHERE NOT EXISTS (
+    SELECT FROM label_events AS e
+    WHERE e.user_id = r.user_id AND e.message_id = r.message_id AND e.label_id = r.label_id
+        AND e.history_id = r.history_id
+)
+ORDER BY number, event_id

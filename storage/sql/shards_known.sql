@@ -1,0 +1,2 @@
+-- Which shards does this database know?
+SELECT shard_id FROM leases UNION SELECT shard_id FROM mailboxes UNION SELECT shard_id FROM segments

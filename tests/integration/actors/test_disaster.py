@@ -1,0 +1,122 @@
+"""All but the archive (and a backup) is destroyed; the next sync makes it as it was and fetches no mail twice."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from actors.decisions import Mode
+from storage.databases import transaction
+from storage.dump import back_up, restore
+from storage.rebuild import reconcile
+from storage.records import Phase
+from storage.rollup import ROLLUP_SUFFIX
+from tests.integration.actors.conftest import Cluster
+
+
+def lost(cluster: Cluster, new_database: Callable[[], str]) -> Cluster:
+    """The same archive and key with new, empty databases."""
+    dsns = [SecretStr(new_database()) for _ in range(2)]
+    postgres = cluster.backup.postgres.model_copy(update={"control_dsn": dsns[0], "shard_dsns": (dsns[1],)})
+    found = Cluster.__new__(Cluster)
+    emails, cluster.simulator.emails = cluster.simulator.emails, []
+    try:
+        Cluster.__init__(found, cluster.simulator, cluster.backup.model_copy(update={"postgres": postgres}))
+    finally:
+        cluster.simulator.emails = emails
+    return found
+
+
+async def synced(cluster: Cluster) -> int:
+    """Bring all mailboxes up to date; how many messages were fetched for that."""
+    owner, swept = await cluster.owner()
+    fetched = 0
+    assert swept == []
+    for user in cluster.users:
+        await owner.request(user, Mode.INCREMENTAL)
+        await cluster.quiet(owner, user)
+        status = owner.status(user.user_id)
+        assert status is not None
+        fetched += status["fetched"]
+    await owner.close()
+    return fetched
+
+
+def index(cluster: Cluster) -> list[Any]:
+    """What every message is and carries."""
+    statement = (
+        "SELECT user_id, message_id, thread_id, received_at, ARRAY(SELECT unnest(labels) ORDER BY 1), size_bytes,"
+        " sha256, deleted_at IS NOT NULL FROM messages ORDER BY user_id, message_id"
+    )
+    with transaction(cluster.catalog.engine) as connection:
+        return list(connection.execute(text(statement)))
+
+
+def change(cluster: Cluster) -> None:
+    """Labels, deletions and new mail at Gmail."""
+    email = cluster.users[0].email
+    first, second, third, *_ = sorted(cluster.simulator.held(email))
+    cluster.simulator.act(email, f"messages/{first:x}/labels", add=["STARRED"], remove=["INBOX"])
+    cluster.simulator.act(email, f"messages/{third:x}/labels", add=["STARRED"], remove=[])
+    cluster.simulator.act(email, f"messages/{second:x}/delete")
+    for number in range(5):
+        cluster.simulator.ask(f"users/{email}/messages", f"Subject: New {number}\r\n\r\nHello.\r\n".encode())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rolled", [True, False])
+async def test_after_a_rebuild_the_next_sync_is_equal(
+    cluster: Cluster, new_database: Callable[[], str], rolled: bool
+) -> None:
+    await synced(cluster)
+    if rolled:
+        owner, _ = await cluster.owner()
+        await owner.roll_up()
+        await owner.close()
+    change(cluster)
+    await synced(cluster)  # after the last roll-up
+    before = index(cluster)
+    for blob in list(cluster.blobs.list("")):
+        if not rolled and blob.name.endswith(ROLLUP_SUFFIX):  # by the owner itself
+            cluster.blobs.delete(blob.name)
+
+    again = lost(cluster, new_database)
+    addresses = {user.user_id: user.email for user in cluster.users}
+    done = reconcile(again.databases, {0: 0}, again.blobs, again.backup.archive, addresses)
+    again.users = [again.add(user.email) for user in cluster.users]
+    assert again.users == cluster.users
+    assert (done.damaged, done.unnamed, done.relisted) == ([], [], 0 if rolled else 2)
+    fetched = await synced(again)
+
+    assert fetched == 0
+    assert index(again) == before
+    assert [again.phase(user) for user in again.users] == [Phase.CURRENT, Phase.CURRENT]
+    assert [again.differences(user) for user in again.users] == [{}, {}]
+    again.databases.close()
+
+
+@pytest.mark.slow
+async def test_rehearsal_all_but_the_archive_and_a_backup_is_destroyed(
+    cluster: Cluster, new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    await synced(cluster)
+    back_up(cluster.databases, tmp_path / "backup")
+    change(cluster)
+    await synced(cluster)  # the archive is newer than the backup
+    before = index(cluster)
+
+    again = lost(cluster, new_database)
+    restore(again.databases, tmp_path / "backup")
+    done = reconcile(again.databases, {0: 0}, again.blobs, again.backup.archive)
+    again.users = cluster.users
+    assert (done.damaged, done.missing) == ([], [])
+    assert [again.differences(user) for user in again.users] == [{}, {}]
+    fetched = await synced(again)
+
+    assert fetched == 0
+    assert index(again) == before
+    assert [again.differences(user) for user in again.users] == [{}, {}]
+    again.databases.close()
