@@ -34,6 +34,7 @@ from cluster.stores import Stores, open_stores
 from serve.ports import require_free
 from storage.campaigns import Campaign, Campaigns
 from storage.errors import BackupError
+from storage.moving.move import Mover
 
 _LOG = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         check_stop()
         tell("shards and gateway")
         stack.callback(lambda: asyncio.run(close_shards(list(stores.shards))))
-        start_shards(stores.config, stores.shards)  # their processes start while the gateway does
+        start_shards(stores.config, list(stores.shards))  # their processes start while the gateway does
         if gateway:
             from serve import deployment  # imports Ray Serve, which reads the environment that local_ray has set
             from serve.assembly import CampaignsConfig
@@ -130,6 +131,14 @@ def _keep_campaigns(keeper: CampaignKeeper) -> None:
         _LOG.warning("The campaigns are not known: %s", exc)
 
 
+def _clean_moves(stores: Stores) -> None:
+    """Delete the former copies of shards that moved, once no reader can be at them."""
+    try:
+        Mover(stores.databases, stores.config.cluster).clean()
+    except BackupError as exc:
+        _LOG.warning("Former copies of moved shards stay for now: %s", exc)
+
+
 @contextmanager
 def _watched(stores: Stores, every_s: float, keeper: CampaignKeeper) -> Iterator[None]:
     """Look at every shard's owner and every campaign's job again and again; what failed is replaced by the look."""
@@ -141,6 +150,7 @@ def _watched(stores: Stores, every_s: float, keeper: CampaignKeeper) -> Iterator
             for shard_id, trouble in asyncio.run(ping_shards(list(stores.shards))).items():
                 _LOG.warning("Shard %d: %s", shard_id, trouble)
             _keep_campaigns(keeper)
+            _clean_moves(stores)
             if time.monotonic() >= forecast_at:
                 forecast_at = time.monotonic() + _FORECAST_EVERY_S
                 _warn_of_billing(stores)
