@@ -13,6 +13,8 @@ from storage.errors import BackupError
 from storage.queries import query
 from storage.records import User
 
+_ADDING = 0x75736572  # "user"
+
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
@@ -57,6 +59,8 @@ class Control:
     def add_user(self, email: str) -> User:
         """Register a mailbox on the least loaded shard; one that is known keeps its shard (and is back if removed)."""
         with transaction(self._engine) as connection:
+            # One at a time: of several at once, each would count without the others.
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADDING})
             row = connection.execute(query("user_add"), {"email": email.lower()}).one()
             return User(*row)
 

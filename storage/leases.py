@@ -13,8 +13,8 @@ from storage.databases import transaction
 from storage.errors import BackupError
 from storage.queries import query
 
-#: What stands in a cluster's place while a shard moves: in its source until the switch, in its source afterwards, and in
-#: its target until that is open.
+#: What stands in a cluster's place while a shard moves: in its source until the switch, in its source afterwards, and
+#: in its target until that is open.
 MOVING, MOVED, ARRIVING = "gbm:moving", "gbm:moved", "gbm:arriving"
 
 

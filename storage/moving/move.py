@@ -270,7 +270,8 @@ class Mover:
         with transaction(self._databases.shard_database(record.source)) as old:
             old.execute(
                 text(
-                    "UPDATE leases SET cluster = :cluster, expires_at = now() WHERE shard_id = :shard AND cluster = :was"
+                    "UPDATE leases SET cluster = :cluster, expires_at = now()"
+                    " WHERE shard_id = :shard AND cluster = :was"
                 ),
                 {"cluster": self._cluster, "shard": shard_id, "was": MOVING},
             )

@@ -1,1 +1,1 @@
-"""Integration tests of storage."""
+"""Integration tests of storage/moving."""
