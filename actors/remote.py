@@ -35,6 +35,7 @@ from storage.catalog import Catalog
 from storage.control import Control
 from storage.databases import Databases
 from storage.errors import BackupError
+from storage.leases import ShardMoving
 from storage.records import Merged, SegmentManifest, User
 
 NAMESPACE = "gbm"
@@ -309,11 +310,13 @@ class ShardClient:
         try:
             handle = ray.get_actor(f"shard:{shard_id}", namespace=NAMESPACE)
             return await asyncio.wait_for(getattr(handle, method).remote(*arguments), self._timeout_s)
+        except ShardMoving as exc:
+            raise ShardUnavailable(shard_id, "it moves to another database") from exc
         except BackupError:
             raise
         except (RayError, GetTimeoutError, TimeoutError, ValueError) as exc:
             cause = getattr(exc, "cause", None)
-            if isinstance(cause, BackupError):
+            if isinstance(cause, BackupError) and not isinstance(cause, ShardMoving):
                 raise cause from exc
             raise ShardUnavailable(shard_id, type(exc).__name__) from exc
 

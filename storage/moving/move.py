@@ -251,6 +251,9 @@ class Mover:
                 ),
                 {"moved": MOVED, "shard": shard_id},
             )
+        with transaction(self._databases.shard_database(target)) as new:
+            if new.execute(query("lease_place"), {"shard_id": shard_id}).scalar() != ARRIVING:  # it has ended before
+                return Moved(shard_id, target, target, 0, 0.0)
         self._sleep(BELIEVED_S + _SETTLE_S)
         with transaction(self._databases.shard_database(target)) as new:
             new.execute(
