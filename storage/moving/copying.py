@@ -146,10 +146,10 @@ def reserve(source: Connection, target: Connection, shard_id: int) -> tuple[dict
     """Keep identities free in the target: what is to be added to the shard's, and the largest that fits, by table."""
     shifts, limits = {}, {}
     for table, column in IDENTITIES.items():
-        span = text(
-            f"SELECT coalesce(min({column}), 1), coalesce(max({column}), 0) FROM {table} WHERE shard_id = :shard"
-        )
-        low, high = source.execute(span, {"shard": shard_id}).one()
+        # What the owner writes meanwhile is numbered from the source's sequence, wherever the shard's own numbers end.
+        drawn = source.execute(text(f"SELECT last_value FROM {table}_{column}_seq")).scalar() or 0
+        lowest = text(f"SELECT min({column}) FROM {table} WHERE shard_id = :shard")
+        low, high = source.execute(lowest, {"shard": shard_id}).scalar() or drawn, drawn
         target.execute(text(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))  # nobody draws a number meanwhile
         sequence = f"pg_get_serial_sequence('{table}', '{column}')"
         last = target.execute(text(f"SELECT nextval({sequence})")).scalar() or 0

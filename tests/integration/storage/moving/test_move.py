@@ -156,6 +156,24 @@ def test_what_an_owner_commits_during_the_copy_travels_too(place: Place) -> None
     assert len(before["messages"]) == 7
 
 
+def test_the_first_mail_of_an_empty_shard_travels_although_its_numbers_are_far(place: Place) -> None:
+    with transaction(place.at(0)) as connection:
+        connection.execute(text("SELECT setval('segments_segment_id_seq', 50000000)"))
+    engine = place.at(0)
+    empty = Shard(engine, place.shard.root, leases.acquire(engine, 3, "owner", "cluster", 60))
+
+    def work(point: Point) -> None:
+        if point is Point.MOVE_COPIED:
+            empty.store(empty.user(), Mail(1))
+
+    with transaction(place.databases.control) as connection:
+        connection.execute(text("UPDATE shards SET database = 0 WHERE shard_id = 3"))
+    with watching(work):
+        Mover(place.databases, "cluster", lambda _: None).move(3, 1)
+
+    assert len(contents(place.at(1), 3)["messages"]) == 1
+
+
 def test_an_unknown_place_is_refused(place: Place) -> None:
     for shard_id, database in ((99, 1), (0, 2)):
         with pytest.raises(NoSuchPlace):
