@@ -28,7 +28,7 @@ from storage.config import ArchiveConfig, PostgresConfig
 from storage.control import Control
 from storage.databases import Databases, transaction
 from storage.leases import LeaseLost, ShardMoving
-from storage.moving.move import Mover
+from storage.moving.move import Moved, Mover
 from storage.reader import MailboxReader
 from storage.records import Phase, User
 from storage.sealing import Keyring, Sealer, context, load_key, new_key
@@ -61,7 +61,7 @@ class Host:
         self.shard_id, self._backup, self._databases, self._sealer = shard_id, backup, databases, sealer
         self.control = Control(databases.control)
         self.owner: ShardOwner | None = None
-        self.failures: list[type[BaseException]] = []
+        self.failures: list[type[object]] = []
 
     def place(self) -> int:
         return self.control.shards()[self.shard_id]
@@ -128,7 +128,7 @@ async def test_a_shard_moves_during_a_backfill_and_a_sync(
     async def synced(mode: Mode, among: list[User], move_to: int) -> None:
         before = states_of(databases, control.shards(), among)
         asked: dict[int, ShardOwner] = {}
-        moving: asyncio.Future[object] | None = None
+        moving: asyncio.Future[Moved] | None = None
         pending, deadline = among, time.monotonic() + _DEADLINE_S
         while pending or moving is None or not moving.done():
             assert time.monotonic() < deadline
