@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from storage.errors import BackupError
 from storage.moving.tables import IDENTITIES, TABLES, Table
@@ -113,11 +114,16 @@ class Copier:
             f"COPY (SELECT {self._shifted(table, columns)} FROM {table.name} WHERE {rows}) TO STDOUT (FORMAT BINARY)"
         )
         writing = f"COPY {into} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
-        with _driver(source).cursor() as reader, _driver(target).cursor() as writer:
-            with reader.copy(reading) as out, writer.copy(writing) as into_target:
-                for block in out:
-                    into_target.write(block)
-            self._tell(table.name, max(writer.rowcount, 0))
+        driver = _driver(source)
+        try:
+            with driver.cursor() as reader, _driver(target).cursor() as writer:
+                with reader.copy(reading) as out, writer.copy(writing) as into_target:
+                    for block in out:
+                        into_target.write(block)
+                copied = max(writer.rowcount, 0)
+        except driver.OperationalError as exc:  # SQLAlchemy does not see a COPY, so it does not translate its errors
+            raise OperationalError("COPY", None, exc) from exc
+        self._tell(table.name, copied)
 
     def _shifted(self, table: Table, columns: list[str]) -> str:
         return ", ".join(

@@ -171,7 +171,7 @@ class Mover:
             reached(Point.MOVE_FENCED)
             self._catch_up(copier, old, new, since, counted=True)
             reached(Point.MOVE_PROVEN)
-        except BackupError:
+        except (BackupError, KeyboardInterrupt):
             self._unfence(old, lease)
             raise
         self._switch(lease, source, target)  # if it fails, it may have taken effect: the lease runs out by itself
