@@ -48,7 +48,7 @@ from storage.blobs import LocalBlobs
 from storage.catalog import AlreadyStored, Catalog
 from storage.control import Control
 from storage.errors import BackupError
-from storage.leases import LeaseLost
+from storage.leases import LeaseLost, ShardMoving
 from storage.records import FailedItem, User
 from storage.rollup import RolledUp
 
@@ -106,19 +106,25 @@ class ShardOwner:
         self._tasks: set[asyncio.Task[None]] = set()
         self.failure: BackupError | None = None
 
-    async def start(self) -> list[str]:
+    async def start(self, here: Callable[[], bool] | None = None) -> list[str]:
         """Take the lease, sweep what a crash left, take on the shard's mailboxes, begin to work.
+
+        Args:
+            here: whether the map still names this database, asked once the lease is ours: a later move must fence us.
 
         Returns:
             The orphan files that were swept.
 
         Raises:
-            LeaseHeld, DatabaseUnreachable.
+            LeaseHeld, ShardMoving, DatabaseUnreachable.
         """
         owner = f"{self._config.cluster}/{uuid.uuid4().hex}"
         ttl_s = self._config.shard.lease_s
         engine = self._catalog.engine
         lease = await asyncio.to_thread(leases.acquire, engine, self._shard_id, owner, self._config.cluster, ttl_s)
+        if here is not None and not await asyncio.to_thread(here):  # it moved between the look at the map and the lease
+            await asyncio.to_thread(leases.release, engine, lease)
+            raise ShardMoving(self._shard_id)
         quota = ShardQuota(self._config.gmail, self._shards, self._clock(), succeeds=lease.epoch > 1)
         shard = Shard(lease, self._config.shard, self._config.archive, quota)
         clock, archive = self._clock, self._config.archive

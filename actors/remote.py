@@ -35,6 +35,7 @@ from storage.catalog import Catalog
 from storage.control import Control
 from storage.databases import Databases
 from storage.errors import BackupError
+from storage.leases import ShardMoving
 from storage.records import Merged, SegmentManifest, User
 from storage.rollup import RolledUp
 
@@ -142,12 +143,11 @@ class _BrokerHost:
 class _ShardHost:
     """A shard's owner in a process of its own. An owner that failed is replaced by a new one at the next call."""
 
-    def __init__(self, shard_id: int, database: int, config: BackupConfig, broker: ActorHandle, shards: int) -> None:
+    def __init__(self, shard_id: int, config: BackupConfig, broker: ActorHandle, shards: int) -> None:
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
         self._shard_id, self._config, self._shards = shard_id, config, shards
-        databases = Databases(config.postgres, application=f"gbm shard {shard_id}")
-        self._control = Control(databases.control)
-        self._catalog = Catalog(databases.shard_database(database))
+        self._databases = Databases(config.postgres, application=f"gbm shard {shard_id}")
+        self._control = Control(self._databases.control)
         self._work, self._broker = RayWork(config), RayBroker(broker)
         self._sealer = config.sealer()
         self._owner: ShardOwner | None = None
@@ -193,20 +193,25 @@ class _ShardHost:
             if self._owner is not None and self._owner.failure is None:
                 return self._owner, []
             config = self._config
+            database = await asyncio.to_thread(self._place)
             owner = ShardOwner(
                 self._shard_id,
                 config,
                 self._work,
                 self._broker,
                 self._control,
-                self._catalog,
+                Catalog(self._databases.shard_database(database)),
                 open_blobs(config.archive.uri),
                 Tokens(self._control, self._sealer, config.gmail),
                 self._shards,
             )
-            swept = await owner.start()
+            swept = await owner.start(lambda: self._place() == database)
             self._owner = owner
             return owner, swept
+
+    def _place(self) -> int:
+        """The index of the shard's database, as the map has it now: the shard may have moved."""
+        return self._control.shards()[self._shard_id]
 
 
 _BrokerActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)(_BrokerHost)
@@ -220,11 +225,11 @@ def start_broker(config: BackupConfig) -> ActorHandle:
     )
 
 
-def start_shard(shard_id: int, database: int, config: BackupConfig, broker: ActorHandle, shards: int) -> ActorHandle:
+def start_shard(shard_id: int, config: BackupConfig, broker: ActorHandle, shards: int) -> ActorHandle:
     """The one live owner of a shard (of `shards`), started if need be. It works from its first `ping` on."""
     return _ShardActor.options(
         name=f"shard:{shard_id}", namespace=NAMESPACE, get_if_exists=True, lifetime="detached"
-    ).remote(shard_id, database, config, broker, shards)
+    ).remote(shard_id, config, broker, shards)
 
 
 def start_campaign(dashboard: str, command: Sequence[str], campaigns: Campaigns, campaign: Campaign) -> Campaign:
@@ -315,11 +320,13 @@ class ShardClient:
         try:
             handle = ray.get_actor(f"shard:{shard_id}", namespace=NAMESPACE)
             return await asyncio.wait_for(getattr(handle, method).remote(*arguments), self._timeout_s)
+        except ShardMoving as exc:
+            raise ShardUnavailable(shard_id, "it moves to another database") from exc
         except BackupError:
             raise
         except (RayError, GetTimeoutError, TimeoutError, ValueError) as exc:
             cause = getattr(exc, "cause", None)
-            if isinstance(cause, BackupError):
+            if isinstance(cause, BackupError) and not isinstance(cause, ShardMoving):
                 raise cause from exc
             raise ShardUnavailable(shard_id, type(exc).__name__) from exc
 

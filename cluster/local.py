@@ -34,6 +34,7 @@ from cluster.stores import Stores, open_stores
 from serve.ports import require_free
 from storage.campaigns import Campaign, Campaigns
 from storage.errors import BackupError
+from storage.moving.move import Mover
 from storage.partitions import tend_all
 
 _LOG = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         check_stop()
         tell("shards and gateway")
         stack.callback(lambda: asyncio.run(close_shards(list(stores.shards))))
-        start_shards(stores.config, stores.shards)  # their processes start while the gateway does
+        start_shards(stores.config, list(stores.shards))  # their processes start while the gateway does
         if gateway:
             from serve import deployment  # imports Ray Serve, which reads the environment that local_ray has set
             from serve.assembly import CampaignsConfig
@@ -141,6 +142,14 @@ def _tend_partitions(stores: Stores) -> float:
     return _PARTITIONS_AGAIN_S if troubles else _PARTITIONS_EVERY_S
 
 
+def _clean_moves(stores: Stores) -> None:
+    """Delete the former copies of shards that moved, once no reader can be at them."""
+    try:
+        Mover(stores.databases, stores.config.cluster).clean()
+    except BackupError as exc:
+        _LOG.warning("Former copies of moved shards stay for now: %s", exc)
+
+
 @contextmanager
 def _watched(stores: Stores, every_s: float, keeper: CampaignKeeper) -> Iterator[None]:
     """Look at every shard's owner and every campaign's job again and again; what failed is replaced by the look."""
@@ -155,6 +164,7 @@ def _watched(stores: Stores, every_s: float, keeper: CampaignKeeper) -> Iterator
             for shard_id, trouble in asyncio.run(ping_shards(list(stores.shards))).items():
                 _LOG.warning("Shard %d: %s", shard_id, trouble)
             _keep_campaigns(keeper)
+            _clean_moves(stores)
             if time.monotonic() >= forecast_at:
                 forecast_at = time.monotonic() + _FORECAST_EVERY_S
                 _warn_of_billing(stores)

@@ -14,6 +14,7 @@ from cluster.commands import (
     export,
     keys,
     search,
+    shards,
     simulate,
     status,
     up,
@@ -41,6 +42,7 @@ app.command()(changes.changes)
 app.command()(export.export)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
+app.add_typer(shards.app, name="shards")
 app.add_typer(bench.app, name="bench")
 app.add_typer(config.app, name="config")
 app.add_typer(db.app, name="db")

@@ -126,18 +126,18 @@ def local_ray(home: Home, settings: RaySettings) -> Iterator[str]:
         end_leftovers(home.root)
 
 
-def start_shards(config: Any, shards: dict[int, int]) -> None:
+def start_shards(config: Any, shards: Sequence[int]) -> None:
     """Start the broker and the owner of every shard; they work from their first ping on.
 
     Args:
         config: actors.config.BackupConfig.
-        shards: shard -> index of its database.
+        shards: their numbers; each owner finds its database in the map.
     """
     from actors.remote import start_broker, start_shard
 
     broker = start_broker(config)
-    for shard_id, database in shards.items():
-        start_shard(shard_id, database, config, broker, len(shards))
+    for shard_id in shards:
+        start_shard(shard_id, config, broker, len(shards))
 
 
 async def sweep_shards(shards: Sequence[int]) -> list[str]:

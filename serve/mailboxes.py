@@ -8,11 +8,12 @@ from storage.blobs import LocalBlobs
 from storage.control import Control, Principal
 from storage.databases import Databases
 from storage.errors import BackupError
+from storage.moving.move import BELIEVED_S
 from storage.reader import MailboxReader
 from storage.splits.cache import SplitCache
 
-#: Seconds that a shard is believed to stay in its database.
-_BELIEVED_S = 10.0
+#: Seconds that a shard is believed to stay in its database: a move keeps the new place closed for longer.
+_BELIEVED_S = BELIEVED_S
 
 
 class UnknownShard(BackupError):
@@ -40,8 +41,7 @@ class Mailboxes:
         """`splits`: None: this process's own, in a temporary folder."""
         self._databases, self._control, self._blobs, self._clock = databases, control, blobs, clock
         self._splits = splits
-        self._shards: dict[int, int] = {}
-        self._read_at = -_BELIEVED_S
+        self._map: tuple[dict[int, int], float] = ({}, -_BELIEVED_S)
 
     def reader(self, principal: Principal) -> MailboxReader:
         """A reader of this principal's own mail.
@@ -49,9 +49,11 @@ class Mailboxes:
         Raises:
             UnknownShard, DatabaseUnreachable.
         """
-        if self._clock() - self._read_at >= _BELIEVED_S or principal.shard_id not in self._shards:
-            self._shards, self._read_at = self._control.shards(), self._clock()
-        database = self._shards.get(principal.shard_id)
+        shards, read_at = self._map
+        if (now := self._clock()) - read_at >= _BELIEVED_S or principal.shard_id not in shards:
+            shards = self._control.shards()
+            self._map = shards, now  # from before the question: the answer may have taken a while
+        database = shards.get(principal.shard_id)
         if database is None or database >= self._databases.shard_databases:
             raise UnknownShard(principal.shard_id)
         engine = self._databases.shard_database(database)

@@ -55,9 +55,14 @@ class Catalog:
         self.engine = engine
 
     def open_mailbox(self, shard_id: int, user_id: int, email: str) -> MailboxRecord:
-        """The mailbox's state, made on first use. A revoked mailbox whose grant was renewed is in order again."""
+        """The mailbox's state, made on first use. A revoked mailbox whose grant was renewed is in order again.
+
+        Raises:
+            ShardMoving: the shard is not to be written to here; read the map again.
+        """
         with transaction(self.engine) as connection:
             values = {"user_id": user_id, "shard_id": shard_id, "email": email}
+            leases.require_here(connection, shard_id)
             connection.execute(query("mailbox_open"), values)
             return MailboxRecord.of(connection.execute(query("mailbox"), {"user_id": user_id}).one()._asdict())
 

@@ -14,6 +14,8 @@ from storage.errors import BackupError
 from storage.queries import query
 from storage.records import User
 
+_ADDING = 0x75736572  # "user"
+
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
@@ -59,6 +61,8 @@ class Control:
     def add_user(self, email: str) -> User:
         """Register a mailbox on the least loaded shard; one that is known keeps its shard (and is back if removed)."""
         with transaction(self._engine) as connection:
+            # One at a time: of several at once, each would count without the others.
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADDING})
             known = text("SELECT removed_at IS NULL FROM users WHERE email = :email")
             was_there = connection.execute(known, {"email": email.lower()}).scalar()
             user = User(*connection.execute(query("user_add"), {"email": email.lower()}).one())

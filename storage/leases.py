@@ -13,6 +13,10 @@ from storage.databases import transaction
 from storage.errors import BackupError
 from storage.queries import query
 
+#: What stands in a cluster's place while a shard moves: in its source until the switch, in its source afterwards, and
+#: in its target until that is open.
+MOVING, MOVED, ARRIVING = "gbm:moving", "gbm:moved", "gbm:arriving"
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -48,11 +52,23 @@ class LeaseHeld(BackupError):
         )
 
 
+class ShardMoving(BackupError):
+    """The shard moves to another database, or has moved. Read the map again, and try again."""
+
+    def __init__(self, shard_id: int) -> None:
+        super().__init__(shard_id)
+        self.shard_id = shard_id
+
+    def __str__(self) -> str:
+        return f"Shard {self.shard_id} is moving to another database: try again in a few seconds."
+
+
 def acquire(engine: Engine, shard_id: int, owner: str, cluster: str, ttl_s: float) -> Lease:
     """Take the shard under a new epoch.
 
     Raises:
         LeaseHeld: another cluster's lease has not expired.
+        ShardMoving: the shard is fenced for its move, or has left this database.
     """
     with transaction(engine) as connection:
         values = {"shard_id": shard_id, "owner": owner, "cluster": cluster, "ttl_s": ttl_s}
@@ -60,6 +76,8 @@ def acquire(engine: Engine, shard_id: int, owner: str, cluster: str, ttl_s: floa
         if epoch is not None:
             return Lease(shard_id, owner, int(epoch))
         held = connection.execute(query("lease_holder"), {"shard_id": shard_id}).one()
+        if held.cluster in (MOVING, MOVED, ARRIVING):
+            raise ShardMoving(shard_id)
         raise LeaseHeld(shard_id, held.cluster, held.seconds)
 
 
@@ -91,3 +109,14 @@ def fence(connection: Connection, shard_id: int, owner: str, epoch: int) -> None
     values = {"shard_id": shard_id, "owner": owner, "epoch": epoch}
     if connection.execute(query("lease_fence"), values).first() is None:
         raise LeaseLost(shard_id, epoch)
+
+
+def require_here(connection: Connection, shard_id: int) -> None:
+    """Hold off the fence of a move until this transaction ends, which writes without a lease.
+
+    Raises:
+        ShardMoving: the shard is fenced for its move, or has left this database.
+    """
+    cluster = connection.execute(query("lease_place"), {"shard_id": shard_id}).scalar()
+    if cluster in (MOVING, MOVED, ARRIVING):
+        raise ShardMoving(shard_id)

@@ -1,4 +1,4 @@
-"""Named moments of writing, committing, compacting and sweeping at which a crash would hurt the most.
+"""Named moments of writing, committing, compacting, sweeping and moving at which a crash would hurt the most.
 
 Tests end the process there (`watching`); otherwise passing a point costs one comparison.
 """
@@ -30,6 +30,14 @@ class Point(StrEnum):
     COMPACTION_DONE = "compaction done"
     SWEEP_DELETED = "sweep deleted"  # one file
     SWEEP_FORGOTTEN = "sweep forgotten"
+    MOVE_COPIED = "move copied"
+    MOVE_CAUGHT_UP = "move caught up"
+    MOVE_FENCED = "move fenced"
+    MOVE_PROVEN = "move proven"
+    MOVE_SWITCHED = "move switched"  # the map names the target; the source's lease is still locked
+    MOVE_LEFT = "move left"
+    MOVE_OPENED = "move opened"
+    MOVE_CLEANED = "move cleaned"  # the rows of a former copy are gone, the record of it is not
 
 
 _watch: Callable[[Point], None] | None = None

@@ -1,0 +1,1 @@
+"""Moving a shard from one shard database to another."""

@@ -1,0 +1,5 @@
+-- The shard leaves this database: nobody is to take it here again, until it moves back.
+-- :shard_id, :owner, :epoch, :moved
+UPDATE leases
+SET cluster = :moved, expires_at = now() + interval '1000 years'
+WHERE shard_id = :shard_id AND owner = :owner AND epoch = :epoch
