@@ -13,7 +13,14 @@ from storage.postgres.config import EmbeddedConfig
 from storage.postgres.embedded import EmbeddedPostgres
 from storage.postgres.layout import Layout
 
-CONFIG = EmbeddedConfig(shared_buffers="32MB", settings={"wal_level": "replica", "max_standby_streaming_delay": "0"})
+CONFIG = EmbeddedConfig(
+    shared_buffers="32MB",
+    settings={
+        "wal_level": "replica",
+        "max_standby_streaming_delay": "0",  # a conflict with recovery breaks a read off at once
+        "wal_retrieve_retry_interval": "100ms",
+    },
+)
 
 
 class Server:
