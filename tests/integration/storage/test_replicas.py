@@ -215,6 +215,7 @@ def test_the_primary_killed_in_the_middle_of_a_commit_leaves_no_half_of_it(trio:
 
 def test_readers_that_pass_their_position_on_never_go_back_while_replay_stops_and_goes(trio: Trio) -> None:
     user, commits, stop = trio.shard.user(), 30, threading.Event()
+    begun = trio.token(user)  # a standby may not have the mailbox yet
     problems: list[str] = []
     served: list[int] = []
     done = 0
@@ -233,9 +234,9 @@ def test_readers_that_pass_their_position_on_never_go_back_while_replay_stops_an
             problems.append(str(exc))
 
     def compare() -> None:
-        position, most = Seen(), 0
+        position, most = begun, 0
         while not stop.is_set():
-            atleast, sight = done, Sight(position if position.marks else None)
+            atleast, sight = done, Sight(position)
             source = trio.replicas.source(0, sight)
             found, told = patiently(lambda source=source: look(source))
             position = Seen.decode(sight.seen.encode())
