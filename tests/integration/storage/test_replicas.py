@@ -225,7 +225,8 @@ def test_readers_that_pass_their_position_on_never_go_back_while_replay_stops_an
             counting = text("SELECT count(*) FROM messages WHERE user_id = :u")
             found = connection.execute(counting, {"u": user}).scalar_one()
             telling = text("SELECT messages, pg_is_in_recovery() FROM mailboxes WHERE user_id = :u")
-            return found, connection.execute(telling, {"u": user}).one()._tuple()
+            told, standby = connection.execute(telling, {"u": user}).one()
+            return found, (told, standby)
 
     def read() -> None:
         try:
