@@ -70,7 +70,9 @@ class Assembly:
         """/api/v1/sync."""
         campaigns = backfills.Backfills(self._databases, self._control, self._jobs)
         routes = [backfills.router(campaigns, self._authenticate, self._threads)]
-        return sync.create(self._mailboxes_of_primaries, self._owners, self._authenticate, self._threads, self._config, routes)
+        return sync.create(
+            self._mailboxes_of_primaries, self._owners, self._authenticate, self._threads, self._config, routes
+        )
 
     def push(self) -> FastAPI:
         """/api/v1/push."""

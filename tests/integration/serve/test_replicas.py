@@ -42,7 +42,9 @@ def archive(servers: tuple[Server, Server], tmp_path: Path) -> Iterator[Archive]
         replica_check_s=0.1,
     )
     uri = f"file://{tmp_path}/archive"
-    archive = Archive(BackupConfig("test", archive=ArchiveConfig(uri=uri), postgres=postgres, sealing_key=_key()))
+    archive = Archive(
+        BackupConfig(cluster="test", archive=ArchiveConfig(uri=uri), postgres=postgres, sealing_key=_key())
+    )
     yield archive
     archive.databases.close()
 

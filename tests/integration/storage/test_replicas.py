@@ -4,6 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -239,7 +240,7 @@ def test_readers_that_pass_their_position_on_never_go_back_while_replay_stops_an
         while not stop.is_set():
             atleast, sight = done, Sight(position)
             source = trio.replicas.source(0, sight)
-            found, told = patiently(lambda source=source: look(source))
+            found, told = patiently(partial(look, source))
             position = Seen.decode(sight.seen.encode())
             served.append(int(told[1]))
             if found < most:

@@ -40,7 +40,10 @@ def test_what_is_no_postgresql_url_is_refused_without_repeating_it(dsn: str) -> 
     [
         ((("postgresql://db/a",),), "1 lists for 2"),
         ((("postgresql://db/a",), ("postgresql://db/a",)), "named twice"),
-        ((("postgresql://db.example/gbm_shard0",), ("postgresql://ada:secret@db.example/gbm",)), "databases themselves"),
+        (
+            (("postgresql://db.example/gbm_shard0",), ("postgresql://ada:secret@db.example/gbm",)),
+            "databases themselves",
+        ),
     ],
 )
 def test_replicas_that_do_not_fit_the_shard_databases_are_refused(
