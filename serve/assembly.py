@@ -28,6 +28,7 @@ from storage.blobs import open_blobs
 from storage.catalog import ping
 from storage.control import Control
 from storage.databases import Databases
+from storage.replicas import Replicas
 from storage.splits.cache import cache_of
 
 
@@ -69,7 +70,9 @@ class Assembly:
         """/api/v1/sync."""
         campaigns = backfills.Backfills(self._databases, self._control, self._jobs)
         routes = [backfills.router(campaigns, self._authenticate, self._threads)]
-        return sync.create(self._mailboxes, self._owners, self._authenticate, self._threads, self._config, routes)
+        return sync.create(
+            self._mailboxes_of_primaries, self._owners, self._authenticate, self._threads, self._config, routes
+        )
 
     def push(self) -> FastAPI:
         """/api/v1/push."""
@@ -81,7 +84,8 @@ class Assembly:
         """/."""
         probes = Probes(self._probes, self._config.probe_timeout_s)
         metrics = Metrics(self._state, self._owners, self._config.probe_timeout_s)
-        return root.create(probes, metrics, [self.auth(), self.emails(), self.sync(), self.push()], self._config)
+        apps = [self.auth(), self.emails(), self.sync(), self.push()]
+        return root.create(probes, metrics, apps, self._config, lambda: self._replicas.health())
 
     async def check(self) -> None:
         """Return once a thread was free: an application whose threads all hang does not."""
@@ -89,6 +93,8 @@ class Assembly:
 
     def close(self) -> None:
         """Give every connection back."""
+        if "_replicas" in self.__dict__:
+            self._replicas.close()
         self._databases.close()
 
     @cached_property
@@ -114,8 +120,23 @@ class Assembly:
 
     @cached_property
     def _mailboxes(self) -> Mailboxes:
+        return self._make_mailboxes(primary_only=False)
+
+    @cached_property
+    def _mailboxes_of_primaries(self) -> Mailboxes:
+        """For a mailbox's status: who saw it "current" finds its mail in the lists that follow."""
+        return self._make_mailboxes(primary_only=True)
+
+    def _make_mailboxes(self, primary_only: bool) -> Mailboxes:
         archive = self._backup.archive
-        return Mailboxes(self._databases, self._control, open_blobs(archive.uri), cache_of(archive))
+        blobs, splits = open_blobs(archive.uri), cache_of(archive)
+        return Mailboxes(
+            self._databases, self._control, blobs, splits, replicas=self._replicas, primary_only=primary_only
+        )
+
+    @cached_property
+    def _replicas(self) -> Replicas:
+        return Replicas(self._databases)
 
     async def _state(self) -> State:
         """What Postgres knows of the cluster."""
@@ -126,6 +147,7 @@ class Assembly:
                 overview.shards(self._databases, shards),
                 overview.phases(self._databases, shards),
                 forecast(self._databases, self._backup.gmail, datetime.now(UTC)),
+                self._replicas.health(),
             )
 
         return await self._threads.run(gather)

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve import problems
 from serve.config import ServeConfig
+from serve.positions import Positions
 
 TITLE = "Gmail Backup Manager"
 
@@ -40,6 +41,7 @@ def application(name: str, routers: Sequence[APIRouter], config: ServeConfig) ->
         app.include_router(router)
     problems.install(app)
     app.add_middleware(BodyLimit, limit_bytes=config.body_bytes)
+    app.add_middleware(Positions)
     app.add_middleware(Frame)  # added last: outermost
     return app
 

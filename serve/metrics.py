@@ -17,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from actors.forecast import Forecast
+from storage.rotation import Health
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class State:
     shards: Sequence[Mapping[str, Any]]
     phases: Sequence[Mapping[str, Any]]
     quota: Forecast
+    replicas: Sequence[Health] = ()
 
 
 class Measured(Protocol):
@@ -113,6 +115,7 @@ class _Collected(Collector):
     def collect(self) -> Iterable[Metric]:
         """Every metric, as prometheus-client asks for them."""
         yield from self._of_quota(self._state.quota)
+        yield from self._of_replicas(self._state.replicas)
         for column, (name, says) in _OF_SHARD.items():
             gauge = GaugeMetricFamily(name, says, labels=["shard"])
             for row in self._state.shards:
@@ -131,6 +134,18 @@ class _Collected(Collector):
                 if measure in measures:
                     family.add_metric([str(shard_id)], measures[measure])
             yield family
+
+    @staticmethod
+    def _of_replicas(replicas: Sequence[Health]) -> Iterable[Metric]:
+        ready = GaugeMetricFamily("gbm_replica_in_rotation", "1 while the replica is read from", labels=["replica"])
+        size = GaugeMetricFamily("gbm_replica_lag_bytes", "Bytes of log not replayed yet", labels=["replica"])
+        age = GaugeMetricFamily("gbm_replica_lag_seconds", "Seconds behind the primary", labels=["replica"])
+        for each in replicas:
+            ready.add_metric([each.name], float(each.ready))
+            if each.lag_bytes is not None and each.lag_s is not None:
+                size.add_metric([each.name], each.lag_bytes)
+                age.add_metric([each.name], each.lag_s)
+        yield from (ready, size, age) if replicas else ()
 
     @staticmethod
     def _of_quota(today: Forecast) -> Iterable[Metric]:

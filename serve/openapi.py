@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from serve import positions
 from serve.problems import Problem
 
 #: Swagger UI sets styles of its own; scripts come from us alone.
@@ -58,6 +59,7 @@ def merged(title: str, version: str, apps: Sequence[FastAPI]) -> dict[str, Any]:
     schemas["Problem"] = Problem.model_json_schema()
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    positions.describe(document, ("/api/v1/emails", "/api/v1/sync"))
     return document
 
 

@@ -31,6 +31,7 @@ from storage.emails import InvalidCursor
 from storage.errors import BackupError
 from storage.language.errors import InvalidQuery
 from storage.leases import LeaseHeld, LeaseLost
+from storage.positions import InvalidPosition
 
 _LOG = logging.getLogger(__name__)
 _MEDIA_TYPE = "application/problem+json"
@@ -69,6 +70,7 @@ _INTERNAL = Fault(
 _FAULTS: Mapping[type[BackupError], Fault] = {
     InvalidQuery: Fault(400, "invalid_query", "Search not understood"),
     InvalidCursor: Fault(400, "invalid_cursor", "Cursor not valid"),
+    InvalidPosition: Fault(400, "invalid_position", "Position not valid"),
     PushRefused: Fault(401, "push_refused", "Push not accepted"),
     SecretRefused: Fault(401, "secret_refused", "Secret not accepted"),
     TokenInvalid: Fault(401, "token_invalid", "Access token not accepted"),

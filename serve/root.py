@@ -1,6 +1,6 @@
 """/: health, readiness, metrics, the API's description, and where everything is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.metadata import version
 
@@ -14,6 +14,7 @@ from serve.gateway import TITLE, application
 from serve.metrics import Metrics
 from serve.metrics import router as metrics_router
 from serve.probes import Probes
+from storage.rotation import Health as ReplicaHealth
 
 _DISTRIBUTION = "gmail-backup-manager"
 
@@ -24,11 +25,23 @@ class Health(BaseModel):
     status: str = Field("ok", description="always ok: a gateway that is not does not answer")
 
 
+class Replica(BaseModel):
+    """A read replica of a database, as this process last saw it."""
+
+    in_rotation: bool
+    state: str = Field(description="ready, or why it is not read from")
+    lag_bytes: int | None = Field(description="of log that it has not replayed; null: not known")
+    lag_s: float | None = Field(description="seconds that it is behind; 0 while the primary is idle")
+
+
 class Readiness(BaseModel):
     """Whether the service can do its work, and what it lacks."""
 
     ready: bool
     dependencies: dict[str, str] = Field(description="by name: ok or unreachable")
+    replicas: dict[str, Replica] = Field(
+        {}, description="by name; the service is ready without them: the primaries answer instead"
+    )
 
 
 class Index(BaseModel):
@@ -39,7 +52,13 @@ class Index(BaseModel):
     links: dict[str, str]
 
 
-def create(probes: Probes, metrics: Metrics, apps: Sequence[FastAPI], config: ServeConfig) -> FastAPI:
+def create(
+    probes: Probes,
+    metrics: Metrics,
+    apps: Sequence[FastAPI],
+    config: ServeConfig,
+    replicas: Callable[[], Sequence[ReplicaHealth]] = tuple,
+) -> FastAPI:
     """The application.
 
     Args:
@@ -59,7 +78,7 @@ def create(probes: Probes, metrics: Metrics, apps: Sequence[FastAPI], config: Se
             response.status_code = 503
             response.headers["Retry-After"] = "5"
         states = {name: "ok" if answer else "unreachable" for name, answer in answers.items()}
-        return Readiness(ready=all(answers.values()), dependencies=states)
+        return Readiness(ready=all(answers.values()), dependencies=states, replicas=_shown(replicas()))
 
     @router.get("/", summary="Where everything is")
     async def index() -> Index:
@@ -68,6 +87,20 @@ def create(probes: Probes, metrics: Metrics, apps: Sequence[FastAPI], config: Se
 
     router.include_router(metrics_router(metrics))
     return application("gateway", [router, _documentation(router, apps, release)], config)
+
+
+def _shown(replicas: Sequence[ReplicaHealth]) -> dict[str, Replica]:
+    return {
+        each.name: Replica(
+            in_rotation=each.ready, state=_public(each.state), lag_bytes=each.lag_bytes, lag_s=each.lag_s
+        )
+        for each in replicas
+    }
+
+
+def _public(state: str) -> str:
+    """Without the reason in parentheses, which may name hosts: anybody may ask."""
+    return state.partition(" (")[0]
 
 
 def _documentation(router: APIRouter, apps: Sequence[FastAPI], release: str) -> APIRouter:

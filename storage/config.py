@@ -34,6 +34,12 @@ class PostgresConfig(BaseModel, frozen=True):
     run_as: str | None = Field(
         None, description="account of the embedded server when started as root; unset: postgres, else nobody"
     )
+    shard_replica_dsns: tuple[tuple[SecretStr, ...], ...] = Field(
+        (), description="URLs of the read replicas of each shard database, one list each; [] for one without"
+    )
+    replica_check_s: PositiveFloat = Field(1.0, description="seconds between two looks at the replicas")
+    replica_lag_s: PositiveFloat = Field(10.0, description="seconds behind the primary at which a replica is not read")
+    replica_lag_bytes: PositiveInt = Field(64 << 20, description="bytes of log behind at which a replica is not read")
     pool_size: PositiveInt = Field(4, description="connections per process and database")
     connect_timeout_s: PositiveInt = Field(5, description="seconds until an unreachable server is an error")
     statement_timeout_s: PositiveFloat = Field(60.0, description="seconds until a statement is cancelled")

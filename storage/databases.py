@@ -5,10 +5,11 @@ A server that cannot be reached is one sentence (`DatabaseUnreachable`), never a
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
+from typing import Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
@@ -88,6 +89,22 @@ class DatabasesMisnamed(BackupError):
         return f"GBM_POSTGRES__SHARD_DSNS is wrong: {self.problem}."
 
 
+class ReplicasMisnamed(DatabasesMisnamed):
+    """The replicas' DSNs do not fit the shard databases. Correct GBM_POSTGRES__SHARD_REPLICA_DSNS."""
+
+    def __str__(self) -> str:
+        return f"GBM_POSTGRES__SHARD_REPLICA_DSNS is wrong: {self.problem}."
+
+
+class Source(Protocol):
+    """Where transactions begin: an engine, or storage/replicas.py's choice among several."""
+
+    @property
+    def url(self) -> URL: ...
+
+    def begin(self) -> AbstractContextManager[Connection]: ...
+
+
 class Databases:
     """The control database and the shard databases, by index. Cheap to make: connects on first use."""
 
@@ -101,7 +118,31 @@ class Databases:
         self._shard_dsns = named or [_sibling(self._control_dsn, number) for number in range(DEFAULT_SHARD_DATABASES)]
         if len({self._control_dsn, *self._shard_dsns}) != 1 + len(self._shard_dsns):
             raise DatabasesMisnamed("the control database and every shard database must be databases of their own")
+        self._replica_dsns = [
+            [_checked(dsn.get_secret_value(), "GBM_POSTGRES__SHARD_REPLICA_DSNS") for dsn in dsns]
+            for dsns in config.shard_replica_dsns
+        ]
+        if self._replica_dsns and len(self._replica_dsns) != len(self._shard_dsns):
+            raise ReplicasMisnamed(
+                f"it has {len(self._replica_dsns)} lists for {len(self._shard_dsns)} shard databases, name one for each"
+            )
+        replicas = [dsn for dsns in self._replica_dsns for dsn in dsns]
+        if len({*self.dsns(), *replicas}) != len(self.dsns()) + len(replicas):
+            raise ReplicasMisnamed("a replica is named twice, or is one of the databases themselves")
         self._shards: dict[int, Engine] = {}
+
+    @property
+    def config(self) -> PostgresConfig:
+        """What these were made from."""
+        return self._config
+
+    def replica_dsns(self, index: int) -> list[str]:
+        """The replicas of a shard database. Secret, as `dsns`."""
+        return self._replica_dsns[index] if index < len(self._replica_dsns) else []
+
+    def replica_engine(self, dsn: str) -> Engine:
+        """An engine of a replica, for storage/replicas.py, which disposes of it."""
+        return self._engine(dsn)
 
     @property
     def shard_databases(self) -> int:
@@ -171,7 +212,7 @@ _ERRORS: dict[str, type[DatabaseUnreachable]] = {
 
 
 @contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
+def transaction(engine: Source) -> Iterator[Connection]:
     """One transaction: commits at the end of the block, rolls back when it raises.
 
     Raises:
@@ -193,7 +234,7 @@ def _sqlstate(exc: Exception) -> str:
     return str(getattr(exc.orig, "sqlstate", "")) if isinstance(exc, DBAPIError) else ""
 
 
-def _where(engine: Engine) -> str:
+def _where(engine: Source) -> str:
     url = engine.url
     host = url.host or url.query.get("host") or "localhost"
     return f"{host}:{url.port or 5432}/{url.database}"

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 
 from storage import moments
-from storage.databases import transaction
+from storage.databases import Source, transaction
 from storage.emails import Position
 from storage.language.conditions import Condition
 from storage.language.evaluate import Content, content_holds, evaluate
@@ -55,7 +55,7 @@ class _Decided:
 class Finder:
     """Finds messages of one user, as they are or as they were."""
 
-    def __init__(self, user_id: int, engine: Engine, files: MailFiles, as_of: datetime | None = None) -> None:
+    def __init__(self, user_id: int, engine: Source, files: MailFiles, as_of: datetime | None = None) -> None:
         self._user_id, self._engine, self._files, self._as_of = user_id, engine, files, as_of
 
     def find(self, plan: Plan, start: Position, limit: int, with_deleted: bool) -> list[dict[str, Any]]:

@@ -12,15 +12,15 @@ from functools import partial
 from typing import Any, TypeVar
 
 import pyarrow as pa
-from sqlalchemy import Engine
 
 from storage import duck, rowgroups
 from storage.blobs import FileDamaged, FileMissing, LocalBlobs
-from storage.databases import transaction
+from storage.databases import Source, transaction
 from storage.emails import Position
 from storage.identifier import to_hex
 from storage.language.conditions import Condition
 from storage.queries import query, sql
+from storage.replicas import ReplicaLost
 from storage.segment import PARQUET_SUFFIX, SPLIT_SUFFIX
 from storage.splits import searching
 from storage.splits.asking import Asked, Hit, Split
@@ -31,14 +31,15 @@ T = TypeVar("T")
 
 
 def patiently(ask: Callable[[], T]) -> T:
-    """The answer of a question that begins with asking for the names of files, asked once more if one is gone.
+    """The answer of a question that begins with asking for the names of files, asked once more if one is gone, and
+    on the primary if a replica broke it off.
 
     Raises:
         FileMissing: again: the archive has lost it.
     """
     try:
         return ask()
-    except FileMissing:
+    except (FileMissing, ReplicaLost):
         return ask()
 
 
@@ -55,7 +56,7 @@ def _moments(rows: Sequence[Mapping[str, Any]]) -> list[datetime]:
 class MailFiles:
     """The files that hold mail of one user."""
 
-    def __init__(self, user_id: int, engine: Engine, blobs: LocalBlobs, splits: SplitCache) -> None:
+    def __init__(self, user_id: int, engine: Source, blobs: LocalBlobs, splits: SplitCache) -> None:
         self._user_id, self._engine, self._blobs, self._splits = user_id, engine, blobs, splits
 
     def names(self, first_at: datetime, last_at: datetime) -> list[str]:

@@ -12,12 +12,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Engine
 
 from storage import moments
 from storage.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.config import ArchiveConfig
-from storage.databases import transaction
+from storage.databases import Source, transaction
 from storage.emails import Attachment, Body, Change, Email, EmailSummary, Position, Rank, Stored
 from storage.finding import Finder
 from storage.identifier import from_hex, to_hex
@@ -78,7 +77,7 @@ class MailboxReader:
     def __init__(
         self,
         user_id: int,
-        engine: Engine,
+        engine: Source,
         blobs: LocalBlobs,
         splits: SplitCache | None = None,
         body: Callable[[bytes], Body] | None = None,
@@ -294,6 +293,9 @@ class MailboxReader:
 
     def labels(self) -> list[Label]:
         """The mailbox's labels."""
+        return patiently(self._labels)
+
+    def _labels(self) -> list[Label]:
         with transaction(self._engine) as connection:
             rows = connection.execute(query("labels_of_user"), {"user_id": self._user_id})
             return [Label(row.label_id, row.name, row.type) for row in rows]
@@ -306,6 +308,9 @@ class MailboxReader:
 
     def state(self) -> MailboxRecord | None:
         """The mailbox's sync state as last committed; None before its shard has opened it."""
+        return patiently(self._state)
+
+    def _state(self) -> MailboxRecord | None:
         with transaction(self._engine) as connection:
             row = connection.execute(query("mailbox"), {"user_id": self._user_id}).first()
         return MailboxRecord.of(row._asdict()) if row else None

@@ -10,11 +10,14 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
 from storage import schema
-from storage.catalog import _COPY_TYPES
 from storage.config import PostgresConfig
 from storage.databases import Databases, transaction
 from tests.integration.storage.parameters import forms, values_of
 
+COPY_TYPES = (
+    *("int8", "int8", "int8", "int8", "timestamptz", "text[]", "int8", "bytea"),
+    *("int8", "int4", "int4", "int8"),
+)
 FOLDER = Path(__file__).parent / "previous_release"
 #: Of the control database; the others are of shard databases.
 CONTROL = ("api_", "campaign", "credentials_", "domain_", "quota_", "refresh_", "signing_", "user")
@@ -57,7 +60,7 @@ def test_its_commit_is_stored(engine: Engine) -> None:
         driver = connection.connection.driver_connection
         assert driver is not None
         with driver.cursor() as cursor, cursor.copy((FOLDER / "copy.txt").read_text()) as copy:
-            copy.set_types(_COPY_TYPES)
+            copy.set_types(COPY_TYPES)
             copy.write_row((7, 7, 7, 1, now, ["A"], 5, b"sum", 0, 100, 0, segment))
         assert len(ask("messages_locked").all()) == 1
         ask("messages_relabel", labels=["A\x1fB"], history_ids=[9])

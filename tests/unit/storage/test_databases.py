@@ -33,3 +33,27 @@ def test_what_is_no_postgresql_url_is_refused_without_repeating_it(dsn: str) -> 
         Databases(PostgresConfig(control_dsn=SecretStr(dsn)))
 
     assert dsn not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "says"),
+    [
+        ((("postgresql://db/a",),), "1 lists for 2"),
+        ((("postgresql://db/a",), ("postgresql://db/a",)), "named twice"),
+        (
+            (("postgresql://db.example/gbm_shard0",), ("postgresql://ada:secret@db.example/gbm",)),
+            "databases themselves",
+        ),
+    ],
+)
+def test_replicas_that_do_not_fit_the_shard_databases_are_refused(
+    replicas: tuple[tuple[str, ...], ...], says: str
+) -> None:
+    dsns = tuple(tuple(SecretStr(dsn) for dsn in each) for each in replicas)
+    with pytest.raises(DatabasesMisnamed, match=f"SHARD_REPLICA_DSNS.*{says}"):
+        Databases(PostgresConfig(control_dsn=CONTROL, shard_replica_dsns=dsns))
+
+
+def test_a_replica_that_is_no_url_names_its_setting() -> None:
+    with pytest.raises(InvalidDsn, match="SHARD_REPLICA_DSNS"):
+        Databases(PostgresConfig(control_dsn=CONTROL, shard_replica_dsns=((SecretStr("not a url"),), ())))
