@@ -67,8 +67,8 @@ def _origins() -> _Origins:
     for code in chain.from_iterable(range(*span) for span in _FOLDING):
         char = chr(code)
         folded = fold(char)
-        if unicodedata.combining(char) and folded:
-            marks[is_unspaced(char)].add(char)
+        if folded and unicodedata.combining(folded[0]):  # it is a mark, or becomes one (the halfwidth ﾞ)
+            marks[is_unspaced(folded[0])].add(char)
         if folded in (char, "", " "):
             continue
         composed = unicodedata.normalize("NFC", folded)

@@ -24,6 +24,7 @@ CONTROL = frozenset(
     | {"campaign_mailboxes_insert", "campaign_move", "campaign_reopen", "campaign_same", "campaigns"}
     | {"credentials_save", "domain_save", "quota_day", "refresh_family_end", "refresh_token_save"}
     | {"refresh_token_use", "signing_key_first", "user_add", "user_by_email", "user_remove", "users"}
+    | {"rebuild_user", "rebuild_user_ids", "shard_moves"}
 )
 #: Without a plan, or not of the product, and why.
 WITHOUT = {
@@ -33,14 +34,24 @@ WITHOUT = {
     "bench_mailboxes": "of `gbm bench` alone",
     "bench_messages": "of `gbm bench` alone",
     "bench_moments": "of `gbm bench` alone",
+    "bench_segment_users": "of `gbm bench` alone",
+    "bench_segments": "of `gbm bench` alone",
     "messages_as_of": "a part of others, which are looked at with it",
     "one_snapshot": "no plan: SET TRANSACTION",
     "partitions": "of the system's catalogue",
+    "rebuild_events": "about temporary tables, in a database that serves nobody yet",
+    "rebuild_lost": "about temporary tables, in a database that serves nobody yet",
+    "rebuild_stage": "no plan: CREATE TABLE",
+    "rebuild_states": "about temporary tables, in a database that serves nobody yet",
 }
 #: For operators: about a whole database, so that every row is wanted.
 WHOLE = {
     "label_events_all": "the export of the whole log",
+    "rebuild_counts": "everything is counted anew, in a database that serves nobody yet",
+    "rebuild_filled": "whether there is one row: stops at the first",
+    "rebuild_users_found": "everybody is looked for, in a database that serves nobody yet",
     "segments_all": "totals over every segment",
+    "shards_known": "every shard of a database that is restored, before it serves",
     "states_all": "the export of every message's state",
 }
 SHARD = frozenset(path.stem for path in FOLDER.glob("*.sql")) - DUCKDB - CONTROL - WITHOUT.keys()

@@ -30,6 +30,7 @@ def found(word: str, texts: Sequence[str]) -> list[bool]:
 @example("ｶﾞ")
 @example("e\u00ad\u0301")
 @example("ﬁx ﬀ ß ㎏")
+@example("0\u094d\uff9e")
 def test_every_word_of_a_text_is_found_in_it(text: str) -> None:
     for word in set(words(text)):
         assert found(word, [text]) == [True], word
