@@ -57,6 +57,9 @@ _LOG = logging.getLogger(__name__)
 #: Questions to the quota broker in the time of a lease, while calls wait for the project's units.
 _QUESTIONS_PER_LEASE = 10
 
+#: Seconds after which a task that is still there is cancelled once more.
+_CANCEL_AGAIN_S = 0.2
+
 
 class BrokerSilent(BackupError):
     """The quota broker does not answer. It is being replaced; go on with the static share of the quota."""
@@ -142,9 +145,10 @@ class ShardOwner:
 
     async def close(self) -> None:
         """Stop working and let the lease go; what is not committed is left to the next owner."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:  # before Python 3.12 `wait_for` swallows a cancellation that meets its result: ask again
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.wait(list(self._tasks), timeout=_CANCEL_AGAIN_S)
         if self._shard is not None:
             await asyncio.to_thread(leases.release, self._catalog.engine, self._shard.lease)
             self._shard = None
@@ -222,7 +226,7 @@ class ShardOwner:
     # ---- loops
 
     async def _run(self, shard: Shard) -> None:
-        while True:
+        while self.failure is None:
             now = self._clock()
             for decision in shard.decide(now):
                 self._spawn(self._carry_out(shard, decision))
@@ -238,7 +242,7 @@ class ShardOwner:
 
     async def _keep_budget(self, shard: Shard) -> None:
         """Ask the broker while calls wait for the project's units. A loop of its own: its silence holds nothing up."""
-        while True:
+        while self.failure is None:
             await self._hungry.wait()
             self._hungry.clear()
             demand = shard.quota.demand(shard.waiting, self._clock())

@@ -213,3 +213,17 @@ async def test_an_owner_that_lost_its_lease_compacts_nothing(cluster: Cluster) -
         await owner.compact(wait=True)
     with pytest.raises(LeaseLost):
         await owner.compact(wait=True)
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_an_owner_ends_although_news_come_in_that_very_moment(cluster: Cluster, turns: int) -> None:
+    owner, _ = await cluster.owner()
+    await owner.request(cluster.users[1], Mode.FULL)  # from now on it waits with a time to wake at
+    await cluster.quiet(owner, cluster.users[1])
+
+    owner._news.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await asyncio.wait_for(owner.close(), 20)
+
+    assert not owner._tasks
