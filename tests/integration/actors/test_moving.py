@@ -34,7 +34,7 @@ from storage.records import Phase, User
 from storage.sealing import Keyring, Sealer, context, load_key, new_key
 from tests.integration.actors.conftest import Simulator, _NoLimit
 
-SHARDS, USERS, DATABASES, EACH = 16, int(os.environ.get("MOVING_USERS", "64")), 3, 2
+SHARDS, USERS, DATABASES, EACH = 16, int(os.environ.get("MOVING_USERS", "2000")), 3, 2
 _DEADLINE_S = 600.0
 
 
