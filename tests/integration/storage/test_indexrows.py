@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from storage import indexrows
 from storage.databases import transaction
+from storage.indexrows import copy_index
 from storage.schemas import INDEX
 
 _INT8 = st.integers(-(1 << 63), (1 << 63) - 1)
@@ -62,12 +62,8 @@ def test_a_table_with_nulls_is_refused_before_anything_is_sent(engine: Engine) -
 
 def _copied(engine: Engine, index: pa.Table, segment_id: int) -> list[dict[str, object]]:
     names = [*INDEX.names, "segment_id"]
-    data = indexrows.encode(index, segment_id)
     with transaction(engine) as connection:
         connection.execute(text("TRUNCATE messages"))
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        with driver.cursor() as cursor, cursor.copy(indexrows.COPY) as copy:
-            copy.write(data)
+        copy_index(connection, index, segment_id)
         rows = connection.execute(text(f"SELECT {', '.join(names)} FROM messages ORDER BY message_id"))
         return [{**row._mapping, "sha256": bytes(row.sha256)} for row in rows]
