@@ -11,38 +11,21 @@ import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from pydantic import SecretStr
-
 from actors.budget import Demand, lease_s
+from actors.calls import Calls
 from actors.config import BackupConfig
-from actors.conversion import changed, fetched
 from actors.decisions import (
-    Call,
-    CallFailed,
     CommitNow,
-    Compare,
-    Compared,
     Decision,
-    Fetch,
-    Listed,
-    ListPage,
     Mode,
-    Outcome,
-    Pin,
-    Pinned,
-    ReadHistory,
-    Watch,
-    Watched,
     Write,
     Written,
 )
 from actors.quota import ShardQuota
-from actors.reconcile import differences
 from actors.shard import Shard
 from actors.tending import Compacted, Tending
 from actors.tokens import Tokens
 from actors.work import Work, WorkLost
-from jobs.gmail.errors import GmailRefused, GrantRevoked, HistoryExpired, NotFound, TokenRejected
 from storage import leases
 from storage.blobs import LocalBlobs
 from storage.catalog import AlreadyStored, Catalog
@@ -100,7 +83,8 @@ class ShardOwner:
     ) -> None:
         """Opens nothing; `start` does. `shards`: of the cluster. `clock`: seconds since 1970."""
         self._shard_id, self._config, self._clock = shard_id, config, clock
-        self._work, self._broker, self._tokens = work, broker, tokens
+        self._work, self._broker = work, broker
+        self._calls = Calls(work, tokens, catalog, config.shard.poll.topic)
         self._control, self._catalog, self._blobs = control, catalog, blobs
         self._shards = shards
         self._shard: Shard | None = None
@@ -277,66 +261,8 @@ class ShardOwner:
         elif isinstance(decision, CommitNow):
             await self._commit(shard, decision)
         else:
-            shard.told(decision, await self._call(shard, decision), self._clock())
+            shard.told(decision, await self._calls.make(shard, decision), self._clock())
         self._news.set()
-
-    async def _call(self, shard: Shard, call: Call) -> Outcome:
-        mailbox = shard.mailbox(call.user_id)
-        assert mailbox is not None
-        token = None
-        try:
-            if isinstance(call, Compare):
-                return await asyncio.to_thread(self._compare, call)
-            token = await self._tokens.get(call.user_id, mailbox.email)
-            if isinstance(call, Fetch):
-                return fetched(*await self._work.fetch(token, call.user_id, call.message_ids))
-            if isinstance(call, Pin):
-                profile, labels = await self._work.pin(token)
-                rows = [(label.id, label.name, label.type) for label in labels]
-                await asyncio.to_thread(self._catalog.save_labels, call.user_id, rows)
-                return Pinned(profile.history_id, profile.messages_total, tuple(label.id for label in labels))
-            if isinstance(call, ListPage):
-                return await self._list_page(token, call)
-            if isinstance(call, Watch):
-                watching = await self._work.watch(token, self._config.shard.poll.topic)
-                return Watched(watching.expires_at.timestamp())
-            changes = await self._work.history(token, call.start, call.page_token)
-            return await asyncio.to_thread(
-                changed, call.user_id, changes, lambda ids: self._catalog.unknown(call.user_id, ids)
-            )
-        except HistoryExpired as exc:
-            return CallFailed(str(exc), shard.quota.cost(call), history_expired=True)
-        except GrantRevoked as exc:
-            return CallFailed(str(exc), revoked=True)
-        except BackupError as exc:
-            if isinstance(exc, TokenRejected) and token is not None:
-                self._tokens.reject(call.user_id, token)
-            return CallFailed(
-                str(exc),
-                shard.quota.cost(call),
-                page_refused=isinstance(call, ListPage | ReadHistory)
-                and call.page_token is not None
-                and _unknown_to_gmail(exc),
-                retry_after_s=getattr(exc, "retry_after_s", None),
-                scope=getattr(exc, "scope", "user"),
-            )
-
-    async def _list_page(self, token: SecretStr, call: ListPage) -> Listed:
-        try:
-            page = await self._work.list_page(token, call.page_token, call.label_id)
-        except (GmailRefused, NotFound) as exc:
-            # A label that was deleted after the pin is on no message any more.
-            if call.label_id is None or call.page_token is not None or not _unknown_to_gmail(exc):
-                raise
-            return Listed((), None)
-        if call.label_id is not None:
-            return Listed((), page.next_page_token, tuple(page.ids))
-        unknown = await asyncio.to_thread(self._catalog.unknown, call.user_id, page.ids)
-        return Listed(tuple(unknown), page.next_page_token, tuple(page.ids))
-
-    def _compare(self, call: Compare) -> Compared:
-        stored = self._catalog.stored_labels(call.user_id, call.pinned)
-        return Compared(tuple(differences(call.user_id, call.pinned, call.relisted, stored)))
 
     async def _write(self, shard: Shard, write: Write) -> None:
         references = [held.reference for held in write.batches]
@@ -406,11 +332,6 @@ class ShardOwner:
         for task in list(self._tasks):
             if task is not asyncio.current_task():
                 task.cancel()
-
-
-def _unknown_to_gmail(error: BackupError) -> bool:
-    """Whether Gmail says that the label or the page token which the call names does not exist (any more)."""
-    return isinstance(error, NotFound) or (isinstance(error, GmailRefused) and error.status == 400)
 
 
 class OwnerFailed(BackupError):
