@@ -6,9 +6,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from storage.emails import Attachment, Email, EmailSummary
+from storage.emails import Attachment, Email, EmailSummary, Page, RankedPage
 from storage.language.highlighting import Highlight
-from storage.reader import Page, RankedPage
 
 
 class EmailItem(BaseModel):

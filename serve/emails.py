@@ -15,11 +15,10 @@ from serve.gateway import application
 from serve.problems import responses
 from serve.threads import Threads
 from storage.control import Principal
-from storage.emails import Email, Position, Rank
+from storage.emails import Email, Page, Position, Rank, RankedPage
 from storage.identifier import from_hex, to_hex
 from storage.language.highlighting import Highlight
 from storage.moments import within_reach
-from storage.reader import Page, RankedPage
 
 PREFIX = "/api/v1/emails"
 

@@ -1,4 +1,4 @@
-"""What a reader is told of a message, and the position in a list after it."""
+"""What a reader is told of messages, one by one and in pages, and the position in a list after one."""
 
 import base64
 import binascii
@@ -167,3 +167,36 @@ class InvalidCursor(BackupError):
 
     def __str__(self) -> str:
         return "This cursor is not one of ours: start again without it."
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list, newest first, and the position to go on from; None at the end."""
+
+    items: tuple[EmailSummary, ...]
+    next: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """A part of what changed, newest mail first, and the position to go on from; None at the end."""
+
+    items: tuple[Change, ...]
+    next: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class RankedPage:
+    """A part of a list, most relevant first, and the rank to go on from; None at the end."""
+
+    items: tuple[EmailSummary, ...]
+    next: Rank | None
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label as Gmail names it. `type`: system or user."""
+
+    id: str
+    name: str
+    type: str

@@ -7,7 +7,6 @@ Blocking: call it from a thread.
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +16,20 @@ from storage import moments
 from storage.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.config import ArchiveConfig
 from storage.databases import Source, transaction
-from storage.emails import Attachment, Body, Change, Email, EmailSummary, Position, Rank, Stored
+from storage.emails import (
+    Attachment,
+    Body,
+    Change,
+    ChangePage,
+    Email,
+    EmailSummary,
+    Label,
+    Page,
+    Position,
+    Rank,
+    RankedPage,
+    Stored,
+)
 from storage.finding import Finder
 from storage.identifier import from_hex, to_hex
 from storage.language.conditions import Condition, Contains, Labelled, all_of, wanted
@@ -36,39 +48,6 @@ from storage.splits.cache import SplitCache, cache_of
 
 _LOG = logging.getLogger(__name__)
 _TOP = Position(LATEST, (1 << 63) - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A part of a list, newest first, and the position to go on from; None at the end."""
-
-    items: tuple[EmailSummary, ...]
-    next: Position | None
-
-
-@dataclass(frozen=True, slots=True)
-class ChangePage:
-    """A part of what changed, newest mail first, and the position to go on from; None at the end."""
-
-    items: tuple[Change, ...]
-    next: Position | None
-
-
-@dataclass(frozen=True, slots=True)
-class RankedPage:
-    """A part of a list, most relevant first, and the rank to go on from; None at the end."""
-
-    items: tuple[EmailSummary, ...]
-    next: Rank | None
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A label as Gmail names it. `type`: system or user."""
-
-    id: str
-    name: str
-    type: str
 
 
 class MailboxReader:

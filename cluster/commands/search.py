@@ -10,9 +10,8 @@ from cluster.console import command, notes, out, print_json
 from cluster.opening import open_stores, settings
 
 if TYPE_CHECKING:
-    from storage.emails import EmailSummary
+    from storage.emails import EmailSummary, Page, RankedPage
     from storage.language.highlighting import Highlight
-    from storage.reader import Page, RankedPage
 
 AsOf = Annotated[
     str | None, typer.Option("--as-of", metavar="TIME", help="As it was at 2026-10-01, 2026-10-01T12:30Z, or 3d ago.")

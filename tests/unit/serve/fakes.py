@@ -14,11 +14,10 @@ from serve.config import TokenConfig
 from serve.signing import SigningKeys
 from serve.threads import Threads
 from storage.control import Principal
-from storage.emails import Attachment, Email, EmailSummary, Position, Rank
+from storage.emails import Attachment, Email, EmailSummary, Page, Position, Rank, RankedPage
 from storage.errors import BackupError
 from storage.identifier import from_hex
 from storage.language.highlighting import Fragment, Highlight
-from storage.reader import Page, RankedPage
 from storage.records import MailboxRecord, User
 from storage.sealing import Key, Keyring, Sealer
 
