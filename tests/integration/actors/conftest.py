@@ -1,9 +1,6 @@
 """The simulator as a process, empty stores, and owners of shards that work in threads."""
 
 import asyncio
-import os
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -21,6 +18,7 @@ from actors.config import BackupConfig, ShardConfig
 from actors.owner import ShardOwner
 from actors.tokens import Tokens
 from actors.work import ThreadWork
+from cluster.simulator.process import start_simulator
 from jobs.gmail.config import GmailConfig
 from storage import schema
 from storage.blobs import open_blobs
@@ -145,27 +143,19 @@ class _NoLimit:
         return demand.wanted
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], deadline_s: float = _DEADLINE_S) -> None:
     """Wait for a condition; AssertionError when it does not come."""
-    deadline = time.monotonic() + _DEADLINE_S
+    deadline = time.monotonic() + deadline_s
     while not await condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         await asyncio.sleep(_POLL_S)
 
 
 @pytest.fixture(scope="module")
-def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    ready = tmp_path_factory.mktemp("simulator") / "ready.json"
-    options = ["--generate", "300", "--hostile", "--users", "2", "--quota-profile", "unlimited", "--port", "0"]
-    command = [sys.executable, "-m", "cluster.simulator", *options, "--ready-file", str(ready)]
-    process = subprocess.Popen(command, env=dict(os.environ))
-    deadline = time.monotonic() + 60
-    while not ready.exists():
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
-    yield Simulator(orjson.loads(ready.read_bytes())["url"])
-    process.terminate()
-    process.wait(timeout=30)
+def simulator_process() -> Iterator[Simulator]:
+    options = ["--generate", "300", "--hostile", "--users", "2", "--quota-profile", "unlimited"]
+    with start_simulator(options) as url:
+        yield Simulator(url)
 
 
 @pytest.fixture

@@ -2,10 +2,7 @@
 
 import asyncio
 import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from actors.decisions import Mode
 from actors.owner import ShardOwner
 from actors.tokens import Tokens
 from actors.work import ThreadWork
+from cluster.simulator.process import start_simulator
 from jobs.gmail.config import GmailConfig
 from storage import schema
 from storage.blobs import open_blobs
@@ -30,28 +28,20 @@ from storage.databases import Databases, transaction
 from storage.leases import LeaseLost, ShardMoving
 from storage.moving.move import Moved, Mover
 from storage.reader import MailboxReader
-from storage.records import Phase, User
+from storage.records import MailboxRecord, Phase, User
 from storage.sealing import Keyring, Sealer, context, load_key, new_key
-from tests.integration.actors.conftest import Simulator, _NoLimit
+from tests.integration.actors.conftest import Simulator, _NoLimit, until
 
 SHARDS, USERS, DATABASES, EACH = 16, int(os.environ.get("MOVING_USERS", "2000")), 3, 2
 _DEADLINE_S = 600.0
 
 
 @pytest.fixture
-def crowd(tmp_path: Path) -> Iterator[Simulator]:
+def simulator_of_many() -> Iterator[Simulator]:
     """A simulator with many small mailboxes."""
-    ready = tmp_path / "ready.json"
     options = ["--generate", "50", "--users", str(USERS), "--messages-per-user", str(EACH)]
-    options += ["--quota-profile", "unlimited", "--port", "0", "--ready-file", str(ready)]
-    process = subprocess.Popen([sys.executable, "-m", "cluster.simulator", *options], env=dict(os.environ))
-    deadline = time.monotonic() + 120
-    while not ready.exists():
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
-    yield Simulator(orjson.loads(ready.read_bytes())["url"])
-    process.terminate()
-    process.wait(timeout=30)
+    with start_simulator([*options, "--quota-profile", "unlimited"]) as url:
+        yield Simulator(url)
 
 
 class Host:
@@ -93,85 +83,113 @@ class Host:
         return owner
 
 
-@pytest.mark.slow
-async def test_a_shard_moves_during_a_backfill_and_a_sync(
-    crowd: Simulator, new_database: Callable[[], str], tmp_path: Path
-) -> None:
-    dsns = tuple(SecretStr(new_database()) for _ in range(DATABASES))
-    backup = BackupConfig(
-        cluster="test",
-        gmail=GmailConfig(endpoint=crowd.url, token_uri=f"{crowd.url}/token", quota_profile="unlimited"),
-        shard=ShardConfig(),
-        archive=ArchiveConfig(uri=f"file://{tmp_path}/archive", segment_age_s=0.5),
-        postgres=PostgresConfig(control_dsn=SecretStr(new_database()), shard_dsns=dsns),
-        sealing_key=SecretStr(new_key()),
-    )
-    databases = Databases(backup.postgres)
-    schema.upgrade(databases, shards=SHARDS)
-    assert backup.sealing_key is not None
-    sealer = Sealer(Keyring(load_key(backup.sealing_key, Path("unused"))))
-    control = Control(databases.control)
-    users = []
-    for email in crowd.emails:
-        user = control.add_user(email)
-        document = orjson.dumps(crowd.ask(f"users/{email}/authorized-user"))
-        control.save_credentials(user.user_id, sealer.seal(document, context("credentials", user.user_id)))
-        Catalog(databases.shard_database(control.shards()[user.shard_id])).open_mailbox(
-            user.shard_id, user.user_id, user.email
-        )
-        users.append(user)
-    hosts = [Host(number, backup, databases, sealer) for number in range(SHARDS)]
-    mover = Mover(databases, "test")
-    theirs = [user for user in users if user.shard_id == 0]
-    assert len(theirs) == USERS // SHARDS
+class Crowd:
+    """Many mailboxes of the simulator on many shards, whose hosts a campaign asks as it does."""
 
-    async def synced(mode: Mode, among: list[User], move_to: int) -> None:
-        before = states_of(databases, control.shards(), among)
+    def __init__(self, simulator: Simulator, backup: BackupConfig) -> None:
+        assert backup.sealing_key is not None
+        self.simulator, self.databases = simulator, Databases(backup.postgres)
+        schema.upgrade(self.databases, shards=SHARDS)
+        sealer = Sealer(Keyring(load_key(backup.sealing_key, Path("unused"))))
+        self.control, self.mover = Control(self.databases.control), Mover(self.databases, "test")
+        self.blobs = open_blobs(backup.archive.uri)
+        self.users = [self._add(email, sealer) for email in simulator.emails]
+        self.hosts = [Host(number, backup, self.databases, sealer) for number in range(SHARDS)]
+
+    def _add(self, email: str, sealer: Sealer) -> User:
+        user = self.control.add_user(email)
+        document = orjson.dumps(self.simulator.ask(f"users/{email}/authorized-user"))
+        self.control.save_credentials(user.user_id, sealer.seal(document, context("credentials", user.user_id)))
+        catalog = Catalog(self.databases.shard_database(self.control.shards()[user.shard_id]))
+        catalog.open_mailbox(user.shard_id, user.user_id, user.email)
+        return user
+
+    async def synced(self, mode: Mode, among: list[User], move_to: int) -> None:
+        """Sync mailboxes to the end; once one of shard 0 is done, move that shard."""
+        before = states_of(self.databases, self.control.shards(), among)
         asked: dict[int, ShardOwner] = {}
         moving: asyncio.Future[Moved] | None = None
-        pending, deadline = among, time.monotonic() + _DEADLINE_S
-        while pending or moving is None or not moving.done():
-            assert time.monotonic() < deadline
-            for host in hosts:
-                if (owner := await host.ping()) is not None and asked.get(host.shard_id) is not owner:
-                    try:
-                        for user in pending:
-                            if user.shard_id == host.shard_id:
-                                await owner.request(user, mode)
-                        asked[host.shard_id] = owner
-                    except ShardMoving:  # it has not noticed yet; a campaign asks again, too
-                        continue
-            states = await asyncio.to_thread(states_of, databases, control.shards(), among)
-            pending = [
-                user
-                for user in among
-                if (state := states[user.user_id]).phase is not Phase.CURRENT
-                or state.synced_at in (None, before[user.user_id].synced_at)
-            ]
-            if moving is None and len([user for user in among if user.shard_id == 0 and user not in pending]) > 0:
-                moving = asyncio.ensure_future(asyncio.to_thread(mover.move, 0, move_to))
-            await asyncio.sleep(0.05)
+
+        async def over() -> bool:
+            nonlocal moving
+            pending = await asyncio.to_thread(self._pending, among, before)
+            await self._ask(mode, pending, asked)
+            if moving is None and any(user.shard_id == 0 and user not in pending for user in among):
+                moving = asyncio.ensure_future(asyncio.to_thread(self.mover.move, 0, move_to))
+            return not pending and moving is not None and moving.done()
+
+        await until(over, _DEADLINE_S)
+        assert moving is not None
         await moving
-        assert control.shards()[0] == move_to
+        assert self.control.shards()[0] == move_to
 
-    await synced(Mode.FULL, users, 1)
-    for user in theirs[::5]:
-        crowd.ask(f"users/{user.email}/messages", b"Subject: just in\r\n\r\nhello\r\n")
-    mover.clean(0.0)
-    await synced(Mode.INCREMENTAL, theirs, 2)
-    mover.clean(0.0)
+    async def _ask(self, mode: Mode, pending: list[User], asked: dict[int, ShardOwner]) -> None:
+        for host in self.hosts:
+            if (owner := await host.ping()) is not None and asked.get(host.shard_id) is not owner:
+                try:
+                    for user in pending:
+                        if user.shard_id == host.shard_id:
+                            await owner.request(user, mode)
+                    asked[host.shard_id] = owner
+                except ShardMoving:  # it has not noticed yet; a campaign asks again, too
+                    continue
 
-    assert set(hosts[0].failures) & {LeaseLost, ShardMoving}
-    assert all(not host.failures for host in hosts[1:])
-    for user in users:
-        engine = databases.shard_database(control.shards()[user.shard_id])
-        reader, held = MailboxReader(user.user_id, engine, open_blobs(backup.archive.uri)), crowd.held(user.email)
+    def _pending(self, among: list[User], before: Mapping[int, MailboxRecord]) -> list[User]:
+        states = states_of(self.databases, self.control.shards(), among)
+        return [
+            user
+            for user in among
+            if (state := states[user.user_id]).phase is not Phase.CURRENT
+            or state.synced_at in (None, before[user.user_id].synced_at)
+        ]
+
+    def differs(self, user: User) -> bool:
+        """Whether what is read of a mailbox is not what the simulator has."""
+        engine = self.databases.shard_database(self.control.shards()[user.shard_id])
+        reader, held = MailboxReader(user.user_id, engine, self.blobs), self.simulator.held(user.email)
         found = {message_id: sha256(reader.raw(message_id) or b"").hexdigest() for message_id in held}
-        assert found == {message_id: message["sha256"] for message_id, message in held.items()}
+        return found != {message_id: message["sha256"] for message_id, message in held.items()}
+
+    async def close(self) -> None:
+        """End every owner."""
+        for host in self.hosts:
+            if host.owner is not None:
+                await host.owner.close()
+        self.databases.close()
+
+
+@pytest.mark.slow
+async def test_a_shard_moves_during_a_backfill_and_a_sync(
+    simulator_of_many: Simulator, new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    backup = BackupConfig(
+        cluster="test",
+        gmail=GmailConfig(
+            endpoint=simulator_of_many.url, token_uri=f"{simulator_of_many.url}/token", quota_profile="unlimited"
+        ),
+        shard=ShardConfig(),
+        archive=ArchiveConfig(uri=f"file://{tmp_path}/archive", segment_age_s=0.5),
+        postgres=PostgresConfig(
+            control_dsn=SecretStr(new_database()),
+            shard_dsns=tuple(SecretStr(new_database()) for _ in range(DATABASES)),
+        ),
+        sealing_key=SecretStr(new_key()),
+    )
+    crowd = Crowd(simulator_of_many, backup)
+    theirs = [user for user in crowd.users if user.shard_id == 0]
+    assert len(theirs) == USERS // SHARDS
+
+    await crowd.synced(Mode.FULL, crowd.users, 1)
+    for user in theirs[::5]:
+        crowd.simulator.ask(f"users/{user.email}/messages", b"Subject: just in\r\n\r\nhello\r\n")
+    crowd.mover.clean(0.0)
+    await crowd.synced(Mode.INCREMENTAL, theirs, 2)
+    crowd.mover.clean(0.0)
+
+    assert set(crowd.hosts[0].failures) & {LeaseLost, ShardMoving}
+    assert all(not host.failures for host in crowd.hosts[1:])
+    assert [user.email for user in crowd.users if crowd.differs(user)] == []
     for database in (0, 1):
-        with transaction(databases.shard_database(database)) as connection:
+        with transaction(crowd.databases.shard_database(database)) as connection:
             assert connection.execute(text("SELECT count(*) FROM mailboxes WHERE shard_id = 0")).scalar() == 0
-    for host in hosts:
-        if host.owner is not None:
-            await host.owner.close()
-    databases.close()
+    await crowd.close()
