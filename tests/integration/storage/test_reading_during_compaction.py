@@ -15,6 +15,7 @@ from actors.compaction import choose
 from storage.blobs import FileMissing
 from storage.compaction import Compactions
 from storage.config import ArchiveConfig
+from storage.databases import Databases
 from storage.identifier import from_hex
 from storage.mailfiles import MailFiles
 from storage.merge.merge import merge
@@ -80,12 +81,15 @@ def read_for_ever(shard: Shard, user: int, seed: int, told: Told) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_readers_notice_nothing_of_a_hundred_compactions(shard: Shard) -> None:
+def test_readers_notice_nothing_of_a_hundred_compactions(shard: Shard, databases: Databases) -> None:
     config = shard.archive.model_copy(update={"open_segments": 3})
     users = [shard.user(), shard.user()]
     told = Told(dict.fromkeys(users, 0))
+    # Readers are other processes, with connections of their own: of one pool they would leave the writer none.
+    theirs = Databases(databases.config)
+    read = Shard(theirs.shard_database(0), shard.root, shard.lease)
     threads = [
-        threading.Thread(target=read_for_ever, args=(shard, user, seed, told), daemon=True)
+        threading.Thread(target=read_for_ever, args=(read, user, seed, told), daemon=True)
         for seed, user in enumerate([*users, *users])
     ]
     for thread in threads:
@@ -105,6 +109,7 @@ def test_readers_notice_nothing_of_a_hundred_compactions(shard: Shard) -> None:
     told.ended.set()
     for thread in threads:
         thread.join(60)
+    theirs.close()
 
     assert told.failures == []
     assert (done, told.reads > 20) == (COMPACTIONS, True)
