@@ -69,7 +69,7 @@ class Assembly:
     def sync(self) -> FastAPI:
         """/api/v1/sync."""
         campaigns = backfills.Backfills(self._databases, self._control, self._jobs)
-        routes = [backfills.router(campaigns, self._authenticate, self._threads)]
+        routes = [backfills.router(campaigns, self._threads)]
         return sync.create(
             self._mailboxes_of_primaries, self._owners, self._authenticate, self._threads, self._config, routes
         )

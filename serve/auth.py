@@ -1,13 +1,15 @@
 """/api/v1/auth: secrets in, tokens out."""
 
-from typing import Annotated, Any, Self
+from typing import Self
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from serve.admission import CallerClaims
 from serve.authentication import Authenticate
 from serve.config import ServeConfig
 from serve.gateway import application
+from serve.policies import permits, public
 from serve.problems import responses
 from serve.threads import Threads
 from serve.tokens import TokenDesk
@@ -57,6 +59,7 @@ def create(desk: TokenDesk, authenticate: Authenticate, threads: Threads, config
     router = APIRouter(prefix=PREFIX, tags=["auth"], responses=responses(401, 422, 503))
 
     @router.post("/token", summary="Trade an API key or a refresh token for an access token")
+    @public(cost=10)
     async def token(body: TokenRequest) -> TokenAnswer:
         if body.api_key is not None:
             grant = await threads.run(desk.by_key, body.api_key.get_secret_value())
@@ -68,7 +71,8 @@ def create(desk: TokenDesk, authenticate: Authenticate, threads: Threads, config
         )
 
     @router.post("/verify", summary="What this access token says")
-    async def verify(claims: Annotated[dict[str, Any], Depends(authenticate)]) -> Claims:
+    @permits()
+    async def verify(claims: CallerClaims) -> Claims:
         return Claims.model_validate(claims)
 
-    return application("auth", [router], config)
+    return application("auth", [router], config, authenticate)

@@ -6,10 +6,8 @@ the key type are ours, only the key id is read to find the key. Tokens come in t
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 
@@ -32,16 +30,6 @@ class TokenInvalid(BackupError):
 
     def __str__(self) -> str:
         return "A valid access token is needed: get one from POST /api/v1/auth/token and send it as a Bearer token."
-
-
-class OperatorsOnly(BackupError):
-    """Only an operator may do this. Use an operator's key."""
-
-    def __init__(self) -> None:
-        super().__init__()
-
-    def __str__(self) -> str:
-        return "Only operators may do this: use a key of `gbm keys create EMAIL --role operator`."
 
 
 class AccessTokens:
@@ -67,7 +55,7 @@ class AccessTokens:
     def issue(self, principal: Principal) -> str:
         """A token that speaks for somebody from now on."""
         key, now = self._keys.current(), int(self._now())
-        claims = {
+        claims: dict[str, Any] = {
             "iss": self._config.issuer,
             "aud": self._config.audience,
             "iat": now,
@@ -78,6 +66,8 @@ class AccessTokens:
             "shard": principal.shard_id,
             "role": principal.role,
         }
+        if principal.scopes is not None:
+            claims["scope"] = " ".join(sorted(principal.scopes))
         return jwt.encode({"alg": _ALGORITHM, "kid": key.kid}, claims, key, algorithms=[_ALGORITHM])
 
     def is_ready(self, token: str) -> bool:
@@ -111,44 +101,29 @@ def principal_of(claims: dict[str, Any]) -> Principal:
         TokenInvalid: they are signed, but not of this version of the service.
     """
     try:
-        email, role, shard = claims["email"], claims["role"], claims["shard"]
+        email, role, shard, scope = claims["email"], claims["role"], claims["shard"], claims.get("scope")
         if not (isinstance(email, str) and isinstance(role, str) and isinstance(shard, int)):
             raise TokenInvalid
-        return Principal(int(claims["sub"]), email, shard, role)
+        if not isinstance(scope, str | None):
+            raise TokenInvalid
+        return Principal(int(claims["sub"]), email, shard, role, None if scope is None else frozenset(scope.split()))
     except (KeyError, ValueError, TypeError) as exc:
         raise TokenInvalid from exc
 
 
-Authenticate = Callable[..., Awaitable[dict[str, Any]]]
+#: Gives the claims of an access token, or raises TokenInvalid or DatabaseUnreachable.
+Authenticate = Callable[[str], Awaitable[dict[str, Any]]]
 
 
 def authenticator(tokens: AccessTokens, threads: Threads) -> Authenticate:
-    """The dependency that gives the claims of a request's token."""
-    scheme = HTTPBearer(auto_error=False, description="an access token of POST /api/v1/auth/token")
+    """Verifies tokens; in a thread only where a signing key has to be read first."""
 
-    async def authenticate(
-        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]
-    ) -> dict[str, Any]:
-        if credentials is None:
-            raise TokenInvalid
-        token = credentials.credentials
+    async def authenticate(token: str) -> dict[str, Any]:
         if tokens.is_ready(token):
-            claims = tokens.verify(token)
-        else:
-            claims = await threads.run(tokens.verify, token)
-        request.state.user_id = principal_of(claims).user_id
-        return claims
+            return tokens.verify(token)
+        return await threads.run(tokens.verify, token)
 
     return authenticate
-
-
-def bearer(authenticate: Authenticate) -> Callable[..., Awaitable[Principal]]:
-    """The dependency that gives who a request speaks for."""
-
-    async def principal(claims: Annotated[dict[str, Any], Depends(authenticate)]) -> Principal:
-        return principal_of(claims)
-
-    return principal
 
 
 def _kid(token: str) -> str:
@@ -163,15 +138,3 @@ def _kid(token: str) -> str:
     if header.get("alg") != _ALGORITHM or not isinstance(kid, str):
         raise TokenInvalid
     return kid
-
-
-def operator(authenticate: Authenticate) -> Callable[..., Awaitable[Principal]]:
-    """The dependency that gives who a request speaks for, if it is an operator; else OperatorsOnly."""
-
-    async def principal(claims: Annotated[dict[str, Any], Depends(authenticate)]) -> Principal:
-        found = principal_of(claims)
-        if found.role != "operator":
-            raise OperatorsOnly
-        return found
-
-    return principal

@@ -6,12 +6,13 @@ A campaign is a row in Postgres before its Ray Job is submitted; the same reques
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from actors.decisions import Mode
-from serve.authentication import Authenticate, operator
+from serve.admission import Caller
 from serve.owners import Jobs
+from serve.policies import Role, Scope, permits
 from serve.problems import responses
 from serve.threads import Threads
 from storage.campaigns import Campaign, Campaigns, Member, UnknownCampaign, standing, states_of
@@ -143,14 +144,16 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def router(backfills: Backfills, authenticate: Authenticate, threads: Threads) -> APIRouter:
+def router(backfills: Backfills, threads: Threads) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix=PATH, tags=["sync"], responses=responses(401, 403, 422, 503))
-    Operator = Annotated[Principal, Depends(operator(authenticate))]
+    operators = permits(Role.OPERATOR, scope=Scope.CAMPAIGNS)
+    readers = permits(Role.OPERATOR, Role.AUDITOR, scope=Scope.CAMPAIGNS)
 
     @routes.post("", status_code=202, summary="Back many mailboxes up", responses=responses(404))
+    @operators
     async def begin(
-        principal: Operator,
+        principal: Caller,
         body: BackfillRequest,
         response: Response,
         idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
@@ -160,23 +163,26 @@ def router(backfills: Backfills, authenticate: Authenticate, threads: Threads) -
         return Backfill(**shown)
 
     @routes.get("", summary="Campaigns, newest first")
+    @readers
     async def listing(
-        principal: Operator,  # noqa: ARG001 - asks for the role
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
         cursor: Annotated[str | None, Query(max_length=20)] = None,
     ) -> BackfillPage:
         return BackfillPage(**await threads.run(backfills.page, limit, cursor))
 
     @routes.get("/{campaign_id}", summary="How far a campaign is", responses=responses(404))
-    async def get(principal: Operator, campaign_id: str) -> Backfill:  # noqa: ARG001
+    @readers
+    async def get(campaign_id: str) -> Backfill:
         return Backfill(**await threads.run(backfills.get, campaign_id))
 
     @routes.post("/{campaign_id}/cancel", summary="Stop a campaign", responses=responses(404, 409))
-    async def cancel(principal: Operator, campaign_id: str) -> Backfill:  # noqa: ARG001
+    @operators
+    async def cancel(campaign_id: str) -> Backfill:
         return Backfill(**await threads.run(backfills.cancel, campaign_id))
 
     @routes.post("/{campaign_id}/resume", status_code=202, summary="Go on with one", responses=responses(404, 409))
-    async def resume(principal: Operator, campaign_id: str) -> Backfill:  # noqa: ARG001
+    @operators
+    async def resume(campaign_id: str) -> Backfill:
         return Backfill(**await threads.run(backfills.resume, campaign_id))
 
     return routes

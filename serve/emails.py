@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal, Protocol
 
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Response
+from fastapi import APIRouter, FastAPI, Header, HTTPException, Query, Response
 from pydantic import AwareDatetime
 
-from serve.authentication import Authenticate, bearer
+from serve.admission import Caller
+from serve.authentication import Authenticate
 from serve.config import ServeConfig
 from serve.documents import EmailDocument, EmailList
 from serve.gateway import application
+from serve.policies import Scope, permits
 from serve.problems import responses
 from serve.threads import Threads
 from storage.control import Principal
@@ -72,11 +74,11 @@ class Readers(Protocol):
 def create(mailboxes: Readers, authenticate: Authenticate, threads: Threads, config: ServeConfig) -> FastAPI:
     """The application."""
     router = APIRouter(prefix=PREFIX, tags=["emails"], responses=responses(400, 401, 404, 422, 503))
-    caller = Depends(bearer(authenticate))
 
     @router.get("", summary="List or search your mail, newest or best first")
+    @permits(scope=Scope.MAIL, cost=5)
     async def emails(
-        principal: Annotated[Principal, caller],
+        principal: Caller,
         q: Annotated[_Text, Query(description="a search in Gmail's language")] = "",
         label: Annotated[list[_Label], Query(max_length=20, description="label ids that all must be there")] = [],  # noqa: B006 - FastAPI copies it
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
@@ -104,7 +106,8 @@ def create(mailboxes: Readers, authenticate: Authenticate, threads: Threads, con
         return await threads.run(read)
 
     @router.get("/{email_id}", summary="One message")
-    async def email(principal: Annotated[Principal, caller], email_id: str, as_of: _AsOf = None) -> EmailDocument:
+    @permits(scope=Scope.MAIL, cost=2)
+    async def email(principal: Caller, email_id: str, as_of: _AsOf = None) -> EmailDocument:
         message_id, moment = _message_id(email_id), as_of and within_reach(as_of)
         found = await threads.run(lambda: mailboxes.reader(principal).email(message_id, moment))
         if found is None:
@@ -117,8 +120,9 @@ def create(mailboxes: Readers, authenticate: Authenticate, threads: Threads, con
         response_class=Response,
         responses={200: {"content": {"message/rfc822": {}}}, 304: {"description": "you have these bytes"}},
     )
+    @permits(scope=Scope.MAIL, cost=2)
     async def raw(
-        principal: Annotated[Principal, caller],
+        principal: Caller,
         email_id: str,
         if_none_match: Annotated[str | None, Header(max_length=1000)] = None,
     ) -> Response:
@@ -136,7 +140,7 @@ def create(mailboxes: Readers, authenticate: Authenticate, threads: Threads, con
             return Response(status_code=304, headers=headers)
         return Response(content, headers=headers, media_type="message/rfc822")
 
-    return application("emails", [router], config)
+    return application("emails", [router], config, authenticate)
 
 
 def _message_id(text: str) -> int:

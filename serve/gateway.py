@@ -16,7 +16,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve import problems
+from serve.admission import Admission
+from serve.authentication import Authenticate
 from serve.config import ServeConfig
+from serve.policies import require_policies
 from serve.positions import Positions
 
 TITLE = "Gmail Backup Manager"
@@ -34,12 +37,21 @@ _HEADERS = {
 }
 
 
-def application(name: str, routers: Sequence[APIRouter], config: ServeConfig) -> FastAPI:
-    """An app of these routers that wears the stack. Its own documentation is off: serve/root.py has all of it."""
+def application(
+    name: str, routers: Sequence[APIRouter], config: ServeConfig, authenticate: Authenticate | None = None
+) -> FastAPI:
+    """An app of these routers that wears the stack. Its own documentation is off: serve/root.py has all of it.
+
+    Args:
+        authenticate: None: all its routes are public.
+    """
     app = FastAPI(title=f"{TITLE}: {name}", openapi_url=None, docs_url=None, redoc_url=None)
     for router in routers:
         app.include_router(router)
+    routes = app.state.routes = [route for router in routers for route in router.routes]
+    require_policies(routes)
     problems.install(app)
+    app.add_middleware(Admission, routes=routes, authenticate=authenticate)
     app.add_middleware(BodyLimit, limit_bytes=config.body_bytes)
     app.add_middleware(Positions)
     app.add_middleware(Frame)  # added last: outermost

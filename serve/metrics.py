@@ -17,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from actors.forecast import Forecast
+from serve.policies import public
 from storage.rotation import Health
 
 _LOG = logging.getLogger(__name__)
@@ -164,6 +165,7 @@ def router(metrics: Metrics) -> APIRouter:
     routes = APIRouter(tags=["service"])
 
     @routes.get("/metrics", summary="The state of the cluster, for Prometheus", response_class=Response)
+    @public()
     async def answer() -> Response:
         return Response(await metrics.render(), media_type=CONTENT_TYPE_LATEST)
 

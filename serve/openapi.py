@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 from serve import positions
-from serve.problems import Problem
+from serve.policies import policy_of
+from serve.problems import Problem, responses
 
 #: Swagger UI sets styles of its own; scripts come from us alone.
 PAGE_POLICY = (
@@ -51,16 +53,32 @@ PAGE = """\
 """
 
 
-def merged(title: str, version: str, apps: Sequence[FastAPI]) -> dict[str, Any]:
-    """The OpenAPI document of several apps, whose routes carry whole paths."""
-    routes = [route for app in apps for route in app.routes]
+def merged(title: str, version: str, routes: Sequence[BaseRoute]) -> dict[str, Any]:
+    """One OpenAPI document of these routes, which carry whole paths."""
     document = get_openapi(title=title, version=version, routes=routes)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema()
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    _describe_policies(document, routes)
     positions.describe(document, ("/api/v1/emails", "/api/v1/sync"))
     return document
+
+
+def _describe_policies(document: dict[str, Any], routes: Sequence[BaseRoute]) -> None:
+    """Say which operations need a token, and what those answer without."""
+    document["components"]["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "an access token of POST /api/v1/auth/token"}
+    }
+    for route in routes:
+        policy = policy_of(route)
+        if not isinstance(route, APIRoute) or not route.include_in_schema or policy is None or policy.is_public:
+            continue
+        for method in route.methods or ():
+            operation = document["paths"][route.path_format][method.lower()]
+            operation["security"] = [{"bearer": []}]
+            for status, told in responses(401, 403).items():
+                operation["responses"].setdefault(str(status), told)
 
 
 def asset(name: str) -> tuple[bytes, str]:

@@ -40,7 +40,7 @@ class Positions:
         try:
             mine = Sight(Seen.decode(given) if given is not None else None)
         except InvalidPosition as exc:
-            await problems.problem(scope, problems.fault_of(exc), str(exc))(scope, receive, send)
+            await problems.of_error(scope, exc)(scope, receive, send)
             return
 
         async def told(message: Message) -> None:

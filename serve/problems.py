@@ -18,9 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from serve.authentication import OperatorsOnly, TokenInvalid
+from serve.authentication import TokenInvalid
 from serve.mailboxes import UnknownShard
 from serve.owners import JobsUnavailable, OwnerUnavailable
+from serve.policies import RoleRequired, ScopeRequired
 from serve.pubsub import CertificatesUnavailable, PushRefused
 from serve.tokens import SecretRefused
 from storage.blobs import FileDamaged
@@ -74,7 +75,8 @@ _FAULTS: Mapping[type[BackupError], Fault] = {
     PushRefused: Fault(401, "push_refused", "Push not accepted"),
     SecretRefused: Fault(401, "secret_refused", "Secret not accepted"),
     TokenInvalid: Fault(401, "token_invalid", "Access token not accepted"),
-    OperatorsOnly: Fault(403, "operators_only", "Operators only"),
+    RoleRequired: Fault(403, "role_required", "Role not sufficient"),
+    ScopeRequired: Fault(403, "scope_required", "Key not sufficient"),
     UnknownUser: Fault(404, "unknown_user", "Mailbox not known"),
     UnknownCampaign: Fault(404, "unknown_campaign", "Campaign not known"),
     CampaignEnded: Fault(409, "campaign_ended", "Campaign not in a state for that"),
@@ -142,6 +144,14 @@ def fault_of(error: BackupError) -> Fault:
     return _INTERNAL
 
 
+def of_error(scope: Mapping[str, object], error: BackupError) -> Response:
+    """The response that tells an error of ours; one that is not the client's to mend is logged."""
+    fault = fault_of(error)
+    if fault.status >= 500:
+        _LOG.error("%s: %s", type(error).__name__, error)
+    return problem(scope, fault, str(error) if fault.detail is None else None)
+
+
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What OpenAPI says of a router's problems."""
     content = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -157,10 +167,7 @@ def install(app: FastAPI) -> None:
 
 def _on_backup_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, BackupError)
-    fault = fault_of(error)
-    if fault.status >= 500:
-        _LOG.error("%s: %s", type(error).__name__, error)
-    return problem(request.scope, fault, str(error) if fault.detail is None else None)
+    return of_error(request.scope, error)
 
 
 def _on_http_exception(request: Request, error: Exception) -> Response:

@@ -19,6 +19,7 @@ from actors.decisions import Mode
 from serve.config import ServeConfig
 from serve.gateway import application
 from serve.owners import Owners, OwnerUnavailable
+from serve.policies import public
 from serve.problems import responses
 from serve.pubsub import Sender
 from serve.threads import Threads
@@ -54,6 +55,7 @@ def create(users: Users, owners: Owners, sender: Sender, threads: Threads, confi
     enabled = bool(config.push.audience and config.push.service_account)
 
     @router.post("/gmail", status_code=204, summary="Gmail says, through Pub/Sub, that a mailbox changed")
+    @public()
     async def gmail(push: Push, authorization: Annotated[str, Header()] = "") -> Response:
         if not enabled:
             raise HTTPException(404)

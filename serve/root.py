@@ -13,6 +13,7 @@ from serve.config import ServeConfig
 from serve.gateway import TITLE, application
 from serve.metrics import Metrics
 from serve.metrics import router as metrics_router
+from serve.policies import public
 from serve.probes import Probes
 from storage.rotation import Health as ReplicaHealth
 
@@ -68,10 +69,12 @@ def create(
     release = version(_DISTRIBUTION)
 
     @router.get("/health", summary="Whether the gateway answers")
+    @public()
     async def health() -> Health:
         return Health(status="ok")
 
     @router.get("/ready", summary="Whether everything that the service needs answers")
+    @public()
     async def ready(response: Response) -> Readiness:
         answers = await probes.run()
         if not all(answers.values()):
@@ -81,12 +84,13 @@ def create(
         return Readiness(ready=all(answers.values()), dependencies=states, replicas=_shown(replicas()))
 
     @router.get("/", summary="Where everything is")
+    @public()
     async def index() -> Index:
         links = {name: f"/{name}" for name in ("docs", "openapi.json", "health", "ready", "metrics")}
         return Index(name=TITLE, version=release, links=links)
 
-    router.include_router(metrics_router(metrics))
-    return application("gateway", [router, _documentation(router, apps, release)], config)
+    routers = [router, metrics_router(metrics)]
+    return application("gateway", [*routers, _documentation(routers, apps, release)], config)
 
 
 def _shown(replicas: Sequence[ReplicaHealth]) -> dict[str, Replica]:
@@ -103,29 +107,33 @@ def _public(state: str) -> str:
     return state.partition(" (")[0]
 
 
-def _documentation(router: APIRouter, apps: Sequence[FastAPI], release: str) -> APIRouter:
+def _documentation(routers: Sequence[APIRouter], apps: Sequence[FastAPI], release: str) -> APIRouter:
     """The description of the API, and its page."""
     pages = APIRouter(include_in_schema=False)
 
     @cache
     def document() -> bytes:
-        described = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-        described.include_router(router)
-        return orjson.dumps(openapi.merged(TITLE, release, [*apps, described]))
+        routes = [route for app in apps for route in app.state.routes]
+        routes += [route for router in routers for route in router.routes]
+        return orjson.dumps(openapi.merged(TITLE, release, routes))
 
     @pages.get("/openapi.json")
+    @public()
     async def description() -> Response:
         return Response(document(), media_type="application/json")
 
     @pages.get("/docs")
+    @public()
     async def page() -> Response:
         return Response(openapi.PAGE, headers={"Content-Security-Policy": openapi.PAGE_POLICY}, media_type="text/html")
 
     @pages.get("/docs/start.js")
+    @public()
     async def start() -> Response:
         return Response(openapi.START, media_type="text/javascript")
 
     @pages.get("/docs/{name}")
+    @public()
     async def asset(name: str) -> Response:
         if name not in openapi.ASSETS:
             raise HTTPException(404)

@@ -8,16 +8,18 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.decisions import Mode
-from serve.authentication import Authenticate, bearer
+from serve.admission import Caller
+from serve.authentication import Authenticate
 from serve.config import ServeConfig
 from serve.gateway import application
 from serve.owners import Owners, OwnerUnavailable
+from serve.policies import Role, Scope, permits
 from serve.problems import responses
 from serve.threads import Threads
 from storage.control import Principal
@@ -76,7 +78,6 @@ def create(
 ) -> FastAPI:
     """The application. `campaigns`: the routes of serve/backfills.py."""
     router = APIRouter(prefix=PREFIX, tags=["sync"], responses=responses(401, 422, 503))
-    caller = Depends(bearer(authenticate))
 
     async def state(principal: Principal) -> SyncStatus:
         committed, live = await asyncio.gather(
@@ -86,20 +87,23 @@ def create(
         return _status(committed, live)
 
     @router.post("", status_code=202, summary="Begin a sync of your mailbox")
-    async def begin(principal: Annotated[Principal, caller], body: SyncRequest) -> SyncStatus:
+    @permits(Role.OWNER, Role.OPERATOR, scope=Scope.SYNC)
+    async def begin(principal: Caller, body: SyncRequest) -> SyncStatus:
         await _told(principal, owners.request(_user(principal), body.mode))
         return await state(principal)
 
     @router.get("/status", summary="Where your mailbox stands")
-    async def status(principal: Annotated[Principal, caller]) -> SyncStatus:
+    @permits(scope=Scope.SYNC)
+    async def status(principal: Caller) -> SyncStatus:
         return await state(principal)
 
     @router.post("/stop", summary="Stop the sync of your mailbox until the next request")
-    async def stop(principal: Annotated[Principal, caller]) -> SyncStatus:
+    @permits(Role.OWNER, Role.OPERATOR, scope=Scope.SYNC)
+    async def stop(principal: Caller) -> SyncStatus:
         await _told(principal, owners.stop(_user(principal)))
         return await state(principal)
 
-    return application("sync", [router, *campaigns], config)
+    return application("sync", [router, *campaigns], config, authenticate)
 
 
 def _user(principal: Principal) -> User:

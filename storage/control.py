@@ -38,6 +38,7 @@ class Principal:
     email: str
     shard_id: int
     role: str
+    scopes: frozenset[str] | None = None  # None: all that the role may
 
 
 class UnknownUser(BackupError):

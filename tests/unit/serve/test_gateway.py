@@ -9,6 +9,7 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from serve.config import ServeConfig
 from serve.gateway import application
+from serve.policies import public
 from tests.unit.serve.fakes import client
 
 
@@ -16,18 +17,22 @@ def _app(body_bytes: int = 1000) -> FastAPI:
     router = APIRouter(prefix="/api/v1/things")
 
     @router.get("/{name}")
+    @public()
     async def thing(name: str) -> PlainTextResponse:
         return PlainTextResponse(name)
 
     @router.post("")
+    @public()
     async def size(request: Request) -> int:
         return len(await request.body())
 
     @router.get("/own/header")
+    @public()
     async def header() -> PlainTextResponse:
         return PlainTextResponse("", headers={"Cache-Control": "public", "Content-Security-Policy": "sandbox"})
 
     @router.get("/half/way")
+    @public()
     async def half_way() -> StreamingResponse:
         async def parts() -> AsyncIterator[bytes]:
             yield b"part"

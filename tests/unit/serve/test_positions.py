@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from serve import openapi
 from serve.config import ServeConfig
 from serve.gateway import application
+from serve.policies import public
 from serve.positions import HEADER, sight
 from serve.threads import Threads
 from storage.positions import Mark, Seen
@@ -17,11 +18,13 @@ def app() -> FastAPI:
     routes, threads = APIRouter(), Threads(1)
 
     @routes.get("/api/v1/emails")
+    @public()
     async def read() -> str:
         await threads.run(lambda: sight().saw(Mark(7, 1, 50)))
         return str(sight().required)
 
     @routes.get("/other")
+    @public()
     async def other() -> str:
         return "reads nothing"
 
@@ -57,6 +60,6 @@ async def test_an_answer_without_reads_has_no_position(http: httpx.AsyncClient) 
 
 
 def test_the_description_names_the_header() -> None:
-    operation = openapi.merged("t", "1", [app()])["paths"]["/api/v1/emails"]["get"]
+    operation = openapi.merged("t", "1", app().state.routes)["paths"]["/api/v1/emails"]["get"]
     assert [each["name"] for each in operation["parameters"]] == [HEADER]
     assert HEADER in operation["responses"]["200"]["headers"]

@@ -13,6 +13,7 @@ from serve.config import ServeConfig
 from serve.gateway import application
 from serve.mailboxes import UnknownShard
 from serve.owners import OwnerUnavailable
+from serve.policies import public
 from serve.tokens import SecretRefused
 from storage.blobs import ArchiveUnusable, FileDamaged
 from storage.databases import DatabaseUnreachable
@@ -36,6 +37,7 @@ async def _raised(error: Exception) -> tuple[int, dict[str, str], dict[str, obje
     router = APIRouter()
 
     @router.get("/fails")
+    @public()
     async def fails() -> None:
         raise error
 
@@ -92,6 +94,7 @@ async def test_a_body_that_is_not_valid_is_told_without_its_values() -> None:
     router = APIRouter()
 
     @router.post("/takes")
+    @public()
     async def takes(body: Body) -> None:
         raise AssertionError(body)
 
@@ -113,6 +116,7 @@ async def test_unknown_addresses_and_methods_are_problems_too() -> None:
     router = APIRouter()
 
     @router.get("/here")
+    @public()
     async def here() -> None: ...
 
     async with client(application("test", [router], ServeConfig())) as http:

@@ -103,7 +103,7 @@ async def test_the_description_has_every_application(http: httpx.AsyncClient) ->
         *("/api/v1/sync", "/api/v1/sync/status", "/api/v1/sync/stop"),
     } <= set(document["paths"])
     assert "from" in document["components"]["schemas"]["EmailItem"]["properties"]
-    assert "HTTPBearer" in document["components"]["securitySchemes"]
+    assert "bearer" in document["components"]["securitySchemes"]
     assert not [name for name in document["components"]["schemas"] if "Validation" in name]
 
 

@@ -1,0 +1,72 @@
+"""Who is let in: the route that a request is for, its policy, its token, whether that may.
+
+Before anything of the request but its head was read. What it finds stands in the request's state: `policy`,
+`claims`, `principal`; endpoints take the principal by `Caller`.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from starlette.datastructures import Headers
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serve import problems
+from serve.authentication import Authenticate, TokenInvalid, principal_of
+from serve.policies import Policy, policy_of
+from storage.control import Principal
+from storage.errors import BackupError
+
+
+class Admission:
+    """Authenticates and authorises requests for routes that are not public."""
+
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], authenticate: Authenticate | None) -> None:
+        """`authenticate`: None: there are public routes only."""
+        self._app, self._routes, self._authenticate = app, routes, authenticate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            policy = policy_for(self._routes, scope)
+            scope["state"]["policy"] = policy
+            if policy is not None and not policy.is_public:
+                try:
+                    await self._admit(scope, policy)
+                except BackupError as exc:
+                    await problems.of_error(scope, exc)(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+    async def _admit(self, scope: Scope, policy: Policy) -> None:
+        scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+        if self._authenticate is None or scheme.lower() != "bearer" or not token:
+            raise TokenInvalid
+        claims = await self._authenticate(token)
+        principal = principal_of(claims)
+        scope["state"].update(claims=claims, principal=principal, user_id=principal.user_id)
+        policy.check(principal)
+
+
+def policy_for(routes: Sequence[BaseRoute], scope: Scope) -> Policy | None:
+    """The policy of the route that a request is for; None where the application will answer 404 or 405."""
+    for route in routes:
+        if route.matches(scope)[0] is Match.FULL:
+            return policy_of(route)
+    return None
+
+
+async def _principal(request: Request) -> Principal:
+    principal: Principal = request.state.principal
+    return principal
+
+
+async def _claims(request: Request) -> dict[str, Any]:
+    claims: dict[str, Any] = request.state.claims
+    return claims
+
+
+#: Who a request speaks for, for an endpoint that is not public.
+Caller = Annotated[Principal, Depends(_principal)]
+#: What the request's access token says.
+CallerClaims = Annotated[dict[str, Any], Depends(_claims)]
