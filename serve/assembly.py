@@ -28,6 +28,7 @@ from storage.blobs import open_blobs
 from storage.catalog import ping
 from storage.control import Control
 from storage.databases import Databases
+from storage.lookups import Lookups
 from storage.replicas import Replicas
 from storage.splits.cache import cache_of
 
@@ -106,12 +107,16 @@ class Assembly:
         return Control(self._databases.control)
 
     @cached_property
+    def _lookups(self) -> Lookups:
+        return Lookups(self._control, self._databases, self._replicas)
+
+    @cached_property
     def _threads(self) -> Threads:
         return Threads(self._config.threads)
 
     @cached_property
     def _tokens(self) -> AccessTokens:
-        keys = SigningKeys(self._control, self._backup.sealer())
+        keys = SigningKeys(self._lookups, self._backup.sealer())
         return AccessTokens(keys, self._config.tokens)
 
     @cached_property
@@ -131,7 +136,7 @@ class Assembly:
         archive = self._backup.archive
         blobs, splits = open_blobs(archive.uri), cache_of(archive)
         return Mailboxes(
-            self._databases, self._control, blobs, splits, replicas=self._replicas, primary_only=primary_only
+            self._databases, self._lookups, blobs, splits, replicas=self._replicas, primary_only=primary_only
         )
 
     @cached_property
@@ -154,7 +159,7 @@ class Assembly:
 
     async def _probes(self) -> Mapping[str, Probe]:
         """The control database, every shard database, every shard's owner."""
-        shards = await self._threads.probe(self._control.shards)
+        shards = await self._threads.probe(self._lookups.shards)
         probes: dict[str, Probe] = {CONTROL: partial(self._threads.probe, ping, self._databases.control)}
         for index in range(self._databases.shard_databases):
             engine = self._databases.shard_database(index)

@@ -3,11 +3,12 @@
 import logging
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from jobs.mime import reading
 from serve.positions import sight
 from storage.blobs import LocalBlobs
-from storage.control import Control, Principal
+from storage.control import Principal
 from storage.databases import Databases, DatabaseUnreachable, Source, transaction
 from storage.errors import BackupError
 from storage.moving.move import BELIEVED_S
@@ -20,6 +21,12 @@ _LOG = logging.getLogger(__name__)
 
 #: Seconds that a shard is believed to stay in its database: a move keeps the new place closed for longer.
 _BELIEVED_S = BELIEVED_S
+
+
+class Shards(Protocol):
+    """Knows where shards are. `storage.lookups.Lookups` and `storage.control.Control` do."""
+
+    def shards(self) -> dict[int, int]: ...
 
 
 class UnknownShard(BackupError):
@@ -39,7 +46,7 @@ class Mailboxes:
     def __init__(
         self,
         databases: Databases,
-        control: Control,
+        control: Shards,
         blobs: LocalBlobs,
         splits: SplitCache | None = None,
         clock: Callable[[], float] = time.monotonic,

@@ -37,6 +37,9 @@ class PostgresConfig(BaseModel, frozen=True):
     shard_replica_dsns: tuple[tuple[SecretStr, ...], ...] = Field(
         (), description="URLs of the read replicas of each shard database, one list each; [] for one without"
     )
+    control_replica_dsns: tuple[SecretStr, ...] = Field(
+        (), description="URLs of the control database's read replicas: mail is read with them while it is away"
+    )
     replica_check_s: PositiveFloat = Field(1.0, description="seconds between two looks at the replicas")
     replica_lag_s: PositiveFloat = Field(10.0, description="seconds behind the primary at which a replica is not read")
     replica_lag_bytes: PositiveInt = Field(64 << 20, description="bytes of log behind at which a replica is not read")

@@ -6,10 +6,10 @@ The only module that reads or writes it. Blocking: call it from a thread.
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 
 from storage import audit
-from storage.databases import transaction
+from storage.databases import Source, transaction
 from storage.errors import BackupError
 from storage.queries import query
 from storage.records import User
@@ -55,7 +55,7 @@ class UnknownUser(BackupError):
 class Control:
     """Reads and writes the control database."""
 
-    def __init__(self, engine: Engine, actor: str = "gbm") -> None:
+    def __init__(self, engine: Source, actor: str = "gbm") -> None:
         """`actor`: who is named in the audit log."""
         self._engine, self._actor = engine, actor
 

@@ -90,10 +90,10 @@ class DatabasesMisnamed(BackupError):
 
 
 class ReplicasMisnamed(DatabasesMisnamed):
-    """The replicas' DSNs do not fit the shard databases. Correct GBM_POSTGRES__SHARD_REPLICA_DSNS."""
+    """The replicas' DSNs do not fit the databases. Correct the two settings that name replicas."""
 
     def __str__(self) -> str:
-        return f"GBM_POSTGRES__SHARD_REPLICA_DSNS is wrong: {self.problem}."
+        return f"GBM_POSTGRES__SHARD_REPLICA_DSNS or GBM_POSTGRES__CONTROL_REPLICA_DSNS is wrong: {self.problem}."
 
 
 class Source(Protocol):
@@ -126,7 +126,11 @@ class Databases:
             raise ReplicasMisnamed(
                 f"it has {len(self._replica_dsns)} lists for {len(self._shard_dsns)} shard databases, name one for each"
             )
-        replicas = [dsn for dsns in self._replica_dsns for dsn in dsns]
+        self._control_replica_dsns = [
+            _checked(dsn.get_secret_value(), "GBM_POSTGRES__CONTROL_REPLICA_DSNS")
+            for dsn in config.control_replica_dsns
+        ]
+        replicas = [dsn for dsns in [self._control_replica_dsns, *self._replica_dsns] for dsn in dsns]
         if len({*self.dsns(), *replicas}) != len(self.dsns()) + len(replicas):
             raise ReplicasMisnamed("a replica is named twice, or is one of the databases themselves")
         self._shards: dict[int, Engine] = {}
@@ -139,6 +143,10 @@ class Databases:
     def replica_dsns(self, index: int) -> list[str]:
         """The replicas of a shard database. Secret, as `dsns`."""
         return self._replica_dsns[index] if index < len(self._replica_dsns) else []
+
+    def control_replica_dsns(self) -> list[str]:
+        """The replicas of the control database. Secret, as `dsns`."""
+        return self._control_replica_dsns
 
     def replica_engine(self, dsn: str) -> Engine:
         """An engine of a replica, for storage/replicas.py, which disposes of it."""

@@ -56,8 +56,11 @@ class Sight:
         self.seen = self.seen.and_(mark)
 
     def allows(self, observed: Observed, system: int | None) -> bool:
-        """Whether a replica that says this has all that the caller must see. When in doubt, not."""
-        if not observed.standby or observed.mark.system != system:
+        """Whether a replica that says this has all that the caller must see. When in doubt, not.
+
+        system: the primary's; None: it was never reached, and the rotation trusts its replicas all the same.
+        """
+        if not observed.standby or system not in (None, observed.mark.system):
             return False
         must = self.seen.of_system(observed.mark.system)
         if must is None:  # a token that knows nothing of this server may be older than a move of the data to it
@@ -66,7 +69,7 @@ class Sight:
 
 
 class Replicas:
-    """The replicas of every shard database of a process. Cheap to make: the thread starts with the first read."""
+    """The replicas of every database of a process. Cheap to make: the thread starts with the first read."""
 
     def __init__(self, databases: Databases) -> None:
         config = databases.config
@@ -74,13 +77,37 @@ class Replicas:
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._thread: threading.Thread | None = None
         self._groups: dict[int, _Group] = {}
+        self._control: _Group | None = None
+        if dsns := databases.control_replica_dsns():
+            self._control = self._group("control_database", databases.control, dsns, trusting=True)
         for index in range(databases.shard_databases):
             if dsns := databases.replica_dsns(index):
-                engines = [databases.replica_engine(dsn) for dsn in dsns]
-                names = [f"shard_database:{index}/replica:{number}" for number in range(len(dsns))]
-                rest_s = _REST_CHECKS * self._check_s
-                rotation = Rotation(names, config.replica_lag_bytes, config.replica_lag_s, rest_s)
-                self._groups[index] = _Group(databases.shard_database(index), engines, rotation)
+                name = f"shard_database:{index}"
+                self._groups[index] = self._group(name, databases.shard_database(index), dsns)
+
+    def _group(self, name: str, primary: Engine, dsns: Sequence[str], trusting: bool = False) -> "_Group":
+        config = self._databases.config
+        names = [f"{name}/replica:{number}" for number in range(len(dsns))]
+        rest_s = _REST_CHECKS * self._check_s
+        rotation = Rotation(names, config.replica_lag_bytes, config.replica_lag_s, rest_s, trusting)
+        return _Group(primary, [self._databases.replica_engine(dsn) for dsn in dsns], rotation)
+
+    @property
+    def _all(self) -> list["_Group"]:
+        return [*([self._control] if self._control else []), *self._groups.values()]
+
+    def control(self) -> Source | None:
+        """Where the control database may be read while its primary is away; None: nowhere.
+
+        A process that has never reached the primary believes that a standby which was named is of it: the signing
+        keys that it finds there open with nobody else's sealing key, so no token verifies by a stranger's database.
+        """
+        if self._control is None:
+            return None
+        if not self._control.checked:
+            self._control.check()  # the first look of a process need not wait for the thread's
+        self._watch()
+        return _Routed(self._control, Sight(), False, None)
 
     def source(self, index: int, sight: Sight, primary_only: bool = False, shard_id: int | None = None) -> Source:
         """Where transactions of a shard database begin that must see what `sight` asks, and tell it what they saw.
@@ -93,15 +120,19 @@ class Replicas:
         self._watch()
         return _Routed(group, sight, primary_only, shard_id)
 
+    def control_is_away(self) -> bool:
+        """Whether the control database has replicas and its primary did not answer when it was last asked."""
+        return self._control is not None and self._control.primary_is_away
+
     def health(self) -> list[Health]:
         """Every replica as last known."""
-        if self._groups:
+        if groups := self._all:
             self._watch()
-        return [each for group in self._groups.values() for each in group.health()]
+        return [each for group in groups for each in group.health()]
 
     def check(self) -> None:
         """Look at every primary and replica once. The thread does; a test may."""
-        for group in self._groups.values():
+        for group in self._all:
             group.check()
 
     def close(self) -> None:
@@ -109,7 +140,7 @@ class Replicas:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
-        for group in self._groups.values():
+        for group in self._all:
             group.close()
 
     def _watch(self) -> None:
@@ -133,6 +164,8 @@ class _Group:
     def __init__(self, primary: Engine, engines: Sequence[Engine], rotation: Rotation) -> None:
         self.primary, self.engines = primary, engines
         self._rotation, self._lock = rotation, threading.Lock()
+        self.checked = False
+        self.primary_is_away = False
 
     def choose(self) -> tuple[int | None, int | None]:
         """Whose turn it is, and the primary's system identifier."""
@@ -151,13 +184,16 @@ class _Group:
             _LOG.warning("%s is not read from: %s", before.name, reason)
 
     def check(self) -> None:
+        self.checked = True
         before = self.health()
         try:
             with transaction(self.primary) as connection:
                 observed = observe(connection)[1]
             with self._lock:
                 self._rotation.primary(observed, time.monotonic())
+            self.primary_is_away = False
         except DatabaseUnreachable as exc:
+            self.primary_is_away = True
             _LOG.debug("A primary cannot be asked how far it is: %s", exc)  # its replicas go on with what is known
         for index, engine in enumerate(self.engines):
             try:

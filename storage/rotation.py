@@ -42,8 +42,14 @@ class Health:
 class Rotation:
     """The replicas of one database, by index."""
 
-    def __init__(self, names: Sequence[str], lag_bytes: int, lag_s: float, rest_s: float) -> None:
-        """rest_s: how long a replica that failed a reader stays away at least."""
+    def __init__(
+        self, names: Sequence[str], lag_bytes: int, lag_s: float, rest_s: float, trusting: bool = False
+    ) -> None:
+        """rest_s: how long a replica that failed a reader stays away at least.
+
+        trusting: read from a standby although the primary was never reached to compare it with.
+        """
+        self._trusting = trusting
         self._lag_bytes, self._lag_s, self._rest_s = lag_bytes, lag_s, rest_s
         self._health = [Health(name, "not checked yet") for name in names]
         self._rests_until = [-float("inf")] * len(names)
@@ -76,6 +82,11 @@ class Rotation:
     def replica(self, index: int, observed: Observed, now: float) -> None:
         """A replica said this."""
         name, primary = self._health[index].name, self._primary
+        if primary is None and self._trusting:
+            rests = now < self._rests_until[index]
+            state = "ready" if observed.standby else "no replica: the primary itself, or promoted"
+            self._health[index] = Health(name, self._health[index].state if rests else state)
+            return
         if primary is None:
             self._health[index] = Health(name, "the primary was never reached, so nobody knows whose replica it is")
             return
