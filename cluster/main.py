@@ -4,6 +4,7 @@ import typer
 
 from cluster.commands import (
     accounts,
+    audit,
     backfill,
     bench,
     changes,
@@ -38,6 +39,7 @@ app.command()(backfill.sync)
 app.command()(compact.compact)
 # A term may begin with "-", and "-has:attachment" must not ask for help.
 app.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})(search.search)
+app.command()(audit.audit)
 app.command()(changes.changes)
 app.command()(export.export)
 app.add_typer(accounts.app, name="accounts")

@@ -100,7 +100,9 @@ class Assembly:
 
     @cached_property
     def _databases(self) -> Databases:
-        return Databases(self._backup.postgres, application="gbm gateway")
+        # A connection for every thread, and one for the look at replicas: none waits for another's.
+        size = max(self._backup.postgres.pool_size, self._config.threads + 1)
+        return Databases(self._backup.postgres.model_copy(update={"pool_size": size}), application="gbm gateway")
 
     @cached_property
     def _control(self) -> Control:

@@ -53,12 +53,13 @@ class Audit:
         """`engine`: of the control database."""
         self._engine = engine
 
-    def entries(self, after: int = 0, limit: int = 100) -> list[Entry]:
-        """The next entries after one, oldest first.
+    def entries(self, after: int = 0, limit: int = 100, action: str | None = None) -> list[Entry]:
+        """The next entries (of an action) after one, oldest first.
 
         Args:
             limit: 1 to 1000.
         """
         with transaction(self._engine) as connection:
-            rows = connection.execute(query("audit_entries"), {"after": after, "limit": min(max(limit, 1), 1000)})
+            values = {"after": after, "action": action, "limit": min(max(limit, 1), 1000)}
+            rows = connection.execute(query("audit_entries"), values)
             return [Entry(*row) for row in rows]

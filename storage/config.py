@@ -43,7 +43,9 @@ class PostgresConfig(BaseModel, frozen=True):
     replica_check_s: PositiveFloat = Field(1.0, description="seconds between two looks at the replicas")
     replica_lag_s: PositiveFloat = Field(10.0, description="seconds behind the primary at which a replica is not read")
     replica_lag_bytes: PositiveInt = Field(64 << 20, description="bytes of log behind at which a replica is not read")
-    pool_size: PositiveInt = Field(4, description="connections per process and database")
+    pool_size: PositiveInt = Field(
+        4, description="connections per process and database; a replica of the gateway may open GBM_SERVE__THREADS + 1"
+    )
     connect_timeout_s: PositiveInt = Field(5, description="seconds until an unreachable server is an error")
     statement_timeout_s: PositiveFloat = Field(60.0, description="seconds until a statement is cancelled")
     idle_in_transaction_timeout_s: PositiveFloat = Field(

@@ -130,7 +130,7 @@ def restore(databases: Databases, path: Path, tell: Tell | None = None) -> dict[
     for name, engine in here.items():
         with transaction(engine) as connection:
             connection.execute(text("SET LOCAL statement_timeout = 0"))
-            _fill(connection, name, document["databases"][name]["tables"], path, tell or (lambda *_: None))
+            _fill(connection, name, document["databases"][name], path, tell or (lambda *_: None))
             if name != "control":  # until storage/rebuild.py has taken in what is newer
                 known = list(connection.execute(query("shards_known")).scalars())
                 connection.execute(query("lease_close"), {"shard_ids": known})
@@ -165,7 +165,10 @@ def _dump(engine: Engine, name: str, folder: Path, tell: Tell) -> dict[str, Any]
         for number, (table, columns) in enumerate(tables):
             tell(name, table, number, len(tables))
             found.append(_copy_out(connection, name, table, columns, folder))
+        # After the rows: what was given out meanwhile counts as used.
+        sequences = {row.sequence: row.last for row in connection.execute(query("dump_sequences"))}
     return {
+        "sequences": sequences,
         "revision": facts.revision,
         "server": facts.server,
         "wal_lsn": facts.wal_lsn,
@@ -195,7 +198,8 @@ def _copy_out(connection: Connection, name: str, table: str, columns: list[str],
     return {"table": table, "columns": columns, "rows": rows, "file": file, "sha256": digest, "stored_bytes": size}
 
 
-def _fill(connection: Connection, name: str, tables: list[dict[str, Any]], path: Path, tell: Tell) -> None:
+def _fill(connection: Connection, name: str, dumped: dict[str, Any], path: Path, tell: Tell) -> None:
+    tables, given_out = dumped["tables"], dumped.get("sequences", {})  # a backup of an earlier release has none
     here = dict(_tables(connection))
     for table in tables:
         if sorted(here.get(table["table"], [])) != sorted(table["columns"]):
@@ -215,9 +219,11 @@ def _fill(connection: Connection, name: str, tables: list[dict[str, Any]], path:
                     copy.write(data)
             if cursor.rowcount != table["rows"]:
                 raise BackupUnusable(str(path), f"{table['file']} holds {cursor.rowcount} rows, not {table['rows']}")
-    for sequence, table_name, column in connection.execute(query("dump_sequences")).all():
-        statement = f'SELECT setval(:sequence, greatest((SELECT max("{column}") FROM "{table_name}"), 1))'  # noqa: S608
-        connection.execute(text(statement), {"sequence": sequence})
+    for sequence, _, table_name, column in connection.execute(query("dump_sequences")).all():
+        # Not the largest id that is there: an id whose row is gone is known to whoever read it.
+        last = f'greatest((SELECT max("{column}") FROM "{table_name}"), CAST(:given_out AS bigint))'  # noqa: S608
+        statement = f"SELECT setval(CAST(:sequence AS regclass), {last}) WHERE {last} IS NOT NULL"
+        connection.execute(text(statement), {"sequence": sequence, "given_out": given_out.get(sequence)})
 
 
 def _tables(connection: Connection) -> list[tuple[str, list[str]]]:

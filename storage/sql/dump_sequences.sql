@@ -1,5 +1,13 @@
--- The sequences that give out ids, with the columns that have them.
-SELECT pg_get_serial_sequence(quote_ident(c.relname), a.attname) AS sequence, c.relname AS table, a.attname AS column
-FROM pg_class AS c
-JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attidentity <> '' AND NOT a.attisdropped
-WHERE c.relnamespace = CAST('public' AS regnamespace) AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+-- The sequences that give out ids, how far they are (null: never used), and the columns that have them.
+SELECT
+    CAST(s.oid AS regclass)::text AS sequence,
+    pg_sequence_last_value(s.oid) AS last,
+    t.relname AS table,
+    a.attname AS column
+FROM pg_class AS s
+JOIN pg_depend AS d
+    ON d.classid = CAST('pg_class' AS regclass) AND d.objid = s.oid
+    AND d.refclassid = CAST('pg_class' AS regclass) AND d.deptype IN ('a', 'i')
+JOIN pg_class AS t ON t.oid = d.refobjid
+JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
+WHERE s.relnamespace = CAST('public' AS regnamespace) AND s.relkind = 'S'

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
+from sqlalchemy.pool import QueuePool
 
 from actors.config import BackupConfig
 from serve import deployment
@@ -97,3 +98,11 @@ def test_what_would_keep_replicas_from_starting_is_told_before_they_do(nowhere: 
 
     with pytest.raises(KeyMissing, match=r"absent\.key"):
         deployment.deploy(backup, ServeConfig())
+
+
+def test_no_thread_waits_for_anothers_connection(assembly: Assembly) -> None:
+    config = assembly._config
+
+    for engine in (assembly._databases.control, assembly._databases.shard_database(0)):
+        assert isinstance(engine.pool, QueuePool)
+        assert engine.pool.size() > config.threads

@@ -60,6 +60,25 @@ def test_every_row_comes_back_and_ids_go_on(world: World, tmp_path: Path) -> Non
     assert [found.name for found in tmp_path.iterdir()] == ["backup"]
 
 
+def test_the_ids_of_rows_that_retention_removed_are_not_given_out_again(world: World, tmp_path: Path) -> None:
+    filled(world)
+    for engine, table in ((world.databases.shard_database(0), "outbox"), (world.databases.control, "audit")):
+        with transaction(engine) as connection:
+            connection.execute(text(f"DELETE FROM {table}"))
+    back_up(world.databases, tmp_path / "backup")
+    fresh = world.fresh()
+    restore(fresh, tmp_path / "backup")
+
+    for engine, former, sequence in (
+        (fresh.shard_database(0), world.databases.shard_database(0), "outbox_event_ids"),
+        (fresh.control, world.databases.control, "audit_entry_ids"),
+    ):
+        with transaction(former) as connection:
+            last = connection.execute(text(f"SELECT last_value FROM {sequence}")).scalar_one()
+        with transaction(engine) as connection:
+            assert connection.execute(text(f"SELECT nextval('{sequence}')")).scalar_one() == last + 1
+
+
 def test_a_damaged_or_cut_backup_is_refused_before_anything_changes(world: World, tmp_path: Path) -> None:
     filled(world)
     back_up(world.databases, tmp_path / "backup")
