@@ -9,7 +9,7 @@ import logging
 import shlex
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +23,7 @@ from actors.budget import Demand
 from actors.config import BackupConfig
 from actors.decisions import Mode
 from actors.owner import BrokerSilent, ShardOwner
+from actors.rates import Ask, Grant, RateBroker, RatesConfig
 from actors.tending import Compacted
 from actors.tokens import Tokens
 from actors.work import WorkLost
@@ -140,6 +141,39 @@ class _BrokerHost:
         self._broker.throttled(seconds, time.time())
 
 
+class _RatesHost:
+    """The broker of callers' rates in a process of its own. A new one begins with full buckets."""
+
+    def __init__(self, config: RatesConfig) -> None:
+        self._broker = RateBroker(config)
+
+    async def settle(self, asks: dict[str, Ask]) -> dict[str, Grant]:
+        return self._broker.settle(asks, time.monotonic())
+
+
+class RateClient:
+    """Settles a gateway replica's rates with their one broker, which is started if need be."""
+
+    def __init__(self, config: RatesConfig) -> None:
+        self._config = config
+        self._handle: ActorHandle | None = None
+
+    async def settle(self, asks: Mapping[str, Ask]) -> dict[str, Grant]:
+        """What the broker grants.
+
+        Raises:
+            BrokerSilent: it restarts, or is too busy.
+        """
+        try:
+            if self._handle is None:
+                named = _RatesActor.options(name="rates", namespace=NAMESPACE, get_if_exists=True, lifetime="detached")
+                self._handle = named.remote(self._config)
+            grants: dict[str, Grant] = await asyncio.wait_for(self._handle.settle.remote(dict(asks)), _BROKER_TIMEOUT_S)
+        except (RayError, TimeoutError, ValueError) as exc:
+            raise BrokerSilent(type(exc).__name__) from exc
+        return grants
+
+
 class _ShardHost:
     """A shard's owner in a process of its own. An owner that failed is replaced by a new one at the next call."""
 
@@ -215,6 +249,7 @@ class _ShardHost:
 
 
 _BrokerActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)(_BrokerHost)
+_RatesActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)(_RatesHost)
 _ShardActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0, max_pending_calls=10_000)(_ShardHost)
 
 

@@ -9,11 +9,14 @@ import shlex
 import socket
 from pathlib import Path
 
+from serve.addresses import HEADER
+
 _SCRIPT = """#!/bin/sh
-# Keep HAProxy's statistics and metrics on loopback, then be HAProxy.
+# Keep HAProxy's statistics and metrics on loopback, tell replicas whose request it is, then be HAProxy.
+peer='/^frontend http_frontend/a\\    http-request set-header {header} %[src]'
 for argument in "$@"; do
     case "$argument" in
-        *.cfg) sed -i -E 's/^( *bind )(\\*)?:([0-9]+)/\\1127.0.0.1:\\3/' "$argument" ;;
+        *.cfg) sed -i -E -e 's/^( *bind )(\\*)?:([0-9]+)/\\1127.0.0.1:\\3/' -e "$peer" "$argument" ;;
     esac
 done
 exec {binary} "$@"
@@ -30,7 +33,7 @@ def environment(folder: Path) -> dict[str, str]:
 
     folder.mkdir(mode=0o700, exist_ok=True)
     script = folder / "haproxy"
-    script.write_text(_SCRIPT.format(binary=shlex.quote(get_haproxy_binary())))
+    script.write_text(_SCRIPT.format(binary=shlex.quote(get_haproxy_binary()), header=HEADER))
     script.chmod(0o700)
     statistics, metrics = _free_ports(2)
     return {

@@ -1,10 +1,12 @@
-"""Who is let in: the route that a request is for, its policy, its token, whether that may.
+"""Who is let in: the route that a request is for, its policy, its token, whether that may, whether it asks too much.
 
-Before anything of the request but its head was read. What it finds stands in the request's state: `policy`,
+In this order: the address's rate, authentication, authorisation, the caller's rate. Before anything of the request
+but its head was read. What it finds stands in the request's state: `policy`,
 `claims`, `principal`; endpoints take the principal by `Caller`.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -13,30 +15,52 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve import problems
+from serve.addresses import Addresses
 from serve.authentication import Authenticate, TokenInvalid, principal_of
 from serve.policies import Policy, policy_of
+from serve.rates import RateLimits
 from storage.control import Principal
 from storage.errors import BackupError
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Who opens. `authenticate`: None: there are public routes only. limits: None: nobody's rate is limited."""
+
+    authenticate: Authenticate | None = None
+    limits: RateLimits | None = None
 
 
 class Admission:
     """Authenticates and authorises requests for routes that are not public."""
 
-    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], authenticate: Authenticate | None) -> None:
-        """`authenticate`: None: there are public routes only."""
-        self._app, self._routes, self._authenticate = app, routes, authenticate
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], door: Door, addresses: Addresses) -> None:
+        self._app, self._routes, self._addresses = app, routes, addresses
+        self._authenticate, self._limits = door.authenticate, door.limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            policy = policy_for(self._routes, scope)
-            scope["state"]["policy"] = policy
-            if policy is not None and not policy.is_public:
-                try:
+            policy = scope["state"]["policy"] = policy_for(self._routes, scope)
+            try:
+                self._limit_address(scope, policy)
+                if policy is not None and not policy.is_public:
                     await self._admit(scope, policy)
-                except BackupError as exc:
-                    await problems.of_error(scope, exc)(scope, receive, send)
-                    return
+            except BackupError as exc:
+                await problems.of_error(scope, exc)(scope, receive, send)
+                return
         await self._app(scope, receive, send)
+
+    def _limit_address(self, scope: Scope, policy: Policy | None) -> None:
+        """Before anything is looked at that costs: what is asked in vain counts, too."""
+        address = scope["state"]["address"] = self._addresses.of(scope)
+        if self._limits is not None:
+            cost = policy.cost if policy is not None and policy.is_public else 1.0
+            self._told(scope, self._limits.spend("address", address, cost))
+            if policy is not None and policy.login:
+                self._told(scope, self._limits.spend("login", address, 1.0))
+
+    def _told(self, scope: Scope, headers: dict[str, str]) -> None:
+        scope["state"]["headers"].update(headers)
 
     async def _admit(self, scope: Scope, policy: Policy) -> None:
         scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
@@ -46,6 +70,8 @@ class Admission:
         principal = principal_of(claims)
         scope["state"].update(claims=claims, principal=principal, user_id=principal.user_id)
         policy.check(principal)
+        if self._limits is not None:
+            self._told(scope, self._limits.spend("principal", str(principal.user_id), policy.cost))
 
 
 def policy_for(routes: Sequence[BaseRoute], scope: Scope) -> Policy | None:

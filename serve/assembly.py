@@ -13,13 +13,15 @@ from fastapi import FastAPI
 from actors.config import BackupConfig
 from actors.forecast import forecast
 from serve import auth, backfills, emails, push, root, sync
-from serve.authentication import AccessTokens, Authenticate, authenticator
+from serve.admission import Door
+from serve.authentication import AccessTokens, authenticator
 from serve.config import ServeConfig
 from serve.mailboxes import Mailboxes
 from serve.metrics import Metrics, State
 from serve.owners import Jobs, NoJobs, Owners
 from serve.probes import CONTROL, Probe, Probes
 from serve.pubsub import Certificates, Sender
+from serve.rates import Broker, LocalBroker, RateLimits
 from serve.signing import SigningKeys
 from serve.threads import Threads
 from serve.tokens import TokenDesk
@@ -53,40 +55,41 @@ class Settings:
 class Assembly:
     """The collaborators of one process, each made once, and the applications made of them."""
 
-    def __init__(self, settings: Settings, owners: Owners, jobs: Jobs | None = None) -> None:
-        """`jobs`: None: campaigns are shown, and none is begun."""
+    def __init__(
+        self, settings: Settings, owners: Owners, jobs: Jobs | None = None, broker: Broker | None = None
+    ) -> None:
+        """`jobs`: None: campaigns are shown, and none is begun. broker: of rates; None: this process's own."""
         self._backup, self._config, self._owners = settings.backup, settings.serve, owners
         self._jobs = jobs or NoJobs()
+        self._broker = broker or LocalBroker(settings.serve.rates)
 
     def auth(self) -> FastAPI:
         """/api/v1/auth."""
         desk = TokenDesk(self._control, self._tokens, self._config.tokens.refresh_s)
-        return auth.create(desk, self._authenticate, self._threads, self._config)
+        return auth.create(desk, self._door, self._threads, self._config)
 
     def emails(self) -> FastAPI:
         """/api/v1/emails."""
-        return emails.create(self._mailboxes, self._authenticate, self._threads, self._config)
+        return emails.create(self._mailboxes, self._door, self._threads, self._config)
 
     def sync(self) -> FastAPI:
         """/api/v1/sync."""
         campaigns = backfills.Backfills(self._databases, self._control, self._jobs)
         routes = [backfills.router(campaigns, self._threads)]
-        return sync.create(
-            self._mailboxes_of_primaries, self._owners, self._authenticate, self._threads, self._config, routes
-        )
+        return sync.create(self._mailboxes_of_primaries, self._owners, self._door, self._threads, self._config, routes)
 
     def push(self) -> FastAPI:
         """/api/v1/push."""
         certificates = Certificates(self._config.push.certificates_url, self._backup.gmail)
         sender = Sender(self._config.push, certificates)
-        return push.create(self._control, self._owners, sender, self._threads, self._config)
+        return push.create(self._control, self._owners, sender, self._threads, self._config, self._door)
 
     def root(self) -> FastAPI:
         """/."""
         probes = Probes(self._probes, self._config.probe_timeout_s)
         metrics = Metrics(self._state, self._owners, self._config.probe_timeout_s)
         apps = [self.auth(), self.emails(), self.sync(), self.push()]
-        return root.create(probes, metrics, apps, self._config, lambda: self._replicas.health())
+        return root.create(probes, metrics, apps, self._config, lambda: self._replicas.health(), self._door)
 
     async def check(self) -> None:
         """Return once a thread was free: an application whose threads all hang does not."""
@@ -122,8 +125,8 @@ class Assembly:
         return AccessTokens(keys, self._config.tokens)
 
     @cached_property
-    def _authenticate(self) -> Authenticate:
-        return authenticator(self._tokens, self._threads)
+    def _door(self) -> Door:
+        return Door(authenticator(self._tokens, self._threads), RateLimits(self._config.rates, self._broker))
 
     @cached_property
     def _mailboxes(self) -> Mailboxes:
@@ -161,11 +164,11 @@ class Assembly:
 
     async def _probes(self) -> Mapping[str, Probe]:
         """The control database, every shard database, every shard's owner."""
-        shards = await self._threads.probe(self._lookups.shards)
-        probes: dict[str, Probe] = {CONTROL: partial(self._threads.probe, ping, self._databases.control)}
+        shards = await self._threads.run(self._lookups.shards)
+        probes: dict[str, Probe] = {CONTROL: partial(self._threads.run, ping, self._databases.control)}
         for index in range(self._databases.shard_databases):
             engine = self._databases.shard_database(index)
-            probes[f"shard_database:{index}"] = partial(self._threads.probe, ping, engine)
+            probes[f"shard_database:{index}"] = partial(self._threads.run, ping, engine)
         for shard_id in shards:
             probes[f"shard:{shard_id}"] = partial(self._owners.ping, shard_id)
         return probes

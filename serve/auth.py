@@ -5,8 +5,7 @@ from typing import Self
 from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from serve.admission import CallerClaims
-from serve.authentication import Authenticate
+from serve.admission import CallerClaims, Door
 from serve.config import ServeConfig
 from serve.gateway import application
 from serve.policies import permits, public
@@ -54,12 +53,12 @@ class Claims(BaseModel):
     exp: int = Field(description="seconds since 1970")
 
 
-def create(desk: TokenDesk, authenticate: Authenticate, threads: Threads, config: ServeConfig) -> FastAPI:
+def create(desk: TokenDesk, door: Door, threads: Threads, config: ServeConfig) -> FastAPI:
     """The application."""
     router = APIRouter(prefix=PREFIX, tags=["auth"], responses=responses(401, 422, 503))
 
     @router.post("/token", summary="Trade an API key or a refresh token for an access token")
-    @public(cost=10)
+    @public(cost=10, login=True)
     async def token(body: TokenRequest) -> TokenAnswer:
         if body.api_key is not None:
             grant = await threads.run(desk.by_key, body.api_key.get_secret_value())
@@ -75,4 +74,4 @@ def create(desk: TokenDesk, authenticate: Authenticate, threads: Threads, config
     async def verify(claims: CallerClaims) -> Claims:
         return Claims.model_validate(claims)
 
-    return application("auth", [router], config, authenticate)
+    return application("auth", [router], config, door)

@@ -1,6 +1,11 @@
 """What the gateway can be told: where it listens, how long tokens live, how far it scales."""
 
-from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+import re
+from ipaddress import ip_network
+
+from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+
+from actors.rates import RatesConfig
 
 
 class TokenConfig(BaseModel, frozen=True):
@@ -41,9 +46,32 @@ class ServeConfig(BaseModel, frozen=True):
     host: str = Field("127.0.0.1", description="address that the gateway listens on")
     port: int = Field(8000, ge=1, le=65_535, description="port that the gateway listens on")
     threads: PositiveInt = Field(8, description="blocking calls at a time, per replica")
+    timeout_s: PositiveFloat = Field(60.0, description="seconds that a request may take until its answer begins")
+    cors_origins: tuple[str, ...] = Field(
+        (), description="origins (https://app.example.com) whose pages may call the API; unset: none"
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="networks of proxies in front of the gateway whose X-Forwarded-For is believed"
+    )
+    rates: RatesConfig = RatesConfig()
     body_bytes: PositiveInt = Field(64 << 10, description="bytes of a request's body at most")
     owner_timeout_s: PositiveFloat = Field(10.0, description="seconds to wait for the owner of a shard")
     probe_timeout_s: PositiveFloat = Field(2.0, description="seconds that /ready and status wait for one dependency")
     tokens: TokenConfig = TokenConfig()
     scale: ScaleConfig = ScaleConfig()
     push: PushConfig = PushConfig()
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]+)?", origin):
+                raise ValueError(f"{origin} is no origin such as https://app.example.com; a * is not taken")
+        return origins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            ip_network(network)
+        return networks

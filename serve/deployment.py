@@ -13,7 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.config import BackupConfig
-from actors.remote import ShardClient, start_campaign
+from actors.remote import RateClient, ShardClient, start_campaign
 from serve import auth, emails, push, sync
 from serve.assembly import Assembly, CampaignsConfig, Settings
 from serve.config import ServeConfig
@@ -66,7 +66,7 @@ class Gateway:
         _log_with_serve()
         owners = ShardClient(settings.serve.owner_timeout_s)
         jobs = CampaignJobs(settings.campaigns) if settings.campaigns else None
-        self._name, self._assembly = name, Assembly(settings, owners, jobs)
+        self._name, self._assembly = name, Assembly(settings, owners, jobs, RateClient(settings.serve.rates))
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         app = _APPLICATIONS[self._name][1](self._assembly)

@@ -8,8 +8,7 @@ from typing import Annotated, Literal, Protocol
 from fastapi import APIRouter, FastAPI, Header, HTTPException, Query, Response
 from pydantic import AwareDatetime
 
-from serve.admission import Caller
-from serve.authentication import Authenticate
+from serve.admission import Caller, Door
 from serve.config import ServeConfig
 from serve.documents import EmailDocument, EmailList
 from serve.gateway import application
@@ -71,7 +70,7 @@ class Readers(Protocol):
     def reader(self, principal: Principal) -> Reader: ...
 
 
-def create(mailboxes: Readers, authenticate: Authenticate, threads: Threads, config: ServeConfig) -> FastAPI:
+def create(mailboxes: Readers, door: Door, threads: Threads, config: ServeConfig) -> FastAPI:
     """The application."""
     router = APIRouter(prefix=PREFIX, tags=["emails"], responses=responses(400, 401, 404, 422, 503))
 
@@ -140,7 +139,7 @@ def create(mailboxes: Readers, authenticate: Authenticate, threads: Threads, con
             return Response(status_code=304, headers=headers)
         return Response(content, headers=headers, media_type="message/rfc822")
 
-    return application("emails", [router], config, authenticate)
+    return application("emails", [router], config, door)
 
 
 def _message_id(text: str) -> int:

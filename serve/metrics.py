@@ -165,7 +165,7 @@ def router(metrics: Metrics) -> APIRouter:
     routes = APIRouter(tags=["service"])
 
     @routes.get("/metrics", summary="The state of the cluster, for Prometheus", response_class=Response)
-    @public()
+    @public(cost=0)
     async def answer() -> Response:
         return Response(await metrics.render(), media_type=CONTENT_TYPE_LATEST)
 

@@ -68,12 +68,14 @@ class Policy:
     """Who may call a route.
 
     `roles`: None: anybody, without a token. `scope`: None: any key. `cost`: what a call takes from its caller's
-    rate limit; 1 is a lookup.
+    rate limit; 1 is a lookup. `login`: it is an attempt to sign in. `streaming`: its answer may last.
     """
 
     roles: frozenset[Role] | None
     scope: Scope | None = None
     cost: float = 1.0
+    login: bool = False
+    streaming: bool = False
 
     @property
     def is_public(self) -> bool:
@@ -88,18 +90,20 @@ class Policy:
             raise ScopeRequired(self.scope)
 
 
-def permits(*roles: Role, scope: Scope | None = None, cost: float = 1.0) -> Callable[[_Endpoint], _Endpoint]:
+def permits(
+    *roles: Role, scope: Scope | None = None, cost: float = 1.0, streaming: bool = False
+) -> Callable[[_Endpoint], _Endpoint]:
     """Let these roles (none named: all) call the endpoint below. Goes under the route's decorator.
 
     Args:
         scope: what a narrowed key must have been given; None: any key may call it.
     """
-    return _marked(Policy(frozenset(roles or Role), scope, cost))
+    return _marked(Policy(frozenset(roles or Role), scope, cost, streaming=streaming))
 
 
-def public(cost: float = 1.0) -> Callable[[_Endpoint], _Endpoint]:
+def public(cost: float = 1.0, login: bool = False) -> Callable[[_Endpoint], _Endpoint]:
     """Let anybody call the endpoint below, without a token."""
-    return _marked(Policy(None, cost=cost))
+    return _marked(Policy(None, cost=cost, login=login))
 
 
 def policy_of(route: BaseRoute) -> Policy | None:

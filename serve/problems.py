@@ -7,7 +7,7 @@ log in its own words, and to the client in general ones.
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -19,10 +19,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from serve.authentication import TokenInvalid
+from serve.fields import InvalidFields
 from serve.mailboxes import UnknownShard
 from serve.owners import JobsUnavailable, OwnerUnavailable
 from serve.policies import RoleRequired, ScopeRequired
 from serve.pubsub import CertificatesUnavailable, PushRefused
+from serve.rates import RateLimited
 from serve.tokens import SecretRefused
 from storage.blobs import FileDamaged
 from storage.campaigns import CampaignEnded, UnknownCampaign
@@ -51,6 +53,7 @@ class Problem(BaseModel):
     instance: str = Field(description="the request's path")
     code: str = Field(description="the kind of problem, stable")
     request_id: str = Field(description="quote it when you report the problem")
+    trace_id: str = Field("", description="of the trace that the request belongs to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,8 @@ _FAULTS: Mapping[type[BackupError], Fault] = {
     UnknownCampaign: Fault(404, "unknown_campaign", "Campaign not known"),
     CampaignEnded: Fault(409, "campaign_ended", "Campaign not in a state for that"),
     CertificatesUnavailable: Fault(503, "certificates_unavailable", "Certificates not available", _AGAIN, 10),
+    RateLimited: Fault(429, "rate_limited", "Too many requests"),
+    InvalidFields: Fault(400, "invalid_fields", "Fields not understood"),
     JobsUnavailable: Fault(503, "jobs_unavailable", "Jobs cannot be submitted", _AGAIN, 10),
     FileDamaged: Fault(
         500, "file_damaged", "Archive damaged", "The archived copy is damaged: ask your operator to verify the archive."
@@ -95,8 +100,11 @@ _STATUSES: Mapping[int, tuple[str, str, str]] = {
     400: ("bad_request", "Request not understood", "The request could not be read: correct it."),
     404: ("not_found", "Not found", "There is nothing under this address for you."),
     405: ("method_not_allowed", "Method not allowed", "This address does not take this method: see the Allow header."),
+    408: ("timeout", "Request too slow", "The request did not arrive in time: send it again."),
     413: ("body_too_large", "Body too large", "The request's body is larger than this service takes."),
     415: ("media_type", "Media type not accepted", "Send the body as application/json."),
+    416: ("range_not_satisfiable", "Range not satisfiable", "There are no such bytes: see the Content-Range header."),
+    504: ("took_too_long", "Took too long", "The answer took too long: ask for less, or try again later."),
 }
 
 
@@ -113,6 +121,7 @@ def problem(
         "instance": scope.get("path", "/"),
         "code": fault.code,
         "request_id": state.get("request_id", "") if isinstance(state, dict) else "",
+        "trace_id": state.get("trace_id", "") if isinstance(state, dict) else "",
     }
     if errors is not None:
         document["errors"] = errors
@@ -128,6 +137,11 @@ def of_status(scope: Mapping[str, object], status: int) -> Response:
     """The response that tells a bare HTTP status."""
     code, title, detail = _STATUSES.get(status, (f"http_{status}", "Request refused", "The request was refused."))
     return problem(scope, Fault(status, code, title, detail))
+
+
+def overloaded(scope: Mapping[str, object]) -> Response:
+    """The response to more requests than are taken on at a time."""
+    return problem(scope, Fault(503, "overloaded", "Too busy", "This service is too busy: try again shortly.", 1))
 
 
 def internal(scope: Mapping[str, object]) -> Response:
@@ -149,6 +163,8 @@ def of_error(scope: Mapping[str, object], error: BackupError) -> Response:
     fault = fault_of(error)
     if fault.status >= 500:
         _LOG.error("%s: %s", type(error).__name__, error)
+    if isinstance(error, RateLimited):
+        fault = replace(fault, retry_after_s=math.ceil(error.wait_s))
     return problem(scope, fault, str(error) if fault.detail is None else None)
 
 

@@ -16,6 +16,7 @@ from fastapi import APIRouter, FastAPI, Header, HTTPException, Response
 from pydantic import BaseModel, Field
 
 from actors.decisions import Mode
+from serve.admission import Door
 from serve.config import ServeConfig
 from serve.gateway import application
 from serve.owners import Owners, OwnerUnavailable
@@ -49,7 +50,9 @@ class Push(BaseModel):
     message: _Message
 
 
-def create(users: Users, owners: Owners, sender: Sender, threads: Threads, config: ServeConfig) -> FastAPI:
+def create(
+    users: Users, owners: Owners, sender: Sender, threads: Threads, config: ServeConfig, door: Door | None = None
+) -> FastAPI:
     """The application. Without an audience and a service account it takes no pushes (404)."""
     router = APIRouter(prefix=PREFIX, tags=["push"], responses=responses(401, 404, 422, 503))
     enabled = bool(config.push.audience and config.push.service_account)
@@ -72,7 +75,7 @@ def create(users: Users, owners: Owners, sender: Sender, threads: Threads, confi
             raise OwnerUnavailable(user.shard_id, str(exc)) from exc  # Pub/Sub delivers it again
         return Response(status_code=204)
 
-    return application("push", [router], config)
+    return application("push", [router], config, door)
 
 
 def _address(data: str) -> str:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, HTTPException, Response
 from pydantic import BaseModel, Field
 
 from serve import openapi
+from serve.admission import Door
 from serve.config import ServeConfig
 from serve.gateway import TITLE, application
 from serve.metrics import Metrics
@@ -59,6 +60,7 @@ def create(
     apps: Sequence[FastAPI],
     config: ServeConfig,
     replicas: Callable[[], Sequence[ReplicaHealth]] = tuple,
+    door: Door | None = None,
 ) -> FastAPI:
     """The application.
 
@@ -69,7 +71,7 @@ def create(
     release = version(_DISTRIBUTION)
 
     @router.get("/health", summary="Whether the gateway answers")
-    @public()
+    @public(cost=0)
     async def health() -> Health:
         return Health(status="ok")
 
@@ -90,7 +92,7 @@ def create(
         return Index(name=TITLE, version=release, links=links)
 
     routers = [router, metrics_router(metrics)]
-    return application("gateway", [*routers, _documentation(routers, apps, release)], config)
+    return application("gateway", [*routers, _documentation(routers, apps, release)], config, door)
 
 
 def _shown(replicas: Sequence[ReplicaHealth]) -> dict[str, Replica]:

@@ -14,8 +14,7 @@ from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.decisions import Mode
-from serve.admission import Caller
-from serve.authentication import Authenticate
+from serve.admission import Caller, Door
 from serve.config import ServeConfig
 from serve.gateway import application
 from serve.owners import Owners, OwnerUnavailable
@@ -71,7 +70,7 @@ class SyncStatus(BaseModel):
 def create(
     mailboxes: StateReaders,
     owners: Owners,
-    authenticate: Authenticate,
+    door: Door,
     threads: Threads,
     config: ServeConfig,
     campaigns: Sequence[APIRouter] = (),
@@ -103,7 +102,7 @@ def create(
         await _told(principal, owners.stop(_user(principal)))
         return await state(principal)
 
-    return application("sync", [router, *campaigns], config, authenticate)
+    return application("sync", [router, *campaigns], config, door)
 
 
 def _user(principal: Principal) -> User:

@@ -18,11 +18,7 @@ class Threads:
         self._limiter = anyio.CapacityLimiter(threads)
 
     async def run(self, call: Callable[_P, _T], *arguments: _P.args, **options: _P.kwargs) -> _T:
-        """What `call` returns or raises. Cancelling waits for its end: a thread cannot be stopped."""
-        return await anyio.to_thread.run_sync(partial(call, *arguments, **options), limiter=self._limiter)
-
-    async def probe(self, call: Callable[_P, _T], *arguments: _P.args, **options: _P.kwargs) -> _T:
-        """The same, but cancelling leaves the thread behind: for calls whose late answer nobody needs."""
+        """What `call` returns or raises. Cancelling leaves the thread behind, which goes on to its end and counts."""
         return await anyio.to_thread.run_sync(
             partial(call, *arguments, **options), limiter=self._limiter, abandon_on_cancel=True
         )

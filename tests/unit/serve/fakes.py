@@ -9,7 +9,8 @@ import httpx
 from fastapi import FastAPI
 
 from actors.decisions import Mode
-from serve.authentication import AccessTokens, Authenticate, authenticator
+from serve.admission import Door
+from serve.authentication import AccessTokens, authenticator
 from serve.config import TokenConfig
 from serve.signing import SigningKeys
 from serve.threads import Threads
@@ -87,9 +88,9 @@ def access_tokens(config: TokenConfig | None = None, clock: Clock | None = None)
     return AccessTokens(SigningKeys(MemoryKeyStore(), sealer()), config or TokenConfig(), clock or Clock())
 
 
-def authentication(tokens: AccessTokens) -> Authenticate:
+def authentication(tokens: AccessTokens) -> Door:
     """The dependency over these tokens."""
-    return authenticator(tokens, Threads(2))
+    return Door(authenticator(tokens, Threads(2)))
 
 
 def header(tokens: AccessTokens, principal: Principal = ANN) -> dict[str, str]:

@@ -33,14 +33,14 @@ async def test_arguments_and_errors_pass_through() -> None:
 
     assert await threads.run(int, "12", base=8) == 10
     with pytest.raises(ValueError, match="invalid literal"):
-        await threads.probe(int, "x")
+        await threads.run(int, "x")
 
 
-async def test_a_probe_that_is_given_up_leaves_its_thread_behind() -> None:
+async def test_a_call_that_is_given_up_leaves_its_thread_behind() -> None:
     threads, release = Threads(1), threading.Event()
 
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(threads.probe(release.wait, 30), 0.01)
+        await asyncio.wait_for(threads.run(release.wait, 30), 0.01)
 
     assert not release.is_set()
     release.set()

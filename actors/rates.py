@@ -1,0 +1,115 @@
+"""Callers' rates at the gateway, shared by all its replicas: one broker, which they settle with now and then.
+
+A replica spends a little ahead of what it was granted and settles afterwards, so that a request waits for nobody.
+Every caller has a bucket here and all of a kind have one above them; what is granted is taken from both. All replicas
+together let no more through than the bucket gives and what each may spend ahead (serve/rates.py). Pure; the clock is
+an argument.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
+
+from jobs.quota import Bucket
+
+
+class Rate(BaseModel, frozen=True):
+    """A bucket of tokens; a lookup costs one, a list five (serve/policies.py)."""
+
+    per_s: PositiveFloat = Field(description="tokens that come back per second")
+    burst: PositiveFloat = Field(description="tokens that may be spent at once")
+
+
+class RatesConfig(BaseModel, frozen=True):
+    """How much the gateway does for whom."""
+
+    principal: Rate = Field(Rate(per_s=200, burst=2000), description="of one user, over all their keys and sessions")
+    address: Rate = Field(Rate(per_s=400, burst=4000), description="of one client address, signed in or not")
+    login: Rate = Field(Rate(per_s=0.5, burst=20), description="attempts to sign in, of one client address")
+    total: Rate = Field(Rate(per_s=4000, burst=40_000), description="of all users together, and of all addresses")
+    settle_s: PositiveFloat = Field(0.25, description="seconds between two settlements of a replica")
+    buckets: PositiveInt = Field(50_000, description="callers that are remembered; the longest silent is forgotten")
+
+    def of(self, key: str) -> Rate:
+        """The rate of a bucket named KIND:CALLER."""
+        rate: Rate = getattr(self, key.partition(":")[0])
+        return rate
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a replica has spent ahead since it last settled, and what it would like to have in hand."""
+
+    spent: float
+    wanted: float
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Tokens in hand, and seconds until there are any if there are none."""
+
+    tokens: float
+    wait_s: float = 0.0
+
+
+class RateBroker:
+    """Keeps the buckets."""
+
+    def __init__(self, config: RatesConfig) -> None:
+        self._config = config
+        self._buckets: OrderedDict[str, _Account] = OrderedDict()
+        self._totals: dict[str, _Account] = {}
+
+    def settle(self, asks: Mapping[str, Ask], now: float) -> dict[str, Grant]:
+        """What each caller's replica gets."""
+        return {key: self._settle(key, ask, now) for key, ask in asks.items()}
+
+    def _settle(self, key: str, ask: Ask, now: float) -> Grant:
+        account, total = self._account(key, now), self._total(key, now)
+        account.owe(ask.spent)
+        total.owe(ask.spent)
+        tokens = max(min(ask.wanted, account.available(now), total.available(now)), 0.0)
+        account.owe(tokens)
+        total.owe(tokens)
+        wait_s = 0.0 if tokens > 0 or ask.wanted <= 0 else max(account.wait_s(now), total.wait_s(now))
+        return Grant(tokens, wait_s)
+
+    def _account(self, key: str, now: float) -> "_Account":
+        account = self._buckets.get(key)
+        if account is None:
+            account = self._buckets[key] = _Account(self._config.of(key), now)
+            if len(self._buckets) > self._config.buckets:
+                self._buckets.popitem(last=False)
+        self._buckets.move_to_end(key)
+        return account
+
+    def _total(self, key: str, now: float) -> "_Account":
+        kind = key.partition(":")[0]
+        if kind not in self._totals:
+            self._totals[kind] = _Account(self._config.total, now)
+        return self._totals[kind]
+
+
+class _Account:
+    """A bucket that may owe: what was spent ahead is spent, whether it was there or not. Owes its burst at most."""
+
+    def __init__(self, rate: Rate, now: float) -> None:
+        self._rate, self._bucket, self._debt = rate, Bucket(rate.per_s, rate.burst, now), 0.0
+
+    def owe(self, tokens: float) -> None:
+        self._debt = min(self._debt + tokens, 2 * self._rate.burst)
+
+    def available(self, now: float) -> float:
+        self._pay(now)
+        return self._bucket.available(now) - self._debt
+
+    def wait_s(self, now: float) -> float:
+        self._pay(now)
+        return max((self._debt + 1.0 - self._bucket.available(now)) / self._rate.per_s, 0.0)
+
+    def _pay(self, now: float) -> None:
+        paid = min(self._debt, self._bucket.available(now))
+        self._bucket.take(paid, now)
+        self._debt -= paid
