@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from actors.config import BackupConfig
 from actors.forecast import forecast
-from serve import auth, backfills, emails, push, root, sync
+from serve import auth, backfills, conversations, emails, parts, push, root, sync
 from serve.admission import Door
 from serve.authentication import AccessTokens, authenticator
 from serve.config import ServeConfig
@@ -70,7 +70,8 @@ class Assembly:
 
     def emails(self) -> FastAPI:
         """/api/v1/emails."""
-        return emails.create(self._mailboxes, self._door, self._threads, self._config)
+        routers = [routes(self._mailboxes, self._threads) for routes in (parts.router, conversations.router)]
+        return emails.create(self._mailboxes, self._door, self._threads, self._config, routers)
 
     def sync(self) -> FastAPI:
         """/api/v1/sync."""

@@ -1,11 +1,10 @@
 """/api/v1/emails: lists, searches and single messages of the caller's own mail."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal, Protocol
 
-from fastapi import APIRouter, FastAPI, Header, HTTPException, Query, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Path, Query
 from pydantic import AwareDatetime
 
 from serve.admission import Caller, Door
@@ -17,18 +16,21 @@ from serve.problems import responses
 from serve.threads import Threads
 from storage.control import Principal
 from storage.emails import Email, Page, Position, Rank, RankedPage
-from storage.identifier import from_hex, to_hex
+from storage.identifier import from_hex
 from storage.language.highlighting import Highlight
 from storage.moments import within_reach
 
-PREFIX = "/api/v1/emails"
+PATH = "/api/v1/emails"
+#: Of the application, which has threads and labels, too; a proxy takes the longest prefix that fits.
+PREFIX = "/api/v1"
 
 # Postgres takes no NUL in a text.
 _Text = Annotated[str, Query(max_length=2000, pattern=r"^[^\x00]*$")]
-_AsOf = Annotated[
+AsOf = Annotated[
     AwareDatetime | None,
     Query(description="read the mailbox as it was at this time (RFC 3339), as far as it was backed up by then"),
 ]
+MessageId = Annotated[str, Path(max_length=200, description="Gmail's message id, hex")]
 _Label = Annotated[str, Query(max_length=225, pattern=r"^[^\x00-\x1f]+$")]
 
 
@@ -70,9 +72,11 @@ class Readers(Protocol):
     def reader(self, principal: Principal) -> Reader: ...
 
 
-def create(mailboxes: Readers, door: Door, threads: Threads, config: ServeConfig) -> FastAPI:
-    """The application."""
-    router = APIRouter(prefix=PREFIX, tags=["emails"], responses=responses(400, 401, 404, 422, 503))
+def create(
+    mailboxes: Readers, door: Door, threads: Threads, config: ServeConfig, routers: Sequence[APIRouter] = ()
+) -> FastAPI:
+    """The application. `routers`: of serve/parts.py and serve/conversations.py."""
+    router = APIRouter(prefix=PATH, tags=["emails"], responses=responses(400, 401, 404, 422, 503))
 
     @router.get("", summary="List or search your mail, newest or best first")
     @permits(scope=Scope.MAIL, cost=5)
@@ -84,7 +88,7 @@ def create(mailboxes: Readers, door: Door, threads: Threads, config: ServeConfig
         cursor: Annotated[str | None, Query(max_length=200, description="`next_cursor` of the last answer")] = None,
         include_spam_trash: bool = False,
         include_deleted: bool = False,
-        as_of: _AsOf = None,
+        as_of: AsOf = None,
         sort: Annotated[Literal["date", "relevance"], Query(description="newest first, or best first")] = "date",
         highlights: Annotated[bool, Query(description="show where the words of `q` stand")] = False,
     ) -> EmailList:
@@ -106,43 +110,17 @@ def create(mailboxes: Readers, door: Door, threads: Threads, config: ServeConfig
 
     @router.get("/{email_id}", summary="One message")
     @permits(scope=Scope.MAIL, cost=2)
-    async def email(principal: Caller, email_id: str, as_of: _AsOf = None) -> EmailDocument:
-        message_id, moment = _message_id(email_id), as_of and within_reach(as_of)
+    async def email(principal: Caller, email_id: MessageId, as_of: AsOf = None) -> EmailDocument:
+        message_id, moment = message_id_of(email_id), as_of and within_reach(as_of)
         found = await threads.run(lambda: mailboxes.reader(principal).email(message_id, moment))
         if found is None:
             raise HTTPException(404)
         return EmailDocument.whole(found)
 
-    @router.get(
-        "/{email_id}/raw",
-        summary="The exact bytes of one message",
-        response_class=Response,
-        responses={200: {"content": {"message/rfc822": {}}}, 304: {"description": "you have these bytes"}},
-    )
-    @permits(scope=Scope.MAIL, cost=2)
-    async def raw(
-        principal: Caller,
-        email_id: str,
-        if_none_match: Annotated[str | None, Header(max_length=1000)] = None,
-    ) -> Response:
-        message_id = _message_id(email_id)
-        content = await threads.run(lambda: mailboxes.reader(principal).raw(message_id))
-        if content is None:
-            raise HTTPException(404)
-        tag = f'"{(await threads.run(hashlib.sha256, content)).hexdigest()}"'
-        headers = {
-            "ETag": tag,
-            "Cache-Control": "private, no-cache",
-            "Content-Disposition": f'attachment; filename="{to_hex(message_id)}.eml"',
-        }
-        if if_none_match is not None and tag in if_none_match:
-            return Response(status_code=304, headers=headers)
-        return Response(content, headers=headers, media_type="message/rfc822")
-
-    return application("emails", [router], config, door)
+    return application("emails", [router, *routers], config, door)
 
 
-def _message_id(text: str) -> int:
+def message_id_of(text: str) -> int:
     """A malformed id names nothing, like an unknown one."""
     try:
         return from_hex(text)

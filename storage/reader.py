@@ -15,14 +15,12 @@ import pyarrow as pa
 from storage import moments
 from storage.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.config import ArchiveConfig
+from storage.conversations import Conversations
 from storage.databases import Source, transaction
 from storage.emails import (
-    Attachment,
     Body,
-    Change,
     ChangePage,
     Email,
-    EmailSummary,
     Label,
     Page,
     Position,
@@ -40,8 +38,9 @@ from storage.language.plan import EARLIEST, LATEST, Plan, plan
 from storage.language.tree import EVERYTHING, Tree
 from storage.mailfiles import MailFiles, patiently
 from storage.queries import query
-from storage.raw import Location, unpack
+from storage.raw import unpack
 from storage.records import MailboxRecord
+from storage.rowvalues import attachment_of, change_of, location_of, stored_of, summary_of
 from storage.schemas import MESSAGES
 from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
 from storage.splits.cache import SplitCache, cache_of
@@ -93,7 +92,7 @@ class MailboxReader:
         finder = Finder(self._user_id, self._engine, self._files, as_of)
         rows = finder.find(found, after, limit + 1, include_deleted)
         items = [
-            _summary(row, content) for row, content in zip(rows, self._files.summaries(rows[:limit]), strict=False)
+            summary_of(row, content) for row, content in zip(rows, self._files.summaries(rows[:limit]), strict=False)
         ]
         last = rows[limit - 1] if len(rows) > limit else None
         return Page(tuple(items), Position(last["received_at"], last["message_id"]) if last else None)
@@ -127,7 +126,9 @@ class MailboxReader:
         more = len(rows) > passed + limit
         following = Rank(after.until if after else newest_at, passed + limit) if more else None
         shown = rows[passed : passed + limit]
-        items = tuple(_summary(row, content) for row, content in zip(shown, self._files.summaries(shown), strict=True))
+        items = tuple(
+            summary_of(row, content) for row, content in zip(shown, self._files.summaries(shown), strict=True)
+        )
         return RankedPage(items, following)
 
     def highlights(self, text: str, ids: Sequence[str]) -> dict[str, list[Highlight]]:
@@ -166,7 +167,7 @@ class MailboxReader:
         [content] = self._files.summaries([row])
         body = self._body(row)
         return Email(
-            summary=_summary(row, content),
+            summary=summary_of(row, content),
             text=body.text,
             headers=body.headers,
             attachments=body.attachments,
@@ -191,7 +192,7 @@ class MailboxReader:
         return Body(
             text=found["text"],
             headers=tuple((header["name"], header["value"]) for header in found["headers"]),
-            attachments=tuple(_attachment(part) for part in found["attachments"]),
+            attachments=tuple(attachment_of(part) for part in found["attachments"]),
         )
 
     def changes(
@@ -216,10 +217,10 @@ class MailboxReader:
             "before_id": start.message_id,
         }
         with transaction(self._engine) as connection:
-            rows = [dict(row._mapping) for row in connection.execute(query("changes"), values)]
-        shown = rows[:limit]
-        items = tuple(_change(row, content) for row, content in zip(shown, self._files.summaries(shown), strict=True))
-        more = len(rows) > limit
+            found = [dict(row._mapping) for row in connection.execute(query("changes"), values)]
+        shown = found[:limit]
+        items = tuple(change_of(row, content) for row, content in zip(shown, self._files.summaries(shown), strict=True))
+        more = len(found) > limit
         return ChangePage(items, Position(shown[-1]["received_at"], shown[-1]["message_id"]) if more else None)
 
     def select(self, text: str, as_of: datetime, include_deleted: bool, batch: int) -> Iterator[list[Stored]]:
@@ -235,7 +236,7 @@ class MailboxReader:
         finder = Finder(self._user_id, self._engine, self._files, as_of)
         start = _TOP
         while rows := finder.find(found, start, batch, include_deleted):
-            yield [_stored(row) for row in rows]
+            yield [stored_of(row) for row in rows]
             start = Position(rows[-1]["received_at"], rows[-1]["message_id"])
 
     def content(self, messages: Sequence[Stored]) -> pa.Table:
@@ -267,8 +268,13 @@ class MailboxReader:
         return self._exact(row)
 
     def _exact(self, row: dict[str, Any]) -> bytes:
-        name, location = row["segment"] + RAW_SUFFIX, _location(row)
+        name, location = row["segment"] + RAW_SUFFIX, location_of(row)
         return unpack(name, self._blobs.read(name, location.frame_offset, location.frame_bytes), location)
+
+    @property
+    def conversations(self) -> Conversations:
+        """The mailbox's threads, and how many messages carry each label."""
+        return Conversations(self._user_id, self._engine, self._files)
 
     def labels(self) -> list[Label]:
         """The mailbox's labels."""
@@ -334,64 +340,3 @@ class MailboxReader:
             values = {"user_id": self._user_id, "message_id": message_id, **moments.values(as_of)}
             row = connection.execute(moments.query("email_location", as_of), values).first()
             return dict(row._mapping) if row else None
-
-
-def _location(row: dict[str, Any]) -> Location:
-    return Location(row["frame_offset"], row["frame_bytes"], row["raw_offset"], row["size_bytes"], bytes(row["sha256"]))
-
-
-def _stored(row: dict[str, Any]) -> Stored:
-    return Stored(
-        row["message_id"],
-        row["thread_id"],
-        row["received_at"],
-        tuple(sorted(row["labels"])),
-        row["size_bytes"],
-        row["deleted_at"],
-        row["segment"],
-        _location(row),
-    )
-
-
-def _summary(row: dict[str, Any], content: dict[str, Any]) -> EmailSummary:
-    return EmailSummary(
-        id=to_hex(row["message_id"]),
-        thread_id=to_hex(row["thread_id"]),
-        date=row["received_at"],
-        sender=content["from"],
-        to=tuple(content["to"]),
-        cc=tuple(content["cc"]),
-        subject=content["subject"],
-        snippet=content["snippet"],
-        labels=tuple(sorted(row["labels"])),
-        size_bytes=row["size_bytes"],
-        has_attachment=content["has_attachment"],
-        deleted_at=row["deleted_at"],
-        defects=tuple(content["defects"]),
-    )
-
-
-def _change(row: dict[str, Any], content: dict[str, Any]) -> Change:
-    return Change(
-        id=to_hex(row["message_id"]),
-        thread_id=to_hex(row["thread_id"]),
-        date=row["received_at"],
-        sender=content["from"],
-        subject=content["subject"],
-        size_bytes=row["size_bytes"],
-        added=row["added"],
-        deleted=row["deleted"],
-        put_on=tuple(row["put_on"]),
-        taken_off=tuple(row["taken_off"]),
-    )
-
-
-def _attachment(part: dict[str, Any]) -> Attachment:
-    return Attachment(
-        part=part["part"],
-        filename=part["filename"],
-        content_type=part["content_type"],
-        size_bytes=part["size_bytes"],
-        sha256=bytes(part["sha256"]).hex(),
-        inline=part["inline"],
-    )

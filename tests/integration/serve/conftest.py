@@ -82,14 +82,18 @@ class Archive:
         return user, key.text.get_secret_value()
 
     def commit(
-        self, user: User, messages: Sequence[tuple[int, list[str], bytes]], changes: Sequence[LabelChange] = ()
+        self,
+        user: User,
+        messages: Sequence[tuple[int, list[str], bytes]],
+        changes: Sequence[LabelChange] = (),
+        thread_id: int | None = None,
     ) -> None:
-        """Back messages (id, labels, exact bytes) up, an hour apart in the order given."""
+        """Back messages (id, labels, exact bytes) up, an hour apart in the order given, each a thread, or all one."""
         catalog = Catalog(self.databases.shard_database(self.control.shards()[user.shard_id]))
         catalog.open_mailbox(user.shard_id, user.user_id, user.email)
         catalog.save_labels(user.user_id, [("INBOX", "INBOX", "system"), ("Label_1", "Receipts", "user")])
         lease = leases.acquire(catalog.engine, user.shard_id, "test", self.backup.cluster, 60)
-        fetched = [_fetched(user, messages)]
+        fetched = [_fetched(user, messages, thread_id)]
         manifest, index = write_segment(self.backup.archive, user.shard_id, lease.epoch, fetched)
         update = MailboxUpdate(user.user_id, Phase.CURRENT, 9, None, len(messages), synced=True)
         plan = Commit(user.shard_id, "test", lease.epoch, manifest, (update,), tuple(changes))
@@ -104,12 +108,12 @@ class Archive:
         return state.synced_at.isoformat()
 
 
-def _fetched(user: User, messages: Sequence[tuple[int, list[str], bytes]]) -> pa.Table:
+def _fetched(user: User, messages: Sequence[tuple[int, list[str], bytes]], thread_id: int | None) -> pa.Table:
     rows = [
         {
             "user_id": user.user_id,
             "message_id": message_id,
-            "thread_id": message_id,
+            "thread_id": thread_id or message_id,
             "history_id": 1,
             "received_at": FIRST_AT + timedelta(hours=number),
             "labels": labels,
@@ -159,6 +163,9 @@ async def client(archive: Archive, owners: RecordingOwners) -> AsyncIterator[htt
             if scope["path"].startswith(f"/api/v1/{name}"):
                 await app({**scope, "root_path": f"/api/v1/{name}"}, receive, send)
                 return
+        if scope["path"].startswith("/api/v1"):
+            await apps["emails"]({**scope, "root_path": "/api/v1"}, receive, send)
+            return
         await root(scope, receive, send)
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(proxy), base_url="http://gateway") as client:

@@ -13,7 +13,9 @@ def _all(names: tuple[str, ...], value: object) -> dict[str, Any]:
 
 #: By the parameter's name, where it means the same in every query.
 VALUES: dict[str, Any] = {
-    **_all(("user_id", "message_id", "thread_id", "segment_id", "epoch", "campaign_id", "first", "last"), 7),
+    **_all(
+        ("user_id", "message_id", "thread_id", "after_id", "segment_id", "epoch", "campaign_id", "first", "last"), 7
+    ),
     **_all(("shard_id", "run", "attempts", "after", "estimate", "size_bytes", "raw_bytes"), 1),
     **_all(("parquet_bytes", "words_bytes", "defective", "messages", "cursor", "pinned", "units"), 1),
     **_all(("owner", "cluster", "name", "error", "actor", "action", "subject", "detail"), '{"a": 1}'),

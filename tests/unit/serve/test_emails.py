@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from serve import emails
+from serve import emails, parts
 from serve.authentication import AccessTokens
 from serve.config import ServeConfig
 from serve.threads import Threads
@@ -43,7 +43,7 @@ def readers() -> MemoryReaders:
 
 @pytest.fixture
 async def http(tokens: AccessTokens, readers: MemoryReaders) -> AsyncIterator[httpx.AsyncClient]:
-    app = emails.create(readers, authentication(tokens), Threads(2), ServeConfig())
+    app = emails.create(readers, authentication(tokens), Threads(2), ServeConfig(), [parts.router(readers, Threads(2))])
     async with client(app) as http:
         http.headers.update(header(tokens))
         yield http

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from actors.forecast import Forecast
-from serve import auth, emails, root, sync
+from serve import auth, emails, parts, root, sync
 from serve.config import ServeConfig
 from serve.metrics import Metrics, State
 from serve.probes import Probe, Probes
@@ -49,7 +49,7 @@ async def http(broken: set[str]) -> AsyncIterator[httpx.AsyncClient]:
     authenticate = authentication(tokens)
     apps = [
         auth.create(TokenDesk(MemoryTokenStore(), tokens, 60), authenticate, threads, config),
-        emails.create(readers, authenticate, threads, config),
+        emails.create(readers, authenticate, threads, config, [parts.router(readers, threads)]),
         sync.create(readers, RecordingOwners(), authenticate, threads, config),
     ]
     metrics = Metrics(state, RecordingOwners(), 1)

@@ -1,0 +1,141 @@
+"""/api/v1/emails/{id}/raw, /html, /attachments, /parts: what a message is made of, to look at and to save."""
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
+from pydantic import BaseModel
+
+from jobs.mime.display import display
+from jobs.mime.parser import attachment
+from serve import content
+from serve.admission import Caller
+from serve.content import File
+from serve.documents import AttachmentItem
+from serve.emails import PATH, MessageId, Readers, message_id_of
+from serve.policies import Scope, permits
+from serve.problems import responses
+from serve.threads import Threads
+from storage.control import Principal
+from storage.identifier import to_hex
+
+_PART = re.compile(r"[1-9][0-9]{0,4}(\.[0-9]{1,5}){0,60}")
+_PAGE = (
+    '<!doctype html>\n<html><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
+    "<title>Message</title></head>\n<body>\n{body}\n</body></html>\n"
+)
+_BYTES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+}
+_RANGES: dict[int | str, dict[str, Any]] = {
+    206: {"description": "a part of the bytes"},
+    304: {"description": "you have these bytes"},
+}
+
+Part = Annotated[str, Path(max_length=200, description="IMAP's number of a part, such as 1.2")]
+
+
+class AttachmentList(BaseModel):
+    """Everything in a message that is a file."""
+
+    items: list[AttachmentItem]
+
+
+def router(mailboxes: Readers, threads: Threads) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(prefix=PATH, tags=["emails"], responses=responses(401, 404, 422, 503))
+
+    async def exact(principal: Principal, email_id: str) -> bytes:
+        """The exact bytes; HTTPException 404 when the caller has no such message."""
+        message_id = message_id_of(email_id)
+        found = await threads.run(lambda: mailboxes.reader(principal).raw(message_id))
+        if found is None:
+            raise HTTPException(404)
+        return found
+
+    async def sent(request: Request, raw: bytes, part: str) -> Response:
+        found = await threads.run(_part, raw, part)
+        if found is None:
+            raise HTTPException(404)
+        return content.response(request.headers, found)
+
+    @routes.get(
+        "/{email_id}/raw",
+        summary="The exact bytes of one message",
+        response_class=Response,
+        responses={200: {"content": {"message/rfc822": {}}}, **_RANGES, **responses(416)},
+    )
+    @permits(scope=Scope.MAIL, cost=2, streaming=True)
+    async def raw(principal: Caller, request: Request, email_id: MessageId) -> Response:
+        found = await exact(principal, email_id)
+        name = f"{to_hex(message_id_of(email_id))}.eml"
+        return content.response(request.headers, await threads.run(content.file, found, name, "message/rfc822"))
+
+    @routes.get(
+        "/{email_id}/html",
+        summary="One message as harmless HTML",
+        response_class=Response,
+        responses={200: {"content": {"text/html": {}}}},
+    )
+    @permits(scope=Scope.MAIL, cost=5)
+    async def page(
+        principal: Caller,
+        email_id: MessageId,
+        remote_images: Annotated[
+            bool, Query(description="let pictures load over https, which tells the sender that it was read")
+        ] = False,
+    ) -> Response:
+        body = await threads.run(display, await exact(principal, email_id), remote_images)
+        pictures = "data: https:" if remote_images else "data:"
+        policy = f"default-src 'none'; img-src {pictures}; style-src 'unsafe-inline'; sandbox allow-popups; "
+        policy += "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        headers = {"Content-Security-Policy": policy, "Cache-Control": "private, no-store"}
+        return Response(_PAGE.replace("{body}", body), headers=headers, media_type="text/html")
+
+    @routes.get("/{email_id}/attachments", summary="The files in one message")
+    @permits(scope=Scope.MAIL, cost=2)
+    async def attachments(principal: Caller, email_id: MessageId) -> AttachmentList:
+        message_id = message_id_of(email_id)
+        found = await threads.run(lambda: mailboxes.reader(principal).email(message_id))
+        if found is None:
+            raise HTTPException(404)
+        return AttachmentList(items=[AttachmentItem.of(part) for part in found.attachments])
+
+    @routes.get(
+        "/{email_id}/attachments/{n}",
+        summary="One file out of a message, decoded",
+        response_class=Response,
+        responses={**_BYTES, **_RANGES, **responses(416)},
+    )
+    @permits(scope=Scope.MAIL, cost=5, streaming=True)
+    async def download(
+        principal: Caller,
+        request: Request,
+        email_id: MessageId,
+        n: Annotated[str, Path(max_length=20, description="its place in the list, from 0")],
+    ) -> Response:
+        message_id = message_id_of(email_id)
+        found = await threads.run(lambda: mailboxes.reader(principal).email(message_id))
+        if found is None or not (n.isascii() and n.isdigit() and int(n) < len(found.attachments)):
+            raise HTTPException(404)
+        return await sent(request, await exact(principal, email_id), found.attachments[int(n)].part)
+
+    @routes.get(
+        "/{email_id}/parts/{part}",
+        summary="One part of a message by IMAP's number, decoded",
+        response_class=Response,
+        responses={**_BYTES, **_RANGES, **responses(416)},
+    )
+    @permits(scope=Scope.MAIL, cost=5, streaming=True)
+    async def one_part(principal: Caller, request: Request, email_id: MessageId, part: Part) -> Response:
+        raw = await exact(principal, email_id)
+        if not _PART.fullmatch(part):
+            raise HTTPException(404)
+        return await sent(request, raw, part)
+
+    return routes
+
+
+def _part(raw: bytes, part: str) -> File | None:
+    found = attachment(raw, part)
+    return None if found is None else content.file(found.content, found.filename, found.content_type)
