@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serve import problems
 from serve.addresses import Addresses
 from serve.authentication import Authenticate, TokenInvalid, principal_of
+from serve.notes import Notes
 from serve.policies import Policy, policy_of
 from serve.rates import RateLimits
 from storage.control import Principal
@@ -25,10 +26,14 @@ from storage.errors import BackupError
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Who opens. `authenticate`: None: there are public routes only. limits: None: nobody's rate is limited."""
+    """Who opens. `authenticate`: None: there are public routes only. limits: None: nobody's rate is limited.
+
+    notes: None: nothing is written into the audit log.
+    """
 
     authenticate: Authenticate | None = None
     limits: RateLimits | None = None
+    notes: Notes | None = None
 
 
 class Admission:
@@ -36,7 +41,7 @@ class Admission:
 
     def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], door: Door, addresses: Addresses) -> None:
         self._app, self._routes, self._addresses = app, routes, addresses
-        self._authenticate, self._limits = door.authenticate, door.limits
+        self._authenticate, self._limits, self._notes = door.authenticate, door.limits, door.notes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -46,9 +51,15 @@ class Admission:
                 if policy is not None and not policy.is_public:
                     await self._admit(scope, policy)
             except BackupError as exc:
+                if isinstance(exc, TokenInvalid) and exc.reason != "missing":
+                    self._note(scope["state"]["address"], "token.refused", "access token", exc.reason)
                 await problems.of_error(scope, exc)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+    def _note(self, actor: str, action: str, subject: str, what: str) -> None:
+        if self._notes is not None:
+            self._notes.add(actor, action, subject, what)
 
     def _limit_address(self, scope: Scope, policy: Policy | None) -> None:
         """Before anything is looked at that costs: what is asked in vain counts, too."""
@@ -70,6 +81,9 @@ class Admission:
         principal = principal_of(claims)
         scope["state"].update(claims=claims, principal=principal, user_id=principal.user_id)
         policy.check(principal)
+        if principal.grant_id is not None and principal.actor is not None:
+            scope["state"]["user_id"] = f"{principal.user_id} by {principal.actor}"
+            self._note(principal.actor, "grant.read", principal.grant_id, f"{scope['method']} {scope['path']}")
         if self._limits is not None:
             self._told(scope, self._limits.spend("principal", str(principal.user_id), policy.cost))
 

@@ -12,24 +12,28 @@ from fastapi import FastAPI
 
 from actors.config import BackupConfig
 from actors.forecast import forecast
-from serve import auth, backfills, conversations, emails, parts, push, root, sync
+from serve import admin, auth, backfills, conversations, emails, google, grants, parts, push, root, sync
 from serve.admission import Door
 from serve.authentication import AccessTokens, authenticator
 from serve.config import ServeConfig
 from serve.mailboxes import Mailboxes
 from serve.metrics import Metrics, State
+from serve.notes import Notes
 from serve.owners import Jobs, NoJobs, Owners
 from serve.probes import CONTROL, Probe, Probes
 from serve.pubsub import Certificates, Sender
 from serve.rates import Broker, LocalBroker, RateLimits
+from serve.revocations import Revocations
 from serve.signing import SigningKeys
 from serve.threads import Threads
 from serve.tokens import TokenDesk
 from storage import overview
+from storage.audit import Audit
 from storage.blobs import open_blobs
 from storage.catalog import ping
 from storage.control import Control
 from storage.databases import Databases
+from storage.grants import Grants
 from storage.lookups import Lookups
 from storage.replicas import Replicas
 from storage.splits.cache import cache_of
@@ -66,7 +70,14 @@ class Assembly:
     def auth(self) -> FastAPI:
         """/api/v1/auth."""
         desk = TokenDesk(self._control, self._tokens, self._config.tokens.refresh_s)
-        return auth.create(desk, self._door, self._threads, self._config)
+        desks = auth.Desks(desk, self._control, self._grants, self._signing, self._notes)
+        config, gmail = self._config.google, self._backup.gmail
+        sign_in = google.GoogleSignIn(config, gmail, Certificates(config.keys_url, gmail), self._backup.sealer())
+        routers = (
+            grants.router(self._grants, self._control, self._tokens, self._threads, self._config.tokens),
+            google.router(sign_in, self._control, desk, self._notes, self._threads),
+        )
+        return auth.create(desks, self._door, self._threads, self._config, routers)
 
     def emails(self) -> FastAPI:
         """/api/v1/emails."""
@@ -90,7 +101,8 @@ class Assembly:
         probes = Probes(self._probes, self._config.probe_timeout_s)
         metrics = Metrics(self._state, self._owners, self._config.probe_timeout_s)
         apps = [self.auth(), self.emails(), self.sync(), self.push()]
-        return root.create(probes, metrics, apps, self._config, lambda: self._replicas.health(), self._door)
+        routes = admin.router(Audit(self._databases.control), self._control, self._threads)
+        return root.create(probes, metrics, apps, self._config, lambda: self._replicas.health(), self._door, routes)
 
     async def check(self) -> None:
         """Return once a thread was free: an application whose threads all hang does not."""
@@ -98,6 +110,7 @@ class Assembly:
 
     def close(self) -> None:
         """Give every connection back."""
+        self._threads.close()
         if "_replicas" in self.__dict__:
             self._replicas.close()
         self._databases.close()
@@ -122,12 +135,29 @@ class Assembly:
 
     @cached_property
     def _tokens(self) -> AccessTokens:
-        keys = SigningKeys(self._lookups, self._backup.sealer())
-        return AccessTokens(keys, self._config.tokens)
+        return AccessTokens(self._signing, self._config.tokens)
+
+    @cached_property
+    def _signing(self) -> SigningKeys:
+        config = self._config.tokens
+        return SigningKeys(
+            self._lookups, self._backup.sealer(), rotate_s=config.rotate_s, lives_s=float(config.access_s)
+        )
+
+    @cached_property
+    def _grants(self) -> Grants:
+        return Grants(self._databases.control)
+
+    @cached_property
+    def _notes(self) -> Notes:
+        return Notes(Audit(self._databases.control), self._threads, self._config.tokens.audit_s)
 
     @cached_property
     def _door(self) -> Door:
-        return Door(authenticator(self._tokens, self._threads), RateLimits(self._config.rates, self._broker))
+        config = self._config.tokens
+        revocations = Revocations(self._grants, self._threads, config.access_s + 60.0, config.revocations_s)
+        authenticate = authenticator(self._tokens, self._threads, revocations)
+        return Door(authenticate, RateLimits(self._config.rates, self._broker), self._notes)
 
     @cached_property
     def _mailboxes(self) -> Mailboxes:

@@ -3,7 +3,7 @@
 import re
 from ipaddress import ip_network
 
-from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr, field_validator
 
 from actors.rates import RatesConfig
 
@@ -14,6 +14,10 @@ class TokenConfig(BaseModel, frozen=True):
     issuer: str = Field("gmail-backup-manager", min_length=1, description="`iss` of access tokens")
     audience: str = Field("gmail-backup-manager", min_length=1, description="`aud` of access tokens")
     access_s: PositiveInt = Field(900, description="seconds that an access token is good for")
+    rotate_s: PositiveFloat = Field(30 * 86_400.0, description="seconds after which another key signs access tokens")
+    revocations_s: PositiveFloat = Field(3.0, description="seconds until every replica has heard of a revocation")
+    grant_s: PositiveInt = Field(8 * 3600, description="seconds that a grant to read another's mail may last at most")
+    audit_s: PositiveFloat = Field(10.0, description="seconds in which repeated refusals are one line of the audit log")
     refresh_s: PositiveFloat = Field(30 * 86_400.0, description="seconds that an unused refresh token is good for")
 
 
@@ -40,6 +44,17 @@ class PushConfig(BaseModel, frozen=True):
     )
 
 
+class GoogleConfig(BaseModel, frozen=True):
+    """Signing in with Google: an OAuth client of the type Web application. Unset: nobody can."""
+
+    client_id: str = Field("", description="the OAuth client's id")
+    client_secret: SecretStr | None = Field(None, description="and its secret")
+    redirect_uri: str = Field("", description="https://HOST/api/v1/auth/google/callback, as registered with Google")
+    auth_uri: str = Field("https://accounts.google.com/o/oauth2/v2/auth", description="https, or loopback")
+    token_uri: str = Field("https://oauth2.googleapis.com/token", description="https, or loopback")
+    keys_url: str = Field("https://www.googleapis.com/oauth2/v3/certs", description="Google's public keys")
+
+
 class ServeConfig(BaseModel, frozen=True):
     """The gateway."""
 
@@ -60,6 +75,7 @@ class ServeConfig(BaseModel, frozen=True):
     tokens: TokenConfig = TokenConfig()
     scale: ScaleConfig = ScaleConfig()
     push: PushConfig = PushConfig()
+    google: GoogleConfig = GoogleConfig()
 
     @field_validator("cors_origins")
     @classmethod

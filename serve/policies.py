@@ -69,6 +69,7 @@ class Policy:
 
     `roles`: None: anybody, without a token. `scope`: None: any key. `cost`: what a call takes from its caller's
     rate limit; 1 is a lookup. `login`: it is an attempt to sign in. `streaming`: its answer may last.
+    `grants`: who reads another's mail by a grant may call it, as they may all that GRANTED has.
     """
 
     roles: frozenset[Role] | None
@@ -76,6 +77,7 @@ class Policy:
     cost: float = 1.0
     login: bool = False
     streaming: bool = False
+    grants: bool = False
 
     @property
     def is_public(self) -> bool:
@@ -86,19 +88,21 @@ class Policy:
         """Raise RoleRequired or ScopeRequired unless this principal may."""
         if self.roles is not None and principal.role not in self.roles:
             raise RoleRequired(*sorted(self.roles))
+        if principal.grant_id is not None and not (self.grants or self.scope in GRANTED):
+            raise ScopeRequired(self.scope or "session")
         if self.scope is not None and principal.scopes is not None and self.scope not in principal.scopes:
             raise ScopeRequired(self.scope)
 
 
 def permits(
-    *roles: Role, scope: Scope | None = None, cost: float = 1.0, streaming: bool = False
+    *roles: Role, scope: Scope | None = None, cost: float = 1.0, streaming: bool = False, grants: bool = False
 ) -> Callable[[_Endpoint], _Endpoint]:
     """Let these roles (none named: all) call the endpoint below. Goes under the route's decorator.
 
     Args:
         scope: what a narrowed key must have been given; None: any key may call it.
     """
-    return _marked(Policy(frozenset(roles or Role), scope, cost, streaming=streaming))
+    return _marked(Policy(frozenset(roles or Role), scope, cost, streaming=streaming, grants=grants))
 
 
 def public(cost: float = 1.0, login: bool = False) -> Callable[[_Endpoint], _Endpoint]:

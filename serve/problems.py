@@ -25,6 +25,7 @@ from serve.owners import JobsUnavailable, OwnerUnavailable
 from serve.policies import RoleRequired, ScopeRequired
 from serve.pubsub import CertificatesUnavailable, PushRefused
 from serve.rates import RateLimited
+from serve.refusals import NotBackedUp, SignInFailed
 from serve.tokens import SecretRefused
 from storage.blobs import FileDamaged
 from storage.campaigns import CampaignEnded, UnknownCampaign
@@ -32,6 +33,7 @@ from storage.control import UnknownUser
 from storage.databases import DatabaseUnreachable
 from storage.emails import InvalidCursor
 from storage.errors import BackupError
+from storage.grants import UnknownGrant
 from storage.language.errors import InvalidQuery
 from storage.leases import LeaseHeld, LeaseLost
 from storage.positions import InvalidPosition
@@ -84,6 +86,9 @@ _FAULTS: Mapping[type[BackupError], Fault] = {
     UnknownCampaign: Fault(404, "unknown_campaign", "Campaign not known"),
     CampaignEnded: Fault(409, "campaign_ended", "Campaign not in a state for that"),
     CertificatesUnavailable: Fault(503, "certificates_unavailable", "Certificates not available", _AGAIN, 10),
+    SignInFailed: Fault(401, "sign_in_failed", "Sign-in failed"),
+    NotBackedUp: Fault(403, "not_backed_up", "No account here"),
+    UnknownGrant: Fault(404, "unknown_grant", "Grant not known"),
     RateLimited: Fault(429, "rate_limited", "Too many requests"),
     InvalidFields: Fault(400, "invalid_fields", "Fields not understood"),
     JobsUnavailable: Fault(503, "jobs_unavailable", "Jobs cannot be submitted", _AGAIN, 10),

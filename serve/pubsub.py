@@ -46,7 +46,7 @@ class CertificatesUnavailable(BackupError):
 
 
 class Certificates:
-    """Google's public certificates by key id, kept for as long as Google says. Blocking where they are read."""
+    """Google's public certificates or keys by key id, kept for as long as Google says. Blocking where they are read."""
 
     def __init__(self, url: str, gmail: GmailConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self._url, self._gmail, self._clock = url, gmail, clock
@@ -83,7 +83,15 @@ class Certificates:
         if answer.status != 200 or not isinstance(document, dict) or not document:
             raise CertificatesUnavailable(f"status {answer.status}")
         age = _MAX_AGE.search(answer.headers.get("cache-control", ""))
-        return {str(key): str(text) for key, text in document.items()}, float(age[1]) if age else _KEEP_S
+        return _by_id(document), float(age[1]) if age else _KEEP_S
+
+
+def _by_id(document: dict[str, object]) -> dict[str, str]:
+    """By key id a certificate, as oauth2/v1 has them; or a key's JSON, as a set of keys (RFC 7517) has them."""
+    keys = document.get("keys")
+    if isinstance(keys, list):
+        return {str(key["kid"]): orjson.dumps(key).decode() for key in keys if isinstance(key, dict) and "kid" in key}
+    return {str(key): str(text) for key, text in document.items()}
 
 
 class Sender:

@@ -61,11 +61,13 @@ def create(
     config: ServeConfig,
     replicas: Callable[[], Sequence[ReplicaHealth]] = tuple,
     door: Door | None = None,
+    admin: APIRouter | None = None,
 ) -> FastAPI:
     """The application.
 
     Args:
         apps: the other applications, for their description.
+        admin: the routes of serve/admin.py.
     """
     router = APIRouter(tags=["service"])
     release = version(_DISTRIBUTION)
@@ -91,7 +93,7 @@ def create(
         links = {name: f"/{name}" for name in ("docs", "openapi.json", "health", "ready", "metrics")}
         return Index(name=TITLE, version=release, links=links)
 
-    routers = [router, metrics_router(metrics)]
+    routers = [router, metrics_router(metrics), *([admin] if admin is not None else [])]
     return application("gateway", [*routers, _documentation(routers, apps, release)], config, door)
 
 

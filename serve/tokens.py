@@ -27,7 +27,9 @@ class TokenStore(Protocol):
         self, token_hash: bytes, family: str, principal: Principal, key_id: str | None, ttl_s: float
     ) -> None: ...
 
-    def use_refresh_token(self, token_hash: bytes) -> tuple[Principal, str, str | None] | None: ...
+    def use_refresh_token(
+        self, token_hash: bytes, successor: bytes | None = None, ttl_s: float = 0.0
+    ) -> tuple[Principal, str, str | None] | None: ...
 
 
 class SecretRefused(BackupError):
@@ -65,7 +67,13 @@ class TokenDesk:
         principal = self._store.principal_of_key(*parsed) if parsed else None
         if parsed is None or principal is None:
             raise SecretRefused
-        return self._grant(principal, str(uuid.uuid4()), parsed[0])
+        return self.begin(principal, parsed[0])
+
+    def begin(self, principal: Principal, key_id: str | None = None) -> Grant:
+        """Tokens for somebody who has proved who they are: a new family."""
+        family, refresh = str(uuid.uuid4()), _new_refresh_token()
+        self._store.save_refresh_token(apikeys.secret_hash(refresh), family, principal, key_id, self._refresh_s)
+        return self._answer(principal, family, refresh)
 
     def by_refresh_token(self, text: str) -> Grant:
         """Tokens for a refresh token, which is used up.
@@ -73,15 +81,17 @@ class TokenDesk:
         Raises:
             SecretRefused, DatabaseUnreachable.
         """
-        used = None
+        used, refresh = None, _new_refresh_token()
         if _REFRESH_FORM.fullmatch(text):
-            used = self._store.use_refresh_token(apikeys.secret_hash(text))
+            hashes = apikeys.secret_hash(text), apikeys.secret_hash(refresh)
+            used = self._store.use_refresh_token(*hashes, self._refresh_s)
         if used is None:
             raise SecretRefused
-        return self._grant(*used)
+        return self._answer(used[0], used[1], refresh)
 
-    def _grant(self, principal: Principal, family: str, key_id: str | None) -> Grant:
-        access = self._tokens.issue(principal)
-        refresh = f"gbr_{secrets.token_urlsafe(32)}"
-        self._store.save_refresh_token(apikeys.secret_hash(refresh), family, principal, key_id, self._refresh_s)
-        return Grant(access, self._tokens.lifetime_s, refresh)
+    def _answer(self, principal: Principal, family: str, refresh: str) -> Grant:
+        return Grant(self._tokens.issue(principal, family), self._tokens.lifetime_s, refresh)
+
+
+def _new_refresh_token() -> str:
+    return f"gbr_{secrets.token_urlsafe(32)}"

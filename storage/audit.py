@@ -4,7 +4,7 @@ An entry is written in the transaction of what it tells of, so that neither is w
 a secret: a detail is a short text, a number or a truth value.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -63,3 +63,23 @@ class Audit:
             values = {"after": after, "action": action, "limit": min(max(limit, 1), 1000)}
             rows = connection.execute(query("audit_entries"), values)
             return [Entry(*row) for row in rows]
+
+    def newest(
+        self, before: int, limit: int, action: str | None = None, by: str | None = None, since: datetime | None = None
+    ) -> list[Entry]:
+        """Entries (of an action, of an actor, since a time) before one, newest first."""
+        with transaction(self._engine) as connection:
+            values = {
+                "before_id": before,
+                "action": action,
+                "by": by,
+                "since": since,
+                "limit": min(max(limit, 1), 1000),
+            }
+            return [Entry(*row) for row in connection.execute(query("audit_newest"), values)]
+
+    def note(self, entries: Sequence[tuple[str, str, str, Detail]]) -> None:
+        """Write entries (actor, action, subject, detail) of what is not a transaction of its own."""
+        with transaction(self._engine) as connection:
+            for entry in entries:
+                append(connection, *entry)

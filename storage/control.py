@@ -3,10 +3,12 @@
 The only module that reads or writes it. Blocking: call it from a thread.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from storage import audit
 from storage.databases import Source, transaction
@@ -28,17 +30,36 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    scopes: tuple[str, ...] | None = None  # None: all that the role may
+    last_used_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a secret speaks for."""
+    """Who a secret speaks for, and for whose mail.
+
+    key_id: the API key that it came by. grant_id, actor: another reads this mailbox, by a grant.
+    """
 
     user_id: int
     email: str
     shard_id: int
     role: str
     scopes: frozenset[str] | None = None  # None: all that the role may
+    key_id: str | None = field(default=None, compare=False)
+    grant_id: str | None = None
+    actor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A mailbox as the control database has it. removed_at: backed up no more; what is stored stays."""
+
+    user_id: int
+    email: str
+    shard_id: int
+    created_at: datetime
+    removed_at: datetime | None
 
 
 class UnknownUser(BackupError):
@@ -114,32 +135,45 @@ class Control:
             sealed: bytes | None = connection.execute(statement, {"user_id": user_id}).scalar()
             return sealed
 
-    def save_key(self, key_id: str, user_id: int, role: str, secret_hash: bytes, expires_at: datetime | None) -> None:
-        """Record an API key by its SHA-256."""
+    def save_key(
+        self,
+        key_id: str,
+        user_id: int,
+        role: str,
+        secret_hash: bytes,
+        expires_at: datetime | None,
+        scopes: Collection[str] | None = None,
+        by: str | None = None,
+    ) -> None:
+        """Record an API key by its SHA-256. `scopes`: None: all that the role may. by: who makes it."""
         values = {
             "key_id": key_id,
             "user_id": user_id,
             "role": role,
             "secret_hash": secret_hash,
             "expires_at": expires_at,
+            "scopes": sorted(scopes) if scopes is not None else None,
         }
         with transaction(self._engine) as connection:
             connection.execute(query("api_key_save"), values)
-            audit.append(connection, self._actor, "key.create", key_id, {"user_id": user_id, "role": role})
+            told = "all" if scopes is None else " ".join(sorted(scopes))
+            detail: audit.Detail = {"user_id": user_id, "role": role, "scopes": told}
+            audit.append(connection, by or self._actor, "key.create", key_id, detail)
 
     def keys(self, user_id: int | None = None) -> list[ApiKey]:
         """All API keys (of a user), oldest first."""
         with transaction(self._engine) as connection:
-            return [ApiKey(*row) for row in connection.execute(query("api_keys"), {"user_id": user_id})]
+            rows = connection.execute(query("api_keys"), {"user_id": user_id})
+            return [_api_key(row) for row in rows]
 
-    def revoke_key(self, key_id: str) -> bool:
-        """End an API key and every refresh token that it gave. False when there is no such live key."""
+    def revoke_key(self, key_id: str, user_id: int | None = None, by: str | None = None) -> bool:
+        """End an API key (of a user) and every refresh token that it gave. False when there is no such live key."""
         with transaction(self._engine) as connection:
-            done = connection.execute(query("api_key_revoke"), {"key_id": key_id}).rowcount == 1
-            statement = text("DELETE FROM refresh_tokens WHERE key_id = :key_id")
-            connection.execute(statement, {"key_id": key_id})
+            values = {"key_id": key_id, "user_id": user_id}
+            done = connection.execute(query("api_key_revoke"), values).rowcount == 1
             if done:
-                audit.append(connection, self._actor, "key.revoke", key_id)
+                connection.execute(text("DELETE FROM refresh_tokens WHERE key_id = :key_id"), values)
+                audit.append(connection, by or self._actor, "key.revoke", key_id)
             return done
 
     def principal_of_key(self, key_id: str, secret_hash: bytes) -> Principal | None:
@@ -147,7 +181,7 @@ class Control:
         with transaction(self._engine) as connection:
             values = {"key_id": key_id, "secret_hash": secret_hash}
             row = connection.execute(query("api_key_principal"), values).first()
-            return Principal(*row) if row else None
+            return _principal(row) if row else None
 
     def save_refresh_token(
         self, token_hash: bytes, family: str, principal: Principal, key_id: str | None, ttl_s: float
@@ -158,23 +192,40 @@ class Control:
             "family": family,
             "user_id": principal.user_id,
             "role": principal.role,
+            "scopes": sorted(principal.scopes) if principal.scopes is not None else None,
             "key_id": key_id,
             "ttl_s": ttl_s,
         }
         with transaction(self._engine) as connection:
             connection.execute(query("refresh_token_save"), values)
 
-    def use_refresh_token(self, token_hash: bytes) -> tuple[Principal, str, str | None] | None:
+    def use_refresh_token(
+        self, token_hash: bytes, successor: bytes | None = None, ttl_s: float = 0.0
+    ) -> tuple[Principal, str, str | None] | None:
         """Use a refresh token up: (who, family, key id), or None when it is worth nothing.
 
         A token that was used before was stolen from somebody: its whole family ends.
+
+        Args:
+            successor: the hash of the one that takes its place, in the same transaction, good for `ttl_s`.
         """
         with transaction(self._engine) as connection:
             row = connection.execute(query("refresh_token_use"), {"token_hash": token_hash}).first()
             if row is None:
                 connection.execute(query("refresh_family_end"), {"token_hash": token_hash})
                 return None
-            return Principal(*row[:4]), str(row.family), row.key_id
+            if successor is not None:
+                values = {
+                    "token_hash": successor,
+                    "family": str(row.family),
+                    "user_id": row.user_id,
+                    "role": row.role,
+                    "scopes": row.scopes,
+                    "key_id": row.key_id,
+                    "ttl_s": ttl_s,
+                }
+                connection.execute(query("refresh_token_save"), values)
+            return _principal(row), str(row.family), row.key_id
 
     def save_domain(self, domain: str, sealed: bytes, admin: str) -> None:
         """Keep a domain's sealed service account, and the admin who lists its users; replaces an older one."""
@@ -210,7 +261,47 @@ class Control:
             connection.execute(text("LOCK TABLE signing_keys IN EXCLUSIVE MODE"))
             connection.execute(query("signing_key_first"), {"kid": kid, "sealed": sealed})
 
+    def rotate_signing_keys(self, kid: str, sealed: bytes, newer_s: float, forget_s: float) -> bool:
+        """Keep a new signing key unless the newest is younger than `newer_s`; of several callers at once, one wins.
+
+        Keys whose successor is older than `forget_s` are forgotten. True when this one was kept.
+        """
+        with transaction(self._engine) as connection:
+            connection.execute(text("LOCK TABLE signing_keys IN EXCLUSIVE MODE"))
+            values = {"kid": kid, "sealed": sealed, "newer_s": newer_s}
+            kept = connection.execute(query("signing_key_next"), values).rowcount == 1
+            if kept:
+                audit.append(connection, self._actor, "signing.rotate", kid)
+            connection.execute(query("signing_keys_forget"), {"older_s": forget_s})
+            return kept
+
+    def users_page(self, after: int, limit: int) -> list[Account]:
+        """Mailboxes by their ids, removed ones too."""
+        with transaction(self._engine) as connection:
+            rows = connection.execute(query("users_page"), {"after": after, "limit": limit})
+            return [Account(*row) for row in rows]
+
     def _audit_user(self, connection: Connection, action: str, user_id: int) -> None:
         email = connection.execute(text("SELECT email FROM users WHERE user_id = :id"), {"id": user_id}).scalar()
         if email is not None:
             audit.append(connection, self._actor, action, email)
+
+
+def _principal(row: Row[Any]) -> Principal:
+    scopes = None if row.scopes is None else frozenset(row.scopes)
+    return Principal(row.user_id, row.email, row.shard_id, row.role, scopes, row.key_id)
+
+
+def _api_key(row: Row[Any]) -> ApiKey:
+    scopes = None if row.scopes is None else tuple(row.scopes)
+    return ApiKey(
+        row.key_id,
+        row.user_id,
+        row.email,
+        row.role,
+        row.created_at,
+        row.expires_at,
+        row.revoked_at,
+        scopes,
+        row.last_used_at,
+    )

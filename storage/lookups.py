@@ -37,6 +37,14 @@ class Lookups:
         present = {database: self._present(database) for database in set(shards.values())}
         return {shard: database for shard, database in shards.items() if shard in present[database]}
 
+    def rotate_signing_keys(self, kid: str, sealed: bytes, newer_s: float, forget_s: float) -> bool:
+        """Keep a new signing key unless a newer one is there; False, too, while the primary is away."""
+        try:
+            return self._control.rotate_signing_keys(kid, sealed, newer_s, forget_s)
+        except DatabaseUnreachable as exc:
+            _LOG.warning("Signing keys are not replaced: %s", exc)
+            return False
+
     def _present(self, database: int) -> set[int]:
         try:
             with transaction(self._databases.shard_database(database)) as connection:

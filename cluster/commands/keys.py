@@ -1,5 +1,6 @@
 """`gbm keys`: API keys for the gateway."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 import typer
@@ -7,6 +8,8 @@ import typer
 from cluster.commands.accounts import checked_address
 from cluster.console import command, fail, notes, out, print_json
 from cluster.opening import open_stores, settings
+
+_Scope = Literal["mail", "analytics", "sync", "keys", "campaigns", "audit"]
 
 app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 
@@ -16,18 +19,36 @@ app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True
 def create(
     email: Annotated[str, typer.Argument(help="Whom the key speaks for.")],
     role: Annotated[Literal["owner", "operator", "auditor"], typer.Option(help="What it may do.")] = "owner",
+    scope: Annotated[
+        list[_Scope] | None, typer.Option(help="Narrow it to this; may be given again. Else all that its role may.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=3660, help="Days until it expires; else never.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Make an API key and print it, once: only its hash is kept."""
+    """Make an API key and print it, once: only its hash is kept.
+
+    Every role reads its own mailbox alone. An operator runs campaigns, an auditor reads the audit log; both read
+    another's mail only by a grant (POST /api/v1/auth/grants), which the log and the mailbox's owner see.
+    """
     from serve.apikeys import new_key
 
     address = checked_address(email)
+    expires_at = datetime.now(UTC) + timedelta(days=days) if days is not None else None
     with open_stores(settings()) as stores:
         user = stores.control.user(address)
         key = new_key()
-        stores.control.save_key(key.key_id, user.user_id, role, key.secret_hash, None)
+        stores.control.save_key(key.key_id, user.user_id, role, key.secret_hash, expires_at, scope)
     if json:
-        print_json({"key_id": key.key_id, "api_key": key.text.get_secret_value(), "email": address, "role": role})
+        print_json(
+            {
+                "key_id": key.key_id,
+                "api_key": key.text.get_secret_value(),
+                "email": address,
+                "role": role,
+                "scopes": scope,
+                "expires_at": expires_at.isoformat() if expires_at else None,
+            }
+        )
         return
     notes.print(f"Key {key.key_id} for {address}; it is not shown again:", markup=False)
     out.print(key.text.get_secret_value(), markup=False)
@@ -46,7 +67,10 @@ def list_keys(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
                     "key_id": key.key_id,
                     "email": key.email,
                     "role": key.role,
+                    "scopes": key.scopes,
                     "created_at": key.created_at.isoformat(),
+                    "expires_at": key.expires_at.isoformat() if key.expires_at else None,
+                    "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,
                     "revoked_at": key.revoked_at.isoformat() if key.revoked_at else None,
                 }
                 for key in keys
@@ -54,8 +78,10 @@ def list_keys(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         )
         return
     for key in keys:
-        state = "revoked" if key.revoked_at else "live"
-        out.print(f"{key.key_id:<20} {key.role:<10} {state:<8} {key.email}", markup=False)
+        expired = key.expires_at is not None and key.expires_at <= datetime.now(UTC)
+        state = "revoked" if key.revoked_at else "expired" if expired else "live"
+        scopes = "" if key.scopes is None else f" ({', '.join(key.scopes)} only)"
+        out.print(f"{key.key_id:<20} {key.role:<10} {state:<8} {key.email}{scopes}", markup=False)
 
 
 @app.command()

@@ -28,6 +28,7 @@ class _Code:
     scope: str
     challenge: str
     redirect_uri: str
+    nonce: str
     expires_at: float
 
 
@@ -44,7 +45,8 @@ class Consent:
             return wrong
         hint = query.get("login_hint", "").lower()
         offered = [hint] if hint in self._emails else list(self._emails[:_CHOICE])
-        carried = "".join(f'<input type=hidden name="{name}" value="{escape(query[name])}">' for name in _CARRIED)
+        names = [*_CARRIED, *(name for name in ("nonce",) if query.get(name))]
+        carried = "".join(f'<input type=hidden name="{name}" value="{escape(query[name])}">' for name in names)
         choice = "".join(f"<option>{escape(email)}</option>" for email in offered)
         body = (
             "<!doctype html><meta charset=utf-8><title>Consent</title><h1>Simulated Google</h1>"
@@ -63,19 +65,24 @@ class Consent:
         self._codes = {code: found for code, found in self._codes.items() if found.expires_at > now}
         code = f"4/sim-{secrets.token_urlsafe(24)}"
         self._codes[code] = _Code(
-            form["email"], form["scope"], form["code_challenge"], form["redirect_uri"], now + _CODE_LIVES_S
+            form["email"],
+            form["scope"],
+            form["code_challenge"],
+            form["redirect_uri"],
+            form.get("nonce", ""),
+            now + _CODE_LIVES_S,
         )
         return _back(form, {"code": code})
 
-    def exchange(self, form: Mapping[str, str], now: float) -> tuple[str, str] | None:
-        """Whose consent a code stands for, and to what; None unless everything fits. A code works once."""
+    def exchange(self, form: Mapping[str, str], now: float) -> tuple[str, str, str] | None:
+        """Whose consent a code stands for, to what, and the nonce; None unless everything fits. A code works once."""
         code = self._codes.pop(form.get("code", ""), None)
         if code is None or code.expires_at <= now or code.redirect_uri != form.get("redirect_uri"):
             return None
         digest = sha256(form.get("code_verifier", "").encode()).digest()
         if urlsafe_b64encode(digest).rstrip(b"=").decode() != code.challenge:
             return None
-        return code.email, code.scope
+        return code.email, code.scope, code.nonce
 
     def _wrong(self, asked: Mapping[str, str]) -> Answer | None:
         """An error page, when the browser may not even be sent back."""

@@ -11,6 +11,7 @@ import orjson
 
 from cluster.simulator.answers import Answer, GoogleError, ok
 from cluster.simulator.consent import PATH, Consent
+from cluster.simulator.identity import Identity
 from cluster.simulator.workspace import DIRECTORY_SCOPE, Workspace
 
 SCOPE = "https://mail.google.com/"
@@ -43,6 +44,7 @@ class Grants:
         self._directory: dict[str, float] = {}  # tokens that read the directory instead of a mailbox
         self.workspace = Workspace(emails)
         self.consent = Consent(emails, CLIENT_ID)
+        self.identity = Identity(CLIENT_ID)
         self._revoked: set[str] = set()
 
     def refresh_token(self, email: str) -> str:
@@ -107,17 +109,19 @@ class Grants:
         found = self.consent.exchange(given, now)
         if found is None:
             raise TokenError(400, "invalid_grant", "Malformed auth code.")
-        email, scope = found
-        self.restore(email)
-        return ok(
-            {
-                "access_token": self._issue(email, now),
-                "expires_in": int(self._ttl_s),
-                "refresh_token": self._refresh[email],
-                "scope": scope,
-                "token_type": "Bearer",
-            }
-        )
+        email, scope, nonce = found
+        answer = {
+            "access_token": self._issue(email, now),
+            "expires_in": int(self._ttl_s),
+            "scope": scope,
+            "token_type": "Bearer",
+        }
+        if "openid" in scope.split():
+            answer["id_token"] = self.identity.token(email, nonce, now)
+        else:
+            self.restore(email)
+            answer["refresh_token"] = self._refresh[email]
+        return ok(answer)
 
     def _delegated(self, assertion: str, now: float) -> Answer:
         """A token for whom a service account's assertion names (RFC 7523)."""

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 import uvloop
 
-from cluster.simulator import consent
+from cluster.simulator import consent, identity
 from cluster.simulator.answers import Answer, GoogleError, not_found, ok
 from cluster.simulator.batch import answer_batch
 from cluster.simulator.call import HttpCall
@@ -78,6 +78,8 @@ class Simulator:
             return self._oauth(path, request, now)
         if path == CERTIFICATES_PATH and self.pushes is not None:
             return Answer(200, self.pushes.certificates, headers=(("Cache-Control", "public, max-age=3600"),))
+        if path == identity.PATH:
+            return Answer(200, self.grants.identity.keys, headers=(("Cache-Control", "public, max-age=3600"),))
         if path == consent.PATH:
             return self._consent(request, now)
         if request.method == "GET" and path == _DIRECTORY_PATH:

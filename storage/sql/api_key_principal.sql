@@ -1,7 +1,14 @@
--- Who does this API key speak for, if it is alive?
+-- Who does this API key speak for, if it is alive? Notes its use, once a minute.
 -- :key_id, :secret_hash
-SELECT u.user_id, u.email, u.shard_id, k.role
-FROM api_keys AS k
-JOIN users AS u USING (user_id)
-WHERE k.key_id = :key_id AND k.secret_hash = :secret_hash AND k.revoked_at IS NULL
-    AND (k.expires_at IS NULL OR k.expires_at > now()) AND u.removed_at IS NULL
+WITH found AS (
+    SELECT u.user_id, u.email, u.shard_id, k.role, k.scopes, k.key_id, k.last_used_at
+    FROM api_keys AS k
+    JOIN users AS u USING (user_id)
+    WHERE k.key_id = :key_id AND k.secret_hash = :secret_hash AND k.revoked_at IS NULL
+        AND (k.expires_at IS NULL OR k.expires_at > now()) AND u.removed_at IS NULL
+), noted AS (
+    UPDATE api_keys AS k SET last_used_at = now()
+    FROM found AS f
+    WHERE k.key_id = f.key_id AND (f.last_used_at IS NULL OR f.last_used_at < now() - interval '1 minute')
+)
+SELECT user_id, email, shard_id, role, scopes, key_id FROM found

@@ -1,3 +1,4 @@
--- End an API key.
--- :key_id
-UPDATE api_keys SET revoked_at = now() WHERE key_id = :key_id AND revoked_at IS NULL
+-- End an API key (of a user).
+-- :key_id; :user_id, or null for anybody's
+UPDATE api_keys SET revoked_at = now()
+WHERE key_id = :key_id AND revoked_at IS NULL AND (CAST(:user_id AS bigint) IS NULL OR user_id = :user_id)

@@ -13,4 +13,4 @@ WHERE t.token_hash = :token_hash AND t.used_at IS NULL AND t.expires_at > now()
             WHERE k.key_id = t.key_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
         )
     )
-RETURNING u.user_id, u.email, u.shard_id, t.role, t.family, t.key_id
+RETURNING u.user_id, u.email, u.shard_id, t.role, t.scopes, t.key_id, t.family

@@ -29,7 +29,7 @@ VALUES: dict[str, Any] = {
     **_all(("data",), ["{}"]),
     **_all(("deleted", "redeleted", "is_on"), [False]),
     **_all(("with_deleted", "vanished", "synced", "listed", "running", "ended"), False),
-    **_all(("expires_at", "resume"), None),
+    **_all(("expires_at", "resume", "scopes"), None),
     **_all(("ttl_s", "grace_s"), 60.0),
     **_all(("excluded", "reason", "moving", "moved"), "text"),
     **_all(("created_at", "changed_from", "listed_at", "synced_at"), NOW),

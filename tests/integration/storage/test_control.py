@@ -11,7 +11,7 @@ from storage.control import Control, Principal, UnknownUser
 from storage.databases import Databases, transaction
 from storage.records import User
 
-_TABLES = "campaign_mailboxes, campaigns, refresh_tokens, api_keys, signing_keys, credentials, users"
+_TABLES = "grants, campaign_mailboxes, campaigns, refresh_tokens, api_keys, signing_keys, credentials, users"
 
 
 @pytest.fixture

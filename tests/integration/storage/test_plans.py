@@ -24,7 +24,8 @@ CONTROL = frozenset(
     | {"campaign_mailboxes_insert", "campaign_move", "campaign_reopen", "campaign_same", "campaigns"}
     | {"credentials_save", "domain_save", "quota_day", "refresh_family_end", "refresh_token_save"}
     | {"refresh_token_use", "signing_key_first", "user_add", "user_by_email", "user_remove", "users"}
-    | {"rebuild_user", "rebuild_user_ids", "shard_moves"}
+    | {"rebuild_user", "rebuild_user_ids", "shard_moves", "signing_key_next", "signing_keys_forget", "revocations"}
+    | {"grant_create", "grants_list", "users_page", "audit_newest"}
 )
 #: Without a plan, or not of the product, and why.
 WITHOUT = {

@@ -3,20 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from fastapi import FastAPI
 
 from actors.decisions import Mode
 from serve.admission import Door
+from serve.auth import Desks
 from serve.authentication import AccessTokens, authenticator
 from serve.config import TokenConfig
+from serve.notes import Notes
 from serve.signing import SigningKeys
 from serve.threads import Threads
-from storage.control import Principal
+from serve.tokens import TokenDesk
+from storage.audit import Detail
+from storage.control import Control, Principal
 from storage.emails import Attachment, Email, EmailSummary, Page, Position, Rank, RankedPage
 from storage.errors import BackupError
+from storage.grants import Grants
 from storage.identifier import from_hex
 from storage.language.highlighting import Fragment, Highlight
 from storage.records import MailboxRecord, User
@@ -42,6 +47,10 @@ class MemoryKeyStore:
         if not self.rows:
             self.rows.append((kid, sealed))
 
+    def rotate_signing_keys(self, kid: str, sealed: bytes, newer_s: float, forget_s: float) -> bool:
+        self.rows.insert(0, (kid, sealed))
+        return True
+
 
 class MemoryTokenStore:
     """API keys and refresh tokens in memory, with the rules of storage.control.Control."""
@@ -59,10 +68,14 @@ class MemoryTokenStore:
     ) -> None:
         self.tokens[token_hash] = (principal, family, key_id)
 
-    def use_refresh_token(self, token_hash: bytes) -> tuple[Principal, str, str | None] | None:
+    def use_refresh_token(
+        self, token_hash: bytes, successor: bytes | None = None, ttl_s: float = 0.0
+    ) -> tuple[Principal, str, str | None] | None:
         found = self.tokens.pop(token_hash, None)
         if found is not None:
             self.used[token_hash] = found[1]
+            if successor is not None:
+                self.tokens[successor] = found
         elif family := self.used.get(token_hash):
             self.tokens = {key: token for key, token in self.tokens.items() if token[1] != family}
         return found
@@ -91,6 +104,23 @@ def access_tokens(config: TokenConfig | None = None, clock: Clock | None = None)
 def authentication(tokens: AccessTokens) -> Door:
     """The dependency over these tokens."""
     return Door(authenticator(tokens, Threads(2)))
+
+
+class MemoryLog:
+    """An audit log in memory."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[str, str, str, Detail]] = []
+
+    def note(self, entries: Sequence[tuple[str, str, str, Detail]]) -> None:
+        self.entries += entries
+
+
+def desks(store: MemoryTokenStore, tokens: AccessTokens, log: MemoryLog | None = None) -> Desks:
+    """What the auth application works with, but for what only a database has."""
+    notes = Notes(log or MemoryLog(), Threads(1), 0.0)
+    keys = SigningKeys(MemoryKeyStore(), sealer())
+    return Desks(TokenDesk(store, tokens, 60), cast(Control, None), cast(Grants, None), keys, notes)
 
 
 def header(tokens: AccessTokens, principal: Principal = ANN) -> dict[str, str]:

@@ -8,8 +8,7 @@ import pytest
 from serve import apikeys, auth
 from serve.config import ServeConfig
 from serve.threads import Threads
-from serve.tokens import TokenDesk
-from tests.unit.serve.fakes import ANN, MemoryTokenStore, access_tokens, authentication, client
+from tests.unit.serve.fakes import ANN, MemoryTokenStore, access_tokens, authentication, client, desks
 
 _TOKEN, _VERIFY = "/api/v1/auth/token", "/api/v1/auth/verify"
 
@@ -22,7 +21,7 @@ def store() -> MemoryTokenStore:
 @pytest.fixture
 async def http(store: MemoryTokenStore) -> AsyncIterator[httpx.AsyncClient]:
     tokens = access_tokens()
-    app = auth.create(TokenDesk(store, tokens, 60), authentication(tokens), Threads(2), ServeConfig())
+    app = auth.create(desks(store, tokens), authentication(tokens), Threads(2), ServeConfig())
     async with client(app) as http:
         yield http
 

@@ -12,7 +12,6 @@ from serve.config import ServeConfig
 from serve.metrics import Metrics, State
 from serve.probes import Probe, Probes
 from serve.threads import Threads
-from serve.tokens import TokenDesk
 from tests.unit.serve.fakes import (
     Clock,
     MemoryReaders,
@@ -21,6 +20,7 @@ from tests.unit.serve.fakes import (
     access_tokens,
     authentication,
     client,
+    desks,
 )
 
 
@@ -48,7 +48,7 @@ async def http(broken: set[str]) -> AsyncIterator[httpx.AsyncClient]:
     tokens, config, threads, readers = access_tokens(), ServeConfig(), Threads(2), MemoryReaders()
     authenticate = authentication(tokens)
     apps = [
-        auth.create(TokenDesk(MemoryTokenStore(), tokens, 60), authenticate, threads, config),
+        auth.create(desks(MemoryTokenStore(), tokens), authenticate, threads, config),
         emails.create(readers, authenticate, threads, config, [parts.router(readers, threads)]),
         sync.create(readers, RecordingOwners(), authenticate, threads, config),
     ]

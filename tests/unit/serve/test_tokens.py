@@ -55,7 +55,7 @@ def test_a_second_use_ends_the_family(store: MemoryTokenStore, key: str) -> None
 @pytest.mark.parametrize("text", ["", "gbr_", "x" * 47, "gbr_" + "ä" * 43])
 def test_what_is_no_secret_of_ours_is_refused_unasked(text: str) -> None:
     class Unasked(MemoryTokenStore):
-        def use_refresh_token(self, token_hash: bytes) -> None:
+        def use_refresh_token(self, token_hash: bytes, successor: bytes | None = None, ttl_s: float = 0.0) -> None:
             raise AssertionError("asked")
 
     desk = TokenDesk(Unasked(), access_tokens(), 60)

@@ -1,4 +1,4 @@
-"""`gbm audit`."""
+"""`gbm audit`, `gbm keys`: who may what, and who did what."""
 
 import orjson
 
@@ -22,3 +22,15 @@ def test_what_was_done_is_listed_in_pages_and_by_action(stores: Stores) -> None:
     assert rest == told[1:]
     assert orjson.loads(gbm("audit", "--json", "--action", "key.create").stdout) == told[1:]
     assert "Nothing is noted" in gbm("audit", "--action", "shard.move").stderr
+
+
+def test_a_key_is_narrowed_and_expires(stores: Stores) -> None:
+    stores.control.add_user(ANN)
+    made = orjson.loads(
+        gbm("keys", "create", ANN, "--scope", "mail", "--scope", "keys", "--days", "30", "--json").stdout
+    )
+    [listed] = orjson.loads(gbm("keys", "list", "--json").stdout)
+    assert (made["scopes"], listed["scopes"]) == (["mail", "keys"], ["keys", "mail"])
+    assert listed["expires_at"] is not None
+    assert "(keys, mail only)" in gbm("keys", "list").stdout
+    assert gbm("keys", "create", ANN, "--scope", "everything").exit_code != 0
