@@ -29,7 +29,7 @@ from actors.work import Work, WorkLost
 from storage import leases
 from storage.blobs import LocalBlobs
 from storage.catalog import AlreadyStored, Catalog
-from storage.control import Control
+from storage.control import Control, MailboxPaused
 from storage.errors import BackupError
 from storage.leases import LeaseLost, ShardMoving
 from storage.records import FailedItem, User
@@ -91,6 +91,7 @@ class ShardOwner:
         self._tending: Tending | None = None
         self._news, self._hungry = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._paused: set[int] = set()  # as the control database has it, and what was told since
         self.failure: BackupError | None = None
 
     async def start(self, here: Callable[[], bool] | None = None) -> list[str]:
@@ -122,6 +123,10 @@ class ShardOwner:
             failed.setdefault(item.user_id, []).append(item)
         for record in await asyncio.to_thread(self._catalog.mailboxes, self._shard_id):
             shard.open(record, failed.get(record.user_id, ()), self._clock())
+        self._paused = await asyncio.to_thread(self._control.paused, self._shard_id)
+        for user_id in self._paused:
+            if shard.mailbox(user_id) is not None:
+                shard.stop(user_id)
         self._shard, self._tending = shard, tending
         for loop in (self._run(shard), self._keep_budget(shard), self._keep_lease(shard), tending.run()):
             self._spawn(loop)
@@ -141,11 +146,16 @@ class ShardOwner:
         """Begin a sync of a mailbox of this shard; it is taken on if it is new.
 
         Raises:
+            MailboxPaused.
             LeaseLost: this owner has ended; ask again, another one answers.
         """
         shard = self._live()
+        if user.user_id in self._paused:
+            raise MailboxPaused(user.email)
         record = await asyncio.to_thread(self._catalog.open_mailbox, self._shard_id, user.user_id, user.email)
         self._live()  # it may have ended meanwhile
+        if user.user_id in self._paused:  # it may have been paused meanwhile
+            raise MailboxPaused(user.email)
         shard.open(record, (), self._clock())
         shard.request(user.user_id, mode, self._clock())
         self._news.set()
@@ -156,6 +166,16 @@ class ShardOwner:
         if shard.mailbox(user_id) is not None:
             shard.stop(user_id)
             self._news.set()
+
+    async def pause_mailbox(self, user_id: int) -> None:
+        """Stop a mailbox, and begin nothing for it until it is unpaused. Whoever asks has made it last (`Control`)."""
+        self._paused.add(user_id)
+        await self.stop_mailbox(user_id)
+
+    async def unpause_mailbox(self, user_id: int) -> None:
+        """A mailbox may be asked for again."""
+        self._live()
+        self._paused.discard(user_id)
 
     async def compact(self, wait: bool) -> list[Compacted]:
         """Merge the shard's segments into as few as possible, soon. Unless it is waited for, nothing is told of it.

@@ -197,6 +197,12 @@ class _ShardHost:
     async def stop_mailbox(self, user_id: int) -> None:
         await (await self._live())[0].stop_mailbox(user_id)
 
+    async def pause_mailbox(self, user_id: int) -> None:
+        await (await self._live())[0].pause_mailbox(user_id)
+
+    async def unpause_mailbox(self, user_id: int) -> None:
+        await (await self._live())[0].unpause_mailbox(user_id)
+
     async def status(self, user_id: int) -> dict[str, Any] | None:
         return (await self._live())[0].status(user_id)
 
@@ -316,6 +322,14 @@ class ShardClient:
     async def stop(self, user: User) -> None:
         """Stop a mailbox's sync until the next request."""
         await self._call(user.shard_id, "stop_mailbox", user.user_id)
+
+    async def pause(self, user: User) -> None:
+        """Stop a mailbox's sync, and have none begin until `unpause`."""
+        await self._call(user.shard_id, "pause_mailbox", user.user_id)
+
+    async def unpause(self, user: User) -> None:
+        """Let a mailbox be asked for again."""
+        await self._call(user.shard_id, "unpause_mailbox", user.user_id)
 
     async def status(self, user: User) -> dict[str, Any] | None:
         """What the owner is doing for a mailbox; None when it has not taken it on."""

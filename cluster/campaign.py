@@ -19,6 +19,7 @@ from cluster.session import connect_from_job
 from cluster.settings import load
 from cluster.stores import Stores, open_stores
 from storage.campaigns import CampaignEnded, Campaigns, CampaignState
+from storage.control import MailboxPaused
 from storage.errors import BackupError
 from storage.records import User
 
@@ -97,7 +98,11 @@ class _Run:
         now = time.monotonic()
         for user in progress.pending[:_WAVE]:
             if now - self._asked.get(user.user_id, -_ASK_AGAIN_S) >= _ASK_AGAIN_S:
-                await _request(user, self._mode)
+                try:
+                    await _request(user, self._mode)
+                except MailboxPaused as exc:
+                    self._campaigns.record(self._campaign.campaign_id, [], {user.user_id: str(exc)})
+                    self._watch.give_up(user.user_id, str(exc))
                 self._asked[user.user_id] = now
 
     async def _cancel(self, progress: Progress) -> int:

@@ -1,7 +1,7 @@
 """How far a sync of some mailboxes is, read from Postgres: what is counted is committed. Blocking."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cluster.stores import Stores
 from storage.campaigns import Member, states_of
@@ -68,6 +68,10 @@ class Watch:
             errors=errors,
             trouble=next((state.error for key, state in states.items() if state.error and key not in errors), None),
         )
+
+    def give_up(self, user_id: int, error: str) -> None:
+        """A mailbox that nobody will work on, and why."""
+        self._members[user_id] = replace(self._members[user_id], state="failed", error=error)
 
     def _done(self, member: Member, state: MailboxRecord | None) -> bool:
         if member.state == "done":

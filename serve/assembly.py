@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from actors.config import BackupConfig
 from actors.forecast import forecast
-from serve import admin, auth, backfills, conversations, emails, google, grants, parts, push, root, sync
+from serve import admin, auth, backfills, conversations, emails, google, grants, operations, parts, push, root, sync
 from serve.admission import Door
 from serve.authentication import AccessTokens, authenticator
 from serve.config import ServeConfig
@@ -25,6 +25,7 @@ from serve.pubsub import Certificates, Sender
 from serve.rates import Broker, LocalBroker, RateLimits
 from serve.revocations import Revocations
 from serve.signing import SigningKeys
+from serve.streams import Streams
 from serve.threads import Threads
 from serve.tokens import TokenDesk
 from storage import overview
@@ -87,8 +88,13 @@ class Assembly:
     def sync(self) -> FastAPI:
         """/api/v1/sync."""
         campaigns = backfills.Backfills(self._databases, self._control, self._jobs)
-        routes = [backfills.router(campaigns, self._threads)]
-        return sync.create(self._mailboxes_of_primaries, self._owners, self._door, self._threads, self._config, routes)
+        streams = self._streams
+        routes = [
+            backfills.router(campaigns, self._threads),
+            operations.router({"backfill": campaigns}, streams, self._threads),
+        ]
+        readers, door, threads = self._mailboxes_of_primaries, self._door, self._threads
+        return sync.create(readers, self._owners, self._control, streams, door, threads, self._config, routes)
 
     def push(self) -> FastAPI:
         """/api/v1/push."""
@@ -147,6 +153,11 @@ class Assembly:
     @cached_property
     def _grants(self) -> Grants:
         return Grants(self._databases.control)
+
+    @cached_property
+    def _streams(self) -> Streams:
+        config = self._config.streams
+        return Streams(config.most, config.most_each, config.every_s, config.heartbeat_s)
 
     @cached_property
     def _notes(self) -> Notes:

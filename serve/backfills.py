@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from actors.decisions import Mode
 from serve.admission import Caller
+from serve.operations import PATH as OPERATIONS
+from serve.operations import Operation, OperationError, OperationProgress
 from serve.owners import Jobs
 from serve.policies import Role, Scope, permits
 from serve.problems import responses
@@ -98,7 +100,7 @@ class Backfills:
         ]
         # A key is its caller's: nobody meets another's campaign by guessing it.
         scoped = f"{principal.user_id}:{key}" if key else None
-        campaign, _ = self._campaigns.begin(request.mode.value, members, principal.email, scoped)
+        campaign, _ = self._campaigns.begin(request.mode.value, members, principal.email, scoped, not request.all)
         if campaign.ended_at is None:
             campaign = self._jobs.start(self._campaigns, campaign)
         return self._shown(campaign)
@@ -133,8 +135,52 @@ class Backfills:
         following = str(found[limit - 1].campaign_id) if len(found) > limit else None
         return {"items": [self._shown(campaign) for campaign in found[:limit]], "next_cursor": following}
 
+    def operation(self, number: str) -> Operation:
+        """A campaign as an operation.
+
+        Raises:
+            UnknownCampaign.
+        """
+        return _operation(self.get(number))
+
+    def operations(self, limit: int, cursor: str | None, state: str | None) -> tuple[list[Operation], str | None]:
+        """Campaigns as operations, newest first; of one state, those among the page's."""
+        page = self.page(limit, cursor)
+        items = [_operation(shown) for shown in page["items"] if state in (None, shown["state"])]
+        return items, page["next_cursor"]
+
     def _shown(self, campaign: Campaign) -> dict[str, Any]:
         return standing(campaign, self._databases, self._control.shards())
+
+
+def _operation(shown: dict[str, Any]) -> Operation:
+    done, total = shown["done"] + shown["failed"], shown["mailboxes"]
+    by_messages = shown["messages"] / shown["estimate"] if shown["estimate"] else 0.0
+    ended = shown["ended_at"] is not None
+    name = f"backfill-{shown['id']}"
+    return Operation(
+        id=name,
+        kind="backfill",
+        state=shown["state"],
+        requested_by=shown["requested_by"],
+        created_at=shown["created_at"],
+        ended_at=shown["ended_at"],
+        progress=OperationProgress(
+            done=done,
+            total=total,
+            unit="mailboxes",
+            fraction=1.0 if ended and done >= total else min(max(by_messages, done / max(total, 1)), 1.0),
+            eta_s=shown["eta_s"],
+        ),
+        result={key: shown[key] for key in ("messages", "new_messages", "size_bytes", "failed")},
+        errors=[OperationError(subject=each["email"], error=each["error"]) for each in shown["errors"]],
+        links={
+            "self": f"{OPERATIONS}/{name}",
+            "progress": f"{OPERATIONS}/{name}/progress",
+            "cancel": f"{OPERATIONS}/{name}/cancel",
+            "backfill": f"{PATH}/{shown['id']}",
+        },
+    )
 
 
 def _number(text: str) -> int:
@@ -156,10 +202,13 @@ def router(backfills: Backfills, threads: Threads) -> APIRouter:
         principal: Caller,
         body: BackfillRequest,
         response: Response,
-        idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+        idempotency_key: Annotated[
+            str | None,
+            Header(max_length=200, description="the same key and body from you: the same campaign, for ever"),
+        ] = None,
     ) -> Backfill:
         shown = await threads.run(backfills.begin, principal, body, idempotency_key)
-        response.headers["Location"] = f"{PATH}/{shown['id']}"
+        response.headers["Location"] = f"{OPERATIONS}/backfill-{shown['id']}"
         return Backfill(**shown)
 
     @routes.get("", summary="Campaigns, newest first")

@@ -44,6 +44,15 @@ class PushConfig(BaseModel, frozen=True):
     )
 
 
+class StreamConfig(BaseModel, frozen=True):
+    """Server-sent events of one replica."""
+
+    most: PositiveInt = Field(32, description="streams at a time; they count among max_requests")
+    most_each: PositiveInt = Field(4, description="streams at a time of one user")
+    every_s: PositiveFloat = Field(1.0, description="seconds between two looks")
+    heartbeat_s: PositiveFloat = Field(15.0, description="seconds of silence after which a stream says that it lives")
+
+
 class GoogleConfig(BaseModel, frozen=True):
     """Signing in with Google: an OAuth client of the type Web application. Unset: nobody can."""
 
@@ -76,6 +85,7 @@ class ServeConfig(BaseModel, frozen=True):
     scale: ScaleConfig = ScaleConfig()
     push: PushConfig = PushConfig()
     google: GoogleConfig = GoogleConfig()
+    streams: StreamConfig = StreamConfig()
 
     @field_validator("cors_origins")
     @classmethod

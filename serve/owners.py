@@ -16,6 +16,10 @@ class Owners(Protocol):
 
     async def stop(self, user: User) -> None: ...
 
+    async def pause(self, user: User) -> None: ...
+
+    async def unpause(self, user: User) -> None: ...
+
     async def status(self, user: User) -> dict[str, Any] | None: ...
 
     async def ping(self, shard_id: int) -> list[str]: ...
@@ -62,3 +66,14 @@ class OwnerUnavailable(BackupError):
 
     def __str__(self) -> str:
         return f"The owner of shard {self.shard_id} is not available ({self.reason}): try again shortly."
+
+
+class UnknownOperation(BackupError):
+    """There is no such operation for this caller. See the list."""
+
+    def __init__(self, operation_id: str) -> None:
+        super().__init__(operation_id)
+        self.operation_id = operation_id
+
+    def __str__(self) -> str:
+        return "There is no such operation: see /api/v1/sync/operations."

@@ -21,15 +21,15 @@ from starlette.responses import Response
 from serve.authentication import TokenInvalid
 from serve.fields import InvalidFields
 from serve.mailboxes import UnknownShard
-from serve.owners import JobsUnavailable, OwnerUnavailable
+from serve.owners import JobsUnavailable, OwnerUnavailable, UnknownOperation
 from serve.policies import RoleRequired, ScopeRequired
 from serve.pubsub import CertificatesUnavailable, PushRefused
 from serve.rates import RateLimited
 from serve.refusals import NotBackedUp, SignInFailed
 from serve.tokens import SecretRefused
 from storage.blobs import FileDamaged
-from storage.campaigns import CampaignEnded, UnknownCampaign
-from storage.control import UnknownUser
+from storage.campaigns import CampaignEnded, IdempotencyMismatch, UnknownCampaign
+from storage.control import MailboxPaused, UnknownUser
 from storage.databases import DatabaseUnreachable
 from storage.emails import InvalidCursor
 from storage.errors import BackupError
@@ -83,6 +83,9 @@ _FAULTS: Mapping[type[BackupError], Fault] = {
     RoleRequired: Fault(403, "role_required", "Role not sufficient"),
     ScopeRequired: Fault(403, "scope_required", "Key not sufficient"),
     UnknownUser: Fault(404, "unknown_user", "Mailbox not known"),
+    UnknownOperation: Fault(404, "unknown_operation", "Operation not known"),
+    MailboxPaused: Fault(409, "mailbox_paused", "Mailbox paused"),
+    IdempotencyMismatch: Fault(422, "idempotency_mismatch", "Key used for another request"),
     UnknownCampaign: Fault(404, "unknown_campaign", "Campaign not known"),
     CampaignEnded: Fault(409, "campaign_ended", "Campaign not in a state for that"),
     CertificatesUnavailable: Fault(503, "certificates_unavailable", "Certificates not available", _AGAIN, 10),

@@ -24,7 +24,7 @@ from serve.policies import public
 from serve.problems import responses
 from serve.pubsub import Sender
 from serve.threads import Threads
-from storage.control import UnknownUser
+from storage.control import MailboxPaused, UnknownUser
 from storage.errors import BackupError
 from storage.records import User
 
@@ -71,6 +71,8 @@ def create(
             return Response(status_code=204)
         try:
             await owners.request(user, Mode.INCREMENTAL)
+        except MailboxPaused:
+            return Response(status_code=204)  # it is looked at when it is resumed
         except BackupError as exc:
             raise OwnerUnavailable(user.shard_id, str(exc)) from exc  # Pub/Sub delivers it again
         return Response(status_code=204)

@@ -8,9 +8,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.decisions import Mode
@@ -20,8 +20,9 @@ from serve.gateway import application
 from serve.owners import Owners, OwnerUnavailable
 from serve.policies import Role, Scope, permits
 from serve.problems import responses
+from serve.streams import LastEventId, Streams
 from serve.threads import Threads
-from storage.control import Principal
+from storage.control import MailboxPaused, Principal
 from storage.errors import BackupError
 from storage.records import MailboxRecord, Phase, User
 
@@ -43,6 +44,14 @@ class StateReaders(Protocol):
     def reader(self, principal: Principal) -> StateReader: ...
 
 
+class Pauses(Protocol):
+    """Remembers which mailboxes rest. `storage.control.Control` does. Blocking."""
+
+    def pause(self, user_id: int, paused: bool, by: str | None = None) -> None: ...
+
+    def is_paused(self, user_id: int) -> bool: ...
+
+
 class SyncRequest(BaseModel):
     """What to do."""
 
@@ -60,6 +69,7 @@ class SyncStatus(BaseModel):
     estimate: int = Field(description="messages that Gmail says there are")
     synced_at: datetime | None = Field(description="when the mailbox was last complete")
     error: str | None
+    paused: bool = Field(description="whether its backup rests until you resume it")
     active: bool | None = Field(description="whether a sync is under way")
     listed: int | None = Field(description="ids listed by the sync under way")
     fetched: int | None = Field(description="messages fetched by the sync under way, committed or not yet")
@@ -70,20 +80,23 @@ class SyncStatus(BaseModel):
 def create(
     mailboxes: StateReaders,
     owners: Owners,
+    pauses: Pauses,
+    streams: Streams,
     door: Door,
     threads: Threads,
     config: ServeConfig,
     campaigns: Sequence[APIRouter] = (),
 ) -> FastAPI:
-    """The application. `campaigns`: the routes of serve/backfills.py."""
+    """The application. `campaigns`: the routes of serve/backfills.py and serve/operations.py."""
     router = APIRouter(prefix=PREFIX, tags=["sync"], responses=responses(401, 422, 503))
 
     async def state(principal: Principal) -> SyncStatus:
-        committed, live = await asyncio.gather(
+        committed, live, paused = await asyncio.gather(
             threads.run(lambda: mailboxes.reader(principal).state()),
             _live(owners, principal, config.probe_timeout_s),
+            threads.run(pauses.is_paused, principal.user_id),
         )
-        return _status(committed, live)
+        return _status(committed, live, paused)
 
     @router.post("", status_code=202, summary="Begin a sync of your mailbox")
     @permits(Role.OWNER, Role.OPERATOR, scope=Scope.SYNC)
@@ -102,6 +115,44 @@ def create(
         await _told(principal, owners.stop(_user(principal)))
         return await state(principal)
 
+    @router.post("/pause", summary="Have the backup of your mailbox rest until you resume it")
+    @permits(Role.OWNER, Role.OPERATOR, scope=Scope.SYNC)
+    async def pause(principal: Caller) -> SyncStatus:
+        await threads.run(pauses.pause, principal.user_id, True, principal.email)
+        try:
+            await _told(principal, owners.pause(_user(principal)))
+        except OwnerUnavailable as exc:
+            _LOG.warning("The pause counts from the next owner on: %s", exc)
+        return await state(principal)
+
+    @router.post("/resume", status_code=202, summary="Go on with the backup of your mailbox")
+    @permits(Role.OWNER, Role.OPERATOR, scope=Scope.SYNC)
+    async def resume(principal: Caller) -> SyncStatus:
+        await threads.run(pauses.pause, principal.user_id, False, principal.email)
+        await _told(principal, owners.unpause(_user(principal)))
+        await _told(principal, owners.request(_user(principal), Mode.INCREMENTAL))
+        return await state(principal)
+
+    @router.get(
+        "/progress",
+        summary="Where your mailbox stands, as server-sent events",
+        response_class=Response,
+        responses={200: {"content": {"text/event-stream": {}}}, **responses(429)},
+    )
+    @permits(scope=Scope.SYNC, cost=5, streaming=True)
+    async def progress(
+        principal: Caller,
+        follow: Annotated[bool, Query(description="go on after the sync under way has ended")] = False,
+        last_event_id: LastEventId = None,
+    ) -> Response:
+        return streams.response(
+            principal.user_id,
+            ("mailbox", principal.user_id),
+            lambda: state(principal),
+            lambda found: not follow and isinstance(found, SyncStatus) and found.active is False,
+            last_event_id,
+        )
+
     return application("sync", [router, *campaigns], config, door)
 
 
@@ -110,9 +161,11 @@ def _user(principal: Principal) -> User:
 
 
 async def _told(principal: Principal, call: Awaitable[None]) -> None:
-    """Whatever keeps an owner from obeying is temporary to a client."""
+    """Whatever keeps an owner from obeying is temporary to a client, but for a pause."""
     try:
         await call
+    except MailboxPaused:
+        raise
     except BackupError as exc:
         raise OwnerUnavailable(principal.shard_id, str(exc)) from exc
 
@@ -126,7 +179,7 @@ async def _live(owners: Owners, principal: Principal, timeout_s: float) -> dict[
         return None
 
 
-def _status(committed: MailboxRecord | None, live: dict[str, Any] | None) -> SyncStatus:
+def _status(committed: MailboxRecord | None, live: dict[str, Any] | None, paused: bool) -> SyncStatus:
     known = live or {}
     nothing = None if live is None else 0
     return SyncStatus(
@@ -136,5 +189,6 @@ def _status(committed: MailboxRecord | None, live: dict[str, Any] | None) -> Syn
         estimate=known.get("estimate") or (committed.estimate if committed else 0),
         synced_at=committed.synced_at if committed else None,
         error=known.get("error", committed.error if committed else None),
+        paused=paused,
         **{name: known.get(name, nothing) for name in _LIVE},
     )

@@ -11,7 +11,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from storage.databases import Databases, transaction
@@ -88,6 +88,16 @@ class CampaignEnded(BackupError):
         return f"Campaign {self.campaign_id} is {self.state} already: see `gbm backfill --list`."
 
 
+class IdempotencyMismatch(BackupError):
+    """The idempotency key was used for another request. Use a new one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def __str__(self) -> str:
+        return "This Idempotency-Key was used for another request: use a new key for a new request."
+
+
 class Campaigns:
     """Reads and writes campaigns."""
 
@@ -95,9 +105,21 @@ class Campaigns:
         self._engine = engine
 
     def begin(
-        self, mode: str, members: Sequence[Member], requested_by: str, request_key: str | None = None
+        self,
+        mode: str,
+        members: Sequence[Member],
+        requested_by: str,
+        request_key: str | None = None,
+        exactly: bool = True,
     ) -> tuple[Campaign, bool]:
-        """A campaign over these mailboxes, and whether it is new: False when the same one runs, or has this key."""
+        """A campaign over these mailboxes, and whether it is new: False when the same one runs, or has this key.
+
+        Args:
+            exactly: a key that was used for other mailboxes is refused; else only one that was used for another mode.
+
+        Raises:
+            IdempotencyMismatch.
+        """
         user_ids = sorted(member.user.user_id for member in members)
         fingerprint = sha256(f"{mode} {user_ids}".encode()).digest()
         same = {"request_key": request_key, "fingerprint": fingerprint}
@@ -117,6 +139,11 @@ class Campaigns:
             else:
                 campaign_id = connection.execute(query("campaign_same"), same).scalar_one()
                 new = False
+                asked = text("SELECT request_key, fingerprint, mode FROM campaigns WHERE campaign_id = :campaign_id")
+                row = connection.execute(asked, {"campaign_id": campaign_id}).one()
+                differs = row.mode != mode or (exactly and bytes(row.fingerprint) != fingerprint)
+                if request_key is not None and row.request_key == request_key and differs:
+                    raise IdempotencyMismatch
         return self.get(campaign_id), new
 
     def get(self, campaign_id: int) -> Campaign:
@@ -163,7 +190,7 @@ class Campaigns:
         """These mailboxes (by user id) are complete; those can go no further, and why."""
         ended = [
             *((user_id, "done", None) for user_id in done),
-            *((key, "failed", text) for key, text in errors.items()),
+            *((key, "failed", said) for key, said in errors.items()),
         ]
         if not ended:
             return

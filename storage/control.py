@@ -51,6 +51,17 @@ class Principal:
     actor: str | None = None
 
 
+class MailboxPaused(BackupError):
+    """The mailbox's backup was paused. Resume it first."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(email)
+        self.email = email
+
+    def __str__(self) -> str:
+        return f"The backup of {self.email} is paused: its owner resumes it with POST /api/v1/sync/resume."
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A mailbox as the control database has it. removed_at: backed up no more; what is stored stays."""
@@ -108,6 +119,30 @@ class Control:
         """All mailboxes (of a shard) that are backed up, by address."""
         with transaction(self._engine) as connection:
             return [User(*row) for row in connection.execute(query("users"), {"shard_id": shard_id})]
+
+    def pause(self, user_id: int, paused: bool, by: str | None = None) -> None:
+        """Have a mailbox's backup rest until it is resumed, or resume it. Owners are to be told, too."""
+        with transaction(self._engine) as connection:
+            statement = text(
+                "UPDATE users SET paused_at = CASE WHEN :paused THEN now() END"
+                " WHERE user_id = :user_id AND (paused_at IS NOT NULL) <> :paused RETURNING email"
+            )
+            email = connection.execute(statement, {"user_id": user_id, "paused": paused}).scalar()
+            if email is not None:
+                action = "account.pause" if paused else "account.resume"
+                audit.append(connection, by or self._actor, action, email)
+
+    def is_paused(self, user_id: int) -> bool:
+        """Whether a mailbox's backup rests."""
+        with transaction(self._engine) as connection:
+            statement = text("SELECT paused_at IS NOT NULL FROM users WHERE user_id = :user_id")
+            return bool(connection.execute(statement, {"user_id": user_id}).scalar())
+
+    def paused(self, shard_id: int) -> set[int]:
+        """The mailboxes of a shard whose backup rests, by user id."""
+        with transaction(self._engine) as connection:
+            statement = text("SELECT user_id FROM users WHERE shard_id = :shard_id AND paused_at IS NOT NULL")
+            return set(connection.execute(statement, {"shard_id": shard_id}).scalars())
 
     def remove_user(self, user_id: int) -> None:
         """Back a mailbox up no more and forget its credentials. Its mail stays."""

@@ -8,6 +8,7 @@ from actors.decisions import Mode
 from jobs.processing import write_segment
 from storage import leases
 from storage.compaction import Compactions
+from storage.control import MailboxPaused
 from storage.leases import LeaseLost
 from storage.records import Phase
 from storage.schemas import FETCHED
@@ -162,6 +163,38 @@ async def test_a_stopped_mailbox_stays_stopped_and_goes_on_when_asked(cluster: C
     await owner.request(user, Mode.INCREMENTAL)
     await cluster.quiet(owner, user)
 
+    assert cluster.differences(user) == {}
+    assert cluster.phase(user) is Phase.CURRENT
+
+
+async def test_a_paused_mailbox_rests_under_every_owner_until_it_is_resumed(
+    cluster: Cluster, simulator: Simulator
+) -> None:
+    owner, _ = await cluster.owner()
+    user = cluster.users[0]
+    simulator.misbehave(latency_ms=200)
+    await owner.request(user, Mode.FULL)
+    cluster.control.pause(user.user_id, True)
+    await owner.pause_mailbox(user.user_id)
+    with pytest.raises(MailboxPaused):
+        await owner.request(user, Mode.INCREMENTAL)
+    await owner.close()
+    simulator.misbehave()
+
+    heir, _ = await cluster.owner()  # whether or not the one before had committed that it was stopped
+    with pytest.raises(MailboxPaused):
+        await heir.request(user, Mode.FULL)
+    await cluster.quiet(heir, user)
+    assert cluster.phase(user) is not Phase.CURRENT
+    other = cluster.users[1]
+    await heir.request(other, Mode.FULL)
+    await cluster.quiet(heir, other)
+    assert cluster.differences(other) == {}
+
+    cluster.control.pause(user.user_id, False)
+    await heir.unpause_mailbox(user.user_id)
+    await heir.request(user, Mode.INCREMENTAL)
+    await cluster.quiet(heir, user)
     assert cluster.differences(user) == {}
     assert cluster.phase(user) is Phase.CURRENT
 

@@ -38,6 +38,7 @@ class RecordingOwners:
 
     requests: list[tuple[User, Mode]] = field(default_factory=list)
     stops: list[User] = field(default_factory=list)
+    pauses: list[tuple[str, User]] = field(default_factory=list)
     live: dict[str, Any] | None = None
     failure: BackupError | None = None
 
@@ -48,6 +49,14 @@ class RecordingOwners:
     async def stop(self, user: User) -> None:
         self._fail()
         self.stops.append(user)
+
+    async def pause(self, user: User) -> None:
+        self._fail()
+        self.pauses.append(("pause", user))
+
+    async def unpause(self, user: User) -> None:
+        self._fail()
+        self.pauses.append(("unpause", user))
 
     async def status(self, user: User) -> dict[str, Any] | None:
         self._fail()

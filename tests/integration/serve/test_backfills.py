@@ -67,7 +67,10 @@ async def test_an_operator_begins_a_campaign_and_looks_how_far_it_is(
 
     assert begun.status_code == 202, begun.text
     assert (begun.json()["state"], begun.json()["mailboxes"], begun.json()["job_id"]) == ("running", 2, jobs.started[0])
-    assert found.status_code == 200 and found.json()["id"] == begun.json()["id"]
+    operation = found.json()
+    assert (found.status_code, operation["id"]) == (200, f"backfill-{begun.json()['id']}")
+    assert (operation["kind"], operation["state"], operation["progress"]["total"]) == ("backfill", "running", 2)
+    assert (await http.get(operation["links"]["backfill"], headers=operator)).json()["id"] == begun.json()["id"]
     assert found.json()["requested_by"] == "operator@example.com"
 
 
@@ -171,3 +174,48 @@ async def test_a_ray_that_takes_no_jobs_is_503_and_the_same_request_goes_on_late
 
     assert (refused.status_code, refused.json()["code"]) == (503, "jobs_unavailable")
     assert again.status_code == 202 and len(jobs.started) == 1
+
+
+OPERATIONS = "/api/v1/sync/operations"
+
+
+async def test_an_operation_is_listed_watched_and_cancelled(
+    http: httpx.AsyncClient, operator: dict[str, str], archive: Archive
+) -> None:
+    archive.add_user("ann@example.com")
+    begun = await http.post(PATH, json={"all": True}, headers=operator)
+    where = begun.headers["location"]
+
+    listed = (await http.get(OPERATIONS, headers=operator)).json()["items"]
+    assert [item["links"]["self"] for item in listed] == [where]
+    assert (await http.get(f"{OPERATIONS}?state=complete", headers=operator)).json()["items"] == []
+    cancelled = await http.post(f"{where}/cancel", headers=operator)
+    assert cancelled.json()["state"] == "cancelling"
+    Campaigns(archive.databases.control).end(int(begun.json()["id"]), CampaignState.CANCELLED)
+    stream = await http.get(f"{where}/progress", headers=operator)
+    assert stream.headers["content-type"].startswith("text/event-stream")
+    events = stream.text.strip().split("\n\n")
+    assert '"state":"cancelled"' in events[0]
+    assert "event: end" in events[-1]
+    assert (await http.post(f"{where}/cancel", headers=operator)).status_code == 409
+
+    for unknown in ("backfill-999", "export-1", "backfill-x", "x"):
+        for answer in (
+            await http.get(f"{OPERATIONS}/{unknown}", headers=operator),
+            await http.get(f"{OPERATIONS}/{unknown}/progress", headers=operator),
+            await http.post(f"{OPERATIONS}/{unknown}/cancel", headers=operator),
+        ):
+            assert answer.status_code == 404
+
+
+async def test_a_key_that_was_used_for_another_request_is_refused(
+    http: httpx.AsyncClient, operator: dict[str, str], archive: Archive
+) -> None:
+    archive.add_user("ann@example.com")
+    headers = operator | {"Idempotency-Key": "once"}
+    first = await http.post(PATH, json={"emails": ["ann@example.com"]}, headers=headers)
+    same = await http.post(PATH, json={"emails": ["ann@example.com"]}, headers=headers)
+    other = await http.post(PATH, json={"emails": ["ann@example.com"], "mode": "full"}, headers=headers)
+
+    assert (first.status_code, same.json()["id"]) == (202, first.json()["id"])
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")

@@ -15,6 +15,7 @@ from serve.authentication import AccessTokens, authenticator
 from serve.config import TokenConfig
 from serve.notes import Notes
 from serve.signing import SigningKeys
+from serve.streams import Streams
 from serve.threads import Threads
 from serve.tokens import TokenDesk
 from storage.audit import Detail
@@ -116,6 +117,22 @@ class MemoryLog:
         self.entries += entries
 
 
+STREAMS = Streams(most=4, most_each=2, every_s=0.01, heartbeat_s=0.05)
+
+
+class MemoryPauses:
+    """Pauses in memory."""
+
+    def __init__(self) -> None:
+        self.users: set[int] = set()
+
+    def pause(self, user_id: int, paused: bool, by: str | None = None) -> None:
+        (self.users.add if paused else self.users.discard)(user_id)
+
+    def is_paused(self, user_id: int) -> bool:
+        return user_id in self.users
+
+
 def desks(store: MemoryTokenStore, tokens: AccessTokens, log: MemoryLog | None = None) -> Desks:
     """What the auth application works with, but for what only a database has."""
     notes = Notes(log or MemoryLog(), Threads(1), 0.0)
@@ -149,6 +166,14 @@ class RecordingOwners:
     async def stop(self, user: User) -> None:
         self._fail()
         self.told.append(("stop", user, None))
+
+    async def pause(self, user: User) -> None:
+        self._fail()
+        self.told.append(("pause", user, None))
+
+    async def unpause(self, user: User) -> None:
+        self._fail()
+        self.told.append(("unpause", user, None))
 
     async def status(self, user: User) -> dict[str, Any] | None:
         self._fail()

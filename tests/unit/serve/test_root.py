@@ -13,7 +13,9 @@ from serve.metrics import Metrics, State
 from serve.probes import Probe, Probes
 from serve.threads import Threads
 from tests.unit.serve.fakes import (
+    STREAMS,
     Clock,
+    MemoryPauses,
     MemoryReaders,
     MemoryTokenStore,
     RecordingOwners,
@@ -50,7 +52,7 @@ async def http(broken: set[str]) -> AsyncIterator[httpx.AsyncClient]:
     apps = [
         auth.create(desks(MemoryTokenStore(), tokens), authenticate, threads, config),
         emails.create(readers, authenticate, threads, config, [parts.router(readers, threads)]),
-        sync.create(readers, RecordingOwners(), authenticate, threads, config),
+        sync.create(readers, RecordingOwners(), MemoryPauses(), STREAMS, authenticate, threads, config),
     ]
     metrics = Metrics(state, RecordingOwners(), 1)
     async with client(root.create(Probes(find, 1, Clock()), metrics, apps, config)) as http:

@@ -14,6 +14,8 @@ from storage.leases import LeaseLost
 from storage.records import MailboxRecord, Phase, User
 from tests.unit.serve.fakes import (
     ANN,
+    STREAMS,
+    MemoryPauses,
     MemoryReader,
     MemoryReaders,
     RecordingOwners,
@@ -46,7 +48,7 @@ def owners() -> RecordingOwners:
 async def http(owners: RecordingOwners) -> AsyncIterator[httpx.AsyncClient]:
     tokens = access_tokens()
     readers = MemoryReaders({ANN.user_id: MemoryReader([], _RECORD)})
-    app = sync.create(readers, owners, authentication(tokens), Threads(2), ServeConfig())
+    app = sync.create(readers, owners, MemoryPauses(), STREAMS, authentication(tokens), Threads(2), ServeConfig())
     async with client(app) as http:
         http.headers.update(header(tokens))
         yield http
@@ -67,6 +69,7 @@ async def test_status_joins_what_is_committed_with_what_is_under_way(http: httpx
         "fetched": 60,
         "fetched_bytes": 6000,
         "throttled": 2,
+        "paused": False,
     }
 
 
