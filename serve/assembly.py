@@ -12,8 +12,23 @@ from fastapi import FastAPI
 
 from actors.config import BackupConfig
 from actors.forecast import forecast
-from serve import admin, auth, backfills, conversations, emails, google, grants, operations, parts, push, root, sync
+from serve import (
+    admin,
+    analytics,
+    auth,
+    backfills,
+    conversations,
+    emails,
+    google,
+    grants,
+    operations,
+    parts,
+    push,
+    root,
+    sync,
+)
 from serve.admission import Door
+from serve.answers import Answers
 from serve.authentication import AccessTokens, authenticator
 from serve.config import ServeConfig
 from serve.mailboxes import Mailboxes
@@ -83,7 +98,11 @@ class Assembly:
     def emails(self) -> FastAPI:
         """/api/v1/emails."""
         routers = [routes(self._mailboxes, self._threads) for routes in (parts.router, conversations.router)]
-        return emails.create(self._mailboxes, self._door, self._threads, self._config, routers)
+        return emails.create(self._mailboxes, self._answers, self._door, self._threads, self._config, routers)
+
+    def analytics(self) -> FastAPI:
+        """/api/v1/analytics."""
+        return analytics.create(self._mailboxes, self._answers, self._door, self._threads, self._config)
 
     def sync(self) -> FastAPI:
         """/api/v1/sync."""
@@ -106,7 +125,7 @@ class Assembly:
         """/."""
         probes = Probes(self._probes, self._config.probe_timeout_s)
         metrics = Metrics(self._state, self._owners, self._config.probe_timeout_s)
-        apps = [self.auth(), self.emails(), self.sync(), self.push()]
+        apps = [self.auth(), self.emails(), self.sync(), self.analytics(), self.push()]
         routes = admin.router(Audit(self._databases.control), self._control, self._threads)
         return root.create(probes, metrics, apps, self._config, lambda: self._replicas.health(), self._door, routes)
 
@@ -153,6 +172,10 @@ class Assembly:
     @cached_property
     def _grants(self) -> Grants:
         return Grants(self._databases.control)
+
+    @cached_property
+    def _answers(self) -> Answers:
+        return Answers(self._config.answers_bytes)
 
     @cached_property
     def _streams(self) -> Streams:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.config import BackupConfig
 from actors.remote import RateClient, ShardClient, start_campaign
-from serve import auth, emails, push, sync
+from serve import analytics, auth, emails, push, sync
 from serve.assembly import Assembly, CampaignsConfig, Settings
 from serve.config import ServeConfig
 from serve.owners import JobsUnavailable
@@ -27,6 +27,7 @@ _APPLICATIONS: Mapping[str, tuple[str, Callable[[Assembly], FastAPI]]] = {
     "auth": (auth.PREFIX, Assembly.auth),
     "emails": (emails.PREFIX, Assembly.emails),
     "sync": (sync.PREFIX, Assembly.sync),
+    "analytics": (analytics.PREFIX, Assembly.analytics),
     "push": (push.PREFIX, Assembly.push),
     "gateway": ("/", Assembly.root),
 }

@@ -1,13 +1,15 @@
 """/api/v1/emails: lists, searches and single messages of the caller's own mail."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal, Protocol
 
-from fastapi import APIRouter, FastAPI, HTTPException, Path, Query
+from fastapi import APIRouter, FastAPI, HTTPException, Path, Query, Response
 from pydantic import AwareDatetime
 
 from serve.admission import Caller, Door
+from serve.answers import Answers
 from serve.config import ServeConfig
 from serve.documents import EmailDocument, EmailList
 from serve.gateway import application
@@ -24,6 +26,8 @@ PATH = "/api/v1/emails"
 #: Of the application, which has threads and labels, too; a proxy takes the longest prefix that fits.
 PREFIX = "/api/v1"
 
+#: Searches whose answer changes by itself.
+_DEPENDS_ON_TIME = re.compile(r"newer_than|older_than", re.IGNORECASE)
 # Postgres takes no NUL in a text.
 _Text = Annotated[str, Query(max_length=2000, pattern=r"^[^\x00]*$")]
 AsOf = Annotated[
@@ -65,6 +69,8 @@ class Reader(Protocol):
 
     def raw(self, message_id: int) -> bytes | None: ...
 
+    def version(self) -> str | None: ...
+
 
 class Readers(Protocol):
     """Makes a reader of a principal's own mail. `serve.mailboxes.Mailboxes` is one."""
@@ -73,12 +79,17 @@ class Readers(Protocol):
 
 
 def create(
-    mailboxes: Readers, door: Door, threads: Threads, config: ServeConfig, routers: Sequence[APIRouter] = ()
+    mailboxes: Readers,
+    answers: Answers,
+    door: Door,
+    threads: Threads,
+    config: ServeConfig,
+    routers: Sequence[APIRouter] = (),
 ) -> FastAPI:
     """The application. `routers`: of serve/parts.py and serve/conversations.py."""
     router = APIRouter(prefix=PATH, tags=["emails"], responses=responses(400, 401, 404, 422, 503))
 
-    @router.get("", summary="List or search your mail, newest or best first")
+    @router.get("", summary="List or search your mail, newest or best first", response_model=EmailList)
     @permits(scope=Scope.MAIL, cost=5)
     async def emails(
         principal: Caller,
@@ -91,14 +102,13 @@ def create(
         as_of: AsOf = None,
         sort: Annotated[Literal["date", "relevance"], Query(description="newest first, or best first")] = "date",
         highlights: Annotated[bool, Query(description="show where the words of `q` stand")] = False,
-    ) -> EmailList:
+    ) -> Response:
         by_relevance = sort == "relevance"
         rank = Rank.decode(cursor) if cursor and by_relevance else None
         after = Position.decode(cursor) if cursor and not by_relevance else None
         moment = as_of and within_reach(as_of)
 
-        def read() -> EmailList:
-            reader = mailboxes.reader(principal)
+        def make(reader: Reader) -> EmailList:
             page: Page | RankedPage
             if by_relevance:
                 page = reader.best(q, label, limit, rank, include_spam_trash, include_deleted, moment)
@@ -106,7 +116,14 @@ def create(
                 page = reader.emails(q, label, limit, after, include_spam_trash, include_deleted, moment)
             return EmailList.of(page, reader.highlights(q, [email.id for email in page.items]) if highlights else None)
 
-        return await threads.run(read)
+        def read() -> bytes:
+            reader = mailboxes.reader(principal)
+            if _DEPENDS_ON_TIME.search(q):
+                return _json(make(reader))
+            question = (q, *label, limit, cursor, include_spam_trash, include_deleted, moment, sort, highlights)
+            return answers.of(principal.user_id, reader, question, lambda: _json(make(reader)))
+
+        return Response(await threads.run(read), media_type="application/json")
 
     @router.get("/{email_id}", summary="One message")
     @permits(scope=Scope.MAIL, cost=2)
@@ -118,6 +135,10 @@ def create(
         return EmailDocument.whole(found)
 
     return application("emails", [router, *routers], config, door)
+
+
+def _json(page: EmailList) -> bytes:
+    return page.model_dump_json(by_alias=True).encode()
 
 
 def message_id_of(text: str) -> int:

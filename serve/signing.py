@@ -15,7 +15,7 @@ from joserfc.jwk import OKPKey
 from storage.sealing import Sealer
 
 #: Seconds between two looks for a key that is not known: tokens with made-up key ids must not become queries.
-_LOOK_AGAIN_S = 10.0
+_LOOK_AGAIN_S = 1.0
 #: Seconds after which who signs looks whether another key is to be used.
 _LOOK_FOR_NEW_S = 60.0
 

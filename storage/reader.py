@@ -44,6 +44,7 @@ from storage.rowvalues import attachment_of, change_of, location_of, stored_of, 
 from storage.schemas import MESSAGES
 from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
 from storage.splits.cache import SplitCache, cache_of
+from storage.statistics import Statistics
 
 _LOG = logging.getLogger(__name__)
 _TOP = Position(LATEST, (1 << 63) - 1)
@@ -275,6 +276,20 @@ class MailboxReader:
     def conversations(self) -> Conversations:
         """The mailbox's threads, and how many messages carry each label."""
         return Conversations(self._user_id, self._engine, self._files)
+
+    @property
+    def statistics(self) -> Statistics:
+        """The mailbox in numbers."""
+        return Statistics(self._user_id, self._engine, self._files)
+
+    def version(self) -> str | None:
+        """Another whenever an answer about this mailbox may be another; None before its shard has opened it."""
+        return patiently(self._version)
+
+    def _version(self) -> str | None:
+        with transaction(self._engine) as connection:
+            version: str | None = connection.execute(query("mailbox_version"), {"user_id": self._user_id}).scalar()
+            return version
 
     def labels(self) -> list[Label]:
         """The mailbox's labels."""

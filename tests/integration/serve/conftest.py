@@ -164,7 +164,12 @@ def owners() -> RecordingOwners:
 async def client(archive: Archive, owners: RecordingOwners) -> AsyncIterator[httpx.AsyncClient]:
     """A client of all applications, each behind its prefix as the proxy has it."""
     assembly = Assembly(Settings(archive.backup, ServeConfig()), owners)
-    apps = {"auth": assembly.auth(), "emails": assembly.emails(), "sync": assembly.sync()}
+    apps = {
+        "auth": assembly.auth(),
+        "emails": assembly.emails(),
+        "sync": assembly.sync(),
+        "analytics": assembly.analytics(),
+    }
     root = assembly.root()
 
     async def proxy(scope: Any, receive: Any, send: Any) -> None:

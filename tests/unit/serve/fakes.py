@@ -195,6 +195,10 @@ class RecordingOwners:
 class MemoryReader:
     """One user's mail in memory. `asked` keeps the arguments of `emails`."""
 
+    def version(self) -> str | None:
+        """Nothing of it is kept."""
+        return None
+
     def __init__(self, messages: Sequence[tuple[Email, bytes]], record: MailboxRecord | None = None) -> None:
         self._messages = {from_hex(email.summary.id): (email, raw) for email, raw in messages}
         self._record = record

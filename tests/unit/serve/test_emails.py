@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from serve import emails, parts
+from serve.answers import Answers
 from serve.authentication import AccessTokens
 from serve.config import ServeConfig
 from serve.threads import Threads
@@ -43,7 +44,14 @@ def readers() -> MemoryReaders:
 
 @pytest.fixture
 async def http(tokens: AccessTokens, readers: MemoryReaders) -> AsyncIterator[httpx.AsyncClient]:
-    app = emails.create(readers, authentication(tokens), Threads(2), ServeConfig(), [parts.router(readers, Threads(2))])
+    app = emails.create(
+        readers,
+        Answers(1 << 20),
+        authentication(tokens),
+        Threads(2),
+        ServeConfig(),
+        [parts.router(readers, Threads(2))],
+    )
     async with client(app) as http:
         http.headers.update(header(tokens))
         yield http

@@ -8,6 +8,7 @@ import pytest
 
 from actors.forecast import Forecast
 from serve import auth, emails, parts, root, sync
+from serve.answers import Answers
 from serve.config import ServeConfig
 from serve.metrics import Metrics, State
 from serve.probes import Probe, Probes
@@ -51,7 +52,7 @@ async def http(broken: set[str]) -> AsyncIterator[httpx.AsyncClient]:
     authenticate = authentication(tokens)
     apps = [
         auth.create(desks(MemoryTokenStore(), tokens), authenticate, threads, config),
-        emails.create(readers, authenticate, threads, config, [parts.router(readers, threads)]),
+        emails.create(readers, Answers(1 << 20), authenticate, threads, config, [parts.router(readers, threads)]),
         sync.create(readers, RecordingOwners(), MemoryPauses(), STREAMS, authenticate, threads, config),
     ]
     metrics = Metrics(state, RecordingOwners(), 1)
