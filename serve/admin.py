@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from serve.policies import Role, Scope, permits
 from serve.problems import responses
 from serve.threads import Threads
+from serve.times import Moment
 from storage.audit import Audit
 from storage.control import Control
 
@@ -62,7 +63,7 @@ def router(audit: Audit, control: Control, threads: Threads) -> APIRouter:
     async def entries(
         action: _Text = None,
         actor: _Text = None,
-        since: Annotated[AwareDatetime | None, Query(description="RFC 3339")] = None,
+        since: Annotated[Moment | None, Query(description="RFC 3339")] = None,
         limit: _Limit = 100,
         cursor: _Cursor = None,
     ) -> AuditPage:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Protocol
 
 from fastapi import APIRouter, FastAPI, Query, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from serve.admission import Caller, Door
 from serve.answers import Answers
@@ -15,6 +15,7 @@ from serve.gateway import application
 from serve.policies import Scope, permits
 from serve.problems import responses
 from serve.threads import Threads
+from serve.times import Moment
 from storage.control import Principal
 from storage.conversations import Conversations
 from storage.language.plan import EARLIEST, LATEST
@@ -24,8 +25,8 @@ from storage.statistics import Span, Statistics
 PREFIX = "/api/v1/analytics"
 _LABELS = 200
 
-From = Annotated[AwareDatetime | None, Query(alias="from", description="received then or later (RFC 3339)")]
-To = Annotated[AwareDatetime | None, Query(description="received before (RFC 3339)")]
+From = Annotated[Moment | None, Query(alias="from", description="received then or later (RFC 3339)")]
+To = Annotated[Moment | None, Query(description="received before (RFC 3339)")]
 
 
 class Reader(Protocol):

@@ -96,8 +96,10 @@ class Assembly:
         return auth.create(desks, self._door, self._threads, self._config, routers)
 
     def emails(self) -> FastAPI:
-        """/api/v1/emails."""
+        """/api/v1, but for what has an application of its own: emails, threads, labels, and admin."""
         routers = [routes(self._mailboxes, self._threads) for routes in (parts.router, conversations.router)]
+        # Of all prefixes this application has the shortest: what has no application of its own is here.
+        routers.append(admin.router(Audit(self._databases.control), self._control, self._threads))
         return emails.create(self._mailboxes, self._answers, self._door, self._threads, self._config, routers)
 
     def analytics(self) -> FastAPI:
@@ -126,8 +128,7 @@ class Assembly:
         probes = Probes(self._probes, self._config.probe_timeout_s)
         metrics = Metrics(self._state, self._owners, self._config.probe_timeout_s)
         apps = [self.auth(), self.emails(), self.sync(), self.analytics(), self.push()]
-        routes = admin.router(Audit(self._databases.control), self._control, self._threads)
-        return root.create(probes, metrics, apps, self._config, lambda: self._replicas.health(), self._door, routes)
+        return root.create(probes, metrics, apps, self._config, lambda: self._replicas.health(), self._door)
 
     async def check(self) -> None:
         """Return once a thread was free: an application whose threads all hang does not."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, FastAPI, HTTPException, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from serve import apikeys
 from serve.admission import Caller, CallerClaims, Door
@@ -23,19 +23,20 @@ PREFIX = "/api/v1/auth"
 _LONGEST_S = 10 * 366 * 86_400
 
 
-class TokenRequest(BaseModel):
-    """One secret."""
+class ByKey(BaseModel):
+    """An API key to trade."""
 
     model_config = ConfigDict(extra="forbid")
 
-    api_key: SecretStr | None = Field(None, max_length=200, description="an API key, as it was shown once")
-    refresh_token: SecretStr | None = Field(None, max_length=200, description="the refresh token of the last answer")
+    api_key: SecretStr = Field(max_length=200, description="an API key, as it was shown once")
 
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.api_key is None) == (self.refresh_token is None):
-            raise ValueError("give either api_key or refresh_token")
-        return self
+
+class ByRefreshToken(BaseModel):
+    """A refresh token to trade."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    refresh_token: SecretStr = Field(max_length=200, description="the refresh token of the last answer")
 
 
 class TokenAnswer(BaseModel):
@@ -153,19 +154,20 @@ def create(
 
     @router.post("/token", summary="Trade an API key or a refresh token for an access token")
     @public(cost=10, login=True)
-    async def token(body: TokenRequest, request: Request) -> TokenAnswer:
-        secret = body.api_key or body.refresh_token
-        assert secret is not None
-        text, address = secret.get_secret_value(), request.state.address
+    async def token(body: ByKey | ByRefreshToken, request: Request) -> TokenAnswer:
+        address = request.state.address
+        if by_key := isinstance(body, ByKey):
+            text, trade = body.api_key.get_secret_value(), desks.tokens.by_key
+        else:
+            text, trade = body.refresh_token.get_secret_value(), desks.tokens.by_refresh_token
         try:
-            trade = desks.tokens.by_key if body.api_key is not None else desks.tokens.by_refresh_token
             grant = await threads.run(trade, text)
         except SecretRefused:
             parsed = apikeys.parse(text)
-            subject = parsed[0] if parsed else "unknown" if body.api_key is not None else "refresh token"
+            subject = parsed[0] if parsed else "unknown" if by_key else "refresh token"
             desks.notes.add(address, "token.refused", subject, "secret refused")
             raise
-        if body.api_key is not None:
+        if by_key:
             desks.notes.add(address, "token.issued", text[4:14], "signed in by key")
         return TokenAnswer.of(grant)
 

@@ -4,10 +4,10 @@ A campaign is a row in Postgres before its Ray Job is submitted; the same reques
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from actors.decisions import Mode
 from serve.admission import Caller
@@ -20,25 +20,32 @@ from serve.threads import Threads
 from storage.campaigns import Campaign, Campaigns, Member, UnknownCampaign, standing, states_of
 from storage.control import Control, Principal
 from storage.databases import Databases
+from storage.emails import InvalidCursor
 
 PATH = "/api/v1/sync/backfills"
 _MOST_EMAILS = 1000
+_Address = Annotated[str, Field(max_length=320, pattern=r"^[^\x00]*$")]
 
 
-class BackfillRequest(BaseModel):
-    """Which mailboxes, and how."""
-
+class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    emails: list[str] = Field([], max_length=_MOST_EMAILS, description="addresses of mailboxes")
-    all: bool = Field(False, description="every mailbox")
     mode: Mode = Field(Mode.INCREMENTAL, description="full: list complete mailboxes anew, too")
 
-    @model_validator(mode="after")
-    def _one_of_both(self) -> "BackfillRequest":
-        if bool(self.emails) == self.all:
-            raise ValueError('give either "emails" or "all": true')
-        return self
+
+class SomeMailboxes(_Request):
+    """These mailboxes."""
+
+    emails: list[_Address] = Field(min_length=1, max_length=_MOST_EMAILS, description="addresses of mailboxes")
+
+
+class AllMailboxes(_Request):
+    """Every mailbox."""
+
+    all: Literal[True]
+
+
+BackfillRequest = SomeMailboxes | AllMailboxes
 
 
 class MailboxError(BaseModel):
@@ -89,7 +96,7 @@ class Backfills:
         Raises:
             UnknownUser.
         """
-        if request.all:
+        if isinstance(request, AllMailboxes):
             users = self._control.users()
         else:
             users = list({user.user_id: user for user in map(self._control.user, request.emails)}.values())
@@ -100,7 +107,9 @@ class Backfills:
         ]
         # A key is its caller's: nobody meets another's campaign by guessing it.
         scoped = f"{principal.user_id}:{key}" if key else None
-        campaign, _ = self._campaigns.begin(request.mode.value, members, principal.email, scoped, not request.all)
+        campaign, _ = self._campaigns.begin(
+            request.mode.value, members, principal.email, scoped, isinstance(request, SomeMailboxes)
+        )
         if campaign.ended_at is None:
             campaign = self._jobs.start(self._campaigns, campaign)
         return self._shown(campaign)
@@ -131,7 +140,7 @@ class Backfills:
 
     def page(self, limit: int, cursor: str | None) -> dict[str, Any]:
         """Campaigns, newest first."""
-        found = self._campaigns.newest(limit + 1, _number(cursor) if cursor else None)
+        found = self._campaigns.newest(limit + 1, _place(cursor) if cursor else None)
         following = str(found[limit - 1].campaign_id) if len(found) > limit else None
         return {"items": [self._shown(campaign) for campaign in found[:limit]], "next_cursor": following}
 
@@ -181,6 +190,13 @@ def _operation(shown: dict[str, Any]) -> Operation:
             "backfill": f"{PATH}/{shown['id']}",
         },
     )
+
+
+def _place(cursor: str) -> int:
+    try:
+        return _number(cursor)
+    except UnknownCampaign as exc:
+        raise InvalidCursor(cursor) from exc
 
 
 def _number(text: str) -> int:

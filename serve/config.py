@@ -81,7 +81,7 @@ class ServeConfig(BaseModel, frozen=True):
     answers_bytes: PositiveInt = Field(
         64 << 20, description="bytes of answers that a replica keeps, until mail changes"
     )
-    body_bytes: PositiveInt = Field(64 << 10, description="bytes of a request's body at most")
+    body_bytes: PositiveInt = Field(512 << 10, description="bytes of a request's body at most")
     owner_timeout_s: PositiveFloat = Field(10.0, description="seconds to wait for the owner of a shard")
     probe_timeout_s: PositiveFloat = Field(2.0, description="seconds that /ready and status wait for one dependency")
     tokens: TokenConfig = TokenConfig()

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Annotated, Literal, Protocol
 
 from fastapi import APIRouter, FastAPI, HTTPException, Path, Query, Response
-from pydantic import AwareDatetime
 
 from serve.admission import Caller, Door
 from serve.answers import Answers
@@ -16,6 +15,7 @@ from serve.gateway import application
 from serve.policies import Scope, permits
 from serve.problems import responses
 from serve.threads import Threads
+from serve.times import Moment
 from storage.control import Principal
 from storage.emails import Email, Page, Position, Rank, RankedPage
 from storage.identifier import from_hex
@@ -31,7 +31,7 @@ _DEPENDS_ON_TIME = re.compile(r"newer_than|older_than", re.IGNORECASE)
 # Postgres takes no NUL in a text.
 _Text = Annotated[str, Query(max_length=2000, pattern=r"^[^\x00]*$")]
 AsOf = Annotated[
-    AwareDatetime | None,
+    Moment | None,
     Query(description="read the mailbox as it was at this time (RFC 3339), as far as it was backed up by then"),
 ]
 MessageId = Annotated[str, Path(max_length=200, description="Gmail's message id, hex")]

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from serve import positions
-from serve.policies import policy_of
+from serve.policies import Policy, policy_of
 from serve.problems import Problem, responses
 
 #: Swagger UI sets styles of its own; scripts come from us alone.
@@ -17,6 +17,22 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_SAYS = """\
+Errors are problem documents (RFC 9457) with a stable `code`. Lists come in pages: `next_cursor` is the next one's
+`cursor`. Every GET that answers JSON takes `fields`, the members that you want and no others, such as
+`fields=next_cursor,items(id,subject)`; what is required below is then not there. It has an `ETag`, and answers 304 to
+who sends it as `If-None-Match`.
+"""
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "the ETag of the answer that you have",
+    "schema": {"type": "string"},
+}
+_LIMIT_HEADERS = {
+    "Retry-After": {"description": "seconds to wait", "schema": {"type": "string"}},
+}
 #: Name under /docs/ -> (file of the package that ships Swagger UI, media type).
 ASSETS = {
     "swagger-ui.js": ("swagger-ui-bundle.js", "text/javascript"),
@@ -55,30 +71,41 @@ PAGE = """\
 
 def merged(title: str, version: str, routes: Sequence[BaseRoute]) -> dict[str, Any]:
     """One OpenAPI document of these routes, which carry whole paths."""
-    document = get_openapi(title=title, version=version, routes=routes)
+    document = get_openapi(title=title, version=version, routes=routes, description=_SAYS)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema()
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    _describe_policies(document, routes)
-    positions.describe(document, ("/api/v1/emails", "/api/v1/sync"))
-    return document
-
-
-def _describe_policies(document: dict[str, Any], routes: Sequence[BaseRoute]) -> None:
-    """Say which operations need a token, and what those answer without."""
     document["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer", "description": "an access token of POST /api/v1/auth/token"}
     }
     for route in routes:
-        policy = policy_of(route)
-        if not isinstance(route, APIRoute) or not route.include_in_schema or policy is None or policy.is_public:
-            continue
-        for method in route.methods or ():
-            operation = document["paths"][route.path_format][method.lower()]
-            operation["security"] = [{"bearer": []}]
-            for status, told in responses(401, 403).items():
-                operation["responses"].setdefault(str(status), told)
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            for method in route.methods or ():
+                _describe(document["paths"][route.path_format][method.lower()], method, policy_of(route))
+    positions.describe(document, ("/api/v1/emails", "/api/v1/sync", "/api/v1/threads", "/api/v1/analytics"))
+    return document
+
+
+def _describe(operation: dict[str, Any], method: str, policy: Policy | None) -> None:
+    """Say what the stack adds to an operation: who may call it, what it may answer besides, how it is narrowed."""
+    told = dict(responses(429, 503, 504))
+    if policy is not None and not policy.is_public:
+        operation["security"] = [{"bearer": []}]
+        told |= responses(401, 403)
+    if "requestBody" in operation:
+        told |= responses(400, 413, 422)
+    if operation.get("parameters"):
+        told |= responses(422)
+    answer = operation["responses"].get("200", {})
+    if method == "GET" and "application/json" in answer.get("content", {}):
+        operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
+        told |= responses(400) | {304: {"description": "you have this answer"}}
+        answer.setdefault("headers", {})["ETag"] = {"schema": {"type": "string"}, "description": "of this answer"}
+    for status, what in told.items():
+        operation["responses"].setdefault(str(status), what)
+    for name, what in _LIMIT_HEADERS.items():
+        operation["responses"]["429"].setdefault("headers", {})[name] = what
 
 
 def asset(name: str) -> tuple[bytes, str]:

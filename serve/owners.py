@@ -27,6 +27,32 @@ class Owners(Protocol):
     async def measures(self, shard_id: int) -> Mapping[str, float]: ...
 
 
+class NoOwners:
+    """Where there are no shards."""
+
+    async def request(self, user: User, mode: Mode) -> None:  # noqa: ARG002 - the port's signature
+        """Raises OwnerUnavailable, as all of them."""
+        raise OwnerUnavailable(user.shard_id, "there is none")
+
+    async def stop(self, user: User) -> None:
+        raise OwnerUnavailable(user.shard_id, "there is none")
+
+    async def pause(self, user: User) -> None:
+        raise OwnerUnavailable(user.shard_id, "there is none")
+
+    async def unpause(self, user: User) -> None:
+        raise OwnerUnavailable(user.shard_id, "there is none")
+
+    async def status(self, user: User) -> dict[str, Any] | None:
+        raise OwnerUnavailable(user.shard_id, "there is none")
+
+    async def ping(self, shard_id: int) -> list[str]:
+        raise OwnerUnavailable(shard_id, "there is none")
+
+    async def measures(self, shard_id: int) -> Mapping[str, float]:
+        raise OwnerUnavailable(shard_id, "there is none")
+
+
 class Jobs(Protocol):
     """Has campaigns worked on. `serve.deployment.CampaignJobs` is one. Blocking."""
 

@@ -33,7 +33,7 @@ class Positions:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["state"].get("policy") is None:  # 404 and 405 read nothing
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get(HEADER)
@@ -62,6 +62,7 @@ def describe(document: dict[str, Any], prefixes: tuple[str, ...]) -> None:
         if path.startswith(prefixes):
             for operation in operations.values():
                 operation.setdefault("parameters", []).append(parameter)
+                operation["responses"].setdefault("400", operation["responses"]["429"] | {"description": "Bad Request"})
                 for status, answer in operation["responses"].items():
                     if status.startswith("2"):
                         answer.setdefault("headers", {})[HEADER] = {"description": _SAYS, "schema": {"type": "string"}}

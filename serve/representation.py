@@ -30,7 +30,7 @@ class Representation:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET":
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["state"].get("policy") is None:
             await self._app(scope, receive, send)
             return
         try:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.metadata import version
+from typing import Any
 
 import orjson
 from fastapi import APIRouter, FastAPI, HTTPException, Response
@@ -61,13 +62,11 @@ def create(
     config: ServeConfig,
     replicas: Callable[[], Sequence[ReplicaHealth]] = tuple,
     door: Door | None = None,
-    admin: APIRouter | None = None,
 ) -> FastAPI:
     """The application.
 
     Args:
         apps: the other applications, for their description.
-        admin: the routes of serve/admin.py.
     """
     router = APIRouter(tags=["service"])
     release = version(_DISTRIBUTION)
@@ -93,8 +92,10 @@ def create(
         links = {name: f"/{name}" for name in ("docs", "openapi.json", "health", "ready", "metrics")}
         return Index(name=TITLE, version=release, links=links)
 
-    routers = [router, metrics_router(metrics), *([admin] if admin is not None else [])]
-    return application("gateway", [*routers, _documentation(routers, apps, release)], config, door)
+    routers = [router, metrics_router(metrics)]
+    app = application("gateway", [*routers, _documentation(routers, apps, release)], config, door)
+    app.state.describe = lambda: described(apps, routers, release)
+    return app
 
 
 def _shown(replicas: Sequence[ReplicaHealth]) -> dict[str, Replica]:
@@ -111,20 +112,40 @@ def _public(state: str) -> str:
     return state.partition(" (")[0]
 
 
+def described(apps: Sequence[FastAPI], routers: Sequence[APIRouter], release: str) -> dict[str, Any]:
+    """The description of all applications and of this one's routers."""
+    routes = [route for app in apps for route in app.state.routes]
+    routes += [route for router in routers for route in router.routes]
+    return openapi.merged(TITLE, release, routes)
+
+
 def _documentation(routers: Sequence[APIRouter], apps: Sequence[FastAPI], release: str) -> APIRouter:
     """The description of the API, and its page."""
     pages = APIRouter(include_in_schema=False)
 
     @cache
     def document() -> bytes:
-        routes = [route for app in apps for route in app.state.routes]
-        routes += [route for router in routers for route in router.routes]
-        return orjson.dumps(openapi.merged(TITLE, release, routes))
+        return orjson.dumps(described(apps, routers, release))
+
+    @cache
+    def service(name: str) -> bytes | None:
+        for app in apps:
+            if app.title == f"{TITLE}: {name}":
+                return orjson.dumps(openapi.merged(app.title, release, app.state.routes))
+        return None
 
     @pages.get("/openapi.json")
     @public()
     async def description() -> Response:
         return Response(document(), media_type="application/json")
+
+    @pages.get("/openapi/{name}.json")
+    @public()
+    async def description_of(name: str) -> Response:
+        found = service(name)
+        if found is None:
+            raise HTTPException(404)
+        return Response(found, media_type="application/json")
 
     @pages.get("/docs")
     @public()

@@ -38,7 +38,8 @@ async def gateway(
 
     async def proxy(scope: Any, receive: Any, send: Any) -> None:
         parts = scope["path"].split("/")
-        await apps.get(parts[3] if len(parts) > 3 else "", root)(scope, receive, send)
+        fallback = apps["emails"] if scope["path"].startswith("/api/v1") else root
+        await apps.get(parts[3] if len(parts) > 3 else "", fallback)(scope, receive, send)
 
     transport = httpx.ASGITransport(proxy)
     async with httpx.AsyncClient(transport=transport, base_url="https://gateway") as client:

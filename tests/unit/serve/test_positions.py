@@ -61,5 +61,5 @@ async def test_an_answer_without_reads_has_no_position(http: httpx.AsyncClient) 
 
 def test_the_description_names_the_header() -> None:
     operation = openapi.merged("t", "1", app().state.routes)["paths"]["/api/v1/emails"]["get"]
-    assert [each["name"] for each in operation["parameters"]] == [HEADER]
+    assert HEADER in [each["name"] for each in operation["parameters"]]
     assert HEADER in operation["responses"]["200"]["headers"]

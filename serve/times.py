@@ -1,0 +1,17 @@
+"""Moments in requests: RFC 3339 with an offset, and nothing else. Numbers would be taken for seconds since 1970."""
+
+import re
+from typing import Annotated
+
+from pydantic import AwareDatetime, BeforeValidator
+
+_BEGINNING = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
+
+
+def _is_written(value: object) -> object:
+    if isinstance(value, str) and not _BEGINNING.match(value):
+        raise ValueError("give a time such as 2026-10-01T12:30:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_is_written)]

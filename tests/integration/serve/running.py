@@ -1,0 +1,67 @@
+"""The gateway's applications over real HTTP, behind one port as the proxy has them, in a process without Ray."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from actors.rates import Rate, RatesConfig
+from serve.assembly import Assembly, Settings
+from serve.config import ServeConfig, StreamConfig, TokenConfig
+from storage.campaigns import Campaign, Campaigns, CampaignState
+from tests.integration.serve.conftest import Archive, RecordingOwners
+
+FREE = Rate(per_s=1e6, burst=1e7)
+CONFIG = ServeConfig(
+    rates=RatesConfig(principal=FREE, address=FREE, login=FREE, total=FREE),
+    tokens=TokenConfig(revocations_s=0.05, audit_s=0.5),
+    streams=StreamConfig(every_s=0.05),
+)
+
+
+def proxied(assembly: Assembly) -> Any:
+    """All applications, each behind its prefix; the longest that fits counts."""
+    names = ("auth", "sync", "analytics", "push")
+    apps = {f"/api/v1/{name}": getattr(assembly, name)() for name in names}
+    apps |= {"/api/v1": assembly.emails(), "": assembly.root()}
+
+    async def proxy(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        path = scope["path"]
+        prefix = next(each for each in apps if path == each or path.startswith(f"{each}/") or not each)
+        await apps[prefix](scope, receive, send)
+
+    return proxy
+
+
+class _Jobs:
+    """Jobs that end at once."""
+
+    def start(self, campaigns: Campaigns, campaign: Campaign) -> Campaign:
+        started = campaigns.run(campaign.campaign_id)
+        campaigns.end(campaign.campaign_id, CampaignState.COMPLETE)
+        return campaigns.get(started.campaign_id)
+
+
+@contextmanager
+def running(archive: Archive, config: ServeConfig = CONFIG) -> Iterator[str]:
+    """The address of a gateway that runs in a thread."""
+    assembly = Assembly(Settings(archive.backup, config), RecordingOwners(live={"active": False}), _Jobs())
+    options = uvicorn.Config(proxied(assembly), host="127.0.0.1", port=0, log_level="error", lifespan="off")
+    server = uvicorn.Server(options)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+        assert thread.is_alive()
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        assembly.close()
