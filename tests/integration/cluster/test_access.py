@@ -2,7 +2,9 @@
 
 import orjson
 
+from cluster.commands.keys import KeyScope
 from cluster.stores import Stores
+from serve.policies import Scope
 from tests.integration.cluster.conftest import ANN, gbm
 
 
@@ -34,3 +36,7 @@ def test_a_key_is_narrowed_and_expires(stores: Stores) -> None:
     assert listed["expires_at"] is not None
     assert "(keys, mail only)" in gbm("keys", "list").stdout
     assert gbm("keys", "create", ANN, "--scope", "everything").exit_code != 0
+
+
+def test_the_command_knows_every_scope() -> None:
+    assert {scope.value for scope in KeyScope} == {scope.value for scope in Scope}
