@@ -371,8 +371,8 @@ class ShardClient:
             return await asyncio.wait_for(getattr(handle, method).remote(*arguments), self._timeout_s)
         except ShardMoving as exc:
             raise ShardUnavailable(shard_id, "it moves to another database") from exc
-        except BackupError:
-            raise
+        except BackupError as exc:  # Ray makes it an error of its own too, whose text is the remote traceback
+            raise getattr(exc, "cause", None) or exc from None
         except (RayError, GetTimeoutError, TimeoutError, ValueError) as exc:
             cause = getattr(exc, "cause", None)
             if isinstance(cause, BackupError) and not isinstance(cause, ShardMoving):

@@ -30,7 +30,8 @@ class Representation:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET" or scope["state"].get("policy") is None:
+        policy = scope["state"].get("policy") if scope["type"] == "http" else None
+        if policy is None or policy.cost == 0 or scope["method"] != "GET":  # probes cost nothing, and are not kept
             await self._app(scope, receive, send)
             return
         try:
