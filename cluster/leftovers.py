@@ -23,7 +23,7 @@ def end_leftovers(home: Path) -> int:
 
     The embedded PostgreSQL is left alone: it belongs to all who use the home, and recovers or stops by itself.
     """
-    found = list(_marked(home))
+    found = list(marked(home))
     for process in found:
         _LOG.info("Ending process %d (%s), left over from a cluster on %s", process.pid, process.name(), home)
         process.terminate()
@@ -34,7 +34,8 @@ def end_leftovers(home: Path) -> int:
     return len(found)
 
 
-def _marked(home: Path) -> Iterator[psutil.Process]:
+def marked(home: Path) -> Iterator[psutil.Process]:
+    """Every process that carries this home's mark, save this one, its parents and the embedded PostgreSQL."""
     spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     for process in psutil.process_iter():
         if process.pid in spared:

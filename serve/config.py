@@ -2,10 +2,13 @@
 
 import re
 from ipaddress import ip_network
+from typing import Literal
 
 from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr, field_validator
 
 from actors.rates import RatesConfig
+
+Application = Literal["auth", "emails", "sync", "analytics", "push", "gateway"]
 
 
 class TokenConfig(BaseModel, frozen=True):
@@ -30,6 +33,8 @@ class ScaleConfig(BaseModel, frozen=True):
     max_requests: PositiveInt = Field(64, description="requests at a time per replica; further ones queue")
     max_queued_requests: PositiveInt = Field(256, description="requests queued per proxy; further ones get 503")
     num_cpus: NonNegativeFloat = Field(0.1, description="logical CPUs that a replica reserves")
+    upscale_s: NonNegativeFloat = Field(10.0, description="seconds of too many requests after which replicas are added")
+    downscale_s: NonNegativeFloat = Field(120.0, description="seconds of too few after which replicas end")
     health_check_s: PositiveFloat = Field(10.0, description="seconds between two health checks of a replica")
     drain_s: PositiveFloat = Field(5.0, description="seconds that a replica about to end may finish its requests in")
 
@@ -86,9 +91,16 @@ class ServeConfig(BaseModel, frozen=True):
     probe_timeout_s: PositiveFloat = Field(2.0, description="seconds that /ready and status wait for one dependency")
     tokens: TokenConfig = TokenConfig()
     scale: ScaleConfig = ScaleConfig()
+    applications: dict[Application, ScaleConfig] = Field(
+        {}, description="by application (auth, emails, sync, analytics, push, gateway): its own instead of `scale`"
+    )
     push: PushConfig = PushConfig()
     google: GoogleConfig = GoogleConfig()
     streams: StreamConfig = StreamConfig()
+
+    def scale_of(self, application: str) -> ScaleConfig:
+        """How far an application scales."""
+        return next((own for name, own in self.applications.items() if name == application), self.scale)
 
     @field_validator("cors_origins")
     @classmethod

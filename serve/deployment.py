@@ -16,7 +16,7 @@ from actors.config import BackupConfig
 from actors.remote import RateClient, ShardClient, start_campaign
 from serve import analytics, auth, emails, push, sync
 from serve.assembly import Assembly, CampaignsConfig, Settings
-from serve.config import ServeConfig
+from serve.config import ScaleConfig, ServeConfig
 from serve.owners import JobsUnavailable
 from serve.ports import require_free
 from storage.campaigns import Campaign, Campaigns
@@ -112,24 +112,10 @@ def deploy(backup: BackupConfig, config: ServeConfig, campaigns: CampaignsConfig
     if not ray_serve.status().proxies:
         require_free(config.host, config.port, "GBM_SERVE__PORT")
     ray_serve.start(http_options={"host": config.host, "port": config.port})
-    scale = config.scale
-    deployment = ray_serve.deployment(
-        Gateway,
-        ray_actor_options={"num_cpus": scale.num_cpus},
-        max_ongoing_requests=scale.max_requests,
-        max_queued_requests=scale.max_queued_requests,
-        autoscaling_config={
-            "min_replicas": scale.min_replicas,
-            "max_replicas": scale.max_replicas,
-            "target_ongoing_requests": scale.target_requests,
-        },
-        max_constructor_retry_count=2,
-        health_check_period_s=scale.health_check_s,
-        graceful_shutdown_timeout_s=scale.drain_s,
-        logging_config={"enable_access_log": False},  # serve/gateway.py writes its own, without query text
-    )
     targets = [
-        ray_serve.RunTarget(deployment.options(name=name).bind(name, settings), name=name, route_prefix=prefix)
+        ray_serve.RunTarget(
+            _deployment(name, config.scale_of(name)).bind(name, settings), name=name, route_prefix=prefix
+        )
         for name, (prefix, _) in _APPLICATIONS.items()
     ]
     try:
@@ -137,6 +123,36 @@ def deploy(backup: BackupConfig, config: ServeConfig, campaigns: CampaignsConfig
     except RuntimeError as exc:
         raise GatewayFailed(_failure() or _last_line(str(exc))) from exc
     return [f"http://{config.host}:{config.port}{prefix}" for prefix, _ in _APPLICATIONS.values()]
+
+
+def _deployment(name: str, scale: ScaleConfig) -> ray_serve.Deployment:
+    return ray_serve.deployment(
+        Gateway,
+        name=name,
+        ray_actor_options={"num_cpus": scale.num_cpus},
+        max_ongoing_requests=scale.max_requests,
+        max_queued_requests=scale.max_queued_requests,
+        autoscaling_config={
+            "min_replicas": scale.min_replicas,
+            "max_replicas": scale.max_replicas,
+            "target_ongoing_requests": scale.target_requests,
+            "upscale_delay_s": scale.upscale_s,
+            "downscale_delay_s": scale.downscale_s,
+        },
+        max_constructor_retry_count=2,
+        health_check_period_s=scale.health_check_s,
+        graceful_shutdown_timeout_s=scale.drain_s,
+        logging_config={"enable_access_log": False},  # serve/frame.py writes its own, without query text
+    )
+
+
+def replicas(name: str) -> int:
+    """How many replicas of an application run now."""
+    application = ray_serve.status().applications.get(name)
+    if application is None:
+        return 0
+    states = [each.replica_states for each in application.deployments.values()]
+    return sum(count for each in states for state, count in each.items() if state == "RUNNING")
 
 
 def shutdown() -> None:

@@ -64,6 +64,6 @@ def application(name: str, routers: Sequence[APIRouter], config: ServeConfig, do
         )
     app.add_middleware(BodyLimit, limit_bytes=config.body_bytes)
     app.add_middleware(Deadline, timeout_s=config.timeout_s)
-    app.add_middleware(Overload, most=config.scale.max_requests)
+    app.add_middleware(Overload, most=config.scale_of(name).max_requests)
     app.add_middleware(Frame)
     return app

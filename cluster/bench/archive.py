@@ -98,12 +98,12 @@ def bench_archive(settings: Settings, plan: ArchivePlan, told: Told) -> ArchiveR
         BackupError.
     """
     corpus = Corpus.read(plan.mail, _GENERATED)
-    with private_home(settings, plan.home) as settings, _pool(plan.processes, corpus) as pool:
+    with private_home(settings, plan.home) as settings, pool_of(plan.processes, corpus) as pool:
         with open_stores(settings) as stores:
             wanted = sizes(plan.messages, plan.users, _LARGEST)
             users = [stores.control.add_user(f"user-{number:04d}@example.com") for number in range(plan.users)]
             mailboxes = dict(zip((user.user_id for user in users), wanted, strict=True))
-            work = _Work(stores, users, mailboxes, pool, _AHEAD * plan.processes)
+            work = Work(stores, users, mailboxes, pool, _AHEAD * plan.processes)
             started = time.monotonic()
             written = work.write(told)
             write_s = time.monotonic() - started
@@ -146,7 +146,7 @@ class _Written:
     segments: int = 0
 
 
-class _Work:
+class Work:
     """Everything that is done to the archive, shard by shard."""
 
     def __init__(
@@ -168,6 +168,11 @@ class _Work:
             self._leases[shard_id] = leases.acquire(catalog.engine, shard_id, "bench", "bench", _LEASE_S)
             for user in members:
                 catalog.open_mailbox(shard_id, user.user_id, user.email)
+
+    def release(self) -> None:
+        """Let the shards go: owners of a cluster may take them."""
+        for shard_id, lease in self._leases.items():
+            leases.release(self._catalog(shard_id).engine, lease)
 
     def write(self, told: Told) -> _Written:
         """Write and commit every segment."""
@@ -271,7 +276,8 @@ def _in_turn(
 
 
 @contextmanager
-def _pool(processes: int, corpus: Corpus) -> Iterator[ProcessPoolExecutor]:
+def pool_of(processes: int, corpus: Corpus) -> Iterator[ProcessPoolExecutor]:
+    """Processes that write and merge this mail."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, _remember, (corpus,)) as pool:
         yield pool

@@ -166,6 +166,35 @@ def _poll(number: int, json: bool) -> None:
 
 @app.command()
 @command
+def serve(
+    mail: Annotated[list[Path] | None, typer.Option(help="Mail to resample; generated if none is named.")] = None,
+    messages: Annotated[int, typer.Option(min=1000, help="Messages of the mailbox.")] = 100_000,
+    seconds: Annotated[int, typer.Option(min=1, max=60, help="Seconds that each kind of request is asked.")] = 8,
+    json: _Json = False,
+) -> None:
+    """Measure the gateway under load, a replica killed under load, and how replicas come and go. Needs wrk."""
+    from cluster.bench.serve import bench_serve
+
+    result = bench_serve(settings(), tuple(mail or ()), messages, seconds, lambda what: notes.print(f"  {what}"))
+    if json:
+        print_json(result.as_json())
+        return
+    out.print(f"a mailbox of {count(result.messages)} messages, one replica of each application")
+    for load in result.loads:
+        failed = f"   {load.failed} failed" if load.failed else ""
+        out.print(
+            f"  {load.what:<28} {load.clients:>3} clients {load.per_s:9,.0f}/s   p50 {load.p50_ms:7.2f} ms"
+            f"   p99 {load.p99_ms:7.2f} ms{failed}"
+        )
+    out.print(
+        f"  replicas under load and after it: {' -> '.join(map(str, result.replicas))}"
+        f" ({result.upscaled_s:.0f} s, {result.downscaled_s:.0f} s)"
+    )
+    out.print(f"  one of them killed under load: {result.killed_failed} requests failed, of {result.killed_held} held")
+
+
+@app.command()
+@command
 def moments(
     messages: Annotated[int, typer.Option(min=100, help="Messages of the mailbox.")] = 100_000,
     events: Annotated[int, typer.Option(min=0, help="Label events, two of a message; over a year.")] = 50_000,

@@ -7,7 +7,11 @@ from itertools import count
 import psycopg
 import pytest
 from psycopg import sql
+from pydantic import SecretStr
 
+from storage import schema
+from storage.config import PostgresConfig
+from storage.databases import Databases
 from storage.postgres.config import EmbeddedConfig
 from storage.postgres.embedded import EmbeddedPostgres
 from tests.conftest import private_home
@@ -35,6 +39,44 @@ def new_database(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
         postgres.create_database(name)
         names.append(name)
         return postgres.dsn(name)
+
+    yield create
+    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
+        for name in names:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def patterns(postgres: EmbeddedPostgres) -> tuple[str, ...]:
+    """Names of a control database and two shard databases with their schemas and two shards, to be copied."""
+    names = ("pattern_control", "pattern_shard0", "pattern_shard1")
+    for name in names:
+        postgres.create_database(name)
+    control, *shards = (SecretStr(postgres.dsn(name)) for name in names)
+    databases = Databases(PostgresConfig(control_dsn=control, shard_dsns=tuple(shards)), "patterns")
+    schema.upgrade(databases, shards=2)
+    databases.close()
+    return names
+
+
+@pytest.fixture
+def new_stores(postgres: EmbeddedPostgres, patterns: tuple[str, ...]) -> Iterator[Callable[[], tuple[str, ...]]]:
+    """Call it for the DSNs of a control database and two shard databases, up to date, with two shards and nothing else.
+
+    Copies of a pattern: 0.2 s, and 0.9 s when the migrations run.
+    """
+    numbers = count(1)
+    names: list[str] = []
+
+    def create() -> tuple[str, ...]:
+        number = next(numbers)
+        made = [f"copy_{number}_of_{name}" for name in patterns]
+        with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
+            for name, pattern in zip(made, patterns, strict=True):
+                copying = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+                connection.execute(copying.format(sql.Identifier(name), sql.Identifier(pattern)))
+        names.extend(made)
+        return tuple(postgres.dsn(name) for name in made)
 
     yield create
     with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:

@@ -141,9 +141,9 @@ def mail(subject: str, body: str = "Good morning.", sender: str = "Ann <ann@exam
 
 
 @pytest.fixture
-def archive(new_database: Callable[[], str], tmp_path: Path) -> Iterator[Archive]:
+def archive(new_stores: Callable[[], tuple[str, ...]], tmp_path: Path) -> Iterator[Archive]:
     """Empty stores."""
-    dsns = [SecretStr(new_database()) for _ in range(3)]
+    dsns = [SecretStr(dsn) for dsn in new_stores()]
     backup = BackupConfig(
         cluster="test",
         archive=ArchiveConfig(uri=f"file://{tmp_path}/archive"),
