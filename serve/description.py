@@ -4,6 +4,7 @@ python -m serve.description      writes it anew
 """
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +23,9 @@ FILE = Path(__file__).with_name("openapi.json")
 
 def document() -> dict[str, Any]:
     """The description of what this code serves. Connects to nothing."""
-    app = application()
-    described: dict[str, Any] = app.state.describe()
+    with tempfile.TemporaryDirectory(prefix="gbm-description-") as folder:  # an archive's folder is made if need be
+        described: dict[str, Any] = _application(folder).state.describe()
     return described
-
-
-def application() -> FastAPI:
-    """The root application over stores that are nowhere."""
-    backup = BackupConfig(
-        cluster="description",
-        archive=ArchiveConfig(uri="file:///nowhere"),
-        postgres=PostgresConfig(control_dsn=SecretStr("postgresql://nobody@127.0.0.1:1/nothing")),
-        sealing_key=SecretStr(new_key()),
-    )
-    return Assembly(Settings(backup, ServeConfig()), NoOwners()).root()
 
 
 def text() -> str:
@@ -43,6 +33,17 @@ def text() -> str:
     found = document()
     found["info"]["version"] = "0"
     return json.dumps(found, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _application(folder: str) -> FastAPI:
+    """The root application over an empty archive and databases that are nowhere."""
+    backup = BackupConfig(
+        cluster="description",
+        archive=ArchiveConfig(uri=Path(folder).as_uri(), words_cache=f"{folder}/words"),
+        postgres=PostgresConfig(control_dsn=SecretStr("postgresql://nobody@127.0.0.1:1/nothing")),
+        sealing_key=SecretStr(new_key()),
+    )
+    return Assembly(Settings(backup, ServeConfig()), NoOwners()).root()
 
 
 if __name__ == "__main__":
