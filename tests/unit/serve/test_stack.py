@@ -206,7 +206,7 @@ def test_fields_go_only_so_deep() -> None:
 
 
 _DOCUMENT = st.recursive(
-    st.none() | st.integers(),
+    st.none() | st.integers(-(1 << 63), (1 << 63) - 1),
     lambda inner: st.dictionaries(st.sampled_from("abc"), inner, min_size=1) | st.lists(inner),
     max_leaves=12,
 )
