@@ -7,6 +7,7 @@ without load they end.
 
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -32,7 +33,7 @@ from storage.errors import BackupError
 _EMAIL = "bench@example.com"
 _GENERATED = 5000
 _MOST_S = 60.0
-_CLIENTS, _KILL_S, _PAGES = 16, 9.0, 40
+_CLIENTS, _AFTERWARDS_S, _PAGES = 16, 4.0, 40
 _POLL_S = 0.25
 _FREE = Rate(per_s=1e7, burst=1e8)
 #: Pages one after the other, so that no answer is a kept one.
@@ -123,6 +124,7 @@ def bench_serve(
             deployment.deploy(cluster.stores.config, serve.model_copy(update={"applications": {"emails": scaling}}))
             before = deployment.replicas("emails")
             under, upscaled_s, failed, held = asked.scaled(cluster.stores.home.root, deployment.replicas)
+            told(f"{deployment.replicas('emails')} replicas run when the load ends")
             after, downscaled_s = _until(lambda: deployment.replicas("emails"), 1)
     return ServeResult(
         messages=messages,
@@ -177,12 +179,11 @@ class _Asked:
 
     def scaled(self, home: Path, replicas: Callable[[str], int]) -> tuple[int, float, int, int]:
         """Under load: replicas that it came to, in how many seconds; requests that failed in a kill, and were held."""
-        with _wrk(self._arguments("/api/v1/emails?limit=50", 16, _MOST_S)) as load:
+        with _wrk(self._arguments("/api/v1/emails?limit=50", _CLIENTS, 2 * _MOST_S)) as load:
             under, upscaled_s = _until(lambda: replicas("emails"), 3)
-            load.terminate()
-        with _wrk(self._arguments("/api/v1/emails?limit=50", _CLIENTS, _KILL_S)) as load:
-            time.sleep(_KILL_S / 3)
             _kill_a_replica(home, "emails")
+            time.sleep(_AFTERWARDS_S)
+            load.send_signal(signal.SIGINT)  # it tells what it has counted so far
             text = load.communicate()[0]
         # wrk has one request at a time in each connection, and all of them may be with the one that is killed.
         return under, upscaled_s, _failures(text), _CLIENTS

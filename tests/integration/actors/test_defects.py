@@ -5,6 +5,8 @@ Quotas written into the code, the fourth, are tests/unit/actors/test_quota.py's.
 
 import asyncio
 
+import pytest
+
 from actors.decisions import Mode
 from actors.owner import ShardOwner
 from storage.records import User
@@ -52,6 +54,7 @@ async def test_the_cursor_never_passes_a_message_whose_fetch_failed(cluster: Clu
     assert max(looks) >= max(arrived.values()), "it got to the end"
 
 
+@pytest.mark.slow
 async def test_an_error_inside_a_batch_is_not_counted_as_backed_up(cluster: Cluster, simulator: Simulator) -> None:
     user = cluster.users[1]
     simulator.misbehave(rate=0.15)

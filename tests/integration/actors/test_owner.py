@@ -61,6 +61,7 @@ async def test_an_incremental_sync_brings_new_mail_labels_and_deletions(cluster:
     assert cluster.differences(user) == {}
 
 
+@pytest.mark.slow
 async def test_a_gmail_that_fails_every_fifth_call_loses_nothing(cluster: Cluster, simulator: Simulator) -> None:
     owner, _ = await cluster.owner()
     user = cluster.users[1]

@@ -73,6 +73,7 @@ async def few(cluster: Cluster) -> bool:
     return len(await asyncio.to_thread(Compactions(cluster.catalog.engine).live, 0)) <= 4
 
 
+@pytest.mark.slow
 async def test_a_merge_that_comes_to_nothing_is_done_again(cluster: Cluster) -> None:
     await small_segments(cluster)
     work = Unlucky(cluster, [WorkLost("the worker died"), ArchiveUnusable("file:///", "no space left")])

@@ -43,6 +43,7 @@ def test_a_catalogue_is_planned_by_and_committed_to(stores: Stores) -> None:
         assert connection.execute(text("SELECT count(*) FROM segments")).scalar() == 0
 
 
+@pytest.mark.slow
 def test_an_archive_is_written_compacted_and_asked(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GBM_ARCHIVE__OPEN_SEGMENTS", "2")
     shape = ("--messages", "1500", "--users", "3", "--times", "20", "--processes", "1")

@@ -135,7 +135,7 @@ def found(archive: Archive, tree: Tree, limit: int, include_hidden: bool) -> lis
         after = page.next
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(trees(leaves, 8), st.sampled_from((3, 50)), st.booleans())
 @example(parse("is:unread OR fox"), 3, False)
 @example(parse("-(in:inbox -fox) {label:my-projects +müller has:attachment}"), 3, True)

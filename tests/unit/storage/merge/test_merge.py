@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,6 +85,7 @@ def told(before: dict[str, dict[int, Location]], merged: Merged, moved: pa.Table
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.lists(mails, min_size=2, max_size=6), st.lists(mails, min_size=1, max_size=2))
 def test_every_message_of_every_part_is_where_it_is_said_to_be(parts: list[list[int]], later: list[list[int]]) -> None:
