@@ -25,10 +25,10 @@ class Rate(BaseModel, frozen=True):
 class RatesConfig(BaseModel, frozen=True):
     """How much the gateway does for whom."""
 
-    principal: Rate = Field(Rate(per_s=200, burst=2000), description="of one user, over all their keys and sessions")
-    address: Rate = Field(Rate(per_s=400, burst=4000), description="of one client address, signed in or not")
+    principal: Rate = Field(Rate(per_s=1000, burst=10_000), description="of one user, over all their keys and sessions")
+    address: Rate = Field(Rate(per_s=2000, burst=20_000), description="of one client address, signed in or not")
     login: Rate = Field(Rate(per_s=0.5, burst=40), description="attempts to sign in, of one client address")
-    total: Rate = Field(Rate(per_s=4000, burst=40_000), description="of all users together, and of all addresses")
+    total: Rate = Field(Rate(per_s=10_000, burst=100_000), description="of all users together, and of all addresses")
     settle_s: PositiveFloat = Field(0.25, description="seconds between two settlements of a replica")
     buckets: PositiveInt = Field(50_000, description="callers that are remembered; the longest silent is forgotten")
 
