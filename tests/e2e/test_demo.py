@@ -52,12 +52,14 @@ def _the_gateway_answers(api: str, summary: dict[str, Any], held: list[dict[str,
         granted = client.post("/api/v1/auth/token", json={"api_key": summary["api_key"]}).json()
         client.headers["Authorization"] = f"Bearer {granted['access_token']}"
 
-        def digest(message: dict[str, Any]) -> bool:
+        def wrong(message: dict[str, Any]) -> str | None:
             raw = client.get(f"/api/v1/emails/{message['id']}/raw")
-            return raw.status_code == 200 and hashlib.sha256(raw.content).hexdigest() == message["sha256"]
+            if raw.status_code == 200 and hashlib.sha256(raw.content).hexdigest() == message["sha256"]:
+                return None
+            return f"{message['id']} of {message['size']} bytes: {raw.status_code} {raw.content[:300]!r}"
 
         with ThreadPoolExecutor(8) as pool:
-            assert all(pool.map(digest, held))
+            assert [found for found in pool.map(wrong, held) if found] == []
 
         listed, cursor = [], None
         while True:
