@@ -157,6 +157,7 @@ class RateClient:
     def __init__(self, config: RatesConfig) -> None:
         self._config = config
         self._handle: ActorHandle | None = None
+        self._unanswered: asyncio.Future[Any] | None = None
 
     async def settle(self, asks: Mapping[str, Ask]) -> dict[str, Grant]:
         """What the broker grants.
@@ -164,11 +165,17 @@ class RateClient:
         Raises:
             BrokerSilent: it restarts, or is too busy.
         """
+        # One question at a time: what is granted to one that nobody waits for any more is lost, and a broker that takes
+        # seconds to start would give a caller's whole bucket away so.
+        if self._unanswered is not None and not self._unanswered.done():
+            raise BrokerSilent("it has not answered yet")
         try:
             if self._handle is None:
                 named = _RatesActor.options(name="rates", namespace=NAMESPACE, get_if_exists=True, lifetime="detached")
                 self._handle = named.remote(self._config)
-            grants: dict[str, Grant] = await asyncio.wait_for(self._handle.settle.remote(dict(asks)), _BROKER_TIMEOUT_S)
+            self._unanswered = asyncio.wrap_future(self._handle.settle.remote(dict(asks)).future())
+            self._unanswered.add_done_callback(lambda done: done.cancelled() or done.exception())
+            grants: dict[str, Grant] = await asyncio.wait_for(asyncio.shield(self._unanswered), _BROKER_TIMEOUT_S)
         except (RayError, TimeoutError, ValueError) as exc:
             raise BrokerSilent(type(exc).__name__) from exc
         return grants
