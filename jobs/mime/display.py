@@ -98,6 +98,7 @@ class _Display:
         self._root, self._remote_images, self._limits = root, remote_images, limits
         self._left, self._pictures_left = min(limits.html_bytes, _MARKUP_BYTES), _PICTURES_BYTES
         self._by_content_id: dict[str, Part] | None = None
+        self._pictures: dict[str, str | None] = {}
 
     def html(self) -> str:
         return "\n<hr>\n".join(self._sanitised(part) for part in self._shown(self._root) if self._left > 0)
@@ -156,13 +157,19 @@ class _Display:
         return source if self._remote_images and lowered.startswith("https://") else None
 
     def _picture(self, content_id: str) -> str | None:
-        part = self._named().get(content_id.strip("<> "))
-        if part is None:
+        name = content_id.strip("<> ")
+        if name not in self._pictures:  # decoded once, however often the markup names it
+            self._pictures[name] = self._encoded(self._named().get(name))
+        picture = self._pictures[name]
+        if picture is None or len(picture) > self._pictures_left:
             return None
-        content = part.content(Defects())
-        if len(content) > min(_PICTURE_BYTES, self._pictures_left):
+        self._pictures_left -= len(picture)
+        return picture
+
+    def _encoded(self, part: Part | None) -> str | None:
+        """A picture as a data: URI; None when there is none, or it is too large to be shown in place."""
+        if part is None or len(content := part.content(Defects())) > _PICTURE_BYTES:
             return None
-        self._pictures_left -= len(content)
         return f"data:{part.content_type};base64,{base64.b64encode(content).decode()}"
 
     def _named(self) -> dict[str, Part]:
