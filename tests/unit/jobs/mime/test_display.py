@@ -97,6 +97,20 @@ def test_a_picture_of_the_message_is_in_the_page_and_an_active_one_is_not() -> N
     assert shown('<img src="data:image/svg+xml;base64,PHN2Zz4=">') == "<img>"
 
 
+def test_a_picture_that_is_named_again_and_again_is_decoded_once() -> None:
+    named = b'<img src="cid:p@x">' * 19_000
+    raw = (
+        b"Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n"
+        + named
+        + b"\r\n--b\r\nContent-Type: image/png\r\nContent-ID: <p@x>\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + base64.encodebytes(bytes(3 << 20))
+        + b"--b--\r\n"
+    )
+    began = time.process_time()
+    assert display(raw).count("<img") == 19_000
+    assert time.process_time() - began < 5
+
+
 def test_text_is_shown_as_it_is_with_its_links() -> None:
     page = display(mail('<script>alert(1)</script> see https://example.com/?a=1&b=2 "x"', "text/plain"))
     assert "<script" not in page
