@@ -5,6 +5,7 @@ callers' rates unlimited; `wrk` asks. Then `emails` may have three replicas: und
 without load they end.
 """
 
+import math
 import re
 import shutil
 import signal
@@ -33,7 +34,7 @@ from storage.errors import BackupError
 _EMAIL = "bench@example.com"
 _GENERATED = 5000
 _MOST_S = 60.0
-_CLIENTS, _AFTERWARDS_S, _PAGES = 16, 4.0, 40
+_CLIENTS, _MOST_REPLICAS, _PAGES = 16, 3, 40
 _POLL_S = 0.25
 _FREE = Rate(per_s=1e7, burst=1e8)
 #: Pages one after the other, so that no answer is a kept one.
@@ -77,7 +78,8 @@ class ServeResult:
     """What one run measured.
 
     killed_failed: requests that failed while one of three replicas was killed; killed_held: that it may have held.
-    replicas: of `emails`, before, under and after load. upscaled_s, downscaled_s: how long that took.
+    replicas: of `emails`, before, under and after load. upscaled_s, downscaled_s: how long that took; healed_s: from
+    the kill until there were as many as before, under the same load.
     """
 
     messages: int
@@ -86,6 +88,7 @@ class ServeResult:
     killed_failed: int
     replicas: tuple[int, int, int]
     upscaled_s: float
+    healed_s: float
     downscaled_s: float
 
     def as_json(self) -> dict[str, object]:
@@ -111,7 +114,9 @@ def bench_serve(
         told("writing the mailbox")
         secret = _fill(settings, mail, messages)
         ray = settings.ray.model_copy(update={"dashboard_port": _free_port()})
-        scaling = ScaleConfig(max_replicas=3, target_requests=4.0, upscale_s=1.0, downscale_s=3.0, health_check_s=1.0)
+        several = ScaleConfig(
+            max_replicas=_MOST_REPLICAS, target_requests=4.0, upscale_s=1.0, downscale_s=3.0, health_check_s=1.0
+        )
         one = ScaleConfig(max_replicas=1)
         rates = RatesConfig(principal=_FREE, address=_FREE, login=_FREE, total=_FREE)
         serve = settings.serve.model_copy(update={"port": _free_port(), "rates": rates, "scale": one})
@@ -121,18 +126,19 @@ def bench_serve(
             asked = _Asked(cluster.api, secret, seconds, told)
             loads = asked.loads()
             told("scaling")
-            deployment.deploy(cluster.stores.config, serve.model_copy(update={"applications": {"emails": scaling}}))
+            deployment.deploy(cluster.stores.config, serve.model_copy(update={"applications": {"emails": several}}))
             before = deployment.replicas("emails")
-            under, upscaled_s, failed, held = asked.scaled(cluster.stores.home.root, deployment.replicas)
-            told(f"{deployment.replicas('emails')} replicas run when the load ends")
-            after, downscaled_s = _until(lambda: deployment.replicas("emails"), 1)
+            scaling = asked.scaled(cluster.stores.home.root, lambda: deployment.replicas("emails"))
+            told("waiting for the replicas to end")
+            after, downscaled_s = _until(lambda: deployment.replicas("emails"), lambda number: number == 1)
     return ServeResult(
         messages=messages,
         loads=tuple(loads),
-        killed_held=held,
-        killed_failed=failed,
-        replicas=(before, under, after),
-        upscaled_s=round(upscaled_s, 1),
+        killed_held=scaling.held,
+        killed_failed=scaling.failed,
+        replicas=(before, scaling.replicas, after),
+        upscaled_s=round(scaling.upscaled_s, 1),
+        healed_s=round(scaling.healed_s, 1),
         downscaled_s=round(downscaled_s, 1),
     )
 
@@ -149,6 +155,17 @@ def _fill(settings: Settings, mail: tuple[Path, ...], messages: int) -> str:
         key = new_key()
         stores.control.save_key(key.key_id, user.user_id, "owner", key.secret_hash, None)
         return key.text.get_secret_value()
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """What became of replicas under load. failed, held: requests when one was killed; healed_s: until another ran."""
+
+    replicas: int
+    upscaled_s: float
+    failed: int
+    held: int
+    healed_s: float
 
 
 class _Asked:
@@ -177,16 +194,19 @@ class _Asked:
         found.insert(3, self._load("list of 50, different ones", "/", 16, {}, self._script()))
         return found
 
-    def scaled(self, home: Path, replicas: Callable[[str], int]) -> tuple[int, float, int, int]:
-        """Under load: replicas that it came to, in how many seconds; requests that failed in a kill, and were held."""
-        with _wrk(self._arguments("/api/v1/emails?limit=50", _CLIENTS, 2 * _MOST_S)) as load:
-            under, upscaled_s = _until(lambda: replicas("emails"), 3)
+    def scaled(self, home: Path, running: Callable[[], int]) -> "Scaling":
+        """Load until there are all replicas, kill one of them, and go on until there are all again."""
+        with _wrk(self._arguments("/api/v1/emails?limit=50", _CLIENTS, 4 * _MOST_S)) as load:
+            under, upscaled_s = _until(running, lambda number: number == _MOST_REPLICAS)
             _kill_a_replica(home, "emails")
-            time.sleep(_AFTERWARDS_S)
+            _, noticed_s = _until(running, lambda number: number < _MOST_REPLICAS)
+            healed, healed_s = _until(running, lambda number: number == _MOST_REPLICAS)
             load.send_signal(signal.SIGINT)  # it tells what it has counted so far
             text = load.communicate()[0]
         # wrk has one request at a time in each connection, and all of them may be with the one that is killed.
-        return under, upscaled_s, _failures(text), _CLIENTS
+        return Scaling(
+            under, upscaled_s, _failures(text), _CLIENTS, noticed_s + healed_s if healed == _MOST_REPLICAS else math.inf
+        )
 
     def _script(self) -> str:
         cursors: list[str] = []
@@ -244,10 +264,10 @@ def _failures(text: str) -> int:
     return sum(int(number) for found in _FAILED.finditer(text) for number in found.groups() if number)
 
 
-def _until(ask: Callable[[], int], wanted: int) -> tuple[int, float]:
+def _until(ask: Callable[[], int], wanted: Callable[[int], bool]) -> tuple[int, float]:
     """What it came to, and in how many seconds: what was wanted, or what there is when the time is over."""
     began = time.monotonic()
-    while (found := ask()) != wanted and time.monotonic() - began < _MOST_S:
+    while not wanted(found := ask()) and time.monotonic() - began < _MOST_S:
         time.sleep(_POLL_S)
     return found, time.monotonic() - began
 

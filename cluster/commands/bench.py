@@ -188,7 +188,8 @@ def serve(
         )
     out.print(
         f"  replicas under load and after it: {' -> '.join(map(str, result.replicas))}"
-        f" ({result.upscaled_s:.0f} s, {result.downscaled_s:.0f} s)"
+        f" ({result.upscaled_s:.0f} s, {result.downscaled_s:.0f} s);"
+        f" the killed one was replaced in {result.healed_s:.0f} s"
     )
     out.print(f"  one of them killed under load: {result.killed_failed} requests failed, of {result.killed_held} held")
 
