@@ -38,7 +38,7 @@ def proxied(assembly: Assembly) -> Any:
     return proxy
 
 
-class _Jobs:
+class Jobs:
     """Jobs that end at once."""
 
     def start(self, campaigns: Campaigns, campaign: Campaign) -> Campaign:
@@ -50,7 +50,7 @@ class _Jobs:
 @contextmanager
 def running(archive: Archive, config: ServeConfig = CONFIG) -> Iterator[str]:
     """The address of a gateway that runs in a thread."""
-    assembly = Assembly(Settings(archive.backup, config), RecordingOwners(live={"active": False}), _Jobs())
+    assembly = Assembly(Settings(archive.backup, config), RecordingOwners(live={"active": False}), Jobs())
     options = uvicorn.Config(proxied(assembly), host="127.0.0.1", port=0, log_level="error", lifespan="off")
     server = uvicorn.Server(options)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
