@@ -82,7 +82,12 @@ class KeyRequest(BaseModel):
 
     role: Role = Field(Role.OWNER, description="owner, or the role that you have")
     scopes: list[Scope] | None = Field(None, max_length=10, description="what it may; null: all that you may")
-    expires_in: int | None = Field(None, ge=60, le=_LONGEST_S, description="seconds; null: until it is revoked")
+    expires_in: int | None = Field(
+        None,
+        ge=60,
+        le=_LONGEST_S,
+        description="seconds; null: until it is revoked, or the key ends that it was made with",
+    )
 
 
 class KeyItem(BaseModel):
@@ -201,7 +206,7 @@ def create(
         found = await threads.run(desks.control.keys, principal.user_id)
         return KeyList(items=[KeyItem.of(key) for key in found])
 
-    @router.post("/keys", status_code=201, summary="Make an API key; it is shown once", responses=responses(403))
+    @router.post("/keys", status_code=201, summary="Make an API key; it is shown once", responses=responses(403, 409))
     @permits(scope=Scope.KEYS, cost=10)
     async def make_key(principal: Caller, body: KeyRequest) -> NewKey:
         scopes = narrowed(principal, body)
@@ -210,7 +215,9 @@ def create(
 
         def save() -> ApiKey:
             arguments = (new.key_id, principal.user_id, body.role.value, new.secret_hash, until, scopes)
-            desks.control.save_key(*arguments, by=principal.email)
+            desks.control.save_key(
+                *arguments, by=principal.email, maker=principal.key_id, most=config.tokens.keys_per_user
+            )
             return next(key for key in desks.control.keys(principal.user_id) if key.key_id == new.key_id)
 
         saved = KeyItem.of(await threads.run(save))

@@ -30,7 +30,7 @@ from serve.refusals import NotBackedUp, SignInFailed
 from serve.tokens import SecretRefused
 from storage.blobs import FileDamaged
 from storage.campaigns import CampaignEnded, IdempotencyMismatch, UnknownCampaign
-from storage.control import MailboxPaused, UnknownUser
+from storage.control import MailboxPaused, TooManyKeys, UnknownUser
 from storage.databases import DatabaseUnreachable
 from storage.emails import InvalidCursor
 from storage.errors import BackupError
@@ -87,6 +87,7 @@ _FAULTS: Mapping[type[BackupError], Fault] = {
     UnknownOperation: Fault(404, "unknown_operation", "Operation not known"),
     MailboxPaused: Fault(409, "mailbox_paused", "Mailbox paused"),
     IdempotencyMismatch: Fault(422, "idempotency_mismatch", "Key used for another request"),
+    TooManyKeys: Fault(409, "too_many_keys", "Too many keys"),
     UnknownCampaign: Fault(404, "unknown_campaign", "Campaign not known"),
     CampaignEnded: Fault(409, "campaign_ended", "Campaign not in a state for that"),
     CertificatesUnavailable: Fault(503, "certificates_unavailable", "Certificates not available", _AGAIN, 10),

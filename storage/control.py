@@ -73,6 +73,17 @@ class Account:
     removed_at: datetime | None
 
 
+class TooManyKeys(BackupError):
+    """The user has as many live API keys as are allowed. Revoke one."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
+
+    def __str__(self) -> str:
+        return f"You have {self.most} API keys, and no more are allowed: revoke one that you do not need."
+
+
 class UnknownUser(BackupError):
     """Nobody has this address here. Check its spelling, or add the account."""
 
@@ -179,8 +190,20 @@ class Control:
         expires_at: datetime | None,
         scopes: Collection[str] | None = None,
         by: str | None = None,
+        maker: str | None = None,
+        most: int | None = None,
     ) -> None:
-        """Record an API key by its SHA-256. `scopes`: None: all that the role may. by: who makes it."""
+        """Record an API key by its SHA-256.
+
+        Args:
+            scopes: None: all that the role may.
+            by: who makes it.
+            maker: the key that it is made with, which it does not outlive.
+            most: live keys that the user may have; None: any number. Who makes several at once may get a few more.
+
+        Raises:
+            TooManyKeys.
+        """
         values = {
             "key_id": key_id,
             "user_id": user_id,
@@ -188,9 +211,12 @@ class Control:
             "secret_hash": secret_hash,
             "expires_at": expires_at,
             "scopes": sorted(scopes) if scopes is not None else None,
+            "maker": maker,
+            "most": most,
         }
         with transaction(self._engine) as connection:
-            connection.execute(query("api_key_save"), values)
+            if not connection.execute(query("api_key_save"), values).rowcount:
+                raise TooManyKeys(most or 0)
             told = "all" if scopes is None else " ".join(sorted(scopes))
             detail: audit.Detail = {"user_id": user_id, "role": role, "scopes": told}
             audit.append(connection, by or self._actor, "key.create", key_id, detail)

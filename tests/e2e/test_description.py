@@ -107,7 +107,6 @@ def _run(cluster: Running, role: str, folder: Path, phases: str, *which: str) ->
 def test_the_description_is_true_for_everybody(cluster: Running, role: str, tmp_path: Path) -> None:
     told = _run(cluster, role, tmp_path, "examples,coverage,fuzzing,stateful", "--exclude-path-regex", ENDING)
 
-    print(told[-3000:])
     assert "Stateful" in told and "API Links" in told, told
 
 

@@ -76,6 +76,31 @@ async def until(client: httpx.AsyncClient, path: str, headers: dict[str, str], s
     return answer
 
 
+async def test_a_key_does_not_outlive_the_one_that_it_was_made_with(archive: Archive, http: httpx.AsyncClient) -> None:
+    _, key = archive.add_user("ann@example.com")
+    owner = await signed_in(http, key)
+    short = (await http.post(f"{AUTH}/keys", json={"expires_in": 3600}, headers=owner)).json()
+    with_short = await signed_in(http, short["api_key"])
+
+    for asked in ({}, {"expires_in": 7200}):
+        made = (await http.post(f"{AUTH}/keys", json=asked, headers=with_short)).json()
+        assert made["expires_at"] == short["expires_at"], asked
+    sooner = (await http.post(f"{AUTH}/keys", json={"expires_in": 60}, headers=with_short)).json()
+    assert sooner["expires_at"] < short["expires_at"]
+    assert (await http.post(f"{AUTH}/keys", json={}, headers=owner)).json()["expires_at"] is None
+
+
+async def test_a_user_has_so_many_live_keys_and_no_more(archive: Archive, http: httpx.AsyncClient) -> None:
+    _, key = archive.add_user("ann@example.com")
+    owner = await signed_in(http, key)
+    made = [await http.post(f"{AUTH}/keys", json={}, headers=owner) for _ in range(100)]
+
+    assert [answer.status_code for answer in made] == [201] * 99 + [409]  # one of the hundred is the first one
+    assert made[-1].json()["code"] == "too_many_keys"
+    assert (await http.delete(f"{AUTH}/keys/{made[0].json()['key_id']}", headers=owner)).status_code == 204
+    assert (await http.post(f"{AUTH}/keys", json={}, headers=owner)).status_code == 201
+
+
 async def test_a_key_is_made_narrowed_used_and_revoked(archive: Archive, http: httpx.AsyncClient) -> None:
     user, text = archive.add_user("ann@example.com")
     archive.commit(user, [(1, ["INBOX"], mail("one"))])
