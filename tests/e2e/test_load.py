@@ -18,5 +18,6 @@ def test_replicas_come_with_the_load_go_without_it_and_a_killed_one_costs_what_i
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["replicas"] == [1, 3, 1]
+    assert told["healed_s"] is not None, "the killed replica was replaced under load"
     assert told["killed_failed"] <= told["killed_held"]
     assert [load["failed"] for load in told["loads"] if "304" not in load["what"]] == [0] * (len(told["loads"]) - 1)
