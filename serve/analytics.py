@@ -1,163 +1,104 @@
 """/api/v1/analytics: the caller's own mail in numbers."""
 
-from collections.abc import Callable, Hashable
-from datetime import datetime
-from typing import Annotated, Protocol
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, FastAPI, Query, Response
-from pydantic import BaseModel, Field
 
+from serve import numbers
 from serve.admission import Caller, Door
-from serve.answers import Answers
+from serve.asking import Asked, Desk, Limit, Zone
 from serve.config import ServeConfig
-from serve.emails import AsOf
 from serve.gateway import application
 from serve.policies import Scope, permits
 from serve.problems import responses
-from serve.threads import Threads
-from serve.times import Moment
-from storage.control import Principal
-from storage.conversations import Conversations
-from storage.language.plan import EARLIEST, LATEST
-from storage.moments import within_reach
-from storage.statistics import Span, Statistics
 
 PREFIX = "/api/v1/analytics"
-_LABELS = 200
-
-From = Annotated[Moment | None, Query(alias="from", description="received then or later (RFC 3339)")]
-To = Annotated[Moment | None, Query(description="received before (RFC 3339)")]
+#: What a question costs that reads the message index, or the files, of a whole mailbox.
+_COST = 20
 
 
-class Reader(Protocol):
-    """One user's mail. `storage.reader.MailboxReader` is one."""
+def create(desk: Desk, door: Door, config: ServeConfig, routers: Sequence[APIRouter] = ()) -> FastAPI:
+    """The application. `routers`: of what else is asked of a mailbox as a whole."""
+    router = APIRouter(prefix=PREFIX, tags=["analytics"], responses=responses(400, 401, 422, 503))
 
-    @property
-    def statistics(self) -> Statistics: ...
+    @router.get("/overview", summary="Your mailbox in numbers", response_model=numbers.Overview)
+    @permits(scope=Scope.ANALYTICS, cost=_COST)
+    async def overview(principal: Caller, asked: Asked) -> Response:
+        return await desk.answer(principal, asked, "overview", lambda _, counted: numbers.overview(counted))
 
-    @property
-    def conversations(self) -> Conversations: ...
+    @router.get("/senders", summary="Who writes to you", response_model=numbers.People)
+    @permits(scope=Scope.ANALYTICS, cost=_COST)
+    async def senders(principal: Caller, asked: Asked, limit: Limit = 20) -> Response:
+        return await desk.answer(
+            principal, asked, ("senders", limit), lambda _, counted: numbers.people(counted.senders(limit))
+        )
 
-    def version(self) -> str | None: ...
+    @router.get("/recipients", summary="To whom your mail goes", response_model=numbers.People)
+    @permits(scope=Scope.ANALYTICS, cost=_COST)
+    async def recipients(principal: Caller, asked: Asked, limit: Limit = 20) -> Response:
+        return await desk.answer(
+            principal, asked, ("recipients", limit), lambda _, counted: numbers.people(counted.recipients(limit))
+        )
 
-
-class Readers(Protocol):
-    """Makes a reader of a principal's own mail. `serve.mailboxes.Mailboxes` is one."""
-
-    def reader(self, principal: Principal) -> Reader: ...
-
-
-class Year(BaseModel):
-    """A year (UTC) of mail."""
-
-    year: int
-    messages: int
-    size_bytes: int
-
-
-class LabelTotal(BaseModel):
-    """A label, and what carries it now."""
-
-    id: str
-    name: str
-    messages: int
-    unread: int
-
-
-class AttachmentTotal(BaseModel):
-    """What is attached to all that was ever stored."""
-
-    messages: int = Field(description="messages with files")
-    files: int
-    size_bytes: int = Field(description="of the decoded files")
-
-
-class Overview(BaseModel):
-    """A mailbox in numbers."""
-
-    messages: int = Field(description="backed up, deleted ones too")
-    size_bytes: int
-    deleted: int = Field(description="deleted in Gmail")
-    unread: int
-    sent: int
-    first_at: datetime | None
-    last_at: datetime | None
-    years: list[Year]
-    labels: list[LabelTotal] = Field(description="as they are now, most messages first")
-    attachments: AttachmentTotal
-
-
-class Sender(BaseModel):
-    """Somebody who writes to you."""
-
-    address: str
-    name: str = Field(description="as the newest message has it")
-    messages: int
-    size_bytes: int
-    first_at: datetime
-    last_at: datetime
-
-
-class SenderList(BaseModel):
-    """Senders of all that was ever stored, most messages first."""
-
-    items: list[Sender]
-
-
-def create(mailboxes: Readers, answers: Answers, door: Door, threads: Threads, config: ServeConfig) -> FastAPI:
-    """The application."""
-    router = APIRouter(prefix=PREFIX, tags=["analytics"], responses=responses(401, 422, 503))
-
-    async def answered(principal: Principal, question: Hashable, make: Callable[[Reader], BaseModel]) -> Response:
-        def ask() -> bytes:
-            reader = mailboxes.reader(principal)
-            return answers.of(
-                principal.user_id, reader, question, lambda: make(reader).model_dump_json(by_alias=True).encode()
-            )
-
-        return Response(await threads.run(ask), media_type="application/json")
-
-    @router.get("/overview", summary="Your mailbox in numbers", response_model=Overview)
-    @permits(scope=Scope.ANALYTICS, cost=20)
-    async def overview(principal: Caller, since: From = None, to: To = None, as_of: AsOf = None) -> Response:
-        span, moment = _span(since, to), as_of and within_reach(as_of)
-        question = ("overview", span, moment)
-        return await answered(principal, question, lambda reader: _overview(reader, span, moment))
-
-    @router.get("/senders", summary="Who writes to you", response_model=SenderList)
-    @permits(scope=Scope.ANALYTICS, cost=20)
-    async def senders(
-        principal: Caller,
-        since: From = None,
-        to: To = None,
-        limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+    @router.get("/domains", summary="The domains of senders or recipients", response_model=numbers.Domains)
+    @permits(scope=Scope.ANALYTICS, cost=_COST)
+    async def domains(
+        principal: Caller, asked: Asked, side: Literal["senders", "recipients"] = "senders", limit: Limit = 20
     ) -> Response:
-        span = _span(since, to)
+        return await desk.answer(
+            principal, asked, ("domains", side, limit), lambda _, counted: numbers.domains(counted, side, limit)
+        )
 
-        def make(reader: Reader) -> SenderList:
-            return SenderList(items=[Sender(**found) for found in reader.statistics.senders(span, limit)])
+    @router.get("/timeline", summary="Your mail over time", response_model=numbers.Timeline)
+    @permits(scope=Scope.ANALYTICS, cost=_COST)
+    async def timeline(
+        principal: Caller,
+        asked: Asked,
+        bucket: Annotated[
+            Literal["hour", "day", "week", "month", "quarter", "year"], Query(description="weeks begin on Monday")
+        ] = "month",
+        tz: Zone = "UTC",
+    ) -> Response:
+        return await desk.answer(
+            principal, asked, ("timeline", bucket, tz), lambda _, counted: numbers.timeline(counted, bucket, tz)
+        )
 
-        return await answered(principal, ("senders", span, limit), make)
+    @router.get("/activity", summary="Your week, hour by hour", response_model=numbers.Activity)
+    @permits(scope=Scope.ANALYTICS, cost=_COST)
+    async def activity(principal: Caller, asked: Asked, tz: Zone = "UTC") -> Response:
+        return await desk.answer(principal, asked, ("activity", tz), lambda _, counted: numbers.activity(counted, tz))
 
-    return application("analytics", [router], config, door)
+    @router.get("/labels", summary="What carries your labels", response_model=numbers.LabelTotals)
+    @permits(scope=Scope.ANALYTICS, cost=_COST)
+    async def labels(principal: Caller, asked: Asked) -> Response:
+        return await desk.answer(principal, asked, "labels", lambda _, counted: numbers.labels(counted))
 
+    @router.get("/storage", summary="What takes the space", response_model=numbers.Space)
+    @permits(scope=Scope.ANALYTICS, cost=3 * _COST)
+    async def storage(principal: Caller, asked: Asked, limit: Limit = 20) -> Response:
+        return await desk.answer(
+            principal,
+            asked,
+            ("storage", limit),
+            lambda reader, counted: numbers.space(counted, limit, reader.contents),
+        )
 
-def _span(since: datetime | None, to: datetime | None) -> Span:
-    return Span(within_reach(since) if since else EARLIEST, within_reach(to) if to else LATEST)
+    @router.get("/threads", summary="Long threads, and response times", response_model=numbers.Correspondence)
+    @permits(scope=Scope.ANALYTICS, cost=2 * _COST)
+    async def threads(principal: Caller, asked: Asked, limit: Limit = 20) -> Response:
+        return await desk.answer(
+            principal,
+            asked,
+            ("threads", limit),
+            lambda reader, counted: numbers.correspondence(counted, limit, reader.contents),
+        )
 
+    @router.get("/newsletters", summary="Mailing lists, and what of them was read", response_model=numbers.Newsletters)
+    @permits(scope=Scope.ANALYTICS, cost=_COST)
+    async def newsletters(principal: Caller, asked: Asked, limit: Limit = 20) -> Response:
+        return await desk.answer(
+            principal, asked, ("newsletters", limit), lambda _, counted: numbers.newsletters(counted, limit)
+        )
 
-def _overview(reader: Reader, span: Span, as_of: datetime | None) -> Overview:
-    years = reader.statistics.years(span, as_of)
-    labels = sorted(reader.conversations.labels(), key=lambda label: (-label.messages, label.id))[:_LABELS]
-    return Overview(
-        messages=sum(year["messages"] for year in years),
-        size_bytes=sum(year["size_bytes"] for year in years),
-        deleted=sum(year["deleted"] for year in years),
-        unread=sum(year["unread"] for year in years),
-        sent=sum(year["sent"] for year in years),
-        first_at=years[0]["first_at"] if years else None,
-        last_at=years[-1]["last_at"] if years else None,
-        years=[Year(year=each["year"], messages=each["messages"], size_bytes=each["size_bytes"]) for each in years],
-        labels=[LabelTotal(id=each.id, name=each.name, messages=each.messages, unread=each.unread) for each in labels],
-        attachments=AttachmentTotal(**reader.statistics.attachments(span)),
-    )
+    return application("analytics", [router, *routers], config, door)

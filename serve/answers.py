@@ -8,8 +8,9 @@ read where the reader reads, so a position (serve/positions.py) holds for a kept
 
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 #: Seconds that an answer is kept at most: far fewer than it takes to use up all transaction ids.
@@ -23,12 +24,20 @@ class Versioned(Protocol):
 
 
 class Answers:
-    """The answers of one process."""
+    """The answers of one process. Who asks for one that is being made waits for it."""
 
-    def __init__(self, most_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most_bytes, self._clock = most_bytes, clock
+    def __init__(
+        self,
+        most_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+        counted: Callable[[bool], None] = lambda _kept: None,
+    ) -> None:
+        """`counted`: hears of every question whether its answer was kept."""
+        self._most_bytes, self._clock, self._counted = most_bytes, clock, counted
         self._kept: OrderedDict[Hashable, tuple[float, bytes]] = OrderedDict()
         self._bytes, self._lock = 0, threading.Lock()
+        self._making: dict[Hashable, threading.Lock] = {}
+        self._waiting: Counter[Hashable] = Counter()
         self.hits = self.misses = 0
 
     def of(self, user_id: int, reader: Versioned, question: Hashable, make: Callable[[], bytes]) -> bytes:
@@ -37,12 +46,29 @@ class Answers:
         if version is None:
             return make()
         key = (user_id, version, question)
-        if (kept := self._get(key)) is not None:
-            return kept
-        answer = make()
-        if reader.version() == version:
-            self._keep(key, answer)
-        return answer
+        with self._alone(key):
+            kept = self._get(key)
+            self._counted(kept is not None)
+            if kept is not None:
+                return kept
+            answer = make()
+            if reader.version() == version:
+                self._keep(key, answer)
+            return answer
+
+    @contextmanager
+    def _alone(self, key: Hashable) -> Iterator[None]:
+        with self._lock:
+            lock = self._making.setdefault(key, threading.Lock())
+            self._waiting[key] += 1
+        try:
+            with lock:
+                yield
+        finally:
+            with self._lock:
+                self._waiting[key] -= 1
+                if not self._waiting[key]:
+                    del self._waiting[key], self._making[key]
 
     def _get(self, key: Hashable) -> bytes | None:
         with self._lock:

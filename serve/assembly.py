@@ -3,7 +3,7 @@
 Nothing connects before the first request, so an application starts while its databases are down, and says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -29,6 +29,7 @@ from serve import (
 )
 from serve.admission import Door
 from serve.answers import Answers
+from serve.asking import Desk
 from serve.authentication import AccessTokens, authenticator
 from serve.config import ServeConfig
 from serve.mailboxes import Mailboxes
@@ -76,9 +77,21 @@ class Assembly:
     """The collaborators of one process, each made once, and the applications made of them."""
 
     def __init__(
-        self, settings: Settings, owners: Owners, jobs: Jobs | None = None, broker: Broker | None = None
+        self,
+        settings: Settings,
+        owners: Owners,
+        jobs: Jobs | None = None,
+        broker: Broker | None = None,
+        answered: Callable[[bool], None] = lambda _kept: None,
     ) -> None:
-        """`jobs`: None: campaigns are shown, and none is begun. broker: of rates; None: this process's own."""
+        """Connects to nothing yet.
+
+        Args:
+            jobs: None: campaigns are shown, and none is begun.
+            broker: of rates; None: this process's own.
+            answered: hears of every answer about a mailbox whether it was a kept one.
+        """
+        self._answered = answered
         self._backup, self._config, self._owners = settings.backup, settings.serve, owners
         self._jobs = jobs or NoJobs()
         self._broker = broker or LocalBroker(settings.serve.rates)
@@ -104,7 +117,8 @@ class Assembly:
 
     def analytics(self) -> FastAPI:
         """/api/v1/analytics."""
-        return analytics.create(self._mailboxes, self._answers, self._door, self._threads, self._config)
+        desk = Desk(self._mailboxes, self._answers, self._threads)
+        return analytics.create(desk, self._door, self._config)
 
     def sync(self) -> FastAPI:
         """/api/v1/sync."""
@@ -176,7 +190,7 @@ class Assembly:
 
     @cached_property
     def _answers(self) -> Answers:
-        return Answers(self._config.answers_bytes)
+        return Answers(self._config.answers_bytes, counted=self._answered)
 
     @cached_property
     def _streams(self) -> Streams:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI
 from ray import serve as ray_serve
+from ray.util.metrics import Counter
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -67,7 +68,13 @@ class Gateway:
         _log_with_serve()
         owners = ShardClient(settings.serve.owner_timeout_s)
         jobs = CampaignJobs(settings.campaigns) if settings.campaigns else None
-        self._name, self._assembly = name, Assembly(settings, owners, jobs, RateClient(settings.serve.rates))
+        answers = Counter("gbm_answers", "Answers about a mailbox, kept ones and new ones.", ("application", "kept"))
+
+        def answered(kept: bool) -> None:
+            answers.inc(1, {"application": name, "kept": str(kept).lower()})
+
+        rates = RateClient(settings.serve.rates)
+        self._name, self._assembly = name, Assembly(settings, owners, jobs, rates, answered)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         app = _APPLICATIONS[self._name][1](self._assembly)

@@ -38,6 +38,7 @@ from storage.grants import UnknownGrant
 from storage.language.errors import InvalidQuery
 from storage.leases import LeaseHeld, LeaseLost
 from storage.positions import InvalidPosition
+from storage.statistics import TooManyBuckets, UnknownTimeZone
 
 _LOG = logging.getLogger(__name__)
 _MEDIA_TYPE = "application/problem+json"
@@ -90,6 +91,8 @@ _FAULTS: Mapping[type[BackupError], Fault] = {
     TooManyKeys: Fault(409, "too_many_keys", "Too many keys"),
     UnknownCampaign: Fault(404, "unknown_campaign", "Campaign not known"),
     CampaignEnded: Fault(409, "campaign_ended", "Campaign not in a state for that"),
+    TooManyBuckets: Fault(422, "too_many_buckets", "Too many points"),
+    UnknownTimeZone: Fault(422, "unknown_time_zone", "Time zone not known"),
     CertificatesUnavailable: Fault(503, "certificates_unavailable", "Certificates not available", _AGAIN, 10),
     SignInFailed: Fault(401, "sign_in_failed", "Sign-in failed"),
     NotBackedUp: Fault(403, "not_backed_up", "No account here"),

@@ -12,9 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from storage import moments
+from storage import moments, selecting
 from storage.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.config import ArchiveConfig
+from storage.contents import Contents
 from storage.conversations import Conversations
 from storage.databases import Source, transaction
 from storage.emails import (
@@ -43,6 +44,7 @@ from storage.records import MailboxRecord
 from storage.rowvalues import attachment_of, change_of, location_of, stored_of, summary_of
 from storage.schemas import MESSAGES
 from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
+from storage.selecting import Chosen, Selection
 from storage.splits.cache import SplitCache, cache_of
 from storage.statistics import Statistics
 
@@ -277,10 +279,29 @@ class MailboxReader:
         """The mailbox's threads, and how many messages carry each label."""
         return Conversations(self._user_id, self._engine, self._files)
 
-    @property
-    def statistics(self) -> Statistics:
-        """The mailbox in numbers."""
-        return Statistics(self._user_id, self._engine, self._files)
+    def numbers(self, selection: Selection) -> Contents:
+        """A selection of the mailbox in numbers.
+
+        Raises:
+            InvalidQuery, FileDamaged, DatabaseUnreachable.
+        """
+        chosen = patiently(lambda: self._chosen(selection))
+        return Contents(self._files, chosen, Statistics(self._user_id, self._engine, chosen))
+
+    def _chosen(self, selection: Selection) -> Chosen:
+        tree = parse(selection.text)
+        if tree == EVERYTHING:
+            return selecting.everything(selection)
+        finder = Finder(self._user_id, self._engine, self._files, selection.as_of)
+        return selecting.choose(selection, self._meaning(tree, selection.now, False), finder)
+
+    def contents(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What lists show of messages' content, one by one. rows: message_id, received_at, segment.
+
+        Raises:
+            FileDamaged, DatabaseUnreachable.
+        """
+        return self._files.summaries(rows)
 
     def version(self) -> str | None:
         """Another whenever an answer about this mailbox may be another; None before its shard has opened it."""

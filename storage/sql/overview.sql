@@ -1,5 +1,6 @@
--- A mailbox in numbers, by year (UTC). {messages}: as in email_location.sql.
--- :user_id; :first_at, :last_at: messages received from the one up to before the other
+-- A selection of a mailbox in numbers, by year (UTC). {messages}: as in email_location.sql.
+-- :user_id; :first_at, :last_at: messages received from the one up to before the other; {chosen}: TRUE, or a condition
+-- of storage/selecting.py over m
 SELECT
     CAST(extract(year FROM m.received_at) AS integer) AS year,
     count(*) AS messages,
@@ -10,6 +11,6 @@ SELECT
     min(m.received_at) AS first_at,
     max(m.received_at) AS last_at
 FROM {messages} AS m
-WHERE m.user_id = :user_id AND m.received_at >= :first_at AND m.received_at < :last_at
+WHERE m.user_id = :user_id AND m.received_at >= :first_at AND m.received_at < :last_at AND {chosen}
 GROUP BY 1
 ORDER BY 1

@@ -96,17 +96,26 @@ class Archive:
         messages: Sequence[tuple[int, list[str], bytes]],
         changes: Sequence[LabelChange] = (),
         thread_id: int | None = None,
+        received_at: Sequence[datetime] | None = None,
     ) -> None:
-        """Back messages (id, labels, exact bytes) up, an hour apart in the order given, each a thread, or all one."""
+        """Back messages (id, labels, exact bytes) up, each a thread, or all one.
+
+        They came when `received_at` says, or an hour apart in the order given.
+        """
         catalog = Catalog(self.databases.shard_database(self.control.shards()[user.shard_id]))
         catalog.open_mailbox(user.shard_id, user.user_id, user.email)
         catalog.save_labels(user.user_id, [("INBOX", "INBOX", "system"), ("Label_1", "Receipts", "user")])
         lease = leases.acquire(catalog.engine, user.shard_id, "test", self.backup.cluster, 60)
-        fetched = [_fetched(user, messages, thread_id)]
+        fetched = [_fetched(user, messages, thread_id, received_at)] if messages else [FETCHED.empty_table()]
         manifest, index = write_segment(self.backup.archive, user.shard_id, lease.epoch, fetched)
         update = MailboxUpdate(user.user_id, Phase.CURRENT, 9, None, len(messages), synced=True)
         plan = Commit(user.shard_id, "test", lease.epoch, manifest, (update,), tuple(changes))
         assert catalog.commit(plan, index)
+
+    def present(self, user: User) -> datetime:
+        """This moment by the clock that commits are told by."""
+        engine = self.databases.shard_database(self.control.shards()[user.shard_id])
+        return MailboxReader(user.user_id, engine, open_blobs(self.backup.archive.uri)).present()
 
     def synced_at(self, user: User) -> str:
         """When the user's last commit began, RFC 3339."""
@@ -117,14 +126,19 @@ class Archive:
         return state.synced_at.isoformat()
 
 
-def _fetched(user: User, messages: Sequence[tuple[int, list[str], bytes]], thread_id: int | None) -> pa.Table:
+def _fetched(
+    user: User,
+    messages: Sequence[tuple[int, list[str], bytes]],
+    thread_id: int | None,
+    received_at: Sequence[datetime] | None,
+) -> pa.Table:
     rows = [
         {
             "user_id": user.user_id,
             "message_id": message_id,
             "thread_id": thread_id or message_id,
             "history_id": 1,
-            "received_at": FIRST_AT + timedelta(hours=number),
+            "received_at": received_at[number] if received_at else FIRST_AT + timedelta(hours=number),
             "labels": labels,
             "snippet": "a snippet",
             "raw": raw,

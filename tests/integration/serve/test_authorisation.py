@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from serve.assembly import Assembly, Settings
 from storage.campaigns import Campaigns, CampaignState, Member
-from storage.control import User
+from storage.records import User
 from tests.integration.serve.conftest import Archive, RecordingOwners
 from tests.integration.serve.running import CONFIG, Jobs, proxied
 
@@ -92,6 +92,14 @@ TABLE: dict[str, Row] = {
     "GET /api/v1/labels": Row(MAIL),
     "GET /api/v1/analytics/overview": Row(NUMBERS),
     "GET /api/v1/analytics/senders": Row(NUMBERS),
+    "GET /api/v1/analytics/recipients": Row(NUMBERS),
+    "GET /api/v1/analytics/domains": Row(NUMBERS),
+    "GET /api/v1/analytics/timeline": Row(NUMBERS),
+    "GET /api/v1/analytics/activity": Row(NUMBERS),
+    "GET /api/v1/analytics/labels": Row(NUMBERS),
+    "GET /api/v1/analytics/storage": Row(NUMBERS),
+    "GET /api/v1/analytics/threads": Row(NUMBERS),
+    "GET /api/v1/analytics/newsletters": Row(NUMBERS),
     "POST /api/v1/sync": Row(SYNC, body={"mode": "incremental"}),
     "POST /api/v1/sync/stop": Row(SYNC),
     "POST /api/v1/sync/pause": Row(SYNC),

@@ -46,6 +46,9 @@ VALUES: dict[str, Any] = {
     "state": "running",
     "among": ["running"],
     "without_labels": ["SPAM"],
+    "bucket": "month",
+    "zone": "Europe/Berlin",
+    "unread": False,
 }
 #: By query, where it means something else.
 OF_QUERY: dict[str, dict[str, Any]] = {
