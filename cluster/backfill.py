@@ -10,13 +10,14 @@ from rich.progress import Task as ProgressTask
 from rich.text import Text
 
 from actors.decisions import Mode
-from cluster.console import count, notes, size
+from cluster.console import count, notes
 from cluster.home import Home
 from cluster.progress import Progress as Look
 from cluster.progress import Watch, members_of
 from cluster.session import Job, submit_campaign
 from cluster.stores import Stores
 from jobs.gmail.quota_costs import PROFILES
+from serve.units import size
 from storage.campaigns import Campaign, CampaignEnded, Campaigns
 from storage.errors import BackupError
 from storage.records import User

@@ -67,15 +67,6 @@ def print_json(document: object) -> None:
     sys.stdout.buffer.flush()
 
 
-def size(size_bytes: float) -> str:
-    """Bytes as people read them."""
-    for unit in ("B", "KB", "MB", "GB"):
-        if size_bytes < 1000 or unit == "GB":
-            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
-        size_bytes /= 1000
-    raise AssertionError("unreachable")
-
-
 def count(number: float) -> str:
     """A number with separators of thousands."""
     return f"{number:,.0f}"

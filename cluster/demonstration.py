@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from actors.decisions import Mode
 from cluster.backfill import BackfillResult, backfill
-from cluster.console import count, notes, print_json, size
+from cluster.console import count, notes, print_json
 from cluster.local import LocalCluster, local_cluster
 from cluster.overview import overview_totals
 from cluster.settings import Settings
@@ -17,6 +17,7 @@ from cluster.signals import wait_for_stop, watch_signals
 from cluster.simulator.process import start_simulator
 from jobs.gmail.quota_costs import PROFILES
 from serve.apikeys import new_key
+from serve.units import size
 from storage.records import User
 
 

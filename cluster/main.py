@@ -17,6 +17,7 @@ from cluster.commands import (
     search,
     shards,
     simulate,
+    stats,
     status,
     up,
 )
@@ -41,6 +42,8 @@ app.command()(compact.compact)
 app.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})(search.search)
 app.command()(audit.audit)
 app.command()(changes.changes)
+app.command()(stats.stats)
+app.command()(stats.report)
 app.command()(export.export)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")

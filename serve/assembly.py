@@ -22,6 +22,7 @@ from serve import (
     google,
     grants,
     operations,
+    pages,
     parts,
     push,
     root,
@@ -118,7 +119,7 @@ class Assembly:
     def analytics(self) -> FastAPI:
         """/api/v1/analytics."""
         desk = Desk(self._mailboxes, self._answers, self._threads)
-        return analytics.create(desk, self._door, self._config)
+        return analytics.create(desk, self._door, self._config, [pages.router(desk)])
 
     def sync(self) -> FastAPI:
         """/api/v1/sync."""

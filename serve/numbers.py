@@ -126,6 +126,13 @@ class Activity(BaseModel):
     tz: str
     items: list[Hour]
 
+    def grid(self) -> list[list[int]]:
+        """Messages by weekday, Monday first, and hour."""
+        hours = [[0] * 24 for _ in range(7)]
+        for each in self.items:
+            hours[each.weekday - 1][each.hour] = each.messages
+        return hours
+
 
 class Large(BaseModel):
     """A large message."""

@@ -26,7 +26,8 @@ h1 { font-size:24px; margin:0; overflow-wrap:anywhere } h2 { font-size:15px; mar
 .tile, section { background:var(--card); border:1px solid var(--rule); border-radius:10px; padding:14px 18px }
 .tile b { display:block; font-size:22px; font-variant-numeric:tabular-nums }
 .tile span { color:var(--soft); font-size:13px }
-.cards { display:grid; grid-template-columns:repeat(auto-fit, minmax(min(480px, 100%), 1fr)); gap:12px }
+.cards { display:grid; grid-template-columns:repeat(auto-fit, minmax(min(480px, 100%), 1fr)); gap:12px;
+  align-items:start }
 section.wide { grid-column:1 / -1 } section { min-width:0 }
 svg { width:100%; height:auto; display:block } svg text { font:12px system-ui, sans-serif; fill:var(--ink) }
 svg .axis, svg .value { fill:var(--soft) } .bar { fill:var(--accent) } .rule { stroke:var(--rule) }
@@ -34,7 +35,8 @@ svg .axis, svg .value { fill:var(--soft) } .bar { fill:var(--accent) } .rule { s
 .heat5{fill:var(--h5)} .part0{fill:var(--p0)} .part1{fill:var(--p1)} .part2{fill:var(--p2)} .part3{fill:var(--p3)}
 .part4{fill:var(--p4)} .part5{fill:var(--p5)}
 table { width:100%; border-collapse:collapse; font-size:13px; table-layout:fixed }
-th { text-align:left; color:var(--soft); font-weight:500 } td, th { padding:4px 8px 4px 0; overflow-wrap:anywhere }
+th { text-align:left; color:var(--soft); font-weight:500 } th:first-child { width:46% }
+td, th { padding:4px 8px 4px 0; overflow-wrap:anywhere }
 td { border-top:1px solid var(--rule) } .number { text-align:right; font-variant-numeric:tabular-nums }
 .nothing { color:var(--soft); margin:8px 0 } footer { margin-top:24px }
 @media print { body { background:none } section { break-inside:avoid } }

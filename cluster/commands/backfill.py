@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cluster.console import command, count, fail, notes, out, print_json, size
+from cluster.console import command, count, fail, notes, out, print_json
 from cluster.opening import open_stores, settings
+from serve.units import size
 
 if TYPE_CHECKING:
     from cluster.backfill import BackfillResult

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cluster.console import command, count, fail, notes, out, print_json, size
+from cluster.console import command, count, fail, notes, out, print_json
 from cluster.opening import open_stores, settings
+from serve.units import size
 
 if TYPE_CHECKING:
     from actors.tending import Compacted

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from cluster.commands.db_rebuild import Json, Replace, progress, tell_rebuilt
-from cluster.console import command, count, notes, print_json, size
+from cluster.console import command, count, notes, print_json
 from cluster.opening import open_stores, settings
+from serve.units import size
 
 
 @command

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cluster.commands.search import AsOf
-from cluster.console import command, count, fail, notes, print_json, size
+from cluster.console import command, count, fail, notes, print_json
 from cluster.opening import open_stores, settings
+from serve.units import size
 
 if TYPE_CHECKING:
     from cluster.stores import Stores

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from cluster.console import command, count, notes, out, print_json, size
+from cluster.console import command, count, notes, out, print_json
 from cluster.home import NotRunning
 from cluster.opening import open_stores, settings
+from serve.units import size
 
 
 @command

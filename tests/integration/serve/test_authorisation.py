@@ -100,6 +100,7 @@ TABLE: dict[str, Row] = {
     "GET /api/v1/analytics/storage": Row(NUMBERS),
     "GET /api/v1/analytics/threads": Row(NUMBERS),
     "GET /api/v1/analytics/newsletters": Row(NUMBERS),
+    "GET /api/v1/analytics/report": Row(NUMBERS),
     "POST /api/v1/sync": Row(SYNC, body={"mode": "incremental"}),
     "POST /api/v1/sync/stop": Row(SYNC),
     "POST /api/v1/sync/pause": Row(SYNC),
