@@ -17,6 +17,9 @@ _PLAIN = frozenset({"text/plain", "text/enriched", "text/richtext", "text/rfc822
 
 _FILE_NAMES = frozenset({"filename", "filename*", "name", "name*"})
 
+#: Bytes of an attachment's content by which its kind can be told.
+_HEAD = 512
+
 #: Something to read: a part and whether it is HTML, or words that are no part's content.
 _Text = tuple[Part, bool] | str
 
@@ -31,6 +34,7 @@ class Body:
         self._root: Part | None = None
         self.has_html = False
         self.attachments: list[Attachment] = []
+        self.heads: list[bytes] = []
 
     def read(self, root: Part) -> None:
         """Sort the parts into text and attachments."""
@@ -110,6 +114,7 @@ class Body:
             self._defects.add("too-many-attachments")
             return
         content = part.content(self._defects)
+        self.heads.append(bytes(content[:_HEAD]))
         disposition, parameters = part.disposition()
         content_id = part.block.text("content-id", self._defects).strip("<> ")
         self.attachments.append(

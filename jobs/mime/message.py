@@ -62,7 +62,8 @@ class ParsedMessage(NamedTuple):
 
     Addresses are in display form, "Name <local@domain>" or bare; only `from_address` is an address alone, in
     lower case. Message ids keep their angle brackets. `date` is aware and UTC, None when the header is absent or
-    unusable. `headers` are all of them, decoded, in order, names as written. `defects` are short stable codes:
+    unusable. `headers` are all of them, decoded, in order, names as written. `heads` are the first 512 decoded bytes of
+    each attachment. `defects` are short stable codes:
 
     - the message: empty-message, no-headers, header-malformed, header-8bit, bare-cr, nul
     - its fields: no-date, bad-date, date-out-of-range, bad-encoded-word
@@ -93,3 +94,4 @@ class ParsedMessage(NamedTuple):
     has_html: bool
     attachments: list[Attachment]
     defects: list[str]
+    heads: Sequence[bytes] = ()

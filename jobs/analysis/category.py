@@ -1,0 +1,85 @@
+"""What kind of mail a message is, with the reasons.
+
+Structure first: who wrote it (a person, a program, a sender of campaigns), and what its words and domain say. Each sign
+gives points to a category, and most points win; of equal ones the first named below. The weight of each sign is a
+judgement; `gbm bench analysis --quality` measures what can be measured of it, which is spam.
+"""
+
+from collections import defaultdict
+
+import pyarrow as pa
+
+from jobs.analysis.analyser import Field
+from jobs.analysis.automatic import Automatic
+from jobs.analysis.lookalikes import registered
+from jobs.analysis.mail import Mail
+from jobs.analysis.receipts import WORDS as PAYMENT
+from jobs.analysis.spam import spam_score
+from jobs.analysis.words import listed
+
+CATEGORIES = (
+    *("spam_like", "receipt", "travel", "social", "promotion", "newsletter", "notification", "personal", "work"),
+)
+_SOCIAL = listed("social_domains")
+_TRAVEL_DOMAINS = listed("travel_domains")
+_FREE = listed("free_mail_domains")
+_TRAVEL = listed("travel")
+_PROMOTION = listed("promotion")
+_NOTIFICATION = listed("notification")
+#: From this score on a message is like spam.
+SPAM = 0.9
+_automatic = Automatic()
+
+
+class Category:
+    """One of CATEGORIES, the spam score, and the reasons."""
+
+    name, version = "category", 1
+    fields: tuple[Field, ...] = (
+        ("name", pa.string()),
+        ("spam_score", pa.float32()),
+        ("reasons", pa.list_(pa.string())),
+    )
+
+    def analyse(self, mail: Mail) -> tuple[object, ...] | None:
+        """(name, spam score, reasons)."""
+        points: defaultdict[str, int] = defaultdict(int)
+        reasons: defaultdict[str, list[str]] = defaultdict(list)
+
+        def sign(category: str, weight: int, reason: str) -> None:
+            points[category] += weight
+            reasons[category].append(reason)
+
+        score = spam_score(mail)
+        automatic, bulk, _ = _automatic.analyse(mail) or (False, False, [])
+        domain = registered(mail.message.from_address.rpartition("@")[2])
+        words = {*mail.words[:300]}
+        subject = {*mail.message.subject.lower().split()[:30]}
+        if score >= SPAM:
+            sign("spam_like", 5, "reads like spam")
+        if domain in _SOCIAL:
+            sign("social", 6, "from a social network")
+        if domain in _TRAVEL_DOMAINS:
+            sign("travel", 4, "from a travel company")
+        if len(words & _TRAVEL) >= 3:
+            sign("travel", 3, "speaks of a journey")
+        if (automatic or bulk) and len(words & PAYMENT) >= 3:
+            sign("receipt", 2, "speaks of a payment")
+        if subject & PAYMENT and (automatic or bulk):
+            sign("receipt", 3, "its subject speaks of a payment")
+        if bulk:
+            sign("newsletter", 2, "went to many")
+            if mail.message.list_id:
+                sign("newsletter", 1, "by a mailing list")
+            if len(words & _PROMOTION) >= 3:
+                sign("promotion", 4, "offers something")
+        elif automatic:
+            sign("notification", 3, "a program wrote it")
+        if (automatic or bulk) and len((words | subject) & _NOTIFICATION) >= 2:
+            sign("notification", 1, "tells of an event")
+        if not automatic:
+            by_person = "personal" if domain in _FREE else "work"
+            sign(by_person, 3 if not bulk else 2, "a person wrote it")
+        most = max(points.values())
+        name = next(each for each in CATEGORIES if points.get(each) == most)
+        return name, score, reasons[name]

@@ -1,0 +1,56 @@
+"""Makes data/spam.bin and data/background.tsv anew.
+
+python -m jobs.analysis.training.train MAIL.tar.gz      the SpamAssassin corpus, as .eml files in a .tar.gz
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from jobs.analysis.mail import Mail
+from jobs.analysis.spam import features
+from jobs.analysis.training import corpus, perceptron
+
+FOLDER = Path(__file__).parent.parent / "data"
+_WORDS = 4000
+#: A word that stands in so many messages of a thousand is grammar.
+_GRAMMAR = 120
+
+
+def spam_bin(examples: Sequence[corpus.Example]) -> bytes:
+    """The trained file of labelled messages."""
+    model = perceptron.train([(each.name, features(each.mail), each.spam) for each in examples])
+    return model.packed(len(examples))
+
+
+def background_tsv(mails: Sequence[Mail]) -> str:
+    """The words that stand in most messages, with their weights: the binary logarithm of how rarely, in quarters.
+
+    Logarithms are of whole numbers' lengths in bits, so that no machine's mathematics matters.
+    """
+    counts: Counter[str] = Counter()
+    for mail in mails:
+        counts.update({*mail.words})
+    common = sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:_WORDS]
+    rows = [f"{word}\t{_weight(count, len(mails)):g}" for word, count in common]
+    return "\n".join(rows) + "\n"
+
+
+def _weight(count: int, messages: int) -> float:
+    if count * 1000 >= messages * _GRAMMAR:
+        return 0.0
+    quarters = ((messages**4) // (count**4)).bit_length() - 1  # four times the binary logarithm, rounded down
+    return quarters / 8  # half of it: natural words differ by factors of thousands
+
+
+def main() -> None:
+    """Write the files."""
+    examples = corpus.read(Path(sys.argv[1]))
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / "spam.bin").write_bytes(spam_bin(examples))
+    (FOLDER / "background.tsv").write_text(background_tsv([each.mail for each in examples]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

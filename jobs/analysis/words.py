@@ -1,0 +1,15 @@
+"""The lists of words that analysers look for (data/words.toml)."""
+
+import tomllib
+from functools import cache
+from importlib import resources
+
+
+def listed(name: str) -> frozenset[str]:
+    """The words of a list, in lower case."""
+    return frozenset(_lists()[name].split())
+
+
+@cache
+def _lists() -> dict[str, str]:
+    return tomllib.loads((resources.files("jobs.analysis") / "data" / "words.toml").read_text(encoding="utf-8"))

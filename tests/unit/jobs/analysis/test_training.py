@@ -1,0 +1,70 @@
+"""Training gives the same bytes every time, and what is shipped is what it says."""
+
+import io
+import tarfile
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from jobs.analysis import spam
+from jobs.analysis.training import corpus, train
+from tests.unit.jobs.analysis.mails import mail
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """A small corpus of two kinds of mail, from several senders."""
+    random = Random(1)
+    words = {"spam": "free money winner click offer", "ham": "meeting report project review draft"}
+    path = tmp_path / "corpus.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        for number in range(120):
+            kind = ("spam", "ham")[number % 2]
+            text = " ".join(random.choices([*words[kind].split(), "hello", "please", "today"], k=20))
+            sender = f"From: x@{kind}{number % 7}.example\r\nDate: Wed, {1 + number % 28} May 2024 08:00:00 +0000\r\n"
+            content = f"{sender}Subject: {text[:20]}\r\n\r\n{text}".encode()
+            member = tarfile.TarInfo(f"x/{kind}_{number:05}.eml")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return path
+
+
+def test_training_gives_the_same_bytes(archive: Path) -> None:
+    first, again = corpus.read(archive), corpus.read(archive)
+    assert train.spam_bin(first) == train.spam_bin(again[::-1])
+    assert train.background_tsv([each.mail for each in first]) == train.background_tsv([each.mail for each in again])
+
+
+def test_splits_are_honest(archive: Path) -> None:
+    examples = corpus.read(archive)
+    learnt, measured = corpus.by_time(examples)
+    for spam_ in (False, True):
+        assert max(each.at for each in learnt if each.spam is spam_) <= min(
+            each.at for each in measured if each.spam is spam_
+        )
+    learnt, measured = corpus.by_sender(examples)
+    assert {each.group for each in learnt}.isdisjoint(each.group for each in measured)
+    assert len(learnt) + len(measured) == len(examples)
+    assert measured
+
+
+def test_what_was_learnt_tells_the_kinds_apart(archive: Path) -> None:
+    learnt, measured = corpus.by_sender(corpus.read(archive))
+    model = train.perceptron.train([(each.name, spam.features(each.mail), each.spam) for each in learnt])
+    right = [(model.score(spam.features(each.mail)) > 0.5) is each.spam for each in measured]
+    assert sum(right) == len(right)
+
+
+def test_the_shipped_model_is_what_was_trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert len(spam.shipped().weights) == spam.BUCKETS
+    assert spam.spam_score(mail("FREE MONEY!!! Click here to claim your prize now $$$", "WINNER")) > 0.5
+    assert spam.spam_score(mail("I fixed the patch and ran the tests; see the attached diff.", "Re: patch")) < 0.5
+
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "spam.bin").write_bytes(spam.shipped().packed(1)[:-1] + b"\x55")
+    monkeypatch.setattr(spam.resources, "files", lambda _: tmp_path)
+    spam.shipped.cache_clear()
+    with pytest.raises(spam.ModelDamaged, match=r"spam\.bin"):
+        spam.shipped()
+    spam.shipped.cache_clear()
