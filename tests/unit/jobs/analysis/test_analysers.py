@@ -240,7 +240,8 @@ def test_keywords_are_what_others_lack() -> None:
 def test_a_summary_is_two_sentences_of_the_writer() -> None:
     text = (
         "Hi Bob,\n\nThe turbine in hall four failed on Monday. I had lunch. A new bearing for the turbine arrives on "
-        "Friday and we will install it. It rains.\n\nOn Sun, 30 Apr 2024, Bob <b@x.example> wrote:\n> The pump is fine.\n"
+        "Friday and we will install it. It rains.\n\nOn Sun, 30 Apr 2024, Bob <b@x.example> wrote:\n"
+        "> The pump is well.\n"
     )
     summary = told(Summary(), mail(text, subject="turbine"))["text"]
     assert summary.startswith("The turbine in hall four failed on Monday.")

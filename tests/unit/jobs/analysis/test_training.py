@@ -2,13 +2,14 @@
 
 import io
 import tarfile
+from importlib import resources
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from jobs.analysis import spam
-from jobs.analysis.training import corpus, train
+from jobs.analysis.training import corpus, perceptron, train
 from tests.unit.jobs.analysis.mails import mail
 
 
@@ -51,7 +52,7 @@ def test_splits_are_honest(archive: Path) -> None:
 
 def test_what_was_learnt_tells_the_kinds_apart(archive: Path) -> None:
     learnt, measured = corpus.by_sender(corpus.read(archive))
-    model = train.perceptron.train([(each.name, spam.features(each.mail), each.spam) for each in learnt])
+    model = perceptron.train([(each.name, spam.features(each.mail), each.spam) for each in learnt])
     right = [(model.score(spam.features(each.mail)) > 0.5) is each.spam for each in measured]
     assert sum(right) == len(right)
 
@@ -63,7 +64,7 @@ def test_the_shipped_model_is_what_was_trained(monkeypatch: pytest.MonkeyPatch, 
 
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "spam.bin").write_bytes(spam.shipped().packed(1)[:-1] + b"\x55")
-    monkeypatch.setattr(spam.resources, "files", lambda _: tmp_path)
+    monkeypatch.setattr(resources, "files", lambda _: tmp_path)
     spam.shipped.cache_clear()
     with pytest.raises(spam.ModelDamaged, match=r"spam\.bin"):
         spam.shipped()
