@@ -94,8 +94,8 @@ class RayWork:
         manifest, index = tasks.write_segment.remote(self._archive, shard_id, epoch, skip, *references)
         return await _answer(manifest), index
 
-    async def compact(self, shard_id: int, epoch: int, names: Sequence[str]) -> tuple[Merged, object]:
-        merged, moved = tasks.compact.remote(self._archive, shard_id, epoch, names)
+    async def compact(self, shard_id: int, epoch: int, segments: Mapping[str, str | None]) -> tuple[Merged, object]:
+        merged, moved = tasks.compact.remote(self._archive, shard_id, epoch, segments)
         return await _answer(merged), moved
 
     async def table(self, reference: object) -> pa.Table:

@@ -192,8 +192,8 @@ class Tending:
         return await asyncio.to_thread(self._compactions.live, self._lease.shard_id)
 
     async def _merge(self, chosen: list[LiveSegment]) -> Compacted:
-        names = [segment.name for segment in chosen]
-        merged, reference = await self._work.compact(self._lease.shard_id, self._lease.epoch, names)
+        segments = {segment.name: segment.analysis for segment in chosen}
+        merged, reference = await self._work.compact(self._lease.shard_id, self._lease.epoch, segments)
         await self._commit(merged, await self._work.table(reference))
         self._retired_until = self._clock() + self._archive.retired_grace_s + 1.0
         self._sweep_at = min(self._sweep_at, self._retired_until)

@@ -4,7 +4,7 @@ Expected errors are raised as `BackupError`; `WorkLost` says that nobody knows w
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import pyarrow as pa
@@ -58,7 +58,7 @@ class Work(Protocol):
     ) -> tuple[SegmentManifest | None, object]:
         """A manifest, and a reference to the message index; no manifest when all was skipped."""
 
-    async def compact(self, shard_id: int, epoch: int, names: Sequence[str]) -> tuple[Merged, object]:
+    async def compact(self, shard_id: int, epoch: int, segments: Mapping[str, str | None]) -> tuple[Merged, object]:
         """What became of a merge of these segments, and a reference to the messages that moved one by one."""
 
     async def table(self, reference: object) -> pa.Table:
@@ -97,8 +97,8 @@ class ThreadWork:
     ) -> tuple[SegmentManifest | None, object]:
         return await _thread(lambda: processing.write_segment(self._archive, shard_id, epoch, list(references), skip))
 
-    async def compact(self, shard_id: int, epoch: int, names: Sequence[str]) -> tuple[Merged, object]:
-        return await _thread(lambda: politely(lambda: compact(self._archive, shard_id, epoch, names)))
+    async def compact(self, shard_id: int, epoch: int, segments: Mapping[str, str | None]) -> tuple[Merged, object]:
+        return await _thread(lambda: politely(lambda: compact(self._archive, shard_id, epoch, segments)))
 
     async def table(self, reference: object) -> pa.Table:
         return reference

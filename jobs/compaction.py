@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -20,14 +20,20 @@ T = TypeVar("T")
 _NICE = 10
 
 
-def compact(archive: ArchiveConfig, shard_id: int, epoch: int, names: Sequence[str]) -> tuple[Merged, pa.Table]:
+def compact(
+    archive: ArchiveConfig, shard_id: int, epoch: int, segments: Mapping[str, str | None]
+) -> tuple[Merged, pa.Table]:
     """Merge these segments, as storage.merge.merge.merge does.
+
+    Args:
+        segments: name -> the file of its analysis, if any.
 
     Raises:
         ArchiveUnusable: the archive is not there, or takes no files.
     """
+    analyses = {name: file for name, file in segments.items() if file is not None}
     try:
-        return merge(open_blobs(archive.uri), archive, shard_id, epoch, names)
+        return merge(open_blobs(archive.uri), archive, shard_id, epoch, list(segments), analyses)
     except OSError as exc:
         raise ArchiveUnusable(archive.uri, exc.strerror or str(exc)) from exc
 

@@ -5,7 +5,7 @@ One message that cannot be parsed never fails its segment: the parser records de
 
 import gc
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import accumulate
@@ -22,6 +22,9 @@ from storage.schemas import MESSAGES
 from storage.stages import stage
 
 _LOG = logging.getLogger(__name__)
+
+#: Analyses messages, given their exact bytes, too: a struct per analyser, row by row the messages.
+Analyse = Callable[[Sequence[ParsedMessage], Sequence[bytes]], pa.Table]
 
 #: The defect of a message that the parser itself failed on.
 PARSER_FAILED = "parser-failed"
@@ -45,12 +48,15 @@ def write_segment(
     epoch: int,
     tables: Sequence[pa.Table],
     skip: frozenset[tuple[int, int]] = frozenset(),
+    analyse: Analyse | None = None,
 ) -> tuple[SegmentManifest | None, pa.Table | None]:
     """Write one segment of all this mail.
 
     Args:
         tables: schemas.FETCHED, of any mailboxes of the shard.
         skip: (user, message) to leave out.
+        analyse: gives a struct per analyser, row by row the messages; None: nothing is analysed. Where it fails
+            altogether the mail is stored without an analysis, and can be analysed later.
 
     Returns:
         The manifest and the rows for the message index; (None, None) when everything was left out.
@@ -67,14 +73,42 @@ def write_segment(
     fetched = segment.in_order(fetched)
     with _uncollected():
         starts = range(0, fetched.num_rows, _AT_ONCE)
-        parsed = pa.concat_tables(_parsed_at_once(fetched["raw"].slice(start, _AT_ONCE)) for start in starts)
-    manifest, index = segment.write(open_blobs(archive.uri), archive, shard_id, epoch, fetched, parsed)
+        analyses = _Analyses(analyse)
+        parsed = pa.concat_tables(_parsed_at_once(fetched["raw"].slice(start, _AT_ONCE), analyses) for start in starts)
+    blobs = open_blobs(archive.uri)
+    manifest, index = segment.write(blobs, archive, shard_id, epoch, fetched, parsed, analyses.table())
     return manifest, index
 
 
-def _parsed_at_once(raws: pa.ChunkedArray) -> pa.Table:
+class _Analyses:
+    """What is said of a segment's messages, some at a time."""
+
+    def __init__(self, analyse: Analyse | None) -> None:
+        self._analyse = analyse
+        self._tables: list[pa.Table] = []
+
+    def add(self, messages: Sequence[ParsedMessage], raws: Sequence[bytes]) -> None:
+        """The next messages."""
+        if self._analyse is None:
+            return
+        try:
+            with stage("analysis"):
+                self._tables.append(self._analyse(messages, raws))
+        except Exception:  # noqa: BLE001 - analysers are held to their own failures; whatever this is, mail is stored all the same
+            _LOG.exception("A segment is stored without its analysis: gbm analyze makes up for it")
+            self._analyse = None
+            self._tables = []
+
+    def table(self) -> pa.Table | None:
+        """Of all; None when nothing was analysed."""
+        return pa.concat_tables(self._tables) if self._tables else None
+
+
+def _parsed_at_once(raws: pa.ChunkedArray, analyses: _Analyses) -> pa.Table:
+    whole = [raw.as_buffer().to_pybytes() for raw in raws]
     with stage("parse"):
-        messages = [_parse(raw.as_buffer().to_pybytes()) for raw in raws]
+        messages = [_parse(raw) for raw in whole]
+    analyses.add(messages, whole)
     with stage("columns"):
         return _parsed(messages)
 

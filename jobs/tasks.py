@@ -4,7 +4,7 @@ Errors that we expect come back as values (`BackupError`), because a small recei
 not; what a worker dies of is Ray's to tell. Nothing is retried here: the shard decides, and every retry pays.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -111,13 +111,13 @@ def write_segment(
 
 @ray.remote(**_COMPACT)
 def compact(
-    archive: ArchiveConfig, shard_id: int, epoch: int, names: Sequence[str]
+    archive: ArchiveConfig, shard_id: int, epoch: int, segments: Mapping[str, str | None]
 ) -> tuple[Timed[Merged | BackupError], pa.Table | None]:
     """Merge segments; the second value is the messages that moved one by one."""
 
     def work() -> tuple[Timed[Merged | BackupError], pa.Table | None]:
         try:
-            merged, moved = compaction.compact(archive, shard_id, epoch, names)
+            merged, moved = compaction.compact(archive, shard_id, epoch, segments)
         except BackupError as exc:
             return Timed(exc, take()), None
         return Timed(merged, take()), moved

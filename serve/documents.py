@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -105,6 +105,9 @@ class EmailDocument(EmailItem):
     headers: list[Header] = Field(description="all, decoded, in order")
     attachments: list[AttachmentItem]
     sha256: str = Field(description="of the raw bytes, hex")
+    analysis: dict[str, dict[str, Any]] | None = Field(
+        description="by analyser: its version, its fields, and an error if it failed; null: not analysed"
+    )
 
     @classmethod
     def whole(cls, email: Email) -> Self:
@@ -115,6 +118,7 @@ class EmailDocument(EmailItem):
             headers=[Header(name=name, value=value) for name, value in email.headers],
             attachments=[AttachmentItem.of(part) for part in email.attachments],
             sha256=email.sha256,
+            analysis={name: dict(said) for name, said in email.analysis.items()} if email.analysis else None,
         )
 
 

@@ -6,8 +6,9 @@ has some of them takes the place of every segment that it holds whole; else what
 segment of its own. A damaged file is named and kept for ever. Nothing else may write to the shard meanwhile.
 """
 
+import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -17,19 +18,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, Engine
 
+from storage import analysis as analyses
 from storage import segment as segments
 from storage.blobs import FileDamaged, FileMissing, LocalBlobs
-from storage.catalog import record_segment
+from storage.catalog import Catalog, record_analysis, record_segment
 from storage.config import ArchiveConfig
 from storage.databases import transaction
 from storage.indexrows import copy_index
 from storage.merge.sources import Source, Unmergeable, blaming, open_parquet, open_source
 from storage.queries import query
 from storage.raw import open_frame
-from storage.records import SegmentManifest
+from storage.records import AnalysedSegment, AnalysisManifest, SegmentManifest
 from storage.schemas import FETCHED, INDEX, MESSAGES
 from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX, SPLIT_SUFFIX, epoch_of, users_of
 
+_LOG = logging.getLogger(__name__)
 _ROWS = 20_000
 _PLACE = ["user_id", "message_id", "frame_offset", "frame_bytes", "raw_offset"]
 
@@ -101,7 +104,8 @@ class Adoption:
             return False
 
     def finish(self) -> None:
-        """Everything was taken in: what is missing still?"""
+        """Everything was taken in: which analyses go with it, and what is missing still?"""
+        self._analyses()
         vacated = {name for name in self.done.missing if self._vacated(name)}
         self.done.missing = sorted(set(self.done.missing) - vacated)
 
@@ -137,6 +141,38 @@ class Adoption:
                 self._adopt(connection, self._manifest(source, index), index, places)
                 return
         self._carve(name, new)
+
+    def _analyses(self) -> None:
+        """Name the newest whole analysis of every segment; an orphan is as true as one that was committed."""
+        there = analyses.newest(self._blobs, self._shard_id)
+        for recorded in Catalog(self._engine).analysed(self._shard_id):
+            found = there.get(recorded.name, [])
+            if recorded.analysis == (found[0] if found else None):
+                continue
+            found_of = self._newest_whole(recorded, found)
+            with transaction(self._engine) as connection:
+                values = {"shard_id": self._shard_id, "names": [recorded.name]}
+                segment_id = connection.execute(query("segments_locked"), values).one().segment_id
+                connection.execute(query("analyses_retire"), {"segment_ids": [segment_id]})
+                if found_of is not None:
+                    connection.execute(query("analysis_again"), {"name": found_of.name})
+                    record_analysis(connection, segment_id, found_of)
+
+    def _newest_whole(self, segment: AnalysedSegment, names: Sequence[str]) -> AnalysisManifest | None:
+        if not names:
+            return None
+        try:
+            with blaming(segment.name), open_parquet(self._blobs, segment.name) as parquet:
+                keys = parquet.read(columns=analyses.KEYS.names, use_threads=False)
+        except Unmergeable as exc:
+            _LOG.error("The analysis of a segment is left out: %s", exc)
+            return None
+        for name in names:
+            try:
+                return analyses.manifest_of(self._blobs, name, keys)
+            except FileDamaged as exc:
+                _LOG.error("What was analysed of the segment %s is passed over: %s", segment.name, exc)
+        return None
 
     # ---- helpers
 

@@ -20,10 +20,13 @@ from storage.databases import transaction
 from storage.errors import BackupError
 from storage.indexrows import copy_index
 from storage.labels import LabelState, fold
+from storage.leases import Lease
 from storage.points import Point, reached
 from storage.queries import query
 from storage.records import (
     DELETED,
+    AnalysedSegment,
+    AnalysisManifest,
     Commit,
     FailedItem,
     LabelChange,
@@ -46,6 +49,17 @@ class AlreadyStored(BackupError):
 
     def __str__(self) -> str:
         return f"{len(self.keys)} messages of this segment are stored already: write it again without them."
+
+
+class AnalysisOutdated(BackupError):
+    """A segment was merged or analysed anew meanwhile; nothing was committed. Analyse what there is now."""
+
+    def __init__(self, segment: str) -> None:
+        super().__init__(segment)
+        self.segment = segment
+
+    def __str__(self) -> str:
+        return f"The segment {self.segment} was merged or analysed anew meanwhile: analyse what there is now."
 
 
 class Catalog:
@@ -158,6 +172,47 @@ class Catalog:
         reached(Point.COMMIT_DONE)
         return True
 
+    def reanalysed(self, lease: Lease, segment: str, old: str | None, new: AnalysisManifest) -> bool:
+        """Put a new analysis in the place of the old one (None: there was none), all or nothing.
+
+        Returns:
+            False when that was done before, so nothing was.
+
+        Raises:
+            LeaseLost: the epoch is over.
+            AnalysisOutdated: the segment is not live any more, or has another analysis than `old`; nothing changed.
+            DatabaseUnreachable: whether it took effect is unknown: repeat it.
+        """
+        with transaction(self.engine) as connection:
+            leases.fence(connection, lease.shard_id, lease.owner, lease.epoch)
+            values = {"shard_id": lease.shard_id, "names": [segment]}
+            live = connection.execute(query("segments_locked"), values).first()
+            if live is None:
+                raise AnalysisOutdated(segment)
+            segment_ids = [live.segment_id]
+            current = connection.execute(query("analyses_current"), {"segment_ids": segment_ids}).first()
+            current_name = current.name if current else None
+            if current_name == new.name:
+                return False
+            if current_name != old:
+                raise AnalysisOutdated(segment)
+            connection.execute(query("analyses_retire"), {"segment_ids": segment_ids})
+            record_analysis(connection, live.segment_id, new)
+            reached(Point.ANALYSIS_REPLACED)
+        return True
+
+    def analysed(self, shard_id: int) -> list[AnalysedSegment]:
+        """The live segments of a shard and what they have of analyses, oldest first."""
+        with transaction(self.engine) as connection:
+            rows = connection.execute(query("segments_analysed"), {"shard_id": shard_id})
+            return [AnalysedSegment(**row._mapping) for row in rows]
+
+    def analyses(self, shard_id: int, grace_s: float) -> dict[str, bool]:
+        """The recorded analysis files of a shard; whether each was retired so long ago that nobody can read it."""
+        with transaction(self.engine) as connection:
+            values = {"shard_id": shard_id, "grace_s": grace_s}
+            return {row.name: row.is_past for row in connection.execute(query("analyses_of_shard"), values)}
+
     def _stored(self, index: pa.Table) -> frozenset[tuple[int, int]]:
         wanted = defaultdict(list)
         for user_id, message_id in zip(index["user_id"].to_pylist(), index["message_id"].to_pylist(), strict=True):
@@ -181,6 +236,8 @@ def record_segment(connection: Connection, segment: SegmentManifest) -> int | No
     segment_id: int | None = connection.execute(query("segment_insert"), values).scalar()
     if segment_id is None:
         return None
+    if segment.analysis is not None:
+        record_analysis(connection, segment_id, segment.analysis)
     users = segment.users
     connection.execute(
         query("segment_users_insert"),
@@ -194,6 +251,17 @@ def record_segment(connection: Connection, segment: SegmentManifest) -> int | No
         },
     )
     return segment_id
+
+
+def record_analysis(connection: Connection, segment_id: int, analysis: AnalysisManifest) -> None:
+    """Record the file of a segment's analysis; it has none."""
+    values = {
+        "name": analysis.name,
+        "segment_id": segment_id,
+        "versions": orjson.dumps(dict(analysis.versions)).decode(),
+        "size_bytes": analysis.size_bytes,
+    }
+    connection.execute(query("analysis_insert"), values)
 
 
 def _fold_changes(connection: Connection, changes: Sequence[LabelChange]) -> None:

@@ -35,7 +35,7 @@ class CompactionOutdated(BackupError):
         self.shard_id, self.names = shard_id, names
 
     def __str__(self) -> str:
-        return f"Of shard {self.shard_id} {len(self.names)} segments were merged that it has no longer: decide anew."
+        return f"Of shard {self.shard_id} {len(self.names)} segments were merged that it has no longer so: decide anew."
 
 
 class Compactions:
@@ -61,7 +61,7 @@ class Compactions:
 
         Raises:
             LeaseLost: the epoch is over.
-            CompactionOutdated: a part is not live any more.
+            CompactionOutdated: a part is not live any more, or was analysed anew.
             DatabaseUnreachable: whether it took effect is unknown: repeat it.
         """
         with transaction(self._engine) as connection:
@@ -93,6 +93,7 @@ class Compactions:
         """The files of retired segments are gone: drop the rows that no message names."""
         with transaction(self._engine) as connection:
             leases.fence(connection, lease.shard_id, lease.owner, lease.epoch)
+            connection.execute(query("analyses_forget"), {"shard_id": lease.shard_id, "grace_s": grace_s})
             connection.execute(query("segments_forget"), {"shard_id": lease.shard_id, "grace_s": grace_s})
 
 
@@ -119,6 +120,7 @@ def _replace(connection: Connection, shard_id: int, segment_id: int, merged: Mer
     _move_messages(connection, segment_id, moved)
     reached(Point.COMPACTION_MOVED)
     connection.execute(query("segment_users_retire"), {"part_ids": list(part_ids.values())})
+    connection.execute(query("analyses_retire"), {"segment_ids": list(part_ids.values())})
     connection.execute(query("segments_retire"), {"part_ids": list(part_ids.values())})
     connection.execute(query("segments_vacate"), {"part_ids": [part_ids[part.name] for part in repacked]})
     _append_events(connection, shard_id, merged)
@@ -136,6 +138,12 @@ def _lock(connection: Connection, shard_id: int, merged: Merged) -> dict[str, in
     rows = list(connection.execute(query("segments_locked"), {"shard_id": shard_id, "names": names}))
     if len(rows) != len(names):
         raise CompactionOutdated(shard_id, tuple({*names} - {row.name for row in rows}))
+    values = {"segment_ids": [row.segment_id for row in rows]}
+    # Asked once they are locked: whoever was replacing an analysis has finished.
+    current = {row.segment_id: row.name for row in connection.execute(query("analyses_current"), values)}
+    merged_of = {part.name: part.analysis for part in merged.parts}
+    if other := [row.name for row in rows if current.get(row.segment_id) != merged_of[row.name]]:
+        raise CompactionOutdated(shard_id, tuple(other))
     messages = sum(row.messages for row in rows)
     if messages != merged.segment.messages:
         raise ValueError(f"{messages} messages were to be merged, but {merged.segment.messages} are")

@@ -38,19 +38,27 @@ def _database() -> duckdb.DuckDBPyConnection:
     return database
 
 
-def ask(statement: str, files: Sequence[str], parameters: Mapping[str, object]) -> pa.Table:
+def ask(
+    statement: str,
+    files: Sequence[str],
+    parameters: Mapping[str, object],
+    tables: Mapping[str, pa.Table] | None = None,
+) -> pa.Table:
     """The answer of one question over Parquet files, as Arrow. Safe from any thread.
 
     Args:
         statement: DuckDB SQL that reads `$files`.
-        files: at least one.
+        files: at least one, unless it does not.
+        tables: what it reads beside them, by name.
 
     Raises:
         FileDamaged: a file is missing or not what was written.
     """
     with _database().cursor() as cursor:
         try:
-            relation = cursor.sql(statement, params={**parameters, "files": list(files)})
+            for name, table in (tables or {}).items():
+                cursor.register(name, table)
+            relation = cursor.sql(statement, params={**parameters, "files": list(files)} if files else dict(parameters))
             return relation.to_arrow_table()
         except _FAILURES:
             # A damaged file shows in a dozen classes and is seldom named.

@@ -2,8 +2,10 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from storage.errors import BackupError
 from storage.identifier import to_hex
@@ -56,13 +58,17 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """A message by itself. `sha256` is of the raw bytes, in hex; `headers` are decoded, in order."""
+    """A message by itself. `sha256` is of the raw bytes, in hex; `headers` are decoded, in order.
+
+    analysis: analyser -> its version and fields; None: the message was not analysed.
+    """
 
     summary: EmailSummary
     text: str
     headers: tuple[tuple[str, str], ...]
     attachments: tuple[Attachment, ...]
     sha256: str
+    analysis: Mapping[str, Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

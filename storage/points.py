@@ -17,6 +17,7 @@ class Point(StrEnum):
     SEGMENT_RAW = "segment raw"
     SEGMENT_PARQUET = "segment parquet"
     SEGMENT_WRITTEN = "segment written"
+    ANALYSIS_WRITTEN = "analysis written"  # a file of columns is on the disk, and named nowhere
     COMMIT_RECORDED = "commit recorded"
     COMMIT_INDEXED = "commit indexed"
     COMMIT_FOLDED = "commit folded"  # the last statement before COMMIT
@@ -28,6 +29,7 @@ class Point(StrEnum):
     COMPACTION_MOVED = "compaction moved"
     COMPACTION_RETIRED = "compaction retired"  # the last statement before COMMIT
     COMPACTION_DONE = "compaction done"
+    ANALYSIS_REPLACED = "analysis replaced"  # the last statement before COMMIT
     SWEEP_DELETED = "sweep deleted"  # one file
     SWEEP_FORGOTTEN = "sweep forgotten"
     MOVE_COPIED = "move copied"

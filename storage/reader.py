@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from storage import moments, selecting
+from storage.analyses import Analyses
 from storage.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.config import ArchiveConfig
 from storage.contents import Contents
@@ -66,6 +67,7 @@ class MailboxReader:
         """`splits`: None: this process's own, in a temporary folder. `body`: reads a message; None: nobody can."""
         self._read_body = body
         self._user_id, self._engine, self._blobs = user_id, engine, blobs
+        self._analyses = Analyses(user_id, engine, blobs)
         self._files = MailFiles(user_id, engine, blobs, splits or cache_of(ArchiveConfig()))
 
     def emails(
@@ -175,6 +177,7 @@ class MailboxReader:
             headers=body.headers,
             attachments=body.attachments,
             sha256=bytes(row["sha256"]).hex(),
+            analysis=self._analyses.of(message_id),
         )
 
     def _body(self, row: dict[str, Any]) -> Body:

@@ -132,11 +132,24 @@ class SegmentUser:
 
 
 @dataclass(frozen=True, slots=True)
+class AnalysisManifest:
+    """A file of a segment's analysis (storage/analysis.py), written and synced but visible to nobody before its commit.
+
+    versions: (analyser, the least version of a row; 0: of some rows it says nothing).
+    """
+
+    name: str
+    size_bytes: int
+    versions: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentManifest:
     """The files of one segment, written and synced but visible to nobody before their commit.
 
     name: unique for ever; begins with the shard and the epoch that wrote it.
     words_bytes: of the split; None: there is none, and searches scan the Parquet file.
+    analysis: of its messages; None: they were not analysed.
     """
 
     name: str
@@ -149,17 +162,32 @@ class SegmentManifest:
     defective: int
     users: tuple[SegmentUser, ...]
     words_bytes: int | None = None
+    analysis: AnalysisManifest | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LiveSegment:
-    """A segment that readers are given now. stored_bytes: of its files; excluded: why compaction passes it over."""
+    """A segment that readers are given now.
+
+    stored_bytes: of its files; excluded: why compaction passes it over; analysis: the file of its analysis.
+    """
 
     name: str
     messages: int
     size_bytes: int
     stored_bytes: int
     excluded: str | None = None
+    analysis: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysedSegment:
+    """A live segment. analysis: the file of its analysis, if any; versions: as in its manifest."""
+
+    name: str
+    messages: int
+    analysis: str | None
+    versions: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +195,12 @@ class Part:
     """A segment that was merged into another.
 
     base_offset: what the frame offsets of its messages grew by; None: its messages were re-packed and lie anywhere.
+    analysis: the file of its analysis that was to be merged.
     """
 
     name: str
     base_offset: int | None
+    analysis: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

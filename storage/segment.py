@@ -2,7 +2,8 @@
 
 `NAME.raw.zst` holds the exact bytes (raw.py), `NAME.parquet` the messages (schemas.MESSAGES), sorted by user and
 date, with every message's place in the raw file: the catalogue can be rebuilt from the files alone. `NAME.split` holds
-the index of their words (splits/). Nobody sees them before storage/catalog.py commits their manifest.
+the index of their words (splits/), `NAME.EPOCH-TOKEN.analysis` what analysers say of them (analysis.py). Nobody sees
+them before storage/catalog.py commits their manifest.
 """
 
 import logging
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from storage import analysis as analyses
 from storage.blobs import LocalBlobs
 from storage.config import ArchiveConfig
 from storage.points import Point, reached
@@ -65,13 +67,20 @@ def in_order(fetched: pa.Table) -> pa.Table:
 
 
 def write(
-    blobs: LocalBlobs, config: ArchiveConfig, shard_id: int, epoch: int, fetched: pa.Table, parsed: pa.Table
+    blobs: LocalBlobs,
+    config: ArchiveConfig,
+    shard_id: int,
+    epoch: int,
+    fetched: pa.Table,
+    parsed: pa.Table,
+    analysis: pa.Table | None = None,
 ) -> tuple[SegmentManifest, pa.Table]:
     """Write the files of a segment and sync them.
 
     Args:
         fetched: schemas.FETCHED, `in_order`, at least one row.
         parsed: the columns of schemas.MESSAGES that the fetched mail does not give, row by row the same messages.
+        analysis: a struct per analyser, row by row the same messages; None: they were not analysed.
 
     Returns:
         The manifest and the rows for the message index (schemas.INDEX), ready for `Catalog.commit`.
@@ -91,6 +100,11 @@ def write(
     with stage("words", threads=True):
         split = index_words(name, table)
         words_bytes = blobs.put(name + SPLIT_SUFFIX, split) if split else None
+    analysed = None
+    if analysis is not None:
+        with stage("analysis"):
+            groups = analyses.groups_of(table.num_rows, ROW_GROUP)
+            analysed = analyses.write(blobs, config.zstd_level, name, epoch, table, analysis, groups)
     reached(Point.SEGMENT_WRITTEN)
 
     index = table.select(INDEX.names)
@@ -105,6 +119,7 @@ def write(
         defective=pc.sum(pc.greater(pc.list_value_length(table["defects"]), 0)).as_py(),
         users=users_of(index),
         words_bytes=words_bytes,
+        analysis=analysed,
     )
     return manifest, index
 

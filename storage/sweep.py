@@ -9,8 +9,10 @@ was restored and not rebuilt (storage/rebuild.py). Nothing is an orphan to it.
 """
 
 import logging
+from collections.abc import Sequence
 
-from storage.blobs import LocalBlobs
+from storage import analysis
+from storage.blobs import BlobStat, LocalBlobs
 from storage.catalog import Catalog
 from storage.compaction import Compactions
 from storage.leases import Lease
@@ -60,8 +62,34 @@ def sweep(
             orphans.append(file.name)
         blobs.delete(file.name)
         reached(Point.SWEEP_DELETED)
+    orphans += _sweep_analyses(blobs, catalog, lease, listed, now, grace_s, retired_grace_s)
     compactions.forget(lease, retired_grace_s)
     reached(Point.SWEEP_FORGOTTEN)
+    return orphans
+
+
+def _sweep_analyses(
+    blobs: LocalBlobs,
+    catalog: Catalog,
+    lease: Lease,
+    listed: Sequence[BlobStat],
+    now: float,
+    grace_s: float,
+    retired_grace_s: float,
+) -> list[str]:
+    """The same for files of analyses, whose names tell the epoch that wrote them, and not only their segment's."""
+    files = [(of[1], file) for file in listed if (of := analysis.origin(file.name))]
+    recorded = catalog.analyses(lease.shard_id, retired_grace_s) if files else {}
+    orphans = []
+    for epoch, file in files:
+        if file.name not in recorded:
+            if epoch > lease.epoch or (epoch == lease.epoch and now - file.modified_at <= grace_s):
+                continue
+            orphans.append(file.name)
+        elif not recorded[file.name]:
+            continue
+        blobs.delete(file.name)
+        reached(Point.SWEEP_DELETED)
     return orphans
 
 

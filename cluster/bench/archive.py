@@ -7,7 +7,7 @@ are compacted by the owners' policy, and a fresh process asks. No Ray and no Gma
 import multiprocessing
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -212,7 +212,7 @@ class Work:
                 shard_id = waiting.popleft()
                 chosen = choose(self._compactions(shard_id).live(shard_id), self._archive)
                 if chosen:
-                    names = tuple(segment.name for segment in chosen)
+                    names = {segment.name: segment.analysis for segment in chosen}
                     epoch = self._leases[shard_id].epoch
                     running[shard_id] = self._pool.submit(_compact, self._archive, shard_id, epoch, names)
             for shard_id, future in list(running.items()):
@@ -255,10 +255,10 @@ def _write(archive: ArchiveConfig, shard_id: int, epoch: int, shares: tuple[Shar
 
 
 def _compact(
-    archive: ArchiveConfig, shard_id: int, epoch: int, names: tuple[str, ...]
+    archive: ArchiveConfig, shard_id: int, epoch: int, segments: Mapping[str, str | None]
 ) -> tuple[Merged, pa.Table, float]:
     started = time.process_time()
-    merged, moved = compact(archive, shard_id, epoch, names)
+    merged, moved = compact(archive, shard_id, epoch, segments)
     return merged, moved, time.process_time() - started
 
 

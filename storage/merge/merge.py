@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage import analysis
 from storage.blobs import ArchiveUnusable, LocalBlobs
 from storage.config import ArchiveConfig
+from storage.merge.analyses import merge_analyses
 from storage.merge.messages import merge_messages
 from storage.merge.raw import Placed, merge_raw
 from storage.merge.sources import Ordered, Unmergeable, in_order, open_source
@@ -34,9 +36,17 @@ MOVED = pa.schema(
 
 
 def merge(
-    blobs: LocalBlobs, config: ArchiveConfig, shard_id: int, epoch: int, names: Sequence[str]
+    blobs: LocalBlobs,
+    config: ArchiveConfig,
+    shard_id: int,
+    epoch: int,
+    names: Sequence[str],
+    analyses: Mapping[str, str] | None = None,
 ) -> tuple[Merged, pa.Table]:
     """Write and sync the files of one segment that holds the messages of all these.
+
+    Args:
+        analyses: segment -> the file of its analysis (`LiveSegment.analysis`), of those that have one.
 
     Returns:
         What `Compactions.commit` is to record, and the messages that it must move one by one (MOVED). Nothing was
@@ -51,10 +61,9 @@ def merge(
         name = new_name(shard_id, epoch)
         try:
             with stage("merge"):
-                merged, moved = _merge(blobs, config, shard_id, epoch, name, left)
+                merged, moved = _merge(blobs, config, shard_id, epoch, name, left, analyses or {})
         except BaseException as exc:
-            for suffix in SUFFIXES:
-                blobs.delete(name + suffix)
+            _delete(blobs, shard_id, name)
             if not isinstance(exc, Unmergeable):
                 raise
             # Perhaps it was half-way: it begins anew without this one.
@@ -67,8 +76,21 @@ def merge(
     return Merged(None, (), tuple(excluded.items()), ()), MOVED.empty_table()
 
 
+def _delete(blobs: LocalBlobs, shard_id: int, name: str) -> None:
+    for suffix in SUFFIXES:
+        blobs.delete(name + suffix)
+    for file in analysis.newest(blobs, shard_id).get(name, ()):
+        blobs.delete(file)
+
+
 def _merge(
-    blobs: LocalBlobs, config: ArchiveConfig, shard_id: int, epoch: int, name: str, names: Sequence[str]
+    blobs: LocalBlobs,
+    config: ArchiveConfig,
+    shard_id: int,
+    epoch: int,
+    name: str,
+    names: Sequence[str],
+    analyses: Mapping[str, str],
 ) -> tuple[Merged, pa.Table]:
     ordered = in_order([open_source(blobs, source) for source in names])
     reached(Point.MERGE_READ)
@@ -78,6 +100,9 @@ def _merge(
     reached(Point.MERGE_FILE)
     for suffix, merge_files in _OTHERS.items():
         sizes[suffix] = merge_files(blobs, config, name, ordered, placed.rows)
+        reached(Point.MERGE_FILE)
+    analysed = merge_analyses(blobs, config, name, epoch, ordered, placed.rows, analyses) if analyses else None
+    if analysed is not None:
         reached(Point.MERGE_FILE)
     manifest = SegmentManifest(
         name=name,
@@ -90,8 +115,9 @@ def _merge(
         words_bytes=sizes[SPLIT_SUFFIX],
         defective=sum(source.defective for source in ordered.sources),
         users=users_of(placed.rows),
+        analysis=analysed,
     )
-    parts = tuple(Part(source, base) for source, base in zip(names, placed.bases, strict=True))
+    parts = tuple(Part(source, base, analyses.get(source)) for source, base in zip(names, placed.bases, strict=True))
     reached(Point.MERGE_WRITTEN)
     return Merged(manifest, parts, (), placed.damaged), _moved(ordered, placed)
 

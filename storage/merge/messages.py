@@ -5,7 +5,7 @@ group.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 import pyarrow as pa
@@ -38,19 +38,20 @@ def merge_messages(blobs: LocalBlobs, config: ArchiveConfig, name: str, ordered:
 
 
 def _chunks(blobs: LocalBlobs, config: ArchiveConfig, ordered: Ordered, rows: pa.Table) -> Iterator[bytes]:
-    sink = _Sink()
+    sink = Sink()
     options = parquet_options(config.zstd_level, bloom=min(rows.num_rows, ROW_GROUP))
     with ExitStack() as stack:
         share = _BATCHES_BYTES // len(ordered.sources)
         files = [_Rows(stack, blobs, source, share) for source in ordered.sources]
         with pq.ParquetWriter(pa.PythonFile(sink, "w"), MESSAGES, **options) as writer:
-            for group in _groups(rows):
+            for group in groups_of(rows):
                 writer.write_table(_merged(files, group), row_group_size=group.num_rows)
                 yield from sink.drain()
     yield from sink.drain()
 
 
-def _groups(rows: pa.Table) -> Iterator[pa.Table]:
+def groups_of(rows: pa.Table) -> Iterator[pa.Table]:
+    """The rows of a merged segment, by row group."""
     sizes = rows["size_bytes"].to_pylist()
     start = held = 0
     for row, size in enumerate(sizes):
@@ -63,18 +64,28 @@ def _groups(rows: pa.Table) -> Iterator[pa.Table]:
 
 def _merged(files: list["_Rows"], group: pa.Table) -> pa.Table:
     """The rows of one group, whole. Of every file they are the next ones, because it has the same order."""
-    sources = group["source"].combine_chunks()
-    counts = {entry["values"]: entry["counts"] for entry in pc.value_counts(sources).to_pylist()}
-    table = pa.concat_tables([files[number].take(counts[number]) for number in sorted(counts)])
-    if len(counts) > 1:
-        by_source = pc.array_sort_indices(sources)  # stable: position in the group of each row of `table`
-        table = table.combine_chunks().take(pc.array_sort_indices(by_source))
+    table = interleaved([file.take for file in files], group["source"])
     for name in ("user_id", "message_id"):
         if not table[name].equals(group[name]):
             raise RuntimeError("a segment's rows are not those that its keys promised")
     for name in _PLACE:
         field = MESSAGES.field(name)
         table = table.set_column(table.schema.get_field_index(name), field, group[name])
+    return table
+
+
+def interleaved(take: Sequence[Callable[[int], pa.Table]], group: pa.ChunkedArray) -> pa.Table:
+    """The next rows of several tables, in the order in which their numbers stand in `group`.
+
+    Args:
+        take: of each table, gives so many of its next rows.
+    """
+    sources = group.combine_chunks()
+    counts = {entry["values"]: entry["counts"] for entry in pc.value_counts(sources).to_pylist()}
+    table = pa.concat_tables([take[number](counts[number]) for number in sorted(counts)])
+    if len(counts) > 1:
+        by_source = pc.array_sort_indices(sources)  # stable: position in the group of each row of `table`
+        table = table.combine_chunks().take(pc.array_sort_indices(by_source))
     return table
 
 
@@ -119,7 +130,7 @@ def _whole(table: pa.Table) -> pa.Table:
     return pa.table(columns, schema=MESSAGES)
 
 
-class _Sink:
+class Sink:
     """A file for pyarrow to write to, whose bytes are taken out while it grows."""
 
     closed = False

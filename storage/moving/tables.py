@@ -33,6 +33,7 @@ TABLES = (
     Table("mailboxes", _OF_SHARD, {}),
     Table("segments", _OF_SHARD, {"segment_id": "segments", "moved_to": "segments"}),
     Table("segment_users", _OF_SEGMENTS, {"segment_id": "segments"}),
+    Table("analyses", _OF_SEGMENTS, {"segment_id": "segments"}),
     Table("labels", _OF_USERS, {}),
     Table("failed_items", _OF_USERS, {}),
     Table("messages", _OF_USERS, {"segment_id": "segments"}, ("user_id", "message_id")),

@@ -1,6 +1,9 @@
 -- The segments of a shard that readers are given, smallest first.
 -- :shard_id
-SELECT name, messages, size_bytes, raw_bytes + parquet_bytes + coalesce(words_bytes, 0) AS stored_bytes, excluded
-FROM segments
-WHERE shard_id = :shard_id AND retired_at IS NULL
-ORDER BY size_bytes, segment_id
+SELECT s.name, s.messages, s.size_bytes,
+    s.raw_bytes + s.parquet_bytes + coalesce(s.words_bytes, 0) + coalesce(a.size_bytes, 0) AS stored_bytes,
+    s.excluded, a.name AS analysis
+FROM segments AS s
+LEFT JOIN analyses AS a ON a.segment_id = s.segment_id AND a.retired_at IS NULL
+WHERE s.shard_id = :shard_id AND s.retired_at IS NULL
+ORDER BY s.size_bytes, s.segment_id

@@ -10,10 +10,12 @@ CROSS JOIN LATERAL (
     WHERE mailboxes.shard_id = s.shard_id
 ) AS m
 CROSS JOIN LATERAL (
-    SELECT count(*) AS segments, coalesce(sum(size_bytes), 0)::bigint AS size_bytes,
-        coalesce(sum(raw_bytes + parquet_bytes + coalesce(words_bytes, 0)), 0)::bigint AS stored_bytes,
+    SELECT count(*) AS segments, coalesce(sum(f.size_bytes), 0)::bigint AS size_bytes,
+        coalesce(sum(raw_bytes + parquet_bytes + coalesce(words_bytes, 0) + coalesce(a.size_bytes, 0)), 0)::bigint
+            AS stored_bytes,
         coalesce(sum(defective), 0)::bigint AS defective
-    FROM segments
-    WHERE segments.shard_id = s.shard_id AND retired_at IS NULL
+    FROM segments AS f
+    LEFT JOIN analyses AS a ON a.segment_id = f.segment_id AND a.retired_at IS NULL
+    WHERE f.shard_id = s.shard_id AND f.retired_at IS NULL
 ) AS g
 ORDER BY s.shard_id

@@ -1,7 +1,7 @@
 """Compaction beside an owner: whatever a merge or a commit dies of, it is done again, and nothing is lost."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -28,11 +28,11 @@ class Unlucky(ThreadWork):
         self.failures = list(failures)
         self.merges = 0
 
-    async def compact(self, shard_id: int, epoch: int, names: Sequence[str]) -> tuple[Merged, object]:
+    async def compact(self, shard_id: int, epoch: int, segments: Mapping[str, str | None]) -> tuple[Merged, object]:
         self.merges += 1
         if self.failures:
             raise self.failures.pop(0)
-        return await super().compact(shard_id, epoch, names)
+        return await super().compact(shard_id, epoch, segments)
 
 
 async def small_segments(cluster: Cluster) -> None:

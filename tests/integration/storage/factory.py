@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 from sqlalchemy import Engine
 
-from jobs.processing import write_segment
+from jobs.processing import Analyse, write_segment
 from storage import leases
 from storage.blobs import LocalBlobs
 from storage.catalog import Catalog
@@ -84,10 +84,12 @@ class Shard:
         self.catalog.open_mailbox(self.shard_id, user_id, f"user{user_id}@example.com")
         return user_id
 
-    def write(self, *mailboxes: tuple[int, Sequence[Mail]]) -> tuple[SegmentManifest, pa.Table]:
+    def write(
+        self, *mailboxes: tuple[int, Sequence[Mail]], analyse: Analyse | None = None
+    ) -> tuple[SegmentManifest, pa.Table]:
         """A segment's files, not committed."""
         tables = [fetched(user_id, mails) for user_id, mails in mailboxes]
-        manifest, index = write_segment(self.archive, self.shard_id, self.lease.epoch, tables)
+        manifest, index = write_segment(self.archive, self.shard_id, self.lease.epoch, tables, analyse=analyse)
         assert manifest is not None
         return manifest, index
 
@@ -106,9 +108,9 @@ class Shard:
             self.shard_id, lease.owner, lease.epoch, segment, updates, tuple(changes), tuple(failed), tuple(settled)
         )
 
-    def store(self, user_id: int, *mails: Mail, indexed: bool = True) -> str:
+    def store(self, user_id: int, *mails: Mail, indexed: bool = True, analyse: Analyse | None = None) -> str:
         """Store mail as one segment, with or without a word index; returns its name."""
-        manifest, index = self.write((user_id, mails))
+        manifest, index = self.write((user_id, mails), analyse=analyse)
         if not indexed:
             self.blobs.delete(manifest.name + SPLIT_SUFFIX)
             manifest = replace(manifest, words_bytes=None)

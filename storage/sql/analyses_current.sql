@@ -1,0 +1,5 @@
+-- The analyses that readers are given of these segments.
+-- :segment_ids
+SELECT segment_id, name
+FROM analyses
+WHERE segment_id = ANY(CAST(:segment_ids AS bigint[])) AND retired_at IS NULL

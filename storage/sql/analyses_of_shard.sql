@@ -1,0 +1,6 @@
+-- The recorded analyses of a shard, and whether no reader can be using them any more.
+-- :shard_id, :grace_s
+SELECT a.name, coalesce(least(a.retired_at, s.retired_at) < now() - make_interval(secs => :grace_s), false) AS is_past
+FROM segments AS s
+JOIN analyses AS a USING (segment_id)
+WHERE s.shard_id = :shard_id

@@ -1,0 +1,5 @@
+-- Name the analyses of these segments to no reader from now on.
+-- :segment_ids
+UPDATE analyses
+SET retired_at = now()
+WHERE segment_id = ANY(CAST(:segment_ids AS bigint[])) AND retired_at IS NULL
