@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, SecretStr
 
+from jobs.analysis.config import AnalysisConfig
 from jobs.gmail.config import GmailConfig
 from storage.config import ArchiveConfig, PostgresConfig
 from storage.sealing import Keyring, Sealer, load_key
@@ -59,6 +60,7 @@ class BackupConfig(BaseModel, frozen=True):
     shard: ShardConfig = ShardConfig()
     gmail: GmailConfig = GmailConfig()
     archive: ArchiveConfig = ArchiveConfig()
+    analysis: AnalysisConfig = AnalysisConfig()
     postgres: PostgresConfig = PostgresConfig()
     sealing_key: SecretStr | None = Field(None, description="key that seals credentials, base64; unset: the file")
     sealing_key_path: Path = Field(Path("sealing.key"), description="file of the sealing key, mode 0600")

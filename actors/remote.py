@@ -67,6 +67,7 @@ class RayWork:
 
     def __init__(self, config: BackupConfig) -> None:
         self._gmail, self._archive = ray.put(config.gmail), ray.put(config.archive)
+        self._analysis = ray.put(config.analysis)
 
     async def pin(self, token: SecretStr) -> tuple[Profile, list[Label]]:
         answer: tuple[Profile, list[Label]] = await _answer(tasks.pin.remote(self._gmail, token))
@@ -91,7 +92,7 @@ class RayWork:
     async def write_segment(
         self, shard_id: int, epoch: int, references: Sequence[object], skip: frozenset[tuple[int, int]]
     ) -> tuple[SegmentManifest | None, object]:
-        manifest, index = tasks.write_segment.remote(self._archive, shard_id, epoch, skip, *references)
+        manifest, index = tasks.write_segment.remote(self._archive, self._analysis, shard_id, epoch, skip, *references)
         return await _answer(manifest), index
 
     async def compact(self, shard_id: int, epoch: int, segments: Mapping[str, str | None]) -> tuple[Merged, object]:

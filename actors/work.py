@@ -11,6 +11,8 @@ import pyarrow as pa
 from pydantic import SecretStr
 
 from jobs import intake, processing
+from jobs.analysis.config import AnalysisConfig
+from jobs.analysis.running import analysing
 from jobs.compaction import compact, politely
 from jobs.gmail.client import client_of
 from jobs.gmail.config import GmailConfig
@@ -68,8 +70,8 @@ class Work(Protocol):
 class ThreadWork:
     """The work done by threads of this process; a reference is the table itself."""
 
-    def __init__(self, gmail: GmailConfig, archive: ArchiveConfig) -> None:
-        self._gmail, self._archive = gmail, archive
+    def __init__(self, gmail: GmailConfig, archive: ArchiveConfig, analysis: AnalysisConfig = AnalysisConfig()) -> None:  # noqa: B008 - a frozen value
+        self._gmail, self._archive, self._analyse = gmail, archive, analysing(analysis)
 
     async def pin(self, token: SecretStr) -> tuple[Profile, list[Label]]:
         client, secret = client_of(self._gmail), token.get_secret_value()
@@ -95,7 +97,8 @@ class ThreadWork:
     async def write_segment(
         self, shard_id: int, epoch: int, references: Sequence[object], skip: frozenset[tuple[int, int]]
     ) -> tuple[SegmentManifest | None, object]:
-        return await _thread(lambda: processing.write_segment(self._archive, shard_id, epoch, list(references), skip))
+        tables, analyse = list(references), self._analyse
+        return await _thread(lambda: processing.write_segment(self._archive, shard_id, epoch, tables, skip, analyse))
 
     async def compact(self, shard_id: int, epoch: int, segments: Mapping[str, str | None]) -> tuple[Merged, object]:
         return await _thread(lambda: politely(lambda: compact(self._archive, shard_id, epoch, segments)))

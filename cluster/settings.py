@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from actors.config import ShardConfig
+from jobs.analysis.config import AnalysisConfig
 from jobs.gmail.config import GmailConfig
 from serve.config import ServeConfig
 from storage.config import ArchiveConfig, PostgresConfig
@@ -78,6 +79,7 @@ class Settings(BaseSettings):
     cluster: str = Field("", description="name of this cluster in leases; unset: one kept in GBM_HOME")
     postgres: PostgresConfig = PostgresConfig()
     archive: ArchiveConfig = ArchiveConfig()
+    analysis: AnalysisConfig = AnalysisConfig()
     gmail: GmailConfig = GmailConfig()
     serve: ServeConfig = ServeConfig()
     shards: ShardsSettings = ShardsSettings()

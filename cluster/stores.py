@@ -178,6 +178,7 @@ def _config(settings: Settings, home: Home, postgres: PostgresConfig) -> BackupC
         shard=settings.shards,
         gmail=settings.gmail,
         archive=archive,
+        analysis=settings.analysis,
         postgres=postgres,
         sealing_key=settings.sealing.key,
         sealing_key_path=home.sealing_key,

@@ -13,6 +13,8 @@ import ray
 from pydantic import SecretStr
 
 from jobs import compaction, intake, processing
+from jobs.analysis.config import AnalysisConfig
+from jobs.analysis.running import analysing
 from jobs.gmail.client import client_of
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watching
@@ -96,12 +98,17 @@ def fetch(
 
 @ray.remote(**_PROCESS)
 def write_segment(
-    archive: ArchiveConfig, shard_id: int, epoch: int, skip: frozenset[tuple[int, int]], *tables: pa.Table
+    archive: ArchiveConfig,
+    analysis: AnalysisConfig,
+    shard_id: int,
+    epoch: int,
+    skip: frozenset[tuple[int, int]],
+    *tables: pa.Table,
 ) -> tuple[Timed[SegmentManifest | BackupError | None], pa.Table | None]:
     """Write a segment of fetched mail; the second value is its message index."""
     answer: SegmentManifest | BackupError | None
     try:
-        answer, index = processing.write_segment(archive, shard_id, epoch, tables, skip)
+        answer, index = processing.write_segment(archive, shard_id, epoch, tables, skip, analysing(analysis))
     except BackupError as exc:
         answer, index = exc, None
     except OSError as exc:

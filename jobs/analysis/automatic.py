@@ -14,16 +14,10 @@ _NO_REPLY = re.compile(
 _PROGRAMS = frozenset({"mailer-daemon", "postmaster", "bounce", "bounces", "root", "daemon", "cron", "automated"})
 _BULK = frozenset({"bulk", "list", "junk"})
 #: Headers that only senders of campaigns write.
-_CAMPAIGN = (
-    "feedback-id",
-    "x-campaign",
-    "x-mailgun-sid",
-    "x-sg-eid",
-    "x-mc-user",
-    "x-ses-outgoing",
-    "x-csa-complaints",
+_CAMPAIGN = frozenset(
+    ("feedback-id", "x-campaign", "x-mailgun-sid", "x-sg-eid", "x-mc-user", "x-ses-outgoing", "x-csa-complaints")
 )
-_REPLIES = ("x-autoreply", "x-autorespond", "x-auto-response-suppress", "x-failed-recipients")
+_REPLIES = frozenset(("x-autoreply", "x-autorespond", "x-auto-response-suppress", "x-failed-recipients"))
 
 
 class Automatic:
@@ -53,7 +47,8 @@ def _program(mail: Mail) -> list[str]:
     reasons = []
     if (submitted := mail.header("auto-submitted").lower()) and not submitted.startswith("no"):
         reasons.append("auto-submitted")
-    reasons += [name for name in _REPLIES if mail.headers(name)]
+    if not _REPLIES.isdisjoint(mail.header_names):
+        reasons.append("automatic reply")
     if mail.header("return-path").strip() == "<>":
         reasons.append("empty return-path")
     if mail.header("content-type").lower().startswith("multipart/report"):
@@ -69,5 +64,6 @@ def _bulk(mail: Mail) -> list[str]:
         reasons.append("list-id")
     if mail.headers("list-unsubscribe"):
         reasons.append("list-unsubscribe")
-    reasons += [name for name in _CAMPAIGN if mail.headers(name)]
+    if not _CAMPAIGN.isdisjoint(mail.header_names):
+        reasons.append("campaign")
     return reasons

@@ -7,7 +7,6 @@ Words of grammar weigh nothing, in the languages that they are listed for.
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from heapq import nsmallest
 from importlib import resources
 
 from jobs.analysis.words import listed
@@ -16,7 +15,7 @@ from jobs.analysis.words import listed
 UNKNOWN = 6.0
 _MOST = 8
 _LONGEST = 30
-_MOST_WORDS = 600
+_MOST_WORDS = 300
 _SUBJECT = 2
 #: Words of grammar, by which no message differs from another.
 _GRAMMAR = listed("grammar")
@@ -34,12 +33,12 @@ def weighed(words: Sequence[str], subject: str) -> list[tuple[str, float]]:
     for word in subject.lower().split()[:30]:
         if word in counts:
             counts[word] += _SUBJECT
-    found = [
-        (-count * weights.get(word, UNKNOWN), word)
-        for word, count in counts.items()
-        if 2 < len(word) <= _LONGEST and word.isalpha()
+    get = weights.get
+    scored = {word: count * get(word, UNKNOWN) for word, count in counts.items()}
+    best = sorted(scored, key=scored.__getitem__, reverse=True)[: 3 * _MOST]  # of equal ones the first comes first
+    return [(word, scored[word]) for word in best if scored[word] and 2 < len(word) <= _LONGEST and word.isalpha()][
+        :_MOST
     ]
-    return [(word, -weight) for weight, word in nsmallest(_MOST, found) if weight < 0]
 
 
 @cache

@@ -12,9 +12,9 @@ import pyarrow as pa
 from jobs.analysis.analyser import Field
 from jobs.analysis.mail import Mail
 
-_MOST_WORDS = 100
+_MOST_WORDS = 60
 #: Characters of a text without spaces.
-_MOST_CHARS = 600
+_MOST_CHARS = 400
 #: Fewer letters than this are a name or a number, not a language.
 _FEWEST_LETTERS = 12
 _SURE, _UNSURE = 1.0, 0.5
@@ -25,8 +25,7 @@ def detect(words: Sequence[str]) -> tuple[str, float]:
 
     Confidence is 1 where the detector calls itself reliable, 0.5 elsewhere.
     """
-    # Addresses, links and figures are of no language.
-    text = " ".join([word for word in words[:_MOST_WORDS] if "@" not in word and "/" not in word])[:_MOST_CHARS]
+    text = " ".join(words[:_MOST_WORDS])[:_MOST_CHARS]
     if len(text) < 4 * _FEWEST_LETTERS and sum(map(str.isalpha, text)) < _FEWEST_LETTERS:
         return "", 0.0
     found = _detector().detect_details(text)

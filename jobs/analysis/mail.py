@@ -1,6 +1,6 @@
 """What an analyser sees of a message: what the parser read, and features that several of them need, made once."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from jobs.analysis import bodies
 from jobs.analysis.background import weighed
@@ -8,8 +8,9 @@ from jobs.mime.message import ParsedMessage
 
 _MOST_WORDS = 2000
 _MOST_CHARS = 16_000
-#: What may stand around a word. Splitting at spaces and stripping this is twice as fast as a pattern for words.
-_AROUND = ".,;:!?\"'()[]{}<>*-_=#|~`^+…“”„«»‘’·•。、，！？：；（）「」"
+#: Marks are spaces between words, but for those within words. Putting spaces and splitting there costs a quarter of
+#: what a pattern for words does.
+_MARKS = str.maketrans(dict.fromkeys('.,;:!?"()[]{}<>*_=#|~`^+/\\&%@…“”„«»‘•·。、，！？：；（）「」', " "))
 
 
 class Mail:
@@ -36,10 +37,10 @@ class Mail:
 
     @property
     def words(self) -> list[str]:
-        """What stands between spaces in subject and body, in lower case, without marks around it; at most 2,000."""
+        """What stands between spaces and marks in subject and body, in lower case, at most 2,000."""
         if self._words is None:
             text = f"{self.message.subject}\n{self.body}"[:_MOST_CHARS].lower()
-            self._words = [word for each in text.split()[:_MOST_WORDS] if (word := each.strip(_AROUND))]
+            self._words = text.translate(_MARKS).split()[:_MOST_WORDS]
         return self._words
 
     @property
@@ -67,6 +68,12 @@ class Mail:
         """The first header of a name in lower case; "" when there is none."""
         found = self.headers(name)
         return found[0] if found else ""
+
+    @property
+    def header_names(self) -> Collection[str]:
+        """The names of its headers, in lower case."""
+        self.headers("")
+        return self._headers or {}
 
     def headers(self, name: str) -> list[str]:
         """All headers of a name in lower case, in order."""

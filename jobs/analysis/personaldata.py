@@ -9,7 +9,7 @@ import pyarrow as pa
 from jobs.analysis.analyser import Field
 from jobs.analysis.mail import Mail
 
-_MOST_CHARS = 20_000
+_MOST_CHARS = 10_000
 _ENTRY = pa.struct([pa.field("kind", pa.string()), pa.field("count", pa.int32())])
 #: Everything that may be somebody's number begins with a figure, a plus or a bracket: one pass finds all of them.
 #: Patterns begin with a set of characters, for which `re` looks fastest; what stands before is looked at afterwards.

@@ -42,7 +42,7 @@ class Priority:
                 because("to few", 1)
             if mail.message.in_reply_to:
                 because("answer", 1)
-            if _QUESTION.search(mail.body[:4000]):
+            if "?" in mail.body and _QUESTION.search(mail.body[:4000]):
                 because("question", 1)
             if not _URGENT.isdisjoint(mail.words[:300]):
                 because("urgent words", 1)

@@ -48,10 +48,8 @@ def score_of(words: list[str]) -> float:
     """The valence of words in order, -1 to 1."""
     known = _valences()
     total = 0.0
-    for at, word in enumerate(words):
-        valence = known.get(word)
-        if valence is None:
-            continue
+    for at in [at for at, word in enumerate(words) if word in known]:
+        valence = known[words[at]]
         before = words[max(0, at - 3) : at]
         for other in before:
             if other in _STRONGER:

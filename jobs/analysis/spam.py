@@ -8,7 +8,7 @@ import json
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from hashlib import sha256
 from importlib import resources
 from math import exp, sqrt
@@ -56,10 +56,11 @@ class Model:
 def features(mail: Mail) -> list[int]:
     """The buckets of a message, each once."""
     message = mail.message
-    found = {_bucket(word) for word in mail.words[:_MOST_WORDS]}
+    known = _KNOWN
+    found = {known[word] if word in known else _bucket(word) for word in mail.words[:_MOST_WORDS]}
     text = mail.body[:4000]
     links = text.count("http://") + text.count("https://")
-    shouted = sum([len(word) > 3 and word.isupper() for word in f"{message.subject} {text[:1500]}".split()])
+    shouted = sum([len(word) > 3 and word.isupper() for word in f"{message.subject} {text[:400]}".split()])
     found |= {_bucket(f"s:{word}") for word in message.subject.lower().split()[:20]}
     found.add(_bucket(f"#links {min(links, 6)}"))
     found.add(_bucket(f"#shouted {min(shouted // 3, 6)}"))
@@ -91,6 +92,13 @@ def shipped() -> Model:
     return Model(weights, told["bias"], told["scale"])
 
 
-@lru_cache(maxsize=100_000)
+#: The buckets of the words that came first: a dictionary's look costs a tenth of the checksum.
+_KNOWN: dict[str, int] = {}
+_MOST_KNOWN = 100_000
+
+
 def _bucket(word: str) -> int:
-    return crc32(word.encode("utf-8", "surrogatepass")) % BUCKETS
+    bucket = crc32(word.encode("utf-8", "surrogatepass")) % BUCKETS
+    if len(_KNOWN) < _MOST_KNOWN and len(word) < 32:
+        _KNOWN[word] = bucket
+    return bucket

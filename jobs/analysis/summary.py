@@ -9,8 +9,8 @@ import pyarrow as pa
 from jobs.analysis.analyser import Field
 from jobs.analysis.mail import Mail
 
-_MOST_CHARS = 4000
-_MOST_SENTENCES = 24
+_MOST_CHARS = 3000
+_MOST_SENTENCES = 16
 _LONGEST = 200
 _FEWEST_LETTERS = 12
 #: Of a sentence: a mark and a space; or a line that a blank or an indented one follows.

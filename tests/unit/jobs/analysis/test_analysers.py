@@ -57,7 +57,7 @@ def test_a_body_is_what_the_writer_wrote(text: str, body: str) -> None:
         ("¿Podemos vernos el jueves para hablar del presupuesto del próximo año?", "es"),
         ("来週の木曜日に予算について話し合うために会えますか。", "ja"),
         ("OK 12345", None),
-        ("https://example.com/a/b/c?d=e foo@example.com", None),
+        ("1234567 89-10-11 --- 12:30", None),
     ],
 )
 def test_a_language_is_told_or_not(text: str, code: str | None) -> None:
