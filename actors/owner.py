@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from actors.budget import Demand, lease_s
@@ -191,6 +191,23 @@ class ShardOwner:
             return []
         try:
             return await wanted
+        except asyncio.CancelledError:
+            self._live()  # it ended while we waited
+            raise
+
+    async def analyse(self, only: Sequence[str], segments: Sequence[str] | None) -> int:
+        """Analyse the shard's segments, or only these, as far as they are not, and tell how many were.
+
+        Args:
+            only: the analysers that are asked; none: all.
+
+        Raises:
+            LeaseLost: this owner has ended; ask again, and it goes on with what is left.
+        """
+        self._live()
+        assert self._tending is not None
+        try:
+            return await self._tending.analyse(only, segments)
         except asyncio.CancelledError:
             self._live()  # it ended while we waited
             raise

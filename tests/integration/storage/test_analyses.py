@@ -51,7 +51,7 @@ def column(name: str, version: int, **fields: Sequence[Any]) -> pa.Table:
     return pa.table({name: pa.array(rows, kind)})
 
 
-def subjects(messages: Sequence[ParsedMessage], _raws: Sequence[bytes], version: int = 1) -> pa.Table:
+def subjects(messages: Sequence[ParsedMessage], version: int = 1) -> pa.Table:
     """An analyser, `echo`, whose answer tells which message it was given."""
     return column("echo", version, said=[message.subject for message in messages])
 
@@ -128,7 +128,7 @@ def test_mail_that_was_not_analysed_has_none(shard: Shard) -> None:
 
 
 def test_a_failing_analysis_never_costs_the_mail(shard: Shard) -> None:
-    def fails(_messages: Sequence[ParsedMessage], _raws: Sequence[bytes]) -> pa.Table:
+    def fails(_messages: Sequence[ParsedMessage]) -> pa.Table:
         raise RuntimeError
 
     user = shard.user()
