@@ -229,9 +229,9 @@ class _ShardHost:
         owner, _ = await self._live()
         return await owner.compact(wait)
 
-    async def analyse(self, only: Sequence[str], segments: Sequence[str] | None) -> int:
+    async def analyse(self, only: Sequence[str], user_ids: Sequence[int] | None, wait: bool) -> int:
         owner, _ = await self._live()
-        return await owner.analyse(only, segments)
+        return await owner.analyse(only, user_ids, wait)
 
     async def roll_up(self) -> RolledUp | None:
         owner, _ = await self._live()
@@ -371,9 +371,12 @@ class ShardClient:
         done: list[Compacted] = await self._call(shard_id, "compact", wait)
         return done
 
-    async def analyse(self, shard_id: int, only: Sequence[str], segments: Sequence[str] | None) -> int:
-        """Have a shard's segments (or only these) analysed as far as they are not; how many were."""
-        done: int = await self._call(shard_id, "analyse", list(only), segments)
+    async def analyse(self, shard_id: int, only: Sequence[str], user_ids: Sequence[int] | None, wait: bool) -> int:
+        """Have a shard's segments (or those with mail of these users) analysed as far as they are not.
+
+        `wait`: until that is done; how many were.
+        """
+        done: int = await self._call(shard_id, "analyse", list(only), user_ids, wait)
         return done
 
     async def roll_up(self, shard_id: int) -> RolledUp | None:

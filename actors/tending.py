@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from actors.compaction import Compactor, choose_all
 from actors.work import Work
+from jobs.reanalysis import NoSuchAnalyser
 from storage.blobs import FileDamaged, LocalBlobs
 from storage.catalog import AnalysisOutdated, Catalog
 from storage.compaction import Compactions
@@ -40,14 +41,10 @@ class _Analysing:
     """What somebody asked to have analysed. tried: segments that were; done: how many have a new analysis."""
 
     only: tuple[str, ...]
-    segments: frozenset[str] | None
+    user_ids: Sequence[int] | None
     told: "asyncio.Future[int]"
     tried: set[str] = field(default_factory=set)
     done: int = 0
-
-    def wants(self, segment: AnalysedSegment) -> bool:
-        """Whether it is about this segment, which was not tried yet."""
-        return segment.name not in self.tried and (self.segments is None or segment.name in self.segments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +103,20 @@ class Tending:
         self._wake.set()
         return wanted
 
-    def analyse(self, only: Sequence[str], segments: Sequence[str] | None) -> "asyncio.Future[int]":
-        """Have the segments (or only these) analysed as far as they are not, one at a time; gives how many were.
+    def analyse(self, only: Sequence[str], user_ids: Sequence[int] | None) -> "asyncio.Future[int]":
+        """Have segments analysed as far as they are not, one at a time; gives how many were.
 
         Args:
             only: the analysers that are asked; none: all.
+            user_ids: only segments with mail of these users; None: all.
+
+        Raises:
+            NoSuchAnalyser.
         """
+        if unknown := {*only} - {*(self._work.analysers.versions if self._work.analysers else ())}:
+            raise NoSuchAnalyser(sorted(unknown)[0])
         told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._analyses.append(_Analysing(tuple(only), None if segments is None else frozenset(segments), told))
+        self._analyses.append(_Analysing(tuple(only), user_ids, told))
         self._wake.set()
         return told
 
@@ -222,11 +225,11 @@ class Tending:
     async def _analyse_one(self, asked: _Analysing) -> None:
         """The next segment. What was merged meanwhile has another name, and comes up again under it."""
         try:
-            segments = await asyncio.to_thread(self._catalog.analysed, self._lease.shard_id)
+            segments = await asyncio.to_thread(self._catalog.analysed, self._lease.shard_id, asked.user_ids)
             analysers = self._work.analysers
             for segment in segments:
                 names = analysers.outdated(segment.versions, asked.only) if analysers else []
-                if names and asked.wants(segment) and not asked.told.done():
+                if names and segment.name not in asked.tried and not asked.told.done():
                     asked.tried.add(segment.name)
                     await self._reanalyse(segment, names)
                     asked.done += 1

@@ -18,6 +18,7 @@ from jobs.processing import COLUMNS, parsed
 from storage import analysis
 from storage.blobs import ArchiveUnusable, FileDamaged, LocalBlobs, open_blobs
 from storage.config import ArchiveConfig
+from storage.errors import BackupError
 from storage.raw import Location, cut, open_frame
 from storage.records import AnalysisManifest
 from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
@@ -31,6 +32,17 @@ _EMPTY = parse(b"")
 _AT_ONCE = 200
 _PLACE = ("size_bytes", "sha256", "frame_offset", "frame_bytes", "raw_offset")
 _ATTACHMENT = tuple(field.name for field in fields(Attachment))
+
+
+class NoSuchAnalyser(BackupError):
+    """No analyser has this name. Name one that there is."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"There is no analyser {self.name!r} on this cluster."
 
 
 @dataclass(frozen=True, slots=True)

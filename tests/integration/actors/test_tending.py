@@ -11,7 +11,7 @@ from actors.decisions import Mode
 from actors.tending import Tending
 from actors.work import ThreadWork, WorkLost
 from jobs.mime.message import ParsedMessage
-from jobs.reanalysis import Analysers
+from jobs.reanalysis import Analysers, NoSuchAnalyser
 from storage import compaction, leases
 from storage.blobs import ArchiveUnusable
 from storage.compaction import Compactions
@@ -172,7 +172,9 @@ async def test_segments_are_analysed_one_by_one_and_merges_go_on_between(cluster
         [live] = cluster.catalog.analysed(0)
         assert live.versions == {"length": 3}, "a merge keeps it"
         assert await tended.analyse(["length"], None) == 0, "it is there already"
-        assert await tended.analyse([], ["0000/of-nobody"]) == 0
+        assert await tended.analyse([], [999]) == 0, "nobody's"
+        with pytest.raises(NoSuchAnalyser):
+            tended.analyse(["lenght"], None)
         assert await tended.analyse([], None) == 1
 
     [live] = cluster.catalog.analysed(0)
