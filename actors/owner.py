@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from actors.budget import Demand, lease_s
@@ -191,6 +191,29 @@ class ShardOwner:
             return []
         try:
             return await wanted
+        except asyncio.CancelledError:
+            self._live()  # it ended while we waited
+            raise
+
+    async def analyse(self, only: Sequence[str], user_ids: Sequence[int] | None, wait: bool) -> int:
+        """Analyse the shard's segments as far as they are not, soon; tell how many were, unless it is not waited for.
+
+        Args:
+            only: the analysers that are asked; none: all.
+            user_ids: only segments with mail of these users.
+
+        Raises:
+            NoSuchAnalyser.
+            LeaseLost: this owner has ended; ask again, and it goes on with what is left.
+        """
+        self._live()
+        assert self._tending is not None
+        told = self._tending.analyse(only, user_ids)
+        if not wait:
+            told.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else looks at it
+            return 0
+        try:
+            return await told
         except asyncio.CancelledError:
             self._live()  # it ended while we waited
             raise

@@ -30,6 +30,7 @@ from actors.work import WorkLost
 from jobs import tasks
 from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watching
 from jobs.intake import FetchReceipt
+from jobs.reanalysis import Analysers
 from storage.blobs import open_blobs
 from storage.campaigns import Campaign, Campaigns
 from storage.catalog import Catalog
@@ -37,7 +38,7 @@ from storage.control import Control
 from storage.databases import Databases
 from storage.errors import BackupError
 from storage.leases import ShardMoving
-from storage.records import Merged, SegmentManifest, User
+from storage.records import AnalysisManifest, Merged, SegmentManifest, User
 from storage.rollup import RolledUp
 
 NAMESPACE = "gbm"
@@ -65,9 +66,9 @@ class ShardUnavailable(BackupError):
 class RayWork:
     """`actors.work.Work` done by Ray tasks; a reference is an object reference."""
 
-    def __init__(self, config: BackupConfig) -> None:
+    def __init__(self, config: BackupConfig, analysers: Analysers | None = None) -> None:
         self._gmail, self._archive = ray.put(config.gmail), ray.put(config.archive)
-        self._analysis = ray.put(config.analysis)
+        self.analysers = analysers
 
     async def pin(self, token: SecretStr) -> tuple[Profile, list[Label]]:
         answer: tuple[Profile, list[Label]] = await _answer(tasks.pin.remote(self._gmail, token))
@@ -92,12 +93,19 @@ class RayWork:
     async def write_segment(
         self, shard_id: int, epoch: int, references: Sequence[object], skip: frozenset[tuple[int, int]]
     ) -> tuple[SegmentManifest | None, object]:
-        manifest, index = tasks.write_segment.remote(self._archive, self._analysis, shard_id, epoch, skip, *references)
+        manifest, index = tasks.write_segment.remote(self._archive, shard_id, epoch, skip, self.analysers, *references)
         return await _answer(manifest), index
 
     async def compact(self, shard_id: int, epoch: int, segments: Mapping[str, str | None]) -> tuple[Merged, object]:
         merged, moved = tasks.compact.remote(self._archive, shard_id, epoch, segments)
         return await _answer(merged), moved
+
+    async def analyse(self, epoch: int, segment: str, old: str | None, names: Sequence[str]) -> AnalysisManifest:
+        assert self.analysers is not None, "nobody names analysers that there are not"
+        answer: AnalysisManifest = await _answer(
+            tasks.analyse.remote(self._archive, segment, epoch, old, names, self.analysers)
+        )
+        return answer
 
     async def table(self, reference: object) -> pa.Table:
         return await _answer(reference)
@@ -220,6 +228,10 @@ class _ShardHost:
     async def compact(self, wait: bool) -> list[Compacted]:
         owner, _ = await self._live()
         return await owner.compact(wait)
+
+    async def analyse(self, only: Sequence[str], user_ids: Sequence[int] | None, wait: bool) -> int:
+        owner, _ = await self._live()
+        return await owner.analyse(only, user_ids, wait)
 
     async def roll_up(self) -> RolledUp | None:
         owner, _ = await self._live()
@@ -357,6 +369,14 @@ class ShardClient:
     async def compact(self, shard_id: int, wait: bool) -> list[Compacted]:
         """Have as few segments as possible in a shard. `wait`: until that is done; else nothing is told of it."""
         done: list[Compacted] = await self._call(shard_id, "compact", wait)
+        return done
+
+    async def analyse(self, shard_id: int, only: Sequence[str], user_ids: Sequence[int] | None, wait: bool) -> int:
+        """Have a shard's segments (or those with mail of these users) analysed as far as they are not.
+
+        `wait`: until that is done; how many were.
+        """
+        done: int = await self._call(shard_id, "analyse", list(only), user_ids, wait)
         return done
 
     async def roll_up(self, shard_id: int) -> RolledUp | None:

@@ -7,21 +7,22 @@ wait for either.
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from actors.compaction import Compactor, choose_all
 from actors.work import Work
-from storage.blobs import LocalBlobs
-from storage.catalog import Catalog
+from jobs.reanalysis import NoSuchAnalyser
+from storage.blobs import FileDamaged, LocalBlobs
+from storage.catalog import AnalysisOutdated, Catalog
 from storage.compaction import Compactions
 from storage.config import ArchiveConfig
 from storage.databases import DatabaseUnreachable
 from storage.errors import BackupError
 from storage.leases import Lease, LeaseLost
-from storage.records import LiveSegment, Merged
+from storage.records import AnalysedSegment, LiveSegment, Merged
 from storage.rollup import RolledUp, roll_up
 from storage.sweep import sweep
 
@@ -33,6 +34,17 @@ _SWEEP_EVERY_S = 3600.0
 _FIRST_ROLL_UP_S = 60.0
 #: Seconds between two tries of a commit that Postgres does not take; doubles.
 _FIRST_REPEAT_S, _LONGEST_REPEAT_S = 1.0, 30.0
+
+
+@dataclass(slots=True)
+class _Analysing:
+    """What somebody asked to have analysed. tried: segments that were; done: how many have a new analysis."""
+
+    only: tuple[str, ...]
+    user_ids: Sequence[int] | None
+    told: "asyncio.Future[int]"
+    tried: set[str] = field(default_factory=set)
+    done: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,7 @@ class Tending:
         self._compactions = Compactions(catalog.engine)
         self._compactor = Compactor(archive, clock())
         self._wanted: list[asyncio.Future[list[Compacted]]] = []
+        self._analyses: list[_Analysing] = []
         self._rolling = asyncio.Lock()
         # Soon, so that an owner who never lives long rolls up, too; spread, because shards begin together.
         self._roll_up_at = clock() + min(_FIRST_ROLL_UP_S, archive.rollup_s) * (0.5 + lease.shard_id * 0.309 % 0.5)
@@ -89,6 +102,23 @@ class Tending:
         self._wanted.append(wanted)
         self._wake.set()
         return wanted
+
+    def analyse(self, only: Sequence[str], user_ids: Sequence[int] | None) -> "asyncio.Future[int]":
+        """Have segments analysed as far as they are not, one at a time; gives how many were.
+
+        Args:
+            only: the analysers that are asked; none: all.
+            user_ids: only segments with mail of these users; None: all.
+
+        Raises:
+            NoSuchAnalyser.
+        """
+        if unknown := {*only} - {*(self._work.analysers.versions if self._work.analysers else ())}:
+            raise NoSuchAnalyser(sorted(unknown)[0])
+        told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._analyses.append(_Analysing(tuple(only), user_ids, told))
+        self._wake.set()
+        return told
 
     async def sweep(self) -> list[str]:
         """Delete files that nobody needs; returns the names of the orphans among them."""
@@ -119,12 +149,16 @@ class Tending:
                     await self._compact_some()
                 elif self._sweep_at <= self._clock():
                     await self._sweep_again()
+                elif self._analyses:
+                    await self._analyse_one(self._analyses[0])
                 else:
                     due = min(self._sweep_at, self._roll_up_at)
                     await self._rest(due if look_at is None else min(due, look_at))
         finally:
             for wanted in self._wanted:
                 wanted.cancel()
+            for analysing in self._analyses:
+                analysing.told.cancel()
 
     async def _rest(self, until: float) -> None:
         try:
@@ -188,6 +222,39 @@ class Tending:
                     wanted.set_exception(failure)
                 wanted.cancel()
 
+    async def _analyse_one(self, asked: _Analysing) -> None:
+        """The next segment. What was merged meanwhile has another name, and comes up again under it."""
+        try:
+            segments = await asyncio.to_thread(self._catalog.analysed, self._lease.shard_id, asked.user_ids)
+            analysers = self._work.analysers
+            for segment in segments:
+                names = analysers.outdated(segment.versions, asked.only) if analysers else []
+                if names and segment.name not in asked.tried and not asked.told.done():
+                    asked.tried.add(segment.name)
+                    await self._reanalyse(segment, names)
+                    asked.done += 1
+                    return
+        except (AnalysisOutdated, FileDamaged) as exc:
+            _LOG.warning("Shard %d passes a segment over: %s", self._lease.shard_id, exc)
+            return
+        except BackupError as exc:
+            self._analyses.remove(asked)
+            if not asked.told.done():
+                asked.told.set_exception(exc)
+            if isinstance(exc, LeaseLost):
+                raise
+            return
+        self._analyses.remove(asked)
+        if not asked.told.done():
+            asked.told.set_result(asked.done)
+
+    async def _reanalyse(self, segment: AnalysedSegment, names: Sequence[str]) -> None:
+        new = await self._work.analyse(self._lease.epoch, segment.name, segment.analysis, names)
+        await self._until_known(
+            lambda: self._catalog.reanalysed(self._lease, segment.name, segment.analysis, new), "an analysis"
+        )
+        self._retired_until = self._clock() + self._archive.retired_grace_s + 1.0
+
     async def _live(self) -> list[LiveSegment]:
         return await asyncio.to_thread(self._compactions.live, self._lease.shard_id)
 
@@ -205,13 +272,16 @@ class Tending:
         return _compacted(merged)
 
     async def _commit(self, merged: Merged, moved: pa.Table) -> None:
-        """Until it is known to be in place: repeating it changes nothing."""
+        await self._until_known(lambda: self._compactions.commit(self._lease, merged, moved), "a compaction")
+
+    async def _until_known(self, commit: Callable[[], bool], what: str) -> None:
+        """Commit until it is known to be in place: repeating it changes nothing."""
         pause_s = _FIRST_REPEAT_S
         while True:
             try:
-                await asyncio.to_thread(self._compactions.commit, self._lease, merged, moved)
+                await asyncio.to_thread(commit)
             except DatabaseUnreachable as exc:
-                _LOG.warning("Shard %d repeats the commit of a compaction: %s", self._lease.shard_id, exc)
+                _LOG.warning("Shard %d repeats the commit of %s: %s", self._lease.shard_id, what, exc)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_REPEAT_S)
             else:

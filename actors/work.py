@@ -11,15 +11,14 @@ import pyarrow as pa
 from pydantic import SecretStr
 
 from jobs import intake, processing
-from jobs.analysis.config import AnalysisConfig
-from jobs.analysis.running import analysing
 from jobs.compaction import compact, politely
 from jobs.gmail.client import client_of
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watching
+from jobs.reanalysis import Analysers, reanalyse
 from storage.config import ArchiveConfig
 from storage.errors import BackupError
-from storage.records import Merged, SegmentManifest
+from storage.records import AnalysisManifest, Merged, SegmentManifest
 
 T = TypeVar("T")
 
@@ -63,6 +62,13 @@ class Work(Protocol):
     async def compact(self, shard_id: int, epoch: int, segments: Mapping[str, str | None]) -> tuple[Merged, object]:
         """What became of a merge of these segments, and a reference to the messages that moved one by one."""
 
+    @property
+    def analysers(self) -> Analysers | None:
+        """What new messages are analysed with; None: nothing."""
+
+    async def analyse(self, epoch: int, segment: str, old: str | None, names: Sequence[str]) -> AnalysisManifest:
+        """A new analysis of a segment, whose present one is `old`, in which these analysers are asked again."""
+
     async def table(self, reference: object) -> pa.Table:
         """The table behind a reference."""
 
@@ -70,8 +76,8 @@ class Work(Protocol):
 class ThreadWork:
     """The work done by threads of this process; a reference is the table itself."""
 
-    def __init__(self, gmail: GmailConfig, archive: ArchiveConfig, analysis: AnalysisConfig = AnalysisConfig()) -> None:  # noqa: B008 - a frozen value
-        self._gmail, self._archive, self._analyse = gmail, archive, analysing(analysis)
+    def __init__(self, gmail: GmailConfig, archive: ArchiveConfig, analysers: Analysers | None = None) -> None:
+        self._gmail, self._archive, self.analysers = gmail, archive, analysers
 
     async def pin(self, token: SecretStr) -> tuple[Profile, list[Label]]:
         client, secret = client_of(self._gmail), token.get_secret_value()
@@ -97,11 +103,18 @@ class ThreadWork:
     async def write_segment(
         self, shard_id: int, epoch: int, references: Sequence[object], skip: frozenset[tuple[int, int]]
     ) -> tuple[SegmentManifest | None, object]:
-        tables, analyse = list(references), self._analyse
-        return await _thread(lambda: processing.write_segment(self._archive, shard_id, epoch, tables, skip, analyse))
+        analyse = self.analysers.all if self.analysers else None
+        return await _thread(
+            lambda: processing.write_segment(self._archive, shard_id, epoch, list(references), skip, analyse)
+        )
 
     async def compact(self, shard_id: int, epoch: int, segments: Mapping[str, str | None]) -> tuple[Merged, object]:
         return await _thread(lambda: politely(lambda: compact(self._archive, shard_id, epoch, segments)))
+
+    async def analyse(self, epoch: int, segment: str, old: str | None, names: Sequence[str]) -> AnalysisManifest:
+        analysers = self.analysers
+        assert analysers is not None, "nobody names analysers that there are not"
+        return await _thread(lambda: politely(lambda: reanalyse(self._archive, segment, epoch, old, names, analysers)))
 
     async def table(self, reference: object) -> pa.Table:
         return reference

@@ -4,6 +4,7 @@ import typer
 
 from cluster.commands import (
     accounts,
+    analyze,
     audit,
     backfill,
     bench,
@@ -38,6 +39,7 @@ app.command()(simulate.simulate)
 app.command()(backfill.backfill)
 app.command()(backfill.sync)
 app.command()(compact.compact)
+app.command()(analyze.analyze)
 # A term may begin with "-", and "-has:attachment" must not ask for help.
 app.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})(search.search)
 app.command()(audit.audit)

@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,8 @@ _LOG = logging.getLogger(__name__)
 
 #: Seconds that a whole shard's compaction may take before it is no longer waited for; it goes on.
 _COMPACTION_S = 6 * 3600.0
+#: Seconds that the analysis of a whole shard may take before it is no longer waited for; it goes on.
+_ANALYSIS_S = 24 * 3600.0
 #: Seconds that the first roll-up of a large shard may take.
 _ROLLUP_S = 3600.0
 
@@ -191,6 +193,42 @@ def compact_shards(home: Home, address: str, shards: Sequence[int], wait: bool) 
     """
     with _joined(home, address):
         return asyncio.run(_compact(shards, wait))
+
+
+def analyse_shards(
+    home: Home,
+    address: str,
+    shards: Mapping[int, Sequence[int] | None],
+    only: Sequence[str],
+    wait: bool,
+    tell: Callable[[int, int], None],
+) -> None:
+    """Have the owners of shards analyse what is stored, as far as it is not, from outside the cluster.
+
+    Args:
+        shards: shard -> only segments with mail of these users; None: all.
+        only: the analysers that are asked; none: all.
+        wait: until it is done; else it goes on by itself.
+        tell: hears of each shard and how many segments were analysed; of 0 when it is not waited for.
+
+    Raises:
+        RayUnavailable, and whatever an owner raises.
+    """
+    with _joined(home, address):
+        asyncio.run(_analyse(shards, only, wait, tell))
+
+
+async def _analyse(
+    shards: Mapping[int, Sequence[int] | None], only: Sequence[str], wait: bool, tell: Callable[[int, int], None]
+) -> None:
+    from actors.remote import ShardClient
+
+    client = ShardClient(timeout_s=_ANALYSIS_S if wait else 30.0)
+
+    async def one(shard_id: int, user_ids: Sequence[int] | None) -> None:
+        tell(shard_id, await client.analyse(shard_id, only, user_ids, wait))
+
+    await asyncio.gather(*(one(shard_id, user_ids) for shard_id, user_ids in shards.items()))
 
 
 def roll_up_shards(home: Home, address: str, shards: Sequence[int]) -> "dict[int, RolledUp | None]":

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from jobs.mime.message import ParsedMessage
 from jobs.mime.parser import parse
-from storage import segment
+from storage import analysis, segment
 from storage.blobs import open_blobs
 from storage.config import ArchiveConfig
 from storage.records import SegmentManifest
@@ -23,8 +23,8 @@ from storage.stages import stage
 
 _LOG = logging.getLogger(__name__)
 
-#: Analyses messages, given their exact bytes, too: a struct per analyser, row by row the messages.
-Analyse = Callable[[Sequence[ParsedMessage], Sequence[bytes]], pa.Table]
+#: Analyses messages: a struct per analyser, row by row the messages.
+Analyse = Callable[[Sequence[ParsedMessage]], pa.Table]
 
 #: The defect of a message that the parser itself failed on.
 PARSER_FAILED = "parser-failed"
@@ -35,6 +35,8 @@ _AT_ONCE = 200
 
 #: Column of schemas.MESSAGES -> the field of a parsed message that fills it, where the names differ.
 _FIELDS = {"from": "from_", "rfc822_message_id": "message_id_header"}
+#: Every column that a parsed message fills -> its field.
+COLUMNS = {name: _FIELDS.get(name, name) for name in MESSAGES.names if _FIELDS.get(name, name) in ParsedMessage._fields}
 _COLUMNS = tuple(
     (name, ParsedMessage._fields.index(_FIELDS.get(name, name)))
     for name in MESSAGES.names
@@ -74,9 +76,9 @@ def write_segment(
     with _uncollected():
         starts = range(0, fetched.num_rows, _AT_ONCE)
         analyses = _Analyses(analyse)
-        parsed = pa.concat_tables(_parsed_at_once(fetched["raw"].slice(start, _AT_ONCE), analyses) for start in starts)
+        columns = pa.concat_tables(_parsed_at_once(fetched["raw"].slice(start, _AT_ONCE), analyses) for start in starts)
     blobs = open_blobs(archive.uri)
-    manifest, index = segment.write(blobs, archive, shard_id, epoch, fetched, parsed, analyses.table())
+    manifest, index = segment.write(blobs, archive, shard_id, epoch, fetched, columns, analyses.table())
     return manifest, index
 
 
@@ -87,13 +89,17 @@ class _Analyses:
         self._analyse = analyse
         self._tables: list[pa.Table] = []
 
-    def add(self, messages: Sequence[ParsedMessage], raws: Sequence[bytes]) -> None:
+    def add(self, messages: Sequence[ParsedMessage]) -> None:
         """The next messages."""
         if self._analyse is None:
             return
         try:
             with stage("analysis"):
-                self._tables.append(self._analyse(messages, raws))
+                table = self._analyse(messages)
+                if table.num_rows != len(messages):
+                    raise ValueError(f"{table.num_rows} answers about {len(messages)} messages")
+                analysis.unified([table.schema, *(one.schema for one in self._tables[:1])])
+                self._tables.append(table)
         except Exception:  # noqa: BLE001 - analysers are held to their own failures; whatever this is, mail is stored all the same
             _LOG.exception("A segment is stored without its analysis: gbm analyze makes up for it")
             self._analyse = None
@@ -101,14 +107,16 @@ class _Analyses:
 
     def table(self) -> pa.Table | None:
         """Of all; None when nothing was analysed."""
-        return pa.concat_tables(self._tables) if self._tables else None
+        if not self._tables:
+            return None
+        schema = analysis.unified(table.schema for table in self._tables)
+        return pa.concat_tables(analysis.conformed(table, schema) for table in self._tables)
 
 
 def _parsed_at_once(raws: pa.ChunkedArray, analyses: _Analyses) -> pa.Table:
-    whole = [raw.as_buffer().to_pybytes() for raw in raws]
     with stage("parse"):
-        messages = [_parse(raw) for raw in whole]
-    analyses.add(messages, whole)
+        messages = [parsed(raw.as_buffer().to_pybytes()) for raw in raws]
+    analyses.add(messages)
     with stage("columns"):
         return _parsed(messages)
 
@@ -126,7 +134,7 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _parse(raw: bytes) -> ParsedMessage:
+def parsed(raw: bytes) -> ParsedMessage:
     """The parser promises never to raise; a defect of its own must cost one message's columns, not a segment."""
     try:
         return parse(raw)

@@ -13,15 +13,14 @@ import ray
 from pydantic import SecretStr
 
 from jobs import compaction, intake, processing
-from jobs.analysis.config import AnalysisConfig
-from jobs.analysis.running import analysing
 from jobs.gmail.client import client_of
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watching
+from jobs.reanalysis import Analysers, reanalyse
 from storage.blobs import ArchiveUnusable
 from storage.config import ArchiveConfig
 from storage.errors import BackupError
-from storage.records import Merged, SegmentManifest
+from storage.records import AnalysisManifest, Merged, SegmentManifest
 from storage.stages import stage, take
 
 T = TypeVar("T")
@@ -33,6 +32,8 @@ _ASK = {"num_cpus": 0.5, "max_retries": 0}
 #: A merge lets others have the CPU (jobs/compaction.py), and each shard has one at most: it must not take their places
 #: either.
 _COMPACT = {"num_cpus": 0.1, "max_retries": 0, "num_returns": 2}
+#: The same of an analysis of what was stored before.
+_ANALYSE = {"num_cpus": 0.1, "max_retries": 0}
 _PROCESS = {"num_cpus": 1, "max_retries": 0, "num_returns": 2}
 
 
@@ -99,16 +100,18 @@ def fetch(
 @ray.remote(**_PROCESS)
 def write_segment(
     archive: ArchiveConfig,
-    analysis: AnalysisConfig,
     shard_id: int,
     epoch: int,
     skip: frozenset[tuple[int, int]],
+    analysers: Analysers | None,
     *tables: pa.Table,
 ) -> tuple[Timed[SegmentManifest | BackupError | None], pa.Table | None]:
     """Write a segment of fetched mail; the second value is its message index."""
     answer: SegmentManifest | BackupError | None
     try:
-        answer, index = processing.write_segment(archive, shard_id, epoch, tables, skip, analysing(analysis))
+        answer, index = processing.write_segment(
+            archive, shard_id, epoch, tables, skip, analysers.all if analysers else None
+        )
     except BackupError as exc:
         answer, index = exc, None
     except OSError as exc:
@@ -128,5 +131,22 @@ def compact(
         except BackupError as exc:
             return Timed(exc, take()), None
         return Timed(merged, take()), moved
+
+    return compaction.politely(work)
+
+
+@ray.remote(**_ANALYSE)
+def analyse(
+    archive: ArchiveConfig, segment: str, epoch: int, old: str | None, names: Sequence[str], analysers: Analysers
+) -> Timed[AnalysisManifest | BackupError]:
+    """Analyse a segment anew."""
+
+    def work() -> Timed[AnalysisManifest | BackupError]:
+        answer: AnalysisManifest | BackupError
+        try:
+            answer = reanalyse(archive, segment, epoch, old, names, analysers)
+        except BackupError as exc:
+            answer = exc
+        return Timed(answer, take())
 
     return compaction.politely(work)

@@ -20,6 +20,7 @@ from storage.databases import transaction
 from storage.errors import BackupError
 from storage.indexrows import copy_index
 from storage.labels import LabelState, fold
+from storage.language.plan import EARLIEST, LATEST
 from storage.leases import Lease
 from storage.points import Point, reached
 from storage.queries import query
@@ -201,11 +202,24 @@ class Catalog:
             reached(Point.ANALYSIS_REPLACED)
         return True
 
-    def analysed(self, shard_id: int) -> list[AnalysedSegment]:
-        """The live segments of a shard and what they have of analyses, oldest first."""
+    def analysed(self, shard_id: int, user_ids: Sequence[int] | None = None) -> list[AnalysedSegment]:
+        """The live segments of a shard and what they have of analyses, oldest first.
+
+        Args:
+            user_ids: only those with mail of these users.
+        """
         with transaction(self.engine) as connection:
             rows = connection.execute(query("segments_analysed"), {"shard_id": shard_id})
-            return [AnalysedSegment(**row._mapping) for row in rows]
+            found = [AnalysedSegment(**row._mapping) for row in rows]
+            if user_ids is None:
+                return found
+            whole = {"first_at": EARLIEST, "last_at": LATEST}
+            of_users = {
+                row.name
+                for user_id in user_ids
+                for row in connection.execute(query("segments_of_user"), {"user_id": user_id, **whole})
+            }
+        return [segment for segment in found if segment.name in of_users]
 
     def analyses(self, shard_id: int, grace_s: float) -> dict[str, bool]:
         """The recorded analysis files of a shard; whether each was retired so long ago that nobody can read it."""

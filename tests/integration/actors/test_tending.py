@@ -4,17 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
+import pyarrow as pa
 import pytest
 
 from actors.decisions import Mode
 from actors.tending import Tending
 from actors.work import ThreadWork, WorkLost
+from jobs.mime.message import ParsedMessage
+from jobs.reanalysis import Analysers, NoSuchAnalyser
 from storage import compaction, leases
 from storage.blobs import ArchiveUnusable
 from storage.compaction import Compactions
 from storage.databases import DatabaseUnreachable
 from storage.errors import BackupError
-from storage.leases import Lease
+from storage.leases import Lease, LeaseLost
 from storage.records import Merged
 from storage.rollup import ROLLUP_SUFFIX
 from tests.integration.actors.conftest import Cluster, until
@@ -147,3 +150,44 @@ async def test_what_only_postgres_knows_is_rolled_up_without_being_asked(cluster
     cluster.backup = cluster.backup.model_copy(update={"archive": archive})
     async with tending(cluster, ThreadWork(cluster.backup.gmail, archive)):
         await until(rolled)
+
+
+def lengths(messages: Sequence[ParsedMessage], names: Sequence[str]) -> pa.Table:
+    """What each analyser says of messages: the length of their texts."""
+    kind = pa.struct([("version", pa.int16()), ("error", pa.string()), ("chars", pa.int32())])
+    rows = [{"version": 3, "error": None, "chars": len(one.text)} for one in messages]
+    return pa.table({name: pa.array(rows, kind) for name in names})
+
+
+async def test_segments_are_analysed_one_by_one_and_merges_go_on_between(cluster: Cluster) -> None:
+    await small_segments(cluster)
+    analysers = Analysers({"length": 3, "size": 3}, lengths)
+    work = ThreadWork(cluster.backup.gmail, cluster.backup.archive, analysers)
+
+    async with tending(cluster, work) as (tended, _):
+        done = await tended.analyse(["length"], None)
+        assert done > 0
+        assert {tuple(one.versions.items()) for one in cluster.catalog.analysed(0)} == {(("length", 3),)}
+        await tended.compact()
+        [live] = cluster.catalog.analysed(0)
+        assert live.versions == {"length": 3}, "a merge keeps it"
+        assert await tended.analyse(["length"], None) == 0, "it is there already"
+        assert await tended.analyse([], [999]) == 0, "nobody's"
+        with pytest.raises(NoSuchAnalyser):
+            tended.analyse(["lenght"], None)
+        assert await tended.analyse([], None) == 1
+
+    [live] = cluster.catalog.analysed(0)
+    assert live.versions == {"length": 3, "size": 3}
+    assert cluster.differences(cluster.users[0]) == {}
+
+
+async def test_who_asks_for_an_analysis_of_a_lost_shard_is_told(cluster: Cluster) -> None:
+    await small_segments(cluster)
+    work = ThreadWork(cluster.backup.gmail, cluster.backup.archive, Analysers({"length": 3}, lengths))
+
+    async with tending(cluster, work) as (tended, _):
+        leases.acquire(cluster.catalog.engine, 0, "somebody else", "test", 60)
+        with pytest.raises((LeaseLost, asyncio.CancelledError)):  # or a merge saw it first
+            await tended.analyse([], None)
+    assert {one.analysis for one in cluster.catalog.analysed(0)} == {None}

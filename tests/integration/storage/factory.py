@@ -9,7 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 from sqlalchemy import Engine
 
+from jobs.mime.message import ParsedMessage
 from jobs.processing import Analyse, write_segment
+from jobs.reanalysis import Analysers, reanalyse
 from storage import leases
 from storage.blobs import LocalBlobs
 from storage.catalog import Catalog
@@ -68,6 +70,13 @@ def fetched(user_id: int, mails: Sequence[Mail]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=FETCHED)
 
 
+def echo(messages: Sequence[ParsedMessage], version: int = 1) -> pa.Table:
+    """What an analyser says, `echo`: the subject of the message that it was given."""
+    kind = pa.struct([pa.field("version", pa.int16(), nullable=False), ("error", pa.string()), ("said", pa.string())])
+    rows = [{"version": version, "error": None, "said": message.subject} for message in messages]
+    return pa.table({"echo": pa.array(rows, kind)})
+
+
 class Shard:
     """A shard with its lease, in a shard database and an archive folder that other shards may share."""
 
@@ -116,6 +125,18 @@ class Shard:
             manifest = replace(manifest, words_bytes=None)
         assert self.catalog.commit(self.plan([user_id], manifest), index)
         return manifest.name
+
+    def reanalyse(self, version: int) -> None:
+        """Have `echo` of another version say of every segment what it says."""
+        analysers = Analysers({"echo": version}, lambda messages, _names: echo(messages, version))
+        for segment in self.catalog.analysed(self.shard_id):
+            old, epoch = segment.analysis, self.lease.epoch
+            new = reanalyse(self.archive, segment.name, epoch, old, ["echo"], analysers)
+            assert self.catalog.reanalysed(self.lease, segment.name, old, new)
+
+    def analyses(self) -> dict[str, str]:
+        """Segment -> the file of its analysis, of those that have one."""
+        return {one.name: one.analysis for one in self.catalog.analysed(self.shard_id) if one.analysis}
 
     def change(self, user_id: int, *changes: tuple[int, str, bool], history_id: int = 15) -> None:
         """Commit label changes (message, label, on)."""

@@ -25,7 +25,7 @@ from storage.rebuild import reconcile
 from storage.records import AnalysisManifest, Merged
 from storage.segment import PARQUET_SUFFIX
 from storage.sweep import sweep
-from tests.integration.storage.factory import NOON, Mail, Shard
+from tests.integration.storage.factory import NOON, Mail, Shard, echo
 from tests.integration.storage.test_rebuild import World, world  # noqa: F401 - a fixture
 
 NOW, GRACE_S = 2_000_000_000.0, 100.0
@@ -49,11 +49,6 @@ def column(name: str, version: int, **fields: Sequence[Any]) -> pa.Table:
         ]
     )
     return pa.table({name: pa.array(rows, kind)})
-
-
-def subjects(messages: Sequence[ParsedMessage], _raws: Sequence[bytes], version: int = 1) -> pa.Table:
-    """An analyser, `echo`, whose answer tells which message it was given."""
-    return column("echo", version, said=[message.subject for message in messages])
 
 
 def mails(*numbers: int) -> list[Mail]:
@@ -99,7 +94,7 @@ def files(shard: Shard) -> list[str]:
 
 def test_an_analysis_is_committed_with_its_mail_and_read_with_it(shard: Shard) -> None:
     ann, bob = shard.user(), shard.user()
-    manifest, index = shard.write((ann, mails(2, 1)), (bob, mails(1)), analyse=subjects)
+    manifest, index = shard.write((ann, mails(2, 1)), (bob, mails(1)), analyse=echo)
     assert manifest.analysis is not None and manifest.analysis.versions == (("echo", 1),)
     assert reading(shard, ann).of(1) is None
 
@@ -128,7 +123,7 @@ def test_mail_that_was_not_analysed_has_none(shard: Shard) -> None:
 
 
 def test_a_failing_analysis_never_costs_the_mail(shard: Shard) -> None:
-    def fails(_messages: Sequence[ParsedMessage], _raws: Sequence[bytes]) -> pa.Table:
+    def fails(_messages: Sequence[ParsedMessage]) -> pa.Table:
         raise RuntimeError
 
     user = shard.user()
@@ -140,7 +135,7 @@ def test_a_failing_analysis_never_costs_the_mail(shard: Shard) -> None:
 
 def test_its_rows_stand_as_the_messages_do_and_views_over_mail_pass_it_by(shard: Shard) -> None:
     user = shard.user()
-    segment = shard.store(user, *mails(5, 3, 4), analyse=subjects)
+    segment = shard.store(user, *mails(5, 3, 4), analyse=echo)
 
     name = current(shard, segment)
     assert name is not None
@@ -155,7 +150,7 @@ def test_its_rows_stand_as_the_messages_do_and_views_over_mail_pass_it_by(shard:
 
 def test_a_new_analysis_takes_the_place_of_the_old(shard: Shard) -> None:
     user = shard.user()
-    segment = shard.store(user, *mails(1, 2), analyse=subjects)
+    segment = shard.store(user, *mails(1, 2), analyse=echo)
     old = current(shard, segment)
     new = again(shard, segment, lambda rows: column("echo", 2, said=["new"] * rows))
 
@@ -182,7 +177,7 @@ def test_an_old_segment_gets_its_first_analysis(shard: Shard) -> None:
 
 def test_a_former_owner_replaces_nothing(shard: Shard) -> None:
     user = shard.user()
-    segment = shard.store(user, *mails(1), analyse=subjects)
+    segment = shard.store(user, *mails(1), analyse=echo)
     new = again(shard, segment, lambda rows: column("echo", 2, said=["stale"] * rows))
     former = shard.lease
     shard.lease = leases.acquire(shard.engine, shard.shard_id, "owner", "cluster", 60)
@@ -194,9 +189,9 @@ def test_a_former_owner_replaces_nothing(shard: Shard) -> None:
 
 def test_a_mixture_of_versions_and_analysers_is_read_as_one_table(shard: Shard) -> None:
     user = shard.user()
-    shard.store(user, *mails(1), analyse=subjects)
+    shard.store(user, *mails(1), analyse=echo)
     shard.store(user, *mails(2))
-    segment = shard.store(user, *mails(3), analyse=subjects)
+    segment = shard.store(user, *mails(3), analyse=echo)
     new = column("echo", 2, said=["new"], score=[0.5]).append_column("other", column("other", 7, n=[9])["other"])
     shard.catalog.reanalysed(shard.lease, segment, current(shard, segment), again(shard, segment, lambda _: new))
 
@@ -215,7 +210,7 @@ def test_a_mixture_of_versions_and_analysers_is_read_as_one_table(shard: Shard) 
 
 def test_a_question_joins_analyses_with_messages(shard: Shard) -> None:
     user = shard.user()
-    shard.store(user, *mails(1, 2), analyse=subjects)
+    shard.store(user, *mails(1, 2), analyse=echo)
     parquet = shard.reader(user)._files.names(EARLIEST, LATEST)
     statement = (
         "SELECT m.subject, analysis.echo.said FROM read_parquet($files, hive_partitioning = false) AS m"
@@ -232,7 +227,7 @@ def test_a_question_joins_analyses_with_messages(shard: Shard) -> None:
 @pytest.mark.parametrize("damage", ["cut", "flipped", "gone"])
 def test_a_damaged_file_is_named_and_the_mail_is_read_all_the_same(shard: Shard, damage: str) -> None:
     user = shard.user()
-    segment = shard.store(user, *mails(1), analyse=subjects)
+    segment = shard.store(user, *mails(1), analyse=echo)
     name = current(shard, segment)
     assert name is not None
     spoil(shard.root / name, damage)
@@ -257,7 +252,7 @@ def test_a_merge_keeps_every_row_with_its_message(shard: Shard) -> None:
     ann, bob = shard.user(), shard.user()
     for start in range(3):
         numbers = range(1 + start, 40, 3)
-        manifest, index = shard.write((bob, mails(*numbers)), (ann, mails(*numbers)), analyse=subjects)
+        manifest, index = shard.write((bob, mails(*numbers)), (ann, mails(*numbers)), analyse=echo)
         shard.catalog.commit(shard.plan([ann, bob], manifest), index)
     shard.store(ann, *mails(50, 0))
 
@@ -285,8 +280,8 @@ def test_a_merge_without_any_analysis_has_none(shard: Shard) -> None:
 @pytest.mark.parametrize("damage", ["cut", "flipped", "gone"])
 def test_a_damaged_analysis_never_keeps_mail_from_being_merged(shard: Shard, damage: str) -> None:
     user = shard.user()
-    spoiled = current(shard, shard.store(user, *mails(1), analyse=subjects))
-    shard.store(user, *mails(2), analyse=subjects)
+    spoiled = current(shard, shard.store(user, *mails(1), analyse=echo))
+    shard.store(user, *mails(2), analyse=echo)
     spoil(shard.root / str(spoiled), damage)
 
     merged = compact(shard)
@@ -297,8 +292,8 @@ def test_a_damaged_analysis_never_keeps_mail_from_being_merged(shard: Shard, dam
 
 def test_a_merge_of_an_analysis_that_was_replaced_meanwhile_is_told(shard: Shard) -> None:
     user = shard.user()
-    segment = shard.store(user, *mails(1), analyse=subjects)
-    shard.store(user, *mails(2), analyse=subjects)
+    segment = shard.store(user, *mails(1), analyse=echo)
+    shard.store(user, *mails(2), analyse=echo)
     live = Compactions(shard.engine).live(shard.shard_id)
     analyses = {one.name: one.analysis for one in live if one.analysis}
     merged, moved = merge(shard.blobs, shard.archive, shard.shard_id, 1, [*analyses], analyses)
@@ -313,7 +308,7 @@ def test_a_merge_of_an_analysis_that_was_replaced_meanwhile_is_told(shard: Shard
 
 def test_an_analysis_of_a_segment_that_was_merged_meanwhile_is_told(shard: Shard) -> None:
     user = shard.user()
-    segment = shard.store(user, *mails(1), analyse=subjects)
+    segment = shard.store(user, *mails(1), analyse=echo)
     old = current(shard, segment)
     shard.store(user, *mails(2))
     new = again(shard, segment, lambda rows: column("echo", 2, said=["late"] * rows))
@@ -326,8 +321,8 @@ def test_an_analysis_of_a_segment_that_was_merged_meanwhile_is_told(shard: Shard
 
 def test_a_failed_merge_leaves_no_analysis(shard: Shard) -> None:
     user = shard.user()
-    shard.store(user, *mails(1), analyse=subjects)
-    shard.store(user, *mails(2), analyse=subjects)
+    shard.store(user, *mails(1), analyse=echo)
+    shard.store(user, *mails(2), analyse=echo)
     before = files(shard)
 
     def full(point: Point) -> None:
@@ -345,7 +340,7 @@ def swept(shard: Shard, retired_s: float = 3600.0) -> list[str]:
 
 def test_what_was_replaced_or_merged_goes_after_the_grace(shard: Shard) -> None:
     user = shard.user()
-    segment = shard.store(user, *mails(1), analyse=subjects)
+    segment = shard.store(user, *mails(1), analyse=echo)
     old = current(shard, segment)
     new = again(shard, segment, lambda rows: column("echo", 2, said=["new"] * rows))
     shard.catalog.reanalysed(shard.lease, segment, old, new)
@@ -365,7 +360,7 @@ def test_what_was_replaced_or_merged_goes_after_the_grace(shard: Shard) -> None:
 @pytest.mark.parametrize("committed", [True, False])
 def test_a_crash_between_writing_and_committing_leaves_an_orphan_that_is_swept(shard: Shard, committed: bool) -> None:
     user = shard.user()
-    segment = shard.store(user, *mails(1), analyse=subjects)
+    segment = shard.store(user, *mails(1), analyse=echo)
 
     def die(point: Point) -> None:
         if point is (Point.ANALYSIS_REPLACED if committed else Point.ANALYSIS_WRITTEN):
@@ -400,9 +395,9 @@ def test_an_orphan_is_judged_by_the_epoch_that_wrote_it(shard: Shard) -> None:
 
 def test_a_rebuild_finds_the_newest_analyses(world: World) -> None:  # noqa: F811
     shard, user = world.shard, world.user("ann@example.com")
-    segment = shard.store(user, *mails(1, 2), analyse=subjects)
+    segment = shard.store(user, *mails(1, 2), analyse=echo)
     shard.store(user, *mails(3))
-    damaged = shard.store(user, *mails(4), analyse=subjects)
+    damaged = shard.store(user, *mails(4), analyse=echo)
     new = again(shard, segment, lambda rows: column("echo", 2, said=["new"] * rows))
     shard.catalog.reanalysed(shard.lease, segment, current(shard, segment), new)
     spoil(shard.root / str(current(shard, damaged)), "cut")
@@ -420,7 +415,7 @@ def test_a_rebuild_finds_the_newest_analyses(world: World) -> None:  # noqa: F81
 
 def test_a_restored_catalogue_finds_an_analysis_that_is_newer(world: World) -> None:  # noqa: F811
     shard, user = world.shard, world.user("ann@example.com")
-    segment = shard.store(user, *mails(1), analyse=subjects)
+    segment = shard.store(user, *mails(1), analyse=echo)
     new = again(shard, segment, lambda rows: column("echo", 2, said=["new"] * rows))
     shard.blobs.delete(str(current(shard, segment)))
 

@@ -17,6 +17,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from storage import leases
+from storage.analyses import Analyses
 from storage.compaction import Compactions
 from storage.identifier import from_hex
 from storage.leases import Lease
@@ -25,7 +26,7 @@ from storage.points import Point, watching
 from storage.records import LabelChange
 from storage.segment import SUFFIXES
 from storage.sweep import sweep
-from tests.integration.storage.factory import NOON, Mail, Shard
+from tests.integration.storage.factory import NOON, Mail, Shard, echo
 
 LONG = "word " * 40_000
 NEW = 9  # the message that the child stores
@@ -51,7 +52,7 @@ class Task:
 
 
 def child(task: Task) -> None:
-    """Store a message, merge everything, sweep what was merged, and die on the way."""
+    """Store a message, analyse and merge everything, sweep what was merged, and die on the way."""
     passed: Counter[Point] = Counter()
 
     def die(point: Point) -> None:
@@ -61,9 +62,10 @@ def child(task: Task) -> None:
 
     shard = Shard(create_engine(task.dsn, poolclass=NullPool), Path(task.root), task.lease)
     with watching(die):
-        manifest, index = shard.write((task.user, [mail(NEW)]))
+        manifest, index = shard.write((task.user, [mail(NEW)]), analyse=echo)
         change = LabelChange(task.user, 1, "STARRED", True, 15)
         shard.catalog.commit(shard.plan([task.user], manifest, [change]), index)
+        shard.reanalyse(2)
         compact(shard)
         sweep(shard.blobs, shard.catalog, shard.lease, 0.0, 1e9, 0.0)
 
@@ -72,7 +74,7 @@ def compact(shard: Shard) -> None:
     compactions = Compactions(shard.engine)
     names = [segment.name for segment in compactions.live(shard.shard_id)]
     if len(names) > 1:
-        merged, moved = merge(shard.blobs, shard.archive, shard.shard_id, shard.lease.epoch, names)
+        merged, moved = merge(shard.blobs, shard.archive, shard.shard_id, shard.lease.epoch, names, shard.analyses())
         compactions.commit(shard.lease, merged, moved)
 
 
@@ -107,7 +109,7 @@ def test_a_kill_loses_nothing_that_was_committed(
         shard = Shard(shard.engine, shard.root)
         user = shard.user()
         for numbers in ((1, 2), (3,), (4, 5, 6)):
-            shard.store(user, *(mail(number) for number in numbers))
+            shard.store(user, *(mail(number) for number in numbers), analyse=echo)
         compact(shard)
         for numbers in ((7,), (8,)):
             shard.store(user, *(mail(number) for number in numbers))
@@ -128,7 +130,9 @@ def test_a_kill_loses_nothing_that_was_committed(
         sweep(shard.blobs, shard.catalog, shard.lease, NOW, 0.0, 0.0)
         live = {segment.name for segment in Compactions(shard.engine).live(shard.shard_id)}
         files = {file.name for file in shard.blobs.list(f"{shard.shard_id:04d}")}
-        assert files == {name + suffix for name in live for suffix in SUFFIXES}
+        assert files == {name + suffix for name in live for suffix in SUFFIXES} | {*shard.analyses().values()}
+        said = Analyses(user, shard.engine, shard.blobs).table().to_pylist()
+        assert all(row["echo"] is None or row["echo"]["said"] == f"Mail {row['message_id']}" for row in said)
         check(shard, user, committed)
         compact(shard)
         check(shard, user, committed)

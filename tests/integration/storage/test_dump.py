@@ -11,6 +11,7 @@ from storage.dump import BackupUnusable, back_up, read_manifest, restore
 from storage.leases import LeaseHeld
 from storage.rebuild import reconcile
 from storage.sweep import sweep
+from tests.integration.storage.factory import echo
 from tests.integration.storage.test_rebuild import LONG, World, mails, world
 
 __all__ = ["world"]
@@ -33,7 +34,7 @@ def everything(databases: Databases) -> dict[str, list[object]]:
 def filled(world: World) -> int:
     user_id = world.user("ann@example.com")
     Control(world.databases.control).save_credentials(user_id, b"sealed")
-    world.shard.store(user_id, *mails(1, 2, text=LONG))
+    world.shard.store(user_id, *mails(1, 2, text=LONG), analyse=echo)
     world.shard.store(user_id, *mails(3, text=LONG))
     world.compact()
     world.shard.change(user_id, (1, "STARRED", True))
@@ -52,6 +53,7 @@ def test_every_row_comes_back_and_ids_go_on(world: World, tmp_path: Path) -> Non
     after = everything(fresh)
     assert after.pop("shard0.leases") != before.pop("shard0.leases")  # nobody begins before the archive was looked at
     assert after == before
+    assert before["shard0.analyses"], "the table travels, too"
     assert dumped.rows > 10
     assert Control(fresh.control).add_user("new@example.com").user_id == user_id + 1
     files = [found for found in (tmp_path / "backup").rglob("*") if found.is_file()]

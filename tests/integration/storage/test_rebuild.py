@@ -85,7 +85,9 @@ class World:
 
     def compact(self) -> None:
         live = [segment.name for segment in Compactions(self.shard.engine).live(0)]
-        merged, moved = merge(self.shard.blobs, self.shard.archive, 0, self.shard.lease.epoch, live)
+        merged, moved = merge(
+            self.shard.blobs, self.shard.archive, 0, self.shard.lease.epoch, live, self.shard.analyses()
+        )
         assert Compactions(self.shard.engine).commit(self.shard.lease, merged, moved)
 
     def intact(self, databases: Databases, user_id: int, mails: list[Mail]) -> None:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
 from storage import leases, schema
+from storage.analyses import Analyses
 from storage.catalog import Catalog
 from storage.config import PostgresConfig
 from storage.control import Control
@@ -22,7 +23,7 @@ from storage.moving.tables import IDENTITIES, NOT_MOVED, TABLES
 from storage.points import Point, watching
 from storage.records import FailedItem
 from storage.rollup import roll_up
-from tests.integration.storage.factory import Mail, Shard
+from tests.integration.storage.factory import Mail, Shard, echo
 
 POINTS = [point for point in Point if point.startswith("move")]
 
@@ -65,7 +66,7 @@ def place(new_database: Callable[[], str], archive_root: Path) -> Iterator[Place
     schema.upgrade(databases, shards=4)
     shard = _shard(databases, archive_root, 0, 0)
     users = [shard.user(), shard.user()]
-    shard.store(users[0], Mail(1), Mail(2))
+    shard.store(users[0], Mail(1), Mail(2), analyse=echo)
     shard.store(users[1], Mail(3))
     shard.change(users[0], (1, "STARRED", True))
     shard.catalog.save_labels(users[0], [("L1", "Work", "user")])
@@ -109,6 +110,8 @@ def test_a_shard_moves_whole_and_its_owner_goes_on_there(place: Place) -> None:
     assert contents(place.at(1), 0) == before
     assert (contents(place.at(1), 1), contents(place.at(0), 2)) == others
     assert Control(place.databases.control).shards()[0] == 1
+    said = Analyses(place.users[0], place.at(1), place.shard.blobs).of(2)
+    assert said == {"echo": {"version": 1, "said": "Hello"}}
     assert done.rows > 0
     with pytest.raises(LeaseLost):
         place.shard.change(place.users[0], (2, "STARRED", True))
