@@ -9,7 +9,7 @@ import hashlib
 
 from jobs.mime import charset, headers, html
 from jobs.mime.defects import Defects
-from jobs.mime.message import Attachment, MimeLimits
+from jobs.mime.message import HEAD_BYTES, Attachment, MimeLimits
 from jobs.mime.tree import Part
 
 #: Read as plain text besides text/plain, when not declared an attachment.
@@ -31,6 +31,7 @@ class Body:
         self._root: Part | None = None
         self.has_html = False
         self.attachments: list[Attachment] = []
+        self.heads: list[bytes] = []
 
     def read(self, root: Part) -> None:
         """Sort the parts into text and attachments."""
@@ -110,6 +111,7 @@ class Body:
             self._defects.add("too-many-attachments")
             return
         content = part.content(self._defects)
+        self.heads.append(content[:HEAD_BYTES])
         disposition, parameters = part.disposition()
         content_id = part.block.text("content-id", self._defects).strip("<> ")
         self.attachments.append(

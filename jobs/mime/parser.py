@@ -58,6 +58,7 @@ def parse(raw: bytes, limits: MimeLimits = _DEFAULT_LIMITS) -> ParsedMessage:
         has_html=body.has_html,
         attachments=body.attachments,
         defects=defects.codes(),
+        heads=body.heads,
     )
 
 
