@@ -78,5 +78,5 @@ def words(text: str) -> list[str]:
     ASCII goes through a table, which costs a third of the pattern and gives the same.
     """
     lower = text.lower()
-    found = lower.translate(_ASCII_LETTERS).split() if lower.isascii() else _LETTERS.findall(lower)
+    found = lower.translate(_ASCII_LETTERS).split(None, MOST_WORDS) if lower.isascii() else _LETTERS.findall(lower)
     return found[:MOST_WORDS]

@@ -4,6 +4,7 @@ Nothing of the mailbox is in it, no user, no labels: the same message gives the 
 """
 
 from collections.abc import Sequence
+from importlib import import_module
 
 from jobs.analysis import bodies
 from jobs.mime.message import ParsedMessage
@@ -64,8 +65,7 @@ class Mail:
         """ISO 639-1 code of what the sender wrote in; "" when it cannot be told."""
         if self._language is None:
             # Imported late: only who asks for the language pays for its model.
-            from jobs.analysis import language
-
+            language = import_module("jobs.analysis.language")
             text = f"{self.message.subject[:1_000]}\n{self.body[:_LANGUAGE_CHARS]}"
             self._language = str(language.detect(text)[0])
         return self._language

@@ -1,0 +1,135 @@
+"""What was paid and when: the amount, its currency and the date of a receipt, an invoice or an order.
+
+Words decide whether a message is one; only then amounts are read. The total is the amount nearest behind a word for it,
+else the largest.
+"""
+
+import re
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from jobs.analysis.mail import Mail
+
+_READ_CHARS = 10_000
+_MOST_NUMBERS = 500
+
+_WORDS = frozenset(
+    {
+        "receipt", "invoice", "order", "payment", "purchase", "booking", "itinerary", "subscription", "billing",
+        "refund", "charged", "paid", "rechnung", "quittung", "bestellung", "zahlung", "facture", "commande", "reçu",
+        "paiement", "factura", "recibo", "pedido", "pago", "fattura", "ricevuta", "ordine",
+    }
+)  # fmt: skip
+_SIGNS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "₺": "TRY", "₽": "RUB", "₪": "ILS", "₩": "KRW"}
+_CODES = frozenset(
+    {
+        "USD", "EUR", "GBP", "JPY", "CHF", "CAD", "AUD", "NZD", "INR", "CNY", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF",
+        "BRL", "MXN", "ZAR", "SGD", "HKD", "TRY", "ILS", "KRW", "RUB",
+    }
+)  # fmt: skip
+#: It begins with a set of characters, which the search skips to; a pattern that begins with the currencies is tried at
+#: every character (measured: 118 microseconds a message of SpamAssassin instead of 61).
+_NUMBER = re.compile(r"[0-9]{1,9}(?:[.,' ][0-9]{3}(?![0-9])){0,3}(?:[.,][0-9]{2})?(?![0-9])")
+_TOTAL = re.compile(
+    r"\b(?:amount (?:paid|due|charged)|totale?|gesamt(?:betrag|summe)?|summe|montant|importe)\b",
+    re.I,
+)
+_DATE = re.compile(
+    r"\b(?:(?P<iso>[0-9]{4})-(?P<iso_month>[0-9]{2})-(?P<iso_day>[0-9]{2})"
+    r"|(?P<dot_day>[0-3]?[0-9])\.(?P<dot_month>[01]?[0-9])\.(?P<dot_year>[0-9]{4})"
+    r"|(?P<name>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\.? (?P<day>[0-9]{1,2}),? (?P<year>[0-9]{4})"
+    r"|(?P<day_first>[0-9]{1,2})\.? (?P<name_second>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\.?,? "
+    r"(?P<year_last>[0-9]{4}))\b"
+)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+class Amount(NamedTuple):
+    """Money in a text, and where it stands."""
+
+    start: int
+    value: Decimal
+    currency: str
+
+
+class Receipts:
+    """Null of a message that is no receipt: without a word for one, or without an amount."""
+
+    name = "receipts"
+    version = 1
+    fields = (
+        ("total", pa.decimal128(15, 2)),
+        ("currency", pa.string()),  # ISO 4217; "$" is read as USD, "¥" as JPY
+        ("dated", pa.date32()),  # the first date in the text; null without one. 03/04/2026 is not read: it is two dates
+        ("amounts", pa.int32()),  # amounts of money in the text
+    )
+
+    def analyse(self, mail: Mail) -> tuple[object, ...] | None:
+        if _WORDS.isdisjoint(mail.words):
+            return None
+        text = f"{mail.message.subject[:1_000]}\n{mail.body[:_READ_CHARS]}"
+        found = _amounts(text)
+        if not found:
+            return None
+        total = _total(text, found)
+        return total.value, total.currency, _dated(text), len(found)
+
+
+def _amounts(text: str) -> list[Amount]:
+    found: list[Amount] = []
+    for match, _ in zip(_NUMBER.finditer(text), range(_MOST_NUMBERS), strict=False):
+        currency = _currency(text, match.start(), match.end())
+        if currency:
+            found.append(Amount(match.start(), value(match[0]), currency))
+    return found
+
+
+def _currency(text: str, start: int, end: int) -> str:
+    """The currency that stands before or behind a number; "" without one."""
+    before = text[max(start - 5, 0) : start].rstrip(" ")
+    if before:
+        if before[-1] in _SIGNS:
+            return _SIGNS[before[-1]]
+        if before[-3:] in _CODES and not before[-4:-3].isalnum():
+            return before[-3:]
+    after = text[end : end + 5].lstrip(" ")
+    if after[:3] in _CODES and not after[3:4].isalnum():
+        return after[:3]
+    if after[:1] in _SIGNS and not after[1:].lstrip(" ")[:1].isdigit():  # "2 $10" is ten dollars
+        return _SIGNS[after[0]]
+    return ""
+
+
+def _total(text: str, amounts: list[Amount]) -> Amount:
+    for match in reversed(list(_TOTAL.finditer(text))):
+        for amount in amounts:
+            if 0 <= amount.start - match.end() <= 40:
+                return amount
+    return max(amounts, key=lambda amount: amount.value)
+
+
+def value(number: str) -> Decimal:
+    """The value of a number written as in any country: the last mark before two digits is the decimal one."""
+    whole, cents = number, "00"
+    if len(number) > 3 and number[-3] in ".,":
+        whole, cents = number[:-3], number[-2:]
+    return Decimal("".join(char for char in whole if char in "0123456789") + "." + cents)
+
+
+def _dated(text: str) -> date | None:
+    for match in _DATE.finditer(text):
+        found = match.groupdict()
+        year = found["iso"] or found["dot_year"] or found["year"] or found["year_last"]
+        named = found["name"] or found["name_second"]
+        month = _MONTHS.index(named.lower()) + 1 if named else int(found["iso_month"] or found["dot_month"])
+        day = found["iso_day"] or found["dot_day"] or found["day"] or found["day_first"]
+        if 1970 <= int(year) <= 2100 and 1 <= month <= 12 and 1 <= int(day) <= _days(int(year), month):
+            return date(int(year), month, int(day))
+    return None
+
+
+def _days(year: int, month: int) -> int:
+    return 31 if month == 12 else (date(year, month + 1, 1) - date(year, month, 1)).days
