@@ -1,15 +1,21 @@
-"""Which analysers there are: the built-in ones, by name.
+"""Which analysers there are: the built-in ones, and the plug-ins that are installed (`plugins.py`)."""
 
-Plug-ins are found as entry points of the group `gbm.analysers`; see `plugins.py`.
-"""
+import atexit
+import logging
+from functools import lru_cache
+from typing import NamedTuple
 
-from jobs.analysis.analyser import Analyser
+from jobs.analysis import plugins
+from jobs.analysis.analyser import Analyser, AnalyserRefused
 from jobs.analysis.attachmentkinds import AttachmentKinds
 from jobs.analysis.authenticity import Authenticity
 from jobs.analysis.automatic import Automatic
+from jobs.analysis.config import AnalysisConfig
 from jobs.analysis.mailinglist import MailingList
 from jobs.analysis.personaldata import PersonalData
 from jobs.analysis.receipts import Receipts
+
+_LOG = logging.getLogger(__name__)
 
 #: In the order of their columns.
 BUILT_IN: tuple[Analyser, ...] = (
@@ -20,3 +26,24 @@ BUILT_IN: tuple[Analyser, ...] = (
     PersonalData(),
     Receipts(),
 )
+
+
+class Roster(NamedTuple):
+    """Who analyses, and the plug-ins that may not, each with its reason."""
+
+    analysers: tuple[Analyser, ...]
+    refused: tuple[AnalyserRefused, ...]
+
+
+@lru_cache(maxsize=4)
+def roster(config: AnalysisConfig) -> Roster:
+    """The analysers of this process, the same at every call. Plug-ins run in one child, ended with the process."""
+    chosen = [analyser for analyser in BUILT_IN if analyser.name not in config.disabled]
+    if not config.plugins:
+        return Roster(tuple(chosen), ())
+    host = plugins.Host(config)
+    atexit.register(host.close)
+    found, refused = plugins.found(host, {analyser.name for analyser in BUILT_IN})
+    for error in refused:
+        _LOG.error("%s", error)
+    return Roster((*chosen, *found), tuple(refused))
