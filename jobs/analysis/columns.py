@@ -4,6 +4,12 @@ One bad analyser costs its own column, per message, and never the batch: whateve
 code in that row's `error`. A built-in analyser cannot hang: what it reads is bounded and its patterns are linear.
 Plug-ins can, and run in a process of their own (`plugins.py`), whose limits come back as codes.
 
+Measured (2026-11, Python 3.11, CPU time on one of two busy cores, batches of 200, the best of three passes), in
+microseconds a message of the SpamAssassin corpus (6,294) and of an Enron mailbox (4,139): body 13 and 10, words 34 and
+16, index of headers 5 and 4; automatic 5 and 5, mailinglist 4 and 2, attachmentkinds 1 and 1, authenticity 5 and 3,
+personaldata 29 and 30, receipts 28 and 26; all of them with their columns 135 and 103. A plug-in costs 220 besides what
+it does itself: the message is pickled to its process and the answer comes back as Arrow.
+
 The codes: raised, timed-out, out-of-memory, crashed, bad-answer (wrong count, or a value Arrow does not take), and
 skipped (a plug-in that failed too often in a row).
 """
