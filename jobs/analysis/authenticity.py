@@ -18,7 +18,7 @@ _QUOTED = re.compile(r'"[^"]*"')
 _IN_COMMENT = re.compile(r"\([^()]*\)")
 _ADDRESS = re.compile(r"@([^\s@<>\"]{1,255})>?\s*\Z")
 _DOMAIN_IN_NAME = re.compile(r"(?:@|\b)((?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,10})\b", re.I)
-_NAME_WORDS = re.compile(r"[^\W_]{4,20}")
+_FIRST_WORD = re.compile(r"\W{0,5}(?:Your )?([^\W_]{4,20})\b", re.I)
 
 
 class Authenticity:
@@ -34,7 +34,7 @@ class Authenticity:
         ("from_domain", pa.string()),  # in lower case
         ("reply_to_differs", pa.bool_()),  # answers go to another registered domain than the sender's
         ("lookalike_of", pa.string()),  # the well-known name that the sender's domain imitates
-        ("name_differs", pa.bool_()),  # the display name shows another domain or well-known name than the address has
+        ("name_differs", pa.bool_()),  # the display name shows an address or begins with a name of another domain
     )
 
     def analyse(self, mail: Mail) -> tuple[object, ...]:
@@ -103,5 +103,5 @@ def _name_differs(name: str, domain: str) -> bool:
         for shown in _DOMAIN_IN_NAME.findall(name):
             if "@" + shown in name and registered(shown.lower()) != registered(domain):
                 return True
-    words = {word.lower() for word in _NAME_WORDS.findall(name)}
-    return any(word not in domain for word in words & WELL_KNOWN)
+    first = _FIRST_WORD.match(name)  # "PayPal Service"; further on it is a word of a sentence
+    return first is not None and first[1].lower() in WELL_KNOWN and first[1].lower() not in domain

@@ -13,13 +13,16 @@ WELL_KNOWN = frozenset(
         "paypal", "google", "gmail", "microsoft", "outlook", "office365", "apple", "icloud", "amazon", "facebook",
         "instagram", "linkedin", "netflix", "dropbox", "docusign", "adobe", "twitter", "whatsapp", "telegram",
         "github", "gitlab", "spotify", "ebay", "yahoo", "wellsfargo", "bankofamerica", "citibank", "barclays",
-        "santander", "deutschebank", "commerzbank", "sparkasse", "postbank", "revolut", "coinbase", "binance",
+        "santander", "deutschebank", "deutsche-bank",
+        "commerzbank", "sparkasse", "postbank", "revolut", "coinbase", "binance",
         "kraken", "stripe", "fedex", "usps", "postnl", "royalmail", "airbnb", "booking", "expedia", "steampowered",
         "walmart", "alibaba", "aliexpress", "mastercard",
     }
 )  # fmt: skip
 
-_LONG = tuple(sorted(name for name in WELL_KNOWN if len(name) >= 6))
+#: Names that are one letter off a common word ("cooking", "strip") are no sign of anything.
+_NEAR_WORDS = frozenset({"booking", "stripe", "kraken", "deutsche-bank"})
+_LONG = tuple(sorted(name for name in WELL_KNOWN - _NEAR_WORDS if len(name) >= 6))
 
 #: Letters of other scripts and signs -> the Latin letter that they look like.
 _SEEN_AS = str.maketrans(

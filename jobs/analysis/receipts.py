@@ -1,7 +1,7 @@
 """What was paid and when: the amount, its currency and the date of a receipt, an invoice or an order.
 
-Words decide whether a message is one; only then amounts are read. The total is the amount nearest behind a word for it,
-else the largest.
+Words decide whether a message is one; only then amounts are read. The total is the last amount that stands behind a
+word for it, else the largest.
 """
 
 import re
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from jobs.analysis import bodies
 from jobs.analysis.mail import Mail
 
 _READ_CHARS = 10_000
@@ -58,7 +59,8 @@ class Amount(NamedTuple):
 
 
 class Receipts:
-    """Null of a message that is no receipt: without a word for one, or without an amount."""
+    """Null of a message that is no receipt: without a word for one, without an amount, or when neither the subject has
+    such a word nor a word for a total stands before an amount."""
 
     name = "receipts"
     version = 1
@@ -76,7 +78,9 @@ class Receipts:
         found = _amounts(text)
         if not found:
             return None
-        total = _total(text, found)
+        total, named = _total(text, found)
+        if not named and (mail.message.list_id or _WORDS.isdisjoint(bodies.words(mail.message.subject[:300]))):
+            return None  # people who write of money say "paid" and "order" too
         return total.value, total.currency, _dated(text), len(found)
 
 
@@ -105,13 +109,14 @@ def _currency(text: str, start: int, end: int) -> str:
     return ""
 
 
-def _total(text: str, amounts: list[Amount]) -> Amount:
+def _total(text: str, amounts: list[Amount]) -> tuple[Amount, bool]:
+    """The total, and whether a word says that it is one."""
     for index in reversed(range(len(amounts))):
         amount = amounts[index]
         since = amounts[index - 1].start if index else 0
         if _TOTAL.search(text, max(since, amount.start - 45), amount.start):
-            return amount
-    return max(amounts, key=lambda amount: amount.value)
+            return amount, True
+    return max(amounts, key=lambda amount: amount.value), False
 
 
 def value(number: str) -> Decimal:

@@ -24,12 +24,18 @@ DAY = date(2026, 11, 3)
 def test_amount_currency_and_date_are_read(text: str, answer: tuple[str, str, date | None, int]) -> None:
     total, currency, day, amounts = answer
 
-    assert Receipts().analyse(letter(text)) == (Decimal(total), currency, day, amounts)
+    assert Receipts().analyse(letter(text, Subject="Your invoice")) == (Decimal(total), currency, day, amounts)
 
 
-@pytest.mark.parametrize("text", ["You owe me $10.00", "Your order is on its way, 3 parcels", ""])
+@pytest.mark.parametrize("text", ["You owe me $10.00", "Your order of 3 parcels", "They paid $10.00 for my order", ""])
 def test_what_is_no_receipt_has_no_answer(text: str) -> None:
     assert Receipts().analyse(letter(text)) is None
+
+
+def test_a_word_for_the_total_stands_in_for_the_subject() -> None:
+    answer = Receipts().analyse(letter("Thanks for the order.\nSubtotal $9.00\nTotal: $10.00\nNext time $2.00 off"))
+
+    assert answer == (Decimal("10.00"), "USD", None, 3)
 
 
 @pytest.mark.parametrize(
