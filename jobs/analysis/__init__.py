@@ -1,1 +1,1 @@
-"""What a message says, as columns: small pure analysers, one shape, run over every message once."""
+"""What a message tells about itself: one column per analyser, made beside the segment."""

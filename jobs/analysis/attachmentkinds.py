@@ -1,115 +1,131 @@
-"""What attached files are, by their first bytes and not by their names."""
+"""What attachments are by their leading bytes, whatever their names claim.
+
+A mismatch is told only where both sides are known: a name that claims a kind with leading bytes of its own, and bytes
+that are of another one.
+"""
+
+import re
 
 import pyarrow as pa
 
-from jobs.analysis.analyser import Field
 from jobs.analysis.mail import Mail
 
-#: (where, bytes, kind), first match counts. Of formats' own specifications.
-_MAGIC: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"%PDF", "pdf"),
-    (0, b"\x89PNG\r\n\x1a\n", "image"),
-    (0, b"\xff\xd8\xff", "image"),
-    (0, b"GIF8", "image"),
-    (0, b"BM", "image"),
-    (0, b"II*\x00", "image"),
-    (0, b"MM\x00*", "image"),
-    (8, b"WEBP", "image"),
-    (4, b"ftypheic", "image"),
-    (4, b"ftyp", "video"),
-    (8, b"AVI ", "video"),
-    (0, b"\x1aE\xdf\xa3", "video"),
-    (8, b"WAVE", "audio"),
-    (0, b"ID3", "audio"),
-    (0, b"OggS", "audio"),
-    (0, b"fLaC", "audio"),
-    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "office"),
-    (0, b"{\\rtf", "document"),
-    (0, b"MZ", "executable"),
-    (0, b"\x7fELF", "executable"),
-    (0, b"\xca\xfe\xba\xbe", "executable"),
-    (0, b"\xcf\xfa\xed\xfe", "executable"),
-    (0, b"L\x00\x00\x00\x01\x14\x02\x00", "executable"),  # a Windows shortcut
-    (0, b"#!", "script"),
-    (0, b"\x1f\x8b", "archive"),
-    (0, b"7z\xbc\xaf\x27\x1c", "archive"),
-    (0, b"Rar!\x1a\x07", "archive"),
-    (0, b"BZh", "archive"),
-    (0, b"\xfd7zXZ\x00", "archive"),
-    (0, b"MSCF", "archive"),
-    (257, b"ustar", "archive"),
-    (0, b"\x78\x9f\x3e\x22", "tnef"),
-    (0, b"BEGIN:VCALENDAR", "calendar"),
-    (0, b"BEGIN:VCARD", "contact"),
-    (0, b"-----BEGIN PGP", "encrypted"),
+_MOST = 100
+
+#: Leading bytes -> kind. The longest first where one begins another.
+_LEADING: tuple[tuple[bytes, str], ...] = (
+    (b"%PDF-", "pdf"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"GIF8", "gif"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"Rar!\x1a\x07", "rar"),
+    (b"7z\xbc\xaf\x27\x1c", "sevenzip"),
+    (b"\x1f\x8b\x08", "gzip"),
+    (b"BZh", "bzip"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
+    (b"{\\rtf", "rtf"),
+    (b"%!PS", "postscript"),
+    (b"MZ", "executable"),
+    (b"\x7fELF", "executable"),
+    (b"\xcf\xfa\xed\xfe", "executable"),
+    (b"#!", "script"),
+    (b"ID3", "audio"),
+    (b"OggS", "audio"),
+    (b"fLaC", "audio"),
+    (b"BEGIN:VCALENDAR", "calendar"),
+    (b"BEGIN:VCARD", "contact"),
 )
-#: What a ZIP is, by names of its first members.
-_ZIPPED = (
-    (b"word/", "document"),
-    (b"xl/", "spreadsheet"),
-    (b"ppt/", "presentation"),
-    (b"application/vnd.oasis.opendocument.text", "document"),
-    (b"application/vnd.oasis.opendocument.spreadsheet", "spreadsheet"),
-    (b"application/vnd.oasis.opendocument.presentation", "presentation"),
-    (b"[Content_Types].xml", "office"),
-    (b"META-INF/MANIFEST.MF", "executable"),
-)
-#: What a file of such a name is, in kinds that it may have.
-_NAMED: dict[str, frozenset[str]] = {
-    **dict.fromkeys(("pdf",), frozenset({"pdf"})),
-    **dict.fromkeys(("png", "jpg", "jpeg", "gif", "bmp", "tif", "tiff", "webp", "heic"), frozenset({"image"})),
-    **dict.fromkeys(("doc", "xls", "ppt", "msi"), frozenset({"office", "document", "text"})),
-    **dict.fromkeys(("docx", "odt", "rtf"), frozenset({"document", "office", "archive"})),
-    **dict.fromkeys(("xlsx", "ods"), frozenset({"spreadsheet", "office", "archive"})),
-    **dict.fromkeys(("pptx", "odp"), frozenset({"presentation", "office", "archive"})),
-    **dict.fromkeys(("zip", "gz", "tgz", "7z", "rar", "bz2", "xz", "cab", "tar"), frozenset({"archive"})),
-    **dict.fromkeys(("mp4", "mov", "avi", "mkv", "webm"), frozenset({"video"})),
-    **dict.fromkeys(("mp3", "wav", "ogg", "flac", "m4a"), frozenset({"audio", "video"})),
-    **dict.fromkeys(("txt", "csv", "log", "md", "ics", "vcf", "eml"), frozenset({"text", "calendar", "contact"})),
-    **dict.fromkeys(("exe", "dll", "com", "scr", "jar", "lnk"), frozenset({"executable", "archive"})),
+_BY_FIRST_BYTE: dict[int, list[tuple[bytes, str]]] = {}
+for _magic, _kind_of_it in _LEADING:
+    _BY_FIRST_BYTE.setdefault(_magic[0], []).append((_magic, _kind_of_it))
+
+#: Names of the files in a zip that tell the document it is; they stand in its leading bytes.
+_IN_ZIP = (
+    (b"word/", "word"), (b"xl/", "excel"), (b"ppt/", "powerpoint"), (b"mimetypeapplication/vnd.oasis", "opendocument"),
+    (b"mimetypeapplication/epub", "epub"), (b"META-INF/MANIFEST.MF", "java"), (b"[Content_Types].xml", "office"),
+)  # fmt: skip
+_ZIPPED = frozenset({"zip", "word", "excel", "powerpoint", "opendocument", "epub", "java", "office"})
+
+#: Ends of names -> the kinds that the content may be.
+_CLAIMS: dict[str, frozenset[str]] = {
+    **{end: frozenset({end}) for end in ("pdf", "png", "gif", "rar", "rtf")},
+    **dict.fromkeys(("jpg", "jpeg"), frozenset({"jpeg"})),
+    **dict.fromkeys(("tif", "tiff"), frozenset({"tiff"})),
+    **dict.fromkeys(("docx", "docm", "xlsx", "xlsm", "pptx", "pptm"), _ZIPPED | {"ole"}),
+    **dict.fromkeys(("zip", "odt", "ods", "odp", "epub", "jar"), _ZIPPED),
+    **dict.fromkeys(("doc", "xls", "ppt"), _ZIPPED | {"ole", "rtf", "html", "xml", "text"}),
+    **dict.fromkeys(("txt", "csv", "log", "md"), frozenset({"text", "html", "xml", "script", "calendar", "contact"})),
+    **dict.fromkeys(("htm", "html"), frozenset({"html", "xml", "text"})),
+    **dict.fromkeys(("exe", "dll", "scr", "com"), frozenset({"executable"})),
+    **dict.fromkeys(("gz", "tgz"), frozenset({"gzip"})),
+    "7z": frozenset({"sevenzip"}),
 }
-_RUNS = frozenset({"exe", "dll", "com", "scr", "jar", "lnk", "bat", "cmd", "js", "jse", "vbs", "ps1", "hta", "wsf"})
-_CONTROL = bytes(range(9)) + bytes(range(14, 27))
-
-
-def kind_of(head: bytes) -> str:
-    """What a file is that begins so; "data" when nothing tells."""
-    if not head:
-        return "empty"
-    if head.startswith(b"PK\x03\x04"):
-        return next((kind for name, kind in _ZIPPED if name in head), "archive")
-    for at, magic, kind in _MAGIC:
-        if head.startswith(magic, at):
-            return kind
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
-    if start.startswith((b"<!doctype html", b"<html", b"<script")):
-        return "html"
-    if start.startswith((b"<?xml", b"<svg")):
-        return "svg" if b"<svg" in head else "xml"
-    return "data" if head.translate(None, _CONTROL) != head else "text"
+#: Ends of names that run when they are opened.
+_RUN = frozenset(
+    {
+        "exe", "dll", "scr", "com", "bat", "cmd", "pif", "vbs", "vbe", "js", "jse", "wsf", "wsh", "hta", "msi", "msp",
+        "ps1", "jar", "lnk", "reg", "cpl", "iso", "img", "vhd", "app", "apk", "sh",
+    }
+)  # fmt: skip
+_HTML = re.compile(rb"\s*(?:<!--.{0,200}?-->\s*)?<(?:!doctype html|html|head|body)\b", re.I | re.S)
 
 
 class AttachmentKinds:
-    """The kinds of a message's files; those whose content is not what their name says; whether one would run."""
+    """Null of a message without attachments, or when their leading bytes are not known."""
 
-    name, version = "attachment_kinds", 1
-    fields: tuple[Field, ...] = (
-        ("kinds", pa.list_(pa.string())),  # one for each file, in order
-        ("disguised", pa.list_(pa.string())),  # parts whose content is of another kind than their name
-        ("runs", pa.bool_()),  # a program or a script, by content or by name
+    name = "attachmentkinds"
+    version = 1
+    fields = (
+        ("kinds", pa.list_(pa.string())),  # distinct, sorted; "unknown" for bytes that tell nothing
+        ("mismatches", pa.int32()),  # attachments whose content is of another kind than the name claims
+        ("executables", pa.int32()),  # attachments that run when they are opened, by content or by name
     )
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:
-        """(kinds, disguised, runs); None for a message without files, or of whose files nothing is known."""
-        files = mail.message.attachments
-        if not files or len(mail.heads) != len(files):
+        if not mail.heads:
             return None
-        kinds = [kind_of(head) for head in mail.heads]
-        endings = [each.filename.rpartition(".")[2].lower() for each in files]
-        disguised = [
-            file.part
-            for file, kind, ending in zip(files, kinds, endings, strict=True)
-            if kind not in ("empty", "data") and ending in _NAMED and kind not in _NAMED[ending]
-        ]
-        runs = any(kind in ("executable", "script") for kind in kinds) or not _RUNS.isdisjoint(endings)
-        return kinds, disguised, runs
+        kinds: set[str] = set()
+        mismatches = executables = 0
+        for attachment, head in zip(mail.message.attachments[:_MOST], mail.heads, strict=False):
+            kind = kind_of(head)
+            end = attachment.filename.rpartition(".")[2].lower() if "." in attachment.filename else ""
+            claims = _CLAIMS.get(end)
+            kinds.add(kind)
+            mismatches += claims is not None and kind != "unknown" and kind != "empty" and kind not in claims
+            executables += kind == "executable" or kind == "java" or end in _RUN
+        return sorted(kinds), mismatches, executables
+
+
+def kind_of(head: bytes) -> str:
+    """The kind of content that begins so; "text" of what is UTF-8 without control characters, else "unknown"."""
+    if not head:
+        return "empty"
+    for magic, kind in _BY_FIRST_BYTE.get(head[0], ()):
+        if head.startswith(magic):
+            return next((inner for name, inner in _IN_ZIP if name in head), kind) if kind == "zip" else kind
+    if head[4:8] == b"ftyp":
+        return "image" if head[8:12] in (b"heic", b"heix", b"mif1", b"avif") else "video"
+    if head.startswith(b"RIFF"):
+        return {b"WEBP": "image", b"WAVE": "audio", b"AVI ": "video"}.get(head[8:12], "unknown")
+    if head.startswith(b"BM") and head[6:10] == b"\0\0\0\0":
+        return "bmp"
+    return _text_kind(head)
+
+
+def _text_kind(head: bytes) -> str:
+    if _HTML.match(head):
+        return "html"
+    try:
+        text = head.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.end < len(head) - 3 or len(head) < 4:
+            return "unknown"
+        text = head[: error.start].decode("utf-8-sig")  # cut inside a character
+    if any(char < " " and char not in "\t\n\r\f\x1b" for char in text):
+        return "unknown"
+    return "xml" if text.lstrip().startswith("<?xml") else "text"

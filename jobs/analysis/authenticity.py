@@ -1,78 +1,107 @@
-"""Whether a message is from whom it says: what the receiver checked, and what does not fit."""
+"""Whether a message comes from where it says, as its receiver recorded it.
+
+Only the topmost Authentication-Results counts (RFC 8601): the receiver adds its own above what it was given, and who
+sent the message may have written the others. Nothing is verified anew: keys and DNS records are gone years later.
+"""
 
 import re
 
 import pyarrow as pa
 
-from jobs.analysis.analyser import Field
-from jobs.analysis.lookalikes import lookalike_of, registered
+from jobs.analysis.lookalikes import WELL_KNOWN, lookalike
 from jobs.analysis.mail import Mail
 
-_MOST_CHARS = 8000
-_COMMENT = re.compile(r"\([^()]{0,1000}\)")
-_RESULT = re.compile(r"^\s*(spf|dkim|dmarc)\s*=\s*([a-z]{3,10})\b", re.IGNORECASE)
-#: RFC 8601, 2.7. What is none of them is not told.
-_RESULTS = frozenset(
-    {"none", "pass", "fail", "softfail", "neutral", "temperror", "permerror", "policy", "bestguesspass", "hardfail"}
-)
-_ADDRESS = re.compile(r"[\w.+-]{1,64}@([\w-]+(?:\.[\w-]+)+)")
+_MOST_CHARS = 4_000
+_RESULTS = frozenset({"none", "pass", "fail", "softfail", "policy", "neutral", "temperror", "permerror"})
+_METHOD = re.compile(r"(?:^|;)\s*(spf|dkim|dmarc)\s*(?:/\s*1\s*)?=\s*([a-z]+)", re.I)
+_QUOTED = re.compile(r'"[^"]*"')
+_IN_COMMENT = re.compile(r"\([^()]*\)")
+_ADDRESS = re.compile(r"@([^\s@<>\"]{1,255})>?\s*\Z")
+_DOMAIN_IN_NAME = re.compile(r"(?:@|\b)((?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,10})\b", re.I)
+_FIRST_WORD = re.compile(r"\W{0,5}(?:Your )?([^\W_]{4,20})\b", re.I)
 
 
 class Authenticity:
-    """SPF, DKIM and DMARC as the receiver recorded them, and what does not fit in addresses.
+    """Answers of every message; results are "" where the receiver recorded none."""
 
-    Only the topmost Authentication-Results counts: the receiver wrote it last, whatever a sender put below.
-    """
-
-    name, version = "authenticity", 1
-    fields: tuple[Field, ...] = (
-        ("spf", pa.string()),
-        ("dkim", pa.string()),
+    name = "authenticity"
+    version = 1
+    fields = (
+        ("spf", pa.string()),  # results of RFC 8601: none, pass, fail, softfail, policy, neutral, temperror, permerror
+        ("dkim", pa.string()),  # pass when one signature passes, else the first result
         ("dmarc", pa.string()),
-        ("server", pa.string()),  # who checked
-        ("from_domain", pa.string()),  # as registered
-        ("reply_to_differs", pa.bool_()),  # answers go to another domain, and no list explains it
-        ("name_differs", pa.bool_()),  # the sender's name is an address of another domain
-        ("lookalike_of", pa.string()),
+        ("recorded_by", pa.string()),  # the receiver that recorded them: the authserv-id, in lower case
+        ("from_domain", pa.string()),  # in lower case
+        ("reply_to_differs", pa.bool_()),  # answers go to another registered domain than the sender's
+        ("lookalike_of", pa.string()),  # the well-known name that the sender's domain imitates
+        ("name_differs", pa.bool_()),  # the display name shows an address or begins with a name of another domain
     )
 
-    def analyse(self, mail: Mail) -> tuple[object, ...] | None:
-        """A value for each field; results are null where nobody recorded any."""
+    def analyse(self, mail: Mail) -> tuple[object, ...]:
         message = mail.message
-        server, results = _results(mail.header("authentication-results"))
-        if "spf" not in results and (received := mail.header("received-spf")):
-            word = received[:20].strip().partition(" ")[0].lower()
-            if word in _RESULTS:
-                results["spf"] = word
-        domain = message.from_address.rpartition("@")[2]
-        own = registered(domain) if domain else ""
-        replies = {registered(found[1]) for each in message.reply_to[:20] if (found := _ADDRESS.search(each[-400:]))}
-        named = _ADDRESS.search(message.from_name[:400])
+        domain = message.from_address.rpartition("@")[2][:255].rstrip(".") if "@" in message.from_address else ""
+        results, recorded_by = _recorded(mail.header("authentication-results")[:_MOST_CHARS])
+        spf = results.get("spf", "") or _received_spf(mail.header("received-spf"))
         return (
-            results.get("spf"),
-            results.get("dkim"),
-            results.get("dmarc"),
-            server,
-            own or None,
-            bool(own and replies and own not in replies and not message.list_id),
-            bool(own and named and registered(named[1]) != own),
-            lookalike_of(domain) if domain else None,
+            spf,
+            results.get("dkim", ""),
+            results.get("dmarc", ""),
+            recorded_by,
+            domain,
+            _replies_elsewhere(mail, domain),
+            lookalike(domain),
+            _name_differs(message.from_name[:200], domain),
         )
 
 
-def _results(header: str) -> tuple[str | None, dict[str, str]]:
-    """The server and the results of a header's text. Of several DKIM signatures, one that passes is enough."""
+def _recorded(header: str) -> tuple[dict[str, str], str]:
     if not header:
-        return None, {}
-    text = header[:_MOST_CHARS]
+        return {}, ""
+    plain = _QUOTED.sub("", header)
     for _ in range(3):  # comments nest
-        text = _COMMENT.sub(" ", text)
-    server, *parts = text.split(";")
+        if "(" not in plain:
+            break
+        plain = _IN_COMMENT.sub(" ", plain)
     found: dict[str, str] = {}
-    for part in parts:
-        if match := _RESULT.match(part):
-            method, result = match[1].lower(), match[2].lower()
-            if result in _RESULTS and found.get(method) != "pass":
-                found[method] = result
-    words = server.split()
-    return (words[0][:255] if words else None), found
+    server, _, rest = plain.partition(";")
+    for method, result in _METHOD.findall(";" + rest):
+        name, told = method.lower(), result.lower()
+        told = "fail" if told == "hardfail" else told
+        if told in _RESULTS and (name not in found or (name == "dkim" and told == "pass")):
+            found[name] = told
+    return found, (server.split(maxsplit=1) or [""])[0].lower()[:255]
+
+
+def _received_spf(header: str) -> str:
+    """The result of RFC 7208, 9.1, which is the first word."""
+    words = header[:100].split(maxsplit=1)
+    word = words[0].lower() if words else ""
+    return word if word in _RESULTS else ""
+
+
+def _replies_elsewhere(mail: Mail, domain: str) -> bool:
+    if not domain or not mail.message.reply_to or mail.message.list_id:
+        return False
+    for shown in mail.message.reply_to[:20]:
+        match = _ADDRESS.search(shown[-300:])
+        if match and registered(match[1].lower()) != registered(domain):
+            return True
+    return False
+
+
+def registered(domain: str) -> str:
+    """What is registered of a domain, roughly: two labels, three below short second levels such as co.uk."""
+    labels = domain.rstrip(".").split(".")
+    short = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in ("co", "com", "org", "net", "ac", "gov", "edu")
+    return ".".join(labels[-3:] if short else labels[-2:])
+
+
+def _name_differs(name: str, domain: str) -> bool:
+    if not name or not domain:
+        return False
+    if "." in name:
+        for shown in _DOMAIN_IN_NAME.findall(name):
+            if "@" + shown in name and registered(shown.lower()) != registered(domain):
+                return True
+    first = _FIRST_WORD.match(name)  # "PayPal Service"; further on it is a word of a sentence
+    return first is not None and first[1].lower() in WELL_KNOWN and first[1].lower() not in domain

@@ -1,69 +1,76 @@
-"""Whether a program wrote a message, and whether it went to many."""
+"""Whether a machine wrote the message, and how that is known.
+
+What the sender declares goes first: Auto-Submitted (RFC 3834), then reports (RFC 6522), then Precedence and the headers
+of lists and senders of bulk, then the address. Where nothing speaks, a person wrote it: not proof, a default.
+"""
 
 import re
 
 import pyarrow as pa
 
-from jobs.analysis.analyser import Field
 from jobs.analysis.mail import Mail
 
-_NO_REPLY = re.compile(
-    r"^(?:no[._-]?reply|do[._-]?not[._-]?reply|notifications?|alerts?|mailer-daemon|postmaster|bounces?|automated"
-    r"|root|daemon|cron|news(?:letter)?s?|updates?|info|support|marketing)\b"
+#: Local parts that nobody reads answers of; the whole local part or a piece of it between punctuation.
+_NOBODY = re.compile(
+    r"(?:.*[._+-])?(?:no-?_?\.?reply|do-?_?\.?not-?_?\.?reply|noreply|donotreply|mailer-?daemon|postmaster|notifications?|"
+    r"notify|alerts?|automated?|auto-?confirm|bounces?|newsletters?|robot|daemon)(?:[._+-].*)?"
 )
-_PROGRAMS = frozenset({"mailer-daemon", "postmaster", "bounce", "bounces", "root", "daemon", "cron", "automated"})
-_BULK = frozenset({"bulk", "list", "junk"})
-#: Headers that only senders of campaigns write.
-_CAMPAIGN = frozenset(
-    ("feedback-id", "x-campaign", "x-mailgun-sid", "x-sg-eid", "x-mc-user", "x-ses-outgoing", "x-csa-complaints")
+_BULK = ("feedback-id", "x-campaign", "x-campaignid", "x-mailgun-sid", "x-sg-eid", "x-ses-outgoing", "x-csa-complaints")
+_REPLY = ("x-autoreply", "x-autorespond", "x-autoresponse", "x-auto-reply-from")
+_AWAY = re.compile(
+    r"\s*(?:re: *)?(?:out of (?:the )?office|automatic reply|auto(?:matic)? ?-?repl|abwesenheits|réponse automatique)",
+    re.I,
 )
-_REPLIES = frozenset(("x-autoreply", "x-autorespond", "x-auto-response-suppress", "x-failed-recipients"))
 
 
 class Automatic:
-    """Programs and bulk, with the reasons, by what RFC 3834, 2369 and 2919 and common practice put into headers."""
+    """`kind` is human, reply (a machine answers a message), report (of delivery), bulk (one text to many) or
+    generated; `reason` is the header or the part of the message that told it."""
 
-    name, version = "automatic", 1
-    fields: tuple[Field, ...] = (
-        ("automatic", pa.bool_()),  # no person wrote it for its reader
-        ("bulk", pa.bool_()),  # it went to many
-        ("reasons", pa.list_(pa.string())),
+    name = "automatic"
+    version = 1
+    fields = (
+        ("automatic", pa.bool_()),
+        ("kind", pa.string()),  # human, reply, report, bulk, generated
+        ("reason", pa.string()),  # name of a header in lower case, "sender", "subject"; "" of a human
     )
 
-    def analyse(self, mail: Mail) -> tuple[object, ...] | None:
-        """(automatic, bulk, reasons)."""
-        program, bulk = _program(mail), _bulk(mail)
-        local = mail.message.from_address.partition("@")[0]
-        if found := _NO_REPLY.match(local):
-            (
-                program if found[0] in _PROGRAMS or "reply" in found[0] or found[0] in ("alert", "alerts") else bulk
-            ).append(f"from {found[0]}")
-        discussed = mail.message.in_reply_to and mail.message.list_id and not program
-        automatic = bool(program) or (bool(bulk) and not discussed)
-        return automatic, bool(bulk), [*program, *bulk]
+    def analyse(self, mail: Mail) -> tuple[object, ...]:
+        kind, reason = _kind(mail)
+        return kind != "human", kind, reason
 
 
-def _program(mail: Mail) -> list[str]:
-    reasons = []
-    if (submitted := mail.header("auto-submitted").lower()) and not submitted.startswith("no"):
-        reasons.append("auto-submitted")
-    if not _REPLIES.isdisjoint(mail.header_names):
-        reasons.append("automatic reply")
-    if mail.header("return-path").strip() == "<>":
-        reasons.append("empty return-path")
-    if mail.header("content-type").lower().startswith("multipart/report"):
-        reasons.append("report")
-    return reasons
+def _kind(mail: Mail) -> tuple[str, str]:
+    declared = mail.header("auto-submitted").strip().lower()[:100]
+    if mail.header("content-type")[:40].strip().lower().startswith("multipart/report"):
+        return "report", "content-type"
+    if mail.header("return-path").strip() == "<>" and not declared:
+        return "report", "return-path"
+    if declared and not declared.startswith("no"):
+        return ("reply" if declared.startswith("auto-replied") else "generated"), "auto-submitted"
+    for name in _REPLY:
+        if mail.headers(name):
+            return "reply", name
+    precedence = mail.header("precedence").strip().lower()[:20]
+    if precedence == "auto_reply":
+        return "reply", "precedence"
+    if _AWAY.match(mail.message.subject[:200]):
+        return "reply", "subject"
+    return _sent_to_many(mail, precedence)
 
 
-def _bulk(mail: Mail) -> list[str]:
-    reasons = []
-    if mail.header("precedence").strip().lower() in _BULK:
-        reasons.append("precedence")
-    if mail.message.list_id:
-        reasons.append("list-id")
-    if mail.headers("list-unsubscribe"):
-        reasons.append("list-unsubscribe")
-    if not _CAMPAIGN.isdisjoint(mail.header_names):
-        reasons.append("campaign")
-    return reasons
+def _sent_to_many(mail: Mail, precedence: str) -> tuple[str, str]:
+    """People write to discussion lists: of one, only the sender tells whether a person wrote."""
+    local = mail.message.from_address.partition("@")[0][:64]
+    is_discussion = bool(mail.headers("list-post")) and mail.header("list-post").strip().lower()[:2] != "no"
+    if _NOBODY.fullmatch(local):
+        return ("bulk" if mail.headers("list-unsubscribe") else "generated"), "sender"
+    if not is_discussion:
+        for name in _BULK:
+            if mail.headers(name):
+                return "bulk", name
+        if mail.headers("list-unsubscribe") and not mail.message.in_reply_to:
+            return "bulk", "list-unsubscribe"
+        if precedence in ("bulk", "junk") and not mail.message.in_reply_to and not mail.message.list_id:
+            return "bulk", "precedence"
+    return "human", ""

@@ -10,10 +10,9 @@ from collections import defaultdict
 import pyarrow as pa
 
 from jobs.analysis.analyser import Field
+from jobs.analysis.authenticity import registered
 from jobs.analysis.automatic import Automatic
-from jobs.analysis.lookalikes import registered
 from jobs.analysis.mail import Mail
-from jobs.analysis.receipts import WORDS as PAYMENT
 from jobs.analysis.spam import spam_score
 from jobs.analysis.words import listed
 
@@ -23,6 +22,7 @@ CATEGORIES = (
 _SOCIAL = listed("social_domains")
 _TRAVEL_DOMAINS = listed("travel_domains")
 _FREE = listed("free_mail_domains")
+_PAYMENT = listed("payment")
 _TRAVEL = listed("travel")
 _PROMOTION = listed("promotion")
 _NOTIFICATION = listed("notification")
@@ -51,7 +51,8 @@ class Category:
             reasons[category].append(reason)
 
         score = spam_score(mail)
-        automatic, bulk, _ = _automatic.analyse(mail) or (False, False, [])
+        automatic, kind, _ = _automatic.analyse(mail)
+        bulk = kind == "bulk" or bool(mail.message.list_id)
         domain = registered(mail.message.from_address.rpartition("@")[2])
         words = {*mail.words[:300]}
         subject = {*mail.message.subject.lower().split()[:30]}
@@ -63,9 +64,9 @@ class Category:
             sign("travel", 4, "from a travel company")
         if len(words & _TRAVEL) >= 3:
             sign("travel", 3, "speaks of a journey")
-        if (automatic or bulk) and len(words & PAYMENT) >= 3:
+        if (automatic or bulk) and len(words & _PAYMENT) >= 3:
             sign("receipt", 2, "speaks of a payment")
-        if subject & PAYMENT and (automatic or bulk):
+        if subject & _PAYMENT and (automatic or bulk):
             sign("receipt", 3, "its subject speaks of a payment")
         if bulk:
             sign("newsletter", 2, "went to many")

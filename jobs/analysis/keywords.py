@@ -7,7 +7,7 @@ from jobs.analysis.mail import Mail
 
 
 class Keywords:
-    """Up to eight words in the order of their weight, frequency by rarity; their weights are in background.py."""
+    """Up to eight words in the order of their weight, frequency by rarity; their weights are in rarity.py."""
 
     name, version = "keywords", 1
     fields: tuple[Field, ...] = (("words", pa.list_(pa.string())),)

@@ -1,84 +1,77 @@
-"""What an analyser sees of a message: what the parser read, and features that several of them need, made once."""
+"""A message as analysers see it: its parts, and what several of them need, computed once and shared.
 
-from collections.abc import Collection, Sequence
+Nothing of the mailbox is in it, no user, no labels: the same message gives the same answers everywhere.
+"""
 
-from jobs.analysis import bodies
-from jobs.analysis.background import weighed
+from collections.abc import Sequence
+
+from jobs.analysis import bodies, detection, rarity
 from jobs.mime.message import ParsedMessage
-
-_MOST_WORDS = 2000
-_MOST_CHARS = 16_000
-#: Marks are spaces between words, but for those within words. Putting spaces and splitting there costs a quarter of
-#: what a pattern for words does.
-_MARKS = str.maketrans(dict.fromkeys('.,;:!?"()[]{}<>*_=#|~`^+/\\&%@…“”„«»‘•·。、，！？：；（）「」', " "))
 
 
 class Mail:
-    """A message to analyse. Not shared among threads."""
+    """One message. Everything but `message` and `heads` is computed on its first use.
+
+    `heads` are the leading decoded bytes of each attachment, parallel to `message.attachments`; empty when unknown.
+    """
 
     __slots__ = ("_body", "_headers", "_keywords", "_language", "_words", "heads", "message")
 
     def __init__(self, message: ParsedMessage, heads: Sequence[bytes] | None = None) -> None:
-        """`heads`: the leading bytes of each decoded attachment, in order; None: those that the parser kept."""
         self.message = message
-        self.heads = message.heads if heads is None else heads
+        self.heads: Sequence[bytes] = message.heads if heads is None else heads
         self._body: str | None = None
         self._words: list[str] | None = None
         self._headers: dict[str, list[str]] | None = None
         self._language: tuple[str, float] | None = None
         self._keywords: list[tuple[str, float]] | None = None
 
+    def __reduce__(self) -> tuple[type["Mail"], tuple[ParsedMessage, Sequence[bytes]]]:
+        return Mail, (self.message, self.heads)
+
     @property
     def body(self) -> str:
-        """The text without quoted history and signature, at most 20,000 characters."""
+        """What the sender wrote: no quoted history, no signature, at most `bodies.BODY_CHARS` characters."""
         if self._body is None:
             self._body = bodies.body(self.message.text)
         return self._body
 
     @property
     def words(self) -> list[str]:
-        """What stands between spaces and marks in subject and body, in lower case, at most 2,000."""
+        """The words of subject and body in lower case, at most `bodies.MOST_WORDS`. Not to be changed."""
         if self._words is None:
-            text = f"{self.message.subject}\n{self.body}"[:_MOST_CHARS].lower()
-            self._words = text.translate(_MARKS).split()[:_MOST_WORDS]
+            self._words = bodies.words(f"{self.message.subject[:1_000]}\n{self.body}")
         return self._words
+
+    def headers(self, name: str) -> list[str]:
+        """The values of all headers of this name, which is given in lower case; in order. Not to be changed."""
+        if self._headers is None:
+            found: dict[str, list[str]] = {}
+            for written, value in self.message.headers:
+                found.setdefault(written.lower(), []).append(value)
+            self._headers = found
+        return self._headers.get(name, [])
+
+    def header(self, name: str) -> str:
+        """The value of the first header of this name, which is given in lower case; "" without one."""
+        found = self.headers(name)
+        return found[0] if found else ""
 
     @property
     def language(self) -> str:
-        """ISO 639-1; "" when it cannot be told."""
+        """ISO 639-1 code of what the sender wrote in; "" when it cannot be told."""
         return self.told_language[0]
 
     @property
     def told_language(self) -> tuple[str, float]:
-        """The language, and how sure that is, 0 to 1."""
+        """The same, and how sure that is, 0 to 1."""
         if self._language is None:
-            from jobs.analysis.language import detect
-
-            self._language = detect(self.words)
+            self._language = detection.detect(self.words)
         return self._language
 
     @property
     def keywords(self) -> list[tuple[str, float]]:
         """The words that tell it from other messages, with their weights, heaviest first, at most eight."""
         if self._keywords is None:
-            self._keywords = weighed(self.words, self.message.subject)
+            self._keywords = rarity.weighed(self.words, self.message.subject)
         return self._keywords
-
-    def header(self, name: str) -> str:
-        """The first header of a name in lower case; "" when there is none."""
-        found = self.headers(name)
-        return found[0] if found else ""
-
-    @property
-    def header_names(self) -> Collection[str]:
-        """The names of its headers, in lower case."""
-        self.headers("")
-        return self._headers or {}
-
-    def headers(self, name: str) -> list[str]:
-        """All headers of a name in lower case, in order."""
-        if self._headers is None:
-            self._headers = {}
-            for each, value in self.message.headers:
-                self._headers.setdefault(each.lower(), []).append(value)
-        return self._headers.get(name, [])

@@ -1,44 +1,60 @@
-"""Which mailing list a message came by, and how to leave it."""
+"""The list a message came through, and how to leave it (RFC 2919, 2369, 8058).
+
+Addresses are only told, never called. Only https, http and mailto are: whatever else stands there is not for clicking.
+"""
 
 import re
 
 import pyarrow as pa
 
-from jobs.analysis.analyser import Field
 from jobs.analysis.mail import Mail
 
-_MOST_CHARS = 4000
-_LONGEST = 2000
-_LINK = re.compile(r"<\s*([a-zA-Z]+:[^<>\s]{1,2000})\s*>")
-_ID = re.compile(r"<([^<>]{1,255})>\s*$")
+_MOST_CHARS = 2_000
+_ID = re.compile(r"<([^<>\s]{1,255})>")
+_URI = re.compile(r"<\s*([^<>]{1,2000})>")
 
 
 class MailingList:
-    """RFC 2919's List-Id and RFC 2369's List-Unsubscribe, with RFC 8058's one click. Only https, http and mailto."""
+    """Null of a message that names no list and no way to leave one."""
 
-    name, version = "mailing_list", 1
-    fields: tuple[Field, ...] = (
-        ("list_id", pa.string()),
-        ("list_name", pa.string()),
-        ("unsubscribe_url", pa.string()),
-        ("unsubscribe_address", pa.string()),
-        ("one_click", pa.bool_()),
+    name = "mailinglist"
+    version = 1
+    fields = (
+        ("list_id", pa.string()),  # the identifier in lower case, without brackets and description; "" without one
+        ("unsubscribe_http", pa.string()),  # https before http; "" without one
+        ("unsubscribe_mailto", pa.string()),  # with its ?subject=; "" without one
+        ("one_click", pa.bool_()),  # a POST to unsubscribe_http leaves the list: RFC 8058, https only
+        ("posting_allowed", pa.bool_()),  # List-Post names an address; null when it is absent
     )
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:
-        """(list id, its name, URL, address, one click); None for mail of no list."""
-        told, ways = mail.message.list_id[:_MOST_CHARS], mail.header("list-unsubscribe")[:_MOST_CHARS]
-        if not told and not ways:
+        leave = mail.headers("list-unsubscribe")
+        post = mail.header("list-post")[:_MOST_CHARS].strip()
+        identifier = _identifier(mail.header("list-id") or mail.header("x-list-id"))
+        if not leave and not identifier and not post:
             return None
-        found = _ID.search(told)
-        list_id = found[1].strip() if found else told.strip()[:255]
-        name = told[: found.start()].strip(' "') if found else ""
-        url = address = None
-        for link in _LINK.findall(ways):
-            scheme, _, rest = link.partition(":")
-            if scheme.lower() in ("http", "https") and (url is None or not url.startswith("https")):
-                url = link[:_LONGEST]
-            elif scheme.lower() == "mailto" and address is None:
-                address = rest.partition("?")[0][:320]
-        one_click = url is not None and "one-click" in mail.header("list-unsubscribe-post").lower()
-        return list_id or None, name[:255] or None, url, address, one_click
+        uris = [_clean(uri) for value in leave[:5] for uri in _URI.findall(value[:_MOST_CHARS])]
+        secure = _first(uris, "https://")
+        http = secure or _first(uris, "http://")
+        declared = mail.header("list-unsubscribe-post").replace(" ", "").lower()[:100]
+        one_click = bool(secure) and declared == "list-unsubscribe=one-click"
+        posting = ("mailto:" in post.lower()) if post else None
+        return identifier, http, _first(uris, "mailto:"), one_click, posting
+
+
+def _identifier(value: str) -> str:
+    value = value[:_MOST_CHARS]
+    match = _ID.search(value)
+    if match:
+        return match[1].lower()
+    word = value.strip().lower()  # without brackets, as old lists write it
+    return word if 0 < len(word) <= 255 and "." in word and not any(map(str.isspace, word)) else ""
+
+
+def _clean(uri: str) -> str:
+    """Without the white space of folded lines."""
+    return "".join(uri.split())
+
+
+def _first(uris: list[str], scheme: str) -> str:
+    return next((uri for uri in uris if uri[: len(scheme)].lower() == scheme and len(uri) > len(scheme)), "")

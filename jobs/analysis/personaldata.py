@@ -1,98 +1,89 @@
-"""Which kinds of personal data a message holds, and how many of each. Never which."""
+"""Which kinds of personal data a message holds, and how many of each. Never what they are.
+
+A number counts only when its own check agrees where there is one: IBAN by ISO 13616 (mod 97), cards by Luhn and the
+issuer's digits. What has no check is counted by its form and may be something else.
+"""
 
 import re
-from collections import Counter
-from itertools import pairwise
 
 import pyarrow as pa
 
-from jobs.analysis.analyser import Field
 from jobs.analysis.mail import Mail
 
-_MOST_CHARS = 10_000
-_ENTRY = pa.struct([pa.field("kind", pa.string()), pa.field("count", pa.int32())])
-#: Everything that may be somebody's number begins with a figure, a plus or a bracket: one pass finds all of them.
-#: Patterns begin with a set of characters, for which `re` looks fastest; what stands before is looked at afterwards.
-_FIGURES = re.compile(r"[+(\d][\d ()./-]{6,25}\d(?![\w@/=])")
-_NOT_BEFORE = frozenset("@./=-+_(")
-_IBAN = re.compile(r"[A-Z][A-Z]\d\d(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?(?![A-Za-z0-9])")
-_LOCAL = re.compile(r"[\w.+-]{1,64}$")
-_DOMAIN = re.compile(r"@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
-_MOST_ADDRESSES = 200
-_SSN = re.compile(r"(?!000|666|9\d\d)\d{3}-(?!00)\d\d-(?!0000)\d{4}")
-_PHONE = re.compile(r"(?:\+|00)\d[\d ()./-]{6,20}|\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}|0\d{2,4}[ /-]\d[\d -]{4,9}")
-_ADDRESS = re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}")
-_SHORTEST_CARD, _LONGEST_CARD = 13, 19
+_READ_CHARS = 20_000
+_MOST = 1_000
+
+_IBAN = re.compile(r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
+_CARD = re.compile(r"(?<![\w.-])[2-6][0-9]{3}(?:[ -]?[0-9]){9,15}(?![\w-])")
+_ISSUER = re.compile(r"4|5[1-5]|2[2-7]|3[47]|6(?:011|5|4[4-9])")
+_SSN = re.compile(r"(?<![\w-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-])")
+_PHONE = re.compile(
+    r"(?<![\w.+-])(?:\+[1-9][0-9 ().-]{7,18}[0-9]|\(?[2-9][0-9]{2}\)?[ .-][2-9][0-9]{2}[.-][0-9]{4})(?![\w-])"
+)
+_EMAIL = re.compile(r"@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,5}[A-Za-z]{2,20}\b")
+_IP = re.compile(r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w.]*\d)")
+_DIGITS = re.compile(r"[0-9]")
+#: Where numbers may stand. It begins with a set of characters, which the search skips to; the others would be tried at
+#: every character (measured: 317 microseconds a message of SpamAssassin instead of 29).
+_RUN = re.compile(r"[0-9][0-9A-Z .()-]{6,}")
+
+#: Characters of an IBAN by country (SWIFT's registry); others are taken at 15 to 34.
+_IBAN_LENGTHS = {
+    "AT": 20, "BE": 16, "BG": 22, "CH": 21, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "EE": 20, "ES": 24, "FI": 18,
+    "FR": 27, "GB": 22, "GR": 27, "HR": 21, "HU": 28, "IE": 22, "IS": 26, "IT": 27, "LI": 21, "LT": 20, "LU": 20,
+    "LV": 21, "MC": 27, "MT": 31, "NL": 18, "NO": 15, "PL": 28, "PT": 25, "RO": 24, "SA": 24, "SE": 24, "SI": 19,
+    "SK": 24, "TR": 26, "UA": 29, "AE": 23, "IL": 23,
+}  # fmt: skip
 
 
 class PersonalData:
-    """E-mail and IPv4 addresses, telephone numbers, cards (Luhn), IBANs (ISO 13616), US social security numbers."""
+    """Counts over subject and text, quoted history included. Null when there is nothing."""
 
-    name, version = "personal_data", 1
-    fields: tuple[Field, ...] = (("found", pa.list_(_ENTRY)),)
+    name = "personaldata"
+    version = 1
+    fields = (
+        ("ibans", pa.int32()),  # with a right checksum
+        ("cards", pa.int32()),  # numbers of an issuer, with a right check digit
+        ("social_security_numbers", pa.int32()),  # of the form of the United States
+        ("phones", pa.int32()),  # international, or ten digits grouped as in North America
+        ("emails", pa.int32()),
+        ("ip_addresses", pa.int32()),  # of version 4
+    )
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:
-        """(kinds with how many different ones each); None where there is none."""
-        text = mail.message.text[:_MOST_CHARS]
-        found: Counter[str] = Counter()
-        for candidate in _standing(_FIGURES, text):
-            if kind := _kind(candidate):
-                found[kind] += 1
-        found["email"] += len(_emails(text))
-        found["iban"] += sum(map(is_iban, _standing(_IBAN, text)))
-        entries = [{"kind": kind, "count": count} for kind, count in sorted(found.items()) if count]
-        return (entries,) if entries else None
+        text = f"{mail.message.subject[:1_000]}\n{mail.message.text[:_READ_CHARS]}"
+        emails = min(len(_EMAIL.findall(text)), _MOST) if "@" in text else 0
+        numbers = _with_digits(text)
+        if not numbers:
+            return (0, 0, 0, 0, emails, 0) if emails else None
+        counts = (
+            sum(is_iban(found) for found in _IBAN.findall(numbers)[:_MOST]),
+            sum(is_card(found) for found in _CARD.findall(numbers)[:_MOST]),
+            min(len(_SSN.findall(numbers)), _MOST),
+            min(len(_PHONE.findall(numbers)), _MOST),
+            emails,
+            min(len(_IP.findall(numbers)), _MOST),
+        )
+        return counts if any(counts) else None
 
 
-def _standing(pattern: "re.Pattern[str]", text: str) -> set[str]:
-    """The different matches that are not the end of something longer."""
-    return {
-        match[0]
-        for match in pattern.finditer(text)
-        if not (at := match.start()) or not (text[at - 1].isalnum() or text[at - 1] in _NOT_BEFORE)
-    }
-
-
-def _emails(text: str) -> set[str]:
-    """The addresses in a text, looked for around each "@": a pattern that begins with letters looks at every word."""
-    found: set[str] = set()
-    at = text.find("@")
-    for _ in range(_MOST_ADDRESSES):
-        if at < 0:
-            break
-        domain, local = _DOMAIN.match(text, at), _LOCAL.search(text[max(0, at - 64) : at])
-        if domain and local:
-            found.add(local[0] + domain[0])
-        at = text.find("@", at + 1)
-    return found
-
-
-def _kind(text: str) -> str | None:
-    digits = "".join(filter(str.isdecimal, text))
-    is_long = _SHORTEST_CARD <= len(digits) <= _LONGEST_CARD and digits.isascii()
-    if is_long and not text.startswith(("+", "00")) and is_card(digits):
-        return "card"
-    if _SSN.fullmatch(text):
-        return "ssn"
-    if _ADDRESS.fullmatch(text):
-        return "ip" if all(int(part) < 256 for part in text.split(".")) else None
-    return "phone" if _PHONE.fullmatch(text) else None
-
-
-def is_card(digits: str) -> bool:
-    """Whether figures are a payment card's number: a range that is issued (ISO 7812), and Luhn's checksum."""
-    if digits[0] not in "3456" or len(set(digits)) == 1:
-        return False
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit) * (1 + place % 2)
-        total += value - 9 if value > 9 else value
-    return total % 10 == 0
+def _with_digits(text: str) -> str:
+    """The pieces of a text that may hold numbers, with the characters around them that patterns look at."""
+    return "\n".join([text[max(run.start() - 4, 0) : run.end() + 3] for run in _RUN.finditer(text)])
 
 
 def is_iban(text: str) -> bool:
-    """Whether a text is an IBAN: 15 to 34 characters whose remainder by 97 is 1 (ISO 13616)."""
-    plain = text.replace(" ", "")
-    if not 15 <= len(plain) <= 34 or all(one == other for one, other in pairwise(plain[4:])):
+    """Whether the checksum of ISO 13616 is right, and the length where the country's is known."""
+    packed = text.replace(" ", "")
+    if len(packed) != _IBAN_LENGTHS.get(packed[:2], len(packed)) or not 15 <= len(packed) <= 34:
         return False
-    return int("".join(str(int(each, 36)) for each in plain[4:] + plain[:4])) % 97 == 1
+    return int("".join(str(int(char, 36)) for char in packed[4:] + packed[:4])) % 97 == 1
+
+
+def is_card(text: str) -> bool:
+    """Whether an issuer gives such numbers and the check digit (Luhn) is right."""
+    digits = [int(digit) for digit in _DIGITS.findall(text)]
+    if not 13 <= len(digits) <= 19 or not _ISSUER.match("".join(map(str, digits[:4]))) or len(set(digits)) < 2:
+        return False
+    doubled = (sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
+    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0

@@ -31,7 +31,8 @@ class Priority:
             points += more
             reasons.append(f"{'+' if more > 0 else '-'}{reason}")
 
-        automatic, bulk, _ = _automatic.analyse(mail) or (False, False, [])
+        automatic, kind, _ = _automatic.analyse(mail)
+        bulk = kind == "bulk" or bool(mail.message.list_id)
         if bulk:
             because("bulk", -2)
         elif automatic:

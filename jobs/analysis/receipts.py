@@ -1,113 +1,146 @@
-"""Amounts and dates in what looks like a receipt, an invoice or an order."""
+"""What was paid and when: the amount, its currency and the date of a receipt, an invoice or an order.
+
+Words decide whether a message is one; only then amounts are read. The total is the last amount that stands behind a
+word for it, else the largest.
+"""
 
 import re
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from itertools import islice
+from typing import NamedTuple
 
 import pyarrow as pa
 
-from jobs.analysis.analyser import Field
+from jobs.analysis import bodies
 from jobs.analysis.mail import Mail
-from jobs.analysis.words import listed
 
-_MOST_CHARS = 12_000
-_MOST = 20
-#: Words that only a message about a payment has together with an amount.
-WORDS = listed("payment")
-_SYMBOLS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR"}
-_CODES = ("USD", "EUR", "GBP", "CHF", "JPY", "INR", "CAD", "AUD", "SEK", "NOK", "DKK", "PLN", "CZK", "BRL", "MXN")
-_NUMBER = r"(?:\d{1,3}(?:[.,' ]\d{3}){0,4}(?:[.,]\d{2})?|\d{1,9}(?:[.,]\d{2})?)"
-#: Currencies are looked for, and then numbers beside them: a pattern that begins with figures looks at all of them.
-_SYMBOL = re.compile(r"[$€£¥₹]")
-_AFTER = re.compile(rf"\s?({_NUMBER})(?!\d)")
-_BEFORE = re.compile(rf"(?<![\d.,])({_NUMBER})\s?$")
-_MOST_AMOUNTS = 200
-_TOTAL = ("total", "amount", "gesamt", "summe", "montant", "importe", "betrag")
-_ISO = re.compile(r"\b((?:19|20)\d\d)-(\d\d)-(\d\d)\b")
-_NAMED = re.compile(
-    r"\b(\d{1,2})\.? ([A-Z][a-z]{2})[a-z]*\.?,? ((?:19|20)\d\d)\b"
-    r"|\b([A-Z][a-z]{2})[a-z]*\.? (\d{1,2}),? ((?:19|20)\d\d)\b"
+_READ_CHARS = 10_000
+_MOST_NUMBERS = 500
+
+_WORDS = frozenset(
+    {
+        "receipt", "invoice", "order", "payment", "purchase", "booking", "itinerary", "subscription", "billing",
+        "refund", "charged", "paid", "rechnung", "quittung", "bestellung", "zahlung", "facture", "commande", "reçu",
+        "paiement", "factura", "recibo", "pedido", "pago", "fattura", "ricevuta", "ordine",
+    }
+)  # fmt: skip
+_SIGNS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "₺": "TRY", "₽": "RUB", "₪": "ILS", "₩": "KRW"}
+_CODES = frozenset(
+    {
+        "USD", "EUR", "GBP", "JPY", "CHF", "CAD", "AUD", "NZD", "INR", "CNY", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF",
+        "BRL", "MXN", "ZAR", "SGD", "HKD", "TRY", "ILS", "KRW", "RUB",
+    }
+)  # fmt: skip
+#: It begins with a set of characters, which the search skips to; a pattern that begins with the currencies is tried at
+#: every character (measured: 118 microseconds a message of SpamAssassin instead of 28).
+_NUMBER = re.compile(r"[0-9]{1,9}(?:[.,' ][0-9]{3}(?![0-9])){0,3}(?:[.,][0-9]{2})?(?![0-9])")
+_TOTAL = re.compile(
+    r"\b(?:amount (?:paid|due|charged)|totale?|gesamt(?:betrag|summe)?|summe|montant|importe)\b",
+    re.I,
 )
-_MONTHS = {
-    name: number
-    for number, name in enumerate(
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1
-    )
-}
-_GERMAN = re.compile(r"\b(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)\b")
-_LIMIT = Decimal(10) ** 14
+_DATE = re.compile(
+    r"\b(?:(?P<iso>[0-9]{4})-(?P<iso_month>[0-9]{2})-(?P<iso_day>[0-9]{2})"
+    r"|(?P<dot_day>[0-3]?[0-9])\.(?P<dot_month>[01]?[0-9])\.(?P<dot_year>[0-9]{4})"
+    r"|(?P<name>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\.? (?P<day>[0-9]{1,2}),? (?P<year>[0-9]{4})"
+    r"|(?P<day_first>[0-9]{1,2})\.? (?P<name_second>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\.?,? "
+    r"(?P<year_last>[0-9]{4}))\b"
+)
+#: Dates are looked for around years alone.
+_YEAR = re.compile(r"[12][09][0-9]{2}")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+class Amount(NamedTuple):
+    """Money in a text, and where it stands."""
+
+    start: int
+    value: Decimal
+    currency: str
 
 
 class Receipts:
-    """The total and its currency, how many amounts there are, and the dates. Only of mail that speaks of a payment."""
+    """Null of a message that is no receipt: without a word for one, without an amount, or when neither the subject has
+    such a word nor a word for a total stands before an amount."""
 
-    name, version = "receipt", 1
-    fields: tuple[Field, ...] = (
-        ("total", pa.decimal128(18, 2)),  # the amount nearest after the last word for a total, else the largest
-        ("currency", pa.string()),  # ISO 4217
-        ("amounts", pa.int32()),
-        ("dates", pa.list_(pa.date32())),
+    name = "receipts"
+    version = 1
+    fields = (
+        ("total", pa.decimal128(15, 2)),
+        ("currency", pa.string()),  # ISO 4217; "$" is read as USD, "¥" as JPY
+        ("dated", pa.date32()),  # the first date in the text; null without one. 03/04/2026 is not read: it is two dates
+        ("amounts", pa.int32()),  # amounts of money in the text
     )
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:
-        """(total, currency, how many amounts, dates); None for mail without an amount or a word of payment."""
-        if WORDS.isdisjoint(mail.words):
+        if _WORDS.isdisjoint(mail.words):
             return None
-        text = mail.body[:_MOST_CHARS]
-        amounts = [
-            found for at, currency in islice(_currencies(text), _MOST_AMOUNTS) if (found := _amount(text, at, currency))
-        ]
-        if not amounts:
+        text = f"{mail.message.subject[:1_000]}\n{mail.body[:_READ_CHARS]}"
+        found = _amounts(text)
+        if not found:
             return None
-        lowered = text.lower()
-        total_at = max(lowered.rfind(word) for word in _TOTAL)
-        after = [each for each in amounts if 0 <= total_at <= each[0] <= total_at + 80]
-        _, total, currency = after[0] if after else max(amounts, key=lambda each: each[1])
-        return total, currency, len(amounts), dates(text)
+        total, named = _total(text, found)
+        if not named and (mail.message.list_id or _WORDS.isdisjoint(bodies.words(mail.message.subject[:300]))):
+            return None  # people who write of money say "paid" and "order" too
+        return total.value, total.currency, _dated(text), len(found)
 
 
-def _currencies(text: str) -> Iterator[tuple[int, str]]:
-    """Where a currency stands, and as what."""
-    for match in _SYMBOL.finditer(text):
-        yield match.start(), match[0]
-    for code in _CODES:
-        at = text.find(code)
-        while at >= 0:
-            yield at, code
-            at = text.find(code, at + 3)
+def _amounts(text: str) -> list[Amount]:
+    found: list[Amount] = []
+    for match, _ in zip(_NUMBER.finditer(text), range(_MOST_NUMBERS), strict=False):
+        currency = _currency(text, match.start(), match.end())
+        if currency:
+            found.append(Amount(match.start(), value(match[0]), currency))
+    return found
 
 
-def _amount(text: str, at: int, currency: str) -> tuple[int, Decimal, str] | None:
-    found = _AFTER.match(text, at + len(currency))
-    if found is None and currency != "$":
-        found = _BEFORE.search(text[max(0, at - 20) : at])
-    if found is None:
-        return None
-    value = _value(found[1])
-    return (at, value, _SYMBOLS.get(currency, currency)) if value < _LIMIT else None
+def _currency(text: str, start: int, end: int) -> str:
+    """The currency that stands before or behind a number; "" without one."""
+    before = text[max(start - 5, 0) : start].rstrip(" ")
+    if before:
+        if before[-1] in _SIGNS:
+            return _SIGNS[before[-1]]
+        if before[-3:] in _CODES and not before[-4:-3].isalnum():
+            return before[-3:]
+    after = text[end : end + 5].lstrip(" ")
+    if after[:3] in _CODES and not after[3:4].isalnum():
+        return after[:3]
+    if after[:1] in _SIGNS and not after[1:].lstrip(" ")[:1].isdigit():  # "2 $10" is ten dollars
+        return _SIGNS[after[0]]
+    return ""
 
 
-def _value(number: str) -> Decimal:
-    """A number as it is written anywhere: what stands before two last figures divides them from the whole."""
-    plain = re.sub(r"[ ']", "", number)
-    whole, cents = (plain[:-3], plain[-2:]) if len(plain) > 3 and plain[-3] in ".," else (plain, "00")
-    return Decimal(f"{re.sub('[.,]', '', whole)}.{cents}")
+def _total(text: str, amounts: list[Amount]) -> tuple[Amount, bool]:
+    """The total, and whether a word says that it is one."""
+    for index in reversed(range(len(amounts))):
+        amount = amounts[index]
+        since = amounts[index - 1].start if index else 0
+        if _TOTAL.search(text, max(since, amount.start - 45), amount.start):
+            return amount, True
+    return max(amounts, key=lambda amount: amount.value), False
 
 
-def dates(text: str) -> list[date]:
-    """The dates in a text that can only be read one way, each once, at most twenty."""
-    found = [(m[1], m[2], m[3]) for m in _ISO.finditer(text)]
-    found += [(m[3], m[2], m[1]) for m in _GERMAN.finditer(text)]
-    for m in _NAMED.finditer(text):
-        month = _MONTHS.get(m[2] or m[4])
-        if month:
-            found.append((m[3] or m[6], str(month), m[1] or m[5]))
-    told: dict[date, None] = {}
-    for year, month_, day in found:
-        try:
-            told[date(int(year), int(month_), int(day))] = None
-        except ValueError:
-            continue  # a number that only looks like one
-    return list(told)[:_MOST]
+def value(number: str) -> Decimal:
+    """The value of a number written as in any country: the last mark before two digits is the decimal one."""
+    whole, cents = number, "00"
+    if len(number) > 3 and number[-3] in ".,":
+        whole, cents = number[:-3], number[-2:]
+    return Decimal("".join(char for char in whole if char in "0123456789") + "." + cents)
+
+
+def _dated(text: str) -> date | None:
+    for written in _YEAR.finditer(text):
+        match = _DATE.search(text, max(written.start() - 20, 0), written.end() + 6)
+        if not match:
+            continue
+        found = match.groupdict()
+        year = found["iso"] or found["dot_year"] or found["year"] or found["year_last"]
+        named = found["name"] or found["name_second"]
+        month = _MONTHS.index(named.lower()) + 1 if named else int(found["iso_month"] or found["dot_month"])
+        day = found["iso_day"] or found["dot_day"] or found["day"] or found["day_first"]
+        if 1970 <= int(year) <= 2100 and 1 <= month <= 12 and 1 <= int(day) <= _days(int(year), month):
+            return date(int(year), month, int(day))
+    return None
+
+
+def _days(year: int, month: int) -> int:
+    return 31 if month == 12 else (date(year, month + 1, 1) - date(year, month, 1)).days

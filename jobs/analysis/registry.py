@@ -1,15 +1,17 @@
-"""Which analysers there are: ours, and those that an operator's packages add as entry points of `gbm.analysers`."""
+"""Which analysers there are: the built-in ones, and the plug-ins that are installed (`plugins.py`)."""
 
-import re
-from collections.abc import Sequence
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+import atexit
+import logging
+from functools import lru_cache
+from typing import NamedTuple
 
-from jobs.analysis.analyser import Analyser
+from jobs.analysis import plugins
+from jobs.analysis.analyser import Analyser, AnalyserRefused
 from jobs.analysis.attachmentkinds import AttachmentKinds
 from jobs.analysis.authenticity import Authenticity
 from jobs.analysis.automatic import Automatic
 from jobs.analysis.category import Category
+from jobs.analysis.config import AnalysisConfig
 from jobs.analysis.keywords import Keywords
 from jobs.analysis.language import Language
 from jobs.analysis.mailinglist import MailingList
@@ -18,78 +20,42 @@ from jobs.analysis.priority import Priority
 from jobs.analysis.receipts import Receipts
 from jobs.analysis.sentiment import Sentiment
 from jobs.analysis.summary import Summary
-from storage.errors import BackupError
 
-GROUP = "gbm.analysers"
-_NAME = re.compile(r"[a-z][a-z_]{0,30}")
+_LOG = logging.getLogger(__name__)
 
-
-class AnalyserRefused(BackupError):
-    """A package adds an analyser that cannot be used. Correct or remove the package."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(name, reason)
-        self.name, self.reason = name, reason
-
-    def __str__(self) -> str:
-        return f"The analyser {self.name!r} of an installed package cannot be used: {self.reason}"
-
-
-class UnknownAnalyser(BackupError):
-    """No analyser has this name. `gbm analyze --help` and `gbm config show` tell which there are."""
-
-    def __init__(self, name: str, known: str) -> None:
-        super().__init__(name, known)
-        self.name, self.known = name, known
-
-    def __str__(self) -> str:
-        return f"There is no analyser {self.name!r}: there are {self.known}."
+#: In the order of their columns.
+BUILT_IN: tuple[Analyser, ...] = (
+    Language(),
+    Category(),
+    Automatic(),
+    MailingList(),
+    Priority(),
+    Sentiment(),
+    Keywords(),
+    Summary(),
+    AttachmentKinds(),
+    Authenticity(),
+    PersonalData(),
+    Receipts(),
+)
 
 
-@cache
-def builtin() -> tuple[Analyser, ...]:
-    """Ours, in the order of their columns."""
-    return (
-        Language(),
-        Category(),
-        Automatic(),
-        MailingList(),
-        Priority(),
-        Sentiment(),
-        Keywords(),
-        Summary(),
-        PersonalData(),
-        Receipts(),
-        AttachmentKinds(),
-        Authenticity(),
-    )
+class Roster(NamedTuple):
+    """Who analyses, and the plug-ins that may not, each with its reason."""
+
+    analysers: tuple[Analyser, ...]
+    refused: tuple[AnalyserRefused, ...]
 
 
-@cache
-def added() -> tuple[EntryPoint, ...]:
-    """The entry points of installed packages, by name. Not loaded: a plug-in runs in a process of its own.
-
-    Raises:
-        AnalyserRefused: a name is no column's, or taken.
-    """
-    taken = {analyser.name for analyser in builtin()}
-    found = sorted(entry_points(group=GROUP), key=lambda point: point.name)
-    for point in found:
-        if not _NAME.fullmatch(point.name):
-            raise AnalyserRefused(point.name, "its name must be of a to z and _, at most 31 of them.")
-        if point.name in taken:
-            raise AnalyserRefused(point.name, "another one has the same name.")
-        taken.add(point.name)
-    return tuple(found)
-
-
-def names() -> list[str]:
-    """All analysers' names."""
-    return [analyser.name for analyser in builtin()] + [point.name for point in added()]
-
-
-def require_known(wanted: Sequence[str]) -> None:
-    """Raise UnknownAnalyser for a name that no analyser has."""
-    for name in wanted:
-        if name not in names():
-            raise UnknownAnalyser(name, ", ".join(names()))
+@lru_cache(maxsize=4)
+def roster(config: AnalysisConfig) -> Roster:
+    """The analysers of this process, the same at every call. Plug-ins run in one child, ended with the process."""
+    chosen = [analyser for analyser in BUILT_IN if analyser.name not in config.disabled]
+    if not config.plugins:
+        return Roster(tuple(chosen), ())
+    host = plugins.Host(config)
+    atexit.register(host.close)
+    found, refused = plugins.found(host, {analyser.name for analyser in BUILT_IN})
+    for error in refused:
+        _LOG.error("%s", error)
+    return Roster((*chosen, *found), tuple(refused))

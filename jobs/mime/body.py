@@ -9,16 +9,13 @@ import hashlib
 
 from jobs.mime import charset, headers, html
 from jobs.mime.defects import Defects
-from jobs.mime.message import Attachment, MimeLimits
+from jobs.mime.message import HEAD_BYTES, Attachment, MimeLimits
 from jobs.mime.tree import Part
 
 #: Read as plain text besides text/plain, when not declared an attachment.
 _PLAIN = frozenset({"text/plain", "text/enriched", "text/richtext", "text/rfc822-headers", "message/delivery-status"})
 
 _FILE_NAMES = frozenset({"filename", "filename*", "name", "name*"})
-
-#: Bytes of an attachment's content by which its kind can be told.
-_HEAD = 512
 
 #: Something to read: a part and whether it is HTML, or words that are no part's content.
 _Text = tuple[Part, bool] | str
@@ -114,7 +111,7 @@ class Body:
             self._defects.add("too-many-attachments")
             return
         content = part.content(self._defects)
-        self.heads.append(bytes(content[:_HEAD]))
+        self.heads.append(content[:HEAD_BYTES])
         disposition, parameters = part.disposition()
         content_id = part.block.text("content-id", self._defects).strip("<> ")
         self.attachments.append(

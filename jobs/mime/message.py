@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, Field
 
+#: Leading bytes of an attachment that tell what it is.
+HEAD_BYTES = 512
+
 
 class MimeLimits(BaseModel, frozen=True):
     """How much of one message the parser keeps. What it leaves out is always in the raw bytes."""
@@ -62,8 +65,8 @@ class ParsedMessage(NamedTuple):
 
     Addresses are in display form, "Name <local@domain>" or bare; only `from_address` is an address alone, in
     lower case. Message ids keep their angle brackets. `date` is aware and UTC, None when the header is absent or
-    unusable. `headers` are all of them, decoded, in order, names as written. `heads` are the first 512 decoded bytes of
-    each attachment. `defects` are short stable codes:
+    unusable. `headers` are all of them, decoded, in order, names as written. `heads` are the first `HEAD_BYTES` decoded
+    bytes of each attachment, parallel to `attachments`: read by analysis, not stored. `defects` are short stable codes:
 
     - the message: empty-message, no-headers, header-malformed, header-8bit, bare-cr, nul
     - its fields: no-date, bad-date, date-out-of-range, bad-encoded-word
@@ -94,4 +97,4 @@ class ParsedMessage(NamedTuple):
     has_html: bool
     attachments: list[Attachment]
     defects: list[str]
-    heads: Sequence[bytes] = ()
+    heads: list[bytes]

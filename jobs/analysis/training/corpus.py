@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zlib import crc32
 
-from jobs.analysis.lookalikes import registered
+from jobs.analysis.authenticity import registered
 from jobs.analysis.mail import Mail
 from jobs.mime.parser import parse
 

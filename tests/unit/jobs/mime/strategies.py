@@ -9,7 +9,7 @@ import quopri
 
 from hypothesis import strategies as st
 
-from jobs.mime.message import MimeLimits, ParsedMessage
+from jobs.mime.message import HEAD_BYTES, MimeLimits, ParsedMessage
 from jobs.mime.parser import attachment, parse
 from tests.unit.jobs.mime import outlook
 from tests.unit.jobs.mime.outlook import HELLO_RTF
@@ -167,6 +167,7 @@ def check(raw: bytes, limits: MimeLimits = LIMITS) -> None:
     assert len(message.references) <= limits.references
     assert len(message.attachments) <= limits.attachments
     assert len(message.defects) <= limits.defects
+    assert [len(head) for head in message.heads] == [min(one.size_bytes, HEAD_BYTES) for one in message.attachments]
     assert message.date is None or message.date.utcoffset() is not None
     numbers = [listed.part for listed in message.attachments]
     assert len(numbers) == len(set(numbers))

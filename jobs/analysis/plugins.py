@@ -1,0 +1,223 @@
+"""Analysers of other packages: entry points of the group `gbm.analysers`.
+
+An entry point is named as its analyser's column, and its value is callable without arguments and returns an `Analyser`.
+No code of a plug-in runs in this process: it is loaded and asked in one child process (`pluginchild.py`), started on
+first use, that has no secrets in its environment and a limit of memory. A message that takes too long costs the child
+its life; the next one starts it again. It is a guard against faults; who means harm must not be installed.
+"""
+
+import os
+import pickle
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Collection
+from importlib.metadata import EntryPoint, entry_points
+
+import pyarrow as pa
+
+from jobs.analysis.analyser import AnalyserRefused, AnalysisFailed, check
+from jobs.analysis.config import AnalysisConfig
+from jobs.analysis.mail import Mail
+from jobs.analysis.pluginchild import FAILED, GROUP, LENGTH, NOTHING, REFUSED, VALUE
+
+#: Bytes of one answer; a longer one is no answer.
+_MOST_ANSWER_BYTES = 1 << 20
+_CODES = frozenset({"raised", "out-of-memory", "bad-answer"})
+#: All that the child learns of our environment: the rest may hold passwords.
+_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
+
+
+class Plugin:
+    """An analyser that runs in the child. After `patience` failures in a row a batch goes on without it."""
+
+    def __init__(self, host: "Host", entry: EntryPoint, version: int, schema: pa.Schema) -> None:
+        self.name = entry.name
+        self.version = version
+        self.fields: tuple[tuple[str, pa.DataType], ...] = tuple((field.name, field.type) for field in schema)
+        self.patience = host.config.plugin_patience
+        self._host, self._entry, self._schema = host, entry, pa.schema(list(schema))
+
+    def analyse(self, mail: Mail) -> tuple[object, ...] | None:
+        """The child's answer.
+
+        Raises:
+            AnalysisFailed: raised, timed-out, out-of-memory, crashed or bad-answer.
+        """
+        answer = self._host.ask(self._entry, mail)
+        if answer == NOTHING:
+            return None
+        if answer[:1] == FAILED:
+            code = answer[1:40].decode("ascii", "replace")
+            raise AnalysisFailed(code if code in _CODES else "bad-answer")
+        try:
+            table = _table(answer)
+            if table.num_rows != 1 or table.schema != self._schema:
+                raise AnalysisFailed("bad-answer")
+            return tuple(column[0].as_py() for column in table.columns)
+        except (pa.ArrowException, ValueError, OverflowError, OSError) as error:
+            raise AnalysisFailed("bad-answer") from error
+
+
+class Host:
+    """Owns the child: starts it, asks it, ends it. Safe to use from several threads, one question at a time."""
+
+    def __init__(self, config: AnalysisConfig) -> None:
+        self.config = config
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._requests = self._answers = -1
+        self._loaded: set[str] = set()
+
+    def load(self, entry: EntryPoint) -> Plugin:
+        """The plug-in of an entry point.
+
+        Raises:
+            AnalyserRefused: it cannot be loaded, or is malformed.
+        """
+        try:
+            with self._lock:
+                answer = self._load(entry)
+            table = _table(answer)
+            version = int((table.schema.metadata or {})[b"version"])
+        except AnalysisFailed as failed:
+            raise AnalyserRefused(entry.name, f"it cannot be loaded ({failed.code})") from failed
+        except (pa.ArrowException, ValueError, KeyError, OSError) as error:
+            raise AnalyserRefused(entry.name, "it describes itself in a way that cannot be read") from error
+        plugin = Plugin(self, entry, version, table.schema)
+        check(plugin.name, plugin.version, plugin.fields)
+        return plugin
+
+    def ask(self, entry: EntryPoint, mail: Mail) -> bytes:
+        """The child's answer about one message, as `pluginchild` writes it."""
+        with self._lock:
+            if self._child is None or entry.name not in self._loaded:
+                try:
+                    self._load(entry)
+                except AnalyserRefused as refused:  # it was loaded before: the world changed, or chance is in it
+                    raise AnalysisFailed("crashed") from refused
+            return self._exchange(entry, mail, self.config.plugin_timeout_s)
+
+    def close(self) -> None:
+        """End the child. The next question starts another."""
+        child, self._child = self._child, None
+        self._loaded.clear()
+        if child is None:
+            return
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)  # a session of its own: what it started ends with it
+        child.wait()
+        os.close(self._requests)
+        os.close(self._answers)
+
+    def _load(self, entry: EntryPoint) -> bytes:
+        answer = self._exchange(entry, None, self.config.plugin_load_timeout_s)
+        if answer[:1] == REFUSED:
+            raise AnalyserRefused(entry.name, answer[1:].decode("utf-8", "replace"))
+        self._loaded.add(entry.name)
+        return answer
+
+    def _start(self) -> None:
+        request_source, self._requests = os.pipe()
+        self._answers, answer_sink = os.pipe()
+        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        environment |= {
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "OMP_NUM_THREADS": "1",
+            "ARROW_DEFAULT_MEMORY_POOL": "system",  # others reserve address space, which is what is limited
+        }
+        command = [sys.executable, "-B", "-m", "jobs.analysis.pluginchild", str(request_source), str(answer_sink)]
+        try:
+            self._child = subprocess.Popen(
+                [*command, str(self.config.plugin_memory_bytes)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(request_source, answer_sink),
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError:
+            os.close(self._requests)
+            os.close(self._answers)
+            raise
+        finally:
+            os.close(request_source)
+            os.close(answer_sink)
+        os.set_blocking(self._requests, False)
+        os.set_blocking(self._answers, False)
+
+    def _exchange(self, entry: EntryPoint, mail: Mail | None, timeout_s: float) -> bytes:
+        content = pickle.dumps(((entry.name, entry.value), timeout_s, mail), pickle.HIGHEST_PROTOCOL)
+        if self._child is None:
+            self._start()
+        deadline = time.monotonic() + timeout_s
+        try:
+            self._send(LENGTH.pack(len(content)) + content, deadline)
+            (size,) = LENGTH.unpack(self._receive(LENGTH.size, deadline))
+            if not 1 <= size <= _MOST_ANSWER_BYTES:
+                raise AnalysisFailed("bad-answer")
+            return self._receive(size, deadline)
+        except AnalysisFailed:  # the child is dead, or nobody knows what it will write next
+            self.close()
+            raise
+        except OSError as error:
+            self.close()
+            raise AnalysisFailed("crashed") from error
+
+    def _send(self, content: bytes, deadline: float) -> None:
+        view = memoryview(content)
+        while view:
+            _wait(self._requests, select.POLLOUT, deadline)
+            view = view[os.write(self._requests, view) :]
+
+    def _receive(self, size: int, deadline: float) -> bytes:
+        content = bytearray()
+        while len(content) < size:
+            _wait(self._answers, select.POLLIN, deadline)
+            piece = os.read(self._answers, size - len(content))
+            if not piece:
+                raise AnalysisFailed("crashed")
+            content += piece
+        return bytes(content)
+
+
+def found(host: Host, taken: Collection[str]) -> tuple[list[Plugin], list[AnalyserRefused]]:
+    """The plug-ins that are installed and not disabled, and those that are refused.
+
+    Args:
+        taken: names of the built-in analysers.
+    """
+    plugins: list[Plugin] = []
+    refused: list[AnalyserRefused] = []
+    names = set(taken)
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
+        if entry.name in host.config.disabled:
+            continue
+        try:
+            if entry.name in names:
+                raise AnalyserRefused(entry.name, f"another analyser has this name (entry point {entry.value})")
+            names.add(entry.name)
+            plugins.append(host.load(entry))
+        except AnalyserRefused as error:
+            refused.append(error)
+    return plugins, refused
+
+
+def _table(answer: bytes) -> pa.Table:
+    """The Arrow table in an answer. Raises what Arrow raises; a stranger wrote it."""
+    if answer[:1] != VALUE:
+        raise ValueError("The child's answer is not a value")
+    table = pa.ipc.open_stream(answer[1:]).read_all()
+    table.validate(full=True)
+    return table
+
+
+def _wait(descriptor: int, event: int, deadline: float) -> None:
+    poll = select.poll()
+    poll.register(descriptor, event)
+    if not poll.poll(max(deadline - time.monotonic(), 0) * 1000):
+        raise AnalysisFailed("timed-out")
