@@ -28,6 +28,7 @@ from actors.tending import Compacted
 from actors.tokens import Tokens
 from actors.work import WorkLost
 from jobs import tasks
+from jobs.analysis.running import configured
 from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watching
 from jobs.intake import FetchReceipt
 from jobs.reanalysis import Analysers
@@ -198,7 +199,7 @@ class _ShardHost:
         self._shard_id, self._config, self._shards = shard_id, config, shards
         self._databases = Databases(config.postgres, application=f"gbm shard {shard_id}")
         self._control = Control(self._databases.control)
-        self._work, self._broker = RayWork(config), RayBroker(broker)
+        self._work, self._broker = RayWork(config, configured(config.analysis)), RayBroker(broker)
         self._sealer = config.sealer()
         self._owner: ShardOwner | None = None
         self._starting = asyncio.Lock()

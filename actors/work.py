@@ -103,7 +103,7 @@ class ThreadWork:
     async def write_segment(
         self, shard_id: int, epoch: int, references: Sequence[object], skip: frozenset[tuple[int, int]]
     ) -> tuple[SegmentManifest | None, object]:
-        analyse = self.analysers.all if self.analysers else None
+        analyse = self.analysers.of_new_mail if self.analysers else None
         return await _thread(
             lambda: processing.write_segment(self._archive, shard_id, epoch, list(references), skip, analyse)
         )

@@ -31,6 +31,7 @@ from cluster.session import (
 from cluster.settings import Settings
 from cluster.signals import check_stop, watch_signals
 from cluster.stores import Stores, open_stores
+from jobs.analysis.running import require_known
 from serve.ports import require_free
 from storage.campaigns import Campaign, Campaigns
 from storage.errors import BackupError
@@ -68,6 +69,7 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
     Raises:
         BackupError: one sentence that says what is wrong and what to do; nothing is left running.
     """
+    require_known(settings.analysis)
     home = Home(settings.home)
     home.prepare()
     watch_signals()

@@ -51,11 +51,13 @@ class Analysers:
 
     versions: analyser -> its version. run: gives a struct per named analyser, row by row the messages.
     exact: analysers that need more of a message than its segment's Parquet file holds.
+    at_once: they are asked when mail is stored; else afterwards, when somebody wants it.
     """
 
     versions: Mapping[str, int]
     run: Callable[[Sequence[ParsedMessage], Sequence[str]], pa.Table]
     exact: frozenset[str] = frozenset()
+    at_once: bool = True
 
     def outdated(self, stored: Mapping[str, int], only: Sequence[str] = ()) -> list[str]:
         """Which of them (of `only` these, if any) some row of a segment lacks, or has of an earlier version.
@@ -65,6 +67,11 @@ class Analysers:
         """
         asked = [name for name in self.versions if not only or name in only]
         return [name for name in asked if stored.get(name, 0) < self.versions[name]]
+
+    @property
+    def of_new_mail(self) -> Callable[[Sequence[ParsedMessage]], pa.Table] | None:
+        """What is asked of mail that is being stored; None: nothing."""
+        return self.all if self.at_once else None
 
     def all(self, messages: Sequence[ParsedMessage]) -> pa.Table:
         """What every one of them says."""

@@ -110,7 +110,7 @@ def write_segment(
     answer: SegmentManifest | BackupError | None
     try:
         answer, index = processing.write_segment(
-            archive, shard_id, epoch, tables, skip, analysers.all if analysers else None
+            archive, shard_id, epoch, tables, skip, analysers.of_new_mail if analysers else None
         )
     except BackupError as exc:
         answer, index = exc, None
