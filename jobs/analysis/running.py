@@ -9,7 +9,7 @@ import pyarrow as pa
 from jobs.analysis import columns
 from jobs.analysis.config import AnalysisConfig
 from jobs.analysis.mail import Mail
-from jobs.analysis.plugins import GROUP
+from jobs.analysis.pluginchild import GROUP
 from jobs.analysis.registry import BUILT_IN, roster
 from jobs.mime.message import ParsedMessage
 from jobs.reanalysis import Analysers
