@@ -3,7 +3,8 @@
 The version is read before an answer is made and again afterwards; only an answer that lies between two equal ones is
 kept, so it is what that version says, whichever replica made it, and whoever reads the version later may have it. It is
 read where the reader reads, so a position (serve/positions.py) holds for a kept answer, too. Versions are of Postgres's
-32-bit transactions; none comes back within the seconds that an answer is kept. Safe for threads.
+32-bit transactions; none comes back within the seconds that an answer is kept. Who asks what is just being made waits
+for it, and takes it on the same terms. Safe for threads.
 """
 
 import threading
@@ -22,12 +23,21 @@ class Versioned(Protocol):
     def version(self) -> str | None: ...
 
 
+class _Making:
+    """An answer that somebody is making; once `done`, None if it is not to be shared."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.answer: bytes | None = None
+
+
 class Answers:
-    """The answers of one process."""
+    """The answers of one process. hits: those that were there or in the making; misses: the others."""
 
     def __init__(self, most_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most_bytes, self._clock = most_bytes, clock
         self._kept: OrderedDict[Hashable, tuple[float, bytes]] = OrderedDict()
+        self._makings: dict[Hashable, _Making] = {}
         self._bytes, self._lock = 0, threading.Lock()
         self.hits = self.misses = 0
 
@@ -37,22 +47,40 @@ class Answers:
         if version is None:
             return make()
         key = (user_id, version, question)
-        if (kept := self._get(key)) is not None:
-            return kept
-        answer = make()
-        if reader.version() == version:
-            self._keep(key, answer)
-        return answer
+        found = self._get(key)
+        if isinstance(found, bytes):
+            return found
+        if found is not None:
+            found.done.wait()
+            with self._lock:
+                self.hits += found.answer is not None
+                self.misses += found.answer is None
+            return make() if found.answer is None else found.answer
+        making = self._makings[key]
+        try:
+            answer = make()
+            if reader.version() == version:
+                making.answer = answer
+                self._keep(key, answer)
+            return answer
+        finally:
+            with self._lock:
+                del self._makings[key]
+            making.done.set()
 
-    def _get(self, key: Hashable) -> bytes | None:
+    def _get(self, key: Hashable) -> bytes | _Making | None:
+        """What there is; None: nothing, and the caller is to make it."""
         with self._lock:
             found = self._kept.get(key)
             if found is not None and self._clock() - found[0] < _KEPT_S:
                 self._kept.move_to_end(key)
                 self.hits += 1
                 return found[1]
-            self.misses += 1
-            return None
+            making = self._makings.get(key)
+            if making is None:
+                self._makings[key] = _Making()
+                self.misses += 1
+            return making
 
     def _keep(self, key: Hashable, answer: bytes) -> None:
         with self._lock:

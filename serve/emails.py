@@ -27,9 +27,9 @@ PATH = "/api/v1/emails"
 PREFIX = "/api/v1"
 
 #: Searches whose answer changes by itself.
-_DEPENDS_ON_TIME = re.compile(r"newer_than|older_than", re.IGNORECASE)
+DEPENDS_ON_TIME = re.compile(r"newer_than|older_than", re.IGNORECASE)
 # Postgres takes no NUL in a text.
-_Text = Annotated[str, Query(max_length=2000, pattern=r"^[^\x00]*$")]
+SearchText = Annotated[str, Query(max_length=2000, pattern=r"^[^\x00]*$")]
 AsOf = Annotated[
     Moment | None,
     Query(description="read the mailbox as it was at this time (RFC 3339), as far as it was backed up by then"),
@@ -93,7 +93,7 @@ def create(
     @permits(scope=Scope.MAIL, cost=5)
     async def emails(
         principal: Caller,
-        q: Annotated[_Text, Query(description="a search in Gmail's language")] = "",
+        q: Annotated[SearchText, Query(description="a search in Gmail's language")] = "",
         label: Annotated[list[_Label], Query(max_length=20, description="label ids that all must be there")] = [],  # noqa: B006 - FastAPI copies it
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         cursor: Annotated[str | None, Query(max_length=200, description="`next_cursor` of the last answer")] = None,
@@ -118,7 +118,7 @@ def create(
 
         def read() -> bytes:
             reader = mailboxes.reader(principal)
-            if _DEPENDS_ON_TIME.search(q):
+            if DEPENDS_ON_TIME.search(q):
                 return _json(make(reader))
             question = (q, *label, limit, cursor, include_spam_trash, include_deleted, moment, sort, highlights)
             return answers.of(principal.user_id, reader, question, lambda: _json(make(reader)))

@@ -31,6 +31,7 @@ from serve.tokens import SecretRefused
 from storage.blobs import FileDamaged
 from storage.campaigns import CampaignEnded, IdempotencyMismatch, UnknownCampaign
 from storage.control import MailboxPaused, UnknownUser
+from storage.counting import TooManyBuckets
 from storage.databases import DatabaseUnreachable
 from storage.emails import InvalidCursor
 from storage.errors import BackupError
@@ -38,6 +39,7 @@ from storage.grants import UnknownGrant
 from storage.language.errors import InvalidQuery
 from storage.leases import LeaseHeld, LeaseLost
 from storage.positions import InvalidPosition
+from storage.zones import UnknownZone
 
 _LOG = logging.getLogger(__name__)
 _MEDIA_TYPE = "application/problem+json"
@@ -87,6 +89,8 @@ _FAULTS: Mapping[type[BackupError], Fault] = {
     UnknownOperation: Fault(404, "unknown_operation", "Operation not known"),
     MailboxPaused: Fault(409, "mailbox_paused", "Mailbox paused"),
     IdempotencyMismatch: Fault(422, "idempotency_mismatch", "Key used for another request"),
+    UnknownZone: Fault(422, "unknown_time_zone", "Time zone not known"),
+    TooManyBuckets: Fault(422, "too_many_buckets", "Too many buckets"),
     UnknownCampaign: Fault(404, "unknown_campaign", "Campaign not known"),
     CampaignEnded: Fault(409, "campaign_ended", "Campaign not in a state for that"),
     CertificatesUnavailable: Fault(503, "certificates_unavailable", "Certificates not available", _AGAIN, 10),

@@ -38,17 +38,25 @@ def _database() -> duckdb.DuckDBPyConnection:
     return database
 
 
-def ask(statement: str, files: Sequence[str], parameters: Mapping[str, object]) -> pa.Table:
+def ask(
+    statement: str,
+    files: Sequence[str],
+    parameters: Mapping[str, object],
+    tables: Mapping[str, pa.Table] | None = None,
+) -> pa.Table:
     """The answer of one question over Parquet files, as Arrow. Safe from any thread.
 
     Args:
         statement: DuckDB SQL that reads `$files`.
         files: at least one.
+        tables: what the statement may name besides, for this question alone.
 
     Raises:
         FileDamaged: a file is missing or not what was written.
     """
     with _database().cursor() as cursor:
+        for name, table in (tables or {}).items():
+            cursor.register(name, table)
         try:
             relation = cursor.sql(statement, params={**parameters, "files": list(files)})
             return relation.to_arrow_table()

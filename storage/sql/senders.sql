@@ -1,6 +1,6 @@
 -- Who writes to this user, most messages first (DuckDB)?
--- $files: Parquet paths; $user_id; $first_at, $last_at: messages received from the one up to before the other;
--- $limit: rows, 1 to 1000
+-- {chosen}: a condition on message_id. $files: Parquet paths; $user_id
+-- $first_at, $last_at: messages received from the one up to before the other; $limit: rows, 1 to 1000
 SELECT
     from_address AS address,
     arg_max(from_name, (received_at, message_id)) AS name,
@@ -9,7 +9,7 @@ SELECT
     min(received_at) AS first_at,
     max(received_at) AS last_at
 FROM read_parquet($files, hive_partitioning = false)
-WHERE user_id = $user_id AND received_at >= $first_at AND received_at < $last_at
+WHERE user_id = $user_id AND received_at >= $first_at AND received_at < $last_at AND {chosen}
 GROUP BY from_address
 ORDER BY messages DESC, address
 LIMIT $limit

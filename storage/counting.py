@@ -1,0 +1,197 @@
+"""A mailbox in numbers. Counts and states from the message index, what stands in messages from their Parquet files.
+
+All numbers are of the selected messages (storage/selecting.py), deleted ones among them where nothing else is said.
+Every question carries the user's id. Blocking: call it from a thread.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+from sqlalchemy import Connection
+from sqlalchemy.exc import DataError
+
+from storage.databases import Source, transaction
+from storage.errors import BackupError
+from storage.finding import Finder
+from storage.mailfiles import MailFiles, patiently
+from storage.meanings import Meanings
+from storage.queries import query
+from storage.selecting import EVER, Selected, Span, planned, select, table_of
+from storage.zones import UnknownZone
+
+Side = Literal["senders", "recipients"]
+Bucket = Literal["hour", "day", "week", "month", "quarter", "year"]
+Row = dict[str, Any]
+#: No values.
+_NOTHING: Mapping[str, object] = {}
+
+
+class TooManyBuckets(BackupError):
+    """An answer would have more buckets than are told at once. Ask for larger ones, or for a shorter time."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
+
+    def __str__(self) -> str:
+        return f"The answer has more than {self.most} buckets: ask for larger ones, or for a shorter time."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is counted: what a search finds in a time range, at a moment (None: now)."""
+
+    text: str = ""
+    span: Span = EVER
+    as_of: datetime | None = None
+
+
+class Counting:
+    """Counts one user's mail. Every method raises InvalidQuery, FileDamaged and DatabaseUnreachable."""
+
+    def __init__(self, user_id: int, engine: Source, files: MailFiles, meanings: Meanings, asked: Asked) -> None:
+        self._user_id, self._engine, self._files = user_id, engine, files
+        self._meanings, self._asked = meanings, asked
+        self._found: Selected | None = None
+
+    def years(self) -> list[Row]:
+        """{year, messages, size_bytes, deleted, unread, sent, first_at, last_at}, oldest first; years in UTC."""
+        return self.of_index("overview")
+
+    def labels(self, limit: int) -> list[Row]:
+        """{label_id, name, type, messages, unread, size_bytes} of what is not deleted, most messages first.
+
+        Labels that Gmail lists and none of the messages carries are among them, with zeros.
+        """
+        return self.of_index("label_totals", {"limit": limit})
+
+    def attachments(self) -> Row:
+        """{messages, files, size_bytes}."""
+        found = self.of_content("attachments_total")
+        return found[0] if found else {"messages": 0, "files": 0, "size_bytes": 0}
+
+    def senders(self, limit: int) -> list[Row]:
+        """{address, name, messages, size_bytes, first_at, last_at}, most messages first; `name`: the newest one's."""
+        return self.of_content("senders", {"limit": limit})
+
+    def recipients(self, limit: int) -> list[Row]:
+        """{address, messages, size_bytes, first_at, last_at} of To, Cc and Bcc together, most messages first.
+
+        A message counts once for each of its addresses.
+        """
+        return self.of_content("recipients", {"limit": limit})
+
+    def domains(self, side: Side, limit: int, by_size: bool = False) -> list[Row]:
+        """{domain, messages, size_bytes, first_at, last_at}, most messages or most bytes first.
+
+        A message counts once for each domain. Senders without one are under "".
+        """
+        return self.of_content(f"domains_of_{side}", {"limit": limit, "by_size": by_size})
+
+    def timeline(self, bucket: Bucket, zone: ZoneInfo, most: int) -> list[Row]:
+        """{start, messages, size_bytes, deleted, unread, sent}, oldest first, of every bucket that has messages.
+
+        Args:
+            zone: in which hours, days, weeks (from Monday) and the others begin; `start` is in it.
+            most: buckets.
+
+        Raises:
+            TooManyBuckets: there are more.
+            UnknownZone: the database does not know it.
+        """
+        rows = self.of_index("timeline_of_index", {"bucket": bucket, "limit": most + 1}, zone)
+        if len(rows) > most:
+            raise TooManyBuckets(most)
+        for row in rows:
+            row["start"] = _start(row["start"], row.pop("offset_s"), zone)
+        return rows
+
+    def activity(self, zone: ZoneInfo) -> list[Row]:
+        """{weekday, hour, messages, sent}, weekdays 1 (Monday) to 7, of every hour of the week that has messages.
+
+        Raises:
+            UnknownZone: the database does not know it.
+        """
+        return self.of_index("activity", {}, zone)
+
+    def of_index(
+        self, question: str, values: Mapping[str, object] = _NOTHING, zone: ZoneInfo | None = None
+    ) -> list[Row]:
+        """The answer of storage/sql/QUESTION.sql over the selected; local times are those of a zone, else UTC."""
+
+        def ask() -> list[Row]:
+            selected = self._selected()
+            with transaction(self._engine) as connection:
+                if zone is not None:
+                    _be_in(connection, zone)
+                rows = connection.execute(selected.query(question), {**selected.bound(self._user_id), **values})
+                return [dict(row._mapping) for row in rows]
+
+        return patiently(ask)
+
+    def of_content(
+        self, question: str, values: Mapping[str, object] = _NOTHING, labels: Sequence[str] = ()
+    ) -> list[Row]:
+        """The same over Parquet files: {chosen} is a condition on `message_id` for the selected.
+
+        Args:
+            labels: for each a table of its name in lower case, {message_id} of the selected that carry it.
+        """
+
+        def ask() -> list[Row]:
+            selected = self._selected()
+            bounds = {"first_at": selected.span.first_at, "last_at": selected.span.last_at}
+            tables = {label.lower(): self._ids(selected, [label]) for label in labels}
+            chosen = "TRUE"
+            if not selected.is_span:
+                tables["chosen"] = self._ids(selected, [])
+                chosen = "message_id IN (SELECT message_id FROM chosen)"
+                if not tables["chosen"].num_rows:
+                    return []
+            files = self._files.names(**bounds)
+            return self._files.rows(question, files, {**values, **bounds}, {"chosen": chosen}, tables)
+
+        return patiently(ask)
+
+    def summaries(self, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+        """What lists show of the content of messages (`MailFiles.summaries`)."""
+        return self._files.summaries(rows)
+
+    def address(self) -> str:
+        """The mailbox's own; "" before its shard has opened it."""
+        state = self._meanings.state()
+        return state.email.lower() if state else ""
+
+    def _ids(self, selected: Selected, labels: Sequence[str]) -> pa.Table:
+        with transaction(self._engine) as connection:
+            values = {**selected.bound(self._user_id), "labels": list(labels)}
+            return table_of(connection.execute(selected.query("selected_ids"), values).scalar())
+
+    def _selected(self) -> Selected:
+        if self._found is None:
+            asked = self._asked
+            plan = planned(self._meanings, asked.text, asked.span, asked.as_of)
+            self._found = select(Finder(self._user_id, self._engine, self._files, asked.as_of), plan, asked.as_of)
+        return self._found
+
+
+def _be_in(connection: Connection, zone: ZoneInfo) -> None:
+    """Have the rest of a transaction compute local times in a zone.
+
+    As its setting, not as an argument of AT TIME ZONE: that takes CET for the abbreviation, which has no summer.
+    """
+    try:
+        connection.execute(query("time_zone"), {"zone": zone.key})
+    except DataError as exc:
+        raise UnknownZone(zone.key) from exc
+
+
+def _start(local: datetime, offset_s: int | None, zone: ZoneInfo) -> datetime:
+    """The moment at which a bucket begins. offset_s: of an hour, because in autumn one comes twice."""
+    if offset_s is None:
+        return local.replace(tzinfo=zone)
+    return (local - timedelta(seconds=offset_s)).replace(tzinfo=UTC).astimezone(zone)

@@ -1,0 +1,24 @@
+-- Whom the selected messages went to (To, Cc and Bcc), most messages first (DuckDB)?
+-- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $limit: rows, 1 to 1000
+-- $first_at, $last_at: messages received from the one up to before the other
+SELECT
+    address,
+    count(*) AS messages,
+    sum(size_bytes)::BIGINT AS size_bytes,
+    min(received_at) AS first_at,
+    max(received_at) AS last_at
+FROM (
+    SELECT
+        unnest(list_distinct(list_transform(
+            list_concat("to", cc, bcc),
+            lambda shown: lower(CASE WHEN ends_with(shown, '>') THEN regexp_extract(shown, '<([^<>]*)>$', 1) ELSE shown END)
+        ))) AS address,
+        size_bytes,
+        received_at
+    FROM read_parquet($files, hive_partitioning = false)
+    WHERE user_id = $user_id AND received_at >= $first_at AND received_at < $last_at AND {chosen}
+)
+WHERE contains(address, '@')
+GROUP BY address
+ORDER BY messages DESC, address
+LIMIT $limit

@@ -1,0 +1,28 @@
+-- How long the owner and the others took to respond (DuckDB)? A response follows a message of the other side in a thread.
+-- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $address: the owner's, in lower case
+-- $first_at, $last_at: messages received from the one up to before the other. sent: a table, messages labelled SENT
+WITH told AS (
+    SELECT
+        thread_id,
+        message_id,
+        received_at,
+        (from_address <> '' AND from_address = $address) OR message_id IN (SELECT message_id FROM sent) AS mine
+    FROM read_parquet($files, hive_partitioning = false)
+    WHERE user_id = $user_id AND received_at >= $first_at AND received_at < $last_at AND {chosen}
+),
+turns AS (
+    SELECT
+        mine,
+        lag(mine) OVER turn AS before_was_mine,
+        (epoch_ms(received_at) - lag(epoch_ms(received_at)) OVER turn) / 1000.0 AS waited_s
+    FROM told
+    WINDOW turn AS (PARTITION BY thread_id ORDER BY received_at, message_id)
+)
+SELECT
+    mine,
+    count(*) AS responses,
+    quantile_cont(waited_s, 0.5) AS median_s,
+    quantile_cont(waited_s, 0.9) AS p90_s
+FROM turns
+WHERE before_was_mine <> mine
+GROUP BY mine
