@@ -101,7 +101,8 @@ def create(mailboxes: Readers, answers: Answers, door: Door, threads: Threads, c
 
 
 def _overview(counting: Counting) -> Overview:
-    years = counting.years()
+    overview = counting.overview()
+    years = overview.years
     labels = counting.labels(_LABELS)
     return Overview(
         messages=sum(year["messages"] for year in years),
@@ -109,8 +110,8 @@ def _overview(counting: Counting) -> Overview:
         deleted=sum(year["deleted"] for year in years),
         unread=sum(year["unread"] for year in years),
         sent=sum(year["sent"] for year in years),
-        first_at=years[0]["first_at"] if years else None,
-        last_at=years[-1]["last_at"] if years else None,
+        first_at=overview.first_at,
+        last_at=overview.last_at,
         years=[Year(year=each["year"], messages=each["messages"], size_bytes=each["size_bytes"]) for each in years],
         labels=[
             LabelTotal(id=each["label_id"], name=each["name"], messages=each["messages"], unread=each["unread"])

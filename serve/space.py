@@ -126,7 +126,7 @@ def router(desk: Desk) -> APIRouter:
 
 
 def _taken(counting: Counting, limit: int) -> SpaceTaken:
-    space, years = Space(counting), counting.years()
+    space, years = Space(counting), counting.overview().years
     return SpaceTaken(
         messages=sum(year["messages"] for year in years),
         size_bytes=sum(year["size_bytes"] for year in years),

@@ -21,11 +21,12 @@ from storage.mailfiles import MailFiles, patiently
 from storage.meanings import Meanings
 from storage.queries import query
 from storage.selecting import EVER, Selected, Span, planned, select, table_of
-from storage.zones import UnknownZone
+from storage.zones import SLOTS_SINCE, UnknownZone, in_half_hours
 
 Side = Literal["senders", "recipients"]
 Bucket = Literal["hour", "day", "week", "month", "quarter", "year"]
 Row = dict[str, Any]
+_SLOT = timedelta(minutes=30)
 #: No values.
 _NOTHING: Mapping[str, object] = {}
 
@@ -50,6 +51,15 @@ class Asked:
     as_of: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """years: {year, messages, size_bytes, deleted, unread, sent}, oldest first. first_at, last_at: None of none."""
+
+    years: list[Row]
+    first_at: datetime | None
+    last_at: datetime | None
+
+
 class Counting:
     """Counts one user's mail. Every method raises InvalidQuery, FileDamaged and DatabaseUnreachable."""
 
@@ -58,16 +68,23 @@ class Counting:
         self._meanings, self._asked = meanings, asked
         self._found: Selected | None = None
 
-    def years(self) -> list[Row]:
-        """{year, messages, size_bytes, deleted, unread, sent, first_at, last_at}, oldest first; years in UTC."""
-        return self.of_index("overview")
+    def overview(self) -> Overview:
+        """The messages by year (UTC), and when the first and the last of them came."""
+        if self._has_slots():
+            [both] = self.of_index("ends")
+            return Overview(self.of_index("overview_of_slots"), both["first_at"], both["last_at"])
+        rows = self.of_index("overview_of_index")
+        ends = [(row.pop("first_at"), row.pop("last_at")) for row in rows]
+        return Overview(rows, ends[0][0] if ends else None, ends[-1][1] if ends else None)
 
     def labels(self, limit: int) -> list[Row]:
         """{label_id, name, type, messages, unread, size_bytes} of what is not deleted, most messages first.
 
         Labels that Gmail lists and none of the messages carries are among them, with zeros.
         """
-        return self.of_index("label_totals", {"limit": limit})
+        selected = self._selected()
+        whole = selected.is_span and selected.span == EVER
+        return self.of_index("label_sums" if whole else "label_totals", {"limit": limit})
 
     def attachments(self) -> Row:
         """{messages, files, size_bytes}."""
@@ -103,7 +120,8 @@ class Counting:
             TooManyBuckets: there are more.
             UnknownZone: the database does not know it.
         """
-        rows = self.of_index("timeline_of_index", {"bucket": bucket, "limit": most + 1}, zone)
+        source = "slots" if self._has_slots(zone) else "index"
+        rows = self.of_index(f"timeline_of_{source}", {"bucket": bucket, "limit": most + 1}, zone)
         if len(rows) > most:
             raise TooManyBuckets(most)
         for row in rows:
@@ -116,7 +134,7 @@ class Counting:
         Raises:
             UnknownZone: the database does not know it.
         """
-        return self.of_index("activity", {}, zone)
+        return self.of_index(f"activity_of_{'slots' if self._has_slots(zone) else 'index'}", {}, zone)
 
     def of_index(
         self, question: str, values: Mapping[str, object] = _NOTHING, zone: ZoneInfo | None = None
@@ -170,6 +188,18 @@ class Counting:
         with transaction(self._engine) as connection:
             values = {**selected.bound(self._user_id), "labels": list(labels)}
             return table_of(connection.execute(selected.query("selected_ids"), values).scalar())
+
+    def _has_slots(self, zone: ZoneInfo | None = None) -> bool:
+        """Do the counts by half an hour tell of the selected, in the hours of a zone (None: UTC)?"""
+        selected = self._selected()
+        span = selected.span
+        whole = all(not (at - SLOTS_SINCE) % _SLOT for at in (span.first_at, span.last_at))
+        if not (selected.is_span and whole):
+            return False
+        if zone is None or zone.key == "UTC":
+            return True
+        first_at = self.of_index("ends")[0]["first_at"]
+        return in_half_hours(zone) and (first_at is None or first_at >= SLOTS_SINCE)
 
     def _selected(self) -> Selected:
         if self._found is None:

@@ -41,6 +41,10 @@ moments = st.builds(
     st.sampled_from(CORNERS),
     st.integers(-180, 180) | st.integers(-500_000, 500_000),
 )
+#: Where half hours begin: what counts are kept by.
+edges = st.builds(
+    lambda corner, slots: corner + slots * timedelta(minutes=30), st.sampled_from(CORNERS), st.integers(-9, 9)
+)
 sends = st.builds(
     Sent,
     number=st.just(0),
@@ -63,7 +67,7 @@ changes = st.lists(
 questions = st.builds(
     Question,
     q=st.sampled_from([*SEARCHES]),
-    span=st.tuples(st.none() | moments, st.none() | moments),
+    span=st.tuples(st.none() | moments | edges, st.none() | moments | edges),
     tz=st.sampled_from(ZONES),
 )
 
