@@ -14,6 +14,7 @@ from actors.config import BackupConfig
 from actors.forecast import forecast
 from serve import (
     admin,
+    aggregates,
     analytics,
     auth,
     backfills,
@@ -53,6 +54,7 @@ from storage.grants import Grants
 from storage.lookups import Lookups
 from storage.replicas import Replicas
 from storage.splits.cache import cache_of
+from storage.totals import Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class Assembly:
         routers = [routes(self._mailboxes, self._threads) for routes in (parts.router, conversations.router)]
         # Of all prefixes this application has the shortest: what has no application of its own is here.
         routers.append(admin.router(Audit(self._databases.control), self._control, self._threads))
+        routers.append(aggregates.router(Totals(self._databases, self._control.shards), self._threads))
         return emails.create(self._mailboxes, self._answers, self._door, self._threads, self._config, routers)
 
     def analytics(self) -> FastAPI:

@@ -98,11 +98,13 @@ def chosen(mails: Iterable[Sent], question: Question) -> list[Sent]:
     ]
 
 
-def _total(mails: Sequence[Sent]) -> Row:
+def total(mails: Sequence[Sent]) -> Row:
+    """How many, and how large."""
     return {"messages": len(mails), "size_bytes": sum(len(mail.raw) for mail in mails)}
 
 
-def _states(mails: Sequence[Sent]) -> Row:
+def states(mails: Sequence[Sent]) -> Row:
+    """How many are in which state."""
     kept = [mail for mail in mails if not mail.deleted]
     return {
         "deleted": len(mails) - len(kept),
@@ -141,13 +143,13 @@ def _most(items: Iterable[Row], key: str, by: str = "messages") -> list[Row]:
 
 def years(mails: Sequence[Sent]) -> list[Row]:
     groups = _grouped(mails, lambda mail: [mail.at.year])
-    return [{"year": year, **_total(groups[year])} for year in sorted(groups)]
+    return [{"year": year, **total(groups[year])} for year in sorted(groups)]
 
 
 def senders(mails: Sequence[Sent]) -> list[Row]:
     groups = _grouped(mails, lambda mail: [mail.sender[1].lower()])
     found = (
-        {"address": key, "name": _newest(group).sender[0], **_total(group), **_ends(group)}
+        {"address": key, "name": _newest(group).sender[0], **total(group), **_ends(group)}
         for key, group in groups.items()
     )
     return _most(found, "address")
@@ -159,7 +161,7 @@ def _recipients(mail: Sent) -> list[str]:
 
 def recipients(mails: Sequence[Sent]) -> list[Row]:
     groups = _grouped(mails, _recipients)
-    return _most(({"address": key, **_total(group), **_ends(group)} for key, group in groups.items()), "address")
+    return _most(({"address": key, **total(group), **_ends(group)} for key, group in groups.items()), "address")
 
 
 def domains(mails: Sequence[Sent], side: str, by: str = "messages") -> list[Row]:
@@ -168,7 +170,7 @@ def domains(mails: Sequence[Sent], side: str, by: str = "messages") -> list[Row]
         return [address.split("@")[-1] if "@" in address else "" for address in addresses]
 
     groups = _grouped(mails, keys)
-    return _most(({"domain": key, **_total(group), **_ends(group)} for key, group in groups.items()), "domain", by)
+    return _most(({"domain": key, **total(group), **_ends(group)} for key, group in groups.items()), "domain", by)
 
 
 def start_of(at: datetime, bucket: str, zone: ZoneInfo) -> datetime:
@@ -193,14 +195,14 @@ def timeline(mails: Sequence[Sent], bucket: str, tz: str) -> list[Row]:
     def shown(start: datetime) -> str:
         return (start.astimezone(zone) if bucket == "hour" else start.replace(tzinfo=zone)).isoformat()
 
-    return [{"start": shown(start), **_total(groups[start]), **_states(groups[start])} for start in sorted(groups)]
+    return [{"start": shown(start), **total(groups[start]), **states(groups[start])} for start in sorted(groups)]
 
 
 def activity(mails: Sequence[Sent], tz: str) -> list[Row]:
     zone = ZoneInfo(tz)
     groups = _grouped(mails, lambda mail: [(mail.at.astimezone(zone).isoweekday(), mail.at.astimezone(zone).hour)])
     return [
-        {"weekday": key[0], "hour": key[1], "messages": len(groups[key]), "sent": _states(groups[key])["sent"]}
+        {"weekday": key[0], "hour": key[1], "messages": len(groups[key]), "sent": states(groups[key])["sent"]}
         for key in sorted(groups)
     ]
 
@@ -214,7 +216,7 @@ def labels(mails: Sequence[Sent], known: Sequence[tuple[str, str, str]]) -> list
             "name": names.get(label, (label, "user"))[0],
             "type": names.get(label, (label, "user"))[1],
             "unread": sum("UNREAD" in mail.labels for mail in groups.get(label, [])),
-            **_total(groups.get(label, [])),
+            **total(groups.get(label, [])),
         }
         for label in {*groups, *names}
     )
@@ -233,8 +235,8 @@ def attachments(mails: Sequence[Sent]) -> Row:
 def overview(mails: Sequence[Sent], known: Sequence[tuple[str, str, str]]) -> Row:
     wanted = ("id", "name", "messages", "unread")
     return {
-        **_total(mails),
-        **_states(mails),
+        **total(mails),
+        **states(mails),
         **(_ends(mails) if mails else {"first_at": None, "last_at": None}),
         "years": years(mails),
         "labels": [{name: each[name] for name in wanted} for each in labels(mails, known)],
@@ -279,7 +281,7 @@ def storage(mails: Sequence[Sent], known: Sequence[tuple[str, str, str]], limit:
     largest.sort(key=lambda each: (-each[1]["size_bytes"], each[0], each[1]["part"]))
     wanted = ("id", "name", "messages", "size_bytes")
     return {
-        **_total(mails),
+        **total(mails),
         "years": years(mails),
         "labels": [{name: each[name] for name in wanted} for each in labels(mails, known)][:limit],
         "domains": [
@@ -324,7 +326,7 @@ def threads(mails: Sequence[Sent]) -> Row:
             "id": thread,
             "subject": _oldest(group).subject,
             "people": len({mail.sender[1].lower() for mail in group}),
-            **_total(group),
+            **total(group),
             **_ends(group),
         }
         for thread, group in groups.items()
@@ -348,7 +350,7 @@ def newsletters(mails: Sequence[Sent]) -> list[Row]:
             "sender_name": _newest(group).sender[0],
             "sender_address": _newest(group).sender[1].lower(),
             "read": sum("UNREAD" not in mail.labels for mail in group),
-            **_total(group),
+            **total(group),
             **_ends(group),
         }
         for key, group in groups.items()

@@ -1,6 +1,8 @@
 """Every number of analytics is the one that counting the mail in plain Python gives."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +22,7 @@ from storage.catalog import Catalog
 from storage.records import DELETED, Commit, LabelChange, MailboxUpdate, Phase, User
 from storage.schemas import FETCHED
 from tests.integration.serve import naive
-from tests.integration.serve.conftest import Archive, RecordingOwners, signed_in
+from tests.integration.serve.conftest import Archive, RecordingOwners, signed_in, stores
 from tests.integration.serve.naive import OWNER, SEARCHES, Question, Sent
 from tests.integration.serve.running import CONFIG, proxied
 
@@ -72,13 +74,19 @@ questions = st.builds(
 )
 
 
-@pytest.fixture
-async def client(archive: Archive) -> AsyncIterator[httpx.AsyncClient]:
+@asynccontextmanager
+async def client_of(archive: Archive) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a gateway that lets through whatever comes."""
     assembly = Assembly(Settings(archive.backup, CONFIG), RecordingOwners())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(proxied(assembly)), base_url="http://gateway") as client:
         yield client
     assembly.close()
+
+
+@pytest.fixture
+async def client(archive: Archive) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(archive) as client:
+        yield client
 
 
 def of(made: Sequence[Sent], owner: str) -> list[Sent]:
@@ -226,3 +234,55 @@ async def test_an_unknown_zone_and_too_many_buckets_are_named(client: httpx.Asyn
     assert len(answer.json()["items"]) == 5000
     answer = await client.get(f"{PATH}/timeline", params={"q": '"'}, headers=headers)
     assert answer.status_code in (200, 400)
+
+
+@pytest.mark.timeout(200)
+@settings(
+    max_examples=5,
+    phases=(hypothesis.Phase.explicit, hypothesis.Phase.reuse, hypothesis.Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    st.lists(st.tuples(st.lists(sends, max_size=6), changes), min_size=1, max_size=3),
+    st.tuples(st.none() | st.sampled_from(CORNERS), st.none() | st.sampled_from(CORNERS)),
+)
+async def test_an_operator_counts_all_mailboxes(
+    new_stores: Callable[[], tuple[str, ...]],
+    tmp_path_factory: pytest.TempPathFactory,
+    boxes: list[tuple[list[Sent], list[tuple[int, str, bool]]]],
+    days: tuple[datetime | None, datetime | None],
+) -> None:
+    archive = stores(new_stores, tmp_path_factory.mktemp("all"))
+    async with client_of(archive) as http:
+        _, key = archive.add_user("operator@example.com", "operator")
+        headers = await signed_in(http, key)
+        everything: list[Sent] = []
+        sizes: list[int] = []
+        for number, (made, told) in enumerate(boxes):
+            user, _ = archive.add_user(f"ann{number}@example.com")
+            own = numbered(made, 1)
+            commit(archive, user, own)
+            commit(archive, user, [], told)
+            everything += after(own, told)
+            sizes.append(len(own))
+        span = tuple(at and at.replace(hour=0) for at in days)
+        found = naive.chosen(everything, Question(span=(span[0], span[1])))
+        params = {name: at.date().isoformat() for name, at in zip(("from", "to"), span, strict=True) if at}
+        admin = "/api/v1/admin/analytics"
+        told_all = (await http.get(f"{admin}/overview", params=params, headers=headers)).json()
+        assert told_all.pop("years") == [
+            {**each, **naive.states([mail for mail in found if mail.at.year == each["year"]])}
+            for each in naive.years(found)
+        ]
+        assert told_all == {**naive.total(found), **naive.states(found)}
+        for bucket in BUCKETS[1:]:
+            answer = await http.get(f"{admin}/timeline", params={**params, "bucket": bucket}, headers=headers)
+            assert naive.told(answer.json()) == naive.told({"items": naive.timeline(found, bucket, "UTC")})
+        space = (await http.get(f"{admin}/storage", headers=headers)).json()
+        assert (space["mailboxes"], space["messages"]) == (len(boxes), len(everything))
+        assert space["size_bytes"] == sum(len(mail.raw) for mail in everything)
+        classes = Counter(10 ** (len(str(size)) - 1) if size else 0 for size in sizes)
+        assert {each["at_least"]: each["mailboxes"] for each in space["sizes"]} == classes
+        assert sum(each["messages"] for each in space["shards"]) == len(everything)
+        assert "example" not in str(space)
+    archive.databases.close()
