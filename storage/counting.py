@@ -26,7 +26,7 @@ from storage.zones import SLOTS_SINCE, UnknownZone, in_half_hours
 Side = Literal["senders", "recipients"]
 Bucket = Literal["hour", "day", "week", "month", "quarter", "year"]
 Row = dict[str, Any]
-_SLOT = timedelta(minutes=30)
+_SLOT, _DAY = timedelta(minutes=30), timedelta(days=1)
 #: No values.
 _NOTHING: Mapping[str, object] = {}
 
@@ -70,9 +70,10 @@ class Counting:
 
     def overview(self) -> Overview:
         """The messages by year (UTC), and when the first and the last of them came."""
-        if self._has_slots():
+        counted = self._counted_by()
+        if counted:
             [both] = self.of_index("ends")
-            return Overview(self.of_index("overview_of_slots"), both["first_at"], both["last_at"])
+            return Overview(self.of_index(f"overview_of_{counted}"), both["first_at"], both["last_at"])
         rows = self.of_index("overview_of_index")
         ends = [(row.pop("first_at"), row.pop("last_at")) for row in rows]
         return Overview(rows, ends[0][0] if ends else None, ends[-1][1] if ends else None)
@@ -120,7 +121,7 @@ class Counting:
             TooManyBuckets: there are more.
             UnknownZone: the database does not know it.
         """
-        source = "slots" if self._has_slots(zone) else "index"
+        source = self._source(bucket, zone)
         rows = self.of_index(f"timeline_of_{source}", {"bucket": bucket, "limit": most + 1}, zone)
         if len(rows) > most:
             raise TooManyBuckets(most)
@@ -134,7 +135,8 @@ class Counting:
         Raises:
             UnknownZone: the database does not know it.
         """
-        return self.of_index(f"activity_of_{'slots' if self._has_slots(zone) else 'index'}", {}, zone)
+        slots = self._counted_by() and self._has_slots(zone)
+        return self.of_index("activity_of_slots" if slots else "activity_of_index", {}, zone)
 
     def of_index(
         self, question: str, values: Mapping[str, object] = _NOTHING, zone: ZoneInfo | None = None
@@ -189,14 +191,24 @@ class Counting:
             values = {**selected.bound(self._user_id), "labels": list(labels)}
             return table_of(connection.execute(selected.query("selected_ids"), values).scalar())
 
-    def _has_slots(self, zone: ZoneInfo | None = None) -> bool:
-        """Do the counts by half an hour tell of the selected, in the hours of a zone (None: UTC)?"""
+    def _counted_by(self) -> Literal["days", "slots"] | None:
+        """What is kept that tells of exactly the selected: counts by day of UTC, by half an hour, none."""
         selected = self._selected()
-        span = selected.span
-        whole = all(not (at - SLOTS_SINCE) % _SLOT for at in (span.first_at, span.last_at))
-        if not (selected.is_span and whole):
-            return False
-        if zone is None or zone.key == "UTC":
+        ends = (selected.span.first_at, selected.span.last_at)
+        if not selected.is_span or any((at - SLOTS_SINCE) % _SLOT for at in ends):
+            return None
+        return "slots" if any((at - SLOTS_SINCE) % _DAY for at in ends) else "days"
+
+    def _source(self, bucket: Bucket, zone: ZoneInfo) -> str:
+        """What a timeline is counted from."""
+        counted = self._counted_by()
+        if counted == "days" and bucket not in ("hour", "day"):
+            return "days" if self._has_slots(zone) else "days_and_index"
+        return "slots" if counted and self._has_slots(zone) else "index"
+
+    def _has_slots(self, zone: ZoneInfo) -> bool:
+        """Do half hours of UTC tell when hours of a zone begin, for all of the mail?"""
+        if zone.key == "UTC":
             return True
         first_at = self.of_index("ends")[0]["first_at"]
         return in_half_hours(zone) and (first_at is None or first_at >= SLOTS_SINCE)

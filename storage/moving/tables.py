@@ -45,7 +45,7 @@ TABLES = (
 
 #: Their rows do not travel: the lease is brought by storage/moving/move.py under a new epoch, and the counts follow the
 #: messages by triggers.
-NOT_MOVED = frozenset({"leases", "alembic_version", "message_slots", "label_sums"})
+NOT_MOVED = frozenset({"leases", "alembic_version", "message_slots", "message_days", "label_sums"})
 
 #: Tables whose rows are numbered by a sequence of their own, and the column.
 IDENTITIES = {"segments": "segment_id", "label_events": "event_id", "outbox": "event_id"}

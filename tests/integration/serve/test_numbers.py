@@ -34,7 +34,15 @@ ZONES = ("UTC", "Europe/Zurich", "America/Havana", "Australia/Lord_Howe", "Asia/
 #: Around which clocks change, days end and years begin in these.
 CORNERS = [
     datetime.fromisoformat(f"{each}:00:00Z")
-    for each in ("2024-03-31T01", "2024-10-27T01", "2023-11-05T05", "2024-03-10T05", "2024-04-06T15", "2024-01-01T00")
+    for each in (
+        "2024-03-31T01",
+        "2024-10-27T01",
+        "2023-11-05T05",
+        "2024-03-10T05",
+        "2024-04-06T15",
+        "2024-01-01T00",
+        "2023-12-31T18",
+    )
 ]
 TO = ["Ann <ann@example.com>", "carl@example.org", "Dora <Dora@Example.NET>"]
 FILES = [("a.pdf", b"a" * 900), ("b.pdf", b"a" * 900), ("c.pdf", b"c" * 30)]
@@ -44,6 +52,7 @@ moments = st.builds(
     st.integers(-180, 180) | st.integers(-500_000, 500_000),
 )
 #: Where half hours begin: what counts are kept by.
+days = st.sampled_from(CORNERS).map(lambda corner: corner.replace(hour=0))
 edges = st.builds(
     lambda corner, slots: corner + slots * timedelta(minutes=30), st.sampled_from(CORNERS), st.integers(-9, 9)
 )
@@ -69,7 +78,7 @@ changes = st.lists(
 questions = st.builds(
     Question,
     q=st.sampled_from([*SEARCHES]),
-    span=st.tuples(st.none() | moments | edges, st.none() | moments | edges),
+    span=st.tuples(st.none() | moments | edges | days, st.none() | moments | edges | days),
     tz=st.sampled_from(ZONES),
 )
 

@@ -23,6 +23,10 @@ CONFIG = """
 expected-statuses = ["2xx", 304, 400, 401, 403, 404, 409, 416, 429]
 [checks.negative_data_rejection]
 expected-statuses = [304, 400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 429]
+[[operations]]
+include-path-regex = "/analytics/(timeline|activity)$"
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", 304, 400, 401, 403, 404, 422, 429]
 """
 ROLES = ("owner", "operator", "auditor", "narrowed", "nobody")
 

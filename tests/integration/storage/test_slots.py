@@ -18,12 +18,20 @@ from tests.integration.storage.test_migrations import at_revision
 KEPT = (
     "SELECT user_id, slot_at, messages, size_bytes, deleted, unread, sent FROM message_slots WHERE messages <> 0 OR"
     " size_bytes <> 0 OR deleted <> 0 OR unread <> 0 OR sent <> 0 ORDER BY 1, 2",
+    "SELECT user_id, day_at, messages, size_bytes, deleted, unread, sent FROM message_days WHERE messages <> 0 OR"
+    " size_bytes <> 0 OR deleted <> 0 OR unread <> 0 OR sent <> 0 ORDER BY 1, 2",
     "SELECT user_id, label_id, messages, unread, size_bytes FROM label_sums WHERE messages <> 0 OR unread <> 0 OR"
     " size_bytes <> 0 ORDER BY 1, 2",
 )
 COUNTED = (
     """
     SELECT user_id, to_timestamp(floor(extract(epoch FROM received_at) / 1800) * 1800), count(*), sum(size_bytes),
+        count(deleted_at), count(*) FILTER (WHERE deleted_at IS NULL AND 'UNREAD' = ANY(labels)),
+        count(*) FILTER (WHERE deleted_at IS NULL AND 'SENT' = ANY(labels))
+    FROM messages GROUP BY 1, 2 ORDER BY 1, 2
+    """,
+    """
+    SELECT user_id, to_timestamp(floor(extract(epoch FROM received_at) / 86400) * 86400), count(*), sum(size_bytes),
         count(deleted_at), count(*) FILTER (WHERE deleted_at IS NULL AND 'UNREAD' = ANY(labels)),
         count(*) FILTER (WHERE deleted_at IS NULL AND 'SENT' = ANY(labels))
     FROM messages GROUP BY 1, 2 ORDER BY 1, 2

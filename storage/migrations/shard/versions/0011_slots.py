@@ -1,4 +1,4 @@
-"""Counts of every mailbox's messages by half an hour and by label, kept by triggers on the message index.
+"""Counts of every mailbox's messages by half an hour, day and label, kept by triggers on the message index.
 
 By triggers, so that whatever writes the index keeps them in the same transaction: commits, a release before this one,
 moves of shards, restores. A statement costs one pass over what it wrote.
@@ -23,6 +23,18 @@ TABLES = (
     ) WITH (fillfactor = 80)
     """,
     """
+    CREATE TABLE message_days (
+        user_id    bigint NOT NULL,
+        day_at     timestamptz NOT NULL,   -- the beginning of a day of UTC
+        messages   integer NOT NULL,       -- as of message_slots
+        size_bytes bigint NOT NULL,
+        deleted    integer NOT NULL,
+        unread     integer NOT NULL,
+        sent       integer NOT NULL,
+        PRIMARY KEY (user_id, day_at)
+    ) WITH (fillfactor = 50)
+    """,
+    """
     CREATE TABLE label_sums (
         user_id    bigint NOT NULL,
         label_id   text NOT NULL,
@@ -35,11 +47,11 @@ TABLES = (
 )
 
 #: {turned}: rows of messages with a sign: 1 for what is there now, -1 for what was.
-_SLOTS = """
-    INSERT INTO message_slots AS s (user_id, slot_at, messages, size_bytes, deleted, unread, sent)
+_TIMES = """
+    INSERT INTO {table} AS s (user_id, {column}, messages, size_bytes, deleted, unread, sent)
     SELECT
         user_id,
-        date_bin('30 minutes', received_at, TIMESTAMPTZ '2000-01-01 00:00:00Z') AS slot_at,
+        date_bin('{width}', received_at, TIMESTAMPTZ '2000-01-01 00:00:00Z'),
         sum(sign),
         sum(sign * size_bytes),
         coalesce(sum(sign) FILTER (WHERE deleted_at IS NOT NULL), 0),
@@ -53,7 +65,7 @@ _SLOTS = """
         OR coalesce(sum(sign) FILTER (WHERE deleted_at IS NULL AND labels @> ARRAY['UNREAD']), 0) <> 0
         OR coalesce(sum(sign) FILTER (WHERE deleted_at IS NULL AND labels @> ARRAY['SENT']), 0) <> 0
     ORDER BY 1, 2
-    ON CONFLICT (user_id, slot_at) DO UPDATE
+    ON CONFLICT (user_id, {column}) DO UPDATE
     SET messages = s.messages + excluded.messages,
         size_bytes = s.size_bytes + excluded.size_bytes,
         deleted = s.deleted + excluded.deleted,
@@ -86,8 +98,16 @@ _FRESH, _GONE = _ROWS.format(sign=1, table="fresh"), _ROWS.format(sign=-1, table
 _BOTH = f"{_FRESH} UNION ALL {_GONE}"
 
 
+def _statements(turned: str) -> tuple[str, ...]:
+    return (
+        _TIMES.format(table="message_slots", column="slot_at", width="30 minutes", turned=turned),
+        _TIMES.format(table="message_days", column="day_at", width="1 day", turned=turned),
+        _LABELS.format(turned=turned),
+    )
+
+
 def _counting(turned: str) -> str:
-    return f"{_SLOTS.format(turned=turned)}; {_LABELS.format(turned=turned)};"
+    return "".join(f"{statement};" for statement in _statements(turned))
 
 
 FUNCTION = f"""
@@ -100,9 +120,11 @@ FUNCTION = f"""
         ELSIF TG_OP = 'DELETE' THEN
             {_counting(_GONE)}
             DELETE FROM message_slots WHERE messages = 0 AND user_id IN (SELECT DISTINCT user_id FROM gone);
+            DELETE FROM message_days WHERE messages = 0 AND user_id IN (SELECT DISTINCT user_id FROM gone);
             DELETE FROM label_sums WHERE messages = 0 AND user_id IN (SELECT DISTINCT user_id FROM gone);
         ELSE
             DELETE FROM message_slots;
+            DELETE FROM message_days;
             DELETE FROM label_sums;
         END IF;
         RETURN NULL;
@@ -125,6 +147,5 @@ def upgrade() -> None:
     op.execute("LOCK TABLE messages IN SHARE ROW EXCLUSIVE MODE")
     for statement in (*TABLES, FUNCTION, *TRIGGERS):
         op.execute(statement)
-    there = _ROWS.format(sign=1, table="messages")
-    op.execute(_SLOTS.format(turned=there))
-    op.execute(_LABELS.format(turned=there))
+    for statement in _statements(_ROWS.format(sign=1, table="messages")):
+        op.execute(statement)
