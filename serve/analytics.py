@@ -103,7 +103,7 @@ def create(mailboxes: Readers, answers: Answers, door: Door, threads: Threads, c
 def _overview(counting: Counting) -> Overview:
     overview = counting.overview()
     years = overview.years
-    labels = counting.labels(_LABELS)
+    labels, files = counting.labels(_LABELS), counting.attachments()
     return Overview(
         messages=sum(year["messages"] for year in years),
         size_bytes=sum(year["size_bytes"] for year in years),
@@ -117,5 +117,5 @@ def _overview(counting: Counting) -> Overview:
             LabelTotal(id=each["label_id"], name=each["name"], messages=each["messages"], unread=each["unread"])
             for each in labels
         ],
-        attachments=AttachmentTotal(**counting.attachments()),
+        attachments=AttachmentTotal(messages=files.messages, files=files.files, size_bytes=files.size_bytes),
     )

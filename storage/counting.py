@@ -14,6 +14,8 @@ import pyarrow as pa
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError
 
+from storage import attached
+from storage.attached import Attached
 from storage.databases import Source, transaction
 from storage.errors import BackupError
 from storage.finding import Finder
@@ -87,10 +89,13 @@ class Counting:
         whole = selected.is_span and selected.span == EVER
         return self.of_index("label_sums" if whole else "label_totals", {"limit": limit})
 
-    def attachments(self) -> Row:
-        """{messages, files, size_bytes}."""
+    def attachments(self) -> Attached:
+        """What is attached to them."""
+        selected = self._selected()
+        if selected.is_span and selected.span == EVER:
+            return patiently(self._all_attached)
         found = self.of_content("attachments_total")
-        return found[0] if found else {"messages": 0, "files": 0, "size_bytes": 0}
+        return Attached(**found[0]) if found else Attached()
 
     def senders(self, limit: int) -> list[Row]:
         """{address, name, messages, size_bytes, first_at, last_at}, most messages first; `name`: the newest one's."""
@@ -185,6 +190,10 @@ class Counting:
         """The mailbox's own; "" before its shard has opened it."""
         state = self._meanings.state()
         return state.email.lower() if state else ""
+
+    def _all_attached(self) -> Attached:
+        names = self._files.names(EVER.first_at, EVER.last_at)
+        return attached.SHARED.of(self._user_id, self._files, names)
 
     def _ids(self, selected: Selected, labels: Sequence[str]) -> pa.Table:
         with transaction(self._engine) as connection:

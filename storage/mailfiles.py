@@ -63,6 +63,10 @@ class MailFiles:
         """The Parquet files with mail of this user in a time range, newest first."""
         return [file.name + PARQUET_SUFFIX for file in self.segments(first_at, last_at)]
 
+    def places(self, files: Sequence[str]) -> dict[str, str]:
+        """Where DuckDB reads files -> their names."""
+        return {self._blobs.location(file): file for file in files}
+
     def segments(self, first_at: datetime, last_at: datetime) -> list[SegmentFile]:
         """The segments with mail of this user in a time range, newest first."""
         with transaction(self._engine) as connection:
@@ -181,7 +185,7 @@ class MailFiles:
         statement = sql(question)
         for name, part in (parts or {}).items():
             statement = statement.replace(f"{{{name}}}", part)
-        names = {self._blobs.location(file): file for file in files}
+        names = self.places(files)
         try:
             return duck.ask(statement, list(names), {**values, "user_id": self._user_id}, tables)
         except FileDamaged as exc:
