@@ -1,6 +1,15 @@
 """A mailbox in numbers. Counts and states from the message index, what stands in messages from their Parquet files.
 
 All numbers are of the selected messages (storage/selecting.py), deleted ones among them where nothing else is said.
+Where a time range alone selects them, counts that triggers keep (migration 0011) answer: by label of everything, by day
+of UTC and by half an hour of ranges that begin and end with one. A bucket of a zone takes the days within it whole and
+looks into the others, by half hours, or by messages where the zone's hours do not begin with them.
+
+Measured 2026-11 on 2 cores at a load of 4, Postgres 18, p50/p95 ms, 100,000 and 2,500,000 messages of ten years.
+Overview: 7/20, 5/6 (from the index 189/197, 5268/6233 at a load of 1 to 3). Months in Zurich: 12/21, 10/15. Days there:
+100/130, 136/149. Months in Kathmandu: 11/14, 98/123 (from the index 90/93, 1681/1779). An UPDATE of the labels of 1,000
+messages took 19 ms with the triggers, 10 without.
+
 Every question carries the user's id. Blocking: call it from a thread.
 """
 
@@ -211,7 +220,7 @@ class Counting:
     def _source(self, bucket: Bucket, zone: ZoneInfo) -> str:
         """What a timeline is counted from."""
         counted = self._counted_by()
-        if counted == "days" and bucket not in ("hour", "day"):
+        if counted == "days" and (bucket not in ("hour", "day") or (bucket == "day" and zone.key == "UTC")):
             return "days" if self._has_slots(zone) else "days_and_index"
         return "slots" if counted and self._has_slots(zone) else "index"
 
