@@ -1,104 +1,122 @@
 """/api/v1/analytics: the caller's own mail in numbers."""
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Query, Response
+from fastapi import FastAPI, Query, Response
+from pydantic import BaseModel, Field
 
-from serve import numbers
+from serve import correspondence, counts, pages, selections, space
 from serve.admission import Caller, Door
-from serve.asking import Asked, Desk, Limit, Zone
+from serve.answers import Answers
 from serve.config import ServeConfig
 from serve.gateway import application
 from serve.policies import Scope, permits
-from serve.problems import responses
+from serve.selections import Desk, Readers, Selecting
+from serve.threads import Threads
+from storage.counting import Counting
 
-PREFIX = "/api/v1/analytics"
-#: What a question costs that reads the message index, or the files, of a whole mailbox.
-_COST = 20
+PREFIX = selections.PREFIX
+_LABELS = 200
 
 
-def create(desk: Desk, door: Door, config: ServeConfig, routers: Sequence[APIRouter] = ()) -> FastAPI:
-    """The application. `routers`: of what else is asked of a mailbox as a whole."""
-    router = APIRouter(prefix=PREFIX, tags=["analytics"], responses=responses(400, 401, 422, 503))
+class Year(BaseModel):
+    """A year (UTC) of mail."""
 
-    @router.get("/overview", summary="Your mailbox in numbers", response_model=numbers.Overview)
-    @permits(scope=Scope.ANALYTICS, cost=_COST)
-    async def overview(principal: Caller, asked: Asked) -> Response:
-        return await desk.answer(principal, asked, "overview", lambda _, counted: numbers.overview(counted))
+    year: int
+    messages: int
+    size_bytes: int
 
-    @router.get("/senders", summary="Who writes to you", response_model=numbers.People)
-    @permits(scope=Scope.ANALYTICS, cost=_COST)
-    async def senders(principal: Caller, asked: Asked, limit: Limit = 20) -> Response:
-        return await desk.answer(
-            principal, asked, ("senders", limit), lambda _, counted: numbers.people(counted.senders(limit))
-        )
 
-    @router.get("/recipients", summary="To whom your mail goes", response_model=numbers.People)
-    @permits(scope=Scope.ANALYTICS, cost=_COST)
-    async def recipients(principal: Caller, asked: Asked, limit: Limit = 20) -> Response:
-        return await desk.answer(
-            principal, asked, ("recipients", limit), lambda _, counted: numbers.people(counted.recipients(limit))
-        )
+class LabelTotal(BaseModel):
+    """A label, and which of the messages carry it, deleted ones apart."""
 
-    @router.get("/domains", summary="The domains of senders or recipients", response_model=numbers.Domains)
-    @permits(scope=Scope.ANALYTICS, cost=_COST)
-    async def domains(
-        principal: Caller, asked: Asked, side: Literal["senders", "recipients"] = "senders", limit: Limit = 20
+    id: str
+    name: str
+    messages: int
+    unread: int
+
+
+class AttachmentTotal(BaseModel):
+    """What is attached to the messages."""
+
+    messages: int = Field(description="messages with files")
+    files: int
+    size_bytes: int = Field(description="of the decoded files")
+
+
+class Overview(BaseModel):
+    """A mailbox in numbers."""
+
+    messages: int = Field(description="backed up, deleted ones too")
+    size_bytes: int
+    deleted: int = Field(description="deleted in Gmail")
+    unread: int
+    sent: int
+    first_at: datetime | None
+    last_at: datetime | None
+    years: list[Year]
+    labels: list[LabelTotal] = Field(description="most messages first, 200 at most")
+    attachments: AttachmentTotal
+
+
+class Sender(BaseModel):
+    """Somebody who writes to you."""
+
+    address: str
+    name: str = Field(description="as the newest message has it")
+    messages: int
+    size_bytes: int
+    first_at: datetime
+    last_at: datetime
+
+
+class SenderList(BaseModel):
+    """Senders, most messages first."""
+
+    items: list[Sender]
+
+
+def create(mailboxes: Readers, answers: Answers, door: Door, threads: Threads, config: ServeConfig) -> FastAPI:
+    """The application."""
+    router, desk = selections.router(), Desk(mailboxes, answers, threads)
+
+    @router.get("/overview", summary="Your mailbox in numbers", response_model=Overview)
+    @permits(scope=Scope.ANALYTICS, cost=20)
+    async def overview(principal: Caller, about: Selecting) -> Response:
+        return await desk.answer(principal, "overview", about, _overview)
+
+    @router.get("/senders", summary="Who writes to you", response_model=SenderList)
+    @permits(scope=Scope.ANALYTICS, cost=20)
+    async def senders(
+        principal: Caller, about: Selecting, limit: Annotated[int, Query(ge=1, le=1000)] = 20
     ) -> Response:
-        return await desk.answer(
-            principal, asked, ("domains", side, limit), lambda _, counted: numbers.domains(counted, side, limit)
-        )
+        def make(counting: Counting) -> SenderList:
+            return SenderList(items=[Sender(**found) for found in counting.senders(limit)])
 
-    @router.get("/timeline", summary="Your mail over time", response_model=numbers.Timeline)
-    @permits(scope=Scope.ANALYTICS, cost=_COST)
-    async def timeline(
-        principal: Caller,
-        asked: Asked,
-        bucket: Annotated[
-            Literal["hour", "day", "week", "month", "quarter", "year"], Query(description="weeks begin on Monday")
-        ] = "month",
-        tz: Zone = "UTC",
-    ) -> Response:
-        return await desk.answer(
-            principal, asked, ("timeline", bucket, tz), lambda _, counted: numbers.timeline(counted, bucket, tz)
-        )
+        return await desk.answer(principal, ("senders", limit), about, make)
 
-    @router.get("/activity", summary="Your week, hour by hour", response_model=numbers.Activity)
-    @permits(scope=Scope.ANALYTICS, cost=_COST)
-    async def activity(principal: Caller, asked: Asked, tz: Zone = "UTC") -> Response:
-        return await desk.answer(principal, asked, ("activity", tz), lambda _, counted: numbers.activity(counted, tz))
+    parts = (counts, space, correspondence, pages)
+    routers = [router, *(part.router(desk) for part in parts)]
+    return application("analytics", routers, config, door)
 
-    @router.get("/labels", summary="What carries your labels", response_model=numbers.LabelTotals)
-    @permits(scope=Scope.ANALYTICS, cost=_COST)
-    async def labels(principal: Caller, asked: Asked) -> Response:
-        return await desk.answer(principal, asked, "labels", lambda _, counted: numbers.labels(counted))
 
-    @router.get("/storage", summary="What takes the space", response_model=numbers.Space)
-    @permits(scope=Scope.ANALYTICS, cost=3 * _COST)
-    async def storage(principal: Caller, asked: Asked, limit: Limit = 20) -> Response:
-        return await desk.answer(
-            principal,
-            asked,
-            ("storage", limit),
-            lambda reader, counted: numbers.space(counted, limit, reader.contents),
-        )
-
-    @router.get("/threads", summary="Long threads, and response times", response_model=numbers.Correspondence)
-    @permits(scope=Scope.ANALYTICS, cost=2 * _COST)
-    async def threads(principal: Caller, asked: Asked, limit: Limit = 20) -> Response:
-        return await desk.answer(
-            principal,
-            asked,
-            ("threads", limit),
-            lambda reader, counted: numbers.correspondence(counted, limit, reader.contents),
-        )
-
-    @router.get("/newsletters", summary="Mailing lists, and what of them was read", response_model=numbers.Newsletters)
-    @permits(scope=Scope.ANALYTICS, cost=_COST)
-    async def newsletters(principal: Caller, asked: Asked, limit: Limit = 20) -> Response:
-        return await desk.answer(
-            principal, asked, ("newsletters", limit), lambda _, counted: numbers.newsletters(counted, limit)
-        )
-
-    return application("analytics", [router, *routers], config, door)
+def _overview(counting: Counting) -> Overview:
+    overview = counting.overview()
+    years = overview.years
+    labels, files = counting.labels(_LABELS), counting.attachments()
+    return Overview(
+        messages=sum(year["messages"] for year in years),
+        size_bytes=sum(year["size_bytes"] for year in years),
+        deleted=sum(year["deleted"] for year in years),
+        unread=sum(year["unread"] for year in years),
+        sent=sum(year["sent"] for year in years),
+        first_at=overview.first_at,
+        last_at=overview.last_at,
+        years=[Year(year=each["year"], messages=each["messages"], size_bytes=each["size_bytes"]) for each in years],
+        labels=[
+            LabelTotal(id=each["label_id"], name=each["name"], messages=each["messages"], unread=each["unread"])
+            for each in labels
+        ],
+        attachments=AttachmentTotal(messages=files.messages, files=files.files, size_bytes=files.size_bytes),
+    )

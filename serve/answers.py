@@ -3,14 +3,14 @@
 The version is read before an answer is made and again afterwards; only an answer that lies between two equal ones is
 kept, so it is what that version says, whichever replica made it, and whoever reads the version later may have it. It is
 read where the reader reads, so a position (serve/positions.py) holds for a kept answer, too. Versions are of Postgres's
-32-bit transactions; none comes back within the seconds that an answer is kept. Safe for threads.
+32-bit transactions; none comes back within the seconds that an answer is kept. Who asks what is just being made waits
+for it, and takes it on the same terms. Safe for threads.
 """
 
 import threading
 import time
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from typing import Protocol
 
 #: Seconds that an answer is kept at most: far fewer than it takes to use up all transaction ids.
@@ -23,21 +23,28 @@ class Versioned(Protocol):
     def version(self) -> str | None: ...
 
 
+class _Making:
+    """An answer that somebody is making; once `done`, None if it is not to be shared."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.answer: bytes | None = None
+
+
 class Answers:
-    """The answers of one process. Who asks for one that is being made waits for it."""
+    """The answers of one process. hits: those that were there or in the making; misses: the others."""
 
     def __init__(
         self,
         most_bytes: int,
         clock: Callable[[], float] = time.monotonic,
-        counted: Callable[[bool], None] = lambda _kept: None,
+        counted: Callable[[bool], None] = lambda _hit: None,
     ) -> None:
-        """`counted`: hears of every question whether its answer was kept."""
+        """`counted`: hears of every question whether it was a hit."""
         self._most_bytes, self._clock, self._counted = most_bytes, clock, counted
         self._kept: OrderedDict[Hashable, tuple[float, bytes]] = OrderedDict()
+        self._makings: dict[Hashable, _Making] = {}
         self._bytes, self._lock = 0, threading.Lock()
-        self._making: dict[Hashable, threading.Lock] = {}
-        self._waiting: Counter[Hashable] = Counter()
         self.hits = self.misses = 0
 
     def of(self, user_id: int, reader: Versioned, question: Hashable, make: Callable[[], bytes]) -> bytes:
@@ -46,39 +53,43 @@ class Answers:
         if version is None:
             return make()
         key = (user_id, version, question)
-        with self._alone(key):
-            kept = self._get(key)
-            self._counted(kept is not None)
-            if kept is not None:
-                return kept
+        found = self._get(key)
+        if isinstance(found, bytes):
+            self._counted(True)
+            return found
+        if found is not None:
+            found.done.wait()
+            with self._lock:
+                self.hits += found.answer is not None
+                self.misses += found.answer is None
+            self._counted(found.answer is not None)
+            return make() if found.answer is None else found.answer
+        self._counted(False)
+        making = self._makings[key]
+        try:
             answer = make()
             if reader.version() == version:
+                making.answer = answer
                 self._keep(key, answer)
             return answer
-
-    @contextmanager
-    def _alone(self, key: Hashable) -> Iterator[None]:
-        with self._lock:
-            lock = self._making.setdefault(key, threading.Lock())
-            self._waiting[key] += 1
-        try:
-            with lock:
-                yield
         finally:
             with self._lock:
-                self._waiting[key] -= 1
-                if not self._waiting[key]:
-                    del self._waiting[key], self._making[key]
+                del self._makings[key]
+            making.done.set()
 
-    def _get(self, key: Hashable) -> bytes | None:
+    def _get(self, key: Hashable) -> bytes | _Making | None:
+        """What there is; None: nothing, and the caller is to make it."""
         with self._lock:
             found = self._kept.get(key)
             if found is not None and self._clock() - found[0] < _KEPT_S:
                 self._kept.move_to_end(key)
                 self.hits += 1
                 return found[1]
-            self.misses += 1
-            return None
+            making = self._makings.get(key)
+            if making is None:
+                self._makings[key] = _Making()
+                self.misses += 1
+            return making
 
     def _keep(self, key: Hashable, answer: bytes) -> None:
         with self._lock:

@@ -14,6 +14,7 @@ from actors.config import BackupConfig
 from actors.forecast import forecast
 from serve import (
     admin,
+    aggregates,
     analytics,
     auth,
     backfills,
@@ -22,7 +23,6 @@ from serve import (
     google,
     grants,
     operations,
-    pages,
     parts,
     push,
     root,
@@ -30,7 +30,6 @@ from serve import (
 )
 from serve.admission import Door
 from serve.answers import Answers
-from serve.asking import Desk
 from serve.authentication import AccessTokens, authenticator
 from serve.config import ServeConfig
 from serve.mailboxes import Mailboxes
@@ -55,6 +54,7 @@ from storage.grants import Grants
 from storage.lookups import Lookups
 from storage.replicas import Replicas
 from storage.splits.cache import cache_of
+from storage.totals import Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +114,12 @@ class Assembly:
         routers = [routes(self._mailboxes, self._threads) for routes in (parts.router, conversations.router)]
         # Of all prefixes this application has the shortest: what has no application of its own is here.
         routers.append(admin.router(Audit(self._databases.control), self._control, self._threads))
+        routers.append(aggregates.router(Totals(self._databases, self._control.shards), self._threads))
         return emails.create(self._mailboxes, self._answers, self._door, self._threads, self._config, routers)
 
     def analytics(self) -> FastAPI:
         """/api/v1/analytics."""
-        desk = Desk(self._mailboxes, self._answers, self._threads)
-        return analytics.create(desk, self._door, self._config, [pages.router(desk)])
+        return analytics.create(self._mailboxes, self._answers, self._door, self._threads, self._config)
 
     def sync(self) -> FastAPI:
         """/api/v1/sync."""

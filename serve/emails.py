@@ -29,7 +29,7 @@ PREFIX = "/api/v1"
 #: Searches whose answer changes by itself.
 DEPENDS_ON_TIME = re.compile(r"newer_than|older_than", re.IGNORECASE)
 # Postgres takes no NUL in a text.
-Text = Annotated[str, Query(max_length=2000, pattern=r"^[^\x00]*$")]
+SearchText = Annotated[str, Query(max_length=2000, pattern=r"^[^\x00]*$")]
 AsOf = Annotated[
     Moment | None,
     Query(description="read the mailbox as it was at this time (RFC 3339), as far as it was backed up by then"),
@@ -93,7 +93,7 @@ def create(
     @permits(scope=Scope.MAIL, cost=5)
     async def emails(
         principal: Caller,
-        q: Annotated[Text, Query(description="a search in Gmail's language")] = "",
+        q: Annotated[SearchText, Query(description="a search in Gmail's language")] = "",
         label: Annotated[list[_Label], Query(max_length=20, description="label ids that all must be there")] = [],  # noqa: B006 - FastAPI copies it
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         cursor: Annotated[str | None, Query(max_length=200, description="`next_cursor` of the last answer")] = None,

@@ -4,18 +4,19 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, Response
 
+from serve import selections
 from serve.admission import Caller
-from serve.analytics import PREFIX
-from serve.asking import Asked, Desk, Zone
+from serve.counts import Tz
 from serve.page import POLICY
 from serve.policies import Scope, permits
-from serve.problems import responses
 from serve.report import report
+from serve.selections import Desk, Selecting
+from storage.zones import zone_of
 
 
 def router(desk: Desk) -> APIRouter:
     """The route."""
-    routes = APIRouter(prefix=PREFIX, tags=["analytics"], responses=responses(400, 401, 422, 503))
+    routes = selections.router()
 
     @routes.get(
         "/report",
@@ -24,12 +25,13 @@ def router(desk: Desk) -> APIRouter:
         responses={200: {"content": {"text/html": {}}, "description": "a page that loads nothing and runs nothing"}},
     )
     @permits(scope=Scope.ANALYTICS, cost=100)
-    async def page(principal: Caller, asked: Asked, tz: Zone = "UTC") -> Response:
+    async def page(principal: Caller, about: Selecting, tz: Tz = "UTC") -> Response:
+        zone = zone_of(tz)
         made = await desk.answer(
             principal,
-            asked,
             ("report", tz),
-            lambda reader, counted: report(principal.email, counted, reader.contents, tz, datetime.now(UTC)).html(),
+            about,
+            lambda counting: report(principal.email, counting, zone, datetime.now(UTC)).html(),
             "text/html; charset=utf-8",
         )
         made.headers["Content-Security-Policy"] = POLICY

@@ -31,6 +31,7 @@ from serve.tokens import SecretRefused
 from storage.blobs import FileDamaged
 from storage.campaigns import CampaignEnded, IdempotencyMismatch, UnknownCampaign
 from storage.control import MailboxPaused, TooManyKeys, UnknownUser
+from storage.counting import TooManyBuckets
 from storage.databases import DatabaseUnreachable
 from storage.emails import InvalidCursor
 from storage.errors import BackupError
@@ -38,7 +39,7 @@ from storage.grants import UnknownGrant
 from storage.language.errors import InvalidQuery
 from storage.leases import LeaseHeld, LeaseLost
 from storage.positions import InvalidPosition
-from storage.statistics import TooManyBuckets, UnknownTimeZone
+from storage.zones import UnknownZone
 
 _LOG = logging.getLogger(__name__)
 _MEDIA_TYPE = "application/problem+json"
@@ -89,10 +90,10 @@ _FAULTS: Mapping[type[BackupError], Fault] = {
     MailboxPaused: Fault(409, "mailbox_paused", "Mailbox paused"),
     IdempotencyMismatch: Fault(422, "idempotency_mismatch", "Key used for another request"),
     TooManyKeys: Fault(409, "too_many_keys", "Too many keys"),
+    UnknownZone: Fault(422, "unknown_time_zone", "Time zone not known"),
+    TooManyBuckets: Fault(422, "too_many_buckets", "Too many buckets"),
     UnknownCampaign: Fault(404, "unknown_campaign", "Campaign not known"),
     CampaignEnded: Fault(409, "campaign_ended", "Campaign not in a state for that"),
-    TooManyBuckets: Fault(422, "too_many_buckets", "Too many points"),
-    UnknownTimeZone: Fault(422, "unknown_time_zone", "Time zone not known"),
     CertificatesUnavailable: Fault(503, "certificates_unavailable", "Certificates not available", _AGAIN, 10),
     SignInFailed: Fault(401, "sign_in_failed", "Sign-in failed"),
     NotBackedUp: Fault(403, "not_backed_up", "No account here"),

@@ -9,11 +9,10 @@ from datetime import datetime
 from storage import moments
 from storage.databases import Source, transaction
 from storage.emails import Page, Position
-from storage.language.plan import EARLIEST, LATEST
+from storage.language.plan import EARLIEST
 from storage.mailfiles import MailFiles, patiently
+from storage.queries import query
 from storage.rowvalues import summary_of
-from storage.selecting import Chosen
-from storage.statistics import Statistics
 
 _START = Position(EARLIEST, -1 << 63)
 
@@ -55,11 +54,7 @@ class Conversations:
 
     def labels(self) -> list[LabelCount]:
         """Every label of the mailbox, and every one that a message carries although Gmail lists it no more."""
-        everything = Statistics(self._user_id, self._engine, Chosen(EARLIEST, LATEST, None))
-        return [
-            LabelCount(row["label_id"], row["name"], row["type"], row["messages"], row["unread"])
-            for row in everything.labels()
-        ]
+        return patiently(self._labels)
 
     def _thread(self, thread_id: int, limit: int, after: Position, as_of: datetime | None) -> Page:
         values = {
@@ -84,3 +79,8 @@ class Conversations:
         with transaction(self._engine) as connection:
             row = connection.execute(moments.query("email_location", as_of), values).first()
         return None if row is None else int(row.thread_id)
+
+    def _labels(self) -> list[LabelCount]:
+        with transaction(self._engine) as connection:
+            rows = connection.execute(query("label_counts"), {"user_id": self._user_id})
+            return [LabelCount(row.label_id, row.name, row.type, row.messages, row.unread) for row in rows]

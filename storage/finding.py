@@ -7,7 +7,7 @@ labels now. Content never changes, so a search of a former moment differs in the
 Blocking: call it from a thread.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,7 +45,7 @@ class _Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class _Decided:
+class Decided:
     """message_ids: of those whose content satisfies the plan's; sets: of those in each of the plan's sets."""
 
     message_ids: list[int]
@@ -64,21 +64,23 @@ class Finder:
             start = Position(plan.before_at, -(1 << 63))
         if not plan.asks_content:
             return self._index(plan, start, limit, with_deleted, None)
-        segments = self._files.segments(plan.after_at, start.received_at)
-        sure = plan.words.exact and all(segment.words_bytes is not None for segment in segments)
-        growth, widest = _SURE if sure else _READ
         found: list[dict[str, Any]] = []
-        window = 4 * limit
-        while segments:
-            candidates = self._candidates(plan, segments, start, window)
-            decided = self._decide(plan, candidates, segments)
+        for at, decided in self._decisions(plan, start, 4 * limit):
             if decided.message_ids:
-                found += self._index(plan, start, limit - len(found), with_deleted, decided)
-            if len(found) >= limit or len(candidates) < window:
+                found += self._index(plan, at, limit - len(found), with_deleted, decided)
+            if len(found) >= limit:
                 break
-            start = Position(candidates[-1].received_at, candidates[-1].message_id)
-            window = max(4 * limit, min(growth * window, widest))
         return found
+
+    def decided(self, plan: Plan) -> Decided:
+        """All messages whose content satisfies the plan's, whatever the message index says of them."""
+        message_ids: list[int] = []
+        sets: tuple[list[int], ...] = tuple([] for _ in plan.sets)
+        for _, decided in self._decisions(plan, Position(plan.before_at, -(1 << 63)), _READ[1]):
+            message_ids += decided.message_ids
+            for members, more in zip(sets, decided.sets, strict=True):
+                members += more
+        return Decided(message_ids, sets)
 
     def best(
         self, plan: Plan, start: Position, limit: int, with_deleted: bool
@@ -110,6 +112,20 @@ class Finder:
             at, window = at + window, min(2 * window, _READ[1])
         return found[:limit], max(map(_received, ranked), default=EARLIEST)
 
+    def _decisions(self, plan: Plan, start: Position, least: int) -> Iterator[tuple[Position, Decided]]:
+        """What content decides, a window of at least so many candidates after the other, and where each begins."""
+        segments = self._files.segments(plan.after_at, start.received_at)
+        sure = plan.words.exact and all(segment.words_bytes is not None for segment in segments)
+        growth, widest = _SURE if sure else _READ
+        window = least
+        while segments:
+            candidates = self._candidates(plan, segments, start, window)
+            yield start, self._decide(plan, candidates, segments)
+            if len(candidates) < window:
+                return
+            start = Position(candidates[-1].received_at, candidates[-1].message_id)
+            window = max(least, min(growth * window, widest))
+
     def _candidates(self, plan: Plan, segments: Sequence[SegmentFile], start: Position, limit: int) -> list[_Candidate]:
         """The next messages that may match, newest first."""
         words = plan.words.expression
@@ -137,7 +153,7 @@ class Finder:
             for row in self._files.rows("matching", _parquet(segments), values, parts)
         ]
 
-    def _decide(self, plan: Plan, candidates: Sequence[_Candidate], segments: Sequence[SegmentFile]) -> _Decided:
+    def _decide(self, plan: Plan, candidates: Sequence[_Candidate], segments: Sequence[SegmentFile]) -> Decided:
         wanted = (plan.content, *plan.sets)
         truths: dict[int, list[bool | None]] = {}
         unsure: list[_Candidate] = []
@@ -152,7 +168,7 @@ class Finder:
         for at in range(0, len(unsure), _VERIFIED):
             for message_id, content in self._texts(unsure[at : at + _VERIFIED], segments).items():
                 truths[message_id] = [evaluate(condition, _reading(content)) for condition in wanted]
-        return _Decided(
+        return Decided(
             [message_id for message_id, truth in truths.items() if truth[0]],
             tuple(
                 [message_id for message_id, truth in truths.items() if truth[number]]
@@ -169,7 +185,7 @@ class Finder:
         return {row["message_id"]: _content(row) for row in self._files.rows("texts", _parquet(segments), values)}
 
     def _index(
-        self, plan: Plan, start: Position, limit: int, with_deleted: bool, decided: _Decided | None
+        self, plan: Plan, start: Position, limit: int, with_deleted: bool, decided: Decided | None
     ) -> list[dict[str, Any]]:
         sets = {f"set{number}": ids for number, ids in enumerate(decided.sets)} if decided else {}
         chosen = "m.message_id = ANY(CAST(:message_ids AS bigint[]))" if decided else "TRUE"

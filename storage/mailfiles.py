@@ -63,6 +63,10 @@ class MailFiles:
         """The Parquet files with mail of this user in a time range, newest first."""
         return [file.name + PARQUET_SUFFIX for file in self.segments(first_at, last_at)]
 
+    def places(self, files: Sequence[str]) -> dict[str, str]:
+        """Where DuckDB reads files -> their names."""
+        return {self._blobs.location(file): file for file in files}
+
     def segments(self, first_at: datetime, last_at: datetime) -> list[SegmentFile]:
         """The segments with mail of this user in a time range, newest first."""
         with transaction(self._engine) as connection:
@@ -156,16 +160,18 @@ class MailFiles:
         files: Sequence[str],
         values: Mapping[str, object],
         parts: Mapping[str, str] | None = None,
+        tables: Mapping[str, pa.Table] | None = None,
     ) -> list[dict[str, Any]]:
         """The answer of storage/sql/QUESTION.sql over files, bound to the user; of no files, nothing.
 
         Args:
             parts: SQL to put in for {name}; never any text of a request.
+            tables: what the question may name besides the files.
 
         Raises:
             FileDamaged.
         """
-        return self.table(question, files, values, parts).to_pylist() if files else []
+        return self.table(question, files, values, parts, tables).to_pylist() if files else []
 
     def table(
         self,
@@ -173,13 +179,14 @@ class MailFiles:
         files: Sequence[str],
         values: Mapping[str, object],
         parts: Mapping[str, str] | None = None,
+        tables: Mapping[str, pa.Table] | None = None,
     ) -> pa.Table:
         """The same of at least one file, as Arrow."""
         statement = sql(question)
         for name, part in (parts or {}).items():
             statement = statement.replace(f"{{{name}}}", part)
-        names = {self._blobs.location(file): file for file in files}
+        names = self.places(files)
         try:
-            return duck.ask(statement, list(names), {**values, "user_id": self._user_id})
+            return duck.ask(statement, list(names), {**values, "user_id": self._user_id}, tables)
         except FileDamaged as exc:
             raise type(exc)(names[exc.name], exc.reason) from exc

@@ -12,12 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from storage import moments, selecting
-from storage.analyses import Analyses
-from storage.blobs import FileDamaged, FileMissing, LocalBlobs
+from storage.blobs import LocalBlobs
 from storage.config import ArchiveConfig
-from storage.contents import Contents
 from storage.conversations import Conversations
+from storage.counting import Asked, Counting
 from storage.databases import Source, transaction
 from storage.emails import (
     Body,
@@ -32,22 +30,21 @@ from storage.emails import (
 )
 from storage.finding import Finder
 from storage.identifier import from_hex, to_hex
-from storage.language.conditions import Condition, Contains, Labelled, all_of, wanted
+from storage.language.conditions import Contains, wanted
 from storage.language.highlighting import Highlight, fragments
-from storage.language.meaning import HIDDEN, Mailbox, mentions_me
 from storage.language.parser import parse
 from storage.language.plan import EARLIEST, LATEST, Plan, plan
-from storage.language.tree import EVERYTHING, Tree
+from storage.language.tree import EVERYTHING
 from storage.mailfiles import MailFiles, patiently
+from storage.meanings import Meanings
 from storage.queries import query
-from storage.raw import unpack
 from storage.records import MailboxRecord
-from storage.rowvalues import attachment_of, change_of, location_of, stored_of, summary_of
+from storage.rowvalues import change_of, stored_of, summary_of
 from storage.schemas import MESSAGES
-from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
-from storage.selecting import Chosen, Selection
+from storage.segment import PARQUET_SUFFIX
+from storage.selecting import EVER, Span
+from storage.single import Single
 from storage.splits.cache import SplitCache, cache_of
-from storage.statistics import Statistics
 
 _LOG = logging.getLogger(__name__)
 _TOP = Position(LATEST, (1 << 63) - 1)
@@ -65,10 +62,10 @@ class MailboxReader:
         body: Callable[[bytes], Body] | None = None,
     ) -> None:
         """`splits`: None: this process's own, in a temporary folder. `body`: reads a message; None: nobody can."""
-        self._read_body = body
         self._user_id, self._engine, self._blobs = user_id, engine, blobs
-        self._analyses = Analyses(user_id, engine, blobs)
         self._files = MailFiles(user_id, engine, blobs, splits or cache_of(ArchiveConfig()))
+        self._meanings = Meanings(user_id, engine)
+        self._single = Single(user_id, engine, blobs, self._files, body)
 
     def emails(
         self,
@@ -90,7 +87,7 @@ class MailboxReader:
         Raises:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
-        found = self._plan(text, labels, include_spam_trash, as_of, now)
+        found = self._meanings.plan(text, labels, include_spam_trash, as_of, now)
         return patiently(lambda: self._page(found, after or _TOP, limit, include_deleted, as_of))
 
     def _page(self, found: Plan, after: Position, limit: int, include_deleted: bool, as_of: datetime | None) -> Page:
@@ -119,7 +116,7 @@ class MailboxReader:
         Raises:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
-        found = self._plan(text, labels, include_spam_trash, as_of, now)
+        found = self._meanings.plan(text, labels, include_spam_trash, as_of, now)
         return patiently(lambda: self._ranked(found, after, limit, include_deleted, as_of))
 
     def _ranked(
@@ -142,7 +139,7 @@ class MailboxReader:
         Raises:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
-        asked = list(wanted(self._meaning(parse(text), datetime.now(UTC), True)))
+        asked = list(wanted(self._meanings.of(parse(text), datetime.now(UTC), True)))
         message_ids = [from_hex(each) for each in ids]
         if not asked or not message_ids:
             return {}
@@ -163,43 +160,7 @@ class MailboxReader:
 
     def email(self, message_id: int, as_of: datetime | None = None) -> Email | None:
         """One message without its raw bytes, now or as of a moment; None when this user has (had) none of this id."""
-        return patiently(lambda: self._email(message_id, as_of))
-
-    def _email(self, message_id: int, as_of: datetime | None) -> Email | None:
-        row = self._locate(message_id, as_of)
-        if row is None:
-            return None
-        [content] = self._files.summaries([row])
-        body = self._body(row)
-        return Email(
-            summary=summary_of(row, content),
-            text=body.text,
-            headers=body.headers,
-            attachments=body.attachments,
-            sha256=bytes(row["sha256"]).hex(),
-            analysis=self._analyses.of(message_id),
-        )
-
-    def _body(self, row: dict[str, Any]) -> Body:
-        """Out of the exact bytes, where somebody can read them: a frame takes 1 ms, a row group's texts and headers 20.
-
-        Out of the Parquet file where nobody can, and where the bytes are damaged.
-        """
-        if self._read_body is not None:
-            try:
-                return self._read_body(self._exact(row))
-            except FileMissing:
-                raise
-            except FileDamaged as exc:
-                _LOG.warning("Message %s is shown from its Parquet file: %s", to_hex(row["message_id"]), exc)
-        file = row["segment"] + PARQUET_SUFFIX
-        values = {"message_id": row["message_id"], "received_at": row["received_at"]}
-        [found] = self._files.rows("email", [file], values)
-        return Body(
-            text=found["text"],
-            headers=tuple((header["name"], header["value"]) for header in found["headers"]),
-            attachments=tuple(attachment_of(part) for part in found["attachments"]),
-        )
+        return self._single.email(message_id, as_of)
 
     def changes(
         self, since: datetime, until: datetime, limit: int = 50, after: Position | None = None, vanished: bool = False
@@ -238,7 +199,7 @@ class MailboxReader:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
         tree = parse(text)
-        found = plan(self._meaning(tree, as_of, tree == EVERYTHING))
+        found = plan(self._meanings.of(tree, as_of, tree == EVERYTHING))
         finder = Finder(self._user_id, self._engine, self._files, as_of)
         start = _TOP
         while rows := finder.find(found, start, batch, include_deleted):
@@ -265,46 +226,16 @@ class MailboxReader:
         Raises:
             FileDamaged.
         """
-        return patiently(lambda: self._raw(message_id))
-
-    def _raw(self, message_id: int) -> bytes | None:
-        row = self._locate(message_id, None)
-        if row is None:
-            return None
-        return self._exact(row)
-
-    def _exact(self, row: dict[str, Any]) -> bytes:
-        name, location = row["segment"] + RAW_SUFFIX, location_of(row)
-        return unpack(name, self._blobs.read(name, location.frame_offset, location.frame_bytes), location)
+        return self._single.raw(message_id)
 
     @property
     def conversations(self) -> Conversations:
         """The mailbox's threads, and how many messages carry each label."""
         return Conversations(self._user_id, self._engine, self._files)
 
-    def numbers(self, selection: Selection) -> Contents:
-        """A selection of the mailbox in numbers.
-
-        Raises:
-            InvalidQuery, FileDamaged, DatabaseUnreachable.
-        """
-        chosen = patiently(lambda: self._chosen(selection))
-        return Contents(self._files, chosen, Statistics(self._user_id, self._engine, chosen))
-
-    def _chosen(self, selection: Selection) -> Chosen:
-        tree = parse(selection.text)
-        if tree == EVERYTHING:
-            return selecting.everything(selection)
-        finder = Finder(self._user_id, self._engine, self._files, selection.as_of)
-        return selecting.choose(selection, self._meaning(tree, selection.now, False), finder)
-
-    def contents(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """What lists show of messages' content, one by one. rows: message_id, received_at, segment.
-
-        Raises:
-            FileDamaged, DatabaseUnreachable.
-        """
-        return self._files.summaries(rows)
+    def counting(self, text: str = "", span: Span = EVER, as_of: datetime | None = None) -> Counting:
+        """The mailbox in numbers: of what a search finds in a time range, as it is or was."""
+        return Counting(self._user_id, self._engine, self._files, self._meanings, Asked(text, span, as_of))
 
     def version(self) -> str | None:
         """Another whenever an answer about this mailbox may be another; None before its shard has opened it."""
@@ -317,12 +248,7 @@ class MailboxReader:
 
     def labels(self) -> list[Label]:
         """The mailbox's labels."""
-        return patiently(self._labels)
-
-    def _labels(self) -> list[Label]:
-        with transaction(self._engine) as connection:
-            rows = connection.execute(query("labels_of_user"), {"user_id": self._user_id})
-            return [Label(row.label_id, row.name, row.type) for row in rows]
+        return self._meanings.labels()
 
     def present(self) -> datetime:
         """This moment by the database's clock, which is the one that commits are told by."""
@@ -332,12 +258,7 @@ class MailboxReader:
 
     def state(self) -> MailboxRecord | None:
         """The mailbox's sync state as last committed; None before its shard has opened it."""
-        return patiently(self._state)
-
-    def _state(self) -> MailboxRecord | None:
-        with transaction(self._engine) as connection:
-            row = connection.execute(query("mailbox"), {"user_id": self._user_id}).first()
-        return MailboxRecord.of(row._asdict()) if row else None
+        return self._meanings.state()
 
     def top_senders(self, limit: int) -> list[dict[str, Any]]:
         """{sender, messages, size_bytes}, most messages first."""
@@ -359,23 +280,3 @@ class MailboxReader:
 
     def _over_all(self, question: str, values: dict[str, object]) -> list[dict[str, Any]]:
         return patiently(lambda: self._files.rows(question, self._files.names(EARLIEST, LATEST), values))
-
-    def _plan(
-        self, text: str, labels: Sequence[str], include_spam_trash: bool, as_of: datetime | None, now: datetime | None
-    ) -> Plan:
-        shown = include_spam_trash or bool({*labels} & {*HIDDEN})
-        asked = self._meaning(parse(text), now or as_of or datetime.now(UTC), shown)
-        return plan(all_of((asked, *(Labelled(label) for label in labels))))
-
-    def _meaning(self, tree: Tree, now: datetime, include_hidden: bool) -> Condition:
-        if tree == EVERYTHING:
-            return Mailbox({}).meaning(tree, now, include_hidden)
-        state = self.state() if mentions_me(tree) else None
-        names = {label.name.lower(): label.id for label in self.labels()}
-        return Mailbox(names, state.email if state else "").meaning(tree, now, include_hidden)
-
-    def _locate(self, message_id: int, as_of: datetime | None) -> dict[str, Any] | None:
-        with transaction(self._engine) as connection:
-            values = {"user_id": self._user_id, "message_id": message_id, **moments.values(as_of)}
-            row = connection.execute(moments.query("email_location", as_of), values).first()
-            return dict(row._mapping) if row else None

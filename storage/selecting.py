@@ -1,83 +1,112 @@
-"""What a question about a mailbox is about: all of it, or what a search, a time range and a moment leave of it.
+"""Which messages a question counts: a search, a time range and a moment, as a condition on the message index.
 
-An empty search leaves everything, Spam, Trash and mail that Gmail has no longer included; any other leaves Spam and
-Trash out as lists do. A selection that the message index alone decides stays a condition; one that asks content
-becomes the ids of its messages.
+Without a search it is everything that was stored by the moment, Spam, Trash and what was deleted since included; with
+one, what the lists find, deleted or not. Content is decided first (storage/finding.py); its ids are then part of the
+condition. Where only Parquet can answer, the ids of the selected go to DuckDB as a table (`chosen`), unless the time
+range alone says which they are.
+Blocking: call it from a thread.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from storage.emails import Position
-from storage.finding import Finder
-from storage.language.conditions import Condition, Negated, Since, all_of
-from storage.language.plan import EARLIEST, LATEST, plan
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import TextClause, text
 
-#: Messages that a content search decides at a time.
-_BATCH = 5000
-_INDEX = "m.labels @> CAST(:with_labels AS text[]) AND NOT m.labels && CAST(:without_labels AS text[]) AND {condition}"
-_IDS = "m.message_id = ANY(CAST(:message_ids AS bigint[]))"
+from storage import moments
+from storage.finding import Finder
+from storage.language.conditions import Negated, Since, all_of
+from storage.language.parser import parse
+from storage.language.plan import EARLIEST, LATEST, Plan, plan
+from storage.language.tree import EVERYTHING
+from storage.meanings import Meanings
+from storage.queries import sql
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """Messages received from one moment up to before another that match a search, as the mailbox was at `as_of`."""
+class Span:
+    """A time range: from the first moment, up to before the last."""
 
-    text: str = ""
     first_at: datetime = EARLIEST
     last_at: datetime = LATEST
-    as_of: datetime | None = None
 
-    @property
-    def now(self) -> datetime:
-        """What the ages in the search count from."""
-        return self.as_of or datetime.now(UTC)
+
+#: All times.
+EVER = Span()
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """A selection, resolved.
+class Selected:
+    """The messages that a question is about.
 
-    condition, values: SQL over the message index (`m`), and what it has bound, beside user, range and moment.
-    whole: it is all that was stored in the range, so that Parquet files can be read as they are.
+    span: when they were received, all that the condition does not say.
+    condition: SQL over the message index as `m`, its values bound by name; "TRUE": the whole span.
     """
 
-    first_at: datetime
-    last_at: datetime
-    as_of: datetime | None
+    span: Span
+    as_of: datetime | None = None
     condition: str = "TRUE"
     values: Mapping[str, object] = field(default_factory=dict)
-    whole: bool = False
+
+    @property
+    def is_span(self) -> bool:
+        """Does the time range alone say which they are?"""
+        return self.condition == "TRUE" and self.as_of is None
+
+    def query(self, question: str) -> TextClause:
+        """storage/sql/QUESTION.sql over the selected, for Postgres; `bound` goes with it."""
+        selected = sql("selected").replace("{condition}", self.condition)
+        messages = "messages" if self.as_of is None else f"({sql('messages_as_of')})"
+        return text(sql(question).replace("{selected}", f"({selected})").replace("{messages}", messages))
+
+    def bound(self, user_id: int) -> dict[str, object]:
+        """What `query` has bound besides the question's own values."""
+        return {
+            **self.values,
+            **moments.values(self.as_of),
+            "user_id": user_id,
+            "first_at": self.span.first_at,
+            "last_at": self.span.last_at,
+        }
 
 
-def everything(selection: Selection) -> Chosen:
-    """The selection of an empty search."""
-    return Chosen(selection.first_at, selection.last_at, selection.as_of, whole=selection.as_of is None)
+def planned(meanings: Meanings, asked: str, span: Span, as_of: datetime | None) -> Plan:
+    """The plan of a search within a time range.
+
+    Raises:
+        InvalidQuery.
+    """
+    tree = parse(asked)
+    meaning = meanings.of(tree, as_of or datetime.now(UTC), tree == EVERYTHING)
+    return plan(all_of((meaning, Since(span.first_at), Negated(Since(span.last_at)))))
 
 
-def choose(selection: Selection, meaning: Condition, finder: Finder) -> Chosen:
-    """The selection of any other.
-
-    Args:
-        meaning: what the search means.
-        finder: of the mailbox at the selection's moment.
+def select(finder: Finder, found: Plan, as_of: datetime | None) -> Selected:
+    """The messages that a plan finds.
 
     Raises:
         FileDamaged, DatabaseUnreachable.
     """
-    found = plan(all_of((meaning, Since(selection.first_at), Negated(Since(selection.last_at)))))
-    if not found.asks_content:
-        values = {
-            **found.index_values,
-            "with_labels": list(found.with_labels),
-            "without_labels": list(found.without_labels),
-        }
-        condition = _INDEX.replace("{condition}", found.index)
-        return Chosen(found.after_at, found.before_at, selection.as_of, condition, values)
-    ids: list[int] = []
-    start = Position(LATEST, (1 << 63) - 1)
-    while rows := finder.find(found, start, _BATCH, with_deleted=True):
-        ids += (row["message_id"] for row in rows)
-        start = Position(rows[-1]["received_at"], rows[-1]["message_id"])
-    return Chosen(found.after_at, found.before_at, selection.as_of, _IDS, {"message_ids": ids})
+    parts, values = [], dict(found.index_values)
+    if found.with_labels:
+        parts.append("m.labels @> CAST(:with_labels AS text[])")
+        values["with_labels"] = list(found.with_labels)
+    if found.without_labels:
+        parts.append("NOT m.labels && CAST(:without_labels AS text[])")
+        values["without_labels"] = list(found.without_labels)
+    if found.index != "TRUE":
+        parts.append(found.index)
+    if found.asks_content:
+        decided = finder.decided(found)
+        parts.append("m.message_id = ANY(CAST(:message_ids AS bigint[]))")
+        values |= {"message_ids": decided.message_ids}
+        values |= {f"set{number}": ids for number, ids in enumerate(decided.sets)}
+    return Selected(Span(found.after_at, found.before_at), as_of, " AND ".join(parts) or "TRUE", values)
+
+
+def table_of(ids: bytes | None) -> pa.Table:
+    """Message ids, eight bytes each in network order, as a table for DuckDB: {message_id}."""
+    numbers = np.frombuffer(ids or b"", dtype=">i8").astype("<i8")
+    return pa.table({"message_id": numbers})

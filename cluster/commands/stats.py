@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,9 +18,9 @@ from serve.units import duration, size
 from storage.errors import BackupError
 
 if TYPE_CHECKING:
-    from serve.numbers import Activity, Correspondence, Overview, People, Timeline
-    from storage.reader import MailboxReader
-    from storage.selecting import Selection
+    from storage.attached import Attached
+    from storage.correspondence import Responses
+    from storage.counting import Bucket, Counting, Overview, Row
 
 Query = Annotated[str, typer.Option("--query", "-q", metavar="QUERY", help="Only of what this search finds.")]
 Since = Annotated[
@@ -44,6 +45,20 @@ class ReportNotWritten(BackupError):
         return f"{self.path} cannot be written ({self.reason}): name another file with --out."
 
 
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What `gbm stats` shows. responses: mine and theirs."""
+
+    overview: "Overview"
+    attachments: "Attached"
+    bucket: "Bucket"
+    timeline: "list[Row]"
+    activity: "list[Row]"
+    senders: "list[Row]"
+    labels: "list[Row]"
+    responses: "tuple[Responses, Responses]"
+
+
 @command
 def stats(
     email: Email,
@@ -58,66 +73,64 @@ def stats(
 
     Example: gbm stats ada@example.com --from 2026-01-01 --tz Europe/Berlin
     """
-    from serve import numbers
-    from serve.report import bucket_of
+    from serve.report import MOST_POINTS, bucket_of
+    from storage.correspondence import Correspondence
+    from storage.zones import zone_of
 
-    with _opened(email, query, since, until, as_of) as (reader, selection):
-        counted = reader.numbers(selection)
-        told = numbers.overview(counted)
-        line = numbers.timeline(counted, bucket_of(told), zone)
-        activity = numbers.activity(counted, zone)
-        senders = numbers.people(counted.senders(_ROWS))
-        threads = numbers.correspondence(counted, 1, reader.contents)
+    clock = zone_of(zone)
+    with _opened(email, query, since, until, as_of) as counting:
+        told = counting.overview()
+        bucket = bucket_of(told)
+        found = Numbers(
+            told,
+            counting.attachments(),
+            bucket,
+            counting.timeline(bucket, clock, MOST_POINTS),
+            counting.activity(clock),
+            counting.senders(_ROWS),
+            counting.labels(_ROWS),
+            Correspondence(counting).responses(),
+        )
     if json:
         print_json(
-            {
-                "overview": told.model_dump(by_alias=True),
-                "timeline": line.model_dump(),
-                "activity": activity.model_dump(),
-                "senders": senders.model_dump()["items"],
-                "responses": {"mine": threads.mine.model_dump(), "theirs": threads.theirs.model_dump()},
-            }
+            {**asdict(found), "responses": dict(zip(("mine", "theirs"), map(asdict, found.responses), strict=True))}
         )
         return
-    if not told.messages:
+    if not told.years:
         notes.print("No mail matches." if query or since or until or as_of else "Nothing is backed up yet.")
         return
-    _draw(email, told, line, activity, senders, threads)
+    _draw(email, found, zone)
 
 
-def _draw(
-    email: str,
-    told: "Overview",
-    line: "Timeline",
-    activity: "Activity",
-    senders: "People",
-    threads: "Correspondence",
-) -> None:
+def _draw(email: str, found: "Numbers", zone: str) -> None:
     from cluster import drawing
+    from serve.report import grid
 
+    told = found.overview
+    total = {
+        name: sum(year[name] for year in told.years) for name in ("messages", "size_bytes", "sent", "unread", "deleted")
+    }
     out.print(f"[bold]{email}[/bold]  {told.first_at:%Y-%m-%d} to {told.last_at:%Y-%m-%d}")
     out.print(
-        f"  {count(told.messages)} messages, {size(told.size_bytes)}; {count(told.sent)} sent,"
-        f" {count(told.unread)} unread, {count(told.deleted)} deleted in Gmail"
+        f"  {count(total['messages'])} messages, {size(total['size_bytes'])}; {count(total['sent'])} sent,"
+        f" {count(total['unread'])} unread, {count(total['deleted'])} deleted in Gmail"
     )
-    files = told.attachments
+    files = found.attachments
     out.print(f"  {count(files.files)} attached files in {count(files.messages)} messages, {size(files.size_bytes)}")
-    for whose, each in (("You answer", threads.mine), ("Others answer", threads.theirs)):
+    for whose, each in zip(("You answer", "Others answer"), found.responses, strict=True):
         if each.responses:
             half = duration(each.median_s or 0.0)
             out.print(f"  {whose} half of the time within {half} ({count(each.responses)} answers)")
-    out.print(f"\n[bold]Messages a {line.bucket}[/bold] ({line.tz})")
-    out.print(f"  {drawing.columns([each.messages for each in line.items], _WIDTH)}", markup=False)
+    out.print(f"\n[bold]Messages a {found.bucket}[/bold] ({zone})")
+    out.print(f"  {drawing.columns([each['messages'] for each in found.timeline], _WIDTH)}", markup=False)
     out.print("\n[bold]Your week[/bold]")
-    for row in drawing.week(activity.grid()):
+    for row in drawing.week(grid(found.activity)):
         out.print(row)
-    out.print("\n[bold]Who writes to you[/bold]")
-    for row in drawing.bars([(each.address, each.messages, count(each.messages)) for each in senders.items]):
-        out.print(row)
-    out.print("\n[bold]Labels[/bold]")
-    shown = [label for label in told.labels if label.messages][:_ROWS]
-    for row in drawing.bars([(label.name, label.messages, count(label.messages)) for label in shown]):
-        out.print(row)
+    for heading, rows, name in (("Who writes to you", found.senders, "address"), ("Labels", found.labels, "name")):
+        out.print(f"\n[bold]{heading}[/bold]")
+        shown = [(each[name], each["messages"], count(each["messages"])) for each in rows if each["messages"]]
+        for row in drawing.bars(shown):
+            out.print(row)
 
 
 @command
@@ -135,9 +148,11 @@ def report(
     Example: gbm report ada@example.com --out report.html --tz Europe/Berlin
     """
     from serve.report import report as made
+    from storage.zones import zone_of
 
-    with _opened(email, query, since, until, as_of) as (reader, selection):
-        page = made(email, reader.numbers(selection), reader.contents, zone, datetime.now(UTC)).html()
+    clock = zone_of(zone)
+    with _opened(email, query, since, until, as_of) as counting:
+        page = made(email, counting, clock, datetime.now(UTC)).html()
     try:
         _replace(file, page)
     except OSError as exc:
@@ -158,14 +173,13 @@ def _replace(file: Path, text: str) -> None:
 
 
 @contextmanager
-def _opened(
-    email: str, query: str, since: str | None, until: str | None, as_of: str | None
-) -> "Iterator[tuple[MailboxReader, Selection]]":
+def _opened(email: str, query: str, since: str | None, until: str | None, as_of: str | None) -> "Iterator[Counting]":
     from cluster.times import optional
     from storage.language.plan import EARLIEST, LATEST
-    from storage.selecting import Selection
+    from storage.selecting import Span
 
     now = datetime.now(UTC)
-    selection = Selection(query, optional(since, now) or EARLIEST, optional(until, now) or LATEST, optional(as_of, now))
+    span = Span(optional(since, now) or EARLIEST, optional(until, now) or LATEST)
+    moment = optional(as_of, now)
     with open_stores(settings()) as stores:
-        yield stores.reader(stores.control.user(email)), selection
+        yield stores.reader(stores.control.user(email)).counting(query, span, moment)

@@ -44,8 +44,9 @@ TABLES = (
     Table("outbox", _OF_SHARD, {"event_id": "outbox"}, ("event_id",)),
 )
 
-#: Their rows do not travel: the lease is brought by storage/moving/move.py under a new epoch.
-NOT_MOVED = frozenset({"leases", "alembic_version"})
+#: Their rows do not travel: the lease is brought by storage/moving/move.py under a new epoch, and the counts follow the
+#: messages by triggers.
+NOT_MOVED = frozenset({"leases", "alembic_version", "message_slots", "message_days", "label_sums"})
 
 #: Tables whose rows are numbered by a sequence of their own, and the column.
 IDENTITIES = {"segments": "segment_id", "label_events": "event_id", "outbox": "event_id"}

@@ -1,8 +1,9 @@
--- How many messages of a selection have files, how many files, and of how many bytes (DuckDB)?
--- $files: Parquet paths; $user_id; $first_at, $last_at; {chosen}: as in senders.sql
+-- How many messages of this user have files, how many files, and of how many bytes (DuckDB)?
+-- {chosen}: a condition on message_id. $files: Parquet paths; $user_id
+-- $first_at, $last_at: messages received from the one up to before the other
 SELECT
     count(*) AS messages,
     coalesce(sum(len(attachments)), 0)::BIGINT AS files,
     coalesce(sum(list_sum(list_transform(attachments, lambda part: part.size_bytes))), 0)::BIGINT AS size_bytes
 FROM read_parquet($files, hive_partitioning = false)
-WHERE user_id = $user_id AND received_at >= $first_at AND received_at < $last_at AND len(attachments) > 0 AND {chosen}
+WHERE user_id = $user_id AND received_at >= $first_at AND received_at < $last_at AND {chosen} AND len(attachments) > 0

@@ -1,30 +1,26 @@
--- To which domains a selection of this user's mail went, most messages first (DuckDB).
--- $files: Parquet paths; $user_id; $first_at, $last_at; {chosen}: as in senders.sql; $limit: rows, 1 to 1000
--- Addresses: as in recipients.sql; a message to several of a domain counts once.
-WITH shown AS (
-    SELECT message_id, size_bytes, unnest(list_distinct(list_concat(list_concat("to", cc), bcc))) AS whole
-    FROM read_parquet($files, hive_partitioning = false)
-    WHERE user_id = $user_id AND received_at >= $first_at AND received_at < $last_at AND {chosen}
-),
-addressed AS (
-    SELECT
-        message_id, size_bytes,
-        lower(CASE WHEN whole LIKE '%>' THEN regexp_extract(whole, '<([^<>]*)>$', 1) ELSE whole END) AS address
-    FROM shown
-),
-grouped AS (
-    SELECT split_part(address, '@', -1) AS domain, message_id, any_value(size_bytes) AS size_bytes,
-        list(DISTINCT address) AS addresses
-    FROM addressed
-    WHERE contains(address, '@')
-    GROUP BY ALL
-)
+-- The domains that the selected messages went to (To, Cc and Bcc) (DuckDB).
+-- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $by_size: most bytes first, not most messages
+-- $first_at, $last_at: messages received from the one up to before the other; $limit: rows, 1 to 1000
 SELECT
     domain,
-    len(list_distinct(flatten(list(addresses)))) AS addresses,
     count(*) AS messages,
-    sum(size_bytes)::BIGINT AS size_bytes
-FROM grouped
+    sum(size_bytes)::BIGINT AS size_bytes,
+    min(received_at) AS first_at,
+    max(received_at) AS last_at
+FROM (
+    SELECT
+        unnest(list_distinct(list_transform(
+            list_filter(list_transform(
+                list_concat("to", cc, bcc),
+                lambda shown: lower(CASE WHEN ends_with(shown, '>') THEN regexp_extract(shown, '<([^<>]*)>$', 1) ELSE shown END)
+            ), lambda address: contains(address, '@')),
+            lambda address: split_part(address, '@', -1)
+        ))) AS domain,
+        size_bytes,
+        received_at
+    FROM read_parquet($files, hive_partitioning = false)
+    WHERE user_id = $user_id AND received_at >= $first_at AND received_at < $last_at AND {chosen}
+)
 GROUP BY domain
-ORDER BY messages DESC, domain
+ORDER BY CASE WHEN $by_size THEN sum(size_bytes) ELSE count(*) END DESC, domain
 LIMIT $limit

@@ -1,13 +1,14 @@
--- From which domains a selection of this user's mail came (DuckDB). {order}: messages or size_bytes, most first.
--- $files: Parquet paths; $user_id; $first_at, $last_at; {chosen}: as in senders.sql; $limit: rows, 1 to 1000
+-- The domains that the selected messages came from (DuckDB); "" is where a sender has none.
+-- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $by_size: most bytes first, not most messages
+-- $first_at, $last_at: messages received from the one up to before the other; $limit: rows, 1 to 1000
 SELECT
-    lower(split_part(from_address, '@', -1)) AS domain,
-    count(DISTINCT from_address) AS addresses,
+    CASE WHEN contains(from_address, '@') THEN split_part(from_address, '@', -1) ELSE '' END AS domain,
     count(*) AS messages,
-    sum(size_bytes)::BIGINT AS size_bytes
+    sum(size_bytes)::BIGINT AS size_bytes,
+    min(received_at) AS first_at,
+    max(received_at) AS last_at
 FROM read_parquet($files, hive_partitioning = false)
 WHERE user_id = $user_id AND received_at >= $first_at AND received_at < $last_at AND {chosen}
-    AND contains(from_address, '@')
 GROUP BY domain
-ORDER BY {order} DESC, domain
+ORDER BY CASE WHEN $by_size THEN sum(size_bytes) ELSE count(*) END DESC, domain
 LIMIT $limit

@@ -1,24 +1,28 @@
--- How long answers took in the threads of a selection, mine and theirs: an answer follows a message of the other side.
--- {messages}, {chosen}: as in overview.sql.
--- :user_id; :first_at, :last_at
+-- How long the owner and the others took to respond (DuckDB)? A response follows a message of the other side in a thread.
+-- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $address: the owner's, in lower case
+-- $first_at, $last_at: messages received from the one up to before the other. sent: a table, messages labelled SENT
+WITH told AS (
+    SELECT
+        thread_id,
+        message_id,
+        received_at,
+        (from_address <> '' AND from_address = $address) OR message_id IN (SELECT message_id FROM sent) AS mine
+    FROM read_parquet($files, hive_partitioning = false)
+    WHERE user_id = $user_id AND received_at >= $first_at AND received_at < $last_at AND {chosen}
+),
+turns AS (
+    SELECT
+        mine,
+        lag(mine) OVER turn AS before_was_mine,
+        (epoch_ms(received_at) - lag(epoch_ms(received_at)) OVER turn) / 1000.0 AS waited_s
+    FROM told
+    WINDOW turn AS (PARTITION BY thread_id ORDER BY received_at, message_id)
+)
 SELECT
     mine,
     count(*) AS responses,
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY took_s) AS median_s,
-    percentile_cont(0.9) WITHIN GROUP (ORDER BY took_s) AS p90_s
-FROM (
-    SELECT
-        mine,
-        lag(mine) OVER before AS mine_before,
-        CAST(extract(epoch FROM received_at - lag(received_at) OVER before) AS double precision) AS took_s
-    FROM (
-        SELECT m.thread_id, m.message_id, m.received_at, m.labels @> ARRAY['SENT'] AS mine
-        FROM {messages} AS m
-        WHERE m.user_id = :user_id AND m.received_at >= :first_at AND m.received_at < :last_at AND {chosen}
-            AND NOT m.labels @> ARRAY['DRAFT']
-    ) AS told
-    WINDOW before AS (PARTITION BY thread_id ORDER BY received_at, message_id)
-) AS followed
-WHERE mine <> mine_before
+    quantile_cont(waited_s, 0.5) AS median_s,
+    quantile_cont(waited_s, 0.9) AS p90_s
+FROM turns
+WHERE before_was_mine <> mine
 GROUP BY mine
-ORDER BY mine DESC

@@ -1,6 +1,5 @@
--- Which messages a selection has. {messages}, {chosen}: as in overview.sql.
--- :user_id; :first_at, :last_at; :unread: only those that are
-SELECT m.message_id
-FROM {messages} AS m
-WHERE m.user_id = :user_id AND m.received_at >= :first_at AND m.received_at < :last_at AND {chosen}
-    AND (NOT :unread OR m.labels @> ARRAY['UNREAD'])
+-- The ids of the selected messages that carry all of some labels, eight bytes each in network order.
+-- :labels. {selected}: selected.sql
+SELECT string_agg(int8send(m.message_id), CAST('' AS bytea)) AS ids
+FROM {selected} AS m
+WHERE m.labels @> CAST(:labels AS text[])

@@ -45,16 +45,16 @@ def test_a_mailbox_is_drawn(mailbox: str) -> None:
 
 def test_numbers_are_those_of_the_search_as_json(mailbox: str) -> None:
     told = orjson.loads(gbm("stats", mailbox, "--query", "from:zoe", "--json").stdout)
-    assert told["overview"]["messages"] == 15
+    assert sum(year["messages"] for year in told["overview"]["years"]) == 15
     assert [each["address"] for each in told["senders"]] == ["zoe@example.com"]
-    assert sum(each["messages"] for each in told["timeline"]["items"]) == 15
+    assert sum(each["messages"] for each in told["timeline"]) == 15
     assert "No mail matches" in gbm("stats", mailbox, "--query", "from:nobody").stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("stats", ANN, "--tz", "Mars/Olympus"), "There is no time zone 'Mars/Olympus'"),
+        (("stats", ANN, "--tz", "Mars/Olympus"), 'There is no time zone "Mars/Olympus"'),
         (("stats", ANN, "--from", "soon"), "'soon' is not a time"),
         (("stats", "nobody@example.com"), "nobody@example.com"),
         (("report", ANN, "--out", "/nowhere/report.html"), "/nowhere/report.html cannot be written"),

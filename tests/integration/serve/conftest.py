@@ -154,17 +154,23 @@ def mail(subject: str, body: str = "Good morning.", sender: str = "Ann <ann@exam
     return f"{head}\r\nMessage-ID: <{subject.replace(' ', '.')}@example.com>\r\n\r\n{body}\r\n".encode()
 
 
+def stores(new_stores: Callable[[], tuple[str, ...]], path: Path) -> Archive:
+    """Empty stores, to be closed."""
+    dsns = [SecretStr(dsn) for dsn in new_stores()]
+    return Archive(
+        BackupConfig(
+            cluster="test",
+            archive=ArchiveConfig(uri=f"file://{path}/archive"),
+            postgres=PostgresConfig(control_dsn=dsns[0], shard_dsns=tuple(dsns[1:])),
+            sealing_key=SecretStr(new_key()),
+        )
+    )
+
+
 @pytest.fixture
 def archive(new_stores: Callable[[], tuple[str, ...]], tmp_path: Path) -> Iterator[Archive]:
     """Empty stores."""
-    dsns = [SecretStr(dsn) for dsn in new_stores()]
-    backup = BackupConfig(
-        cluster="test",
-        archive=ArchiveConfig(uri=f"file://{tmp_path}/archive"),
-        postgres=PostgresConfig(control_dsn=dsns[0], shard_dsns=tuple(dsns[1:])),
-        sealing_key=SecretStr(new_key()),
-    )
-    archive = Archive(backup)
+    archive = stores(new_stores, tmp_path)
     yield archive
     archive.databases.close()
 

@@ -128,6 +128,9 @@ TABLE: dict[str, Row] = {
     ),
     "GET /api/v1/admin/audit": Row(AUDIT),
     "GET /api/v1/admin/users": Row(AUDIT),
+    "GET /api/v1/admin/analytics/overview": Row({"operator"}),
+    "GET /api/v1/admin/analytics/timeline": Row({"operator"}),
+    "GET /api/v1/admin/analytics/storage": Row({"operator"}),
 }
 
 

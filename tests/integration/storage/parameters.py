@@ -4,6 +4,8 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from storage.queries import sql
+
 NOW = datetime.now(UTC)
 
 
@@ -36,6 +38,8 @@ VALUES: dict[str, Any] = {
     **_all(("event_id", "number"), 7),
     **_all(("for_ever", "removed"), False),
     "before": NOW,
+    "bucket": "month",
+    "zone": "Asia/Kathmandu",
     "before_id": 7,
     "day": date(2026, 11, 24),
     "family": "5a4a0b3e-8b7e-4b63-a3de-1d0f3ed9a6b5",
@@ -46,9 +50,6 @@ VALUES: dict[str, Any] = {
     "state": "running",
     "among": ["running"],
     "without_labels": ["SPAM"],
-    "bucket": "month",
-    "zone": "Europe/Berlin",
-    "unread": False,
 }
 #: By query, where it means something else.
 OF_QUERY: dict[str, dict[str, Any]] = {
@@ -64,6 +65,7 @@ OF_QUERY: dict[str, dict[str, Any]] = {
 
 def forms(statement: str, as_of: str) -> list[str]:
     """What is sent of a query: with every text that is put in for its placeholders. `as_of`: messages_as_of.sql."""
+    statement = statement.replace("{selected}", f"({sql('selected')})")
     tables = ("messages", f"({as_of})") if "{messages}" in statement else ("",)
     chosen = ("TRUE", "m.message_id = ANY(CAST(:message_ids AS bigint[]))") if "{chosen}" in statement else ("",)
     return [

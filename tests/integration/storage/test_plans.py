@@ -43,6 +43,7 @@ WITHOUT = {
     "rebuild_events": "about temporary tables, in a database that serves nobody yet",
     "rebuild_lost": "about temporary tables, in a database that serves nobody yet",
     "rebuild_stage": "no plan: CREATE TABLE",
+    "selected": "a part of others, which are looked at with it",
     "rebuild_states": "about temporary tables, in a database that serves nobody yet",
 }
 #: For operators: about a whole database, so that every row is wanted.

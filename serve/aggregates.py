@@ -1,0 +1,137 @@
+"""/api/v1/admin/analytics: all mailboxes together, for operators. Counts alone: no subject, no address, no name."""
+
+from datetime import UTC, date, datetime, time
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from serve.policies import Role, Scope, permits
+from serve.problems import responses
+from serve.threads import Threads
+from storage.language.plan import EARLIEST, LATEST
+from storage.moments import within_reach
+from storage.selecting import Span
+from storage.totals import DayBucket, Totals
+
+_BUCKETS = 5000
+
+_From = Annotated[date | None, Query(alias="from", description="received on this day (UTC) or later")]
+_To = Annotated[date | None, Query(description="received before this day (UTC)")]
+
+
+class Total(BaseModel):
+    """All mail of a time."""
+
+    messages: int = Field(description="backed up, deleted ones too")
+    size_bytes: int
+    deleted: int = Field(description="deleted in Gmail")
+    unread: int
+    sent: int
+
+
+class TotalYear(Total):
+    """All mail of a year (UTC)."""
+
+    year: int
+
+
+class TotalOverview(Total):
+    """All mail in numbers."""
+
+    years: list[TotalYear]
+
+
+class TotalBucket(Total):
+    """All mail of a day, a week (from Monday), a month, a quarter or a year (UTC)."""
+
+    start: datetime
+
+
+class TotalTimeline(BaseModel):
+    """Buckets that have mail, oldest first."""
+
+    items: list[TotalBucket]
+
+
+class SizeClass(BaseModel):
+    """Mailboxes with at least so many messages, and fewer than ten times as many."""
+
+    at_least: int
+    mailboxes: int
+    messages: int
+    size_bytes: int
+
+
+class ShardSpace(BaseModel):
+    """A shard, and what is in it."""
+
+    shard: int
+    mailboxes: int
+    messages: int
+    segments: int
+    size_bytes: int = Field(description="of mail, before compression")
+    archive_bytes: int = Field(description="of the archive's files")
+
+
+class TotalSpace(BaseModel):
+    """What takes the space."""
+
+    mailboxes: int
+    messages: int
+    size_bytes: int = Field(description="of mail, before compression")
+    archive_bytes: int = Field(description="of the archive's files")
+    sizes: list[SizeClass] = Field(description="small mailboxes first")
+    shards: list[ShardSpace]
+
+
+def router(totals: Totals, threads: Threads) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(prefix="/api/v1/admin/analytics", tags=["admin"], responses=responses(401, 403, 422, 503))
+    permitted = permits(Role.OPERATOR, scope=Scope.ANALYTICS, cost=50)
+
+    @routes.get("/overview", summary="All mailboxes in numbers, up to half a minute ago")
+    @permitted
+    async def overview(since: _From = None, to: _To = None) -> TotalOverview:
+        rows = await threads.run(totals.by_time, "year", _span(since, to), _BUCKETS)
+        names = Total.model_fields
+        return TotalOverview(
+            **{name: sum(row[name] for row in rows) for name in names},
+            years=[TotalYear(year=row["start"].year, **{name: row[name] for name in names}) for row in rows],
+        )
+
+    @routes.get("/timeline", summary="How much mail came when, in all mailboxes, up to half a minute ago")
+    @permitted
+    async def timeline(since: _From = None, to: _To = None, bucket: DayBucket = "month") -> TotalTimeline:
+        rows = await threads.run(totals.by_time, bucket, _span(since, to), _BUCKETS)
+        return TotalTimeline(items=[TotalBucket(**row) for row in rows])
+
+    @routes.get("/storage", summary="What takes the space in all mailboxes, up to half a minute ago")
+    @permitted
+    async def storage() -> TotalSpace:
+        sizes, shards = await threads.run(totals.sizes), await threads.run(totals.shards)
+        return TotalSpace(
+            mailboxes=sum(row["mailboxes"] for row in sizes),
+            messages=sum(row["messages"] for row in sizes),
+            size_bytes=sum(row["size_bytes"] for row in shards),
+            archive_bytes=sum(row["stored_bytes"] for row in shards),
+            sizes=[SizeClass(**row) for row in sizes],
+            shards=[
+                ShardSpace(
+                    shard=row["shard_id"],
+                    mailboxes=row["users"],
+                    messages=row["messages"],
+                    segments=row["segments"],
+                    size_bytes=row["size_bytes"],
+                    archive_bytes=row["stored_bytes"],
+                )
+                for row in shards
+            ],
+        )
+
+    return routes
+
+
+def _span(since: date | None, to: date | None) -> Span:
+    first_at = within_reach(datetime.combine(since, time(), UTC)) if since else EARLIEST
+    return Span(first_at, within_reach(datetime.combine(to, time(), UTC)) if to else LATEST)

@@ -1,0 +1,19 @@
+-- Which of the selected messages are there more than once, byte for byte, most bytes that need not be first (DuckDB)?
+-- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $limit: rows, 1 to 1000
+-- $first_at, $last_at: messages received from the one up to before the other
+-- all_…: of every group, beside each of those that are returned.
+WITH copied AS (
+    SELECT sha256, count(*) AS copies, min(size_bytes) AS size_bytes, arg_min(message_id, (received_at, message_id)) AS message_id
+    FROM read_parquet($files, hive_partitioning = false)
+    WHERE user_id = $user_id AND received_at >= $first_at AND received_at < $last_at AND {chosen}
+    GROUP BY sha256
+    HAVING count(*) > 1
+)
+SELECT
+    *,
+    count(*) OVER () AS all_groups,
+    (sum(copies - 1) OVER ())::BIGINT AS all_extra_copies,
+    (sum((copies - 1) * size_bytes) OVER ())::BIGINT AS all_extra_bytes
+FROM copied
+ORDER BY (copies - 1) * size_bytes DESC, sha256
+LIMIT $limit

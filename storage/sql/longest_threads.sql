@@ -1,0 +1,16 @@
+-- The threads with the most of the selected messages (DuckDB).
+-- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $limit: rows, 1 to 1000
+-- $first_at, $last_at: messages received from the one up to before the other
+SELECT
+    thread_id,
+    arg_min(subject, (received_at, message_id)) AS subject,
+    count(*) AS messages,
+    count(DISTINCT from_address) AS people,
+    sum(size_bytes)::BIGINT AS size_bytes,
+    min(received_at) AS first_at,
+    max(received_at) AS last_at
+FROM read_parquet($files, hive_partitioning = false)
+WHERE user_id = $user_id AND received_at >= $first_at AND received_at < $last_at AND {chosen}
+GROUP BY thread_id
+ORDER BY messages DESC, thread_id
+LIMIT $limit

@@ -1,0 +1,34 @@
+-- As timeline_of_index.sql of all messages of a time range in weeks or longer, from the counts by day.
+-- Days within one bucket count as they are,
+-- the others by their half hours. A day on which clocks change is looked into, too.
+-- :user_id; :bucket; :limit: rows; :first_at, :last_at: days that begin from the one up to before the other
+WITH days AS (
+    SELECT
+        *,
+        date_trunc(CAST(:bucket AS text), CAST(day_at AS timestamp)) AS start,
+        date_trunc(CAST(:bucket AS text), CAST(day_at + interval '86399.999 seconds' AS timestamp)) AS until,
+        extract(timezone FROM day_at) = extract(timezone FROM day_at + interval '24 hours') AS is_plain
+    FROM message_days
+    WHERE user_id = :user_id AND messages > 0 AND day_at >= :first_at AND day_at < :last_at
+)
+SELECT
+    start,
+    CAST(NULL AS integer) AS offset_s,
+    CAST(sum(messages) AS bigint) AS messages,
+    CAST(sum(size_bytes) AS bigint) AS size_bytes,
+    CAST(sum(deleted) AS bigint) AS deleted,
+    CAST(sum(unread) AS bigint) AS unread,
+    CAST(sum(sent) AS bigint) AS sent
+FROM (
+    SELECT start, messages, size_bytes, deleted, unread, sent FROM days WHERE start = until AND is_plain
+    UNION ALL
+    SELECT date_trunc(CAST(:bucket AS text), CAST(s.slot_at AS timestamp)),
+        s.messages, s.size_bytes, s.deleted, s.unread, s.sent
+    FROM days AS d
+    JOIN message_slots AS s
+        ON s.user_id = :user_id AND s.slot_at >= d.day_at AND s.slot_at < d.day_at + interval '24 hours'
+    WHERE NOT (d.start = d.until AND d.is_plain) AND s.messages > 0
+) AS counted
+GROUP BY start
+ORDER BY start
+LIMIT :limit
