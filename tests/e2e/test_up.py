@@ -50,6 +50,11 @@ def test_a_cluster_in_the_background_backs_up_an_account_until_it_is_told_to_sto
         assert sum(shard["segments"] for shard in state["shards"]) == 1
         assert [merge["messages"] for merge in merges[-1:]] in ([], [user["messages"]]), "or it was one segment before"
         assert gbm("compact", "--shard", "99", env=env).returncode == 1
+        done = gbm("analyze", email, "--json", env=env)
+        assert done.returncode == 0, done.stderr
+        assert [shard["segments"] for shard in json.loads(done.stdout)["shards"]] == [0], "new mail is analysed at once"
+        done = gbm("analyze", "--all", "--wait", "--only", "nobody", env=env)
+        assert (done.returncode, "There is no analyser 'nobody'" in done.stderr) == (1, True), done.stderr
         found = json.loads(gbm("search", email, "in:anywhere", "--limit", "500", "--json", env=env).stdout)
         assert len(found["items"]) == user["messages"]
         assert (home / "run" / "ray.token").stat().st_mode & 0o077 == 0

@@ -65,6 +65,7 @@ async def test_raw_bytes_come_back_exactly(client: httpx.AsyncClient, key: str) 
     assert raw.content == _DAMAGED
     assert document["sha256"] == hashlib.sha256(_DAMAGED).hexdigest() == raw.headers["etag"].strip('"')
     assert document["size_bytes"] == len(_DAMAGED)
+    assert document["analysis"] is None, "nobody analysed it"
     assert document["defects"]
 
 

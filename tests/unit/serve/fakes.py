@@ -288,4 +288,5 @@ def email(number: int, subject: str = "Hello") -> Email:
         defects=(),
     )
     part = Attachment("2", "a.pdf", "application/pdf", 10, "00" * 32, False)
-    return Email(summary, "Good morning.", (("Subject", subject), ("X-Odd", "1")), (part,), "11" * 32)
+    analysis = {"language": {"version": 1, "code": "en", "sure": 0.5}}
+    return Email(summary, "Good morning.", (("Subject", subject), ("X-Odd", "1")), (part,), "11" * 32, analysis)

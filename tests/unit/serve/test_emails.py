@@ -146,6 +146,7 @@ async def test_one_message_has_its_content_too(http: httpx.AsyncClient) -> None:
 
     assert set(document) == _SUMMARY | {"text", "headers", "attachments", "sha256", "analysis"}
     assert document["headers"] == [{"name": "Subject", "value": "Hello"}, {"name": "X-Odd", "value": "1"}]
+    assert document["analysis"] == {"language": {"version": 1, "code": "en", "sure": 0.5}}
     assert document["attachments"][0]["filename"] == "a.pdf"
 
 
