@@ -57,8 +57,8 @@ def report(mailbox: str, counting: Counting, zone: ZoneInfo, made_at: datetime) 
         _responses(counting),
         Section(
             "What takes the space",
-            f"Bytes by sender's domain. {messages['extra_copies']:,} messages and {attached['extra_copies']:,} attached "
-            "files are there more than once.",
+            f"Bytes by sender's domain. {messages['extra_copies']:,} messages and {attached['extra_copies']:,} attached"
+            " files are there more than once.",
             pictures.bars(
                 "Bytes by sender's domain",
                 [

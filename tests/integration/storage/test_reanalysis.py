@@ -61,7 +61,8 @@ def test_messages_come_back_as_they_were_parsed(shard: Shard) -> None:
 
     rows = pq.read_table(shard.root / (segment + PARQUET_SUFFIX))
 
-    expected = [parse(ATTACHED), parse(Mail(2, subject="Grüße").raw)]
+    parsed = [parse(ATTACHED), parse(Mail(2, subject="Grüße").raw)]
+    expected = [message._replace(heads=[]) for message in parsed]  # which no column holds
     found = messages_of(rows)
     assert [listed(one) for one in found] == [listed(one) for one in expected]
 
