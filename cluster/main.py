@@ -18,6 +18,7 @@ from cluster.commands import (
     search,
     shards,
     simulate,
+    sql,
     stats,
     status,
     up,
@@ -46,6 +47,7 @@ app.command()(audit.audit)
 app.command()(changes.changes)
 app.command()(stats.stats)
 app.command()(stats.report)
+app.command()(sql.sql)
 app.command()(export.export)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")

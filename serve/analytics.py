@@ -1,9 +1,10 @@
 """/api/v1/analytics: the caller's own mail in numbers."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Response
+from fastapi import APIRouter, FastAPI, Query, Response
 from pydantic import BaseModel, Field
 
 from serve import correspondence, counts, pages, selections, space
@@ -77,8 +78,15 @@ class SenderList(BaseModel):
     items: list[Sender]
 
 
-def create(mailboxes: Readers, answers: Answers, door: Door, threads: Threads, config: ServeConfig) -> FastAPI:
-    """The application."""
+def create(
+    mailboxes: Readers,
+    answers: Answers,
+    door: Door,
+    threads: Threads,
+    config: ServeConfig,
+    others: Sequence[APIRouter] = (),
+) -> FastAPI:
+    """The application. `others`: routers of serve/questions.py."""
     router, desk = selections.router(), Desk(mailboxes, answers, threads)
 
     @router.get("/overview", summary="Your mailbox in numbers", response_model=Overview)
@@ -97,7 +105,7 @@ def create(mailboxes: Readers, answers: Answers, door: Door, threads: Threads, c
         return await desk.answer(principal, ("senders", limit), about, make)
 
     parts = (counts, space, correspondence, pages)
-    routers = [router, *(part.router(desk) for part in parts)]
+    routers = [router, *(part.router(desk) for part in parts), *others]
     return application("analytics", routers, config, door)
 
 

@@ -25,6 +25,7 @@ from serve import (
     operations,
     parts,
     push,
+    questions,
     root,
     sync,
 )
@@ -119,7 +120,9 @@ class Assembly:
 
     def analytics(self) -> FastAPI:
         """/api/v1/analytics."""
-        return analytics.create(self._mailboxes, self._answers, self._door, self._threads, self._config)
+        sandbox = questions.router(questions.Sandbox(self._mailboxes, self._config.sandbox), self._threads)
+        mailboxes, answers = self._mailboxes, self._answers
+        return analytics.create(mailboxes, answers, self._door, self._threads, self._config, [sandbox])
 
     def sync(self) -> FastAPI:
         """/api/v1/sync."""

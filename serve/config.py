@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr, field_validator
 
 from actors.rates import RatesConfig
+from storage.sandbox.config import SandboxConfig
 
 Application = Literal["auth", "emails", "sync", "analytics", "push", "gateway"]
 
@@ -84,6 +85,7 @@ class ServeConfig(BaseModel, frozen=True):
         (), description="networks of proxies in front of the gateway whose X-Forwarded-For is believed"
     )
     rates: RatesConfig = RatesConfig()
+    sandbox: SandboxConfig = SandboxConfig()
     answers_bytes: PositiveInt = Field(
         64 << 20, description="bytes of answers that a replica keeps, until mail changes"
     )

@@ -39,6 +39,7 @@ from storage.grants import UnknownGrant
 from storage.language.errors import InvalidQuery
 from storage.leases import LeaseHeld, LeaseLost
 from storage.positions import InvalidPosition
+from storage.sandbox.errors import SqlBusy, SqlCrashed, SqlInvalid, SqlRefused, SqlTimedOut, SqlTooLarge
 from storage.zones import UnknownZone
 
 _LOG = logging.getLogger(__name__)
@@ -90,6 +91,12 @@ _FAULTS: Mapping[type[BackupError], Fault] = {
     MailboxPaused: Fault(409, "mailbox_paused", "Mailbox paused"),
     IdempotencyMismatch: Fault(422, "idempotency_mismatch", "Key used for another request"),
     TooManyKeys: Fault(409, "too_many_keys", "Too many keys"),
+    SqlInvalid: Fault(422, "sql_invalid", "SQL not understood"),
+    SqlRefused: Fault(422, "sql_refused", "SQL not allowed"),
+    SqlTooLarge: Fault(422, "sql_too_large", "Takes too much"),
+    SqlTimedOut: Fault(422, "sql_timed_out", "Took too long"),
+    SqlCrashed: Fault(422, "sql_crashed", "No answer"),
+    SqlBusy: Fault(503, "sql_busy", "Other questions come first", retry_after_s=5),
     UnknownZone: Fault(422, "unknown_time_zone", "Time zone not known"),
     TooManyBuckets: Fault(422, "too_many_buckets", "Too many buckets"),
     UnknownCampaign: Fault(404, "unknown_campaign", "Campaign not known"),

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from storage.analyses import Analyses
 from storage.blobs import LocalBlobs
 from storage.config import ArchiveConfig
 from storage.conversations import Conversations
@@ -40,6 +41,7 @@ from storage.meanings import Meanings
 from storage.queries import query
 from storage.records import MailboxRecord
 from storage.rowvalues import change_of, stored_of, summary_of
+from storage.sandbox.views import MailViews
 from storage.schemas import MESSAGES
 from storage.segment import PARQUET_SUFFIX
 from storage.selecting import EVER, Span
@@ -236,6 +238,11 @@ class MailboxReader:
     def counting(self, text: str = "", span: Span = EVER, as_of: datetime | None = None) -> Counting:
         """The mailbox in numbers: of what a search finds in a time range, as it is or was."""
         return Counting(self._user_id, self._engine, self._files, self._meanings, Asked(text, span, as_of))
+
+    @property
+    def views(self) -> MailViews:
+        """The mailbox as the tables that SQL of its owner may name."""
+        return MailViews(self._user_id, self._engine, self._files, Analyses(self._user_id, self._engine, self._blobs))
 
     def version(self) -> str | None:
         """Another whenever an answer about this mailbox may be another; None before its shard has opened it."""

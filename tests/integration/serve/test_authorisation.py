@@ -101,6 +101,7 @@ TABLE: dict[str, Row] = {
     "GET /api/v1/analytics/threads": Row(NUMBERS),
     "GET /api/v1/analytics/newsletters": Row(NUMBERS),
     "GET /api/v1/analytics/report": Row(NUMBERS),
+    "POST /api/v1/analytics/query": Row(MAIL, body={"sql": "SELECT subject FROM messages"}),
     "POST /api/v1/sync": Row(SYNC, body={"mode": "incremental"}),
     "POST /api/v1/sync/stop": Row(SYNC),
     "POST /api/v1/sync/pause": Row(SYNC),

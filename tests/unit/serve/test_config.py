@@ -6,11 +6,12 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from serve.config import PushConfig, ScaleConfig, ServeConfig, TokenConfig
+from storage.sandbox.config import SandboxConfig
 
 
-@pytest.mark.parametrize("model", [ServeConfig, TokenConfig, ScaleConfig, PushConfig])
+@pytest.mark.parametrize("model", [ServeConfig, TokenConfig, ScaleConfig, PushConfig, SandboxConfig])
 def test_every_setting_of_our_own_is_described(model: type[BaseModel]) -> None:
-    nested = ("tokens", "scale", "push", "rates", "google", "streams")
+    nested = ("tokens", "scale", "push", "rates", "google", "streams", "sandbox")
     plain = {name: field for name, field in model.model_fields.items() if name not in nested}
 
     assert plain

@@ -1,0 +1,53 @@
+"""`gbm sql`: ask a mailbox in SQL. Needs no running cluster."""
+
+from typing import Annotated
+
+import typer
+
+from cluster.console import command, notes, out, print_json
+from cluster.opening import open_stores, settings
+
+_WIDEST = 60
+
+
+@command
+def sql(
+    email: Annotated[str, typer.Argument(help="The mailbox's address.")],
+    question: Annotated[str, typer.Argument(help="One SELECT over the views; quote it for the shell.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+) -> None:
+    """Ask a mailbox in DuckDB's SQL, read-only, in a process that has nothing but what the question reads.
+
+    Views: messages, recipients, labels, label_events, attachments, analysis; ids are Gmail's hex, times UTC.
+
+    Example: gbm sql ada@example.com "SELECT from_address, count(*) AS n FROM messages GROUP BY 1 ORDER BY n DESC"
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    from serve.questions import csv_of, rows_of
+    from storage.sandbox.process import ask
+
+    with open_stores(settings()) as stores:
+        config = settings().serve.sandbox
+        table, cut = ask(question, stores.reader(stores.control.user(email)).views, config)
+    rows = rows_of(table)
+    if json:
+        print_json({"items": [dict(zip(table.column_names, row, strict=True)) for row in rows], "truncated": cut})
+    elif as_csv:
+        typer.echo(csv_of(table), nl=False)
+    else:
+        drawn = Table(box=None, pad_edge=False, header_style="bold")
+        for name in table.column_names:
+            drawn.add_column(Text(name))
+        for row in rows:
+            drawn.add_row(*(Text(_shown(value)) for value in row))
+        out.print(drawn)
+    if cut:
+        notes.print(f"There is more than {len(rows):,} rows: GBM_SERVE__SANDBOX__ROWS.")
+
+
+def _shown(value: object) -> str:
+    text = "" if value is None else " ".join(str(value).split())
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
