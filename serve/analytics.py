@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, FastAPI, Query, Response
 from pydantic import BaseModel, Field
 
-from serve import correspondence, counts, pages, selections, space
+from serve import correspondence, counts, judgements, pages, selections, space
 from serve.admission import Caller, Door
 from serve.answers import Answers
 from serve.config import ServeConfig
@@ -104,7 +104,7 @@ def create(
 
         return await desk.answer(principal, ("senders", limit), about, make)
 
-    parts = (counts, space, correspondence, pages)
+    parts = (counts, space, correspondence, judgements, pages)
     routers = [router, *(part.router(desk) for part in parts), *others]
     return application("analytics", routers, config, door)
 

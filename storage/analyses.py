@@ -74,6 +74,16 @@ class Analyses:
         """
         return patiently(lambda: self._table(analysers, first_at, last_at))
 
+    def conformed(self, schema: pa.Schema, first_at: datetime, last_at: datetime) -> pa.Table:
+        """`message_id` and these columns with these fields alone, of the same; null where a file has them not.
+
+        Raises:
+            FileDamaged, DatabaseUnreachable.
+        """
+        table = self.table(schema.names, first_at, last_at)
+        whole = analysis.conformed(table, schema) if schema.names else table
+        return whole.append_column("message_id", table["message_id"])
+
     def ask(
         self,
         statement: str,

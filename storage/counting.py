@@ -24,6 +24,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError
 
 from storage import attached
+from storage.analyses import Analyses
 from storage.attached import Attached
 from storage.databases import Source, transaction
 from storage.errors import BackupError
@@ -74,8 +75,10 @@ class Overview:
 class Counting:
     """Counts one user's mail. Every method raises InvalidQuery, FileDamaged and DatabaseUnreachable."""
 
-    def __init__(self, user_id: int, engine: Source, files: MailFiles, meanings: Meanings, asked: Asked) -> None:
-        self._user_id, self._engine, self._files = user_id, engine, files
+    def __init__(
+        self, user_id: int, engine: Source, files: MailFiles, analyses: Analyses, meanings: Meanings, asked: Asked
+    ) -> None:
+        self._user_id, self._engine, self._files, self._analyses = user_id, engine, files, analyses
         self._meanings, self._asked = meanings, asked
         self._found: Selected | None = None
 
@@ -168,18 +171,26 @@ class Counting:
         return patiently(ask)
 
     def of_content(
-        self, question: str, values: Mapping[str, object] = _NOTHING, labels: Sequence[str] = ()
+        self,
+        question: str,
+        values: Mapping[str, object] = _NOTHING,
+        labels: Sequence[str] = (),
+        analysis: pa.Schema | None = None,
     ) -> list[Row]:
         """The same over Parquet files: {chosen} is a condition on `message_id` for the selected.
 
         Args:
             labels: for each a table of its name in lower case, {message_id} of the selected that carry it.
+            analysis: the columns of a table of that name, {message_id} and what analysers say of messages; what no
+                file has is null.
         """
 
         def ask() -> list[Row]:
             selected = self._selected()
             bounds = {"first_at": selected.span.first_at, "last_at": selected.span.last_at}
             tables = {label.lower(): self._ids(selected, [label]) for label in labels}
+            if analysis is not None:
+                tables["analysis"] = self._analyses.conformed(analysis, **bounds)
             chosen = "TRUE"
             if not selected.is_span:
                 tables["chosen"] = self._ids(selected, [])

@@ -67,6 +67,7 @@ class MailboxReader:
         self._user_id, self._engine, self._blobs = user_id, engine, blobs
         self._files = MailFiles(user_id, engine, blobs, splits or cache_of(ArchiveConfig()))
         self._meanings = Meanings(user_id, engine)
+        self._analyses = Analyses(user_id, engine, blobs)
         self._single = Single(user_id, engine, blobs, self._files, body)
 
     def emails(
@@ -237,12 +238,13 @@ class MailboxReader:
 
     def counting(self, text: str = "", span: Span = EVER, as_of: datetime | None = None) -> Counting:
         """The mailbox in numbers: of what a search finds in a time range, as it is or was."""
-        return Counting(self._user_id, self._engine, self._files, self._meanings, Asked(text, span, as_of))
+        asked = Asked(text, span, as_of)
+        return Counting(self._user_id, self._engine, self._files, self._analyses, self._meanings, asked)
 
     @property
     def views(self) -> MailViews:
         """The mailbox as the tables that SQL of its owner may name."""
-        return MailViews(self._user_id, self._engine, self._files, Analyses(self._user_id, self._engine, self._blobs))
+        return MailViews(self._user_id, self._engine, self._files, self._analyses)
 
     def version(self) -> str | None:
         """Another whenever an answer about this mailbox may be another; None before its shard has opened it."""

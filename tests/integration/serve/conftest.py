@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from actors.config import BackupConfig
 from actors.decisions import Mode
-from jobs.processing import write_segment
+from jobs.processing import Analyse, write_segment
 from serve import apikeys
 from serve.assembly import Assembly, Settings
 from serve.config import ServeConfig
@@ -97,17 +97,18 @@ class Archive:
         changes: Sequence[LabelChange] = (),
         thread_id: int | None = None,
         received_at: Sequence[datetime] | None = None,
+        analyse: Analyse | None = None,
     ) -> None:
         """Back messages (id, labels, exact bytes) up, each a thread, or all one.
 
-        They came when `received_at` says, or an hour apart in the order given.
+        They came when `received_at` says, or an hour apart in the order given. `analyse`: what is said of them.
         """
         catalog = Catalog(self.databases.shard_database(self.control.shards()[user.shard_id]))
         catalog.open_mailbox(user.shard_id, user.user_id, user.email)
         catalog.save_labels(user.user_id, [("INBOX", "INBOX", "system"), ("Label_1", "Receipts", "user")])
         lease = leases.acquire(catalog.engine, user.shard_id, "test", self.backup.cluster, 60)
         fetched = [_fetched(user, messages, thread_id, received_at)] if messages else [FETCHED.empty_table()]
-        manifest, index = write_segment(self.backup.archive, user.shard_id, lease.epoch, fetched)
+        manifest, index = write_segment(self.backup.archive, user.shard_id, lease.epoch, fetched, analyse=analyse)
         update = MailboxUpdate(user.user_id, Phase.CURRENT, 9, None, len(messages), synced=True)
         plan = Commit(user.shard_id, "test", lease.epoch, manifest, (update,), tuple(changes))
         assert catalog.commit(plan, index)

@@ -1,0 +1,12 @@
+-- The selected messages by language, as analysis has it, most messages first; null: not analysed, or not told (DuckDB).
+-- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; analysis: a table, what analysers say
+-- $first_at, $last_at: messages received from the one up to before the other
+SELECT a.language.code AS language, count(*) AS messages, sum(p.size_bytes)::BIGINT AS size_bytes
+FROM (
+    SELECT message_id, size_bytes
+    FROM read_parquet($files, hive_partitioning = false)
+    WHERE user_id = $user_id AND received_at >= $first_at AND received_at < $last_at AND {chosen}
+) AS p
+LEFT JOIN analysis AS a ON a.message_id = p.message_id
+GROUP BY 1
+ORDER BY messages DESC, 1 NULLS LAST

@@ -1,0 +1,175 @@
+"""What analysis says of a mailbox in numbers is what asking the analysers message by message gives."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+
+from jobs.analysis.config import AnalysisConfig
+from jobs.analysis.mail import Mail
+from jobs.analysis.registry import BUILT_IN
+from jobs.analysis.running import configured
+from jobs.mime.parser import parse
+from tests.integration.serve.conftest import FIRST_AT, Archive, signed_in
+
+PATH = "/api/v1/analytics"
+TEXTS = (
+    "This is great, I love it, thank you so much for the wonderful help!",
+    "This is terrible. I hate the awful delay and I am very angry about it.",
+    "Können wir uns am Donnerstag treffen, um über das Budget zu sprechen?",
+    "Save 50% in our sale! Great offer, use this coupon, free shipping",
+    "12345",
+)
+HEADS = (
+    "From: Ann <ann@example.com>",
+    "From: no-reply@shop.example\r\nList-Unsubscribe: <https://shop.example/u>",
+    'From: "support@paypal.com" <x@paypa1.com>\r\nReply-To: y@elsewhere.example',
+    "From: a@x.example\r\nAuthentication-Results: mx.google.com; spf=softfail x; dkim=fail y; dmarc=fail z",
+    "From: b@y.example\r\nAuthentication-Results: mx.google.com; spf=pass x; dkim=pass y; dmarc=pass z",
+)
+FILE = (
+    "\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n{}\r\n--b\r\n"
+    "Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=bill.pdf\r\n\r\nMZ runs\r\n--b--\r\n"
+)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message, and what analysers say of it; nothing when it was not analysed."""
+
+    message_id: int
+    received_at: datetime
+    raw: bytes
+    analysed: bool
+    starred: bool
+
+    def said(self, analyser: str) -> dict[str, Any]:
+        found = next(each for each in BUILT_IN if each.name == analyser)
+        names = [name for name, _ in found.fields]
+        answer = found.analyse(Mail(parse(self.raw))) if self.analysed else None
+        return dict.fromkeys(names) if answer is None else dict(zip(names, answer, strict=True))
+
+
+async def mailbox(client: httpx.AsyncClient, archive: Archive, seed: int) -> tuple[dict[str, str], list[Letter]]:
+    random = Random(seed)
+    user, key = archive.add_user("ann@example.com")
+    analysers = configured(AnalysisConfig(plugins=False))
+    assert analysers is not None
+    made: list[Letter] = []
+    for analysed in (True, False, True):  # one segment each
+        letters: list[Letter] = []
+        for _ in range(random.randint(3, 12)):
+            head, text = random.choice(HEADS), random.choice(TEXTS)
+            rest = FILE.format(text) if random.random() < 0.2 else f"\r\n\r\n{text}\r\n"
+            at = FIRST_AT + timedelta(days=random.randint(0, 100))
+            number = len(made) + len(letters) + 1
+            raw = f"{head}\r\nSubject: number {number}{rest}".encode()
+            letters.append(Letter(number, at, raw, analysed, random.random() < 0.3))
+        archive.commit(
+            user,
+            [(each.message_id, ["STARRED"] if each.starred else ["INBOX"], each.raw) for each in letters],
+            received_at=[each.received_at for each in letters],
+            analyse=analysers.of_new_mail if analysed else None,
+        )
+        made += letters
+    return await signed_in(client, key), made
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_judgements_are_those_of_the_analysers(client: httpx.AsyncClient, archive: Archive, seed: int) -> None:
+    headers, everything = await mailbox(client, archive, seed)
+    until = FIRST_AT + timedelta(days=50)
+    for params, found in (
+        ({}, everything),
+        ({"to": until.isoformat()}, [each for each in everything if each.received_at < until]),
+        ({"q": "is:starred"}, [each for each in everything if each.starred]),
+        ({"q": "coupon"}, [each for each in everything if b"coupon" in each.raw]),
+        ({"q": "nowhere"}, []),
+    ):
+
+        async def ask(route: str, params: dict[str, str] = params) -> Any:
+            answer = await client.get(f"{PATH}/{route}", params=params, headers=headers)
+            assert answer.status_code == 200, answer.text
+            return answer.json()
+
+        for route, name, analyser, field in (
+            ("categories", "category", "category", "name"),
+            ("languages", "language", "language", "code"),
+        ):
+            told = (await ask(route))["items"]
+            counts = Counter(each.said(analyser)[field] for each in found)
+            assert {each[name]: each["messages"] for each in told} == counts, (route, params)
+            assert sum(each["size_bytes"] for each in told) == sum(len(each.raw) for each in found)
+        await check_sentiment(await ask("sentiment"), found)
+        check_security(await ask("security"), found)
+
+
+async def check_sentiment(told: Any, found: list[Letter]) -> None:
+    scores: defaultdict[str | None, list[float]] = defaultdict(list)
+    months: defaultdict[datetime, list[float]] = defaultdict(list)
+    for each in found:
+        said = each.said("sentiment")
+        scores[said["label"]].append(said["score"] or 0.0)
+        if said["label"] is not None:
+            months[each.received_at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)].append(said["score"])
+    assert {each["label"]: each["messages"] for each in told["items"]} == {
+        key: len(all_) for key, all_ in scores.items()
+    }
+    for each in told["items"]:
+        all_ = scores[each["label"]]
+        expected = None if each["label"] is None else pytest.approx(sum(all_) / len(all_), abs=1e-6)
+        assert each["score"] == expected
+    assert [datetime.fromisoformat(each["month"]) for each in told["months"]] == sorted(months)
+    for each in told["months"]:
+        all_ = months[datetime.fromisoformat(each["month"]).astimezone(UTC)]
+        assert (each["messages"], each["score"]) == (len(all_), pytest.approx(sum(all_) / len(all_), abs=1e-6))
+
+
+def check_security(told: Any, found: list[Letter]) -> None:
+    said = {each.message_id: {**each.said("authenticity"), **each.said("attachmentkinds")} for each in found}
+    rows = list(said.values())
+    assert told["totals"] == {
+        "messages": len(found),
+        "analysed": sum(each.analysed for each in found),
+        "checked": sum(bool(row["spf"] or row["dkim"] or row["dmarc"]) for row in rows),
+        "spf_failed": sum(row["spf"] in ("fail", "softfail") for row in rows),
+        "dkim_failed": sum(row["dkim"] == "fail" for row in rows),
+        "dmarc_failed": sum(row["dmarc"] == "fail" for row in rows),
+        "lookalikes": sum(bool(row["lookalike_of"]) for row in rows),
+        "reply_to_differs": sum(bool(row["reply_to_differs"]) for row in rows),
+        "name_differs": sum(bool(row["name_differs"]) for row in rows),
+        "executables": sum(bool(row["executables"]) for row in rows),
+        "disguised_files": sum(bool(row["mismatches"]) for row in rows),
+    }
+    suspicious = {
+        f"{number:x}"
+        for number, row in said.items()
+        if row["dmarc"] == "fail"
+        or row["lookalike_of"]
+        or row["name_differs"]
+        or row["executables"]
+        or row["mismatches"]
+    }
+    assert len(told["items"]) == min(len(suspicious), 20)
+    assert {each["id"] for each in told["items"]} <= suspicious
+    times = [each["received_at"] for each in told["items"]]
+    assert times == sorted(times, reverse=True)
+
+
+async def test_a_message_carries_what_was_said_of_it(client: httpx.AsyncClient, archive: Archive) -> None:
+    headers, everything = await mailbox(client, archive, 1)
+    for each in everything:
+        told = (await client.get(f"/api/v1/emails/{each.message_id:x}", headers=headers)).json()["analysis"]
+        if not each.analysed:
+            assert told is None
+            continue
+        assert {*told} == {analyser.name for analyser in BUILT_IN}
+        assert told["category"]["name"] == each.said("category")["name"]
+        assert told["summary"]["version"] == 1
+    sql = "SELECT a.language.code, count(*) FROM analysis AS a JOIN messages AS m ON m.id = a.message_id GROUP BY 1"
+    rows = (await client.post(f"{PATH}/query", json={"sql": sql}, headers=headers)).json()["rows"]
+    assert dict(map(tuple, rows)) == Counter(each.said("language")["code"] for each in everything if each.analysed)
