@@ -126,10 +126,14 @@ def messages_of(rows: pa.Table) -> list[ParsedMessage]:
 
 
 def _exact(blobs: LocalBlobs, segment: str, rows: pa.Table) -> Iterator[ParsedMessage]:
-    """The same, parsed anew; a message whose bytes are damaged, out of its row."""
+    """The same, those with attachments parsed anew: the others lack nothing. One whose bytes are damaged, out of its
+    row."""
     name = segment + RAW_SUFFIX
     frame: tuple[int, bytes] = (-1, b"")
-    for number, place in enumerate(rows.select(_PLACE).to_pylist()):
+    for message, place in zip(messages_of(rows), rows.select(_PLACE).to_pylist(), strict=True):
+        if not message.attachments:
+            yield message
+            continue
         try:
             if frame[0] != place["frame_offset"]:
                 packed = blobs.read(name, place["frame_offset"], place["frame_bytes"])
@@ -137,7 +141,7 @@ def _exact(blobs: LocalBlobs, segment: str, rows: pa.Table) -> Iterator[ParsedMe
             raw = cut(name, frame[1], Location(**place))
         except FileDamaged as exc:
             _LOG.error("A message is analysed without its exact bytes: %s", exc)
-            yield messages_of(rows.slice(number, 1))[0]
+            yield message
         else:
             yield parsed(raw)
 

@@ -12,6 +12,7 @@ from serve.units import size
 if TYPE_CHECKING:
     from cluster.bench.archive import ArchiveResult
     from cluster.bench.ingest import IngestResult
+    from cluster.bench.quality import QualityResult
 
 app = typer.Typer(help="Measure. Machines differ and are noisy: compare runs of one machine.", no_args_is_help=True)
 
@@ -238,6 +239,53 @@ def catalog(
         what = "segments" if figure.step.startswith("plan") else "messages"
         times = f"p50 {figure.p50_ms:8.2f} ms   p95 {figure.p95_ms:8.2f} ms"
         out.print(f"{figure.step:<18} {times}   {count(figure.found)} {what}")
+
+
+@app.command()
+@command
+def analysis(
+    mail: Annotated[list[Path] | None, typer.Option(help="Mail to analyse; generated if none is named.")] = None,
+    quality: Annotated[bool, typer.Option("--quality", help="How often they are right, on labelled --mail.")] = False,
+    archive: Annotated[int, typer.Option(min=0, help="Messages of an archive to analyse anew.")] = 0,
+    json: _Json = False,
+) -> None:
+    """Measure what analysers cost, or how often they are right."""
+    if quality:
+        from cluster.bench.quality import bench_quality
+
+        found = bench_quality(mail or ())
+        print_json(found.as_json()) if json else _print_quality(found)
+        return
+    from cluster.bench.analysis import bench_analysis
+
+    result = bench_analysis(settings(), tuple(mail or ()), archive, lambda text: notes.print(f"  {text}"))
+    if json:
+        print_json(result.as_json())
+        return
+    out.print(f"{count(result.messages)} messages of {count(result.mean_bytes)} bytes, microseconds of CPU each")
+    for name, cost in result.cost_us.items():
+        out.print(f"  {name:<16} {cost:8.1f}")
+    out.print(f"  {'all together':<16} {result.together_us:8.1f}   {1e6 / result.together_us:,.0f} messages/s per core")
+    if result.anew_per_s is not None:
+        out.print(
+            f"  {count(result.anew_messages)} of an archive anew: {result.anew_per_s:,.0f} messages/s on 2 processes"
+        )
+
+
+def _print_quality(found: "QualityResult") -> None:
+    for each in found.spam:
+        out.print(
+            f"spam, by {each.split:<6} score {each.threshold:.1f}   precision {each.precision:.3f}"
+            f"   recall {each.recall:.3f}   {each.ham_as_spam} of ham as spam, {each.spam_as_ham} of spam missed"
+            f"   ({count(each.learnt)} learnt, {count(each.measured)} measured)"
+        )
+        for what, subjects in (("ham as spam", each.false_alarms), ("missed", each.missed)):
+            for subject in subjects[:3]:
+                out.print(f"    {what:<12} {subject}", markup=False)
+    for language in found.languages:
+        out.print(f"languages, {language.length:<12} {language.right} of {language.sentences} right")
+        if language.mistakes:
+            out.print(f"    {', '.join(language.mistakes)}", markup=False)
 
 
 @app.command()

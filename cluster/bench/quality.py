@@ -1,0 +1,133 @@
+"""`gbm bench analysis --quality`: how often analysers are right, where the truth is known; their mistakes, too.
+
+Spam: the SpamAssassin corpus, learnt from a part and measured on another, split by time and by sender; never at random,
+because the copies of one campaign would be on both sides. Languages: sentences.py.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cluster.bench.sentences import SENTENCE, SENTENCES, SHORT
+from jobs.analysis import bodies
+from jobs.analysis.category import SPAM
+from jobs.analysis.detection import detect
+from jobs.analysis.spam import features
+from jobs.analysis.training import corpus, perceptron
+from jobs.analysis.training.corpus import Example
+from storage.errors import BackupError
+
+_MISTAKES = 5
+
+
+class CorpusMissing(BackupError):
+    """The quality of analysers is measured on labelled mail, which was not named or has no labels. Name it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"--quality needs --mail with the SpamAssassin corpus as a .tar.gz of .eml files, spam and ham in their "
+            f"names: {self.reason}."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SpamResult:
+    """One split, at one threshold of the score. false_alarms, missed: subjects of some mistakes, the worst first."""
+
+    split: str
+    threshold: float
+    learnt: int
+    measured: int
+    precision: float
+    recall: float
+    ham_as_spam: int
+    spam_as_ham: int
+    false_alarms: tuple[str, ...]
+    missed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageResult:
+    """How many of the sentences of a length were told right, and what was taken for what."""
+
+    length: str
+    right: int
+    sentences: int
+    mistakes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QualityResult:
+    """What one run measured."""
+
+    spam: tuple[SpamResult, ...]
+    languages: tuple[LanguageResult, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def bench_quality(mail: Sequence[Path]) -> QualityResult:
+    """Learn, and measure.
+
+    Raises:
+        CorpusMissing.
+    """
+    if len(mail) != 1:
+        raise CorpusMissing("name one file")
+    try:
+        examples = corpus.read(mail[0])
+    except (OSError, EOFError) as exc:
+        raise CorpusMissing(str(exc)) from exc
+    if len({each.spam for each in examples}) < 2:
+        raise CorpusMissing(f"{mail[0]} has not both")
+    splits = (("time", corpus.by_time(examples)), ("sender", corpus.by_sender(examples)))
+    spam = [result for name, (learnt, measured) in splits for result in _spam(name, learnt, measured)]
+    return QualityResult(tuple(spam), tuple(_languages()))
+
+
+def _spam(split: str, learnt: Sequence[Example], measured: Sequence[Example]) -> list[SpamResult]:
+    model = perceptron.train([(each.name, features(each.mail), each.spam) for each in learnt])
+    scored = sorted(((model.score(features(each.mail)), each) for each in measured), key=lambda pair: pair[0])
+    results = []
+    for threshold in (0.5, SPAM):
+        told = [pair for pair in scored if pair[0] >= threshold]
+        alarms = [each for _, each in reversed(told) if not each.spam]
+        missed = [each for score, each in scored if each.spam and score < threshold]
+        right = len(told) - len(alarms)
+        results.append(
+            SpamResult(
+                split,
+                threshold,
+                len(learnt),
+                len(measured),
+                round(right / max(len(told), 1), 4),
+                round(right / max(right + len(missed), 1), 4),
+                len(alarms),
+                len(missed),
+                tuple(each.mail.message.subject[:70] for each in alarms[:_MISTAKES]),
+                tuple(each.mail.message.subject[:70] for each in missed[:_MISTAKES]),
+            )
+        )
+    return results
+
+
+def _languages() -> list[LanguageResult]:
+    kinds = (("a few words", 0, SHORT), ("a sentence", SHORT, SHORT + SENTENCE), ("several", SHORT + SENTENCE, None))
+    results = []
+    for name, start, end in kinds:
+        asked = [(code, text) for code, texts in SENTENCES.items() for text in texts[start:end]]
+        found = [(code, detect(bodies.words(text))[0]) for code, text in asked]
+        wrong = Counter(f"{code} as {told or 'nothing'}" for code, told in found if told != code)
+        results.append(
+            LanguageResult(
+                name, len(found) - wrong.total(), len(found), tuple(f"{each} {n}" for each, n in wrong.most_common(8))
+            )
+        )
+    return results
