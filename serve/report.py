@@ -9,11 +9,22 @@ from serve.page import Page, Section
 from serve.units import duration, size
 from storage.correspondence import Correspondence
 from storage.counting import Bucket, Counting, Overview, Row
+from storage.judgements import Judgements
 from storage.space import Space
 
 #: Of a timeline, more than any span of years has in the parts that `bucket_of` chooses.
 MOST_POINTS = 5000
 _ROWS = 10
+_SIGNS = (
+    ("dmarc_failed", "DMARC failed"),
+    ("spf_failed", "SPF failed"),
+    ("dkim_failed", "DKIM failed"),
+    ("lookalikes", "the sender's domain imitates a well-known one"),
+    ("name_differs", "the sender's name shows another domain"),
+    ("reply_to_differs", "answers go to another domain"),
+    ("executables", "a file that would run"),
+    ("disguised_files", "a file that is not what its name says"),
+)
 #: Points of the first chart at most, before it takes larger ones.
 _POINTS = 200
 #: A year with fewer than one of so many messages does not make a chart longer: dates of mail may be wrong.
@@ -53,6 +64,7 @@ def report(mailbox: str, counting: Counting, zone: ZoneInfo, made_at: datetime) 
             "Messages by address in To, Cc and Bcc; your own is usually first.",
             _people(counting.recipients(_ROWS), "Messages by recipient"),
         ),
+        *_judged(counting),
         _newsletters(counting),
         _responses(counting),
         Section(
@@ -148,6 +160,30 @@ def _week(counting: Counting, zone: ZoneInfo) -> Section:
 def _people(rows: Sequence[Row], name: str) -> str:
     shown = [(row.get("name") or row["address"], row["messages"], f"{row['messages']:,}") for row in rows]
     return pictures.bars(name, shown)
+
+
+def _judged(counting: Counting) -> list[Section]:
+    """What analysis says; nothing where no message was analysed."""
+    judgements = Judgements(counting)
+    kinds = [
+        (each["category"].replace("_", " "), each["messages"]) for each in judgements.categories() if each["category"]
+    ]
+    if not kinds:
+        return []
+    languages = [(each["language"], each["messages"]) for each in judgements.languages() if each["language"]]
+    totals, _ = judgements.security(1)
+    signs = [(sign, f"{totals[name]:,}") for name, sign in _SIGNS if totals[name]]
+    return [
+        Section(
+            "What kinds of mail", "By what each message says and how it came.", pictures.share("Kinds of mail", kinds)
+        ),
+        Section("In which languages", "Of what was written, quotes left out.", pictures.share("Languages", languages)),
+        Section(
+            "Not what it says?",
+            "Messages with a sign of deceit; most have an honest reason.",
+            page.table(("Sign", "Messages"), signs, 1),
+        ),
+    ]
 
 
 def _newsletters(counting: Counting) -> Section:
