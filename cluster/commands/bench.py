@@ -290,6 +290,25 @@ def _print_quality(found: "QualityResult") -> None:
 
 @app.command()
 @command
+def numbers(
+    mail: Annotated[list[Path] | None, typer.Option(help="Mail to resample; generated if none is named.")] = None,
+    messages: Annotated[int, typer.Option(min=1000, help="Messages of the mailbox.")] = 100_000,
+    json: _Json = False,
+) -> None:
+    """Measure questions about a whole mailbox: overview, timelines, senders and others."""
+    from cluster.bench.numbers import bench_numbers
+
+    result = bench_numbers(settings(), tuple(mail or ()), messages, lambda text: notes.print(f"  {text}"))
+    if json:
+        print_json(result.as_json())
+        return
+    out.print(f"a mailbox of {count(result.messages)} messages, nothing kept")
+    for name, (p50, p95) in result.took_ms.items():
+        out.print(f"  {name:<24} p50 {p50:8.1f} ms   p95 {p95:8.1f} ms")
+
+
+@app.command()
+@command
 def archive(
     mail: Annotated[list[Path] | None, typer.Option(help="Mail to resample; generated if none is named.")] = None,
     messages: Annotated[int, typer.Option(min=1, help="Messages in all.")] = 100_000,

@@ -1,0 +1,83 @@
+"""`gbm bench numbers`: how long questions about a whole mailbox take, as the gateway asks them, nothing kept."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median, quantiles
+from zoneinfo import ZoneInfo
+
+from cluster.bench.archive import Work, pool_of
+from cluster.bench.home import private_home
+from cluster.bench.resampling import Corpus
+from cluster.settings import Settings
+from cluster.stores import open_stores
+from storage.correspondence import Correspondence
+from storage.counting import Counting
+
+_GENERATED = 5000
+_TIMES = 40
+_PROCESSES = 2
+_MOST = 5000
+_ZURICH, _KATHMANDU = ZoneInfo("Europe/Zurich"), ZoneInfo("Asia/Kathmandu")
+
+
+def _overview(counting: Counting) -> None:
+    counting.overview()
+    counting.labels(200)
+    counting.attachments()
+
+
+QUESTIONS: Mapping[str, Callable[[Counting], object]] = {
+    "overview": _overview,
+    "timeline, months": lambda counting: counting.timeline("month", _ZURICH, _MOST),
+    "timeline, days": lambda counting: counting.timeline("day", _ZURICH, _MOST),
+    "timeline, months, 5:45": lambda counting: counting.timeline("month", _KATHMANDU, _MOST),
+    "activity": lambda counting: counting.activity(_ZURICH),
+    "labels": lambda counting: counting.labels(200),
+    "senders": lambda counting: counting.senders(20),
+    "domains": lambda counting: counting.domains("senders", 20),
+    "threads": lambda counting: Correspondence(counting).responses(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NumbersResult:
+    """Milliseconds of each question: (p50, p95)."""
+
+    messages: int
+    took_ms: Mapping[str, tuple[float, float]]
+
+    def as_json(self) -> dict[str, object]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def bench_numbers(
+    settings: Settings, mail: tuple[Path, ...], messages: int, told: Callable[[str], None]
+) -> NumbersResult:
+    """Write a mailbox, and ask.
+
+    Raises:
+        BackupError.
+    """
+    corpus = Corpus.read(mail, _GENERATED)
+    with private_home(settings) as settings, open_stores(settings) as stores:
+        told(f"writing {messages:,} messages")
+        user = stores.control.add_user("bench@example.com")
+        with pool_of(_PROCESSES, corpus) as pool:
+            work = Work(stores, [user], {user.user_id: messages}, pool, 2 * _PROCESSES)
+            work.write(lambda *_: None)
+            work.compact(lambda *_: None)
+            work.release()
+        reader, took = stores.reader(user), dict[str, tuple[float, float]]()
+        for name, ask in QUESTIONS.items():
+            told(name)
+            ask(reader.counting())  # files are opened once
+            times = []
+            for _ in range(_TIMES):
+                began = time.perf_counter()
+                ask(reader.counting())
+                times.append(1000 * (time.perf_counter() - began))
+            took[name] = round(median(times), 1), round(quantiles(times, n=20)[-1], 1)
+    return NumbersResult(messages, took)
