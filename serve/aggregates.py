@@ -1,7 +1,7 @@
 """/api/v1/admin/analytics: all mailboxes together, for operators. Counts alone: no subject, no address, no name."""
 
 from datetime import UTC, date, datetime, time
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
@@ -85,6 +85,52 @@ class TotalSpace(BaseModel):
     shards: list[ShardSpace]
 
 
+class TotalHour(BaseModel):
+    """The mail of one hour of the week (UTC)."""
+
+    weekday: int = Field(description="1, Monday, to 7")
+    hour: int = Field(description="0 to 23")
+    messages: int
+    sent: int
+
+
+class TotalActivity(BaseModel):
+    """The hours of the week that have mail, in order."""
+
+    items: list[TotalHour]
+
+
+class TotalLabel(BaseModel):
+    """One of Gmail's own labels."""
+
+    label: str
+    messages: int
+    unread: int
+    size_bytes: int
+
+
+class TotalLabels(BaseModel):
+    """Gmail's own labels; people's own are theirs to name."""
+
+    items: list[TotalLabel]
+
+
+class Judged(BaseModel):
+    """Messages of which analysis says the same."""
+
+    what: str | None = Field(description="null: it could not tell, or an analyser was not asked")
+    messages: int
+
+
+class AllJudged(BaseModel):
+    """Of all mail that was analysed, most messages first. Security: signs, of which a message may have several."""
+
+    items: list[Judged]
+
+
+Verdict = Literal["categories", "languages", "sentiment", "security"]
+
+
 def router(totals: Totals, threads: Threads) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix="/api/v1/admin/analytics", tags=["admin"], responses=responses(401, 403, 422, 503))
@@ -105,6 +151,21 @@ def router(totals: Totals, threads: Threads) -> APIRouter:
     async def timeline(since: _From = None, to: _To = None, bucket: DayBucket = "month") -> TotalTimeline:
         rows = await threads.run(totals.by_time, bucket, _span(since, to), _BUCKETS)
         return TotalTimeline(items=[TotalBucket(**row) for row in rows])
+
+    @routes.get("/activity", summary="When in the week mail comes, in all mailboxes, up to half a minute ago")
+    @permitted
+    async def activity() -> TotalActivity:
+        return TotalActivity(items=[TotalHour(**row) for row in await threads.run(totals.by_hour)])
+
+    @routes.get("/labels", summary="What carries Gmail's labels, in all mailboxes, up to half a minute ago")
+    @permitted
+    async def labels() -> TotalLabels:
+        return TotalLabels(items=[TotalLabel(**row) for row in await threads.run(totals.by_label)])
+
+    @routes.get("/analysis/{question}", summary="What analysis says of all mail, up to half a minute ago")
+    @permitted
+    async def analysis(question: Verdict) -> AllJudged:
+        return AllJudged(items=[Judged(**row) for row in await threads.run(totals.judged, question)])
 
     @routes.get("/storage", summary="What takes the space in all mailboxes, up to half a minute ago")
     @permitted

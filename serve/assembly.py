@@ -56,6 +56,7 @@ from storage.lookups import Lookups
 from storage.replicas import Replicas
 from storage.splits.cache import cache_of
 from storage.totals import Totals
+from storage.verdicts import Verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,8 @@ class Assembly:
         routers = [routes(self._mailboxes, self._threads) for routes in (parts.router, conversations.router)]
         # Of all prefixes this application has the shortest: what has no application of its own is here.
         routers.append(admin.router(Audit(self._databases.control), self._control, self._threads))
-        routers.append(aggregates.router(Totals(self._databases, self._control.shards), self._threads))
+        totals = Totals(self._databases, self._control.shards, Verdicts(open_blobs(self._backup.archive.uri)))
+        routers.append(aggregates.router(totals, self._threads))
         return emails.create(self._mailboxes, self._answers, self._door, self._threads, self._config, routers)
 
     def analytics(self) -> FastAPI:

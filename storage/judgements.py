@@ -13,7 +13,7 @@ from storage.identifier import to_hex
 
 _VERSION = pa.field("version", pa.int16())
 #: What the questions below read of each analyser; an archive's files may have less, or more.
-_READ = {
+READ = {
     "category": [_VERSION, pa.field("name", pa.string())],
     "language": [_VERSION, pa.field("code", pa.string())],
     "sentiment": [_VERSION, pa.field("label", pa.string()), pa.field("score", pa.float32())],
@@ -60,7 +60,7 @@ class Judgements:
         return found, [{"id": to_hex(row.pop("message_id")), **row} for row in signs]
 
     def _ask(self, question: str, *analysers: str, **values: object) -> list[Row]:
-        schema = pa.schema([pa.field(name, pa.struct(_READ[name])) for name in analysers])
+        schema = pa.schema([pa.field(name, pa.struct(READ[name])) for name in analysers])
         return self._counting.of_content(question, values, analysis=schema)
 
 

@@ -54,9 +54,11 @@ class Letter:
         return dict.fromkeys(names) if answer is None else dict(zip(names, answer, strict=True))
 
 
-async def mailbox(client: httpx.AsyncClient, archive: Archive, seed: int) -> tuple[dict[str, str], list[Letter]]:
+async def mailbox(
+    client: httpx.AsyncClient, archive: Archive, seed: int, email: str = "ann@example.com"
+) -> tuple[dict[str, str], list[Letter]]:
     random = Random(seed)
-    user, key = archive.add_user("ann@example.com")
+    user, key = archive.add_user(email)
     analysers = configured(AnalysisConfig(plugins=False))
     assert analysers is not None
     made: list[Letter] = []
@@ -158,6 +160,37 @@ def check_security(told: Any, found: list[Letter]) -> None:
     assert {each["id"] for each in told["items"]} <= suspicious
     times = [each["received_at"] for each in told["items"]]
     assert times == sorted(times, reverse=True)
+
+
+async def test_operators_are_told_of_all_mailboxes_together(client: httpx.AsyncClient, archive: Archive) -> None:
+    everything = []
+    for seed, email in enumerate(("ann@example.com", "bob@example.com", "carol@example.com")):
+        everything += (await mailbox(client, archive, seed, email))[1]
+    headers = await signed_in(client, archive.add_user("operator@example.com", "operator")[1])
+
+    async def ask(route: str) -> list[dict[str, Any]]:
+        answer = await client.get(f"/api/v1/admin/analytics/{route}", headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert "example" not in answer.text
+        found: list[dict[str, Any]] = answer.json()["items"]
+        return found
+
+    analysed = [each for each in everything if each.analysed]
+    for question, analyser, field in (
+        ("categories", "category", "name"),
+        ("languages", "language", "code"),
+        ("sentiment", "sentiment", "label"),
+    ):
+        told = {each["what"]: each["messages"] for each in await ask(f"analysis/{question}")}
+        assert told == Counter(each.said(analyser)[field] for each in analysed), question
+    signs = {each["what"]: each["messages"] for each in await ask("analysis/security")}
+    assert signs["analysed"] == len(analysed)
+    assert signs["dmarc_failed"] == sum(each.said("authenticity")["dmarc"] == "fail" for each in analysed)
+    assert signs["executables"] == sum(bool(each.said("attachmentkinds")["executables"]) for each in analysed)
+    hours = Counter((each.received_at.isoweekday(), each.received_at.hour) for each in everything)
+    assert {(each["weekday"], each["hour"]): each["messages"] for each in await ask("activity")} == hours
+    labels = Counter("STARRED" if each.starred else "INBOX" for each in everything)
+    assert {each["label"]: each["messages"] for each in await ask("labels")} == labels
 
 
 async def test_a_message_carries_what_was_said_of_it(client: httpx.AsyncClient, archive: Archive) -> None:
