@@ -28,6 +28,8 @@ MESSAGES: Mapping[str, str] = {
     **{name: f'p."{name}"' for name in ("rfc822_message_id", "in_reply_to", "references")},
     "sha256": "lower(hex(p.sha256))",
     "has_attachment": "len(p.attachments) > 0",
+    # Of all that came from an address, whatever arrived out of order: no analyser of single messages can tell.
+    "first_from_sender": "row_number() OVER (PARTITION BY p.from_address ORDER BY p.received_at, p.message_id) = 1",
     "labels": "s.labels",
     "unread": "list_contains(s.labels, 'UNREAD')",
     "deleted_at": "s.deleted_at",

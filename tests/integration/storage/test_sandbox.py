@@ -153,6 +153,7 @@ def test_questions_are_answered(mailbox: tuple[Shard, int]) -> None:
     for sql, expected in (
         ("SELECT subject FROM messages ORDER BY subject DESC LIMIT 1", [{"subject": "mine 3"}]),
         ("SELECT id, unread FROM messages WHERE unread", [{"id": "1", "unread": True}]),
+        ("SELECT id FROM messages WHERE first_from_sender", [{"id": "1"}]),
         ("SELECT date_trunc('month', received_at) AS m, count(*) AS n FROM messages GROUP BY ALL", None),
         ("SELECT address, count(*) AS n FROM recipients GROUP BY 1", [{"address": "bob@example.com", "n": 3}]),
         ("SELECT count(*) AS n FROM labels WHERE label_id = 'INBOX'", [{"n": 3}]),
