@@ -20,7 +20,7 @@ from serve.problems import responses
 from serve.threads import Threads
 from storage.sandbox import wire
 from storage.sandbox.config import SandboxConfig
-from storage.sandbox.errors import SqlBusy
+from storage.sandbox.errors import SqlBusy, SqlInvalid
 from storage.sandbox.process import ask
 
 _CSV, _ARROW = "text/csv", "application/vnd.apache.arrow.stream"
@@ -119,9 +119,24 @@ def csv_of(table: pa.Table) -> str:
 
 
 def rows_of(table: pa.Table) -> list[list[Any]]:
-    """The rows of a table, in Python's values; of columns of one name, each."""
-    columns = [column.to_pylist() for column in table.columns]
+    """The rows of a table, in Python's values; of columns of one name, each.
+
+    Raises:
+        SqlInvalid: values that neither Python nor a text holds.
+    """
+    columns = [_values(column) for column in table.columns]
     return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    try:
+        found: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError, pa.ArrowException):  # times that Python's calendar does not have
+        try:
+            found = column.cast(pa.string()).to_pylist()
+        except (pa.ArrowException, ValueError) as exc:
+            raise SqlInvalid("its answer has times beyond the years 1 to 9999: cast them to VARCHAR") from exc
+    return found
 
 
 def _json(table: pa.Table, cut: bool) -> bytes:

@@ -47,6 +47,8 @@ def main() -> None:
         return _tell(sink, {"error": "refused", "reason": str(exc)[:500]})
     except duckdb.Error as exc:
         return _tell(sink, {"error": "invalid", "reason": str(exc)[:500]})
+    except Exception as exc:  # noqa: BLE001 - values that Arrow cannot hold raise in a dozen classes
+        return _tell(sink, {"error": "invalid", "reason": f"the answer cannot be told ({type(exc).__name__})"})
     _tell(sink, {"rows": answer.num_rows})
     for piece in wire.framed(wire.packed(answer)):
         sink.write(piece)

@@ -68,3 +68,30 @@ async def test_answers_come_as_arrow(client: httpx.AsyncClient, ann: dict[str, s
 async def test_what_is_wrong_is_a_problem(client: httpx.AsyncClient, ann: dict[str, str], sql: str, code: str) -> None:
     answer = await asked(client, ann, sql)
     assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
+
+
+TYPES = (
+    *("TIMESTAMP 'infinity'", "DATE '5000000-01-01'", "TIMESTAMP '290000-01-01'", "TIMESTAMPTZ '2024-05-01 10:00+02'"),
+    *(
+        "INTERVAL 3 MONTHS",
+        "TIME '10:00'",
+        "'\\xAA'::BLOB",
+        "uuid()",
+        "MAP {'a': 1}",
+        "{'a': [1, NULL]}",
+        "170141183460469231731687303715884105727::HUGEINT",
+    ),
+    *("'NaN'::DOUBLE", "'inf'::DOUBLE", "1.5::DECIMAL(18, 3)", "'101'::BIT", "[DATE 'infinity']", "NULL", "true"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", TYPES)
+async def test_every_kind_of_value_is_answered_or_refused(
+    client: httpx.AsyncClient, ann: dict[str, str], value: str
+) -> None:
+    for accept in ("application/json", "text/csv", "application/vnd.apache.arrow.stream"):
+        answer = await asked(client, ann, f"SELECT {value} AS v", accept)
+        assert answer.status_code in (200, 422), answer.text
+        if answer.status_code == 422:
+            assert answer.json()["code"] == "sql_invalid"
