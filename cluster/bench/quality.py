@@ -4,6 +4,7 @@ Spam: the SpamAssassin corpus, learnt from a part and measured on another, split
 because the copies of one campaign would be on both sides. Languages: sentences.py.
 """
 
+import tarfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -37,7 +38,11 @@ class CorpusMissing(BackupError):
 
 @dataclass(frozen=True, slots=True)
 class SpamResult:
-    """One split, at one threshold of the score. false_alarms, missed: subjects of some mistakes, the worst first."""
+    """One split, at one threshold of the score.
+
+    precision, recall: of spam; ham_precision, ham_recall: of what is not told to be spam.
+    false_alarms, missed: subjects of some mistakes, the worst first.
+    """
 
     split: str
     threshold: float
@@ -45,6 +50,8 @@ class SpamResult:
     measured: int
     precision: float
     recall: float
+    ham_precision: float
+    ham_recall: float
     ham_as_spam: int
     spam_as_ham: int
     false_alarms: tuple[str, ...]
@@ -83,7 +90,7 @@ def bench_quality(mail: Sequence[Path]) -> QualityResult:
         raise CorpusMissing("name one file")
     try:
         examples = corpus.read(mail[0])
-    except (OSError, EOFError) as exc:
+    except (OSError, EOFError, tarfile.TarError) as exc:
         raise CorpusMissing(str(exc)) from exc
     if len({each.spam for each in examples}) < 2:
         raise CorpusMissing(f"{mail[0]} has not both")
@@ -101,6 +108,7 @@ def _spam(split: str, learnt: Sequence[Example], measured: Sequence[Example]) ->
         alarms = [each for _, each in reversed(told) if not each.spam]
         missed = [each for score, each in scored if each.spam and score < threshold]
         right = len(told) - len(alarms)
+        ham = len(measured) - len(told) - len(missed)
         results.append(
             SpamResult(
                 split,
@@ -109,6 +117,8 @@ def _spam(split: str, learnt: Sequence[Example], measured: Sequence[Example]) ->
                 len(measured),
                 round(right / max(len(told), 1), 4),
                 round(right / max(right + len(missed), 1), 4),
+                round(ham / max(ham + len(missed), 1), 4),
+                round(ham / max(ham + len(alarms), 1), 4),
                 len(alarms),
                 len(missed),
                 tuple(each.mail.message.subject[:70] for each in alarms[:_MISTAKES]),

@@ -276,7 +276,8 @@ def _print_quality(found: "QualityResult") -> None:
     for each in found.spam:
         out.print(
             f"spam, by {each.split:<6} score {each.threshold:.1f}   precision {each.precision:.3f}"
-            f"   recall {each.recall:.3f}   {each.ham_as_spam} of ham as spam, {each.spam_as_ham} of spam missed"
+            f"   recall {each.recall:.3f}   (ham {each.ham_precision:.3f}, {each.ham_recall:.3f})"
+            f"   {each.ham_as_spam} of ham as spam, {each.spam_as_ham} of spam missed"
             f"   ({count(each.learnt)} learnt, {count(each.measured)} measured)"
         )
         for what, subjects in (("ham as spam", each.false_alarms), ("missed", each.missed)):

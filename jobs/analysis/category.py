@@ -21,7 +21,7 @@ CATEGORIES = (
 )
 _SOCIAL = listed("social_domains")
 _TRAVEL_DOMAINS = listed("travel_domains")
-_FREE = listed("free_mail_domains")
+FREE = listed("free_mail_domains")
 _PAYMENT = listed("payment")
 _TRAVEL = listed("travel")
 _PROMOTION = listed("promotion")
@@ -79,7 +79,7 @@ class Category:
         if (automatic or bulk) and len((words | subject) & _NOTIFICATION) >= 2:
             sign("notification", 1, "tells of an event")
         if not automatic:
-            by_person = "personal" if domain in _FREE else "work"
+            by_person = "personal" if domain in FREE else "work"
             sign(by_person, 3 if not bulk else 2, "a person wrote it")
         most = max(points.values())
         name = next(each for each in CATEGORIES if points.get(each) == most)

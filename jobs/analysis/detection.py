@@ -11,8 +11,9 @@ import eldc
 _MOST_WORDS = 60
 #: Characters of a text without spaces.
 _MOST_CHARS = 400
-#: Fewer letters than this are a name or a number, not a language.
-_FEWEST_LETTERS = 12
+#: Fewer letters than this are a name or a number, not a language; of a script whose letters are syllables or words.
+_FEWEST_LETTERS, _FEWEST_SYLLABLES = 12, 4
+_SYLLABLES = "\u3000"
 _SURE, _UNSURE = 1.0, 0.5
 
 
@@ -22,7 +23,8 @@ def detect(words: Sequence[str]) -> tuple[str, float]:
     Confidence is 1 where the detector calls itself reliable, 0.5 elsewhere.
     """
     text = " ".join(words[:_MOST_WORDS])[:_MOST_CHARS]
-    if len(text) < 4 * _FEWEST_LETTERS and sum(map(str.isalpha, text)) < _FEWEST_LETTERS:
+    fewest = _FEWEST_LETTERS if text.isascii() or max(text) < _SYLLABLES else _FEWEST_SYLLABLES
+    if len(text) < 4 * fewest and sum(map(str.isalpha, text)) < fewest:
         return "", 0.0
     found = _detector().detect_details(text)
     if found.language == "und":

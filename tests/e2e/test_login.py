@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import httpx
+import pytest
 
 from cluster.simulator.process import start_simulator
 from tests.e2e.processes import READY_S, environment, gbm
@@ -23,6 +24,7 @@ def _consent(page: str, email: str) -> httpx.Response:
         return browser.get(back.headers["location"])
 
 
+@pytest.mark.slow
 def test_a_login_adds_a_mailbox_by_its_owners_consent(home: Path) -> None:
     with start_simulator(["--generate=3", "--users=2"]) as gmail:
         client = home / "client.json"

@@ -8,21 +8,33 @@ from pathlib import Path
 from zlib import crc32
 
 from jobs.analysis.authenticity import registered
+from jobs.analysis.category import FREE
 from jobs.analysis.mail import Mail
+from jobs.mime.message import ParsedMessage
 from jobs.mime.parser import parse
 
-_OLD = datetime(1990, 1, 1, tzinfo=UTC)
+#: When the corpus was collected: other dates are wrong.
+_FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2003, 6, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A message with its label. group: of who sent it, by list or domain; at: when, by its Date header."""
+    """A message with its label.
+
+    senders: what tells who sent it: address, list, and domain where that is not one of free mail.
+    at: when, by its Date header; None: it has none that can be right.
+    """
 
     name: str
     mail: Mail
     spam: bool
-    group: str
-    at: datetime
+    senders: frozenset[str]
+    at: datetime | None
+
+    @property
+    def first_sender(self) -> str:
+        """One of them, always the same."""
+        return min(self.senders, default="")
 
 
 def read(archive: Path) -> list[Example]:
@@ -42,23 +54,32 @@ def _read(archive: Path) -> Iterator[Example]:
                 continue
             message = parse(file.read())
             name = Path(member.name).name
-            sender = registered(message.from_address.rpartition("@")[2])
-            yield Example(name, Mail(message), name.startswith("spam"), message.list_id or sender, message.date or _OLD)
+            at = message.date if message.date and _FIRST <= message.date < _LAST else None
+            yield Example(name, Mail(message), name.startswith("spam"), _senders(message), at)
+
+
+def _senders(message: ParsedMessage) -> frozenset[str]:
+    domain = registered(message.from_address.rpartition("@")[2])
+    told = (message.from_address, message.list_id, "" if domain in FREE else domain)
+    return frozenset(each for each in told if each)
 
 
 def by_time(examples: Sequence[Example], share: float = 0.7) -> tuple[list[Example], list[Example]]:
-    """(to learn from, to be measured with): the older ones of each label, and the newer ones."""
-    learnt, measured = [], []
-    for spam in (False, True):
-        dated = sorted((each for each in examples if each.spam is spam), key=lambda each: (each.at, each.name))
-        cut = int(len(dated) * share)
-        learnt += dated[:cut]
-        measured += dated[cut:]
-    return learnt, measured
+    """(to learn from, to be measured with): what came before one moment, and what came then or later.
+
+    The moment is that before which a share of all came. Mail without a date that can be right is left out.
+    """
+    dated = sorted(((each.at, each.name, each) for each in examples if each.at is not None), key=lambda each: each[:2])
+    moment = dated[int(len(dated) * share)][0]
+    return [each for at, _, each in dated if at < moment], [each for at, _, each in dated if at >= moment]
 
 
 def by_sender(examples: Sequence[Example], share: float = 0.7) -> tuple[list[Example], list[Example]]:
-    """The same so that no list and no domain is in both."""
-    learnt = [each for each in examples if crc32(each.group.encode()) % 1000 < share * 1000]
-    measured = [each for each in examples if crc32(each.group.encode()) % 1000 >= share * 1000]
-    return learnt, measured
+    """The same so that no address, no list and no domain (but of free mail) is in both.
+
+    Mail whose senders are on both sides is left out.
+    """
+    learnt = [each for each in examples if crc32(each.first_sender.encode()) % 1000 < share * 1000]
+    known = frozenset().union(*(each.senders for each in learnt))
+    others = [each for each in examples if crc32(each.first_sender.encode()) % 1000 >= share * 1000]
+    return learnt, [each for each in others if known.isdisjoint(each.senders)]

@@ -168,6 +168,7 @@ async def test_a_stopped_mailbox_stays_stopped_and_goes_on_when_asked(cluster: C
     assert cluster.phase(user) is Phase.CURRENT
 
 
+@pytest.mark.slow
 async def test_a_paused_mailbox_rests_under_every_owner_until_it_is_resumed(
     cluster: Cluster, simulator: Simulator
 ) -> None:

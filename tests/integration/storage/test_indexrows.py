@@ -28,7 +28,7 @@ def _row(message_id: int) -> st.SearchStrategy[dict[str, object]]:
             "history_id": _INT8,
             "received_at": _MOMENT,
             "labels": st.lists(st.sampled_from(["INBOX", "UNREAD", ""]) | _LABEL, max_size=4),
-            "size_bytes": _INT8,
+            "size_bytes": _SIZE,  # they are added up; Gmail's limit is 150 MB
             "sha256": st.binary(min_size=32, max_size=32),
             "frame_offset": _INT8,
             "frame_bytes": _SIZE,

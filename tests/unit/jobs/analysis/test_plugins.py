@@ -158,7 +158,7 @@ def test_closing_ends_the_child(installed: Path, host: Host) -> None:
 )
 def test_what_is_malformed_is_refused_by_name_and_the_others_run(installed: Path, entry: str, reason: str) -> None:
     install(installed, [entry, "good = strange_mail:Good"])
-    host = Host(CONFIG.model_copy(update={"plugin_load_timeout_s": 5.0}))
+    host = Host(CONFIG.model_copy(update={"plugin_load_timeout_s": 2.0}))
     try:
         found, refused = plugins.found(host, {"receipts"})
         assert [plugin.name for plugin in found] == ["good"]
