@@ -8,9 +8,10 @@ import asyncio
 import hashlib
 import logging
 import os
+import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,8 +32,6 @@ _LOG = logging.getLogger(__name__)
 
 #: Seconds that a whole shard's compaction may take before it is no longer waited for; it goes on.
 _COMPACTION_S = 6 * 3600.0
-#: Seconds that the analysis of a whole shard may take before it is no longer waited for; it goes on.
-_ANALYSIS_S = 24 * 3600.0
 #: Seconds that the first roll-up of a large shard may take.
 _ROLLUP_S = 3600.0
 
@@ -195,42 +194,6 @@ def compact_shards(home: Home, address: str, shards: Sequence[int], wait: bool) 
         return asyncio.run(_compact(shards, wait))
 
 
-def analyse_shards(
-    home: Home,
-    address: str,
-    shards: Mapping[int, Sequence[int] | None],
-    only: Sequence[str],
-    wait: bool,
-    tell: Callable[[int, int], None],
-) -> None:
-    """Have the owners of shards analyse what is stored, as far as it is not, from outside the cluster.
-
-    Args:
-        shards: shard -> only segments with mail of these users; None: all.
-        only: the analysers that are asked; none: all.
-        wait: until it is done; else it goes on by itself.
-        tell: hears of each shard and how many segments were analysed; of 0 when it is not waited for.
-
-    Raises:
-        RayUnavailable, and whatever an owner raises.
-    """
-    with _joined(home, address):
-        asyncio.run(_analyse(shards, only, wait, tell))
-
-
-async def _analyse(
-    shards: Mapping[int, Sequence[int] | None], only: Sequence[str], wait: bool, tell: Callable[[int, int], None]
-) -> None:
-    from actors.remote import ShardClient
-
-    client = ShardClient(timeout_s=_ANALYSIS_S if wait else 30.0)
-
-    async def one(shard_id: int, user_ids: Sequence[int] | None) -> None:
-        tell(shard_id, await client.analyse(shard_id, only, user_ids, wait))
-
-    await asyncio.gather(*(one(shard_id, user_ids) for shard_id, user_ids in shards.items()))
-
-
 def roll_up_shards(home: Home, address: str, shards: Sequence[int]) -> "dict[int, RolledUp | None]":
     """Have the owners of shards roll up what only Postgres knows, from outside the cluster.
 
@@ -305,6 +268,25 @@ def submit_campaign(
     except RuntimeError as exc:
         raise JobRefused(campaign.job_id, str(exc).strip().splitlines()[0]) from exc
     return campaign, job_of(home, dashboard, campaign.job_id)
+
+
+def submit_job(home: Home, dashboard: str, command: Sequence[str], job_id: str) -> "Job":
+    """Have a command run as a Ray Job.
+
+    Raises:
+        RayUnavailable, JobRefused.
+    """
+    prepare_environment(home)
+    from ray.job_submission import JobSubmissionClient
+
+    try:
+        client = JobSubmissionClient(dashboard)
+        client.submit_job(entrypoint=shlex.join(command), submission_id=job_id, entrypoint_num_cpus=0)
+    except ConnectionError as exc:
+        raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
+    except RuntimeError as exc:
+        raise JobRefused(job_id, str(exc).strip().splitlines()[0]) from exc
+    return Job(job_id, client)
 
 
 class Job:

@@ -76,7 +76,11 @@ class Stores:
 
     def catalog(self, user: User) -> Catalog:
         """The write side of a user's shard database."""
-        return Catalog(self.databases.shard_database(self.shards[user.shard_id]))
+        return self.catalog_of(user.shard_id)
+
+    def catalog_of(self, shard_id: int) -> Catalog:
+        """The write side of a shard's database."""
+        return Catalog(self.databases.shard_database(self.shards[shard_id]))
 
     def reader(self, user: User) -> MailboxReader:
         """One user's mail."""

@@ -1,17 +1,29 @@
 """`gbm analyze`: have analysers asked about mail that was stored before, or by earlier versions of them."""
 
-from typing import Annotated
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cluster.console import command, fail, notes, out, print_json
+from cluster.console import command, count, fail, notes, out, print_json
 from cluster.opening import open_stores, settings
+
+if TYPE_CHECKING:
+    from cluster.session import Job
+    from cluster.stores import Stores
+    from jobs.reanalysis import Analysers
 
 Emails = Annotated[list[str] | None, typer.Argument(help="Addresses of mailboxes.")]
 All = Annotated[bool, typer.Option("--all", help="Every mailbox.")]
 Only = Annotated[list[str] | None, typer.Option("--only", help="Only this analyser; may be repeated.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Until it is done; Ctrl-C stops only the waiting.")]
 Json = Annotated[bool, typer.Option("--json", help="Print what was analysed as JSON; waits for it.")]
+
+_POLL_S = 0.5
+#: Shard -> only segments with mail of these users; None: all.
+Wanted = Mapping[int, "list[int] | None"]
 
 
 @command
@@ -20,31 +32,92 @@ def analyze(
 ) -> None:
     """Analyse what is stored as far as it is not, or was by earlier versions of analysers.
 
-    The running cluster does it beside its sync, file by file, whose other mailboxes' mail is analysed along. What is
-    done is not done again: run it as often as you like, also after a crash.
+    A Ray Job has the running cluster do it beside its sync, file by file; mail of others in the same file is analysed
+    along. Nothing is fetched and no mail is written anew. What is done is not done again: run it as often as you like,
+    also after a crash.
     """
+    from jobs.analysis.running import configured
+    from jobs.reanalysis import NoSuchAnalyser
+
     if bool(emails) == everybody:
         fail("Name mailboxes, or say --all.")
     with open_stores(settings()) as stores:
-        address = str(stores.home.recorded()["ray"])
-        shards: dict[int, list[int] | None] = dict.fromkeys(sorted(stores.shards)) if everybody else {}
-        for email in emails or ():
-            user = stores.control.user(email)
-            users = shards.setdefault(user.shard_id, []) or []
-            shards[user.shard_id] = [*users, user.user_id]
-        from cluster.session import analyse_shards
-
-        done: dict[int, int] = {}
-
-        def tell(shard_id: int, segments: int) -> None:
-            done[shard_id] = segments
-            if wait and not json:
-                out.print(f"shard {shard_id:<4} {segments} segments analysed ({len(done)} of {len(shards)} shards)")
-
-        analyse_shards(stores.home, address, shards, only or (), wait or json, tell)
+        analysers = configured(stores.config.analysis)
+        if analysers is None:
+            fail("All analysers are disabled: see GBM_ANALYSIS__DISABLED.")
+        if unknown := sorted({*(only or ())} - {*analysers.versions}):
+            raise NoSuchAnalyser(unknown[0])
+        wanted = _wanted(stores, emails or ())
+        before = _outdated(stores, wanted, analysers, only or ())
+        dashboard = str(stores.home.recorded()["dashboard"])
+        job = _submit(stores, dashboard, wanted, only or ()) if any(before.values()) else None
+        if job is not None and (wait or json):
+            _follow(stores, job, wanted, analysers, only or ())
+        left = _outdated(stores, wanted, analysers, only or ()) if wait or json else before
+    done = {shard: max(len(before[shard]) - len(left[shard]), 0) for shard in sorted(before)}
     if json:
-        print_json(
-            {"shards": [{"shard_id": number, "segments": segments} for number, segments in sorted(done.items())]}
-        )
-    elif not wait:
-        notes.print(f"{len(shards)} shards will be analysed as far as they are not.")
+        shards = [{"shard_id": shard, "segments": segments} for shard, segments in done.items()]
+        print_json({"job_id": job.job_id if job else None, "shards": shards})
+    elif job is None:
+        notes.print("Everything is analysed.")
+    elif wait:
+        out.print(f"{sum(done.values())} segments analysed")
+    else:
+        messages = sum(sum(segments.values()) for segments in before.values())
+        notes.print(f"{count(messages)} messages will be analysed by the job {job.job_id}.")
+
+
+def _wanted(stores: "Stores", emails: Sequence[str]) -> Wanted:
+    if not emails:
+        return dict.fromkeys(sorted(stores.shards))
+    wanted: dict[int, list[int] | None] = {}
+    for email in emails:
+        user = stores.control.user(email)
+        wanted[user.shard_id] = [*(wanted.get(user.shard_id) or []), user.user_id]
+    return wanted
+
+
+def _outdated(
+    stores: "Stores", wanted: Wanted, analysers: "Analysers", only: Sequence[str]
+) -> dict[int, dict[str, int]]:
+    """Shard -> segments that are to be analysed, with their messages."""
+    return {
+        shard_id: {
+            segment.name: segment.messages
+            for segment in stores.catalog_of(shard_id).analysed(shard_id, user_ids)
+            if analysers.outdated(segment.versions, only)
+        }
+        for shard_id, user_ids in wanted.items()
+    }
+
+
+def _submit(stores: "Stores", dashboard: str, wanted: Wanted, only: Sequence[str]) -> "Job":
+    from cluster.analysis import argument
+    from cluster.session import submit_job
+
+    names = [part for name in only for part in ("--only", name)]
+    shards = [argument(shard_id, user_ids) for shard_id, user_ids in wanted.items()]
+    entry = [sys.executable, "-m", "cluster.analysis", "--home", str(stores.home.root), *names, *shards]
+    return submit_job(stores.home, dashboard, entry, f"analyze-{time.time_ns() // 1_000_000}")
+
+
+def _follow(stores: "Stores", job: "Job", wanted: Wanted, analysers: "Analysers", only: Sequence[str]) -> None:
+    """Show how far a job is until it ends.
+
+    Raises:
+        JobRefused: it failed.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    def left() -> int:
+        found = _outdated(stores, wanted, analysers, only)
+        return sum(sum(segments.values()) for segments in found.values())
+
+    total = left()
+    columns = (TextColumn("Analysing"), BarColumn(bar_width=12), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=notes) as bar:
+        task = bar.add_task("analysis", total=total)
+        while not job.ended():
+            bar.update(task, completed=max(total - left(), 0))
+            time.sleep(_POLL_S)
+        bar.update(task, completed=max(total - left(), 0))

@@ -22,6 +22,7 @@ def test_a_cluster_in_the_background_backs_up_an_account_until_it_is_told_to_sto
             GBM_GMAIL__ENDPOINT=gmail,
             GBM_GMAIL__TOKEN_URI=f"{gmail}/token",
             GBM_ARCHIVE__SEGMENT_MESSAGES="20",
+            GBM_ANALYSIS__ENABLED="false",
         )
         user, other = get(f"{gmail}/_sim/users")
         email = user["email"]
@@ -50,9 +51,12 @@ def test_a_cluster_in_the_background_backs_up_an_account_until_it_is_told_to_sto
         assert sum(shard["segments"] for shard in state["shards"]) == 1
         assert [merge["messages"] for merge in merges[-1:]] in ([], [user["messages"]]), "or it was one segment before"
         assert gbm("compact", "--shard", "99", env=env).returncode == 1
-        done = gbm("analyze", email, "--json", env=env)
-        assert done.returncode == 0, done.stderr
-        assert [shard["segments"] for shard in json.loads(done.stdout)["shards"]] == [0], "new mail is analysed at once"
+        told = json.loads(gbm("analyze", email, "--json", env=env).stdout)
+        assert ([shard["segments"] for shard in told["shards"]], told["job_id"][:8]) == ([1], "analyze-")
+        sql = "SELECT count(*) AS n FROM analysis WHERE language.version = 1 AND category.name IS NOT NULL"
+        assert json.loads(gbm("sql", email, sql, "--json", env=env).stdout)["items"] == [{"n": user["messages"]}]
+        told = json.loads(gbm("analyze", "--all", "--json", env=env).stdout)
+        assert ({shard["segments"] for shard in told["shards"]}, told["job_id"]) == ({0}, None), "all is analysed"
         done = gbm("analyze", "--all", "--wait", "--only", "nobody", env=env)
         assert (done.returncode, "There is no analyser 'nobody'" in done.stderr) == (1, True), done.stderr
         found = json.loads(gbm("search", email, "in:anywhere", "--limit", "500", "--json", env=env).stdout)
