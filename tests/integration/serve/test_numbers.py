@@ -234,10 +234,10 @@ async def test_an_unknown_zone_and_too_many_buckets_are_named(client: httpx.Asyn
     for zone in ("Mars/Olympus", "localtime", "../../etc/passwd", "FOO+3"):
         for path in ("timeline", "activity"):
             answer = await client.get(f"{PATH}/{path}", params={"tz": zone}, headers=headers)
-            assert (answer.status_code, answer.json().get("code")) == (422, "unknown_time_zone"), (zone, answer.text)
+            assert (answer.status_code, answer.json().get("code")) == (400, "unknown_time_zone"), (zone, answer.text)
             assert zone in answer.json()["detail"]
     answer = await client.get(f"{PATH}/timeline", params={"bucket": "hour"}, headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (422, "too_many_buckets")
+    assert (answer.status_code, answer.json()["code"]) == (400, "too_many_buckets")
     to = (made.at + timedelta(hours=5001)).isoformat()
     answer = await client.get(f"{PATH}/timeline", params={"bucket": "hour", "to": to}, headers=headers)
     assert len(answer.json()["items"]) == 5000
