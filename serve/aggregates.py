@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from serve.policies import Role, Scope, permits
 from serve.problems import responses
 from serve.threads import Threads
+from serve.times import Day
 from storage.language.plan import EARLIEST, LATEST
 from storage.moments import within_reach
 from storage.selecting import Span
@@ -16,8 +17,8 @@ from storage.totals import DayBucket, Totals
 
 _BUCKETS = 5000
 
-_From = Annotated[date | None, Query(alias="from", description="received on this day (UTC) or later")]
-_To = Annotated[date | None, Query(description="received before this day (UTC)")]
+_From = Annotated[Day | None, Query(alias="from", description="received on this day (UTC) or later")]
+_To = Annotated[Day | None, Query(description="received before this day (UTC)")]
 
 
 class Total(BaseModel):

@@ -1,11 +1,13 @@
-"""Moments in requests: RFC 3339 with an offset, and nothing else. Numbers would be taken for seconds since 1970."""
+"""Moments and days in requests: RFC 3339, and nothing else. Numbers would be taken for seconds since 1970."""
 
 import re
+from datetime import date
 from typing import Annotated
 
 from pydantic import AwareDatetime, BeforeValidator
 
 _BEGINNING = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def _is_written(value: object) -> object:
@@ -14,4 +16,11 @@ def _is_written(value: object) -> object:
     return value
 
 
+def _is_day(value: object) -> object:
+    if isinstance(value, str) and not _DAY.fullmatch(value):
+        raise ValueError("give a day such as 2026-10-01")
+    return value
+
+
 Moment = Annotated[AwareDatetime, BeforeValidator(_is_written)]
+Day = Annotated[date, BeforeValidator(_is_day)]

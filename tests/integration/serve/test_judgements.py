@@ -189,6 +189,9 @@ async def test_operators_are_told_of_all_mailboxes_together(client: httpx.AsyncC
     assert signs["executables"] == sum(bool(each.said("attachmentkinds")["executables"]) for each in analysed)
     hours = Counter((each.received_at.isoweekday(), each.received_at.hour) for each in everything)
     assert {(each["weekday"], each["hour"]): each["messages"] for each in await ask("activity")} == hours
+    for day, status in (("2024-05-01", 200), ("0", 422), ("2024-05-01T00:00:00Z", 422)):
+        answer = await client.get("/api/v1/admin/analytics/timeline", params={"from": day}, headers=headers)
+        assert answer.status_code == status, (day, answer.text)
     labels = Counter("STARRED" if each.starred else "INBOX" for each in everything)
     assert {each["label"]: each["messages"] for each in await ask("labels")} == labels
 
