@@ -95,6 +95,7 @@ def _nothing_is_stored_twice_and_no_orphans_are_left(home: Path, messages: int) 
     with open_stores(load(home=home)) as stores:
         names: set[str] = set()
         live: set[str] = set()
+        analyses: dict[str, bool] = {}
         in_segments = in_index = 0
         for database in range(stores.databases.shard_databases):
             with transaction(stores.databases.shard_database(database)) as connection:
@@ -104,9 +105,13 @@ def _nothing_is_stored_twice_and_no_orphans_are_left(home: Path, messages: int) 
                         live.add(name)
                         in_segments += messages_in_it
                 in_index += connection.execute(text("SELECT count(*) FROM messages")).scalar_one()
+                for name, is_live in connection.execute(text("SELECT name, retired_at IS NULL FROM analyses")):
+                    analyses[name] = is_live
     assert in_segments == in_index == messages
     found = [path for path in (home / "archive").rglob("*") if path.is_file()]
     # A roll-up whose record was lost is true all the same, and stays.
     files = {path.relative_to(home / "archive").as_posix() for path in found if path.suffix != ROLLUP_SUFFIX}
-    assert files <= {name + suffix for name in names for suffix in SUFFIXES}
+    assert files <= {name + suffix for name in names for suffix in SUFFIXES} | analyses.keys()
     assert files >= {name + suffix for name in live for suffix in SUFFIXES}
+    assert files >= {name for name, is_live in analyses.items() if is_live}
+    assert len([name for name, is_live in analyses.items() if is_live]) == len(live), "every segment is analysed"
