@@ -49,6 +49,10 @@ def main() -> None:
         return _tell(sink, {"error": "refused", "reason": str(exc)[:500]})
     except duckdb.Error as exc:
         return _tell(sink, {"error": "invalid", "reason": str(exc)[:500]})
+    except OSError as exc:  # what DuckDB raises while Arrow reads its answer
+        if "memory" in str(exc).lower() or "arrow_large_buffer_size" in str(exc):
+            return _tell(sink, {"error": "too_large", "reason": "more than an answer may have"})
+        return _tell(sink, {"error": "invalid", "reason": str(exc)[:500]})
     except Exception as exc:  # noqa: BLE001 - values that Arrow cannot hold raise in a dozen classes
         return _tell(sink, {"error": "invalid", "reason": f"the answer cannot be told ({type(exc).__name__})"})
     _tell(sink, {"rows": answer.num_rows})

@@ -15,6 +15,8 @@ from tests.integration.storage.factory import Mail, Shard
 
 VIEWS = frozenset({"messages", "recipients", "labels", "label_events", "attachments", "analysis"})
 SHORT = SandboxConfig(time_s=5, memory_bytes=128 << 20)
+#: A process starts slowly where others are busy.
+PATIENT = SandboxConfig(time_s=60, memory_bytes=128 << 20)
 SECRET = "of-another"
 
 #: Out of the process: files, the network, settings, extensions, the catalogue, other statements.
@@ -167,7 +169,7 @@ def test_questions_are_answered(mailbox: tuple[Shard, int]) -> None:
         ("SELECT list_transform([1, 2], lambda x: x + 1) AS l", [{"l": [2, 3]}]),
         ("SELECT max(n) AS n FROM (SELECT row_number() OVER (ORDER BY id) AS n FROM messages)", [{"n": 3}]),
     ):
-        found = answer(mailbox, sql).to_pylist()
+        found = answer(mailbox, sql, PATIENT).to_pylist()
         assert found == expected if expected is not None else found[0]["n"] == 3, sql
 
 
@@ -221,14 +223,14 @@ def test_a_question_names_only_columns_that_it_needs() -> None:
 )
 def test_a_refusal_comes_from_the_process(mailbox: tuple[Shard, int], sql: str) -> None:
     with pytest.raises(SqlRefused):
-        answer(mailbox, sql)
+        answer(mailbox, sql, PATIENT)
 
 
 @pytest.mark.parametrize("sql", BOMBS[:4])
 def test_a_bomb_takes_its_share_and_no_more(mailbox: tuple[Shard, int], sql: str) -> None:
     with pytest.raises((SqlTimedOut, SqlTooLarge, SqlCrashed)):
         answer(mailbox, sql, SandboxConfig(time_s=2, memory_bytes=128 << 20))
-    assert answer(mailbox, "SELECT count(*) AS n FROM messages").to_pylist() == [{"n": 3}]
+    assert answer(mailbox, "SELECT count(*) AS n FROM messages", PATIENT).to_pylist() == [{"n": 3}]
 
 
 def test_an_answer_is_cut_off_and_bounded(mailbox: tuple[Shard, int]) -> None:
@@ -273,7 +275,7 @@ def test_the_process_holds_without_the_grammar(mailbox: tuple[Shard, int], tmp_p
         for path in map(Path, ("/tmp/out.csv", "/tmp/out.parquet", "/tmp/out", "/tmp/x.db", "/tmp/x"))
         if path.is_file()
     ]
-    assert answer(mailbox, "SELECT count(*) AS n FROM messages").to_pylist() == [{"n": 3}]
+    assert answer(mailbox, "SELECT count(*) AS n FROM messages", PATIENT).to_pylist() == [{"n": 3}]
 
 
 @pytest.mark.slow
