@@ -114,4 +114,6 @@ def test_the_description_is_true_for_everybody(cluster: Running, role: str, tmp_
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("role", ROLES)
 def test_signing_out_is_as_described_for_everybody(cluster: Running, role: str, tmp_path: Path) -> None:
-    _run(cluster, role, tmp_path, "examples,coverage", "--include-path-regex", ENDING)
+    told = _run(cluster, role, tmp_path, "examples,coverage", "--include-path-regex", ENDING)
+
+    assert " 2 selected" in told, told
