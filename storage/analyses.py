@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from storage import analysis, duck
+from storage import analysis
 from storage.blobs import FileDamaged, LocalBlobs
 from storage.databases import Source, transaction
 from storage.language.plan import EARLIEST, LATEST
@@ -83,38 +83,6 @@ class Analyses:
         table = self.table(schema.names, first_at, last_at)
         whole = analysis.conformed(table, schema) if schema.names else table
         return whole.append_column("message_id", table["message_id"])
-
-    def ask(
-        self,
-        statement: str,
-        values: Mapping[str, object],
-        analysers: Sequence[str],
-        files: Sequence[str] = (),
-        first_at: datetime = EARLIEST,
-        last_at: datetime = LATEST,
-    ) -> list[dict[str, Any]]:
-        """DuckDB's answer to a question that reads the table `analysis`, as `table` gives it.
-
-        Args:
-            values: of the statement's parameters.
-            analysers: what the question reads; where no file has one, it is a column of nulls without fields.
-            files: Parquet files of messages (`MailFiles.names`), which the statement calls `$files`; it takes only
-                those of `$user_id`, which is bound.
-
-        Raises:
-            FileDamaged, DatabaseUnreachable.
-        """
-        table = self.table(analysers, first_at, last_at)
-        for name in analysers:
-            if name not in table.column_names:
-                table = table.append_column(name, pa.nulls(table.num_rows, pa.struct([("version", pa.int16())])))
-        names = {self._blobs.location(file): file for file in files}
-        try:
-            bound = {**values, "user_id": self._user_id} if files else values
-            found: list[dict[str, Any]] = duck.ask(statement, list(names), bound, {"analysis": table}).to_pylist()
-        except FileDamaged as exc:
-            raise type(exc)(names[exc.name], exc.reason) from exc
-        return found
 
     def _table(self, analysers: Sequence[str] | None, first_at: datetime, last_at: datetime) -> pa.Table:
         with transaction(self._engine) as connection:

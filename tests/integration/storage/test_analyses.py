@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.mime.message import ParsedMessage
-from storage import analysis, leases
+from storage import analysis, duck, leases
 from storage.analyses import Analyses
 from storage.blobs import FileDamaged
 from storage.catalog import AnalysisOutdated
@@ -211,17 +211,20 @@ def test_a_mixture_of_versions_and_analysers_is_read_as_one_table(shard: Shard) 
 def test_a_question_joins_analyses_with_messages(shard: Shard) -> None:
     user = shard.user()
     shard.store(user, *mails(1, 2), analyse=echo)
-    parquet = shard.reader(user)._files.names(EARLIEST, LATEST)
+    parquet = [shard.blobs.location(name) for name in shard.reader(user)._files.names(EARLIEST, LATEST)]
     statement = (
         "SELECT m.subject, analysis.echo.said FROM read_parquet($files, hive_partitioning = false) AS m"
         " JOIN analysis USING (user_id, message_id)"
         " WHERE m.user_id = $user_id AND analysis.echo.version >= $version ORDER BY 1"
     )
 
-    found = reading(shard, user).ask(statement, {"version": 1}, ["echo"], parquet)
+    tables = {"analysis": reading(shard, user).table(["echo"])}
+    found = duck.ask(statement, parquet, {"version": 1, "user_id": user}, tables).to_pylist()
 
     assert found == [{"subject": f"Mail {n}", "said": f"Mail {n}"} for n in (1, 2)]
-    assert reading(shard, user).ask("SELECT count(nobody.version) AS n FROM analysis", {}, ["nobody"]) == [{"n": 0}]
+    nobody = pa.schema([pa.field("nobody", pa.struct([("version", pa.int16())]))])
+    tables = {"analysis": reading(shard, user).conformed(nobody, EARLIEST, LATEST)}
+    assert duck.ask("SELECT count(nobody.version) AS n FROM analysis", [], {}, tables).to_pylist() == [{"n": 0}]
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "gone"])
