@@ -2,7 +2,8 @@
 
 Fluid fair queueing (A. Demers, S. Keshav, S. Shenker: "Analysis and Simulation of a Fair Queueing Algorithm", 1989): as
 units become available, every shard that wants some earns them in proportion to its mailboxes that wait, up to what it
-wants; what one does not want the others earn. Pure; the clock is an argument. One process holds it (actors/remote.py).
+wants; what one does not want the others earn. Pure; the clock is an argument. One process holds it
+(actors/remote/quota.py).
 """
 
 from dataclasses import dataclass

@@ -56,7 +56,7 @@ async def _run(shards: Sequence[tuple[int, list[int] | None]], only: Sequence[st
 
 
 async def _one(shard_id: int, user_ids: list[int] | None, only: Sequence[str]) -> None:
-    from actors.remote import ShardClient, ShardUnavailable
+    from actors.remote.client import ShardClient, ShardUnavailable
 
     client = ShardClient(timeout_s=_LONGEST_S)
     answered = time.monotonic()

@@ -24,7 +24,7 @@ from storage.errors import BackupError
 from storage.records import User
 
 if TYPE_CHECKING:
-    from actors.remote import ShardClient
+    from actors.remote.client import ShardClient
 
 _POLL_S = 0.5
 _ASK_AGAIN_S = 10.0
@@ -106,7 +106,7 @@ class _Run:
                 self._asked[user.user_id] = now
 
     async def _cancel(self, progress: Progress) -> int:
-        from actors.remote import ShardClient
+        from actors.remote.client import ShardClient
 
         client = ShardClient()
         others = await asyncio.to_thread(self._campaigns.elsewhere, self._campaign.campaign_id)
@@ -142,7 +142,7 @@ async def _is_active(client: "ShardClient", user: User) -> bool:
 
 
 async def _request(user: User, mode: Mode) -> None:
-    from actors.remote import ShardClient, ShardUnavailable
+    from actors.remote.client import ShardClient, ShardUnavailable
 
     client, patience = ShardClient(), time.monotonic() + _PATIENCE_S
     while True:

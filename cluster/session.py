@@ -134,7 +134,8 @@ def start_shards(config: Any, shards: Sequence[int]) -> None:
         config: actors.config.BackupConfig.
         shards: their numbers; each owner finds its database in the map.
     """
-    from actors.remote import start_broker, start_shard
+    from actors.remote.quota import start_broker
+    from actors.remote.shard import start_shard
 
     broker = start_broker(config)
     for shard_id in shards:
@@ -147,7 +148,7 @@ async def sweep_shards(shards: Sequence[int]) -> list[str]:
     Raises:
         BackupError: an owner cannot work.
     """
-    from actors.remote import ShardClient
+    from actors.remote.client import ShardClient
 
     client = ShardClient(timeout_s=60.0)
     swept = await asyncio.gather(*(client.ping(shard_id) for shard_id in shards))
@@ -156,7 +157,7 @@ async def sweep_shards(shards: Sequence[int]) -> list[str]:
 
 async def ping_shards(shards: Sequence[int]) -> dict[int, str]:
     """Look at every shard's owner, replacing one that failed; {shard: what is wrong}."""
-    from actors.remote import ShardClient
+    from actors.remote.client import ShardClient
 
     client = ShardClient(timeout_s=30.0)
     answers = await asyncio.gather(*(client.ping(shard_id) for shard_id in shards), return_exceptions=True)
@@ -171,7 +172,7 @@ async def ping_shards(shards: Sequence[int]) -> dict[int, str]:
 
 async def close_shards(shards: Sequence[int]) -> None:
     """Have every owner give its lease up."""
-    from actors.remote import ShardClient
+    from actors.remote.client import ShardClient
 
     client = ShardClient(timeout_s=10.0)
     await asyncio.gather(*(client.close(shard_id) for shard_id in shards), return_exceptions=True)
@@ -205,7 +206,7 @@ def roll_up_shards(home: Home, address: str, shards: Sequence[int]) -> "dict[int
 
 
 async def _roll_up(shards: Sequence[int]) -> "dict[int, RolledUp | None]":
-    from actors.remote import ShardClient
+    from actors.remote.client import ShardClient
 
     client = ShardClient(timeout_s=_ROLLUP_S)
     return {shard_id: await client.roll_up(shard_id) for shard_id in shards}
@@ -229,7 +230,7 @@ def _joined(home: Home, address: str) -> Iterator[None]:
 
 
 async def _compact(shards: Sequence[int], wait: bool) -> "dict[int, list[Compacted]]":
-    from actors.remote import ShardClient
+    from actors.remote.client import ShardClient
 
     client = ShardClient(timeout_s=_COMPACTION_S if wait else 30.0)
     return {shard_id: await client.compact(shard_id, wait) for shard_id in shards}
@@ -259,7 +260,7 @@ def submit_campaign(
         RayUnavailable, JobRefused, CampaignEnded.
     """
     prepare_environment(home)
-    from actors.remote import start_campaign
+    from actors.remote.campaigns import start_campaign
 
     try:
         campaign = start_campaign(dashboard, command, campaigns, campaign)

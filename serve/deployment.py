@@ -14,7 +14,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.config import BackupConfig
-from actors.remote import RateClient, ShardClient, start_campaign
+from actors.remote.campaigns import start_campaign
+from actors.remote.client import ShardClient
+from actors.remote.rates import RateClient, await_rates, start_rates
 from serve import analytics, auth, emails, push, sync
 from serve.assembly import Assembly, CampaignsConfig, Settings
 from serve.config import ScaleConfig, ServeConfig
@@ -23,6 +25,9 @@ from serve.ports import require_free
 from storage.campaigns import Campaign, Campaigns
 from storage.errors import BackupError
 
+_LOG = logging.getLogger(__name__)
+#: Seconds that the broker of rates, begun with the replicas, may start longer than they.
+_RATES_S = 30.0
 #: Application -> (prefix, what makes it).
 _APPLICATIONS: Mapping[str, tuple[str, Callable[[Assembly], FastAPI]]] = {
     "auth": (auth.PREFIX, Assembly.auth),
@@ -125,10 +130,13 @@ def deploy(backup: BackupConfig, config: ServeConfig, campaigns: CampaignsConfig
         )
         for name, (prefix, _) in _APPLICATIONS.items()
     ]
+    rates = start_rates(config.rates)  # beside the replicas: they would share statically until it has started
     try:
         ray_serve.run_many(targets)
     except RuntimeError as exc:
         raise GatewayFailed(_failure() or _last_line(str(exc))) from exc
+    if not await_rates(rates, _RATES_S):
+        _LOG.warning("Rates are shared statically: their broker has not started")
     return [f"http://{config.host}:{config.port}{prefix}" for prefix, _ in _APPLICATIONS.values()]
 
 

@@ -10,7 +10,7 @@ from storage.records import User
 
 
 class Owners(Protocol):
-    """Calls the owner of a mailbox's shard. `actors.remote.ShardClient` is one."""
+    """Calls the owner of a mailbox's shard. `actors.remote.client.ShardClient` is one."""
 
     async def request(self, user: User, mode: Mode) -> None: ...
 

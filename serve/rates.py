@@ -23,7 +23,7 @@ _AHEAD = 0.25
 
 
 class Broker(Protocol):
-    """Settles for a replica. `actors.remote.RateClient` is one."""
+    """Settles for a replica. `actors.remote.rates.RateClient` is one."""
 
     async def settle(self, asks: Mapping[str, Ask]) -> dict[str, Grant]:
         """Raises BrokerSilent."""

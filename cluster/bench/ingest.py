@@ -257,7 +257,7 @@ def back_up(stores: Stores, users: Sequence[User], meter: Meter, mode: Mode = Mo
 
 
 async def _request(users: Sequence[User], mode: Mode) -> None:
-    from actors.remote import ShardClient
+    from actors.remote.client import ShardClient
 
     client = ShardClient(timeout_s=60.0)
     await asyncio.gather(*(client.request(user, mode) for user in users))
@@ -265,7 +265,7 @@ async def _request(users: Sequence[User], mode: Mode) -> None:
 
 def _spent(stores: Stores) -> dict[str, float]:
     """What the tasks of all shards count of themselves."""
-    from actors.remote import ShardClient
+    from actors.remote.client import ShardClient
 
     async def ask() -> list[dict[str, float]]:
         client = ShardClient(timeout_s=60.0)

@@ -106,7 +106,7 @@ def _fill(stores: Stores, mailboxes: int, known: int, told: Callable[[int], None
 
 def hold(settings: Settings) -> OwnerFigures:
     """Own the shard in this process, and look at it when it is idle. Called in a process of its own."""
-    import actors.remote  # noqa: F401 - an owner's process has it, and Ray, in memory
+    import actors.remote.shard  # noqa: F401 - an owner's process has it, and Ray, in memory
     from actors.owner import ShardOwner
     from actors.tokens import Tokens
     from actors.work import ThreadWork

@@ -45,7 +45,7 @@ def simulator_of_many() -> Iterator[Simulator]:
 
 
 class Host:
-    """What actors/remote.py is to a shard, without Ray: an owner that failed is replaced where the map says."""
+    """What actors/remote/shard.py is to a shard, without Ray: an owner that failed is replaced where the map says."""
 
     def __init__(self, shard_id: int, backup: BackupConfig, databases: Databases, sealer: Sealer) -> None:
         self.shard_id, self._backup, self._databases, self._sealer = shard_id, backup, databases, sealer

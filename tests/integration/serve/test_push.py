@@ -19,7 +19,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from actors.decisions import Mode
-from actors.remote import ShardUnavailable
+from actors.remote.client import ShardUnavailable
 from serve.assembly import Assembly, Settings
 from serve.config import PushConfig, ServeConfig
 from storage.records import User

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from actors.decisions import Mode
-from actors.remote import ShardUnavailable
+from actors.remote.client import ShardUnavailable
 from storage.audit import Audit
 from storage.control import MailboxPaused
 from tests.integration.serve.conftest import Archive, RecordingOwners, mail, signed_in

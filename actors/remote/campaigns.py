@@ -1,0 +1,39 @@
+"""Campaigns as Ray Jobs."""
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from storage.campaigns import Campaign, Campaigns
+
+
+def start_campaign(dashboard: str, command: Sequence[str], campaigns: Campaigns, campaign: Campaign) -> Campaign:
+    """Have a campaign worked on by a Ray Job, submitted unless the last one is alive. Blocking.
+
+    Args:
+        command: what the job runs, but for the campaign's id.
+
+    Raises:
+        ConnectionError, RuntimeError: Ray does not answer, or does not take the job.
+        CampaignEnded.
+    """
+    from ray.job_submission import JobSubmissionClient
+
+    client = JobSubmissionClient(dashboard)
+    if campaign.runs and campaign.ended_at is None and _is_alive(client, campaign.job_id):
+        return campaign
+    campaign = campaigns.run(campaign.campaign_id)
+    client.submit_job(
+        entrypoint=shlex.join([*command, str(campaign.campaign_id)]),
+        submission_id=campaign.job_id,
+        entrypoint_num_cpus=0,
+        metadata={"campaign": str(campaign.campaign_id), "mode": campaign.mode, "mailboxes": str(campaign.mailboxes)},
+    )
+    return campaign
+
+
+def _is_alive(client: Any, job_id: str) -> bool:
+    try:
+        return not client.get_job_status(job_id).is_terminal()
+    except RuntimeError:  # this Ray has never heard of it: a former one ran it
+        return False

@@ -1,0 +1,119 @@
+"""A shard's owner as a Ray actor."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import ray
+from ray.actor import ActorHandle
+
+from actors.config import BackupConfig
+from actors.decisions import Mode
+from actors.owner import ShardOwner
+from actors.remote.names import NAMESPACE
+from actors.remote.quota import RayBroker
+from actors.remote.work import SPENT, RayWork
+from actors.tending import Compacted
+from actors.tokens import Tokens
+from jobs.analysis.running import configured
+from storage.blobs import open_blobs
+from storage.catalog import Catalog
+from storage.control import Control
+from storage.databases import Databases
+from storage.records import User
+from storage.rollup import RolledUp
+
+
+class _ShardHost:
+    """A shard's owner in a process of its own. An owner that failed is replaced by a new one at the next call."""
+
+    def __init__(self, shard_id: int, config: BackupConfig, broker: ActorHandle, shards: int) -> None:
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+        self._shard_id, self._config, self._shards = shard_id, config, shards
+        self._databases = Databases(config.postgres, application=f"gbm shard {shard_id}")
+        self._control = Control(self._databases.control)
+        self._work, self._broker = RayWork(config, configured(config.analysis)), RayBroker(broker)
+        self._sealer = config.sealer()
+        self._owner: ShardOwner | None = None
+        self._starting = asyncio.Lock()
+
+    async def ping(self) -> list[str]:
+        """Make sure that the shard is owned and works; the orphan files that were swept on the way."""
+        return (await self._live())[1]
+
+    async def request(self, user: User, mode: Mode) -> None:
+        await (await self._live())[0].request(user, mode)
+
+    async def stop_mailbox(self, user_id: int) -> None:
+        await (await self._live())[0].stop_mailbox(user_id)
+
+    async def pause_mailbox(self, user_id: int) -> None:
+        await (await self._live())[0].pause_mailbox(user_id)
+
+    async def unpause_mailbox(self, user_id: int) -> None:
+        await (await self._live())[0].unpause_mailbox(user_id)
+
+    async def status(self, user_id: int) -> dict[str, Any] | None:
+        return (await self._live())[0].status(user_id)
+
+    async def measures(self) -> dict[str, float]:
+        return (await self._live())[0].measures()
+
+    async def compact(self, wait: bool) -> list[Compacted]:
+        owner, _ = await self._live()
+        return await owner.compact(wait)
+
+    async def analyse(self, only: Sequence[str], user_ids: Sequence[int] | None, wait: bool) -> int:
+        owner, _ = await self._live()
+        return await owner.analyse(only, user_ids, wait)
+
+    async def roll_up(self) -> RolledUp | None:
+        owner, _ = await self._live()
+        return await owner.roll_up()
+
+    async def spent(self) -> dict[str, float]:
+        """CPU seconds of this shard's tasks by stage, and `tasks:STAGE`, how many told of it."""
+        return dict(SPENT)
+
+    async def close(self) -> None:
+        """Give the lease up; the process is about to end."""
+        async with self._starting:
+            if self._owner is not None:
+                await self._owner.close()
+                self._owner = None
+
+    async def _live(self) -> tuple[ShardOwner, list[str]]:
+        async with self._starting:
+            if self._owner is not None and self._owner.failure is None:
+                return self._owner, []
+            config = self._config
+            database = await asyncio.to_thread(self._place)
+            owner = ShardOwner(
+                self._shard_id,
+                config,
+                self._work,
+                self._broker,
+                self._control,
+                Catalog(self._databases.shard_database(database)),
+                open_blobs(config.archive.uri),
+                Tokens(self._control, self._sealer, config.gmail),
+                self._shards,
+            )
+            swept = await owner.start(lambda: self._place() == database)
+            self._owner = owner
+            return owner, swept
+
+    def _place(self) -> int:
+        """The index of the shard's database, as the map has it now: the shard may have moved."""
+        return self._control.shards()[self._shard_id]
+
+
+_ShardActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0, max_pending_calls=10_000)(_ShardHost)
+
+
+def start_shard(shard_id: int, config: BackupConfig, broker: ActorHandle, shards: int) -> ActorHandle:
+    """The one live owner of a shard (of `shards`), started if need be. It works from its first `ping` on."""
+    return _ShardActor.options(
+        name=f"shard:{shard_id}", namespace=NAMESPACE, get_if_exists=True, lifetime="detached"
+    ).remote(shard_id, config, broker, shards)

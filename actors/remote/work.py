@@ -1,0 +1,86 @@
+"""The work of shards as Ray tasks."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import ray
+from pydantic import SecretStr
+from ray.exceptions import RayError
+
+from actors.config import BackupConfig
+from actors.work import WorkLost
+from jobs import tasks
+from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watching
+from jobs.intake import FetchReceipt
+from jobs.reanalysis import Analysers
+from storage.errors import BackupError
+from storage.records import AnalysisManifest, Merged, SegmentManifest
+
+#: CPU seconds of this process's tasks by stage, and how many there were of each (`tasks:STAGE`); `gbm bench` asks.
+SPENT: Counter[str] = Counter()
+
+
+class RayWork:
+    """`actors.work.Work` done by Ray tasks; a reference is an object reference."""
+
+    def __init__(self, config: BackupConfig, analysers: Analysers | None = None) -> None:
+        self._gmail, self._archive = ray.put(config.gmail), ray.put(config.archive)
+        self.analysers = analysers
+
+    async def pin(self, token: SecretStr) -> tuple[Profile, list[Label]]:
+        answer: tuple[Profile, list[Label]] = await _answer(tasks.pin.remote(self._gmail, token))
+        return answer
+
+    async def list_page(self, token: SecretStr, page_token: str | None, label_id: str | None) -> MessagePage:
+        answer: MessagePage = await _answer(tasks.list_page.remote(self._gmail, token, page_token, label_id))
+        return answer
+
+    async def watch(self, token: SecretStr, topic: str) -> Watching:
+        answer: Watching = await _answer(tasks.watch.remote(self._gmail, token, topic))
+        return answer
+
+    async def history(self, token: SecretStr, start: int, page_token: str | None) -> HistoryPage:
+        answer: HistoryPage = await _answer(tasks.history.remote(self._gmail, token, start, page_token))
+        return answer
+
+    async def fetch(self, token: SecretStr, user_id: int, message_ids: Sequence[int]) -> tuple[FetchReceipt, object]:
+        receipt, mail = tasks.fetch.remote(self._gmail, token, user_id, message_ids)
+        return await _answer(receipt), mail
+
+    async def write_segment(
+        self, shard_id: int, epoch: int, references: Sequence[object], skip: frozenset[tuple[int, int]]
+    ) -> tuple[SegmentManifest | None, object]:
+        manifest, index = tasks.write_segment.remote(self._archive, shard_id, epoch, skip, self.analysers, *references)
+        return await _answer(manifest), index
+
+    async def compact(self, shard_id: int, epoch: int, segments: Mapping[str, str | None]) -> tuple[Merged, object]:
+        merged, moved = tasks.compact.remote(self._archive, shard_id, epoch, segments)
+        return await _answer(merged), moved
+
+    async def analyse(self, epoch: int, segment: str, old: str | None, names: Sequence[str]) -> AnalysisManifest:
+        assert self.analysers is not None, "nobody names analysers that there are not"
+        answer: AnalysisManifest = await _answer(
+            tasks.analyse.remote(self._archive, segment, epoch, old, names, self.analysers)
+        )
+        return answer
+
+    async def table(self, reference: object) -> pa.Table:
+        return await _answer(reference)
+
+
+async def _answer(reference: object) -> Any:
+    """What a task returned; its expected errors are raised."""
+    try:
+        answer = await reference  # type: ignore[misc]
+    except RayError as exc:
+        lost = not isinstance(exc, ray.exceptions.RayTaskError)
+        raise WorkLost(f"{type(exc).__name__}: {str(exc).strip().splitlines()[-1][:200]}", lost) from exc
+    if isinstance(answer, tasks.Timed):
+        SPENT.update(answer.cpu_s)
+        SPENT.update(f"tasks:{name}" for name in answer.cpu_s)
+        answer = answer.answer
+    if isinstance(answer, BackupError):
+        raise answer
+    return answer
