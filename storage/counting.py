@@ -33,7 +33,7 @@ from storage.mailfiles import MailFiles, patiently
 from storage.meanings import Meanings
 from storage.queries import query
 from storage.selecting import EVER, Selected, Span, planned, select, table_of
-from storage.zones import SLOTS_SINCE, UnknownZone, in_half_hours
+from storage.zones import SLOTS_SINCE, SLOTS_UNTIL, UnknownZone, in_half_hours, mondays
 
 Side = Literal["senders", "recipients"]
 Bucket = Literal["hour", "day", "week", "month", "quarter", "year"]
@@ -138,8 +138,8 @@ class Counting:
             TooManyBuckets: there are more.
             UnknownZone: the database does not know it.
         """
-        source = self._source(bucket, zone)
-        rows = self.of_index(f"timeline_of_{source}", {"bucket": bucket, "limit": most + 1}, zone)
+        source, values = self._source(bucket, zone)
+        rows = self.of_index(f"timeline_of_{source}", {"limit": most + 1, **values}, zone)
         if len(rows) > most:
             raise TooManyBuckets(most)
         for row in rows:
@@ -152,8 +152,10 @@ class Counting:
         Raises:
             UnknownZone: the database does not know it.
         """
-        slots = self._counted_by() and self._has_slots(zone)
-        return self.of_index("activity_of_slots" if slots else "activity_of_index", {}, zone)
+        changes = self._changes(zone) if self._counted_by() else None
+        if changes is None:
+            return self.of_index("activity_of_index", {}, zone)
+        return self.of_index("activity_of_slots", changes, zone)
 
     def of_index(
         self, question: str, values: Mapping[str, object] = _NOTHING, zone: ZoneInfo | None = None
@@ -228,19 +230,25 @@ class Counting:
             return None
         return "slots" if any((at - SLOTS_SINCE) % _DAY for at in ends) else "days"
 
-    def _source(self, bucket: Bucket, zone: ZoneInfo) -> str:
-        """What a timeline is counted from."""
-        counted = self._counted_by()
+    def _source(self, bucket: Bucket, zone: ZoneInfo) -> tuple[str, Row]:
+        """What a timeline is counted from, and the values that it takes."""
+        counted, cut = self._counted_by(), {"bucket": bucket}
+        changes = self._changes(zone) if counted else None
         if counted == "days" and (bucket not in ("hour", "day") or (bucket == "day" and zone.key == "UTC")):
-            return "days" if self._has_slots(zone) else "days_and_index"
-        return "slots" if counted and self._has_slots(zone) else "index"
+            return ("days" if changes is not None else "days_and_index"), cut
+        if changes is None:
+            return "index", cut
+        return ("slots_by_day", changes) if bucket == "day" else ("slots", cut)
 
-    def _has_slots(self, zone: ZoneInfo) -> bool:
-        """Do half hours of UTC tell when hours of a zone begin, for all of the mail?"""
-        if zone.key == "UTC":
-            return True
-        first_at = self.of_index("ends")[0]["first_at"]
-        return in_half_hours(zone) and (first_at is None or first_at >= SLOTS_SINCE)
+    def _changes(self, zone: ZoneInfo) -> Row | None:
+        """How half hours of UTC fall into a zone's days and weeks; None: not all of them do, for all of the mail."""
+        [ends] = self.of_index("ends")
+        first_at, last_at = ends["first_at"] or SLOTS_SINCE, ends["last_at"] or SLOTS_SINCE
+        seen = zone.key == "UTC" or (first_at >= SLOTS_SINCE and last_at < SLOTS_UNTIL and in_half_hours(zone))
+        if not seen:
+            return None
+        changes, midnights = mondays(zone, first_at, last_at)
+        return {"changes": changes, "mondays": midnights}
 
     def _selected(self) -> Selected:
         if self._found is None:

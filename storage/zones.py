@@ -6,9 +6,11 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from storage.errors import BackupError
 
-#: Mail that is older is not counted by half hours where a zone is asked for: clocks were more various then.
-SLOTS_SINCE = datetime(1970, 1, 1, tzinfo=UTC)
-_LOOKED_AT_UNTIL = 2040
+#: Older or younger mail is not counted by half hours where a zone is asked for: clocks were more various before, and
+#: what they will do in so many years is not worth looking at.
+SLOTS_SINCE, SLOTS_UNTIL = datetime(1970, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
+#: A Monday's midnight.
+_MONDAY = datetime(2000, 1, 3, tzinfo=UTC)
 _SLOT = timedelta(minutes=30)
 
 
@@ -34,31 +36,49 @@ def zone_of(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-@cache
 def in_half_hours(zone: ZoneInfo) -> bool:
-    """Do the hours of a zone begin, and its clocks change, with half hours of UTC: always since 1970?
+    """Do the hours of a zone begin, and its clocks change, with half hours of UTC: from SLOTS_SINCE to SLOTS_UNTIL?
 
-    Looked at day by day until 2040, from when on the same rule holds every year. 5:45 and 12:45 do not, nor do clocks
-    that changed a minute after midnight.
+    5:45 and 12:45 do not, nor do clocks that changed a minute after midnight.
     """
-    at, offset = SLOTS_SINCE, SLOTS_SINCE.astimezone(zone).utcoffset()
-    while at.year < _LOOKED_AT_UNTIL:
-        if offset is None or offset % _SLOT:
-            return False
+    return all(not offset % _SLOT and not (at - SLOTS_SINCE) % _SLOT for at, offset in _offsets(zone))
+
+
+def mondays(zone: ZoneInfo, first_at: datetime, last_at: datetime) -> tuple[list[datetime], list[datetime]]:
+    """When a zone's clocks change in a time, and before the first and after each change a Monday's midnight.
+
+    The midnights are moments that would be one if the distance from UTC were always what it is then: weeks, days and
+    hours from there are the zone's until the next change.
+    """
+    offsets = _offsets(zone)
+    before = [each for each in offsets if each[0] <= first_at][-1:] or offsets[:1]
+    during = [each for each in offsets if first_at < each[0] <= last_at]
+    return [at for at, _ in during], [_MONDAY - offset for _, offset in (*before, *during)]
+
+
+@cache
+def _offsets(zone: ZoneInfo) -> tuple[tuple[datetime, timedelta], ...]:
+    """(since when, distance from UTC) from SLOTS_SINCE to SLOTS_UNTIL. Looked at day by day."""
+    at = SLOTS_SINCE
+    found = [(at, _offset(zone, at))]
+    while at < SLOTS_UNTIL:
         following = at + timedelta(days=1)
-        then = following.astimezone(zone).utcoffset()
-        if then != offset and (_change(zone, at, following) - SLOTS_SINCE) % _SLOT:
-            return False
-        at, offset = following, then
-    return True
+        if (then := _offset(zone, following)) != found[-1][1]:
+            found.append((_change(zone, at, following), then))
+        at = following
+    return tuple(found)
+
+
+def _offset(zone: ZoneInfo, at: datetime) -> timedelta:
+    return at.astimezone(zone).utcoffset() or timedelta()
 
 
 def _change(zone: ZoneInfo, low: datetime, high: datetime) -> datetime:
     """The second at which clocks change between two moments."""
-    offset = low.astimezone(zone).utcoffset()
+    offset = _offset(zone, low)
     while high - low > timedelta(seconds=1):
         middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
-        low, high = (middle, high) if middle.astimezone(zone).utcoffset() == offset else (low, middle)
+        low, high = (middle, high) if _offset(zone, middle) == offset else (low, middle)
     return high
 
 

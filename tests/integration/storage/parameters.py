@@ -24,6 +24,7 @@ VALUES: dict[str, Any] = {
     **_all(("user_ids", "message_ids", "history_ids", "shard_ids", "part_ids", "base_offsets", "segment_ids"), [7]),
     **_all(("frame_offsets", "frame_bytes", "raw_offsets"), [7]),
     **_all(("first_at", "last_at", "since", "as_of", "after_at"), NOW - timedelta(days=3)),
+    **_all(("changes", "mondays"), [NOW]),
     **_all(("until", "before_at", "not_before"), NOW),
     **_all(("secret_hash", "token_hash", "sealed", "fingerprint"), b"\x00"),
     **_all(("key_id", "kid", "domain", "admin", "email", "requested_by", "request_key", "table"), "text"),
