@@ -63,6 +63,7 @@ def main() -> None:
 
 def _limit(asked: dict[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))  # no process and no thread more; root is not held by this one
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
     resource.setrlimit(resource.RLIMIT_CPU, (int(asked["time_s"]) + 1, int(asked["time_s"]) + 2))

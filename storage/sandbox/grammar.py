@@ -7,6 +7,7 @@ known is refused. The process that runs a question holds by itself; this makes t
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -26,52 +27,12 @@ _EXPRESSIONS = frozenset(
         *("LAMBDA", "LAMBDA_REF", "OPERATOR", "STAR", "SUBQUERY", "WINDOW", "POSITIONAL_REFERENCE", "TYPE"),
     }
 )
-#: Functions that look at more than their arguments: settings, catalogues, sequences, the machine; and those that run
-#: a text as SQL. Beginnings end with a star.
-_FUNCTIONS_REFUSED = (
-    *("getenv", "getvariable", "current_setting", "set_config", "query", "query_table", "json_execute_serialized_sql"),
-    *(
-        "json_serialize_sql",
-        "json_serialize_plan",
-        "json_deserialize_sql",
-        "nextval",
-        "currval",
-        "write_log",
-        "parse_duckdb_log_message",
-    ),
-    *(
-        "current_database",
-        "current_schema",
-        "current_schemas",
-        "current_user",
-        "session_user",
-        "user",
-        "current_catalog",
-    ),
-    *("in_search_path", "txid_current", "version", "current_connection_id", "current_query", "current_query_id"),
-    *("current_transaction_id", "sleep_ms", "read_*", "scan_*", "parquet_*", "sniff_*", "glob", "duckdb_*", "pragma_*"),
-    *(
-        "pg_*",
-        "has_*",
-        "http_*",
-        "icu_*",
-        "add_parquet_key",
-        "which_secret",
-        "checkpoint*",
-        "force_checkpoint",
-        "seq_scan",
-    ),
-    *(
-        "arrow_scan*",
-        "pandas_scan",
-        "python_map_function",
-        "summary",
-        "test_*",
-        "repeat_row",
-        "from_substrait*",
-        "get_substrait*",
-    ),
-    *("enable_*", "disable_*", "truncate_duckdb_logs", "storage_info", "table_info", "show*", "database_*"),
+#: See there.
+_FUNCTIONS = frozenset(
+    name
+    for line in (Path(__file__).parent / "functions.txt").read_text(encoding="utf-8").splitlines()
+    if not line.startswith("#")
+    for name in line.split()
 )
 
 
@@ -173,10 +134,7 @@ class _Walk:
         if sort in ("FUNCTION", "WINDOW"):
             name = str(part.get("function_name", "")).lower()
             _require(not part.get("schema") and not part.get("catalog"), f"a function of another schema: {name}")
-            refused = any(
-                name.startswith(each[:-1]) if each.endswith("*") else name == each for each in _FUNCTIONS_REFUSED
-            )
-            _require(not refused, f"the function {name}")
+            _require(name in _FUNCTIONS, f"the function {name}")
 
 
 def _ctes(part: Any) -> Iterator[str]:

@@ -1,15 +1,18 @@
 """SQL of a mailbox's owner answers, and gets out of its process in no way, nor does what the grammar lets through."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 
 from storage.errors import BackupError
 from storage.sandbox.config import SandboxConfig
 from storage.sandbox.errors import SqlCrashed, SqlInvalid, SqlRefused, SqlTimedOut, SqlTooLarge
-from storage.sandbox.grammar import check
+from storage.sandbox.grammar import _FUNCTIONS, check
 from storage.sandbox.process import _Child, ask
 from tests.integration.storage.factory import Mail, Shard
 
@@ -284,3 +287,35 @@ def test_the_process_holds_without_the_grammar(mailbox: tuple[Shard, int], tmp_p
 def test_every_bomb_takes_its_share_and_no_more(mailbox: tuple[Shard, int], sql: str) -> None:
     with pytest.raises((SqlTimedOut, SqlTooLarge, SqlCrashed)):
         answer(mailbox, sql, SHORT)
+
+
+def test_a_function_that_nobody_has_looked_at_is_refused() -> None:
+    with pytest.raises(SqlRefused, match="the function st_astext"):
+        check("SELECT st_astext(subject) FROM messages", VIEWS)
+    with pytest.raises(SqlRefused, match="the function later_than_this_release"):
+        check("SELECT later_than_this_release(subject) FROM messages", VIEWS)
+
+
+def test_every_function_that_is_allowed_is_one() -> None:
+    with duckdb.connect(":memory:") as database:
+        known = {name.lower() for [name] in database.execute("SELECT function_name FROM duckdb_functions()").fetchall()}
+    over_windows = {
+        "row_number",
+        "rank",
+        "dense_rank",
+        "rank_dense",
+        "percent_rank",
+        "cume_dist",
+        "ntile",
+        "lag",
+        "lead",
+    }
+    assert _FUNCTIONS - known <= over_windows | {"first_value", "nth_value", "last_value", "fill"}
+
+
+def test_the_process_of_a_question_may_start_no_other() -> None:
+    limited = "from storage.sandbox.child import _limit; import resource; _limit({})"
+    asked = {"time_s": 5, "memory_bytes": 1 << 30, "input_bytes": 0}
+    program = limited.format(asked) + "; print(resource.getrlimit(resource.RLIMIT_NPROC))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "(0, 0)"
