@@ -41,85 +41,25 @@ def report(mailbox: str, counting: Counting, zone: ZoneInfo, made_at: datetime) 
     Raises:
         UnknownZone, FileDamaged, DatabaseUnreachable.
     """
-    told, files = counting.overview(), counting.attachments()
-    counted = ("messages", "size_bytes", "unread", "sent", "deleted")
-    totals = {name: sum(year[name] for year in told.years) for name in counted}
-    labels, space = counting.labels(_ROWS), Space(counting)
-    messages, attached = space.duplicate_messages(1), space.duplicate_attachments(1)
-    read = f"{1 - totals['unread'] / totals['messages']:.0%}" if totals["messages"] else "-"
-    tiles = [
-        (f"{totals['messages']:,}", "messages"),
-        (size(totals["size_bytes"]), "of mail"),
-        (f"{totals['sent']:,}", "sent"),
-        (read, "read"),
-        (f"{files.files:,}", f"attached files, {size(files.size_bytes)}"),
-        (f"{totals['deleted']:,}", "kept although deleted in Gmail"),
-    ]
-    sections = [
-        _over_time(counting, told, zone),
-        _week(counting, zone),
-        Section("Who writes to you", "Messages by sender.", _people(counting.senders(_ROWS), "Messages by sender")),
-        Section(
-            "To whom mail goes",
-            "Messages by address in To, Cc and Bcc; your own is usually first.",
-            _people(counting.recipients(_ROWS), "Messages by recipient"),
-        ),
-        *_judged(counting),
-        _newsletters(counting),
-        _responses(counting),
-        Section(
-            "What takes the space",
-            f"Bytes by sender's domain. {messages['extra_copies']:,} messages and {attached['extra_copies']:,} attached"
-            " files are there more than once.",
-            pictures.bars(
-                "Bytes by sender's domain",
-                [
-                    (each["domain"], each["size_bytes"], size(each["size_bytes"]))
-                    for each in counting.domains("senders", _ROWS, by_size=True)
-                ],
-            ),
-        ),
-        Section(
-            "Labels",
-            "Messages that carry each now.",
-            pictures.bars(
-                "Messages by label",
-                [(each["name"], each["messages"], f"{each['messages']:,}") for each in labels if each["messages"]],
-            ),
-        ),
-        Section(
-            "The largest messages",
-            "With all that is attached to them.",
-            page.table(
-                ("Subject", "From", "Date", "Size"),
-                [
-                    (each["subject"], each["sender"], f"{each['received_at']:%Y-%m-%d}", size(each["size_bytes"]))
-                    for each in space.messages(_ROWS)
-                ],
-                2,
-            ),
-            wide=True,
-        ),
-        Section(
-            "The longest conversations",
-            "Threads with the most messages.",
-            page.table(
-                ("Subject", "Messages", "People", "Last"),
-                [
-                    (each["subject"], f"{each['messages']:,}", f"{each['people']:,}", f"{each['last_at']:%Y-%m-%d}")
-                    for each in Correspondence(counting).longest(_ROWS)
-                ],
-                3,
-            ),
-            wide=True,
-        ),
-    ]
+    told, space = counting.overview(), Space(counting)
     span = f"{told.first_at:%Y-%m-%d} to {told.last_at:%Y-%m-%d}" if told.first_at and told.last_at else "No mail"
     return Page(
         mailbox,
         f"{span}; times as clocks show them in {zone.key}",
-        tiles,
-        sections,
+        _tiles(counting, told),
+        [
+            _over_time(counting, told, zone),
+            _week(counting, zone),
+            _senders(counting),
+            _recipients(counting),
+            *_judged(counting),
+            _newsletters(counting),
+            _responses(counting),
+            _domains(counting, space),
+            _labels(counting),
+            _largest(space),
+            _longest(counting),
+        ],
         f"Made {made_at:%Y-%m-%d %H:%M} UTC by Gmail Backup Manager. This page loads nothing and sends nothing.",
     )
 
@@ -143,6 +83,21 @@ def grid(hours: Sequence[Row]) -> list[list[int]]:
     return found
 
 
+def _tiles(counting: Counting, told: Overview) -> list[tuple[str, str]]:
+    """The numbers at the top, with what each counts."""
+    counted = ("messages", "size_bytes", "unread", "sent", "deleted")
+    totals, files = {name: sum(year[name] for year in told.years) for name in counted}, counting.attachments()
+    read = f"{1 - totals['unread'] / totals['messages']:.0%}" if totals["messages"] else "-"
+    return [
+        (f"{totals['messages']:,}", "messages"),
+        (size(totals["size_bytes"]), "of mail"),
+        (f"{totals['sent']:,}", "sent"),
+        (read, "read"),
+        (f"{files.files:,}", f"attached files, {size(files.size_bytes)}"),
+        (f"{totals['deleted']:,}", "kept although deleted in Gmail"),
+    ]
+
+
 def _over_time(counting: Counting, told: Overview, zone: ZoneInfo) -> Section:
     bucket = bucket_of(told)
     shape = {"day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}[bucket]
@@ -155,6 +110,15 @@ def _over_time(counting: Counting, told: Overview, zone: ZoneInfo) -> Section:
 def _week(counting: Counting, zone: ZoneInfo) -> Section:
     note = "When in the week mail comes: the darker, the more."
     return Section("Your week", note, pictures.week(note, grid(counting.activity(zone))))
+
+
+def _senders(counting: Counting) -> Section:
+    return Section("Who writes to you", "Messages by sender.", _people(counting.senders(_ROWS), "Messages by sender"))
+
+
+def _recipients(counting: Counting) -> Section:
+    note = "Messages by address in To, Cc and Bcc; your own is usually first."
+    return Section("To whom mail goes", note, _people(counting.recipients(_ROWS), "Messages by recipient"))
 
 
 def _people(rows: Sequence[Row], name: str) -> str:
@@ -201,3 +165,38 @@ def _responses(counting: Counting) -> Section:
     ]
     note = "How long answers take: half of them at most the first time, nine of ten at most the second."
     return Section("Answers", note, page.table(("Who", "Answers", "Half within", "Most within"), rows, 3))
+
+
+def _domains(counting: Counting, space: Space) -> Section:
+    messages, attached = space.duplicate_messages(1), space.duplicate_attachments(1)
+    note = (
+        f"Bytes by sender's domain. {messages['extra_copies']:,} messages and {attached['extra_copies']:,} attached"
+        " files are there more than once."
+    )
+    domains = counting.domains("senders", _ROWS, by_size=True)
+    bars = [(each["domain"], each["size_bytes"], size(each["size_bytes"])) for each in domains]
+    return Section("What takes the space", note, pictures.bars("Bytes by sender's domain", bars))
+
+
+def _labels(counting: Counting) -> Section:
+    labels = counting.labels(_ROWS)
+    bars = [(each["name"], each["messages"], f"{each['messages']:,}") for each in labels if each["messages"]]
+    return Section("Labels", "Messages that carry each now.", pictures.bars("Messages by label", bars))
+
+
+def _largest(space: Space) -> Section:
+    rows = [
+        (each["subject"], each["sender"], f"{each['received_at']:%Y-%m-%d}", size(each["size_bytes"]))
+        for each in space.messages(_ROWS)
+    ]
+    table = page.table(("Subject", "From", "Date", "Size"), rows, 2)
+    return Section("The largest messages", "With all that is attached to them.", table, wide=True)
+
+
+def _longest(counting: Counting) -> Section:
+    rows = [
+        (each["subject"], f"{each['messages']:,}", f"{each['people']:,}", f"{each['last_at']:%Y-%m-%d}")
+        for each in Correspondence(counting).longest(_ROWS)
+    ]
+    table = page.table(("Subject", "Messages", "People", "Last"), rows, 3)
+    return Section("The longest conversations", "Threads with the most messages.", table, wide=True)
