@@ -14,13 +14,13 @@ from storage.config import PostgresConfig
 from storage.databases import Databases
 from storage.postgres.config import EmbeddedConfig
 from storage.postgres.embedded import EmbeddedPostgres
-from tests.conftest import private_home
+from tests.conftest import memory_home
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """The session's server. Its data die with the session, so it does not wait for the disk."""
-    home = private_home()
+    home = memory_home()
     # Half the default: the tests of other servers run beside it on small machines.
     config = EmbeddedConfig(shared_buffers="64MB", settings={"fsync": "off", "synchronous_commit": "off"})
     with EmbeddedPostgres(home / "postgres", config) as server:

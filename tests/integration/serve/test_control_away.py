@@ -17,7 +17,7 @@ from storage import leases
 from storage.config import ArchiveConfig, PostgresConfig
 from storage.databases import transaction
 from storage.sealing import new_key
-from tests.conftest import private_home
+from tests.conftest import memory_home
 from tests.integration.serve.conftest import Archive, RecordingOwners, mail, signed_in
 from tests.integration.storage.standbys import Server, standby_of
 
@@ -73,7 +73,7 @@ class Cluster:
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    home = private_home()
+    home = memory_home()
     cluster = Cluster(home)
     yield cluster
     cluster.close()

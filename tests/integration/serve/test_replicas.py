@@ -14,14 +14,14 @@ from serve.config import ServeConfig
 from serve.positions import HEADER
 from storage.config import ArchiveConfig, PostgresConfig
 from storage.sealing import new_key
-from tests.conftest import private_home
+from tests.conftest import memory_home
 from tests.integration.serve.conftest import Archive, RecordingOwners, mail, signed_in
 from tests.integration.storage.standbys import Server, standby_of
 
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[tuple[Server, Server]]:
-    home = private_home()
+    home = memory_home()
     primary = Server(home / "primary")
     for name in ("control", "shard"):
         primary.server.create_database(name)

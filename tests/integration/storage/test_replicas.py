@@ -21,7 +21,7 @@ from storage.points import Point, watching
 from storage.positions import Seen
 from storage.reader import MailboxReader
 from storage.replicas import ReplicaLost, Replicas, Sight
-from tests.conftest import private_home
+from tests.conftest import memory_home
 from tests.integration.storage.factory import Mail, Shard
 from tests.integration.storage.standbys import Server, standby_of
 
@@ -63,7 +63,7 @@ class Trio:
 @pytest.fixture(scope="module")
 def servers() -> Iterator[list[Server]]:
     """The primary with its schemas, and two standbys."""
-    home = private_home()
+    home = memory_home()
     made = [Server(home / "primary")]
     for name in ("control", "shard"):
         made[0].server.create_database(name)
