@@ -22,7 +22,6 @@ from storage.records import Commit, FailedItem, MailboxUpdate, Phase
 from storage.rollup import ROLLUP_SUFFIX, roll_up
 from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX, SUFFIXES
 from storage.sweep import sweep
-from tests.conftest import memory_home
 from tests.integration.storage.factory import Mail, Shard
 
 #: What a rebuild must give back, row by row. Places are told by files: segments of before a merge are not made again.
@@ -98,8 +97,7 @@ class World:
 
 
 @pytest.fixture
-def world(new_database: Callable[[], str]) -> Iterator[World]:
-    home = memory_home()
+def world(new_database: Callable[[], str], home: Path) -> Iterator[World]:
     made: list[Databases] = []
     honest = World.fresh
 
