@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from storage import analysis
 from storage.blobs import FileDamaged, LocalBlobs
+from storage.bounded import TableTooLarge
 from storage.databases import Source, transaction
 from storage.language.plan import EARLIEST, LATEST
 from storage.mailfiles import patiently
@@ -61,18 +62,23 @@ class Analyses:
         raise FileDamaged(name, f"message {message_id:x} is not in it")
 
     def table(
-        self, analysers: Sequence[str] | None = None, first_at: datetime = EARLIEST, last_at: datetime = LATEST
+        self,
+        analysers: Sequence[str] | None = None,
+        first_at: datetime = EARLIEST,
+        last_at: datetime = LATEST,
+        most_bytes: int | None = None,
     ) -> pa.Table:
         """`user_id`, `message_id` and a struct per analyser, in no order, of the user's mail that was analysed.
 
         Args:
             analysers: the only ones that are read; one that no file has has no column. None: all.
             first_at, last_at: mail of other times may be among it, but none of these is left out.
+            most_bytes: of all of it.
 
         Raises:
-            FileDamaged, DatabaseUnreachable.
+            FileDamaged, DatabaseUnreachable, TableTooLarge.
         """
-        return patiently(lambda: self._table(analysers, first_at, last_at))
+        return patiently(lambda: self._table(analysers, first_at, last_at, most_bytes))
 
     def conformed(self, schema: pa.Schema, first_at: datetime, last_at: datetime) -> pa.Table:
         """`message_id` and these columns with these fields alone, of the same; null where a file has them not.
@@ -84,11 +90,18 @@ class Analyses:
         whole = analysis.conformed(table, schema) if schema.names else table
         return whole.append_column("message_id", table["message_id"])
 
-    def _table(self, analysers: Sequence[str] | None, first_at: datetime, last_at: datetime) -> pa.Table:
+    def _table(
+        self, analysers: Sequence[str] | None, first_at: datetime, last_at: datetime, most_bytes: int | None
+    ) -> pa.Table:
         with transaction(self._engine) as connection:
             values = {"user_id": self._user_id, "first_at": first_at, "last_at": last_at}
             names = list(connection.execute(query("analyses_of_user"), values).scalars())
-        read = [self._rows(name, analysers) for name in names]
+        read, size = [], 0
+        for name in names:
+            read.append(self._rows(name, analysers))
+            size += read[-1].nbytes
+            if most_bytes is not None and size > most_bytes:
+                raise TableTooLarge(most_bytes)
         schema = analysis.unified(table.schema for table in read)
         whole = analysis.whole_schema(schema)
         tables = [

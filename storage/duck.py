@@ -11,12 +11,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage import bounded
 from storage.blobs import FileDamaged, FileMissing
 from storage.schemas import MESSAGES
 
 #: What one process's queries may use together.
 _MEMORY_LIMIT = "512MB"
 _THREADS = 2
+_BATCH_ROWS = 10_000
 #: What DuckDB raises; not UTF-8, or not a text at all, when it quotes the bytes of a damaged file.
 _FAILURES = (duckdb.Error, UnicodeDecodeError, RuntimeError)
 _WHOLE = "SELECT * FROM read_parquet($file, hive_partitioning = false)"
@@ -43,6 +45,7 @@ def ask(
     files: Sequence[str],
     parameters: Mapping[str, object],
     tables: Mapping[str, pa.Table] | None = None,
+    most_bytes: int | None = None,
 ) -> pa.Table:
     """The answer of one question over Parquet files, as Arrow. Safe from any thread.
 
@@ -50,16 +53,21 @@ def ask(
         statement: DuckDB SQL that reads `$files`.
         files: at least one, unless it does not.
         tables: what it reads beside them, by name.
+        most_bytes: of the answer; DuckDB's own limit does not count what it has handed out.
 
     Raises:
         FileDamaged: a file is missing or not what was written.
+        TableTooLarge.
     """
     with _database().cursor() as cursor:
         try:
             for name, table in (tables or {}).items():
                 cursor.register(name, table)
             relation = cursor.sql(statement, params={**parameters, "files": list(files)} if files else dict(parameters))
-            return relation.to_arrow_table()
+            if most_bytes is None:
+                return relation.to_arrow_table()
+            reader = relation.to_arrow_reader(_BATCH_ROWS)
+            return bounded.whole(reader, reader.schema, most_bytes)
         except _FAILURES:
             # A damaged file shows in a dozen classes and is seldom named.
             if missing := [file for file in files if not Path(file).exists()]:

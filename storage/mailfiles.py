@@ -180,13 +180,19 @@ class MailFiles:
         values: Mapping[str, object],
         parts: Mapping[str, str] | None = None,
         tables: Mapping[str, pa.Table] | None = None,
+        most_bytes: int | None = None,
     ) -> pa.Table:
-        """The same of at least one file, as Arrow."""
+        """The same of at least one file, as Arrow.
+
+        Raises:
+            FileDamaged.
+            TableTooLarge: the answer has more than `most_bytes`.
+        """
         statement = sql(question)
         for name, part in (parts or {}).items():
             statement = statement.replace(f"{{{name}}}", part)
         names = self.places(files)
         try:
-            return duck.ask(statement, list(names), {**values, "user_id": self._user_id}, tables)
+            return duck.ask(statement, list(names), {**values, "user_id": self._user_id}, tables, most_bytes)
         except FileDamaged as exc:
             raise type(exc)(names[exc.name], exc.reason) from exc

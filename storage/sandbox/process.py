@@ -13,6 +13,7 @@ from typing import Any, NoReturn, Protocol
 
 import pyarrow as pa
 
+from storage.bounded import TableTooLarge
 from storage.sandbox import wire
 from storage.sandbox.config import SandboxConfig
 from storage.sandbox.errors import SqlCrashed, SqlInvalid, SqlRefused, SqlTimedOut, SqlTooLarge
@@ -27,8 +28,8 @@ class Views(Protocol):
     @property
     def names(self) -> Sequence[str]: ...
 
-    def table(self, name: str, columns: Sequence[str] | None) -> pa.Table:
-        """A view with at least these of its columns that it has; None: with all."""
+    def table(self, name: str, columns: Sequence[str] | None, most_bytes: int) -> pa.Table:
+        """A view with at least these of its columns that it has; None: with all. Raises TableTooLarge."""
 
 
 def ask(sql: str, views: Views, config: SandboxConfig, checked: bool = True) -> tuple[pa.Table, bool]:
@@ -66,14 +67,15 @@ def _question(sql: str, views: Views, config: SandboxConfig, checked: bool) -> b
 def _tables(
     views: Views, names: Sequence[str], columns: Sequence[str] | None, config: SandboxConfig
 ) -> Mapping[str, pa.Table]:
-    found, size = {}, 0
+    found, left = {}, config.input_bytes
     for name in names:
         if name not in views.names:
             raise SqlCrashed("it asks for what there is not")
-        found[name] = views.table(name, columns)
-        size += found[name].nbytes
-        if size > config.input_bytes:
-            raise SqlTooLarge(f"it reads more than {config.input_bytes >> 20} MiB")
+        try:
+            found[name] = views.table(name, columns, left)
+        except TableTooLarge as exc:
+            raise SqlTooLarge(f"it reads more than {config.input_bytes >> 20} MiB") from exc
+        left -= found[name].nbytes
     return found
 
 

@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from storage.bounded import TableTooLarge
 from storage.errors import BackupError
 from storage.sandbox.config import SandboxConfig
 from storage.sandbox.errors import SqlCrashed, SqlInvalid, SqlRefused, SqlTimedOut, SqlTooLarge
@@ -21,6 +22,7 @@ SHORT = SandboxConfig(time_s=5, memory_bytes=128 << 20)
 #: A process starts slowly where others are busy.
 PATIENT = SandboxConfig(time_s=60, memory_bytes=128 << 20)
 SECRET = "of-another"
+ROOM = 1 << 20
 
 #: Out of the process: files, the network, settings, extensions, the catalogue, other statements.
 ESCAPES = (
@@ -181,10 +183,10 @@ def test_nothing_of_another_is_ever_fed(mailbox: tuple[Shard, int]) -> None:
     views = shard.reader(user).views
     assert {*views.names} == VIEWS
     for name in views.names:
-        assert SECRET not in repr(views.table(name, None).to_pylist()), name
-    assert views.table("messages", ["subject"]).column_names == ["subject"]
+        assert SECRET not in repr(views.table(name, None, ROOM).to_pylist()), name
+    assert views.table("messages", ["subject"], ROOM).column_names == ["subject"]
     empty = shard.reader(shard.user()).views
-    assert {name: empty.table(name, None).num_rows for name in empty.names} == dict.fromkeys(VIEWS, 0)
+    assert {name: empty.table(name, None, ROOM).num_rows for name in empty.names} == dict.fromkeys(VIEWS, 0)
 
 
 @pytest.mark.parametrize("sql", ESCAPES)
@@ -246,6 +248,11 @@ def test_an_answer_is_cut_off_and_bounded(mailbox: tuple[Shard, int]) -> None:
         ask("SELECT repeat('x', 100000) FROM range(5000)", views, SandboxConfig(answer_bytes=1 << 20))
     with pytest.raises(SqlTooLarge):
         ask("SELECT * FROM messages", views, SandboxConfig(input_bytes=10))
+    for name in views.names:
+        rows = views.table(name, None, ROOM)
+        if rows.num_rows:
+            with pytest.raises(TableTooLarge):
+                views.table(name, None, rows.nbytes // 2)
     with pytest.raises(SqlRefused):
         ask("SELECT 1 -- " + "x" * (1 << 21), views, SHORT)
 
