@@ -14,8 +14,8 @@ from cluster.console import count, notes
 from cluster.home import Home
 from cluster.progress import Progress as Look
 from cluster.progress import Watch, members_of
-from cluster.session import Job, submit_campaign
 from cluster.stores import Stores
+from cluster.submitting import Job, submit_campaign
 from jobs.gmail.quota_costs import PROFILES
 from serve.units import size
 from storage.campaigns import Campaign, CampaignEnded, Campaigns

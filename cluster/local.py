@@ -19,18 +19,12 @@ from cluster.backfill import campaign_command
 from cluster.home import Home
 from cluster.keeper import CampaignKeeper
 from cluster.leftovers import end_leftovers
-from cluster.session import (
-    address,
-    close_shards,
-    local_ray,
-    ping_shards,
-    start_shards,
-    submit_campaign,
-    sweep_shards,
-)
+from cluster.owners import close_shards, ping_shards, start_shards, sweep_shards
+from cluster.session import address, local_ray
 from cluster.settings import Settings
 from cluster.signals import check_stop, watch_signals
 from cluster.stores import Stores, open_stores
+from cluster.submitting import submit_campaign
 from jobs.analysis.running import require_known
 from serve.ports import require_free
 from storage.campaigns import Campaign, Campaigns

@@ -1,39 +1,27 @@
-"""The local Ray of `gbm up` and `gbm demo`, and jobs on it. The only file of cluster/ that knows Ray.
+"""The local Ray of `gbm up` and `gbm demo`.
 
 Everything binds loopback, and the dashboard wants a token. Ray's processes end with the process that started them, so a
 killed cluster leaves none behind.
 """
 
-import asyncio
 import hashlib
 import logging
 import os
-import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cluster import haproxy
 from cluster.home import Home
 from cluster.leftovers import MARK, end_leftovers
 from cluster.settings import RaySettings
 from cluster.signals import watch_signals
-from storage.campaigns import Campaign, Campaigns
 from storage.errors import BackupError
 
-if TYPE_CHECKING:
-    from actors.tending import Compacted
-    from storage.rollup import RolledUp
-
 _LOG = logging.getLogger(__name__)
-
-#: Seconds that a whole shard's compaction may take before it is no longer waited for; it goes on.
-_COMPACTION_S = 6 * 3600.0
-#: Seconds that the first roll-up of a large shard may take.
-_ROLLUP_S = 3600.0
 
 
 class RayUnavailable(BackupError):
@@ -45,17 +33,6 @@ class RayUnavailable(BackupError):
 
     def __str__(self) -> str:
         return f"Ray is not available: {self.reason}."
-
-
-class JobRefused(BackupError):
-    """The job was not taken or did not succeed. Its log says why."""
-
-    def __init__(self, job_id: str, reason: str) -> None:
-        super().__init__(job_id, reason)
-        self.job_id, self.reason = job_id, reason
-
-    def __str__(self) -> str:
-        return f"The job {self.job_id} did not succeed: {self.reason}"
 
 
 def environment(home: Home) -> dict[str, str]:
@@ -127,57 +104,6 @@ def local_ray(home: Home, settings: RaySettings) -> Iterator[str]:
         end_leftovers(home.root)
 
 
-def start_shards(config: Any, shards: Sequence[int]) -> None:
-    """Start the broker and the owner of every shard; they work from their first ping on.
-
-    Args:
-        config: actors.config.BackupConfig.
-        shards: their numbers; each owner finds its database in the map.
-    """
-    from actors.remote.quota import start_broker
-    from actors.remote.shard import start_shard
-
-    broker = start_broker(config)
-    for shard_id in shards:
-        start_shard(shard_id, config, broker, len(shards))
-
-
-async def sweep_shards(shards: Sequence[int]) -> list[str]:
-    """Have every owner take its shard; returns the orphan files swept on the way.
-
-    Raises:
-        BackupError: an owner cannot work.
-    """
-    from actors.remote.client import ShardClient
-
-    client = ShardClient(timeout_s=60.0)
-    swept = await asyncio.gather(*(client.ping(shard_id) for shard_id in shards))
-    return [name for names in swept for name in names]
-
-
-async def ping_shards(shards: Sequence[int]) -> dict[int, str]:
-    """Look at every shard's owner, replacing one that failed; {shard: what is wrong}."""
-    from actors.remote.client import ShardClient
-
-    client = ShardClient(timeout_s=30.0)
-    answers = await asyncio.gather(*(client.ping(shard_id) for shard_id in shards), return_exceptions=True)
-    troubles = {}
-    for shard_id, answer in zip(shards, answers, strict=True):
-        if isinstance(answer, BackupError):
-            troubles[shard_id] = str(answer)
-        elif isinstance(answer, BaseException):
-            raise answer
-    return troubles
-
-
-async def close_shards(shards: Sequence[int]) -> None:
-    """Have every owner give its lease up."""
-    from actors.remote.client import ShardClient
-
-    client = ShardClient(timeout_s=10.0)
-    await asyncio.gather(*(client.close(shard_id) for shard_id in shards), return_exceptions=True)
-
-
 def address() -> str:
     """Where other processes of this machine join the Ray that this process runs."""
     import ray
@@ -185,35 +111,8 @@ def address() -> str:
     return str(ray.get_runtime_context().gcs_address)
 
 
-def compact_shards(home: Home, address: str, shards: Sequence[int], wait: bool) -> "dict[int, list[Compacted]]":
-    """Have the owners of shards merge all that they can, from outside the cluster; what was merged, if waited for.
-
-    Raises:
-        RayUnavailable, and whatever an owner raises.
-    """
-    with _joined(home, address):
-        return asyncio.run(_compact(shards, wait))
-
-
-def roll_up_shards(home: Home, address: str, shards: Sequence[int]) -> "dict[int, RolledUp | None]":
-    """Have the owners of shards roll up what only Postgres knows, from outside the cluster.
-
-    Raises:
-        RayUnavailable, and whatever an owner raises.
-    """
-    with _joined(home, address):
-        return asyncio.run(_roll_up(shards))
-
-
-async def _roll_up(shards: Sequence[int]) -> "dict[int, RolledUp | None]":
-    from actors.remote.client import ShardClient
-
-    client = ShardClient(timeout_s=_ROLLUP_S)
-    return {shard_id: await client.roll_up(shard_id) for shard_id in shards}
-
-
 @contextmanager
-def _joined(home: Home, address: str) -> Iterator[None]:
+def joined(home: Home, address: str) -> Iterator[None]:
     """Be a client of a running cluster until the block ends."""
     prepare_environment(home)
     import ray
@@ -227,90 +126,6 @@ def _joined(home: Home, address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-
-
-async def _compact(shards: Sequence[int], wait: bool) -> "dict[int, list[Compacted]]":
-    from actors.remote.client import ShardClient
-
-    client = ShardClient(timeout_s=_COMPACTION_S if wait else 30.0)
-    return {shard_id: await client.compact(shard_id, wait) for shard_id in shards}
-
-
-def job_of(home: Home, dashboard: str, job_id: str) -> "Job":
-    """A job that was submitted.
-
-    Raises:
-        RayUnavailable.
-    """
-    prepare_environment(home)
-    from ray.job_submission import JobSubmissionClient
-
-    try:
-        return Job(job_id, JobSubmissionClient(dashboard))
-    except (ConnectionError, RuntimeError) as exc:
-        raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
-
-
-def submit_campaign(
-    home: Home, dashboard: str, command: Sequence[str], campaigns: Campaigns, campaign: Campaign
-) -> tuple[Campaign, "Job"]:
-    """Have a campaign worked on by a Ray Job, submitted unless the last one is alive.
-
-    Raises:
-        RayUnavailable, JobRefused, CampaignEnded.
-    """
-    prepare_environment(home)
-    from actors.remote.campaigns import start_campaign
-
-    try:
-        campaign = start_campaign(dashboard, command, campaigns, campaign)
-    except ConnectionError as exc:
-        raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
-    except RuntimeError as exc:
-        raise JobRefused(campaign.job_id, str(exc).strip().splitlines()[0]) from exc
-    return campaign, job_of(home, dashboard, campaign.job_id)
-
-
-def submit_job(home: Home, dashboard: str, command: Sequence[str], job_id: str) -> "Job":
-    """Have a command run as a Ray Job.
-
-    Raises:
-        RayUnavailable, JobRefused.
-    """
-    prepare_environment(home)
-    from ray.job_submission import JobSubmissionClient
-
-    try:
-        client = JobSubmissionClient(dashboard)
-        client.submit_job(entrypoint=shlex.join(command), submission_id=job_id, entrypoint_num_cpus=0)
-    except ConnectionError as exc:
-        raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
-    except RuntimeError as exc:
-        raise JobRefused(job_id, str(exc).strip().splitlines()[0]) from exc
-    return Job(job_id, client)
-
-
-class Job:
-    """A submitted job."""
-
-    def __init__(self, job_id: str, client: Any) -> None:
-        self.job_id, self._client = job_id, client
-
-    def ended(self) -> bool:
-        """Whether the job is over; one that failed raises.
-
-        Raises:
-            JobRefused: with the end of its log.
-        """
-        status = str(self._client.get_job_status(self.job_id).value)
-        if status in ("FAILED", "STOPPED"):
-            raise JobRefused(self.job_id, _last_lines(self._client.get_job_logs(self.job_id)) or status.lower())
-        return status == "SUCCEEDED"
-
-
-def _last_lines(log: str) -> str:
-    lines = [line for line in log.strip().splitlines() if line.strip()]
-    return lines[-1][:300] if lines else ""
 
 
 def connect_from_job() -> None:

@@ -59,7 +59,9 @@ class MailboxPaused(BackupError):
         self.email = email
 
     def __str__(self) -> str:
-        return f"The backup of {self.email} is paused: its owner resumes it with POST /api/v1/sync/resume."
+        return (
+            f"The backup of {self.email} is paused: resume it with `gbm accounts resume` or POST /api/v1/sync/resume."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from cluster.console import command, notes, out, print_json
+from cluster.home import NotRunning
 from cluster.opening import open_stores, settings
 from storage.errors import BackupError
 
-app = typer.Typer(help="Add, list and remove the mailboxes to back up.", no_args_is_help=True)
+app = typer.Typer(help="Add, list, pause and remove the mailboxes to back up.", no_args_is_help=True)
 
 _LARGEST_FILE = 64 << 10
 
@@ -156,7 +157,7 @@ def add_domain(
 def list_accounts(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show all mailboxes with what is stored of each."""
     with open_stores(settings()) as stores:
-        rows = []
+        rows, paused = [], {user_id for shard in stores.shards for user_id in stores.control.paused(shard)}
         for user in stores.control.users():
             state = stores.reader(user).state()
             rows.append(
@@ -164,6 +165,7 @@ def list_accounts(json: Annotated[bool, typer.Option("--json", help="Print JSON.
                     "email": user.email,
                     "shard": user.shard_id,
                     "phase": state.phase.value if state else "new",
+                    "paused": user.user_id in paused,
                     "messages": state.messages if state else 0,
                     "size_bytes": state.size_bytes if state else 0,
                     "synced_at": state.synced_at.isoformat() if state and state.synced_at else None,
@@ -175,7 +177,37 @@ def list_accounts(json: Annotated[bool, typer.Option("--json", help="Print JSON.
         return
     for row in rows:
         trouble = f"  {row['error']}" if row["error"] else ""
-        out.print(f"{row['email']:<40} {row['phase']:<8} {row['messages']:>10,} messages{trouble}", markup=False)
+        phase = "paused" if row["paused"] else row["phase"]
+        out.print(f"{row['email']:<40} {phase:<8} {row['messages']:>10,} messages{trouble}", markup=False)
+
+
+@app.command()
+@command
+def pause(email: Annotated[str, typer.Argument(help="The mailbox's address.")]) -> None:
+    """Have a mailbox's backup rest until it is resumed. What is stored stays, and can be read."""
+    known = _rest(email, True)
+    notes.print(f"The backup of {known} rests; go on with it: gbm accounts resume {known}", markup=False)
+
+
+@app.command()
+@command
+def resume(email: Annotated[str, typer.Argument(help="The mailbox's address.")]) -> None:
+    """Go on with a mailbox's backup where it was paused."""
+    notes.print(f"The backup of {_rest(email, False)} goes on.", markup=False)
+
+
+def _rest(email: str, paused: bool) -> str:
+    with open_stores(settings()) as stores:
+        user = stores.control.user(checked_address(email))
+        stores.control.pause(user.user_id, paused)  # for owners that start later
+        try:
+            address = str(stores.home.recorded()["ray"])
+        except NotRunning:
+            return user.email
+        from cluster.owners import rest_mailbox
+
+        rest_mailbox(stores.home, address, user, paused)
+    return user.email
 
 
 @app.command()

@@ -11,8 +11,8 @@ from cluster.console import command, count, fail, notes, out, print_json
 from cluster.opening import open_stores, settings
 
 if TYPE_CHECKING:
-    from cluster.session import Job
     from cluster.stores import Stores
+    from cluster.submitting import Job
     from jobs.reanalysis import Analysers
 
 Emails = Annotated[list[str] | None, typer.Argument(help="Addresses of mailboxes.")]
@@ -93,7 +93,7 @@ def _outdated(
 
 def _submit(stores: "Stores", dashboard: str, wanted: Wanted, only: Sequence[str]) -> "Job":
     from cluster.analysis import argument
-    from cluster.session import submit_job
+    from cluster.submitting import submit_job
 
     names = [part for name in only for part in ("--only", name)]
     shards = [argument(shard_id, user_ids) for shard_id, user_ids in wanted.items()]

@@ -27,7 +27,7 @@ def compact(shard: Shard = None, wait: Wait = False, json: Json = False) -> None
         address = str(stores.home.recorded()["ray"])
         if shard is not None and shard not in stores.shards:
             fail(f"There is no shard {shard}: there are {len(stores.shards)}, from 0.")
-        from cluster.session import compact_shards
+        from cluster.owners import compact_shards
 
         shards = sorted(stores.shards) if shard is None else [shard]
         done = compact_shards(stores.home, address, shards, wait or json)

@@ -38,7 +38,7 @@ def rollup(
 
             done = roll_up_here(stores, shards)
         else:
-            from cluster.session import roll_up_shards
+            from cluster.owners import roll_up_shards
 
             done = roll_up_shards(stores.home, str(stores.home.recorded()["ray"]), shards)
     if json:

@@ -66,6 +66,11 @@ def test_a_cluster_in_the_background_backs_up_an_account_until_it_is_told_to_sto
         _add_account(gmail, other["email"], tmp_path, env)
         _a_campaign_outlives_its_job(int(json.loads(up.stdout)["pid"]), env)
 
+        assert gbm("accounts", "pause", email, env=env).returncode == 0
+        refused = gbm("backfill", email, "--wait", env=env)
+        assert "paused" in " ".join(refused.stderr.split())
+        assert gbm("accounts", "resume", email, env=env).returncode == 0
+        assert gbm("backfill", email, "--wait", env=env).returncode == 0
         down = gbm("down", env=env)
         assert down.returncode == 0, down.stderr
     wait_for(lambda: not left_running(home), f"still running: {left_running(home)}")

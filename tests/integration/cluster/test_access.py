@@ -40,3 +40,20 @@ def test_a_key_is_narrowed_and_expires(stores: Stores) -> None:
 
 def test_the_command_knows_every_scope() -> None:
     assert {scope.value for scope in KeyScope} == {scope.value for scope in Scope}
+
+
+def test_a_pause_waits_for_a_cluster_and_is_listed_and_noted(stores: Stores) -> None:
+    user = stores.control.add_user(ANN)
+    paused = gbm("accounts", "pause", ANN.upper())
+    assert (paused.exit_code, stores.control.is_paused(user.user_id)) == (0, True)
+    assert f"gbm accounts resume {ANN}" in " ".join(paused.stderr.split())
+    [listed] = orjson.loads(gbm("accounts", "list", "--json").stdout)
+    assert (listed["email"], listed["paused"]) == (ANN, True)
+    assert " paused " in gbm("accounts", "list").stdout
+
+    assert gbm("accounts", "resume", ANN).exit_code == 0
+
+    assert not stores.control.is_paused(user.user_id)
+    noted = [entry["action"] for entry in orjson.loads(gbm("audit", "--json").stdout)]
+    assert noted == ["account.add", "account.pause", "account.resume"]
+    assert "nobody@example.com" in gbm("accounts", "pause", "nobody@example.com").stderr

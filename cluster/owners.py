@@ -1,0 +1,125 @@
+"""The owners of shards: started and watched by who runs the cluster, told what to do by commands beside it."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from cluster.home import Home
+from cluster.session import joined
+from storage.errors import BackupError
+from storage.records import User
+
+if TYPE_CHECKING:
+    from actors.tending import Compacted
+    from storage.rollup import RolledUp
+
+#: Seconds that a whole shard's compaction may take before it is no longer waited for; it goes on.
+_COMPACTION_S = 6 * 3600.0
+#: Seconds that the first roll-up of a large shard may take.
+_ROLLUP_S = 3600.0
+
+
+def start_shards(config: Any, shards: Sequence[int]) -> None:
+    """Start the broker and the owner of every shard; they work from their first ping on.
+
+    Args:
+        config: actors.config.BackupConfig.
+        shards: their numbers; each owner finds its database in the map.
+    """
+    from actors.remote.quota import start_broker
+    from actors.remote.shard import start_shard
+
+    broker = start_broker(config)
+    for shard_id in shards:
+        start_shard(shard_id, config, broker, len(shards))
+
+
+async def sweep_shards(shards: Sequence[int]) -> list[str]:
+    """Have every owner take its shard; returns the orphan files swept on the way.
+
+    Raises:
+        BackupError: an owner cannot work.
+    """
+    from actors.remote.client import ShardClient
+
+    client = ShardClient(timeout_s=60.0)
+    swept = await asyncio.gather(*(client.ping(shard_id) for shard_id in shards))
+    return [name for names in swept for name in names]
+
+
+async def ping_shards(shards: Sequence[int]) -> dict[int, str]:
+    """Look at every shard's owner, replacing one that failed; {shard: what is wrong}."""
+    from actors.remote.client import ShardClient
+
+    client = ShardClient(timeout_s=30.0)
+    answers = await asyncio.gather(*(client.ping(shard_id) for shard_id in shards), return_exceptions=True)
+    troubles = {}
+    for shard_id, answer in zip(shards, answers, strict=True):
+        if isinstance(answer, BackupError):
+            troubles[shard_id] = str(answer)
+        elif isinstance(answer, BaseException):
+            raise answer
+    return troubles
+
+
+async def close_shards(shards: Sequence[int]) -> None:
+    """Have every owner give its lease up."""
+    from actors.remote.client import ShardClient
+
+    client = ShardClient(timeout_s=10.0)
+    await asyncio.gather(*(client.close(shard_id) for shard_id in shards), return_exceptions=True)
+
+
+def compact_shards(home: Home, address: str, shards: Sequence[int], wait: bool) -> "dict[int, list[Compacted]]":
+    """Have the owners of shards merge all that they can, from outside the cluster; what was merged, if waited for.
+
+    Raises:
+        RayUnavailable, and whatever an owner raises.
+    """
+    with joined(home, address):
+        return asyncio.run(_compact(shards, wait))
+
+
+def roll_up_shards(home: Home, address: str, shards: Sequence[int]) -> "dict[int, RolledUp | None]":
+    """Have the owners of shards roll up what only Postgres knows, from outside the cluster.
+
+    Raises:
+        RayUnavailable, and whatever an owner raises.
+    """
+    with joined(home, address):
+        return asyncio.run(_roll_up(shards))
+
+
+async def _roll_up(shards: Sequence[int]) -> "dict[int, RolledUp | None]":
+    from actors.remote.client import ShardClient
+
+    client = ShardClient(timeout_s=_ROLLUP_S)
+    return {shard_id: await client.roll_up(shard_id) for shard_id in shards}
+
+
+def rest_mailbox(home: Home, address: str, user: User, paused: bool) -> None:
+    """Have the owner of a mailbox's shard pause or resume its backup, from outside the cluster.
+
+    Raises:
+        RayUnavailable, and whatever the owner raises.
+    """
+    with joined(home, address):
+        asyncio.run(_rest(user, paused))
+
+
+async def _rest(user: User, paused: bool) -> None:
+    from actors.decisions import Mode
+    from actors.remote.client import ShardClient
+
+    client = ShardClient(timeout_s=30.0)
+    if paused:
+        return await client.pause(user)
+    await client.unpause(user)
+    return await client.request(user, Mode.INCREMENTAL)
+
+
+async def _compact(shards: Sequence[int], wait: bool) -> "dict[int, list[Compacted]]":
+    from actors.remote.client import ShardClient
+
+    client = ShardClient(timeout_s=_COMPACTION_S if wait else 30.0)
+    return {shard_id: await client.compact(shard_id, wait) for shard_id in shards}

@@ -1,0 +1,98 @@
+"""Ray Jobs: submitted to a running cluster, and waited for."""
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from cluster.home import Home
+from cluster.session import RayUnavailable, prepare_environment
+from storage.campaigns import Campaign, Campaigns
+from storage.errors import BackupError
+
+
+class JobRefused(BackupError):
+    """The job was not taken or did not succeed. Its log says why."""
+
+    def __init__(self, job_id: str, reason: str) -> None:
+        super().__init__(job_id, reason)
+        self.job_id, self.reason = job_id, reason
+
+    def __str__(self) -> str:
+        return f"The job {self.job_id} did not succeed: {self.reason}"
+
+
+def job_of(home: Home, dashboard: str, job_id: str) -> "Job":
+    """A job that was submitted.
+
+    Raises:
+        RayUnavailable.
+    """
+    prepare_environment(home)
+    from ray.job_submission import JobSubmissionClient
+
+    try:
+        return Job(job_id, JobSubmissionClient(dashboard))
+    except (ConnectionError, RuntimeError) as exc:
+        raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
+
+
+def submit_campaign(
+    home: Home, dashboard: str, command: Sequence[str], campaigns: Campaigns, campaign: Campaign
+) -> tuple[Campaign, "Job"]:
+    """Have a campaign worked on by a Ray Job, submitted unless the last one is alive.
+
+    Raises:
+        RayUnavailable, JobRefused, CampaignEnded.
+    """
+    prepare_environment(home)
+    from actors.remote.campaigns import start_campaign
+
+    try:
+        campaign = start_campaign(dashboard, command, campaigns, campaign)
+    except ConnectionError as exc:
+        raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
+    except RuntimeError as exc:
+        raise JobRefused(campaign.job_id, str(exc).strip().splitlines()[0]) from exc
+    return campaign, job_of(home, dashboard, campaign.job_id)
+
+
+def submit_job(home: Home, dashboard: str, command: Sequence[str], job_id: str) -> "Job":
+    """Have a command run as a Ray Job.
+
+    Raises:
+        RayUnavailable, JobRefused.
+    """
+    prepare_environment(home)
+    from ray.job_submission import JobSubmissionClient
+
+    try:
+        client = JobSubmissionClient(dashboard)
+        client.submit_job(entrypoint=shlex.join(command), submission_id=job_id, entrypoint_num_cpus=0)
+    except ConnectionError as exc:
+        raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
+    except RuntimeError as exc:
+        raise JobRefused(job_id, str(exc).strip().splitlines()[0]) from exc
+    return Job(job_id, client)
+
+
+class Job:
+    """A submitted job."""
+
+    def __init__(self, job_id: str, client: Any) -> None:
+        self.job_id, self._client = job_id, client
+
+    def ended(self) -> bool:
+        """Whether the job is over; one that failed raises.
+
+        Raises:
+            JobRefused: with the end of its log.
+        """
+        status = str(self._client.get_job_status(self.job_id).value)
+        if status in ("FAILED", "STOPPED"):
+            raise JobRefused(self.job_id, _last_lines(self._client.get_job_logs(self.job_id)) or status.lower())
+        return status == "SUCCEEDED"
+
+
+def _last_lines(log: str) -> str:
+    lines = [line for line in log.strip().splitlines() if line.strip()]
+    return lines[-1][:300] if lines else ""
