@@ -125,8 +125,10 @@ def show(stores: Stores, campaign_id: int, job: Job) -> BackfillResult:
             time.sleep(_POLL_S)
     ended = time.monotonic()
     began = began or ended
-    if look.errors:
-        raise BackfillIncomplete([*look.errors.values()])
+    # What its job alone knows, such as that a mailbox is paused.
+    recorded = {member.user.user_id: member.error for member in campaigns.members(campaign_id) if member.error}
+    if errors := {**recorded, **look.errors}:
+        raise BackfillIncomplete([*errors.values()])
     if not look.ended:
         raise CampaignEnded(campaign_id, campaigns.get(campaign_id).state)
     return BackfillResult(
