@@ -1,6 +1,8 @@
 """/api/v1/emails/{id}/raw, /html, /attachments, /parts: what a message is made of, to look at and to save."""
 
 import re
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
@@ -12,12 +14,14 @@ from serve import content
 from serve.admission import Caller
 from serve.content import File
 from serve.documents import AttachmentItem
-from serve.emails import PATH, MessageId, Readers, message_id_of
+from serve.emails import PATH, AsOf, MessageId, Readers, message_id_of
 from serve.policies import Scope, permits
 from serve.problems import responses
 from serve.threads import Threads
 from storage.control import Principal
+from storage.emails import Attachment
 from storage.identifier import to_hex
+from storage.moments import within_reach
 
 _PART = re.compile(r"[1-9][0-9]{0,4}(\.[0-9]{1,5}){0,60}")
 _PAGE = (
@@ -45,13 +49,20 @@ def router(mailboxes: Readers, threads: Threads) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix=PATH, tags=["emails"], responses=responses(401, 404, 422, 503))
 
-    async def exact(principal: Principal, email_id: str) -> bytes:
-        """The exact bytes; HTTPException 404 when the caller has no such message."""
-        message_id = message_id_of(email_id)
-        found = await threads.run(lambda: mailboxes.reader(principal).raw(message_id))
+    async def exact(principal: Principal, email_id: str, as_of: datetime | None) -> bytes:
+        """The exact bytes; HTTPException 404 when the caller has, or had, no such message."""
+        message_id, moment = message_id_of(email_id), as_of and within_reach(as_of)
+        found = await threads.run(lambda: mailboxes.reader(principal).raw(message_id, moment))
         if found is None:
             raise HTTPException(404)
         return found
+
+    async def files(principal: Principal, email_id: str, as_of: datetime | None) -> Sequence[Attachment]:
+        message_id, moment = message_id_of(email_id), as_of and within_reach(as_of)
+        found = await threads.run(lambda: mailboxes.reader(principal).email(message_id, moment))
+        if found is None:
+            raise HTTPException(404)
+        return found.attachments
 
     async def sent(request: Request, raw: bytes, part: str) -> Response:
         found = await threads.run(_part, raw, part)
@@ -66,8 +77,8 @@ def router(mailboxes: Readers, threads: Threads) -> APIRouter:
         responses={200: {"content": {"message/rfc822": {}}}, **_RANGES, **responses(416)},
     )
     @permits(scope=Scope.MAIL, cost=2, streaming=True)
-    async def raw(principal: Caller, request: Request, email_id: MessageId) -> Response:
-        found = await exact(principal, email_id)
+    async def raw(principal: Caller, request: Request, email_id: MessageId, as_of: AsOf = None) -> Response:
+        found = await exact(principal, email_id, as_of)
         name = f"{to_hex(message_id_of(email_id))}.eml"
         return content.response(request.headers, await threads.run(content.file, found, name, "message/rfc822"))
 
@@ -84,8 +95,9 @@ def router(mailboxes: Readers, threads: Threads) -> APIRouter:
         remote_images: Annotated[
             bool, Query(description="let pictures load over https, which tells the sender that it was read")
         ] = False,
+        as_of: AsOf = None,
     ) -> Response:
-        body = await threads.run(display, await exact(principal, email_id), remote_images)
+        body = await threads.run(display, await exact(principal, email_id, as_of), remote_images)
         pictures = "data: https:" if remote_images else "data:"
         policy = f"default-src 'none'; img-src {pictures}; style-src 'unsafe-inline'; sandbox allow-popups; "
         policy += "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -94,12 +106,8 @@ def router(mailboxes: Readers, threads: Threads) -> APIRouter:
 
     @routes.get("/{email_id}/attachments", summary="The files in one message")
     @permits(scope=Scope.MAIL, cost=2)
-    async def attachments(principal: Caller, email_id: MessageId) -> AttachmentList:
-        message_id = message_id_of(email_id)
-        found = await threads.run(lambda: mailboxes.reader(principal).email(message_id))
-        if found is None:
-            raise HTTPException(404)
-        return AttachmentList(items=[AttachmentItem.of(part) for part in found.attachments])
+    async def attachments(principal: Caller, email_id: MessageId, as_of: AsOf = None) -> AttachmentList:
+        return AttachmentList(items=[AttachmentItem.of(part) for part in await files(principal, email_id, as_of)])
 
     @routes.get(
         "/{email_id}/attachments/{n}",
@@ -113,12 +121,12 @@ def router(mailboxes: Readers, threads: Threads) -> APIRouter:
         request: Request,
         email_id: MessageId,
         n: Annotated[str, Path(max_length=20, description="its place in the list, from 0")],
+        as_of: AsOf = None,
     ) -> Response:
-        message_id = message_id_of(email_id)
-        found = await threads.run(lambda: mailboxes.reader(principal).email(message_id))
-        if found is None or not (n.isascii() and n.isdigit() and int(n) < len(found.attachments)):
+        found = await files(principal, email_id, as_of)
+        if not (n.isascii() and n.isdigit() and int(n) < len(found)):
             raise HTTPException(404)
-        return await sent(request, await exact(principal, email_id), found.attachments[int(n)].part)
+        return await sent(request, await exact(principal, email_id, as_of), found[int(n)].part)
 
     @routes.get(
         "/{email_id}/parts/{part}",
@@ -127,8 +135,10 @@ def router(mailboxes: Readers, threads: Threads) -> APIRouter:
         responses={**_BYTES, **_RANGES, **responses(416)},
     )
     @permits(scope=Scope.MAIL, cost=5, streaming=True)
-    async def one_part(principal: Caller, request: Request, email_id: MessageId, part: Part) -> Response:
-        raw = await exact(principal, email_id)
+    async def one_part(
+        principal: Caller, request: Request, email_id: MessageId, part: Part, as_of: AsOf = None
+    ) -> Response:
+        raw = await exact(principal, email_id, as_of)
         if not _PART.fullmatch(part):
             raise HTTPException(404)
         return await sent(request, raw, part)

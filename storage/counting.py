@@ -243,11 +243,12 @@ class Counting:
 
     def _changes(self, zone: ZoneInfo) -> Row | None:
         """How half hours of UTC fall into a zone's days and weeks; None: not all of them do, for all of the mail."""
-        [ends] = self.of_index("ends")
-        first_at, last_at = ends["first_at"] or SLOTS_SINCE, ends["last_at"] or SLOTS_SINCE
-        seen = zone.key == "UTC" or (first_at >= SLOTS_SINCE and last_at < SLOTS_UNTIL and in_half_hours(zone))
-        if not seen:
-            return None
+        first_at = last_at = SLOTS_SINCE
+        if zone.key != "UTC":
+            [ends] = self.of_index("ends")
+            first_at, last_at = ends["first_at"] or SLOTS_SINCE, ends["last_at"] or SLOTS_SINCE
+            if first_at < SLOTS_SINCE or last_at >= SLOTS_UNTIL or not in_half_hours(zone):
+                return None
         changes, midnights = mondays(zone, first_at, last_at)
         return {"changes": changes, "mondays": midnights}
 

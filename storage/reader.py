@@ -223,13 +223,13 @@ class MailboxReader:
         file = messages[0].segment + PARQUET_SUFFIX
         return self._files.table("content", [file], values).select(MESSAGES.names).cast(MESSAGES)
 
-    def raw(self, message_id: int) -> bytes | None:
-        """The exact bytes of a message, checked against their SHA-256; None when this user has none of this id.
+    def raw(self, message_id: int, as_of: datetime | None = None) -> bytes | None:
+        """The exact bytes of a message, checked against their SHA-256; None when this user has (had) none of this id.
 
         Raises:
             FileDamaged.
         """
-        return self._single.raw(message_id)
+        return self._single.raw(message_id, as_of)
 
     @property
     def conversations(self) -> Conversations:

@@ -78,16 +78,16 @@ class Single:
             attachments=tuple(attachment_of(part) for part in found["attachments"]),
         )
 
-    def raw(self, message_id: int) -> bytes | None:
-        """The exact bytes of a message, checked against their SHA-256; None when this user has none of this id.
+    def raw(self, message_id: int, as_of: datetime | None = None) -> bytes | None:
+        """The exact bytes of a message, checked against their SHA-256; None when this user has (had) none of this id.
 
         Raises:
             FileDamaged.
         """
-        return patiently(lambda: self._raw(message_id))
+        return patiently(lambda: self._raw(message_id, as_of))
 
-    def _raw(self, message_id: int) -> bytes | None:
-        row = self._locate(message_id, None)
+    def _raw(self, message_id: int, as_of: datetime | None) -> bytes | None:
+        row = self._locate(message_id, as_of)
         if row is None:
             return None
         return self._exact(row)

@@ -175,3 +175,9 @@ async def test_a_mailbox_is_read_as_it_was(client: httpx.AsyncClient, archive: A
     was = (await client.get("/api/v1/emails/10", params={"as_of": then}, headers=header)).json()
     assert (was["labels"], was["deleted_at"]) == (["INBOX"], None)
     assert (await client.get("/api/v1/emails/50", params={"as_of": then}, headers=header)).status_code == 404
+    for content in ("raw", "html", "attachments", "parts/1"):
+        path = "/api/v1/emails/{}/" + content
+        for known, moment, status in (("10", then, 200), ("50", then, 404), ("50", None, 200)):
+            params = {"as_of": moment} if moment else {}
+            answer = await client.get(path.format(known), params=params, headers=header)
+            assert answer.status_code == status, (content, known, moment)

@@ -251,7 +251,7 @@ class MemoryReader:
         self.asked.append((message_id, as_of))
         return self._messages[message_id][0] if message_id in self._messages else None
 
-    def raw(self, message_id: int) -> bytes | None:
+    def raw(self, message_id: int, as_of: datetime | None = None) -> bytes | None:
         if self.failure is not None:
             raise self.failure
         return self._messages[message_id][1] if message_id in self._messages else None
