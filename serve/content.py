@@ -14,6 +14,7 @@ from urllib.parse import quote
 from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
 
+from jobs.mime.charset import cut
 from serve.representation import matches
 
 _PIECE = 256 << 10
@@ -42,7 +43,8 @@ _SAFE = frozenset(
 )
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
-_NAME_MOST = 150
+#: Of UTF-8: file systems take 255, and browsers add " (1)" and more.
+_NAME_BYTES = 200
 _POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 
 
@@ -100,10 +102,10 @@ def clean_name(filename: str) -> str:
     name = re.split(r"[/\\]", filename)[-1]
     name = "".join(char for char in name if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
     name = re.sub(r'[<>:"|?*]', "_", name).strip(". ")
-    if len(name) > _NAME_MOST:
+    if len(name.encode()) > _NAME_BYTES:
         stem, dot, ending = name.rpartition(".")
         ending = f".{ending}" if dot and len(ending) <= 10 else ""
-        name = (stem or name)[: _NAME_MOST - len(ending)] + ending
+        name = cut(stem or name, _NAME_BYTES - len(ending.encode())) + ending
     if not name or _RESERVED.match(name):
         name = f"file-{name}".rstrip("-")
     return name

@@ -74,7 +74,9 @@ async def test_a_range_of_other_bytes_is_everything_and_known_bytes_are_not_sent
         ("con.txt", "file-con.txt"),
         ("", "file"),
         ("...", "file"),
-        ("x" * 300 + ".pdf", "x" * 146 + ".pdf"),
+        ("x" * 300 + ".pdf", "x" * 196 + ".pdf"),
+        ("本" * 90 + ".pdf", "本" * 65 + ".pdf"),
+        ("." + "本" * 90, "本" * 66),
         ("Übersicht.pdf", "Übersicht.pdf"),
     ],
 )
@@ -85,6 +87,7 @@ def test_a_name_is_only_a_name(filename: str, saved: str) -> None:
 @given(st.text(max_size=300))
 def test_no_name_breaks_its_header(filename: str) -> None:
     value = content.disposition(filename)
+    assert len(content.clean_name(filename).encode()) <= 205  # "file-" before what is not a name
     assert value.isascii()
     assert value.isprintable()
     assert value.count('"') == 2
