@@ -5,10 +5,10 @@ Where a time range alone selects them, counts that triggers keep (migration 0011
 of UTC and by half an hour of ranges that begin and end with one. A bucket of a zone takes the days within it whole and
 looks into the others, by half hours, or by messages where the zone's hours do not begin with them.
 
-Measured 2026-11 on 2 cores at a load of 4, Postgres 18, p50/p95 ms, 100,000 and 2,500,000 messages of ten years.
-Overview: 7/20, 5/6 (from the index 189/197, 5268/6233 at a load of 1 to 3). Months in Zurich: 12/21, 10/15. Days there:
-100/130, 136/149. Months in Kathmandu: 11/14, 98/123 (from the index 90/93, 1681/1779). An UPDATE of the labels of 1,000
-messages took 19 ms with the triggers, 10 without.
+Measured 2026-11 on 2 cores at a load of 2, Postgres 15, p50/p95 ms, 100,000 and 2,500,000 messages of ten years.
+Overview: 8/12, 8/11. Months in Zurich: 20/23, 15/22. Days there: 96/139, 125/178. Months in Kathmandu: 22/28, 92/123.
+From the index instead, on a faster machine: overview 189/197, 5268/6233, months in Kathmandu 90/93, 1681/1779. There
+an UPDATE of the labels of 1,000 messages took 19 ms with the triggers, 10 without.
 
 Every question carries the user's id. Blocking: call it from a thread.
 """
