@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from actors.config import BackupConfig
@@ -183,25 +184,19 @@ def owners() -> RecordingOwners:
 
 @pytest.fixture
 async def client(archive: Archive, owners: RecordingOwners) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of all applications, each behind its prefix as the proxy has it."""
+    """A client of all applications, each behind its prefix as the proxy has it, and made when it is first asked."""
     assembly = Assembly(Settings(archive.backup, ServeConfig()), owners)
-    apps = {
-        "auth": assembly.auth(),
-        "emails": assembly.emails(),
-        "sync": assembly.sync(),
-        "analytics": assembly.analytics(),
-    }
-    root = assembly.root()
+    apps: dict[str, FastAPI] = {}
 
     async def proxy(scope: Any, receive: Any, send: Any) -> None:
-        for name, app in apps.items():
-            if scope["path"].startswith(f"/api/v1/{name}"):
-                await app({**scope, "root_path": f"/api/v1/{name}"}, receive, send)
-                return
-        if scope["path"].startswith("/api/v1"):
-            await apps["emails"]({**scope, "root_path": "/api/v1"}, receive, send)
-            return
-        await root(scope, receive, send)
+        parts = scope["path"].split("/")[1:4]
+        name, prefix = "root", ""
+        if parts[:2] == ["api", "v1"]:
+            own = len(parts) > 2 and parts[2] in ("auth", "emails", "sync", "analytics")
+            name, prefix = (parts[2], f"/api/v1/{parts[2]}") if own else ("emails", "/api/v1")
+        if name not in apps:
+            apps[name] = getattr(assembly, name)()
+        await apps[name]({**scope, "root_path": prefix} if prefix else scope, receive, send)
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(proxy), base_url="http://gateway") as client:
         yield client
