@@ -7,7 +7,7 @@
     rate of the caller                                         serve/admission.py
     compression, ETag, `fields`                                serve/representation.py
     position of reads                                          serve/positions.py
-    problems                                                   serve/problems.py
+    problems                                                   serve/problems.py, serve/faults.py
 
 Pure ASGI, so that it costs a request no task of its own. Paths are whole ("/api/v1/emails"), whichever prefix the
 proxy matched.
@@ -22,6 +22,7 @@ from serve import problems
 from serve.addresses import Addresses
 from serve.admission import Admission, Door
 from serve.config import ServeConfig
+from serve.faults import FAULTS
 from serve.frame import Frame
 from serve.limits import BodyLimit, Deadline, Overload
 from serve.policies import require_policies
@@ -48,7 +49,7 @@ def application(name: str, routers: Sequence[APIRouter], config: ServeConfig, do
         app.include_router(router)
     routes = app.state.routes = [route for router in routers for route in router.routes]
     require_policies(routes)
-    problems.install(app)
+    problems.install(app, FAULTS)
     # Each is put around those before it.
     app.add_middleware(Positions)
     app.add_middleware(Representation)

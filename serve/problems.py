@@ -6,7 +6,7 @@ log in its own words, and to the client in general ones.
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
@@ -19,28 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from serve.authentication import TokenInvalid
-from serve.fields import InvalidFields
-from serve.mailboxes import UnknownShard
-from serve.owners import JobsUnavailable, OwnerUnavailable, UnknownOperation
-from serve.policies import RoleRequired, ScopeRequired
-from serve.pubsub import CertificatesUnavailable, PushRefused
-from serve.rates import RateLimited
-from serve.refusals import NotBackedUp, SignInFailed
-from serve.tokens import SecretRefused
-from storage.blobs import FileDamaged
-from storage.campaigns import CampaignEnded, IdempotencyMismatch, UnknownCampaign
-from storage.control import MailboxPaused, TooManyKeys, UnknownUser
-from storage.counting import TooManyBuckets
-from storage.databases import DatabaseUnreachable
-from storage.emails import InvalidCursor
 from storage.errors import BackupError
-from storage.grants import UnknownGrant
-from storage.language.errors import InvalidQuery
-from storage.leases import LeaseHeld, LeaseLost
-from storage.positions import InvalidPosition
-from storage.sandbox.errors import SqlBusy, SqlCrashed, SqlInvalid, SqlRefused, SqlTimedOut, SqlTooLarge
-from storage.zones import UnknownZone
 
 _LOG = logging.getLogger(__name__)
 _MEDIA_TYPE = "application/problem+json"
@@ -71,52 +50,16 @@ class Fault:
     title: str
     detail: str | None = None
     retry_after_s: int | None = None
+    #: Computes `retry_after_s` from the error, for errors that know how long to wait.
+    wait_s: Callable[[BackupError], float] | None = None
 
 
-_AGAIN = "This part of the service does not answer at the moment: try again shortly."
+#: Which error becomes which answer; a class stands for its subclasses. serve/faults.py has the project's.
+FaultTable = Mapping[type[BackupError], Fault]
+
 _INTERNAL = Fault(
     500, "internal", "Internal error", "Something went wrong on our side: report the request id to your operator."
 )
-_FAULTS: Mapping[type[BackupError], Fault] = {
-    InvalidQuery: Fault(400, "invalid_query", "Search not understood"),
-    InvalidCursor: Fault(400, "invalid_cursor", "Cursor not valid"),
-    InvalidPosition: Fault(400, "invalid_position", "Position not valid"),
-    PushRefused: Fault(401, "push_refused", "Push not accepted"),
-    SecretRefused: Fault(401, "secret_refused", "Secret not accepted"),
-    TokenInvalid: Fault(401, "token_invalid", "Access token not accepted"),
-    RoleRequired: Fault(403, "role_required", "Role not sufficient"),
-    ScopeRequired: Fault(403, "scope_required", "Key not sufficient"),
-    UnknownUser: Fault(404, "unknown_user", "Mailbox not known"),
-    UnknownOperation: Fault(404, "unknown_operation", "Operation not known"),
-    MailboxPaused: Fault(409, "mailbox_paused", "Mailbox paused"),
-    IdempotencyMismatch: Fault(422, "idempotency_mismatch", "Key used for another request"),
-    TooManyKeys: Fault(409, "too_many_keys", "Too many keys"),
-    SqlInvalid: Fault(400, "sql_invalid", "SQL not understood"),
-    SqlRefused: Fault(400, "sql_refused", "SQL not allowed"),
-    SqlTooLarge: Fault(400, "sql_too_large", "Takes too much"),
-    SqlTimedOut: Fault(400, "sql_timed_out", "Took too long"),
-    SqlCrashed: Fault(400, "sql_crashed", "No answer"),
-    SqlBusy: Fault(503, "sql_busy", "Other questions come first", retry_after_s=5),
-    UnknownZone: Fault(400, "unknown_time_zone", "Time zone not known"),
-    TooManyBuckets: Fault(400, "too_many_buckets", "Too many buckets"),
-    UnknownCampaign: Fault(404, "unknown_campaign", "Campaign not known"),
-    CampaignEnded: Fault(409, "campaign_ended", "Campaign not in a state for that"),
-    CertificatesUnavailable: Fault(503, "certificates_unavailable", "Certificates not available", _AGAIN, 10),
-    SignInFailed: Fault(401, "sign_in_failed", "Sign-in failed"),
-    NotBackedUp: Fault(403, "not_backed_up", "No account here"),
-    UnknownGrant: Fault(404, "unknown_grant", "Grant not known"),
-    RateLimited: Fault(429, "rate_limited", "Too many requests"),
-    InvalidFields: Fault(400, "invalid_fields", "Fields not understood"),
-    JobsUnavailable: Fault(503, "jobs_unavailable", "Jobs cannot be submitted", _AGAIN, 10),
-    FileDamaged: Fault(
-        500, "file_damaged", "Archive damaged", "The archived copy is damaged: ask your operator to verify the archive."
-    ),
-    DatabaseUnreachable: Fault(503, "database_unreachable", "Database unreachable", _AGAIN, 5),
-    OwnerUnavailable: Fault(503, "shard_unavailable", "Shard unavailable", _AGAIN, 2),
-    UnknownShard: Fault(503, "shard_unavailable", "Shard unavailable", _AGAIN, 30),
-    LeaseHeld: Fault(503, "lease_held", "Shard owned elsewhere", _AGAIN, 15),
-    LeaseLost: Fault(503, "lease_lost", "Shard changes its owner", _AGAIN, 2),
-}
 _STATUSES: Mapping[int, tuple[str, str, str]] = {
     400: ("bad_request", "Request not understood", "The request could not be read: correct it."),
     404: ("not_found", "Not found", "There is nothing under this address for you."),
@@ -170,22 +113,22 @@ def internal(scope: Mapping[str, object]) -> Response:
     return problem(scope, _INTERNAL)
 
 
-def fault_of(error: BackupError) -> Fault:
-    """How an error of ours is told."""
+def fault_of(error: BackupError, table: FaultTable) -> Fault:
+    """The entry of an error's class or of its nearest base class; without one the error is internal."""
     for kind in type(error).__mro__:
-        fault = _FAULTS.get(kind)
+        fault = table.get(kind)
         if fault is not None:
             return fault
     return _INTERNAL
 
 
-def of_error(scope: Mapping[str, object], error: BackupError) -> Response:
-    """The response that tells an error of ours; one that is not the client's to mend is logged."""
-    fault = fault_of(error)
+def of_error(scope: Mapping[str, Any], error: BackupError) -> Response:
+    """The response to an error of ours, by the table that `install` gave the app. Errors with status 5xx are logged."""
+    fault = fault_of(error, scope["app"].state.faults)
     if fault.status >= 500:
         _LOG.error("%s: %s", type(error).__name__, error)
-    if isinstance(error, RateLimited):
-        fault = replace(fault, retry_after_s=math.ceil(error.wait_s))
+    if fault.wait_s is not None:
+        fault = replace(fault, retry_after_s=math.ceil(fault.wait_s(error)))
     return problem(scope, fault, str(error) if fault.detail is None else None)
 
 
@@ -195,8 +138,9 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
-def install(app: FastAPI) -> None:
-    """Have an app tell its errors as problems."""
+def install(app: FastAPI, table: FaultTable) -> None:
+    """Make an app answer errors as problem documents."""
+    app.state.faults = table
     app.add_exception_handler(BackupError, _on_backup_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
