@@ -29,7 +29,7 @@ from actors.shard import Shard
 from actors.tokens import Tokens
 from actors.work import Work
 from jobs.gmail.errors import GmailRefused, GrantRevoked, HistoryExpired, NotFound, TokenRejected
-from storage.catalog import Catalog
+from storage.catalog.catalog import Catalog
 from storage.errors import BackupError
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storage.config import ArchiveConfig
-from storage.records import LiveSegment
+from storage.model.records import LiveSegment
 
 #: The largest of what is merged is at most this many times the rest of it. Of 1, 2 and 3, on 60,000 segments of one
 #: message, 3,000 of 16 MiB and mixtures: 1 leaves up to 14 segments open, 2 up to 11; 2 rewrites a byte 2 to 10 times

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, SecretStr
 from jobs.analysis.config import AnalysisConfig
 from jobs.gmail.config import GmailConfig
 from storage.config import ArchiveConfig, PostgresConfig
-from storage.sealing import Keyring, Sealer, load_key
+from storage.control.sealing import Keyring, Sealer, load_key
 
 
 class RetryConfig(BaseModel, frozen=True):

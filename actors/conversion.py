@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from actors.decisions import Changed, Failure, Fetched
 from jobs.gmail.records import HistoryPage, LabelChanged, MessageAdded, MessageDeleted
 from jobs.intake import FetchReceipt
-from storage.records import DELETED, LabelChange
+from storage.model.records import DELETED, LabelChange
 
 #: Failures of these kinds were never asked for, or Gmail turned them away unread: they cost no attempt.
 _UNCHARGED = frozenset({"throttled", "not_sent"})

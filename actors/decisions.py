@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from actors.reconcile import Relisted
-from storage.records import Commit, LabelChange, SegmentManifest
+from storage.model.records import Commit, LabelChange, SegmentManifest
 
 
 class Mode(StrEnum):

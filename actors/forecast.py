@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from jobs.gmail.config import GmailConfig
-from storage.databases import Databases, transaction
-from storage.queries import query
+from storage.db.engines import Databases, transaction
+from storage.db.sql_files import query
 
 _PACIFIC = ZoneInfo("America/Los_Angeles")
 

@@ -20,7 +20,7 @@ from actors.config import RetryConfig
 from actors.decisions import Call, Changed, Compare, Failure, Fetch, ListPage, Mode, Pin, ReadHistory, Watch
 from actors.plans import HistoryPage, MailboxPlan, Progress, pages_of
 from actors.reconcile import Relisting
-from storage.records import FailedItem, LabelChange, MailboxRecord, MailboxUpdate, Phase
+from storage.model.records import FailedItem, LabelChange, MailboxRecord, MailboxUpdate, Phase
 
 #: Phases in which the mailbox is listed.
 _LISTING = (Phase.FULL, Phase.RECONCILE)

@@ -1,7 +1,7 @@
 """The shell around a shard's decisions: holds the lease, carries decisions out, tells the shard what became of them.
 
-One process owns a shard at a time (storage/leases.py). An owner that lost its lease stops at once; what it had not
-committed is the next owner's to do. Blocking work runs in threads, so that one slow call never stalls the others.
+One process owns a shard at a time (storage/catalog/leases.py). An owner that lost its lease stops at once; what it had
+not committed is the next owner's to do. Blocking work runs in threads, so that one slow call never stalls the others.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ from actors.shard import Shard
 from actors.tending import Compacted, Tending
 from actors.tokens import Tokens
 from actors.work import Work, WorkLost
-from storage import leases
-from storage.blobs import LocalBlobs
-from storage.catalog import AlreadyStored, Catalog
-from storage.control import Control, MailboxPaused
+from storage.catalog import leases
+from storage.catalog.catalog import AlreadyStored, Catalog
+from storage.catalog.leases import LeaseLost, ShardMoving
+from storage.control.accounts import Control, MailboxPaused
 from storage.errors import BackupError
-from storage.leases import LeaseLost, ShardMoving
-from storage.records import FailedItem, User
-from storage.rollup import RolledUp
+from storage.files.blobs import LocalBlobs
+from storage.model.records import FailedItem, User
+from storage.recovery.rollup_writer import RolledUp
 
 _LOG = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 A replica spends a little ahead of what it was granted and settles afterwards, so that a request waits for nobody.
 Every caller has a bucket here and all of a kind have one above them; what is granted is taken from both. All replicas
-together let no more through than the bucket gives and what each may spend ahead (serve/rates.py). Pure; the clock is
-an argument.
+together let no more through than the bucket gives and what each may spend ahead (serve/auth/rates.py). Pure; the clock
+is an argument.
 """
 
 from collections import OrderedDict
@@ -16,7 +16,7 @@ from jobs.quota import Bucket
 
 
 class Rate(BaseModel, frozen=True):
-    """A bucket of tokens; a lookup costs one, a list five (serve/policies.py)."""
+    """A bucket of tokens; a lookup costs one, a list five (serve/auth/policies.py)."""
 
     per_s: PositiveFloat = Field(description="tokens that come back per second")
     burst: PositiveFloat = Field(description="tokens that may be spent at once")

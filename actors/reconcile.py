@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.records import DELETED, LabelChange, StoredLabels
+from storage.model.records import DELETED, LabelChange, StoredLabels
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,9 +35,9 @@ from actors.plans import MailboxPlan
 from actors.quota import ShardQuota
 from actors.segmenting import REPEAT_S, Segmenting
 from actors.turns import Turns
+from storage.catalog.leases import Lease
 from storage.config import ArchiveConfig
-from storage.leases import Lease
-from storage.records import Commit, FailedItem, MailboxRecord, Phase
+from storage.model.records import Commit, FailedItem, MailboxRecord, Phase
 
 #: Seconds before Gmail is asked again to push a mailbox's changes when it would not.
 _WATCH_AGAIN_S = 3600.0

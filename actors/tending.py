@@ -15,16 +15,16 @@ import pyarrow as pa
 from actors.compaction import Compactor, choose_all
 from actors.work import Work
 from jobs.reanalysis import NoSuchAnalyser
-from storage.blobs import FileDamaged, LocalBlobs
-from storage.catalog import AnalysisOutdated, Catalog
-from storage.compaction import Compactions
+from storage.catalog.catalog import AnalysisOutdated, Catalog
+from storage.catalog.compaction import Compactions
+from storage.catalog.leases import Lease, LeaseLost
 from storage.config import ArchiveConfig
-from storage.databases import DatabaseUnreachable
+from storage.db.engines import DatabaseUnreachable
 from storage.errors import BackupError
-from storage.leases import Lease, LeaseLost
-from storage.records import AnalysedSegment, LiveSegment, Merged
-from storage.rollup import RolledUp, roll_up
-from storage.sweep import sweep
+from storage.files.blobs import FileDamaged, LocalBlobs
+from storage.model.records import AnalysedSegment, LiveSegment, Merged
+from storage.recovery.rollup_writer import RolledUp, roll_up
+from storage.segments.garbage_collection import sweep
 
 _LOG = logging.getLogger(__name__)
 

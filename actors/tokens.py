@@ -13,8 +13,8 @@ from jobs.gmail.config import GmailConfig
 from jobs.gmail.credentials import AccessToken, AuthorizedUser, refresh
 from jobs.gmail.errors import GrantRevoked
 from jobs.gmail.service_account import MAIL_SCOPE, ServiceAccount, delegated_token
-from storage.control import Control
-from storage.sealing import Sealer, context, domain_context
+from storage.control.accounts import Control
+from storage.control.sealing import Sealer, context, domain_context
 
 #: A token this close to its end is refreshed first: a fetch under way must not outlive it.
 _MARGIN = timedelta(minutes=5)
@@ -42,7 +42,7 @@ class Tokens:
 
         Raises:
             GrantRevoked: no credentials, or Google refuses them.
-            GmailError, DatabaseUnreachable, and storage.sealing's errors.
+            GmailError, DatabaseUnreachable, and storage.control.sealing's errors.
         """
         async with self._locks.setdefault(user_id, asyncio.Lock()):
             known = self._tokens.get(user_id)

@@ -18,7 +18,7 @@ from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watchin
 from jobs.reanalysis import Analysers, reanalyse
 from storage.config import ArchiveConfig
 from storage.errors import BackupError
-from storage.records import AnalysisManifest, Merged, SegmentManifest
+from storage.model.records import AnalysisManifest, Merged, SegmentManifest
 
 T = TypeVar("T")
 

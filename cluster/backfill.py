@@ -17,10 +17,10 @@ from cluster.progress import Watch, members_of
 from cluster.stores import Stores
 from cluster.submitting import Job, submit_campaign
 from jobs.gmail.quota_costs import PROFILES
-from serve.units import size
-from storage.campaigns import Campaign, CampaignEnded, Campaigns
+from jobs.rendering.units import size
+from storage.control.campaigns import Campaign, CampaignEnded, Campaigns
 from storage.errors import BackupError
-from storage.records import User
+from storage.model.records import User
 
 _POLL_S = 0.25
 _ASK_JOB_S = 2.0

@@ -18,10 +18,10 @@ from cluster.progress import Progress, Watch
 from cluster.session import connect_from_job
 from cluster.settings import load
 from cluster.stores import Stores, open_stores
-from storage.campaigns import CampaignEnded, Campaigns, CampaignState
-from storage.control import MailboxPaused
+from storage.control.accounts import MailboxPaused
+from storage.control.campaigns import CampaignEnded, Campaigns, CampaignState
 from storage.errors import BackupError
-from storage.records import User
+from storage.model.records import User
 
 if TYPE_CHECKING:
     from actors.remote.client import ShardClient

@@ -8,14 +8,16 @@ from typing import Any
 from cluster.home import Home
 from cluster.settings import Settings
 from cluster.stores import Stores, open_stores
-from storage import dump, leases, schema
+from storage.catalog import leases
 from storage.config import ArchiveConfig
-from storage.databases import Databases, transaction
+from storage.control.sealing import context
+from storage.db import migrate
+from storage.db.engines import Databases, transaction
+from storage.db.sql_files import query
 from storage.errors import BackupError
-from storage.queries import query
-from storage.rebuild import Rebuilt, Tell, reconcile, require_empty, shards_of
-from storage.rollup import RolledUp, roll_up
-from storage.sealing import context
+from storage.recovery import dump
+from storage.recovery.rebuild import Rebuilt, Tell, reconcile, require_empty, shards_of
+from storage.recovery.rollup_writer import RolledUp, roll_up
 
 _LEASE_S = 600.0
 
@@ -75,7 +77,7 @@ def rebuild(stores: Stores, addresses: Mapping[int, str], replace: bool, keep: b
     """
     if replace:
         dump.clear(stores.databases)
-        schema.upgrade(stores.databases, stores.settings.shards.count)
+        migrate.upgrade(stores.databases, stores.settings.shards.count)
     elif not keep:
         require_empty(stores.databases)
     return _reconcile(stores, addresses, tell)
@@ -99,7 +101,7 @@ def _reconcile(stores: Stores, addresses: Mapping[int, str], tell: Tell) -> Rebu
     config: ArchiveConfig = stores.config.archive
     databases: Databases = stores.databases
     found = shards_of(stores.blobs)
-    schema.upgrade(databases, max([stores.settings.shards.count, *(shard_id + 1 for shard_id in found)]))
+    migrate.upgrade(databases, max([stores.settings.shards.count, *(shard_id + 1 for shard_id in found)]))
     return reconcile(databases, stores.control.shards(), stores.blobs, config, addresses, tell)
 
 

@@ -16,9 +16,9 @@ from cluster.settings import Settings
 from cluster.signals import wait_for_stop, watch_signals
 from cluster.simulator.process import start_simulator
 from jobs.gmail.quota_costs import PROFILES
-from serve.apikeys import new_key
-from serve.units import size
-from storage.records import User
+from jobs.rendering.units import size
+from serve.auth.api_keys import new_key
+from storage.model.records import User
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import shlex
 import socket
 from pathlib import Path
 
-from serve.addresses import HEADER
+from serve.http.client_address import HEADER
 
 _SCRIPT = """#!/bin/sh
 # Keep HAProxy's statistics and metrics on loopback, tell replicas whose request it is, then be HAProxy.

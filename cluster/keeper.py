@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from storage.campaigns import Campaign, CampaignEnded, Campaigns
+from storage.control.campaigns import Campaign, CampaignEnded, Campaigns
 from storage.errors import BackupError
 
 _LOG = logging.getLogger(__name__)

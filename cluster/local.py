@@ -26,11 +26,11 @@ from cluster.signals import check_stop, watch_signals
 from cluster.stores import Stores, open_stores
 from cluster.submitting import submit_campaign
 from jobs.analysis.running import require_known
-from serve.ports import require_free
-from storage.campaigns import Campaign, Campaigns
+from serve.port_check import require_free
+from storage.control.campaigns import Campaign, Campaigns
+from storage.db.partitions import tend_all
 from storage.errors import BackupError
 from storage.moving.move import Mover
-from storage.partitions import tend_all
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cluster.settings import Settings
     from cluster.stores import Stores
-    from storage.databases import Databases
+    from storage.db.engines import Databases
 
 
 def settings() -> "Settings":

@@ -7,8 +7,8 @@ from typing import Any
 from actors.compaction import debt
 from actors.forecast import forecast
 from cluster.stores import Stores
-from storage import overview as gathered
-from storage.compaction import Compactions
+from storage.catalog.compaction import Compactions
+from storage.fleet import shard_status as gathered
 
 
 def overview(stores: Stores, running: dict[str, object] | None, now: datetime) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from cluster.home import Home
 from cluster.session import joined
 from storage.errors import BackupError
-from storage.records import User
+from storage.model.records import User
 
 if TYPE_CHECKING:
     from actors.tending import Compacted
-    from storage.rollup import RolledUp
+    from storage.recovery.rollup_writer import RolledUp
 
 #: Seconds that a whole shard's compaction may take before it is no longer waited for; it goes on.
 _COMPACTION_S = 6 * 3600.0

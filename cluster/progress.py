@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from cluster.stores import Stores
-from storage.campaigns import Member, states_of
-from storage.records import MailboxRecord, Phase, User
+from storage.control.campaigns import Member, states_of
+from storage.model.records import MailboxRecord, Phase, User
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,19 +20,19 @@ from jobs.gmail.credentials import AuthorizedUser
 from jobs.gmail.directory import DirectoryUser, domain_users
 from jobs.gmail.service_account import DIRECTORY_SCOPE, ServiceAccount, delegated_token
 from jobs.mime import reading
-from storage import schema
-from storage.blobs import LocalBlobs, open_blobs
-from storage.catalog import Catalog
+from storage.catalog.catalog import Catalog
 from storage.config import PostgresConfig
-from storage.control import Control
-from storage.databases import Databases
+from storage.control.accounts import Control
+from storage.control.sealing import Sealer, context, domain_context, load_key
+from storage.db import migrate
+from storage.db.engines import Databases
+from storage.embedded_postgres.config import EmbeddedConfig
+from storage.embedded_postgres.embedded import EmbeddedPostgres
+from storage.files.blobs import LocalBlobs, open_blobs
+from storage.fulltext.cache import cache_of
+from storage.model.records import User
 from storage.moving.move import BELIEVED_S
-from storage.postgres.config import EmbeddedConfig
-from storage.postgres.embedded import EmbeddedPostgres
 from storage.reader import MailboxReader
-from storage.records import User
-from storage.sealing import Sealer, context, domain_context, load_key
-from storage.splits.cache import cache_of
 
 CONTROL_DATABASE = "gbm_control"
 
@@ -160,10 +160,10 @@ def open_stores(settings: Settings, progress: Callable[[str], None] | None = Non
     tell = progress or (lambda _: None)
     with open_databases(settings, tell) as (databases, postgres):
         if settings.environment == "production" and settings.postgres.control_dsn is not None:
-            schema.require(databases)  # `gbm db upgrade` is an operator's decision there
-            schema.register(databases, settings.shards.count)
+            migrate.require(databases)  # `gbm db upgrade` is an operator's decision there
+            migrate.register(databases, settings.shards.count)
         else:
-            schema.upgrade(databases, settings.shards.count, tell)
+            migrate.upgrade(databases, settings.shards.count, tell)
         # A key is made once, before anything is sealed: one that got lost later must not be replaced in silence.
         load_key(settings.sealing.key, home.sealing_key, create=not Control(databases.control).has_secrets())
         config = _config(settings, home, postgres)

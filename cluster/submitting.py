@@ -6,7 +6,7 @@ from typing import Any
 
 from cluster.home import Home
 from cluster.session import RayUnavailable, prepare_environment
-from storage.campaigns import Campaign, Campaigns
+from storage.control.campaigns import Campaign, Campaigns
 from storage.errors import BackupError
 
 

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from storage.errors import BackupError
-from storage.moments import within_reach
+from storage.model.time_range import clamp
 
 _AGE = re.compile(r"([0-9]{1,7})(s|min|h|d|w)")
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -26,16 +26,16 @@ class NotATime(BackupError):
 
 
 def moment(text: str, now: datetime) -> datetime:
-    """The moment that a text means, in UTC; as storage/moments.py can reach it.
+    """The moment that a text means, in UTC; as storage/mailbox/as_of.py can reach it.
 
     Raises:
         NotATime.
     """
     try:
         if match := _AGE.fullmatch(text):
-            return within_reach(now - timedelta(seconds=int(match[1]) * _SECONDS[match[2]]))
+            return clamp(now - timedelta(seconds=int(match[1]) * _SECONDS[match[2]]))
         at = datetime.fromisoformat(text)
-        return within_reach(at.replace(tzinfo=at.tzinfo or UTC)).astimezone(UTC)
+        return clamp(at.replace(tzinfo=at.tzinfo or UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as exc:
         raise NotATime(text) from exc
 

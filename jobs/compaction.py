@@ -9,10 +9,10 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from storage.blobs import ArchiveUnusable, open_blobs
 from storage.config import ArchiveConfig
-from storage.merge.merge import merge
-from storage.records import Merged
+from storage.files.blobs import ArchiveUnusable, open_blobs
+from storage.model.records import Merged
+from storage.segments.merge.merge import merge
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ _NICE = 10
 def compact(
     archive: ArchiveConfig, shard_id: int, epoch: int, segments: Mapping[str, str | None]
 ) -> tuple[Merged, pa.Table]:
-    """Merge these segments, as storage.merge.merge.merge does.
+    """Merge these segments, as storage.segments.merge.merge.merge does.
 
     Args:
         segments: name -> the file of its analysis, if any.

@@ -13,7 +13,7 @@ from jobs.gmail.client import client_of
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.errors import Throttled
 from jobs.gmail.records import ItemFailure, RawMessage
-from storage.schemas import FETCHED
+from storage.model.schemas import FETCHED
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

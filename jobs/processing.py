@@ -14,12 +14,12 @@ import pyarrow as pa
 
 from jobs.mime.message import ParsedMessage
 from jobs.mime.parser import parse
-from storage import analysis, segment
-from storage.blobs import open_blobs
 from storage.config import ArchiveConfig
-from storage.records import SegmentManifest
-from storage.schemas import MESSAGES
-from storage.stages import stage
+from storage.cpu_timer import stage
+from storage.files.blobs import open_blobs
+from storage.model.records import SegmentManifest
+from storage.model.schemas import MESSAGES
+from storage.segments import analysis_file, writer
 
 _LOG = logging.getLogger(__name__)
 
@@ -72,13 +72,13 @@ def write_segment(
         fetched = fetched.filter(pa.array([key not in skip for key in keys]))
     if fetched.num_rows == 0:
         return None, None
-    fetched = segment.in_order(fetched)
+    fetched = writer.in_order(fetched)
     with _uncollected():
         starts = range(0, fetched.num_rows, _AT_ONCE)
         analyses = _Analyses(analyse)
         columns = pa.concat_tables(_parsed_at_once(fetched["raw"].slice(start, _AT_ONCE), analyses) for start in starts)
     blobs = open_blobs(archive.uri)
-    manifest, index = segment.write(blobs, archive, shard_id, epoch, fetched, columns, analyses.table())
+    manifest, index = writer.write(blobs, archive, shard_id, epoch, fetched, columns, analyses.table())
     return manifest, index
 
 
@@ -98,7 +98,7 @@ class _Analyses:
                 table = self._analyse(messages)
                 if table.num_rows != len(messages):
                     raise ValueError(f"{table.num_rows} answers about {len(messages)} messages")
-                analysis.unified([table.schema, *(one.schema for one in self._tables[:1])])
+                analysis_file.unified([table.schema, *(one.schema for one in self._tables[:1])])
                 self._tables.append(table)
         except Exception:  # noqa: BLE001 - analysers are held to their own failures; whatever this is, mail is stored all the same
             _LOG.exception("A segment is stored without its analysis: gbm analyze makes up for it")
@@ -109,8 +109,8 @@ class _Analyses:
         """Of all; None when nothing was analysed."""
         if not self._tables:
             return None
-        schema = analysis.unified(table.schema for table in self._tables)
-        return pa.concat_tables(analysis.conformed(table, schema) for table in self._tables)
+        schema = analysis_file.unified(table.schema for table in self._tables)
+        return pa.concat_tables(analysis_file.conformed(table, schema) for table in self._tables)
 
 
 def _parsed_at_once(raws: pa.ChunkedArray, analyses: _Analyses) -> pa.Table:

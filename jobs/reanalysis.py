@@ -15,14 +15,15 @@ import pyarrow as pa
 from jobs.mime.message import Attachment, ParsedMessage
 from jobs.mime.parser import parse
 from jobs.processing import COLUMNS, parsed
-from storage import analysis
-from storage.blobs import ArchiveUnusable, FileDamaged, LocalBlobs, open_blobs
 from storage.config import ArchiveConfig
+from storage.cpu_timer import stage
 from storage.errors import BackupError
-from storage.raw import Location, cut, open_frame
-from storage.records import AnalysisManifest
-from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
-from storage.stages import stage
+from storage.files.blobs import ArchiveUnusable, FileDamaged, LocalBlobs, open_blobs
+from storage.files.raw_file import cut, open_frame
+from storage.model.location import Location
+from storage.model.records import AnalysisManifest
+from storage.segments import analysis_file
+from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX
 
 _LOG = logging.getLogger(__name__)
 
@@ -94,10 +95,10 @@ def reanalyse(
     name = segment + PARQUET_SUFFIX
     exact = bool(analysers.exact.intersection(names))
     keys, groups, fresh = [], [], []
-    with analysis.opened(blobs, name) as parquet:
+    with analysis_file.opened(blobs, name) as parquet:
         for number in range(parquet.num_row_groups):
             table = parquet.read_row_group(number, use_threads=False)
-            keys.append(table.select(analysis.KEYS.names))
+            keys.append(table.select(analysis_file.KEYS.names))
             groups.append(table.num_rows)
             for start in range(0, table.num_rows, _AT_ONCE):
                 rows = table.slice(start, _AT_ONCE)
@@ -110,7 +111,7 @@ def reanalyse(
         for column, said in _kept(blobs, old, whole, names).items():
             table = table.append_column(column, said)
     try:
-        return analysis.write(blobs, archive.zstd_level, segment, epoch, whole, table, groups)
+        return analysis_file.write(blobs, archive.zstd_level, segment, epoch, whole, table, groups)
     except OSError as exc:
         raise ArchiveUnusable(archive.uri, exc.strerror or str(exc)) from exc
 
@@ -149,12 +150,12 @@ def _exact(blobs: LocalBlobs, segment: str, rows: pa.Table) -> Iterator[ParsedMe
 def _kept(blobs: LocalBlobs, old: str, keys: pa.Table, names: Sequence[str]) -> dict[str, pa.ChunkedArray]:
     """What the other analysers said."""
     try:
-        with analysis.opened(blobs, old) as parquet:
+        with analysis_file.opened(blobs, old) as parquet:
             table = parquet.read(use_threads=False)
-            analysis.unified([table.schema])
-        if not table.select(analysis.KEYS.names).equals(keys):
+            analysis_file.unified([table.schema])
+        if not table.select(analysis_file.KEYS.names).equals(keys):
             raise FileDamaged(old, "it tells of other messages than its segment")
     except FileDamaged as exc:
         _LOG.error("What was analysed of the segment's messages is lost, to be analysed again: %s", exc)
         return {}
-    return {column: table[column] for column in table.column_names if column not in (*analysis.KEYS.names, *names)}
+    return {column: table[column] for column in table.column_names if column not in (*analysis_file.KEYS.names, *names)}

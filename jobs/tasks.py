@@ -17,11 +17,11 @@ from jobs.gmail.client import client_of
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watching
 from jobs.reanalysis import Analysers, reanalyse
-from storage.blobs import ArchiveUnusable
 from storage.config import ArchiveConfig
+from storage.cpu_timer import stage, take
 from storage.errors import BackupError
-from storage.records import AnalysisManifest, Merged, SegmentManifest
-from storage.stages import stage, take
+from storage.files.blobs import ArchiveUnusable
+from storage.model.records import AnalysisManifest, Merged, SegmentManifest
 
 T = TypeVar("T")
 

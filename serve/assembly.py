@@ -8,55 +8,44 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from actors.config import BackupConfig
 from actors.forecast import forecast
-from serve import (
-    admin,
-    aggregates,
-    analytics,
-    auth,
-    backfills,
-    conversations,
-    emails,
-    google,
-    grants,
-    operations,
-    parts,
-    push,
-    questions,
-    root,
-    sync,
-)
-from serve.admission import Door
-from serve.answers import Answers
-from serve.authentication import AccessTokens, authenticator
+from serve.analytics import routes, sql
+from serve.auth.audit_buffer import Notes
+from serve.auth.authentication import AccessTokens, authenticator
+from serve.auth.authorization import Door
+from serve.auth.pubsub_auth import Certificates, Sender
+from serve.auth.rates import Broker, LocalBroker, RateLimits
+from serve.auth.revocations import Revocations
+from serve.auth.routes import auth, google, grants
+from serve.auth.signing import SigningKeys
+from serve.auth.tokens import TokenDesk
 from serve.config import ServeConfig
-from serve.mailboxes import Mailboxes
-from serve.metrics import Metrics, State
-from serve.notes import Notes
-from serve.owners import Jobs, NoJobs, Owners
-from serve.probes import CONTROL, Probe, Probes
-from serve.pubsub import Certificates, Sender
-from serve.rates import Broker, LocalBroker, RateLimits
-from serve.revocations import Revocations
-from serve.signing import SigningKeys
-from serve.streams import Streams
-from serve.threads import Threads
-from serve.tokens import TokenDesk
-from storage import overview
-from storage.audit import Audit
-from storage.blobs import open_blobs
-from storage.catalog import ping
-from storage.control import Control
-from storage.databases import Databases
-from storage.grants import Grants
-from storage.lookups import Lookups
-from storage.replicas import Replicas
-from storage.splits.cache import cache_of
-from storage.totals import Totals
-from storage.verdicts import Verdicts
+from serve.gateway import application, root_application
+from serve.http.executor import Threads
+from serve.http.response_cache import Answers
+from serve.http.sse import Streams
+from serve.mail import attachments, emails, threads
+from serve.mail.readers import Mailboxes
+from serve.ops import admin, fleet, root
+from serve.ops.metrics import Metrics, State
+from serve.ops.readiness import CONTROL, Probe, Probes
+from serve.sync import campaigns, gmail_push, operations, sync
+from serve.sync.ports import Jobs, NoJobs, Owners
+from storage.catalog.catalog import ping
+from storage.control.accounts import Control
+from storage.control.grants import Grants
+from storage.db.audit import Audit
+from storage.db.engines import Databases
+from storage.files.blobs import open_blobs
+from storage.fleet import shard_status
+from storage.fleet.analysis_stats import Verdicts
+from storage.fleet.stats import Totals
+from storage.fulltext.cache import cache_of
+from storage.replication.control_fallback import Lookups
+from storage.replication.routing import Replicas
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,49 +95,56 @@ class Assembly:
         config, gmail = self._config.google, self._backup.gmail
         sign_in = google.GoogleSignIn(config, gmail, Certificates(config.keys_url, gmail), self._backup.sealer())
         routers = (
+            auth.router(desks, self._threads, self._config),
             grants.router(self._grants, self._control, self._tokens, self._threads, self._config.tokens),
             google.router(sign_in, self._control, desk, self._notes, self._threads),
         )
-        return auth.create(desks, self._door, self._threads, self._config, routers)
+        return self._application("auth", routers)
 
     def emails(self) -> FastAPI:
         """/api/v1, but for what has an application of its own: emails, threads, labels, and admin."""
-        routers = [routes(self._mailboxes, self._threads) for routes in (parts.router, conversations.router)]
+        routers = [emails.router(self._mailboxes, self._answers, self._threads)]
+        routers += [router(self._mailboxes, self._threads) for router in (attachments.router, threads.router)]
         # Of all prefixes this application has the shortest: what has no application of its own is here.
         routers.append(admin.router(Audit(self._databases.control), self._control, self._threads))
         totals = Totals(self._databases, self._control.shards, Verdicts(open_blobs(self._backup.archive.uri)))
-        routers.append(aggregates.router(totals, self._threads))
-        return emails.create(self._mailboxes, self._answers, self._door, self._threads, self._config, routers)
+        routers.append(fleet.router(totals, self._threads))
+        return self._application("emails", routers)
 
     def analytics(self) -> FastAPI:
         """/api/v1/analytics."""
-        sandbox = questions.router(questions.Sandbox(self._mailboxes, self._config.sandbox), self._threads)
-        mailboxes, answers = self._mailboxes, self._answers
-        return analytics.create(mailboxes, answers, self._door, self._threads, self._config, [sandbox])
+        sandbox = sql.router(sql.Sandbox(self._mailboxes, self._config.sandbox), self._threads)
+        statistics = routes.routers(self._mailboxes, self._answers, self._threads)
+        return self._application("analytics", [*statistics, sandbox])
 
     def sync(self) -> FastAPI:
         """/api/v1/sync."""
-        campaigns = backfills.Backfills(self._databases, self._control, self._jobs)
-        streams = self._streams
-        routes = [
-            backfills.router(campaigns, self._threads),
-            operations.router({"backfill": campaigns}, streams, self._threads),
+        backfills = campaigns.Backfills(self._databases, self._control, self._jobs)
+        readers, streams = self._mailboxes_of_primaries, self._streams
+        routers = [
+            sync.router(readers, self._owners, self._control, streams, self._threads, self._config),
+            campaigns.router(backfills, self._threads),
+            operations.router({"backfill": backfills}, streams, self._threads),
         ]
-        readers, door, threads = self._mailboxes_of_primaries, self._door, self._threads
-        return sync.create(readers, self._owners, self._control, streams, door, threads, self._config, routes)
+        return self._application("sync", routers)
 
     def push(self) -> FastAPI:
         """/api/v1/push."""
         certificates = Certificates(self._config.push.certificates_url, self._backup.gmail)
         sender = Sender(self._config.push, certificates)
-        return push.create(self._control, self._owners, sender, self._threads, self._config, self._door)
+        router = gmail_push.router(self._control, self._owners, sender, self._threads, self._config)
+        return self._application("push", [router])
 
     def root(self) -> FastAPI:
         """/."""
         probes = Probes(self._probes, self._config.probe_timeout_s)
         metrics = Metrics(self._state, self._owners, self._config.probe_timeout_s)
         apps = [self.auth(), self.emails(), self.sync(), self.analytics(), self.push()]
-        return root.create(probes, metrics, apps, self._config, lambda: self._replicas.health(), self._door)
+        routers = root.routers(probes, metrics, lambda: self._replicas.health())
+        return root_application(routers, apps, self._config, self._door)
+
+    def _application(self, name: str, routers: list[APIRouter] | tuple[APIRouter, ...]) -> FastAPI:
+        return application(name, routers, self._config, self._door)
 
     async def check(self) -> None:
         """Return once a thread was free: an application whose threads all hang does not."""
@@ -240,8 +236,8 @@ class Assembly:
         def gather() -> State:
             shards = self._control.shards()
             return State(
-                overview.shards(self._databases, shards),
-                overview.phases(self._databases, shards),
+                shard_status.shards(self._databases, shards),
+                shard_status.phases(self._databases, shards),
                 forecast(self._databases, self._backup.gmail, datetime.now(UTC)),
                 self._replicas.health(),
             )

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr, field_validator
 
 from actors.rates import RatesConfig
-from storage.sandbox.config import SandboxConfig
+from storage.sql_sandbox.config import SandboxConfig
 
 Application = Literal["auth", "emails", "sync", "analytics", "push", "gateway"]
 

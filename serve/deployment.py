@@ -17,12 +17,15 @@ from actors.config import BackupConfig
 from actors.remote.campaigns import start_campaign
 from actors.remote.client import ShardClient
 from actors.remote.rates import RateClient, await_rates, start_rates
-from serve import analytics, auth, emails, push, sync
+from serve.analytics import routes
 from serve.assembly import Assembly, CampaignsConfig, Settings
+from serve.auth.routes import auth
 from serve.config import ScaleConfig, ServeConfig
-from serve.owners import JobsUnavailable
-from serve.ports import require_free
-from storage.campaigns import Campaign, Campaigns
+from serve.mail import emails
+from serve.port_check import require_free
+from serve.sync import gmail_push, sync
+from serve.sync.ports import JobsUnavailable
+from storage.control.campaigns import Campaign, Campaigns
 from storage.errors import BackupError
 
 _LOG = logging.getLogger(__name__)
@@ -33,8 +36,8 @@ _APPLICATIONS: Mapping[str, tuple[str, Callable[[Assembly], FastAPI]]] = {
     "auth": (auth.PREFIX, Assembly.auth),
     "emails": (emails.PREFIX, Assembly.emails),
     "sync": (sync.PREFIX, Assembly.sync),
-    "analytics": (analytics.PREFIX, Assembly.analytics),
-    "push": (push.PREFIX, Assembly.push),
+    "analytics": (routes.PREFIX, Assembly.analytics),
+    "push": (gmail_push.PREFIX, Assembly.push),
     "gateway": ("/", Assembly.root),
 }
 
@@ -92,7 +95,7 @@ class Gateway:
 
 
 class CampaignJobs:
-    """`serve.owners.Jobs` as Ray Jobs."""
+    """`serve.sync.ports.Jobs` as Ray Jobs."""
 
     def __init__(self, config: CampaignsConfig) -> None:
         self._config = config
@@ -157,7 +160,7 @@ def _deployment(name: str, scale: ScaleConfig) -> ray_serve.Deployment:
         max_constructor_retry_count=2,
         health_check_period_s=scale.health_check_s,
         graceful_shutdown_timeout_s=scale.drain_s,
-        logging_config={"enable_access_log": False},  # serve/frame.py writes its own, without query text
+        logging_config={"enable_access_log": False},  # serve/http/request_context.py writes its own, without query text
     )
 
 

@@ -14,9 +14,9 @@ from pydantic import SecretStr
 from actors.config import BackupConfig
 from serve.assembly import Assembly, Settings
 from serve.config import ServeConfig
-from serve.owners import NoOwners
+from serve.sync.ports import NoOwners
 from storage.config import ArchiveConfig, PostgresConfig
-from storage.sealing import new_key
+from storage.control.sealing import new_key
 
 FILE = Path(__file__).with_name("openapi.json")
 

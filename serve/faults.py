@@ -1,33 +1,33 @@
 """Which error of the project becomes which HTTP answer.
 
-The gateway installs this table into every app (serve/gateway.py); serve/problems.py applies it. A new error class that
-clients meet gets its line here.
+The gateway installs this table into every app (serve/gateway.py); serve/http/problems.py applies it. A new error class
+that clients meet gets its line here.
 """
 
 from operator import attrgetter
 
-from serve.authentication import TokenInvalid
-from serve.fields import InvalidFields
-from serve.mailboxes import UnknownShard
-from serve.owners import JobsUnavailable, OwnerUnavailable, UnknownOperation
-from serve.policies import RoleRequired, ScopeRequired
-from serve.problems import Fault, FaultTable
-from serve.pubsub import CertificatesUnavailable, PushRefused
-from serve.rates import RateLimited
-from serve.refusals import NotBackedUp, SignInFailed
-from serve.tokens import SecretRefused
-from storage.blobs import FileDamaged
-from storage.campaigns import CampaignEnded, IdempotencyMismatch, UnknownCampaign
-from storage.control import MailboxPaused, TooManyKeys, UnknownUser
-from storage.counting import TooManyBuckets
-from storage.databases import DatabaseUnreachable
-from storage.emails import InvalidCursor
-from storage.grants import UnknownGrant
-from storage.language.errors import InvalidQuery
-from storage.leases import LeaseHeld, LeaseLost
-from storage.positions import InvalidPosition
-from storage.sandbox.errors import SqlBusy, SqlCrashed, SqlInvalid, SqlRefused, SqlTimedOut, SqlTooLarge
-from storage.zones import UnknownZone
+from serve.auth.authentication import TokenInvalid
+from serve.auth.errors import NotBackedUp, SignInFailed
+from serve.auth.policies import RoleRequired, ScopeRequired
+from serve.auth.pubsub_auth import CertificatesUnavailable, PushRefused
+from serve.auth.tokens import SecretRefused
+from serve.http.errors import RateLimited
+from serve.http.field_mask import InvalidFields
+from serve.http.problems import Fault, FaultTable
+from serve.mail.readers import UnknownShard
+from serve.sync.ports import JobsUnavailable, OwnerUnavailable, UnknownOperation
+from storage.analytics.stats import TooManyBuckets
+from storage.analytics.time_zones import UnknownZone
+from storage.catalog.leases import LeaseHeld, LeaseLost
+from storage.control.accounts import MailboxPaused, TooManyKeys, UnknownUser
+from storage.control.campaigns import CampaignEnded, IdempotencyMismatch, UnknownCampaign
+from storage.control.grants import UnknownGrant
+from storage.db.engines import DatabaseUnreachable
+from storage.files.blobs import FileDamaged
+from storage.model.results import InvalidCursor
+from storage.query.errors import InvalidQuery
+from storage.replication.session_token import InvalidPosition
+from storage.sql_sandbox.errors import SqlBusy, SqlCrashed, SqlInvalid, SqlRefused, SqlTimedOut, SqlTooLarge
 
 _AGAIN = "This part of the service does not answer at the moment: try again shortly."
 FAULTS: FaultTable = {

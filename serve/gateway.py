@@ -1,13 +1,13 @@
 """The stack that every application wears, from the outside in:
 
-    request id, trace context, access log, security headers   serve/frame.py
-    requests at a time, size, time                             serve/limits.py
+    request id, trace context, access log, security headers   serve/http/request_context.py
+    requests at a time, size, time                             serve/http/limits.py
     CORS by an allow-list                                      Starlette's, if there are origins
     rate of the address, authentication, authorisation,
-    rate of the caller                                         serve/admission.py
-    compression, ETag, `fields`                                serve/representation.py
-    position of reads                                          serve/positions.py
-    problems                                                   serve/problems.py, serve/faults.py
+    rate of the caller                                         serve/auth/authorization.py
+    compression, ETag, `fields`                                serve/http/conditional.py
+    position of reads                                          serve/http/session_token.py
+    problems                                                   serve/http/problems.py, serve/faults.py
 
 Pure ASGI, so that it costs a request no task of its own. Paths are whole ("/api/v1/emails"), whichever prefix the
 proxy matched.
@@ -18,18 +18,18 @@ from collections.abc import Sequence
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from serve import problems
-from serve.addresses import Addresses
-from serve.admission import Admission, Door
+from serve.auth.authorization import Admission, Door
+from serve.auth.policies import require_policies
 from serve.config import ServeConfig
 from serve.faults import FAULTS
-from serve.frame import Frame
-from serve.limits import BodyLimit, Deadline, Overload
-from serve.policies import require_policies
-from serve.positions import Positions
-from serve.representation import Representation
-
-TITLE = "Gmail Backup Manager"
+from serve.http import problems
+from serve.http.client_address import Addresses
+from serve.http.conditional import Representation
+from serve.http.limits import BodyLimit, Deadline, Overload
+from serve.http.request_context import Frame
+from serve.http.session_token import Positions
+from serve.openapi import TITLE
+from serve.ops import root
 
 #: What a page of an allowed origin may send and read beyond what every page may.
 _ASKED = ["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Range"]
@@ -39,7 +39,7 @@ _TOLD += ["X-GBM-Position", "X-Request-ID", "traceparent"]
 
 
 def application(name: str, routers: Sequence[APIRouter], config: ServeConfig, door: Door | None = None) -> FastAPI:
-    """An app of these routers that wears the stack. Its own documentation is off: serve/root.py has all of it.
+    """An app of these routers that wears the stack. Its own documentation is off: serve/ops/root.py has all of it.
 
     Args:
         door: None: all its routes are public, and nobody's rate is limited.
@@ -67,4 +67,17 @@ def application(name: str, routers: Sequence[APIRouter], config: ServeConfig, do
     app.add_middleware(Deadline, timeout_s=config.timeout_s)
     app.add_middleware(Overload, most=config.scale_of(name).max_requests)
     app.add_middleware(Frame)
+    return app
+
+
+def root_application(
+    routers: Sequence[APIRouter], apps: Sequence[FastAPI], config: ServeConfig, door: Door | None = None
+) -> FastAPI:
+    """The application at /, with the description of all applications.
+
+    Args:
+        routers: of serve/ops/root.py; apps: the other applications.
+    """
+    app = application("gateway", [*routers, root.documentation(routers, apps)], config, door)
+    app.state.describe = lambda: root.described(apps, routers)
     return app

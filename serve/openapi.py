@@ -8,10 +8,11 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-from serve import positions
-from serve.policies import Policy, policy_of
-from serve.problems import Problem, responses
+from serve.auth.policies import Policy, policy_of
+from serve.http import session_token
+from serve.http.problems import Problem, responses
 
+TITLE = "Gmail Backup Manager"
 #: Swagger UI sets styles of its own; scripts come from us alone.
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -83,7 +84,7 @@ def merged(title: str, version: str, routes: Sequence[BaseRoute]) -> dict[str, A
         if isinstance(route, APIRoute) and route.include_in_schema:
             for method in route.methods or ():
                 _describe(document["paths"][route.path_format][method.lower()], method, policy_of(route))
-    positions.describe(document, ("/api/v1/emails", "/api/v1/sync", "/api/v1/threads", "/api/v1/analytics"))
+    session_token.describe(document, ("/api/v1/emails", "/api/v1/sync", "/api/v1/threads", "/api/v1/analytics"))
     return document
 
 

@@ -12,41 +12,32 @@ from typing import Any
 
 import pyarrow as pa
 
-from storage.analyses import Analyses
-from storage.blobs import LocalBlobs
+from storage.analytics.selection import EVER, Span
+from storage.analytics.stats import Asked, Counting
 from storage.config import ArchiveConfig
-from storage.conversations import Conversations
-from storage.counting import Asked, Counting
-from storage.databases import Source, transaction
-from storage.emails import (
-    Body,
-    ChangePage,
-    Email,
-    Label,
-    Page,
-    Position,
-    Rank,
-    RankedPage,
-    Stored,
-)
-from storage.finding import Finder
-from storage.identifier import from_hex, to_hex
-from storage.language.conditions import Contains, wanted
-from storage.language.highlighting import Highlight, fragments
-from storage.language.parser import parse
-from storage.language.plan import EARLIEST, LATEST, Plan, plan
-from storage.language.tree import EVERYTHING
-from storage.mailfiles import MailFiles, patiently
-from storage.meanings import Meanings
-from storage.queries import query
-from storage.records import MailboxRecord
-from storage.rowvalues import change_of, stored_of, summary_of
-from storage.sandbox.views import MailViews
-from storage.schemas import MESSAGES
-from storage.segment import PARQUET_SUFFIX
-from storage.selecting import EVER, Span
-from storage.single import Single
-from storage.splits.cache import SplitCache, cache_of
+from storage.db.engines import Source, transaction
+from storage.db.sql_files import query
+from storage.files.blobs import LocalBlobs
+from storage.fulltext.cache import SplitCache, cache_of
+from storage.mailbox.analysis_reader import Analyses
+from storage.mailbox.message import Single
+from storage.mailbox.query_resolver import Meanings
+from storage.mailbox.row_mapping import change_of, stored_of, summary_of
+from storage.mailbox.search import Finder
+from storage.mailbox.segment_files import MailFiles, patiently
+from storage.mailbox.threads import Conversations
+from storage.model.message_id import from_hex, to_hex
+from storage.model.records import MailboxRecord
+from storage.model.results import Body, ChangePage, Email, Label, Page, Position, Rank, RankedPage, Stored
+from storage.model.schemas import MESSAGES
+from storage.model.time_range import EARLIEST, LATEST
+from storage.query.conditions import Contains, wanted
+from storage.query.highlighting import Highlight, fragments
+from storage.query.parser import parse
+from storage.query.plan import Plan, plan
+from storage.query.tree import EVERYTHING
+from storage.segments.file_names import PARQUET_SUFFIX
+from storage.sql_sandbox.views import MailViews
 
 _LOG = logging.getLogger(__name__)
 _TOP = Position(LATEST, (1 << 63) - 1)

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from storage.campaigns import Campaign, Campaigns
+from storage.control.campaigns import Campaign, Campaigns
 
 
 def start_campaign(dashboard: str, command: Sequence[str], campaigns: Campaigns, campaign: Campaign) -> Campaign:

@@ -10,10 +10,10 @@ from ray.exceptions import GetTimeoutError, RayError
 from actors.decisions import Mode
 from actors.remote.names import NAMESPACE
 from actors.tending import Compacted
+from storage.catalog.leases import ShardMoving
 from storage.errors import BackupError
-from storage.leases import ShardMoving
-from storage.records import User
-from storage.rollup import RolledUp
+from storage.model.records import User
+from storage.recovery.rollup_writer import RolledUp
 
 
 class ShardUnavailable(BackupError):

@@ -17,12 +17,12 @@ from actors.remote.work import SPENT, RayWork
 from actors.tending import Compacted
 from actors.tokens import Tokens
 from jobs.analysis.running import configured
-from storage.blobs import open_blobs
-from storage.catalog import Catalog
-from storage.control import Control
-from storage.databases import Databases
-from storage.records import User
-from storage.rollup import RolledUp
+from storage.catalog.catalog import Catalog
+from storage.control.accounts import Control
+from storage.db.engines import Databases
+from storage.files.blobs import open_blobs
+from storage.model.records import User
+from storage.recovery.rollup_writer import RolledUp
 
 
 class _ShardHost:

@@ -16,7 +16,7 @@ from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watchin
 from jobs.intake import FetchReceipt
 from jobs.reanalysis import Analysers
 from storage.errors import BackupError
-from storage.records import AnalysisManifest, Merged, SegmentManifest
+from storage.model.records import AnalysisManifest, Merged, SegmentManifest
 
 #: CPU seconds of this process's tasks by stage, and how many there were of each (`tasks:STAGE`); `gbm bench` asks.
 SPENT: Counter[str] = Counter()

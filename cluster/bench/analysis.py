@@ -23,9 +23,9 @@ from jobs.analysis.registry import BUILT_IN
 from jobs.analysis.running import configured
 from jobs.mime.parser import parse
 from jobs.reanalysis import reanalyse
-from storage import leases
+from storage.catalog import leases
 from storage.config import ArchiveConfig
-from storage.records import AnalysisManifest, User
+from storage.model.records import AnalysisManifest, User
 
 _GENERATED = 5000
 _PASSES = 3

@@ -25,15 +25,17 @@ from cluster.settings import Settings
 from cluster.stores import Stores, open_stores
 from jobs.compaction import compact
 from jobs.processing import write_segment
-from storage import leases, overview, stages
-from storage.catalog import Catalog
-from storage.compaction import Compactions
+from storage import cpu_timer
+from storage.catalog import leases
+from storage.catalog.catalog import Catalog
+from storage.catalog.compaction import Compactions
+from storage.catalog.leases import Lease
 from storage.config import ArchiveConfig
-from storage.databases import transaction
-from storage.leases import Lease
-from storage.queries import query
-from storage.records import Commit, MailboxUpdate, Merged, Phase, SegmentManifest, User
-from storage.segment import SUFFIXES
+from storage.db.engines import transaction
+from storage.db.sql_files import query
+from storage.fleet import shard_status
+from storage.model.records import Commit, MailboxUpdate, Merged, Phase, SegmentManifest, User
+from storage.segments.file_names import SUFFIXES
 
 _GENERATED = 5000
 _LARGEST = 100_000
@@ -111,7 +113,7 @@ def bench_archive(settings: Settings, plan: ArchivePlan, told: Told) -> ArchiveR
             merged, merge_cpu_s = work.compact(told)
             compact_s = time.monotonic() - started
             stored = {**_stored(stores), "index": _index_bytes(stores)}
-            live = sum(shard["segments"] for shard in overview.shards(stores.databases, stores.shards))
+            live = sum(shard["segments"] for shard in shard_status.shards(stores.databases, stores.shards))
         told("asking", 0, 1)
         ids = {
             user_id: [message_id(user_id, n) for n in range(0, size, 1 + size // 500)]
@@ -245,10 +247,10 @@ def _remember(corpus: Corpus) -> None:
 def _write(archive: ArchiveConfig, shard_id: int, epoch: int, shares: tuple[Share, ...], seed: int) -> _Segment:
     """One segment, in a process of the pool. Dealing the mail is not measured."""
     mail = _corpus[0].deal(shares, seed)
-    stages.take()
+    cpu_timer.take()
     started = time.process_time()
     manifest, index = write_segment(archive, shard_id, epoch, [mail])
-    used, cpu_s = time.process_time() - started, stages.take()
+    used, cpu_s = time.process_time() - started, cpu_timer.take()
     cpu_s["rest"] = used - sum(cpu_s.values())
     assert manifest is not None and manifest.messages == total(shares)
     return shard_id, manifest, index, cpu_s
@@ -288,7 +290,7 @@ def _index_bytes(stores: Stores) -> int:
     size_bytes = 0
     for database in range(stores.databases.shard_databases):
         with transaction(stores.databases.shard_database(database)) as connection:
-            size_bytes += connection.execute(query("bench_index_bytes")).scalar_one()
+            size_bytes += connection.execute(query("bench/index_bytes")).scalar_one()
     return size_bytes
 
 

@@ -16,15 +16,15 @@ import pyarrow as pa
 from cluster.bench.home import private_home
 from cluster.settings import Settings
 from cluster.stores import Stores, open_stores
-from storage import leases
-from storage.catalog import Catalog
-from storage.databases import transaction
-from storage.leases import Lease
-from storage.mailfiles import MailFiles
-from storage.queries import query
-from storage.records import Commit, MailboxUpdate, Phase, SegmentManifest, SegmentUser
-from storage.schemas import INDEX
-from storage.splits.cache import cache_of
+from storage.catalog import leases
+from storage.catalog.catalog import Catalog
+from storage.catalog.leases import Lease
+from storage.db.engines import transaction
+from storage.db.sql_files import query
+from storage.fulltext.cache import cache_of
+from storage.mailbox.segment_files import MailFiles
+from storage.model.records import Commit, MailboxUpdate, Phase, SegmentManifest, SegmentUser
+from storage.model.schemas import INDEX
 
 _SHARD = 0
 _PLANS = 500
@@ -76,10 +76,10 @@ def _fill(stores: Stores, plan: CatalogPlan) -> None:
     engine = stores.databases.shard_database(stores.shards[_SHARD])
     with transaction(engine) as connection:
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")  # making ten million rows takes minutes
-        connection.execute(query("bench_mailboxes"), {"shard_id": _SHARD, "mailboxes": plan.users})
-        connection.execute(query("bench_segments"), {"shard_id": _SHARD, "segments": plan.segments})
-        connection.execute(query("bench_segment_users"), {"users": plan.users, "each": plan.users_each})
-        connection.execute(query("bench_analyze"))
+        connection.execute(query("bench/mailboxes"), {"shard_id": _SHARD, "mailboxes": plan.users})
+        connection.execute(query("bench/segments"), {"shard_id": _SHARD, "segments": plan.segments})
+        connection.execute(query("bench/segment_users"), {"users": plan.users, "each": plan.users_each})
+        connection.execute(query("bench/analyze"))
 
 
 def _planning(stores: Stores, plan: CatalogPlan) -> list[CatalogFigures]:

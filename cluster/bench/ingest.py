@@ -1,6 +1,6 @@
 """`gbm bench ingest`: from listing to committed segments, against a simulator in a process of its own.
 
-CPU by kind of process is the operating system's; by stage it is what tasks count of themselves (storage/stages.py),
+CPU by kind of process is the operating system's; by stage it is what tasks count of themselves (storage/cpu_timer.py),
 and "worker" is the rest of the tasks' processes: Ray's passing of arguments and results, and imports of workers that
 were started meanwhile. Quota, refusals and pauses are the simulator's own account.
 """
@@ -27,7 +27,7 @@ from cluster.simulator.process import start_simulator
 from cluster.stores import Stores
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.quota_costs import PROFILES, QuotaName
-from storage.records import User
+from storage.model.records import User
 
 _POLL_S = 0.2
 #: Mailboxes that are backed up before the measurement: at least so many, so that every worker has been started.

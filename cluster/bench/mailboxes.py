@@ -17,9 +17,9 @@ from actors.budget import Demand
 from cluster.bench.home import private_home
 from cluster.settings import Settings
 from cluster.stores import Stores, open_stores
-from storage.catalog import Catalog
-from storage.databases import transaction
-from storage.queries import query
+from storage.catalog.catalog import Catalog
+from storage.db.engines import transaction
+from storage.db.sql_files import query
 
 _SHARD = 0
 #: Mailboxes whose messages one statement makes: a moment's work, so that the progress moves.
@@ -96,11 +96,11 @@ def result_of(figures: OwnerFigures, mailboxes: int, known: int) -> MailboxesRes
 def _fill(stores: Stores, mailboxes: int, known: int, told: Callable[[int], None]) -> None:
     engine = stores.databases.shard_database(stores.shards[_SHARD])
     with transaction(engine) as connection:
-        connection.execute(query("bench_mailboxes"), {"shard_id": _SHARD, "mailboxes": mailboxes})
+        connection.execute(query("bench/mailboxes"), {"shard_id": _SHARD, "mailboxes": mailboxes})
     for first in range(1, mailboxes + 1, _FILL):
         last = min(first + _FILL - 1, mailboxes)
         with transaction(engine) as connection:
-            connection.execute(query("bench_messages"), {"first": first, "last": last, "known": known})
+            connection.execute(query("bench/messages"), {"first": first, "last": last, "known": known})
         told(last)
 
 

@@ -12,15 +12,16 @@ from statistics import median, quantiles
 from cluster.bench.home import private_home
 from cluster.settings import Settings
 from cluster.stores import Stores, open_stores
-from storage.databases import transaction
-from storage.emails import Position
-from storage.finding import Finder
-from storage.language.conditions import Condition, Labelled, Negated, all_of
-from storage.language.meaning import HIDDEN
-from storage.language.plan import LATEST, plan
-from storage.mailfiles import MailFiles
-from storage.queries import query
-from storage.splits.cache import cache_of
+from storage.db.engines import transaction
+from storage.db.sql_files import query
+from storage.fulltext.cache import cache_of
+from storage.mailbox.search import Finder
+from storage.mailbox.segment_files import MailFiles
+from storage.model.results import Position
+from storage.model.time_range import LATEST
+from storage.query.binder import HIDDEN
+from storage.query.conditions import Condition, Labelled, Negated, all_of
+from storage.query.plan import plan
 
 _SHARD = 0
 _USER = 1
@@ -61,9 +62,9 @@ def _fill(stores: Stores, messages: int, changed: int) -> datetime:
         segment = {"name": "0000/bench", "shard_id": _SHARD, "epoch": 1, "messages": messages}
         sizes = dict.fromkeys(("size_bytes", "raw_bytes", "parquet_bytes", "words_bytes", "defective"), 0)
         connection.execute(query("segment_insert"), {**segment, **sizes})
-        connection.execute(query("bench_moments"), {"user_id": _USER, "messages": messages, "changed": changed})
-        connection.execute(query("bench_label_events"), {"user_id": _USER})
-        connection.execute(query("bench_analyze"))
+        connection.execute(query("bench/moments"), {"user_id": _USER, "messages": messages, "changed": changed})
+        connection.execute(query("bench/label_events"), {"user_id": _USER})
+        connection.execute(query("bench/analyze"))
         present: datetime = connection.execute(query("present")).scalar_one()
         return present
 

@@ -13,8 +13,8 @@ from cluster.bench.home import private_home
 from cluster.bench.resampling import Corpus
 from cluster.settings import Settings
 from cluster.stores import open_stores
-from storage.correspondence import Correspondence
-from storage.counting import Counting
+from storage.analytics.correspondence import Correspondence
+from storage.analytics.stats import Counting
 
 _GENERATED = 5000
 _TIMES = 40

@@ -15,10 +15,10 @@ import psutil
 
 from cluster.settings import Settings
 from cluster.stores import Stores, open_stores
-from storage.emails import Email
-from storage.everyone import Everyone
+from storage.fleet.senders import Everyone
+from storage.model.records import User
+from storage.model.results import Email
 from storage.reader import MailboxReader
-from storage.records import User
 
 _LETTERS = 5
 #: Questions of a kind after the first that are not counted: they open files for the first time.

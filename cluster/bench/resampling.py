@@ -18,7 +18,7 @@ import pyarrow as pa
 from cluster.simulator.generator import generate
 from cluster.simulator.snippet import snippet
 from cluster.simulator.sources import read_mail
-from storage.schemas import FETCHED
+from storage.model.schemas import FETCHED
 
 #: Messages of one user in one segment: shards take turns among mailboxes, so segments have several.
 _RUN = 500

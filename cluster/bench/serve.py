@@ -27,7 +27,7 @@ from cluster.leftovers import marked
 from cluster.local import local_cluster
 from cluster.settings import Settings
 from cluster.stores import open_stores
-from serve.apikeys import new_key
+from serve.auth.api_keys import new_key
 from serve.config import ScaleConfig
 from storage.errors import BackupError
 

@@ -16,7 +16,7 @@ def audit(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show who added accounts, made keys, moved shards and changed databases, oldest first."""
-    from storage.audit import Audit
+    from storage.db.audit import Audit
 
     with open_stores(settings()) as stores:
         entries = Audit(stores.databases.control).entries(after, limit, action)

@@ -6,12 +6,12 @@ import typer
 
 from cluster.console import command, count, fail, notes, out, print_json
 from cluster.opening import open_stores, settings
-from serve.units import size
+from jobs.rendering.units import size
 
 if TYPE_CHECKING:
     from cluster.backfill import BackfillResult
     from cluster.stores import Stores
-    from storage.campaigns import Campaign
+    from storage.control.campaigns import Campaign
 
 Emails = Annotated[list[str] | None, typer.Argument(help="Addresses of mailboxes.")]
 All = Annotated[bool, typer.Option("--all", help="Every mailbox.")]
@@ -78,7 +78,7 @@ def _run(emails: list[str] | None, everybody: bool, wait: bool, full: bool, json
 
 def _resume(campaign_id: int, wait: bool, json: bool) -> None:
     from cluster.backfill import show, start
-    from storage.campaigns import Campaigns
+    from storage.control.campaigns import Campaigns
 
     with open_stores(settings()) as stores:
         dashboard = str(stores.home.recorded()["dashboard"])
@@ -89,7 +89,7 @@ def _resume(campaign_id: int, wait: bool, json: bool) -> None:
 
 
 def _cancel(campaign_id: int) -> None:
-    from storage.campaigns import Campaigns
+    from storage.control.campaigns import Campaigns
 
     with open_stores(settings()) as stores:
         Campaigns(stores.databases.control).cancel(campaign_id)
@@ -97,7 +97,7 @@ def _cancel(campaign_id: int) -> None:
 
 
 def _list(json: bool) -> None:
-    from storage.campaigns import Campaigns
+    from storage.control.campaigns import Campaigns
 
     with open_stores(settings()) as stores:
         rows = [campaign_as_json(stores, campaign) for campaign in Campaigns(stores.databases.control).newest(_LISTED)]
@@ -116,7 +116,7 @@ def _list(json: bool) -> None:
 
 def campaign_as_json(stores: "Stores", campaign: "Campaign") -> dict[str, Any]:
     """A campaign with its progress."""
-    from storage.campaigns import standing
+    from storage.control.campaigns import standing
 
     return standing(campaign, stores.databases, stores.shards)
 

@@ -9,7 +9,7 @@ from cluster.console import command, notes, out, print_json
 from cluster.opening import open_stores, settings
 
 if TYPE_CHECKING:
-    from storage.emails import Change
+    from storage.model.results import Change
 
 
 @command
@@ -24,7 +24,7 @@ def changes(
 ) -> None:
     """Tell how every message's state at one time differs from that at another, as the backup saw it."""
     from cluster.times import moment, optional
-    from storage.emails import Position
+    from storage.model.results import Position
 
     now = datetime.now(UTC)
     with open_stores(settings()) as stores:

@@ -7,7 +7,7 @@ import typer
 
 from cluster.console import command, count, fail, notes, out, print_json
 from cluster.opening import open_stores, settings
-from serve.units import size
+from jobs.rendering.units import size
 
 if TYPE_CHECKING:
     from actors.tending import Compacted

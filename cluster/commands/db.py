@@ -21,11 +21,11 @@ def upgrade(
     In production nothing else does. It can run beside a cluster of the release before, and again: what is done already
     is passed over. A database that is in the way is named, the others are upgraded all the same; the exit code is 1.
     """
-    from storage import schema
+    from storage.db import migrate
 
     chosen = settings()
     with open_databases(chosen) as databases:
-        states = schema.upgrade_each(databases, chosen.shards.count, _tell, wait_s, actor="command line")
+        states = migrate.upgrade_each(databases, chosen.shards.count, _tell, wait_s, actor="command line")
     if failed := [state.label for state in states if not state.current]:
         fail(f"{len(failed)} of {len(states)} databases are not up to date: {', '.join(failed)}; run it again.")
     notes.print(f"All {len(states)} databases are up to date.")
@@ -39,10 +39,10 @@ def _tell(line: str) -> None:
 @command
 def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show the schema of every database; the exit code is 1 unless this release can work on all of them."""
-    from storage import schema
+    from storage.db import migrate
 
     with open_databases(settings()) as databases:
-        states = schema.states(databases)
+        states = migrate.states(databases)
     if json:
         print_json(
             [

@@ -9,7 +9,7 @@ import typer
 from cluster.commands.db_rebuild import Json, Replace, progress, tell_rebuilt
 from cluster.console import command, count, notes, print_json
 from cluster.opening import open_stores, settings
-from serve.units import size
+from jobs.rendering.units import size
 
 
 @command
@@ -21,7 +21,7 @@ def backup(
     Mail is not in it, the archive has that. Secrets are, sealed: the key that opens them (GBM_HOME/sealing.key, or
     GBM_SEALING__KEY) is not, so keep a copy of it somewhere else.
     """
-    from storage.dump import back_up
+    from storage.recovery.dump import back_up
 
     with open_stores(settings()) as stores, notes.status("") as status:
         dumped = back_up(

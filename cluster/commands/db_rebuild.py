@@ -9,10 +9,10 @@ import typer
 
 from cluster.console import command, count, fail, notes, out, print_json
 from cluster.opening import open_stores, settings
-from serve.units import size
+from jobs.rendering.units import size
 
 if TYPE_CHECKING:
-    from storage.rebuild import Rebuilt, Tell
+    from storage.recovery.rebuild import Rebuilt, Tell
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Lose what the databases hold now.")]

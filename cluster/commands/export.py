@@ -12,7 +12,7 @@ import typer
 from cluster.commands.search import AsOf
 from cluster.console import command, count, fail, notes, print_json
 from cluster.opening import open_stores, settings
-from serve.units import size
+from jobs.rendering.units import size
 
 if TYPE_CHECKING:
     from cluster.stores import Stores

@@ -12,7 +12,7 @@ from cluster.opening import open_stores, settings
 
 
 class KeyScope(StrEnum):
-    """serve.policies.Scope, which takes too long to import for every command."""
+    """serve.auth.policies.Scope, which takes too long to import for every command."""
 
     MAIL = "mail"
     ANALYTICS = "analytics"
@@ -41,7 +41,7 @@ def create(
     Every role reads its own mailbox alone. An operator runs campaigns, an auditor reads the audit log; both read
     another's mail only by a grant (POST /api/v1/auth/grants), which the log and the mailbox's owner see.
     """
-    from serve.apikeys import new_key
+    from serve.auth.api_keys import new_key
 
     address = checked_address(email)
     expires_at = datetime.now(UTC) + timedelta(days=days) if days is not None else None

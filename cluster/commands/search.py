@@ -10,8 +10,8 @@ from cluster.console import command, notes, out, print_json
 from cluster.opening import open_stores, settings
 
 if TYPE_CHECKING:
-    from storage.emails import EmailSummary, Page, RankedPage
-    from storage.language.highlighting import Highlight
+    from storage.model.results import EmailSummary, Page, RankedPage
+    from storage.query.highlighting import Highlight
 
 AsOf = Annotated[
     str | None, typer.Option("--as-of", metavar="TIME", help="As it was at 2026-10-01, 2026-10-01T12:30Z, or 3d ago.")
@@ -41,7 +41,7 @@ def search(
     One argument is a whole search; of several, each is a term, and one with spaces is a phrase unless it is a group.
     """
     from cluster.times import optional
-    from storage.emails import Position, Rank
+    from storage.model.results import Position, Rank
 
     moment = optional(as_of, datetime.now(UTC))
     with open_stores(settings()) as stores:

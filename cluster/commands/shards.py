@@ -11,8 +11,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from cluster.console import command, count, fail, notes, out, print_json
 from cluster.opening import open_stores, settings
 from cluster.stores import Stores
-from storage import overview
-from storage.databases import DatabasesMisnamed
+from storage.db.engines import DatabasesMisnamed
+from storage.fleet import shard_status
 from storage.moving.balance import Step, plan
 from storage.moving.move import Moved, Mover, Tell
 
@@ -30,7 +30,7 @@ def list_shards(json: Json = False) -> None:
     with open_stores(settings()) as stores:
         shards = [
             {name: row[name] for name in ("shard_id", "database", "owned", "epoch", "users", "messages", "size_bytes")}
-            for row in overview.shards(stores.databases, stores.shards)
+            for row in shard_status.shards(stores.databases, stores.shards)
         ]
         moves = Mover(stores.databases, stores.config.cluster).moves()
     if json:
@@ -104,7 +104,7 @@ def _plan(stores: Stores) -> list[Step]:
             raise DatabasesMisnamed(
                 f"shards live in database {database}, but it names only {stores.databases.shard_databases}"
             )
-    messages = {row["shard_id"]: row["messages"] for row in overview.shards(stores.databases, places)}
+    messages = {row["shard_id"]: row["messages"] for row in shard_status.shards(stores.databases, places)}
     return plan(places, messages, stores.databases.shard_databases)
 
 

@@ -26,8 +26,8 @@ def sql(
     from rich.table import Table
     from rich.text import Text
 
-    from serve.questions import csv_of, rows_of
-    from storage.sandbox.process import ask
+    from jobs.rendering.tables import csv_of, rows_of
+    from storage.sql_sandbox.process import ask
 
     with open_stores(settings()) as stores:
         config = settings().serve.sandbox

@@ -14,13 +14,13 @@ import typer
 from cluster.commands.search import AsOf
 from cluster.console import command, count, notes, out, print_json
 from cluster.opening import open_stores, settings
-from serve.units import duration, size
+from jobs.rendering.units import duration, size
 from storage.errors import BackupError
 
 if TYPE_CHECKING:
-    from storage.attached import Attached
-    from storage.correspondence import Responses
-    from storage.counting import Bucket, Counting, Overview, Row
+    from storage.analytics.attachment_totals import Attached
+    from storage.analytics.correspondence import Responses
+    from storage.analytics.stats import Bucket, Counting, Overview, Row
 
 Query = Annotated[str, typer.Option("--query", "-q", metavar="QUERY", help="Only of what this search finds.")]
 Since = Annotated[
@@ -73,9 +73,9 @@ def stats(
 
     Example: gbm stats ada@example.com --from 2026-01-01 --tz Europe/Berlin
     """
-    from serve.report import MOST_POINTS, bucket_of
-    from storage.correspondence import Correspondence
-    from storage.zones import zone_of
+    from jobs.rendering.report import MOST_POINTS, bucket_of
+    from storage.analytics.correspondence import Correspondence
+    from storage.analytics.time_zones import zone_of
 
     clock = zone_of(zone)
     with _opened(email, query, since, until, as_of) as counting:
@@ -104,7 +104,7 @@ def stats(
 
 def _draw(email: str, found: "Numbers", zone: str) -> None:
     from cluster import drawing
-    from serve.report import grid
+    from jobs.rendering.report import grid
 
     told = found.overview
     total = {
@@ -147,8 +147,8 @@ def report(
 
     Example: gbm report ada@example.com --out report.html --tz Europe/Berlin
     """
-    from serve.report import report as made
-    from storage.zones import zone_of
+    from jobs.rendering.report import report as made
+    from storage.analytics.time_zones import zone_of
 
     clock = zone_of(zone)
     with _opened(email, query, since, until, as_of) as counting:
@@ -175,8 +175,8 @@ def _replace(file: Path, text: str) -> None:
 @contextmanager
 def _opened(email: str, query: str, since: str | None, until: str | None, as_of: str | None) -> "Iterator[Counting]":
     from cluster.times import optional
-    from storage.language.plan import EARLIEST, LATEST
-    from storage.selecting import Span
+    from storage.analytics.selection import Span
+    from storage.model.time_range import EARLIEST, LATEST
 
     now = datetime.now(UTC)
     span = Span(optional(since, now) or EARLIEST, optional(until, now) or LATEST)

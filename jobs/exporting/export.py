@@ -17,10 +17,10 @@ from jobs.exporting.destination import destination, private_file, write_manifest
 from jobs.exporting.mbox import MboxWriter
 from jobs.exporting.parquet import ParquetWriter
 from jobs.exporting.records import Damage, Report, Source
-from storage.blobs import FileDamaged, LocalBlobs
-from storage.emails import Stored
-from storage.frames import Frames
+from storage.files.blobs import FileDamaged, LocalBlobs
+from storage.model.results import Stored
 from storage.reader import MailboxReader
+from storage.segments.frame_cache import Frames
 
 #: Messages of a batch: their rows of the index and, of Parquet, all their text are in memory at once.
 _BATCH = 2000

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import orjson
 
-from storage.emails import Stored
+from storage.model.results import Stored
 
 INDEX = "messages.jsonl"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -20,11 +20,11 @@ from sqlalchemy import Engine
 
 from jobs.exporting.destination import in_place, write_manifest
 from jobs.exporting.records import Damage, Report
-from storage.blobs import FileDamaged, LocalBlobs
-from storage.census import EVENTS, STATES, Census, census
 from storage.errors import BackupError
-from storage.schemas import MESSAGES
-from storage.segment import PARQUET_SUFFIX
+from storage.files.blobs import FileDamaged, LocalBlobs
+from storage.fleet.snapshot import EVENTS, STATES, Census, census
+from storage.model.schemas import MESSAGES
+from storage.segments.file_names import PARQUET_SUFFIX
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.sql import SqlCatalog

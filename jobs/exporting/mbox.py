@@ -22,7 +22,7 @@ from email.header import Header
 from typing import BinaryIO
 
 from jobs.exporting.records import Source
-from storage.emails import Stored
+from storage.model.results import Stored
 
 _FROM = re.compile(rb"^(>*From )", re.MULTILINE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.emails import Stored
-from storage.schemas import MESSAGES
+from storage.model.results import Stored
+from storage.model.schemas import MESSAGES
 
 _PLACES = ("frame_offset", "frame_bytes", "raw_offset")
 COLUMNS = pa.schema(

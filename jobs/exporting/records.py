@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from storage.emails import Stored
+from storage.model.results import Stored
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ from jobs.gmail.errors import (
 from jobs.gmail.quota_costs import cost
 from jobs.gmail.records import FetchResult, ItemFailure, RawMessage, from_hex
 from jobs.gmail.transport import Answer
-from storage.identifier import to_hex
+from storage.model.message_id import to_hex
 
 
 class Fetch:

@@ -1,7 +1,7 @@
 """A message read for whoever wants to see it, as the archive's readers take it (`storage.reader.MailboxReader`)."""
 
 from jobs.mime.parser import parse
-from storage.emails import Attachment, Body
+from storage.model.results import Attachment, Body
 
 
 def body(raw: bytes) -> Body:

@@ -23,12 +23,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from storage.databases import Databases, transaction
+from storage.catalog.leases import ARRIVING, MOVED, MOVING, Lease, LeaseHeld, LeaseLost
+from storage.db.engines import Databases, transaction
+from storage.db.sql_files import query
 from storage.errors import BackupError
-from storage.leases import ARRIVING, MOVED, MOVING, Lease, LeaseHeld, LeaseLost
+from storage.failpoints import Point, reached
 from storage.moving.copying import Copier, clear, reserve
-from storage.points import Point, reached
-from storage.queries import query
 
 #: Seconds that anybody may believe a shard's place in the map, counted from before the map was asked.
 BELIEVED_S = 2.0
@@ -122,7 +122,7 @@ class Mover:
             return self._go(shard_id, here, database, record, tell or (lambda _table, _rows: None))
 
     def moves(self) -> list[dict[str, Any]]:
-        """Moves under way, and those whose former copies are still kept (sql/shard_moves.sql); times as ISO text."""
+        """Moves in progress, and moves whose former copy is kept (sql/postgres/shard_moves.sql); times are ISO text."""
         with transaction(self._databases.control) as connection:
             found = [dict(row._mapping) for row in connection.execute(query("shard_moves"))]
         times = ("started_at", "switched_at")

@@ -14,7 +14,7 @@ import pytest
 from cluster.settings import load
 from cluster.simulator.process import start_simulator
 from cluster.stores import Stores, open_stores
-from storage.records import Phase, User
+from storage.model.records import Phase, User
 from tests.e2e.chaos.comparison import differences, stored_twice, wrong_bytes
 from tests.e2e.chaos.killer import KINDS, Killer
 from tests.e2e.chaos.life import Life

@@ -12,9 +12,8 @@ from sqlalchemy import text
 from cluster.overview import overview_totals
 from cluster.settings import load
 from cluster.stores import open_stores
-from storage.databases import transaction
-from storage.rollup import ROLLUP_SUFFIX
-from storage.segment import SUFFIXES
+from storage.db.engines import transaction
+from storage.segments.file_names import ROLLUP_SUFFIX, SUFFIXES
 from tests.e2e.processes import Demo, demo, environment, wait_for
 from tests.e2e.test_demo import get
 

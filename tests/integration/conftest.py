@@ -9,11 +9,11 @@ import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
-from storage import schema
 from storage.config import PostgresConfig
-from storage.databases import Databases
-from storage.postgres.config import EmbeddedConfig
-from storage.postgres.embedded import EmbeddedPostgres
+from storage.db import migrate
+from storage.db.engines import Databases
+from storage.embedded_postgres.config import EmbeddedConfig
+from storage.embedded_postgres.embedded import EmbeddedPostgres
 from tests.conftest import memory_home
 
 
@@ -54,7 +54,7 @@ def patterns(postgres: EmbeddedPostgres) -> tuple[str, ...]:
         postgres.create_database(name)
     control, *shards = (SecretStr(postgres.dsn(name)) for name in names)
     databases = Databases(PostgresConfig(control_dsn=control, shard_dsns=tuple(shards)), "patterns")
-    schema.upgrade(databases, shards=2)
+    migrate.upgrade(databases, shards=2)
     databases.close()
     return names
 

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 from sqlalchemy import text
 
 from cluster.stores import Stores
-from storage.databases import transaction
-from storage.records import User
-from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
+from storage.db.engines import transaction
+from storage.model.records import User
+from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX
 from tests.e2e.chaos.life import Life
 
 

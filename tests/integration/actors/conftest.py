@@ -20,15 +20,15 @@ from actors.tokens import Tokens
 from actors.work import ThreadWork
 from cluster.simulator.process import start_simulator
 from jobs.gmail.config import GmailConfig
-from storage import schema
-from storage.blobs import open_blobs
-from storage.catalog import Catalog
+from storage.catalog.catalog import Catalog
 from storage.config import ArchiveConfig, PostgresConfig
-from storage.control import Control
-from storage.databases import Databases
+from storage.control.accounts import Control
+from storage.control.sealing import Keyring, Sealer, context, load_key, new_key
+from storage.db import migrate
+from storage.db.engines import Databases
+from storage.files.blobs import open_blobs
+from storage.model.records import Phase, User
 from storage.reader import MailboxReader
-from storage.records import Phase, User
-from storage.sealing import Keyring, Sealer, context, load_key, new_key
 
 _DEADLINE_S = 90.0
 _POLL_S = 0.02
@@ -66,7 +66,7 @@ class Cluster:
     def __init__(self, simulator: Simulator, backup: BackupConfig) -> None:
         self.simulator, self.backup = simulator, backup
         self.databases = Databases(backup.postgres)
-        schema.upgrade(self.databases, shards=1)
+        migrate.upgrade(self.databases, shards=1)
         self.control = Control(self.databases.control)
         self.catalog = Catalog(self.databases.shard_database(0))
         self.blobs = open_blobs(backup.archive.uri)

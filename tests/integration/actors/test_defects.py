@@ -9,7 +9,7 @@ import pytest
 
 from actors.decisions import Mode
 from actors.owner import ShardOwner
-from storage.records import User
+from storage.model.records import User
 from tests.integration.actors.conftest import Cluster, Simulator, until
 
 

@@ -9,11 +9,11 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from actors.decisions import Mode
-from storage.databases import transaction
-from storage.dump import back_up, restore
-from storage.rebuild import reconcile
-from storage.records import Phase
-from storage.rollup import ROLLUP_SUFFIX
+from storage.db.engines import transaction
+from storage.model.records import Phase
+from storage.recovery.dump import back_up, restore
+from storage.recovery.rebuild import reconcile
+from storage.segments.file_names import ROLLUP_SUFFIX
 from tests.integration.actors.conftest import Cluster
 
 

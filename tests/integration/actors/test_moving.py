@@ -18,18 +18,18 @@ from actors.tokens import Tokens
 from actors.work import ThreadWork
 from cluster.simulator.process import start_simulator
 from jobs.gmail.config import GmailConfig
-from storage import schema
-from storage.blobs import open_blobs
-from storage.campaigns import states_of
-from storage.catalog import Catalog
+from storage.catalog.catalog import Catalog
+from storage.catalog.leases import LeaseLost, ShardMoving
 from storage.config import ArchiveConfig, PostgresConfig
-from storage.control import Control
-from storage.databases import Databases, transaction
-from storage.leases import LeaseLost, ShardMoving
+from storage.control.accounts import Control
+from storage.control.campaigns import states_of
+from storage.control.sealing import Keyring, Sealer, context, load_key, new_key
+from storage.db import migrate
+from storage.db.engines import Databases, transaction
+from storage.files.blobs import open_blobs
+from storage.model.records import MailboxRecord, Phase, User
 from storage.moving.move import Moved, Mover
 from storage.reader import MailboxReader
-from storage.records import MailboxRecord, Phase, User
-from storage.sealing import Keyring, Sealer, context, load_key, new_key
 from tests.integration.actors.conftest import Simulator, _NoLimit, until
 
 SHARDS, USERS, DATABASES, EACH = 16, int(os.environ.get("MOVING_USERS", "2000")), 3, 2
@@ -89,7 +89,7 @@ class Crowd:
     def __init__(self, simulator: Simulator, backup: BackupConfig) -> None:
         assert backup.sealing_key is not None
         self.simulator, self.databases = simulator, Databases(backup.postgres)
-        schema.upgrade(self.databases, shards=SHARDS)
+        migrate.upgrade(self.databases, shards=SHARDS)
         sealer = Sealer(Keyring(load_key(backup.sealing_key, Path("unused"))))
         self.control, self.mover = Control(self.databases.control), Mover(self.databases, "test")
         self.blobs = open_blobs(backup.archive.uri)

@@ -6,13 +6,13 @@ import pytest
 
 from actors.decisions import Mode
 from jobs.processing import write_segment
-from storage import leases
-from storage.compaction import Compactions
-from storage.control import MailboxPaused
-from storage.leases import LeaseLost
-from storage.records import Phase
-from storage.schemas import FETCHED
-from storage.segment import SUFFIXES
+from storage.catalog import leases
+from storage.catalog.compaction import Compactions
+from storage.catalog.leases import LeaseLost
+from storage.control.accounts import MailboxPaused
+from storage.model.records import Phase
+from storage.model.schemas import FETCHED
+from storage.segments.file_names import SUFFIXES
 from tests.integration.actors.conftest import Cluster, Simulator, until
 
 

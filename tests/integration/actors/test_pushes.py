@@ -12,7 +12,7 @@ from actors.decisions import Mode
 from cluster.simulator.process import start_simulator
 from jobs.gmail.config import GmailConfig
 from storage.config import ArchiveConfig, PostgresConfig
-from storage.sealing import new_key
+from storage.control.sealing import new_key
 from tests.integration.actors.conftest import Cluster, Simulator, until
 
 NOWHERE = "http://127.0.0.1:9/push"

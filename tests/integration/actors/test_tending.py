@@ -12,14 +12,14 @@ from actors.tending import Tending
 from actors.work import ThreadWork, WorkLost
 from jobs.mime.message import ParsedMessage
 from jobs.reanalysis import Analysers, NoSuchAnalyser
-from storage import compaction, leases
-from storage.blobs import ArchiveUnusable
-from storage.compaction import Compactions
-from storage.databases import DatabaseUnreachable
+from storage.catalog import compaction, leases
+from storage.catalog.compaction import Compactions
+from storage.catalog.leases import Lease, LeaseLost
+from storage.db.engines import DatabaseUnreachable
 from storage.errors import BackupError
-from storage.leases import Lease, LeaseLost
-from storage.records import Merged
-from storage.rollup import ROLLUP_SUFFIX
+from storage.files.blobs import ArchiveUnusable
+from storage.model.records import Merged
+from storage.segments.file_names import ROLLUP_SUFFIX
 from tests.integration.actors.conftest import Cluster, until
 
 

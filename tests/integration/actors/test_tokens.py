@@ -5,7 +5,7 @@ import pytest
 
 from actors.tokens import Tokens
 from jobs.gmail.errors import DelegationMissing, GrantRevoked
-from storage.sealing import domain_context
+from storage.control.sealing import domain_context
 from tests.integration.actors.conftest import Cluster
 
 

@@ -4,7 +4,7 @@ import orjson
 
 from cluster.commands.keys import KeyScope
 from cluster.stores import Stores
-from serve.policies import Scope
+from serve.auth.policies import Scope
 from tests.integration.cluster.conftest import ANN, gbm
 
 

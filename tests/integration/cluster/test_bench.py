@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import text
 
 from cluster.stores import Stores
-from storage.databases import transaction
+from storage.db.engines import transaction
 from tests.integration.cluster.conftest import gbm
 
 

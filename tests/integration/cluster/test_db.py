@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from cluster.main import app
 from cluster.settings import load
 from cluster.stores import open_stores
-from storage import schema
-from storage.databases import Databases, transaction
-from storage.schema import SchemaOutdated
+from storage.db import migrate
+from storage.db.engines import Databases, transaction
+from storage.db.migrate import SchemaOutdated
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_command_names_itself_to_postgres_and_its_idle_transactions_end(
         with transaction(databases.shard_database(shards % 2)) as connection:
             told.append([connection.execute(text(f"SHOW {name}")).scalar() for name in names])
 
-    monkeypatch.setattr(schema, "register", look)
+    monkeypatch.setattr(migrate, "register", look)
     assert CliRunner().invoke(app, ["accounts", "list"]).exit_code == 0
     with open_stores(load()):
         pass

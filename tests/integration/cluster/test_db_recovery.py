@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from cluster.stores import Stores
-from storage import leases
-from storage.records import User
+from storage.catalog import leases
+from storage.model.records import User
 from tests.integration.cluster.conftest import ANN, gbm
 from tests.integration.storage.factory import Mail, Shard
 

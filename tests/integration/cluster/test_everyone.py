@@ -1,9 +1,9 @@
-"""storage/everyone.py, and a mailbox's own timeline: over an archive that no other test writes to."""
+"""storage/fleet/senders.py, and a mailbox's own timeline: over an archive that no other test writes to."""
 
 from datetime import UTC, datetime
 
 from cluster.stores import Stores
-from storage.everyone import Everyone
+from storage.fleet.senders import Everyone
 from tests.integration.storage.factory import NOON, Mail, Shard
 
 MAY, JUNE = datetime(NOON.year, NOON.month, 1, tzinfo=UTC), datetime(NOON.year, NOON.month + 1, 1, tzinfo=UTC)

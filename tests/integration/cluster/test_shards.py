@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from cluster.stores import Stores
-from storage import leases
+from storage.catalog import leases
 from tests.integration.cluster.conftest import ANN, gbm
 from tests.integration.storage.factory import Mail, Shard
 

@@ -15,20 +15,21 @@ from pydantic import SecretStr
 from actors.config import BackupConfig
 from actors.decisions import Mode
 from jobs.processing import Analyse, write_segment
-from serve import apikeys
 from serve.assembly import Assembly, Settings
+from serve.auth import api_keys
 from serve.config import ServeConfig
-from storage import leases, schema
-from storage.blobs import open_blobs
-from storage.catalog import Catalog
+from storage.catalog import leases
+from storage.catalog.catalog import Catalog
 from storage.config import ArchiveConfig, PostgresConfig
-from storage.control import Control
-from storage.databases import Databases
+from storage.control.accounts import Control
+from storage.control.sealing import new_key
+from storage.db import migrate
+from storage.db.engines import Databases
 from storage.errors import BackupError
+from storage.files.blobs import open_blobs
+from storage.model.records import Commit, LabelChange, MailboxUpdate, Phase, User
+from storage.model.schemas import FETCHED
 from storage.reader import MailboxReader
-from storage.records import Commit, LabelChange, MailboxUpdate, Phase, User
-from storage.schemas import FETCHED
-from storage.sealing import new_key
 
 FIRST_AT = datetime(2024, 5, 1, 8, tzinfo=UTC)
 
@@ -83,11 +84,11 @@ class Archive:
         self.backup = backup
         self.databases = Databases(backup.postgres)
         self.control = Control(self.databases.control)
-        schema.upgrade(self.databases, shards=2)
+        migrate.upgrade(self.databases, shards=2)
 
     def add_user(self, email: str, role: str = "owner") -> tuple[User, str]:
         """A user and the text of an API key."""
-        user, key = self.control.add_user(email), apikeys.new_key()
+        user, key = self.control.add_user(email), api_keys.new_key()
         self.control.save_key(key.key_id, user.user_id, role, key.secret_hash, None)
         return user, key.text.get_secret_value()
 

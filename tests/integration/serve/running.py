@@ -11,7 +11,7 @@ import uvicorn
 from actors.rates import Rate, RatesConfig
 from serve.assembly import Assembly, Settings
 from serve.config import ServeConfig, StreamConfig, TokenConfig
-from storage.campaigns import Campaign, Campaigns, CampaignState
+from storage.control.campaigns import Campaign, Campaigns, CampaignState
 from tests.integration.serve.conftest import Archive, RecordingOwners
 
 FREE = Rate(per_s=1e6, burst=1e7)

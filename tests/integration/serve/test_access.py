@@ -19,7 +19,7 @@ from actors.rates import Rate, RatesConfig
 from cluster.simulator.process import start_simulator
 from serve.assembly import Assembly, Settings
 from serve.config import GoogleConfig, ServeConfig, TokenConfig
-from storage.audit import Audit, Entry
+from storage.db.audit import Audit, Entry
 from tests.integration.serve.conftest import Archive, RecordingOwners, mail, signed_in
 
 AUTH = "/api/v1/auth"

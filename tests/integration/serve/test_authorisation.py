@@ -13,8 +13,8 @@ import pytest
 from starlette.routing import Route
 
 from serve.assembly import Assembly, Settings
-from storage.campaigns import Campaigns, CampaignState, Member
-from storage.records import User
+from storage.control.campaigns import Campaigns, CampaignState, Member
+from storage.model.records import User
 from tests.integration.serve.conftest import Archive, RecordingOwners
 from tests.integration.serve.running import CONFIG, Jobs, proxied
 

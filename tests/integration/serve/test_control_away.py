@@ -13,10 +13,10 @@ from sqlalchemy import text
 from actors.config import BackupConfig
 from serve.assembly import Assembly, Settings
 from serve.config import ServeConfig
-from storage import leases
+from storage.catalog import leases
 from storage.config import ArchiveConfig, PostgresConfig
-from storage.databases import transaction
-from storage.sealing import new_key
+from storage.control.sealing import new_key
+from storage.db.engines import transaction
 from tests.conftest import memory_home
 from tests.integration.serve.conftest import Archive, RecordingOwners, mail, signed_in
 from tests.integration.storage.standbys import Server, standby_of

@@ -9,7 +9,7 @@ from functools import partial
 import httpx
 import pytest
 
-from serve.content import clean_name
+from serve.http.byte_ranges import clean_name
 from tests.integration.serve.conftest import Archive, signed_in
 
 SAFE = ("text/plain", "application/zip", "application/octet-stream", "message/rfc822")

@@ -6,10 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serve import apikeys
-from storage.identifier import from_hex
-from storage.leases import LeaseLost
-from storage.records import DELETED, LabelChange
+from serve.auth import api_keys
+from storage.catalog.leases import LeaseLost
+from storage.model.message_id import from_hex
+from storage.model.records import DELETED, LabelChange
 from tests.integration.serve.conftest import Archive, RecordingOwners, mail, signed_in
 
 _DAMAGED = b"Subject: \xff\xfe odd\r\nContent-Type: multipart/mixed\r\n\r\n\x00\x80 body"
@@ -107,7 +107,7 @@ async def test_metrics_tell_totals_and_no_names(client: httpx.AsyncClient) -> No
 
 async def test_a_revoked_key_gives_nothing_more(client: httpx.AsyncClient, archive: Archive, key: str) -> None:
     refresh = (await client.post("/api/v1/auth/token", json={"api_key": key})).json()["refresh_token"]
-    parsed = apikeys.parse(key)
+    parsed = api_keys.parse(key)
     assert parsed is not None
 
     archive.control.revoke_key(parsed[0])

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from serve.mailboxes import Mailboxes
-from storage import leases, schema
-from storage.blobs import LocalBlobs
+from serve.mail.readers import Mailboxes
+from storage.catalog import leases
+from storage.catalog.leases import LeaseLost, ShardMoving
 from storage.config import PostgresConfig
-from storage.control import Control, Principal
-from storage.databases import Databases
+from storage.control.accounts import Control, Principal
+from storage.db import migrate
+from storage.db.engines import Databases
 from storage.errors import BackupError
-from storage.leases import LeaseLost, ShardMoving
+from storage.files.blobs import LocalBlobs
 from storage.moving.move import Mover
 from tests.integration.storage.factory import Mail, Shard
 
@@ -25,7 +26,7 @@ def test_readers_of_two_processes_never_go_back_while_a_shard_moves(
 ) -> None:
     dsns = tuple(SecretStr(new_database()) for _ in range(2))
     databases = Databases(PostgresConfig(control_dsn=SecretStr(new_database()), shard_dsns=dsns), "readers")
-    schema.upgrade(databases, shards=1)
+    migrate.upgrade(databases, shards=1)
     control, blobs = Control(databases.control), LocalBlobs(tmp_path)
     user = control.add_user("ann@example.com")
     engine = databases.shard_database(0)

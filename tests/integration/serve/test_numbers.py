@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from jobs.processing import write_segment
 from serve.assembly import Assembly, Settings
-from storage import leases
-from storage.catalog import Catalog
-from storage.records import DELETED, Commit, LabelChange, MailboxUpdate, Phase, User
-from storage.schemas import FETCHED
+from storage.catalog import leases
+from storage.catalog.catalog import Catalog
+from storage.model.records import DELETED, Commit, LabelChange, MailboxUpdate, Phase, User
+from storage.model.schemas import FETCHED
 from tests.integration.serve import naive
 from tests.integration.serve.conftest import Archive, RecordingOwners, signed_in, stores
 from tests.integration.serve.naive import OWNER, SEARCHES, Question, Sent

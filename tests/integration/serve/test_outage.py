@@ -14,9 +14,9 @@ from actors.config import BackupConfig
 from serve import deployment
 from serve.assembly import Assembly, Settings
 from serve.config import ServeConfig
-from serve.ports import PortOccupied, require_free
+from serve.port_check import PortOccupied, require_free
 from storage.config import ArchiveConfig, PostgresConfig
-from storage.sealing import KeyMissing, new_key
+from storage.control.sealing import KeyMissing, new_key
 from tests.integration.serve.conftest import RecordingOwners
 
 

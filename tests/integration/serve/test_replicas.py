@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from actors.config import BackupConfig
 from serve.assembly import Assembly, Settings
 from serve.config import ServeConfig
-from serve.positions import HEADER
+from serve.http.session_token import HEADER
 from storage.config import ArchiveConfig, PostgresConfig
-from storage.sealing import new_key
+from storage.control.sealing import new_key
 from tests.conftest import memory_home
 from tests.integration.serve.conftest import Archive, RecordingOwners, mail, signed_in
 from tests.integration.storage.standbys import Server, standby_of

@@ -8,10 +8,10 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from storage import schema
 from storage.config import PostgresConfig
-from storage.databases import Databases
-from storage.postgres.embedded import EmbeddedPostgres
+from storage.db import migrate
+from storage.db.engines import Databases
+from storage.embedded_postgres.embedded import EmbeddedPostgres
 from tests.conftest import private_home
 from tests.integration.storage.factory import Shard
 
@@ -21,7 +21,7 @@ def databases(postgres: EmbeddedPostgres) -> Iterator[Databases]:
     """A control database and two shard databases, up to date."""
     postgres.create_database("storage_tests")
     databases = Databases(PostgresConfig(control_dsn=SecretStr(postgres.dsn("storage_tests"))), "storage tests")
-    schema.upgrade(databases, shards=4)
+    migrate.upgrade(databases, shards=4)
     yield databases
     databases.close()
 

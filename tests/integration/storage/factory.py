@@ -12,15 +12,15 @@ from sqlalchemy import Engine
 from jobs.mime.message import ParsedMessage
 from jobs.processing import Analyse, write_segment
 from jobs.reanalysis import Analysers, reanalyse
-from storage import leases
-from storage.blobs import LocalBlobs
-from storage.catalog import Catalog
+from storage.catalog import leases
+from storage.catalog.catalog import Catalog
+from storage.catalog.leases import Lease
 from storage.config import ArchiveConfig
-from storage.leases import Lease
+from storage.files.blobs import LocalBlobs
+from storage.model.records import Commit, FailedItem, LabelChange, MailboxUpdate, Phase, SegmentManifest
+from storage.model.schemas import FETCHED
 from storage.reader import MailboxReader
-from storage.records import Commit, FailedItem, LabelChange, MailboxUpdate, Phase, SegmentManifest
-from storage.schemas import FETCHED
-from storage.segment import SPLIT_SUFFIX
+from storage.segments.file_names import SPLIT_SUFFIX
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from storage.queries import sql
+from storage.db.sql_files import postgres_sql
 
 NOW = datetime.now(UTC)
 
@@ -66,7 +66,7 @@ OF_QUERY: dict[str, dict[str, Any]] = {
 
 def forms(statement: str, as_of: str) -> list[str]:
     """What is sent of a query: with every text that is put in for its placeholders. `as_of`: messages_as_of.sql."""
-    statement = statement.replace("{selected}", f"({sql('selected')})")
+    statement = statement.replace("{selected}", f"({postgres_sql('selected')})")
     tables = ("messages", f"({as_of})") if "{messages}" in statement else ("",)
     chosen = ("TRUE", "m.message_id = ANY(CAST(:message_ids AS bigint[]))") if "{chosen}" in statement else ("",)
     return [

@@ -8,10 +8,10 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from storage.postgres import binaries, postmaster
-from storage.postgres.config import EmbeddedConfig
-from storage.postgres.embedded import EmbeddedPostgres
-from storage.postgres.layout import Layout
+from storage.embedded_postgres import binaries, postmaster
+from storage.embedded_postgres.config import EmbeddedConfig
+from storage.embedded_postgres.embedded import EmbeddedPostgres
+from storage.embedded_postgres.layout import Layout
 
 CONFIG = EmbeddedConfig(
     shared_buffers="32MB",

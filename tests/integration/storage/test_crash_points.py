@@ -16,16 +16,16 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from storage import leases
-from storage.analyses import Analyses
-from storage.compaction import Compactions
-from storage.identifier import from_hex
-from storage.leases import Lease
-from storage.merge.merge import merge
-from storage.points import Point, watching
-from storage.records import LabelChange
-from storage.segment import SUFFIXES
-from storage.sweep import sweep
+from storage.catalog import leases
+from storage.catalog.compaction import Compactions
+from storage.catalog.leases import Lease
+from storage.failpoints import Point, watching
+from storage.mailbox.analysis_reader import Analyses
+from storage.model.message_id import from_hex
+from storage.model.records import LabelChange
+from storage.segments.file_names import SUFFIXES
+from storage.segments.garbage_collection import sweep
+from storage.segments.merge.merge import merge
 from tests.integration.storage.factory import NOON, Mail, Shard, echo
 
 LONG = "word " * 40_000

@@ -16,11 +16,11 @@ import psutil
 import psycopg
 import pytest
 
-from storage.postgres import binaries, postmaster
-from storage.postgres.account import Account, for_server
-from storage.postgres.config import EmbeddedConfig
-from storage.postgres.embedded import EmbeddedPostgres
-from storage.postgres.errors import (
+from storage.embedded_postgres import binaries, postmaster
+from storage.embedded_postgres.account import Account, for_server
+from storage.embedded_postgres.config import EmbeddedConfig
+from storage.embedded_postgres.embedded import EmbeddedPostgres
+from storage.embedded_postgres.errors import (
     AccountMissing,
     BinariesMissing,
     DirectoryClosed,
@@ -29,7 +29,7 @@ from storage.postgres.errors import (
     ServerUnreachable,
     VersionMismatch,
 )
-from storage.postgres.layout import Layout
+from storage.embedded_postgres.layout import Layout
 from tests.conftest import private_home
 
 ROOT = Path(__file__).parents[3]
@@ -39,7 +39,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="changes accounts, so it 
 HOLDER = """
 import sys
 from pathlib import Path
-from storage.postgres.embedded import EmbeddedPostgres
+from storage.embedded_postgres.embedded import EmbeddedPostgres
 from storage.errors import BackupError
 try:
     with EmbeddedPostgres(Path(sys.argv[1])) as server:

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from storage import segment
-from storage.blobs import open_blobs
 from storage.config import ArchiveConfig
-from storage.schemas import FETCHED, MESSAGES
+from storage.files.blobs import open_blobs
+from storage.model.schemas import FETCHED, MESSAGES
+from storage.segments import writer
 
 _README = Path(__file__).parents[3] / "storage" / "README.md"
 _NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -41,8 +41,8 @@ runpy.run_path(script, run_name="__main__")
 def archive(tmp_path: Path) -> Path:
     config = ArchiveConfig(uri=(tmp_path / "archive").as_uri(), frame_bytes=64 * 1024)
     for keys in (list(_MAIL)[:150], list(_MAIL)[150:]):
-        fetched = segment.in_order(_fetched(keys))
-        segment.write(open_blobs(config.uri), config, 3, 1, fetched, _parsed(len(keys)))
+        fetched = writer.in_order(_fetched(keys))
+        writer.write(open_blobs(config.uri), config, 3, 1, fetched, _parsed(len(keys)))
     events = tmp_path / "archive" / "events.parquet"
     pq.write_table(pa.table({"label_id": ["INBOX"]}), events)
     return tmp_path / "archive"

@@ -1,22 +1,19 @@
 """No query reads a large table whole, but those that say why: every plan, on a shard database with much in it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
-from storage import schema
 from storage.config import PostgresConfig
-from storage.databases import Databases, transaction
-from storage.queries import sql
+from storage.db import migrate, sql_files
+from storage.db.engines import Databases, transaction
+from storage.db.sql_files import postgres_sql
 from tests.integration.storage.parameters import forms, values_of
 
-FOLDER = Path(schema.__file__).parent / "sql"
-#: Asked of Parquet files.
-DUCKDB = frozenset(path.stem for path in FOLDER.glob("*.sql") if "read_parquet" in path.read_text(encoding="utf-8"))
+QUERIES = frozenset(path.stem for path in (sql_files.FOLDER / "postgres").glob("*.sql"))
 #: Of the control database, whose tables have a row per account, key, campaign or change of them.
 CONTROL = frozenset(
     {"api_key_principal", "api_key_revoke", "api_key_save", "api_keys", "audit_append", "audit_entries"}
@@ -29,14 +26,6 @@ CONTROL = frozenset(
 )
 #: Without a plan, or not of the product, and why.
 WITHOUT = {
-    "bench_analyze": "no plan: ANALYZE",
-    "bench_index_bytes": "of `gbm bench` alone",
-    "bench_label_events": "of `gbm bench` alone",
-    "bench_mailboxes": "of `gbm bench` alone",
-    "bench_messages": "of `gbm bench` alone",
-    "bench_moments": "of `gbm bench` alone",
-    "bench_segment_users": "of `gbm bench` alone",
-    "bench_segments": "of `gbm bench` alone",
     "messages_as_of": "a part of others, which are looked at with it",
     "one_snapshot": "no plan: SET TRANSACTION",
     "partitions": "of the system's catalogue",
@@ -56,7 +45,7 @@ WHOLE = {
     "shards_known": "every shard of a database that is restored, before it serves",
     "states_all": "the export of every message's state",
 }
-SHARD = frozenset(path.stem for path in FOLDER.glob("*.sql")) - DUCKDB - CONTROL - WITHOUT.keys()
+SHARD = QUERIES - CONTROL - WITHOUT.keys()
 #: With their partitions. Failed items are few: those of the present.
 LARGE = ("messages", "segment_users", "label_events", "outbox", "failed_history", "segments")
 
@@ -108,7 +97,7 @@ def engine(postgres: Any) -> Iterator[Engine]:
         postgres.create_database(name)
     dsns = SecretStr(postgres.dsn("plans")), SecretStr(postgres.dsn("plans_shard"))
     databases = Databases(PostgresConfig(control_dsn=dsns[0], shard_dsns=dsns[1:]))
-    schema.upgrade(databases, shards=16)
+    migrate.upgrade(databases, shards=16)
     engine = databases.shard_database(0)
     with transaction(engine) as connection:
         for statement in FILL:
@@ -135,7 +124,7 @@ def plan_of(engine: Engine, statement: str, values: dict[str, Any]) -> dict[str,
 
 @pytest.mark.parametrize("name", sorted(SHARD))
 def test_a_query_reads_no_large_table_whole(engine: Engine, name: str) -> None:
-    for statement in forms(sql(name), sql("messages_as_of")):
+    for statement in forms(postgres_sql(name), postgres_sql("messages_as_of")):
         found = {*sequential(plan_of(engine, statement, values_of(name, statement)))}
         assert not found or name in WHOLE, f"{name}.sql reads {found} whole"
 
@@ -146,6 +135,5 @@ def test_events_are_read_on_by_their_index(engine: Engine) -> None:
 
 
 def test_every_list_names_files_that_there_are() -> None:
-    names = {path.stem for path in FOLDER.glob("*.sql")}
-    assert names >= CONTROL | WITHOUT.keys() | WHOLE.keys()
-    assert not (CONTROL & WITHOUT.keys() or DUCKDB & CONTROL)
+    assert CONTROL | WITHOUT.keys() | WHOLE.keys() <= QUERIES
+    assert not CONTROL & WITHOUT.keys()

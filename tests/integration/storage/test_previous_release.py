@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
-from storage import schema
 from storage.config import PostgresConfig
-from storage.databases import Databases, transaction
+from storage.db import migrate
+from storage.db.engines import Databases, transaction
 from tests.integration.storage.parameters import forms, values_of
 
 COPY_TYPES = (
@@ -42,7 +42,7 @@ def engine(new_database: Callable[[], str]) -> Iterator[Engine]:
     """A new shard database."""
     control, shard = SecretStr(new_database()), SecretStr(new_database())
     databases = Databases(PostgresConfig(control_dsn=control, shard_dsns=(shard,)))
-    schema.upgrade(databases, shards=1)
+    migrate.upgrade(databases, shards=1)
     yield databases.shard_database(0)
     databases.close()
 

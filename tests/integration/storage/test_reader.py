@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from storage.blobs import FileDamaged
-from storage.emails import Rank
-from storage.identifier import from_hex
+from storage.files.blobs import FileDamaged
+from storage.model.message_id import from_hex
+from storage.model.records import DELETED
+from storage.model.results import Rank
 from storage.reader import MailboxReader
-from storage.records import DELETED
 from tests.integration.storage.factory import NOON, Mail, Shard
 
 WITH_FILE = b"""From: Ann <ann@example.com>\r

@@ -12,16 +12,16 @@ from random import Random
 import pytest
 
 from actors.compaction import choose
-from storage.blobs import FileMissing
-from storage.compaction import Compactions
+from storage.catalog.compaction import Compactions
 from storage.config import ArchiveConfig
-from storage.databases import Databases
-from storage.identifier import from_hex
-from storage.mailfiles import MailFiles
-from storage.merge.merge import merge
-from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX, SUFFIXES
-from storage.splits.searching import SegmentFile
-from storage.sweep import sweep
+from storage.db.engines import Databases
+from storage.files.blobs import FileMissing
+from storage.fulltext.search import SegmentFile
+from storage.mailbox.segment_files import MailFiles
+from storage.model.message_id import from_hex
+from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX, SUFFIXES
+from storage.segments.garbage_collection import sweep
+from storage.segments.merge.merge import merge
 from tests.integration.storage.factory import NOON, Mail, Shard
 
 COMPACTIONS = 100

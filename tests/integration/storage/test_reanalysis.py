@@ -10,11 +10,11 @@ import pytest
 from jobs.mime.message import ParsedMessage
 from jobs.mime.parser import parse
 from jobs.reanalysis import Analysers, messages_of, reanalyse
-from storage.analyses import Analyses
-from storage.blobs import FileDamaged
-from storage.segment import PARQUET_SUFFIX, RAW_SUFFIX
+from storage.files.blobs import FileDamaged
+from storage.mailbox.analysis_reader import Analyses
+from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX
 from tests.integration.storage.factory import Mail, Shard
-from tests.integration.storage.test_analyses import column, mails
+from tests.integration.storage.mailbox.test_analysis_reader import column, mails
 
 ATTACHED = b"""From: Ann <ann@example.com>
 Subject: Two parts

@@ -10,15 +10,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from storage.emails import Position
-from storage.identifier import from_hex
-from storage.language.evaluate import Content, Message, matches
-from storage.language.parser import parse
-from storage.language.printing import print_query
-from storage.language.tree import Tree
+from storage.model.message_id import from_hex
+from storage.model.results import Position
+from storage.query.evaluate import Content, Message, matches
+from storage.query.parser import parse
+from storage.query.printing import print_query
+from storage.query.tree import Tree
 from storage.reader import MailboxReader
 from tests.integration.storage.factory import NOON, Mail, Shard
-from tests.unit.storage.language.trees import measured, named, trees, written
+from tests.unit.storage.query.trees import measured, named, trees, written
 
 LABELS = {"Label_1": "Receipts", "Label_2": "My Projects", "Label_3": "Clients/Acme"}
 NAMES = {name.lower(): label_id for label_id, name in LABELS.items()}

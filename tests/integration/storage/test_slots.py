@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy import Connection, text
 
-from storage import schema
 from storage.config import PostgresConfig
-from storage.databases import Databases, transaction
-from storage.records import DELETED
+from storage.db import migrate
+from storage.db.engines import Databases, transaction
+from storage.model.records import DELETED
+from tests.integration.storage.db.test_migrations import at_revision
 from tests.integration.storage.factory import NOON, Mail, Shard
-from tests.integration.storage.test_migrations import at_revision
 
 KEPT = (
     "SELECT user_id, slot_at, messages, size_bytes, deleted, unread, sent FROM message_slots WHERE messages <> 0 OR"
@@ -101,7 +101,7 @@ def test_counts_follow_what_is_deleted_and_emptied(new_database: Callable[[], st
     )
     with transaction(engine) as connection:
         connection.execute(fill, {"first": 1, "last": 50})
-    schema.upgrade(databases, shards=1)  # counts what is there
+    migrate.upgrade(databases, shards=1)  # counts what is there
     with transaction(engine) as connection:
         assert agrees(connection)
         connection.execute(fill, {"first": 51, "last": 80})

@@ -7,14 +7,14 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import make_url, text
 
-from storage import schema
-from storage.audit import Audit
 from storage.config import PostgresConfig
-from storage.databases import Databases, transaction
-from storage.schema import SchemaOutdated, SchemaUnknown
-from tests.integration.storage.test_migrations import at_revision
+from storage.db import migrate
+from storage.db.audit import Audit
+from storage.db.engines import Databases, transaction
+from storage.db.migrate import SchemaOutdated, SchemaUnknown
+from tests.integration.storage.db.test_migrations import at_revision
 
-NEWEST = schema._newest("shard")
+NEWEST = migrate._newest("shard")
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_every_database_has_its_line_and_its_entry_in_the_audit_log(fresh: Datab
     at_revision(fresh.shard_database(1), "0005")
     told: list[str] = []
 
-    states = schema.upgrade_each(fresh, 4, told.append, actor="ann")
+    states = migrate.upgrade_each(fresh, 4, told.append, actor="ann")
 
     assert all(state.current for state in states)
     assert told[1:] == [f"shard database 1 of 2: new -> {NEWEST}", f"shard database 2 of 2: 0005 -> {NEWEST}"]
@@ -47,7 +47,7 @@ def test_every_database_has_its_line_and_its_entry_in_the_audit_log(fresh: Datab
     )
     assert entries[2].detail == {"from": "0005", "to": NEWEST}
     told.clear()
-    schema.upgrade_each(fresh, 4, told.append)
+    migrate.upgrade_each(fresh, 4, told.append)
     assert all(line.endswith("already") for line in told)
     assert len(Audit(fresh.control).entries()) == 3
 
@@ -61,20 +61,20 @@ def test_one_database_that_cannot_be_reached_is_named_and_the_others_are_upgrade
     databases = Databases(PostgresConfig(control_dsn=SecretStr(control), shard_dsns=dsns))
     told: list[str] = []
 
-    states = schema.upgrade_each(databases, 4, told.append)
+    states = migrate.upgrade_each(databases, 4, told.append)
 
     assert [state.current for state in states] == [True, False, True]
     assert "cannot be reached" in told[1]
-    assert [state.error is None for state in schema.states(databases)] == [True, False, True]
+    assert [state.error is None for state in migrate.states(databases)] == [True, False, True]
     databases.close()
 
 
 def test_of_two_upgrades_the_second_says_that_it_waits_and_only_so_long(fresh: Databases) -> None:
-    schema.upgrade(fresh, shards=1)
+    migrate.upgrade(fresh, shards=1)
     with fresh.control.begin() as other:
-        other.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema._LOCK})
+        other.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": migrate._LOCK})
         told: list[str] = []
-        states = schema.upgrade_each(fresh, 1, told.append, wait_s=0.2)
+        states = migrate.upgrade_each(fresh, 1, told.append, wait_s=0.2)
         assert "waiting for it" in told[0]
         assert [state.current for state in states] == [False, True, True]
         assert "try again" in str(states[0].error)
@@ -82,7 +82,7 @@ def test_of_two_upgrades_the_second_says_that_it_waits_and_only_so_long(fresh: D
         waiting = threading.Event()
         thread = threading.Thread(
             target=lambda: states.extend(
-                schema.upgrade_each(fresh, 1, lambda line: waiting.set() if "waiting for it" in line else None)
+                migrate.upgrade_each(fresh, 1, lambda line: waiting.set() if "waiting for it" in line else None)
             )
         )
         thread.start()
@@ -92,32 +92,32 @@ def test_of_two_upgrades_the_second_says_that_it_waits_and_only_so_long(fresh: D
 
 
 def test_a_schema_of_a_newer_release_is_left_as_it_is(fresh: Databases, caplog: pytest.LogCaptureFixture) -> None:
-    schema.upgrade(fresh, shards=1)
+    migrate.upgrade(fresh, shards=1)
     mark(fresh, 1, "9000")
 
-    schema.upgrade(fresh, shards=1)
-    schema.require(fresh)
+    migrate.upgrade(fresh, shards=1)
+    migrate.require(fresh)
 
     assert "newer than this release" in caplog.text
-    assert schema.states(fresh)[2].revision == "9000"
-    assert schema.states(fresh)[2].current
+    assert migrate.states(fresh)[2].revision == "9000"
+    assert migrate.states(fresh)[2].current
 
 
 def test_a_schema_of_nobody_is_refused(fresh: Databases) -> None:
-    schema.upgrade(fresh, shards=1)
+    migrate.upgrade(fresh, shards=1)
     mark(fresh, 0, "0003x")
 
     with pytest.raises(SchemaUnknown, match="0003x"):
-        schema.upgrade(fresh, shards=1)
-    assert [state.current for state in schema.upgrade_each(fresh, 1, lambda _: None)] == [True, False, True]
+        migrate.upgrade(fresh, shards=1)
+    assert [state.current for state in migrate.upgrade_each(fresh, 1, lambda _: None)] == [True, False, True]
 
 
 def test_a_release_refuses_an_older_schema_and_changes_nothing(fresh: Databases) -> None:
     with pytest.raises(SchemaOutdated, match="gbm db upgrade"):
-        schema.require(fresh)
-    assert [state.revision for state in schema.states(fresh)] == [None, None, None]
-    schema.upgrade(fresh, shards=1)
-    schema.require(fresh)
+        migrate.require(fresh)
+    assert [state.revision for state in migrate.states(fresh)] == [None, None, None]
+    migrate.upgrade(fresh, shards=1)
+    migrate.require(fresh)
     mark(fresh, 1, "0005")
     with pytest.raises(SchemaOutdated, match="shard database 2 of 2"):
-        schema.require(fresh)
+        migrate.require(fresh)

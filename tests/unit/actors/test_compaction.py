@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from actors.compaction import Compactor, choose, choose_all, debt, open_segments, weight
 from storage.config import ArchiveConfig
-from storage.records import LiveSegment
+from storage.model.records import LiveSegment
 
 CONFIG = ArchiveConfig(merged_bytes=64 << 20, merged_messages=100_000)
 

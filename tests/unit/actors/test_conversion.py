@@ -5,7 +5,7 @@ from actors.decisions import Failure
 from jobs.gmail.errors import Throttled
 from jobs.gmail.records import HistoryPage, ItemFailure, LabelChanged, MessageAdded, MessageDeleted
 from jobs.intake import FetchReceipt
-from storage.records import DELETED, LabelChange
+from storage.model.records import DELETED, LabelChange
 
 
 def test_only_what_gmail_was_asked_for_counts_as_an_attempt() -> None:

@@ -6,7 +6,7 @@ from actors.config import RetryConfig
 from actors.decisions import Call, Changed, Compare, Failure, Fetch, ListPage, Mode, Pin, ReadHistory
 from actors.mailbox import Mailbox
 from actors.plans import MailboxPlan
-from storage.records import FailedItem, LabelChange, MailboxRecord, Phase
+from storage.model.records import FailedItem, LabelChange, MailboxRecord, Phase
 
 RETRY = RetryConfig(attempts=2, first_delay_s=1.0, filed_delay_s=100.0, longest_delay_s=1000.0)
 NEW = MailboxRecord(1, "a@example.com")

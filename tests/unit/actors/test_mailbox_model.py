@@ -17,7 +17,7 @@ from actors.config import RetryConfig
 from actors.decisions import Call, Compare, Failure, Fetch, ListPage, Mode, Pin, ReadHistory, Watch
 from actors.mailbox import Mailbox
 from actors.reconcile import differences
-from storage.records import Commit, Phase, SegmentManifest
+from storage.model.records import Commit, Phase, SegmentManifest
 from tests.unit.actors.simulation import invariants
 from tests.unit.actors.simulation.gmail import LABELS, Copy, GmailBox
 from tests.unit.actors.simulation.postgres import ModelPostgres

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.reconcile import Relisted, differences
-from storage.labels import LabelState, fold
-from storage.records import DELETED, LabelChange, StoredLabels
+from storage.model.labels import LabelState, fold
+from storage.model.records import DELETED, LabelChange, StoredLabels
 
 _LABELS = ("INBOX", "UNREAD", "Label_1")
 

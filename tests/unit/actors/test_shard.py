@@ -24,9 +24,9 @@ from actors.decisions import (
 from actors.quota import ShardQuota
 from actors.shard import Shard
 from jobs.gmail.config import GmailConfig
+from storage.catalog.leases import Lease
 from storage.config import ArchiveConfig
-from storage.leases import Lease
-from storage.records import LabelChange, MailboxRecord, Phase, SegmentManifest
+from storage.model.records import LabelChange, MailboxRecord, Phase, SegmentManifest
 
 START = 1000.0
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from cluster.keeper import CampaignKeeper
-from storage.campaigns import Campaign, CampaignEnded, CampaignState
+from storage.control.campaigns import Campaign, CampaignEnded, CampaignState
 from storage.errors import BackupError
 from tests.unit.serve.fakes import Clock
 

@@ -9,24 +9,24 @@ import httpx
 from fastapi import FastAPI
 
 from actors.decisions import Mode
-from serve.admission import Door
-from serve.auth import Desks
-from serve.authentication import AccessTokens, authenticator
+from serve.auth.audit_buffer import Notes
+from serve.auth.authentication import AccessTokens, authenticator
+from serve.auth.authorization import Door
+from serve.auth.routes.auth import Desks
+from serve.auth.signing import SigningKeys
+from serve.auth.tokens import TokenDesk
 from serve.config import TokenConfig
-from serve.notes import Notes
-from serve.signing import SigningKeys
-from serve.streams import Streams
-from serve.threads import Threads
-from serve.tokens import TokenDesk
-from storage.audit import Detail
-from storage.control import Control, Principal
-from storage.emails import Attachment, Email, EmailSummary, Page, Position, Rank, RankedPage
+from serve.http.executor import Threads
+from serve.http.sse import Streams
+from storage.control.accounts import Control, Principal
+from storage.control.grants import Grants
+from storage.control.sealing import Key, Keyring, Sealer
+from storage.db.audit import Detail
 from storage.errors import BackupError
-from storage.grants import Grants
-from storage.identifier import from_hex
-from storage.language.highlighting import Fragment, Highlight
-from storage.records import MailboxRecord, User
-from storage.sealing import Key, Keyring, Sealer
+from storage.model.message_id import from_hex
+from storage.model.records import MailboxRecord, User
+from storage.model.results import Attachment, Email, EmailSummary, Page, Position, Rank, RankedPage
+from storage.query.highlighting import Fragment, Highlight
 
 ANN = Principal(1, "ann@example.com", 0, "owner")
 BOB = Principal(2, "bob@example.com", 1, "owner")

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from serve.config import PushConfig, ScaleConfig, ServeConfig, TokenConfig
-from storage.sandbox.config import SandboxConfig
+from storage.sql_sandbox.config import SandboxConfig
 
 
 @pytest.mark.parametrize("model", [ServeConfig, TokenConfig, ScaleConfig, PushConfig, SandboxConfig])

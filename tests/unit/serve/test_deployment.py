@@ -6,7 +6,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from serve.deployment import GatewayFailed, _last_line, _NamedByServe
-from serve.ports import PortOccupied
+from serve.port_check import PortOccupied
 from storage.errors import BackupError
 
 

@@ -7,9 +7,9 @@ import pytest
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
+from serve.auth.policies import public
 from serve.config import ServeConfig
 from serve.gateway import application
-from serve.policies import public
 from tests.unit.serve.fakes import client
 
 

@@ -1,4 +1,4 @@
-"""serve/tracing.py, limits.py, representation.py, fields.py, addresses.py, and CORS: the rest of the stack."""
+"""serve/http/tracing.py, limits.py, representation.py, fields.py, addresses.py, and CORS: the rest of the stack."""
 
 import asyncio
 import gzip
@@ -12,13 +12,13 @@ from fastapi.responses import StreamingResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve import fields, tracing
-from serve.addresses import HEADER, Addresses
+from serve.auth.policies import public
 from serve.config import ScaleConfig, ServeConfig
 from serve.gateway import application
-from serve.policies import public
-from serve.representation import etag, matches
-from serve.threads import Threads
+from serve.http import field_mask, tracing
+from serve.http.client_address import HEADER, Addresses
+from serve.http.conditional import etag, matches
+from serve.http.executor import Threads
 from tests.unit.serve.fakes import client
 
 ITEMS = [{"id": str(number), "from": {"name": "Ann", "address": "ann@example.com"}} for number in range(40)]
@@ -201,8 +201,8 @@ async def test_fields_that_are_not_there_are_named(asked: str) -> None:
 
 def test_fields_go_only_so_deep() -> None:
     for deep in ("a(" * 50 + "b" + ")" * 50, "a/" * 50 + "b"):
-        with pytest.raises(fields.InvalidFields, match="deep"):
-            fields.parse(deep)
+        with pytest.raises(field_mask.InvalidFields, match="deep"):
+            field_mask.parse(deep)
 
 
 _DOCUMENT = st.recursive(
@@ -215,8 +215,8 @@ _DOCUMENT = st.recursive(
 @given(_DOCUMENT, st.text("abc,()/ ", max_size=20))
 def test_what_is_narrowed_was_there(document: object, text: str) -> None:
     try:
-        narrowed = fields.narrow(document, fields.parse(text) or {})
-    except fields.InvalidFields:
+        narrowed = field_mask.narrow(document, field_mask.parse(text) or {})
+    except field_mask.InvalidFields:
         return
     assert len(orjson.dumps(narrowed)) <= len(orjson.dumps(document))
 

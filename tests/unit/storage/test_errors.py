@@ -10,15 +10,15 @@ import pytest
 from pydantic import SecretStr
 
 import storage
-from storage.blobs import ArchiveUnusable, open_blobs
 from storage.config import PostgresConfig
-from storage.databases import Databases, InvalidDsn
+from storage.db.engines import Databases, InvalidDsn
 from storage.errors import BackupError
+from storage.files.blobs import ArchiveUnusable, open_blobs
 
 
 def modules() -> Iterator[str]:
     for module in pkgutil.walk_packages(storage.__path__, "storage."):
-        if not module.name.startswith("storage.migrations."):
+        if not module.name.startswith("storage.db.migrations."):
             yield module.name
 
 

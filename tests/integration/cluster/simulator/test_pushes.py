@@ -14,8 +14,8 @@ import pytest
 
 from cluster.simulator.process import start_simulator
 from jobs.gmail.config import GmailConfig
+from serve.auth.pubsub_auth import Certificates, PushRefused, Sender
 from serve.config import PushConfig
-from serve.pubsub import Certificates, PushRefused, Sender
 from tests.e2e.processes import wait_for
 
 ACCOUNT = "pushes@simulator.iam.gserviceaccount.com"

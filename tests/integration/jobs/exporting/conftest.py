@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from storage import schema
 from storage.config import PostgresConfig
-from storage.databases import Databases
-from storage.postgres.embedded import EmbeddedPostgres
+from storage.db import migrate
+from storage.db.engines import Databases
+from storage.embedded_postgres.embedded import EmbeddedPostgres
 from tests.integration.storage.factory import Shard
 
 _NUMBERS = count(1)
@@ -23,7 +23,7 @@ def new_databases(postgres: EmbeddedPostgres) -> Iterator[Databases]:
     name = f"export_tests_{next(_NUMBERS)}"
     postgres.create_database(name)
     databases = Databases(PostgresConfig(control_dsn=SecretStr(postgres.dsn(name))), "export tests")
-    schema.upgrade(databases, shards=2)
+    migrate.upgrade(databases, shards=2)
     yield databases
     databases.close()
 

@@ -13,7 +13,7 @@ import pytest
 
 from jobs.exporting.export import Mailbox, export_messages, export_parquet
 from jobs.exporting.records import Report, Source
-from storage.records import DELETED
+from storage.model.records import DELETED
 from tests.integration.storage.factory import NOON, Mail, Shard
 from tests.unit.jobs.exporting.recipe import exact_messages
 

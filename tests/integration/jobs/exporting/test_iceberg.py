@@ -16,9 +16,9 @@ from pyiceberg.catalog.sql import SqlCatalog
 from jobs.exporting.destination import DestinationTaken
 from jobs.exporting.iceberg import IcebergMissing, export_iceberg
 from jobs.exporting.records import Report
-from storage.databases import Databases
-from storage.postgres.embedded import EmbeddedPostgres
-from storage.records import DELETED
+from storage.db.engines import Databases
+from storage.embedded_postgres.embedded import EmbeddedPostgres
+from storage.model.records import DELETED
 from tests.integration.jobs.exporting.conftest import new_databases
 from tests.integration.storage.factory import Mail, Shard
 

@@ -18,7 +18,7 @@ import pytest
 from jobs.gmail.client import GmailClient
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.credentials import AuthorizedUser, refresh
-from storage.identifier import to_hex
+from storage.model.message_id import to_hex
 
 MESSAGES = 160
 

@@ -12,18 +12,19 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
-from storage import leases, schema
-from storage.analyses import Analyses
-from storage.catalog import Catalog
+from storage.catalog import leases
+from storage.catalog.catalog import Catalog
+from storage.catalog.leases import LeaseLost, ShardMoving
 from storage.config import PostgresConfig
-from storage.control import Control
-from storage.databases import Databases, transaction
-from storage.leases import LeaseLost, ShardMoving
+from storage.control.accounts import Control
+from storage.db import migrate
+from storage.db.engines import Databases, transaction
+from storage.failpoints import Point, watching
+from storage.mailbox.analysis_reader import Analyses
+from storage.model.records import FailedItem
 from storage.moving.move import Moved, Mover, MoveUnfinished, NoSuchPlace
 from storage.moving.tables import IDENTITIES, NOT_MOVED, TABLES
-from storage.points import Point, watching
-from storage.records import FailedItem
-from storage.rollup import roll_up
+from storage.recovery.rollup_writer import roll_up
 from tests.integration.storage.factory import Mail, Shard, echo
 
 POINTS = [point for point in Point if point.startswith("move")]
@@ -64,7 +65,7 @@ def place(new_database: Callable[[], str], archive_root: Path) -> Iterator[Place
     control = new_database()
     dsns = tuple(SecretStr(new_database()) for _ in range(2))
     databases = Databases(PostgresConfig(control_dsn=SecretStr(control), shard_dsns=dsns), "moves")
-    schema.upgrade(databases, shards=4)
+    migrate.upgrade(databases, shards=4)
     shard = _shard(databases, archive_root, 0, 0)
     users = [shard.user(), shard.user()]
     shard.store(users[0], Mail(1), Mail(2), analyse=echo)
@@ -243,7 +244,7 @@ def test_another_database_or_shard_moves_nobody(place: Place, new_database: Call
     dsns = tuple(map(SecretStr, [*shards, new_database()]))
     grown = Databases(PostgresConfig(control_dsn=SecretStr(control), shard_dsns=dsns), "moves")
 
-    schema.upgrade(grown, shards=6)
+    migrate.upgrade(grown, shards=6)
     after = Control(grown.control).shards()
     grown.close()
 

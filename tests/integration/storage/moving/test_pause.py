@@ -8,14 +8,15 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from storage import leases, schema
+from storage.catalog import leases
+from storage.catalog.leases import LeaseLost, ShardMoving
 from storage.config import PostgresConfig
-from storage.control import Control
-from storage.databases import Databases, transaction
+from storage.control.accounts import Control
+from storage.db import migrate
+from storage.db.engines import Databases, transaction
 from storage.errors import BackupError
-from storage.leases import LeaseLost, ShardMoving
+from storage.model.records import User
 from storage.moving.move import Mover
-from storage.records import User
 from tests.integration.storage.factory import Mail, Shard
 
 MESSAGES = 200_000
@@ -26,7 +27,7 @@ def databases(new_database: Callable[[], str]) -> Iterator[Databases]:
     """A control database and two shard databases of its own."""
     dsns = tuple(SecretStr(new_database()) for _ in range(2))
     databases = Databases(PostgresConfig(control_dsn=SecretStr(new_database()), shard_dsns=dsns), "pause")
-    schema.upgrade(databases, shards=2)
+    migrate.upgrade(databases, shards=2)
     yield databases
     databases.close()
 

@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from actors.compaction import Compactor
-from storage.leases import LeaseLost
+from storage.catalog.leases import LeaseLost
 from tests.unit.actors.simulation import invariants
 
 if TYPE_CHECKING:

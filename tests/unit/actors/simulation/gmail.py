@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from actors.decisions import Changed
-from storage.records import DELETED, LabelChange
+from storage.model.records import DELETED, LabelChange
 
 LABELS = ("INBOX", "UNREAD", "STARRED", "TRASH")
 _LIST_PAGE = 6

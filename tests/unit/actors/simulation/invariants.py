@@ -5,8 +5,8 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from actors.compaction import choose
-from storage.labels import fold
-from storage.records import Phase
+from storage.model.labels import fold
+from storage.model.records import Phase
 
 if TYPE_CHECKING:
     from tests.unit.actors.simulation.owner import Owner

@@ -33,9 +33,9 @@ from actors.decisions import (
 from actors.quota import ShardQuota
 from actors.reconcile import differences
 from actors.shard import Shard
-from storage.catalog import AlreadyStored
-from storage.leases import LeaseLost
-from storage.records import SegmentManifest
+from storage.catalog.catalog import AlreadyStored
+from storage.catalog.leases import LeaseLost
+from storage.model.records import SegmentManifest
 from tests.unit.actors.simulation import invariants
 from tests.unit.actors.simulation.compaction import Compaction
 from tests.unit.actors.simulation.gmail import LABELS, Copy, GmailBox

@@ -1,15 +1,15 @@
-"""A model of the shards' database: what storage/catalog.py and storage/leases.py promise, in memory."""
+"""A model of the shards' database: what storage/catalog/catalog.py and storage/catalog/leases.py promise, in memory."""
 
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from storage.catalog import AlreadyStored
-from storage.compaction import CompactionOutdated
-from storage.labels import LabelState, fold
-from storage.leases import Lease, LeaseLost
-from storage.records import Commit, FailedItem, LiveSegment, MailboxRecord, Phase, StoredLabels
+from storage.catalog.catalog import AlreadyStored
+from storage.catalog.compaction import CompactionOutdated
+from storage.catalog.leases import Lease, LeaseLost
+from storage.model.labels import LabelState, fold
+from storage.model.records import Commit, FailedItem, LiveSegment, MailboxRecord, Phase, StoredLabels
 from tests.unit.actors.simulation.gmail import Copy
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from cluster.bench.resampling import Corpus, Share, message_id, segments, sizes, total
-from storage.schemas import FETCHED
+from storage.model.schemas import FETCHED
 
 CORPUS = Corpus(tuple(f"Subject: {number}\r\n\r\nText {number}\r\n".encode() for number in range(30)))
 

@@ -3,8 +3,8 @@
 import pytest
 
 from cluster.commands.search import as_query
-from storage.language.parser import parse
-from storage.language.tree import And, Field, Not, Or, Phrase, Tree, Word
+from storage.query.parser import parse
+from storage.query.tree import And, Field, Not, Or, Phrase, Tree, Word
 
 X = Word("x")
 

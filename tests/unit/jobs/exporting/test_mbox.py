@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from jobs.exporting.folders import flags
 from jobs.exporting.mbox import MboxWriter
 from jobs.exporting.records import Source
-from storage.emails import Stored
-from storage.raw import Location
+from storage.model.location import Location
+from storage.model.results import Stored
 from tests.unit.jobs.exporting.recipe import exact_messages
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)

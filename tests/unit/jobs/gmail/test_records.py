@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from jobs.gmail.errors import AnswerUnreadable
 from jobs.gmail.records import from_hex
-from storage.identifier import to_hex
+from storage.model.message_id import to_hex
 
 
 @given(st.integers(min_value=1, max_value=(1 << 63) - 1))

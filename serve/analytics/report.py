@@ -1,0 +1,40 @@
+"""GET /api/v1/analytics/report: the mailbox on one page."""
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Response
+
+from jobs.rendering.html import POLICY
+from jobs.rendering.report import report
+from serve.analytics import filters
+from serve.analytics.filters import Desk, Selecting
+from serve.analytics.timeline import Tz
+from serve.auth.authorization import Caller
+from serve.auth.policies import Scope, permits
+from storage.analytics.time_zones import zone_of
+
+
+def router(desk: Desk) -> APIRouter:
+    """The route."""
+    routes = filters.router()
+
+    @routes.get(
+        "/report",
+        summary="Your mailbox on one page of charts",
+        response_class=Response,
+        responses={200: {"content": {"text/html": {}}, "description": "a page that loads nothing and runs nothing"}},
+    )
+    @permits(scope=Scope.ANALYTICS, cost=100)
+    async def page(principal: Caller, about: Selecting, tz: Tz = "UTC") -> Response:
+        zone = zone_of(tz)
+        made = await desk.answer(
+            principal,
+            ("report", tz),
+            about,
+            lambda counting: report(principal.email, counting, zone, datetime.now(UTC)).html(),
+            "text/html; charset=utf-8",
+        )
+        made.headers["Content-Security-Policy"] = POLICY
+        return made
+
+    return routes

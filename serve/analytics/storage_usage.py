@@ -1,0 +1,140 @@
+"""/api/v1/analytics/storage: what takes the space in the caller's mailbox."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from serve.analytics import filters
+from serve.analytics.filters import Desk, Selecting
+from serve.auth.authorization import Caller
+from serve.auth.policies import Scope, permits
+from storage.analytics.stats import Counting
+from storage.analytics.storage_usage import Space
+
+
+class YearSpace(BaseModel):
+    """A year (UTC)."""
+
+    year: int
+    messages: int
+    size_bytes: int
+
+
+class LabelSpace(BaseModel):
+    """A label, and which of the messages carry it, deleted ones apart."""
+
+    id: str
+    name: str
+    messages: int
+    size_bytes: int
+
+
+class DomainSpace(BaseModel):
+    """A domain of senders; empty for those that have none."""
+
+    domain: str
+    messages: int
+    size_bytes: int
+
+
+class LargeMessage(BaseModel):
+    """One of the largest messages."""
+
+    id: str
+    thread_id: str
+    received_at: datetime
+    sender: str = Field(serialization_alias="from")
+    subject: str
+    size_bytes: int
+
+
+class LargeAttachment(BaseModel):
+    """One of the largest files."""
+
+    id: str = Field(description="the message's")
+    part: str
+    received_at: datetime
+    filename: str
+    content_type: str
+    size_bytes: int = Field(description="decoded")
+    sha256: str = Field(description="of the decoded bytes, hex")
+
+
+class Duplicate(BaseModel):
+    """What is there more than once, byte for byte."""
+
+    id: str = Field(description="the oldest message with it")
+    sha256: str
+    copies: int
+    size_bytes: int = Field(description="of one copy")
+
+
+class DuplicateFile(Duplicate):
+    """A file that is there more than once."""
+
+    filename: str = Field(description="the oldest one's")
+
+
+class Duplicates(BaseModel):
+    """Messages that are there more than once, those first that take the most."""
+
+    groups: int
+    extra_copies: int = Field(description="all but one of each")
+    extra_bytes: int
+    items: list[Duplicate]
+
+
+class DuplicateFiles(BaseModel):
+    """Files that are there more than once, those first that take the most."""
+
+    groups: int
+    extra_copies: int = Field(description="all but one of each")
+    extra_bytes: int
+    items: list[DuplicateFile]
+
+
+class SpaceTaken(BaseModel):
+    """What takes the space."""
+
+    messages: int
+    size_bytes: int = Field(description="of the messages as they came")
+    years: list[YearSpace]
+    labels: list[LabelSpace] = Field(description="most messages first")
+    domains: list[DomainSpace] = Field(description="of senders, most bytes first")
+    largest_messages: list[LargeMessage]
+    largest_attachments: list[LargeAttachment]
+    duplicate_messages: Duplicates
+    duplicate_attachments: DuplicateFiles
+
+
+def router(desk: Desk) -> APIRouter:
+    """The route."""
+    routes = filters.router()
+
+    @routes.get("/storage", summary="What takes the space", response_model=SpaceTaken)
+    @permits(scope=Scope.ANALYTICS, cost=50)
+    async def storage(
+        principal: Caller,
+        about: Selecting,
+        limit: Annotated[int, Query(ge=1, le=200, description="of each list but the years")] = 20,
+    ) -> Response:
+        return await desk.answer(principal, ("storage", limit), about, lambda counting: _taken(counting, limit))
+
+    return routes
+
+
+def _taken(counting: Counting, limit: int) -> SpaceTaken:
+    space, years = Space(counting), counting.overview().years
+    return SpaceTaken(
+        messages=sum(year["messages"] for year in years),
+        size_bytes=sum(year["size_bytes"] for year in years),
+        years=[YearSpace(**year) for year in years],
+        labels=[LabelSpace(id=each["label_id"], **each) for each in counting.labels(limit)],
+        domains=[DomainSpace(**each) for each in counting.domains("senders", limit, by_size=True)],
+        largest_messages=[LargeMessage(**each) for each in space.messages(limit)],
+        largest_attachments=[LargeAttachment(**each) for each in space.attachments(limit)],
+        duplicate_messages=Duplicates(**space.duplicate_messages(limit)),
+        duplicate_attachments=DuplicateFiles(**space.duplicate_attachments(limit)),
+    )

@@ -1,0 +1,152 @@
+"""/api/v1/analytics: when mail came, whom it went to, from which domains it is, and how it is labelled."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from serve.analytics import filters
+from serve.analytics.filters import Desk, Limit, Selecting
+from serve.auth.authorization import Caller
+from serve.auth.policies import Scope, permits
+from storage.analytics.stats import Bucket, Counting, Side
+from storage.analytics.time_zones import zone_of
+
+_BUCKETS = 5000
+
+Tz = Annotated[str, Query(max_length=64, description="in which days begin: an IANA time zone, such as Europe/Zurich")]
+
+
+class Recipient(BaseModel):
+    """Somebody whom mail went to, in To, Cc or Bcc."""
+
+    address: str
+    messages: int
+    size_bytes: int
+    first_at: datetime
+    last_at: datetime
+
+
+class RecipientList(BaseModel):
+    """Recipients, most messages first. A message counts once for each."""
+
+    items: list[Recipient]
+
+
+class Domain(BaseModel):
+    """What stands behind the @."""
+
+    domain: str = Field(description="in lower case; empty for senders that have none")
+    messages: int
+    size_bytes: int
+    first_at: datetime
+    last_at: datetime
+
+
+class DomainList(BaseModel):
+    """Domains, most messages first. A message counts once for each."""
+
+    items: list[Domain]
+
+
+class BucketTotal(BaseModel):
+    """The mail of an hour, a day, a week (from Monday), a month, a quarter or a year."""
+
+    start: datetime = Field(description="when it begins, in the time zone")
+    messages: int
+    size_bytes: int
+    deleted: int = Field(description="deleted in Gmail")
+    unread: int
+    sent: int
+
+
+class Timeline(BaseModel):
+    """Buckets that have messages, oldest first."""
+
+    items: list[BucketTotal]
+
+
+class HourTotal(BaseModel):
+    """The mail of one hour of the week."""
+
+    weekday: int = Field(description="1, Monday, to 7")
+    hour: int = Field(description="0 to 23")
+    messages: int
+    sent: int
+
+
+class Activity(BaseModel):
+    """The hours of the week that have messages, in order."""
+
+    items: list[HourTotal]
+
+
+class LabelSum(BaseModel):
+    """A label, and which of the messages carry it, deleted ones apart."""
+
+    id: str
+    name: str
+    type: str = Field(description="system or user")
+    messages: int
+    unread: int
+    size_bytes: int
+
+
+class LabelSums(BaseModel):
+    """Labels, most messages first; those that nothing carries have zeros."""
+
+    items: list[LabelSum]
+
+
+def router(desk: Desk) -> APIRouter:
+    """The routes."""
+    routes = filters.router()
+
+    @routes.get("/recipients", summary="Whom mail went to", response_model=RecipientList)
+    @permits(scope=Scope.ANALYTICS, cost=20)
+    async def recipients(principal: Caller, about: Selecting, limit: Limit = 20) -> Response:
+        def make(counting: Counting) -> RecipientList:
+            return RecipientList(items=[Recipient(**found) for found in counting.recipients(limit)])
+
+        return await desk.answer(principal, ("recipients", limit), about, make)
+
+    @routes.get("/domains", summary="Domains that mail came from or went to", response_model=DomainList)
+    @permits(scope=Scope.ANALYTICS, cost=20)
+    async def domains(principal: Caller, about: Selecting, side: Side = "senders", limit: Limit = 20) -> Response:
+        def make(counting: Counting) -> DomainList:
+            return DomainList(items=[Domain(**found) for found in counting.domains(side, limit)])
+
+        return await desk.answer(principal, ("domains", side, limit), about, make)
+
+    @routes.get("/timeline", summary="How much mail came when", response_model=Timeline)
+    @permits(scope=Scope.ANALYTICS, cost=20)
+    async def timeline(principal: Caller, about: Selecting, bucket: Bucket = "month", tz: Tz = "UTC") -> Response:
+        zone = zone_of(tz)
+
+        def make(counting: Counting) -> Timeline:
+            found = counting.timeline(bucket, zone, _BUCKETS)
+            return Timeline(items=[BucketTotal(**each) for each in found])
+
+        return await desk.answer(principal, ("timeline", bucket, tz), about, make)
+
+    @routes.get("/activity", summary="At which hours of the week mail comes", response_model=Activity)
+    @permits(scope=Scope.ANALYTICS, cost=20)
+    async def activity(principal: Caller, about: Selecting, tz: Tz = "UTC") -> Response:
+        zone = zone_of(tz)
+
+        def make(counting: Counting) -> Activity:
+            return Activity(items=[HourTotal(**found) for found in counting.activity(zone)])
+
+        return await desk.answer(principal, ("activity", tz), about, make)
+
+    @routes.get("/labels", summary="How mail is labelled", response_model=LabelSums)
+    @permits(scope=Scope.ANALYTICS, cost=20)
+    async def labels(principal: Caller, about: Selecting, limit: Limit = 200) -> Response:
+        def make(counting: Counting) -> LabelSums:
+            found = counting.labels(limit)
+            return LabelSums(items=[LabelSum(id=each.pop("label_id"), **each) for each in found])
+
+        return await desk.answer(principal, ("labels", limit), about, make)
+
+    return routes

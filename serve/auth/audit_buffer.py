@@ -1,0 +1,58 @@
+"""What must be in the audit log without holding up a request, or filling the log: refused secrets, reads by a grant.
+
+Counted by who, what and to whom; written at once for the first of its kind, then in sums.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol
+
+from serve.http.executor import Threads
+from storage.db.audit import Detail
+from storage.db.engines import DatabaseUnreachable
+
+_LOG = logging.getLogger(__name__)
+#: Kinds of entries that are summed up at a time; of more only how many there were is told.
+_MOST = 1000
+_LONGEST = 200
+
+_Key = tuple[str, str, str, str]
+
+
+class Log(Protocol):
+    """The audit log. `storage.db.audit.Audit` is one."""
+
+    def note(self, entries: Sequence[tuple[str, str, str, Detail]]) -> None: ...
+
+
+class Notes:
+    """Writes to the audit log, a little later."""
+
+    def __init__(self, log: Log, threads: Threads, every_s: float) -> None:
+        self._log, self._threads, self._every_s = log, threads, every_s
+        self._counts: Counter[_Key] = Counter()
+        self._writing: asyncio.Task[None] | None = None
+
+    def add(self, actor: str, action: str, subject: str, what: str) -> None:
+        """Note that something happened, once more."""
+        key = (actor[:_LONGEST], action, subject[:_LONGEST], what[:_LONGEST])
+        if key not in self._counts and len(self._counts) >= _MOST:
+            key = ("many", action, "many", "more than are told one by one")
+        self._counts[key] += 1
+        if self._writing is None or self._writing.done():
+            self._writing = self._threads.begin(self._write())
+
+    async def _write(self) -> None:
+        while self._counts:
+            counts, self._counts = self._counts, Counter()
+            entries: list[tuple[str, str, str, Detail]] = [
+                (actor, action, subject, {"what": what, "times": times})
+                for (actor, action, subject, what), times in counts.items()
+            ]
+            try:
+                await self._threads.run(self._log.note, entries)
+            except DatabaseUnreachable as exc:
+                _LOG.error("%d entries are missing from the audit log: %s", len(entries), exc)
+            await asyncio.sleep(self._every_s)

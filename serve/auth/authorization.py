@@ -1,0 +1,112 @@
+"""Who is let in: the route that a request is for, its policy, its token, whether that may, whether it asks too much.
+
+In this order: the address's rate, authentication, authorisation, the caller's rate. Before anything of the request
+but its head was read. What it finds stands in the request's state: `policy`,
+`claims`, `principal`; endpoints take the principal by `Caller`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from starlette.datastructures import Headers
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serve.auth.audit_buffer import Notes
+from serve.auth.authentication import Authenticate, TokenInvalid, principal_of
+from serve.auth.policies import Policy, policy_of
+from serve.auth.rates import RateLimits
+from serve.http import problems
+from serve.http.client_address import Addresses
+from storage.control.accounts import Principal
+from storage.errors import BackupError
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Who opens. `authenticate`: None: there are public routes only. limits: None: nobody's rate is limited.
+
+    notes: None: nothing is written into the audit log.
+    """
+
+    authenticate: Authenticate | None = None
+    limits: RateLimits | None = None
+    notes: Notes | None = None
+
+
+class Admission:
+    """Authenticates and authorises requests for routes that are not public."""
+
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], door: Door, addresses: Addresses) -> None:
+        self._app, self._routes, self._addresses = app, routes, addresses
+        self._authenticate, self._limits, self._notes = door.authenticate, door.limits, door.notes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            policy = scope["state"]["policy"] = policy_for(self._routes, scope)
+            try:
+                self._limit_address(scope, policy)
+                if policy is not None and not policy.is_public:
+                    await self._admit(scope, policy)
+            except BackupError as exc:
+                if isinstance(exc, TokenInvalid) and exc.reason != "missing":
+                    self._note(scope["state"]["address"], "token.refused", "access token", exc.reason)
+                await problems.of_error(scope, exc)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _note(self, actor: str, action: str, subject: str, what: str) -> None:
+        if self._notes is not None:
+            self._notes.add(actor, action, subject, what)
+
+    def _limit_address(self, scope: Scope, policy: Policy | None) -> None:
+        """Before anything is looked at that costs: what is asked in vain counts, too."""
+        address = scope["state"]["address"] = self._addresses.of(scope)
+        if self._limits is not None:
+            cost = policy.cost if policy is not None and policy.is_public else 1.0
+            self._told(scope, self._limits.spend("address", address, cost))
+            if policy is not None and policy.login:
+                self._told(scope, self._limits.spend("login", address, 1.0))
+
+    def _told(self, scope: Scope, headers: dict[str, str]) -> None:
+        scope["state"]["headers"].update(headers)
+
+    async def _admit(self, scope: Scope, policy: Policy) -> None:
+        scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+        if self._authenticate is None or scheme.lower() != "bearer" or not token:
+            raise TokenInvalid
+        claims = await self._authenticate(token)
+        principal = principal_of(claims)
+        scope["state"].update(claims=claims, principal=principal, user_id=principal.user_id)
+        policy.check(principal)
+        if principal.grant_id is not None and principal.actor is not None:
+            scope["state"]["user_id"] = f"{principal.user_id} by {principal.actor}"
+            self._note(principal.actor, "grant.read", principal.grant_id, f"{scope['method']} {scope['path']}")
+        if self._limits is not None:
+            self._told(scope, self._limits.spend("principal", str(principal.user_id), policy.cost))
+
+
+def policy_for(routes: Sequence[BaseRoute], scope: Scope) -> Policy | None:
+    """The policy of the route that a request is for; None where the application will answer 404 or 405."""
+    for route in routes:
+        if route.matches(scope)[0] is Match.FULL:
+            return policy_of(route)
+    return None
+
+
+async def _principal(request: Request) -> Principal:
+    principal: Principal = request.state.principal
+    return principal
+
+
+async def _claims(request: Request) -> dict[str, Any]:
+    claims: dict[str, Any] = request.state.claims
+    return claims
+
+
+#: Who a request speaks for, for an endpoint that is not public.
+Caller = Annotated[Principal, Depends(_principal)]
+#: What the request's access token says.
+CallerClaims = Annotated[dict[str, Any], Depends(_claims)]

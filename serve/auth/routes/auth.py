@@ -1,0 +1,250 @@
+"""/api/v1/auth: secrets in, tokens out; keys, sessions, and the keys that verify our tokens."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal, Self
+
+from fastapi import APIRouter, HTTPException, Path, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from serve.auth import api_keys
+from serve.auth.audit_buffer import Notes
+from serve.auth.authorization import Caller, CallerClaims
+from serve.auth.policies import Role, RoleRequired, Scope, ScopeRequired, permits, public
+from serve.auth.signing import SigningKeys
+from serve.auth.tokens import Grant, SecretRefused, TokenDesk
+from serve.config import ServeConfig
+from serve.http.executor import Threads
+from serve.http.problems import responses
+from storage.control.accounts import ApiKey, Control, Principal
+from storage.control.grants import Grants
+
+PREFIX = "/api/v1/auth"
+_LONGEST_S = 10 * 366 * 86_400
+
+
+class ByKey(BaseModel):
+    """An API key to trade."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    api_key: SecretStr = Field(max_length=200, description="an API key, as it was shown once")
+
+
+class ByRefreshToken(BaseModel):
+    """A refresh token to trade."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    refresh_token: SecretStr = Field(max_length=200, description="the refresh token of the last answer")
+
+
+class TokenAnswer(BaseModel):
+    """Tokens. The refresh token is good once; of a grant there is none."""
+
+    access_token: str
+    token_type: str = "Bearer"  # noqa: S105 - the scheme's name
+    expires_in: int = Field(description="seconds that the access token is good for")
+    refresh_token: str | None
+
+    @classmethod
+    def of(cls, grant: Grant) -> Self:
+        """What a secret was traded for."""
+        return cls(access_token=grant.access_token, expires_in=grant.expires_in, refresh_token=grant.refresh_token)
+
+
+class Actor(BaseModel):
+    """Who reads another's mailbox (RFC 8693)."""
+
+    sub: str
+
+
+class Claims(BaseModel):
+    """What a valid access token says."""
+
+    sub: str = Field(description="the user's id")
+    email: str
+    role: str
+    shard: int
+    iss: str
+    aud: str
+    iat: int = Field(description="seconds since 1970")
+    exp: int = Field(description="seconds since 1970")
+    scope: str | None = Field(None, description="what it is narrowed to; null: all that its role may")
+    grant: str | None = Field(None, description="the grant by which another reads this mailbox")
+    act: Actor | None = Field(None, description="who that is")
+
+
+class KeyRequest(BaseModel):
+    """A key to make."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Role = Field(Role.OWNER, description="owner, or the role that you have")
+    scopes: list[Scope] | None = Field(None, max_length=10, description="what it may; null: all that you may")
+    expires_in: int | None = Field(
+        None,
+        ge=60,
+        le=_LONGEST_S,
+        description="seconds; null: until it is revoked, or the key ends that it was made with",
+    )
+
+
+class KeyItem(BaseModel):
+    """An API key, without its secret."""
+
+    key_id: str
+    role: str
+    scopes: list[str] | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    @classmethod
+    def of(cls, key: ApiKey) -> Self:
+        """The document of a key."""
+        return cls(
+            key_id=key.key_id,
+            role=key.role,
+            scopes=list(key.scopes) if key.scopes is not None else None,
+            created_at=key.created_at,
+            expires_at=key.expires_at,
+            revoked_at=key.revoked_at,
+            last_used_at=key.last_used_at,
+        )
+
+
+class NewKey(KeyItem):
+    """A key that was just made."""
+
+    api_key: str = Field(description="the secret; it is not shown again")
+
+
+class KeyList(BaseModel):
+    """Your keys, oldest first."""
+
+    items: list[KeyItem]
+
+
+class Jwk(BaseModel):
+    """A public key (RFC 7517, 8037)."""
+
+    kty: Literal["OKP"]
+    crv: Literal["Ed25519"]
+    x: str
+    kid: str
+    alg: str
+    use: str
+
+
+class Jwks(BaseModel):
+    """The public keys that verify access tokens."""
+
+    keys: list[Jwk]
+
+
+class Desks:
+    """The collaborators of the routes."""
+
+    def __init__(self, tokens: TokenDesk, control: Control, grants: Grants, keys: SigningKeys, notes: Notes) -> None:
+        self.tokens, self.control, self.grants, self.keys, self.notes = tokens, control, grants, keys, notes
+
+
+def router(desks: Desks, threads: Threads, config: ServeConfig) -> APIRouter:
+    """The routes of tokens, keys and sign-out."""
+    routes = APIRouter(prefix=PREFIX, tags=["auth"], responses=responses(401, 422, 503))
+
+    @routes.post("/token", summary="Trade an API key or a refresh token for an access token")
+    @public(cost=10, login=True)
+    async def token(body: ByKey | ByRefreshToken, request: Request) -> TokenAnswer:
+        address = request.state.address
+        if by_key := isinstance(body, ByKey):
+            text, trade = body.api_key.get_secret_value(), desks.tokens.by_key
+        else:
+            text, trade = body.refresh_token.get_secret_value(), desks.tokens.by_refresh_token
+        try:
+            grant = await threads.run(trade, text)
+        except SecretRefused:
+            parsed = api_keys.parse(text)
+            subject = parsed[0] if parsed else "unknown" if by_key else "refresh token"
+            desks.notes.add(address, "token.refused", subject, "secret refused")
+            raise
+        if by_key:
+            desks.notes.add(address, "token.issued", text[4:14], "signed in by key")
+        return TokenAnswer.of(grant)
+
+    @routes.post("/verify", summary="What this access token says")
+    @permits(grants=True)
+    async def verify(claims: CallerClaims) -> Claims:
+        return Claims.model_validate(claims)
+
+    @routes.get("/jwks", summary="The public keys that verify access tokens")
+    @public()
+    async def jwks(response: Response) -> Jwks:
+        response.headers["Cache-Control"] = "public, max-age=60"
+        return Jwks.model_validate({"keys": await threads.run(desks.keys.public)})
+
+    @routes.post("/sign-out", status_code=204, summary="End this session: its refresh token is worth nothing")
+    @permits()
+    async def sign_out(principal: Caller, claims: CallerClaims) -> Response:
+        if session := claims.get("sid"):
+            await threads.run(desks.grants.end_session, principal, session)
+        return Response(status_code=204)
+
+    @routes.post("/sign-out-everywhere", status_code=204, summary="End all your sessions; keys stay")
+    @permits(scope=Scope.KEYS)
+    async def sign_out_everywhere(principal: Caller) -> Response:
+        await threads.run(desks.grants.sign_out, principal)
+        return Response(status_code=204)
+
+    @routes.get("/keys", summary="Your API keys, without their secrets")
+    @permits(scope=Scope.KEYS)
+    async def keys(principal: Caller) -> KeyList:
+        found = await threads.run(desks.control.keys, principal.user_id)
+        return KeyList(items=[KeyItem.of(key) for key in found])
+
+    @routes.post("/keys", status_code=201, summary="Make an API key; it is shown once", responses=responses(403, 409))
+    @permits(scope=Scope.KEYS, cost=10)
+    async def make_key(principal: Caller, body: KeyRequest) -> NewKey:
+        scopes = narrowed(principal, body)
+        new = api_keys.new_key()
+        until = datetime.now(UTC) + timedelta(seconds=body.expires_in) if body.expires_in is not None else None
+
+        def save() -> ApiKey:
+            arguments = (new.key_id, principal.user_id, body.role.value, new.secret_hash, until, scopes)
+            desks.control.save_key(
+                *arguments, by=principal.email, maker=principal.key_id, most=config.tokens.keys_per_user
+            )
+            return next(key for key in desks.control.keys(principal.user_id) if key.key_id == new.key_id)
+
+        saved = KeyItem.of(await threads.run(save))
+        return NewKey(**saved.model_dump(), api_key=new.text.get_secret_value())
+
+    @routes.delete("/keys/{key_id}", status_code=204, summary="Revoke one of your API keys", responses=responses(404))
+    @permits(scope=Scope.KEYS)
+    async def revoke(principal: Caller, key_id: Annotated[str, Path(max_length=200)]) -> Response:
+        if "\0" in key_id or not await threads.run(
+            desks.control.revoke_key, key_id, principal.user_id, principal.email
+        ):
+            raise HTTPException(404)
+        return Response(status_code=204)
+
+    return routes
+
+
+def narrowed(principal: Principal, asked: KeyRequest) -> frozenset[str] | None:
+    """The scopes of a key that this caller makes: no key can do what its maker cannot.
+
+    Raises:
+        RoleRequired, ScopeRequired.
+    """
+    if asked.role not in (Role.OWNER, principal.role):
+        raise RoleRequired(asked.role.value)
+    scopes = None if asked.scopes is None else frozenset(scope.value for scope in asked.scopes)
+    if principal.scopes is None:
+        return scopes
+    if scopes is None:
+        return principal.scopes
+    if beyond := scopes - principal.scopes:
+        raise ScopeRequired(min(beyond))
+    return scopes

@@ -1,0 +1,213 @@
+"""/api/v1/auth/google: sign in with Google. OpenID Connect, authorization code with PKCE, state and nonce.
+
+The attempt lives in the browser alone, in a sealed cookie of ten minutes that scripts and other sites do not get. Only
+people whose mailbox is backed up here come in; nobody is added. Tokens come in the answer's body, never in an address.
+Sources: developers.google.com/identity/openid-connect (read 2026-11), RFC 7636, RFC 9700.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import orjson
+from fastapi import APIRouter, Cookie, HTTPException, Query, Request, Response
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import RSAKey
+
+from jobs.gmail.config import GmailConfig, require_safe
+from jobs.gmail.credentials import TokenRefused, token_answer
+from jobs.gmail.errors import GmailError
+from serve.auth.audit_buffer import Notes
+from serve.auth.errors import NotBackedUp, SignInFailed
+from serve.auth.policies import Role, public
+from serve.auth.pubsub_auth import Certificates
+from serve.auth.routes.auth import PREFIX, TokenAnswer
+from serve.auth.tokens import Grant, TokenDesk
+from serve.config import GoogleConfig
+from serve.http.executor import Threads
+from serve.http.problems import responses
+from storage.control.accounts import Control, Principal, UnknownUser
+from storage.control.sealing import SealBroken, Sealer
+
+COOKIE = "gbm_signin"
+_CONTEXT = "google-sign-in"
+_ISSUERS = ("https://accounts.google.com", "accounts.google.com")
+_LIVES_S = 600
+_LEEWAY_S = 5
+_LONGEST = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One sign-in under way, as the cookie has it."""
+
+    state: str
+    nonce: str
+    verifier: str
+    until: float
+
+
+class GoogleSignIn:
+    """Sends browsers to Google and takes them back. Blocking where Google is asked."""
+
+    def __init__(
+        self,
+        config: GoogleConfig,
+        gmail: GmailConfig,
+        keys: Certificates,
+        sealer: Sealer,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._config, self._gmail, self._keys, self._sealer, self._clock = config, gmail, keys, sealer, clock
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is an OAuth client to do it with."""
+        return bool(self._config.client_id and self._config.client_secret and self._config.redirect_uri)
+
+    def begin(self) -> tuple[str, str]:
+        """The address to send a browser to, and the cookie to give it."""
+        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+        attempt = Attempt(state, nonce, verifier, self._clock() + _LIVES_S)
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(attempt.verifier.encode()).digest()).rstrip(b"=").decode()
+        query = {
+            "client_id": self._config.client_id,
+            "redirect_uri": self._config.redirect_uri,
+            "response_type": "code",
+            "scope": "openid email",
+            "state": attempt.state,
+            "nonce": attempt.nonce,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
+        content = orjson.dumps([attempt.state, attempt.nonce, attempt.verifier, attempt.until])
+        cookie = base64.urlsafe_b64encode(self._sealer.seal(content, _CONTEXT)).decode()
+        return f"{require_safe(self._config.auth_uri)}?{urlencode(query)}", cookie
+
+    def finish(self, cookie: str, state: str, code: str) -> str:
+        """The verified address of who comes back.
+
+        Raises:
+            SignInFailed, CertificatesUnavailable.
+        """
+        attempt = self._opened(cookie)
+        if not hmac.compare_digest(attempt.state.encode(), state.encode()):
+            raise SignInFailed("state")
+        secret = self._config.client_secret
+        assert secret is not None
+        form = {
+            "grant_type": "authorization_code",
+            "client_id": self._config.client_id,
+            "client_secret": secret.get_secret_value(),
+            "code": code,
+            "code_verifier": attempt.verifier,
+            "redirect_uri": self._config.redirect_uri,
+        }
+        try:
+            address = require_safe(self._config.token_uri)
+            answer = orjson.loads(token_answer(form, address, self._gmail, datetime.now(UTC)))
+            token = answer["id_token"]
+        except (TokenRefused, GmailError, orjson.JSONDecodeError, KeyError, TypeError) as exc:
+            raise SignInFailed(f"code ({type(exc).__name__})") from exc
+        return self._verified(token, attempt.nonce)
+
+    def _opened(self, cookie: str) -> Attempt:
+        try:
+            content = self._sealer.open(base64.urlsafe_b64decode(cookie[:_LONGEST]), _CONTEXT)
+            attempt = Attempt(*orjson.loads(content))
+        except (SealBroken, ValueError, TypeError) as exc:
+            raise SignInFailed("cookie") from exc
+        if attempt.until < self._clock():
+            raise SignInFailed("late")
+        return attempt
+
+    def _verified(self, token: Any, nonce: str) -> str:
+        """The address that an ID token says, once everything else in it is right."""
+        if not isinstance(token, str) or len(token) > _LONGEST:
+            raise SignInFailed("ID token")
+        try:
+            head = jws.extract_compact(token.encode()).headers()
+            if head.get("alg") != "RS256":
+                raise SignInFailed("algorithm")
+            key_id = str(head.get("kid"))
+            key = self._keys.get(key_id).get(key_id)
+            if key is None:
+                raise SignInFailed("unknown key")
+            claims = jwt.decode(token, RSAKey.import_key(orjson.loads(key)), algorithms=["RS256"]).claims
+            jwt.JWTClaimsRegistry(
+                now=lambda: int(self._clock()),
+                leeway=_LEEWAY_S,
+                iss={"essential": True, "values": list(_ISSUERS)},
+                aud={"essential": True, "value": self._config.client_id},
+                exp={"essential": True},
+                iat={"essential": True},
+                nonce={"essential": True, "value": nonce},
+            ).validate(claims)
+        except (JoseError, ValueError, TypeError, KeyError) as exc:
+            raise SignInFailed(f"ID token ({type(exc).__name__})") from exc
+        if claims.get("email_verified") is not True or not isinstance(claims.get("email"), str):
+            raise SignInFailed("address not verified")
+        return str(claims["email"])
+
+
+def router(sign_in: GoogleSignIn, control: Control, desk: TokenDesk, notes: Notes, threads: Threads) -> APIRouter:
+    """The routes; without an OAuth client they answer 404."""
+    routes = APIRouter(prefix=f"{PREFIX}/google", tags=["auth"], responses=responses(401, 403, 404, 422, 503))
+
+    @routes.get("/login", summary="Sign in with Google: sends the browser there", status_code=302)
+    @public(cost=10, login=True)
+    async def login() -> Response:
+        if not sign_in.enabled:
+            raise HTTPException(404)
+        address, cookie = await threads.run(sign_in.begin)
+        answer = Response(status_code=302, headers={"Location": address})
+        _set(answer, cookie, _LIVES_S)
+        return answer
+
+    @routes.get("/callback", summary="Where Google sends the browser back; answers tokens")
+    @public(cost=10, login=True)
+    async def callback(
+        request: Request,
+        response: Response,
+        state: Annotated[str, Query(max_length=200)] = "",
+        code: Annotated[str, Query(max_length=2000)] = "",
+        gbm_signin: Annotated[str, Cookie(max_length=_LONGEST)] = "",
+    ) -> TokenAnswer:
+        if not sign_in.enabled:
+            raise HTTPException(404)
+        _set(response, "", 0)  # an attempt is good once
+
+        def signed_in() -> tuple[Principal, Grant]:
+            email = sign_in.finish(gbm_signin, state, code)
+            try:
+                user = control.user(email)
+            except UnknownUser as exc:
+                raise NotBackedUp from exc
+            principal = Principal(user.user_id, user.email, user.shard_id, Role.OWNER.value)
+            return principal, desk.begin(principal)
+
+        try:
+            principal, grant = await threads.run(signed_in)
+        except (SignInFailed, NotBackedUp) as exc:
+            reason = exc.reason if isinstance(exc, SignInFailed) else "not backed up here"
+            notes.add(request.state.address, "token.refused", "google", reason)
+            raise
+        notes.add(request.state.address, "token.issued", principal.email, "signed in with Google")
+        response.headers["Cache-Control"] = "no-store"
+        return TokenAnswer.of(grant)
+
+    return routes
+
+
+def _set(response: Response, value: str, lives_s: int) -> None:
+    response.set_cookie(
+        COOKIE, value, max_age=lives_s, path=f"{PREFIX}/google", secure=True, httponly=True, samesite="lax"
+    )

@@ -1,0 +1,97 @@
+"""Trades secrets for tokens: an API key or a refresh token for an access token and the next refresh token.
+
+A refresh token is used once; a second use ends its whole family (storage/control/accounts.py). Every secret that is
+worth nothing gets the same answer. Blocking.
+"""
+
+import re
+import secrets
+import uuid
+from dataclasses import dataclass
+from typing import Protocol
+
+from serve.auth import api_keys
+from serve.auth.authentication import AccessTokens
+from storage.control.accounts import Principal
+from storage.errors import BackupError
+
+_REFRESH_FORM = re.compile(r"gbr_[A-Za-z0-9_-]{43}")
+
+
+class TokenStore(Protocol):
+    """What of storage.control.Control knows secrets."""
+
+    def principal_of_key(self, key_id: str, secret_hash: bytes) -> Principal | None: ...
+
+    def save_refresh_token(
+        self, token_hash: bytes, family: str, principal: Principal, key_id: str | None, ttl_s: float
+    ) -> None: ...
+
+    def use_refresh_token(
+        self, token_hash: bytes, successor: bytes | None = None, ttl_s: float = 0.0
+    ) -> tuple[Principal, str, str | None] | None: ...
+
+
+class SecretRefused(BackupError):
+    """The API key or refresh token is worth nothing. Sign in again, or have a new key made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def __str__(self) -> str:
+        return "This secret is not valid: it is unknown, expired, revoked or already used."
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a secret was traded for."""
+
+    access_token: str
+    expires_in: int
+    refresh_token: str
+
+
+class TokenDesk:
+    """Trades secrets for tokens."""
+
+    def __init__(self, store: TokenStore, tokens: AccessTokens, refresh_s: float) -> None:
+        self._store, self._tokens, self._refresh_s = store, tokens, refresh_s
+
+    def by_key(self, text: str) -> Grant:
+        """Tokens for an API key: a new family.
+
+        Raises:
+            SecretRefused, DatabaseUnreachable.
+        """
+        parsed = api_keys.parse(text)
+        principal = self._store.principal_of_key(*parsed) if parsed else None
+        if parsed is None or principal is None:
+            raise SecretRefused
+        return self.begin(principal, parsed[0])
+
+    def begin(self, principal: Principal, key_id: str | None = None) -> Grant:
+        """Tokens for somebody who has proved who they are: a new family."""
+        family, refresh = str(uuid.uuid4()), _new_refresh_token()
+        self._store.save_refresh_token(api_keys.secret_hash(refresh), family, principal, key_id, self._refresh_s)
+        return self._answer(principal, family, refresh)
+
+    def by_refresh_token(self, text: str) -> Grant:
+        """Tokens for a refresh token, which is used up.
+
+        Raises:
+            SecretRefused, DatabaseUnreachable.
+        """
+        used, refresh = None, _new_refresh_token()
+        if _REFRESH_FORM.fullmatch(text):
+            hashes = api_keys.secret_hash(text), api_keys.secret_hash(refresh)
+            used = self._store.use_refresh_token(*hashes, self._refresh_s)
+        if used is None:
+            raise SecretRefused
+        return self._answer(used[0], used[1], refresh)
+
+    def _answer(self, principal: Principal, family: str, refresh: str) -> Grant:
+        return Grant(self._tokens.issue(principal, family), self._tokens.lifetime_s, refresh)
+
+
+def _new_refresh_token() -> str:
+    return f"gbr_{secrets.token_urlsafe(32)}"

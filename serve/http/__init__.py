@@ -1,0 +1,1 @@
+"""HTTP mechanics that know no service: middleware, problems, ranges, streams, caches."""

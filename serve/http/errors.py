@@ -1,0 +1,16 @@
+"""Errors that any part of the gateway raises."""
+
+import math
+
+from storage.errors import BackupError
+
+
+class RateLimited(BackupError):
+    """The caller asks too much. Wait, then go on more slowly."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(wait_s)
+        self.wait_s = wait_s
+
+    def __str__(self) -> str:
+        return f"Too many requests: wait {math.ceil(self.wait_s)} s, as the Retry-After header says."

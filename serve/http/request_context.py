@@ -1,0 +1,87 @@
+"""The outermost part of the stack: names a request, logs its end, turns what escapes into a problem, adds headers.
+
+The log has no query text, no header and no body, because these carry searches and secrets.
+"""
+
+import logging
+import re
+import time
+import uuid
+from urllib.parse import quote
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serve.http import problems, tracing
+
+_LOG = logging.getLogger("serve.access")
+_FAILED = logging.getLogger(__name__)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class Frame:
+    """Request id, trace context, access log, security headers. Takes `scope["state"]["headers"]` into the answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        scope["root_path"] = ""
+        given = Headers(scope=scope)
+        request_id = _request_id(given.get("x-request-id"))
+        span = tracing.begin(given.get(tracing.HEADER), given.get(tracing.STATE))
+        tracing.enter(span)
+        state = scope.setdefault("state", {})
+        state.update(request_id=request_id, trace_id=span.trace_id, headers={})
+        status = 0
+
+        async def framed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                for name, value in state["headers"].items():
+                    headers[name] = value
+                headers["X-Request-ID"] = request_id
+                headers[tracing.HEADER] = span.traceparent
+                if span.state:
+                    headers[tracing.STATE] = span.state
+            await send(message)
+
+        try:
+            await self._app(scope, receive, framed)
+        except Exception:
+            _FAILED.exception("Request %s failed on a defect", request_id)
+            if status:
+                raise  # half a response is out: only a cut connection tells the client
+            await problems.internal(scope)(scope, receive, framed)
+        finally:
+            _LOG.info(
+                "%s %s %d %.1f ms user=%s request=%s trace=%s",
+                scope["method"],
+                quote(scope["path"]),
+                status,
+                (time.perf_counter() - started) * 1000,
+                state.get("user_id", "-"),
+                request_id,
+                span.trace_id,
+            )
+
+
+def _request_id(given: str | None) -> str:
+    """The client's id if it is harmless in a log, else one of ours."""
+    return given if given is not None and _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

@@ -1,0 +1,1 @@
+"""The emails application: lists, messages, threads, attachments."""

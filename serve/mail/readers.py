@@ -1,0 +1,103 @@
+"""Finds the database of a principal's shard and opens their mail there, and nobody else's."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from jobs.mime import reading
+from serve.http.session_token import sight
+from storage.control.accounts import Principal
+from storage.db.engines import Databases, DatabaseUnreachable, Source, transaction
+from storage.db.sql_files import query
+from storage.errors import BackupError
+from storage.files.blobs import LocalBlobs
+from storage.fulltext.cache import SplitCache
+from storage.moving.move import BELIEVED_S
+from storage.reader import MailboxReader
+from storage.replication.routing import Replicas
+
+_LOG = logging.getLogger(__name__)
+
+#: Seconds that a shard is believed to stay in its database: a move keeps the new place closed for longer.
+_BELIEVED_S = BELIEVED_S
+
+
+class Shards(Protocol):
+    """Knows where shards are. `storage.replication.control_fallback.Lookups` and `storage.control.Control` do."""
+
+    def shards(self) -> dict[int, int]: ...
+
+
+class UnknownShard(BackupError):
+    """No database has this shard. Ask the operator to check the shards."""
+
+    def __init__(self, shard_id: int) -> None:
+        super().__init__(shard_id)
+        self.shard_id = shard_id
+
+    def __str__(self) -> str:
+        return f"No database has shard {self.shard_id}: see `gbm shards list`."
+
+
+class Mailboxes:
+    """Makes readers. Blocking: call it from a thread."""
+
+    def __init__(
+        self,
+        databases: Databases,
+        control: Shards,
+        blobs: LocalBlobs,
+        splits: SplitCache | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        replicas: Replicas | None = None,
+        primary_only: bool = False,
+    ) -> None:
+        """`splits`: None: this process's own, in a temporary folder.
+
+        `replicas`: None: the primaries answer. primary_only: they do, and tell how far they were seen.
+        """
+        self._databases, self._control, self._blobs, self._clock = databases, control, blobs, clock
+        self._splits, self._replicas, self._primary_only = splits, replicas, primary_only
+        self._map: tuple[dict[int, int], float] = ({}, -_BELIEVED_S)
+
+    def reader(self, principal: Principal) -> MailboxReader:
+        """A reader of this principal's own mail.
+
+        Raises:
+            UnknownShard, DatabaseUnreachable.
+        """
+        shards, read_at = self._map
+        if (now := self._clock()) - read_at >= _BELIEVED_S or principal.shard_id not in shards:
+            shards = self._look(principal.shard_id)
+            self._map = shards, now  # from before the question: the answer may have taken a while
+        database = shards.get(principal.shard_id)
+        if database is None or database >= self._databases.shard_databases:
+            raise UnknownShard(principal.shard_id)
+        if self._replicas is None:
+            return self._open(principal, self._databases.shard_database(database))
+        return self._open(principal, self._replicas.source(database, sight(), self._primary_only, principal.shard_id))
+
+    def _look(self, shard_id: int) -> dict[int, int]:
+        """Where the shards are. While the control database is away, where they were, but for those that have moved."""
+        try:
+            return self._control.shards()
+        except DatabaseUnreachable as exc:
+            known = self._map[0]
+            gone = {database: self._elsewhere(database) for database in set(known.values())}
+            still = {shard: database for shard, database in known.items() if shard not in gone[database]}
+            if shard_id not in still:
+                raise
+            _LOG.warning("Shards are believed to be where they were: %s", exc)
+            return still
+
+    def _elsewhere(self, database: int) -> set[int]:
+        """The shards that a database knows not to be its own. Without its primary none leaves it."""
+        try:
+            with transaction(self._databases.shard_database(database)) as connection:
+                return set(connection.execute(query("leases_elsewhere")).scalars())
+        except DatabaseUnreachable:
+            return set()
+
+    def _open(self, principal: Principal, source: Source) -> MailboxReader:
+        return MailboxReader(principal.user_id, source, self._blobs, self._splits, reading.body)

@@ -1,0 +1,1 @@
+"""Operations: administration, fleet totals, documentation, readiness, metrics."""

@@ -1,0 +1,1 @@
+"""The sync application: synchronisation, campaigns, operations, Gmail pushes."""

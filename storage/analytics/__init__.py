@@ -1,0 +1,1 @@
+"""One mailbox in numbers."""

@@ -1,0 +1,76 @@
+"""A mailbox by what analysers say of its messages: categories, languages, how they sound, what is suspicious.
+
+Of the messages that a `Counting` is about; its errors are these methods', too. What was not analysed counts as such.
+Blocking: call it from a thread.
+"""
+
+from collections import defaultdict
+
+import pyarrow as pa
+
+from storage.analytics.stats import Counting, Row
+from storage.model.message_id import to_hex
+
+_VERSION = pa.field("version", pa.int16())
+#: What the questions below read of each analyser; an archive's files may have less, or more.
+READ = {
+    "category": [_VERSION, pa.field("name", pa.string())],
+    "language": [_VERSION, pa.field("code", pa.string())],
+    "sentiment": [_VERSION, pa.field("label", pa.string()), pa.field("score", pa.float32())],
+    "authenticity": [
+        _VERSION,
+        *(pa.field(name, pa.string()) for name in ("spf", "dkim", "dmarc", "lookalike_of")),
+        *(pa.field(name, pa.bool_()) for name in ("reply_to_differs", "name_differs")),
+    ],
+    "attachmentkinds": [_VERSION, pa.field("mismatches", pa.int32()), pa.field("executables", pa.int32())],
+}
+_TOTALS = (
+    *("messages", "analysed", "checked", "spf_failed", "dkim_failed", "dmarc_failed", "lookalikes", "reply_to_differs"),
+    *("name_differs", "executables", "disguised_files"),
+)
+
+
+class Judgements:
+    """Looks at what was said of one user's mail."""
+
+    def __init__(self, counting: Counting) -> None:
+        self._counting = counting
+
+    def categories(self) -> list[Row]:
+        """{category, messages, size_bytes}, most messages first; None: not analysed."""
+        return self._ask("categories", "category")
+
+    def languages(self) -> list[Row]:
+        """{language, messages, size_bytes}, most messages first; None: not analysed, or not to be told."""
+        return self._ask("languages", "language")
+
+    def sentiment(self) -> tuple[list[Row], list[Row]]:
+        """{label, messages, score} of all, and {month, messages, score} of what was understood, oldest first.
+
+        label: None: not analysed, or in no language that is understood. score: the mean, -1 to 1. month: naive UTC.
+        """
+        rows = self._ask("sentiments", "sentiment")
+        return _summed(rows, "label"), _summed([row for row in rows if row["label"] is not None], "month")
+
+    def security(self, limit: int) -> tuple[Row, list[Row]]:
+        """How many messages have each sign, and {id, received_at, sender, subject, and the signs}, newest first."""
+        totals = self._ask("security_totals", "authenticity", "attachmentkinds")
+        signs = self._ask("security_signs", "authenticity", "attachmentkinds", limit=limit)
+        found = totals[0] if totals else dict.fromkeys(_TOTALS, 0)
+        return found, [{"id": to_hex(row.pop("message_id")), **row} for row in signs]
+
+    def _ask(self, question: str, *analysers: str, **values: object) -> list[Row]:
+        schema = pa.schema([pa.field(name, pa.struct(READ[name])) for name in analysers])
+        return self._counting.of_content(question, values, analysis=schema)
+
+
+def _summed(rows: list[Row], key: str) -> list[Row]:
+    messages: defaultdict[object, int] = defaultdict(int)
+    scores: defaultdict[object, float] = defaultdict(float)
+    for row in rows:
+        messages[row[key]] += row["messages"]
+        scores[row[key]] += row["score"] or 0.0
+    return [
+        {key: each, "messages": count, "score": scores[each] / count if key != "label" or each is not None else None}
+        for each, count in messages.items()
+    ]

@@ -1,0 +1,278 @@
+"""A mailbox in numbers. Counts and states from the message index, what stands in messages from their Parquet files.
+
+All numbers are of the selected messages (storage/analytics/selection.py), deleted ones among them where nothing else is
+said. Where a time range alone selects them, counts that triggers keep (migration 0011) answer: by label of everything,
+by day of UTC and by half an hour of ranges that begin and end with one. A bucket of a zone takes the days within it
+whole and looks into the others, by half hours, or by messages where the zone's hours do not begin with them.
+
+Measured 2026-11 on 2 cores at a load of 2, Postgres 15, p50/p95 ms, 100,000 and 2,500,000 messages of ten years.
+Overview: 8/12, 8/11. Months in Zurich: 20/23, 15/22. Days there: 96/139, 125/178. Months in Kathmandu: 22/28, 92/123.
+From the index instead, on a faster machine: overview 189/197, 5268/6233, months in Kathmandu 90/93, 1681/1779. There
+an UPDATE of the labels of 1,000 messages took 19 ms with the triggers, 10 without.
+
+Every question carries the user's id. Blocking: call it from a thread.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+from sqlalchemy import Connection
+from sqlalchemy.exc import DataError
+
+from storage.analytics import attachment_totals
+from storage.analytics.attachment_totals import Attached
+from storage.analytics.selection import EVER, Selected, Span, planned, select, table_of
+from storage.analytics.time_zones import SLOTS_SINCE, SLOTS_UNTIL, UnknownZone, in_half_hours, mondays
+from storage.db.engines import Source, transaction
+from storage.db.sql_files import query
+from storage.errors import BackupError
+from storage.mailbox.analysis_reader import Analyses
+from storage.mailbox.query_resolver import Meanings
+from storage.mailbox.search import Finder
+from storage.mailbox.segment_files import MailFiles, patiently
+
+Side = Literal["senders", "recipients"]
+Bucket = Literal["hour", "day", "week", "month", "quarter", "year"]
+Row = dict[str, Any]
+_SLOT, _DAY = timedelta(minutes=30), timedelta(days=1)
+#: No values.
+_NOTHING: Mapping[str, object] = {}
+
+
+class TooManyBuckets(BackupError):
+    """An answer would have more buckets than are told at once. Ask for larger ones, or for a shorter time."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
+
+    def __str__(self) -> str:
+        return f"The answer has more than {self.most} buckets: ask for larger ones, or for a shorter time."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is counted: what a search finds in a time range, at a moment (None: now)."""
+
+    text: str = ""
+    span: Span = EVER
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """years: {year, messages, size_bytes, deleted, unread, sent}, oldest first. first_at, last_at: None of none."""
+
+    years: list[Row]
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+class Counting:
+    """Counts one user's mail. Every method raises InvalidQuery, FileDamaged and DatabaseUnreachable."""
+
+    def __init__(
+        self, user_id: int, engine: Source, files: MailFiles, analyses: Analyses, meanings: Meanings, asked: Asked
+    ) -> None:
+        self._user_id, self._engine, self._files, self._analyses = user_id, engine, files, analyses
+        self._meanings, self._asked = meanings, asked
+        self._found: Selected | None = None
+
+    def overview(self) -> Overview:
+        """The messages by year (UTC), and when the first and the last of them came."""
+        counted = self._counted_by()
+        if counted:
+            [both] = self.of_index("ends")
+            return Overview(self.of_index(f"overview_of_{counted}"), both["first_at"], both["last_at"])
+        rows = self.of_index("overview_of_index")
+        ends = [(row.pop("first_at"), row.pop("last_at")) for row in rows]
+        return Overview(rows, ends[0][0] if ends else None, ends[-1][1] if ends else None)
+
+    def labels(self, limit: int) -> list[Row]:
+        """{label_id, name, type, messages, unread, size_bytes} of what is not deleted, most messages first.
+
+        Labels that Gmail lists and none of the messages carries are among them, with zeros.
+        """
+        selected = self._selected()
+        whole = selected.is_span and selected.span == EVER
+        return self.of_index("label_sums" if whole else "label_totals", {"limit": limit})
+
+    def attachments(self) -> Attached:
+        """What is attached to them."""
+        selected = self._selected()
+        if selected.is_span and selected.span == EVER:
+            return patiently(self._all_attached)
+        found = self.of_content("attachments_total")
+        return Attached(**found[0]) if found else Attached()
+
+    def senders(self, limit: int) -> list[Row]:
+        """{address, name, messages, size_bytes, first_at, last_at}, most messages first; `name`: the newest one's."""
+        return self.of_content("senders", {"limit": limit})
+
+    def recipients(self, limit: int) -> list[Row]:
+        """{address, messages, size_bytes, first_at, last_at} of To, Cc and Bcc together, most messages first.
+
+        A message counts once for each of its addresses.
+        """
+        return self.of_content("recipients", {"limit": limit})
+
+    def domains(self, side: Side, limit: int, by_size: bool = False) -> list[Row]:
+        """{domain, messages, size_bytes, first_at, last_at}, most messages or most bytes first.
+
+        A message counts once for each domain. Senders without one are under "".
+        """
+        return self.of_content(f"domains_of_{side}", {"limit": limit, "by_size": by_size})
+
+    def timeline(self, bucket: Bucket, zone: ZoneInfo, most: int) -> list[Row]:
+        """{start, messages, size_bytes, deleted, unread, sent}, oldest first, of every bucket that has messages.
+
+        Args:
+            zone: in which hours, days, weeks (from Monday) and the others begin; `start` is in it.
+            most: buckets.
+
+        Raises:
+            TooManyBuckets: there are more.
+            UnknownZone: the database does not know it.
+        """
+        source, values = self._source(bucket, zone)
+        rows = self.of_index(f"timeline_of_{source}", {"limit": most + 1, **values}, zone)
+        if len(rows) > most:
+            raise TooManyBuckets(most)
+        for row in rows:
+            row["start"] = _start(row["start"], row.pop("offset_s"), zone)
+        return rows
+
+    def activity(self, zone: ZoneInfo) -> list[Row]:
+        """{weekday, hour, messages, sent}, weekdays 1 (Monday) to 7, of every hour of the week that has messages.
+
+        Raises:
+            UnknownZone: the database does not know it.
+        """
+        changes = self._changes(zone) if self._counted_by() else None
+        if changes is None:
+            return self.of_index("activity_of_index", {}, zone)
+        return self.of_index("activity_of_slots", changes, zone)
+
+    def of_index(
+        self, question: str, values: Mapping[str, object] = _NOTHING, zone: ZoneInfo | None = None
+    ) -> list[Row]:
+        """The answer of storage/db/sql/QUESTION.sql over the selected; local times are those of a zone, else UTC."""
+
+        def ask() -> list[Row]:
+            selected = self._selected()
+            with transaction(self._engine) as connection:
+                if zone is not None:
+                    _be_in(connection, zone)
+                rows = connection.execute(selected.query(question), {**selected.bound(self._user_id), **values})
+                names = list(rows.keys())
+                return [dict(zip(names, row, strict=True)) for row in rows.all()]  # a day each is thousands
+
+        return patiently(ask)
+
+    def of_content(
+        self,
+        question: str,
+        values: Mapping[str, object] = _NOTHING,
+        labels: Sequence[str] = (),
+        analysis: pa.Schema | None = None,
+    ) -> list[Row]:
+        """The same over Parquet files: {chosen} is a condition on `message_id` for the selected.
+
+        Args:
+            labels: for each a table of its name in lower case, {message_id} of the selected that carry it.
+            analysis: the columns of a table of that name, {message_id} and what analysers say of messages; what no
+                file has is null.
+        """
+
+        def ask() -> list[Row]:
+            selected = self._selected()
+            bounds = {"first_at": selected.span.first_at, "last_at": selected.span.last_at}
+            tables = {label.lower(): self._ids(selected, [label]) for label in labels}
+            if analysis is not None:
+                tables["analysis"] = self._analyses.conformed(analysis, **bounds)
+            chosen = "TRUE"
+            if not selected.is_span:
+                tables["chosen"] = self._ids(selected, [])
+                chosen = "message_id IN (SELECT message_id FROM chosen)"
+                if not tables["chosen"].num_rows:
+                    return []
+            files = self._files.names(**bounds)
+            return self._files.rows(question, files, {**values, **bounds}, {"chosen": chosen}, tables)
+
+        return patiently(ask)
+
+    def summaries(self, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+        """What lists show of the content of messages (`MailFiles.summaries`)."""
+        return self._files.summaries(rows)
+
+    def address(self) -> str:
+        """The mailbox's own; "" before its shard has opened it."""
+        state = self._meanings.state()
+        return state.email.lower() if state else ""
+
+    def _all_attached(self) -> Attached:
+        names = self._files.names(EVER.first_at, EVER.last_at)
+        return attachment_totals.SHARED.of(self._user_id, self._files, names)
+
+    def _ids(self, selected: Selected, labels: Sequence[str]) -> pa.Table:
+        with transaction(self._engine) as connection:
+            values = {**selected.bound(self._user_id), "labels": list(labels)}
+            return table_of(connection.execute(selected.query("selected_ids"), values).scalar())
+
+    def _counted_by(self) -> Literal["days", "slots"] | None:
+        """What is kept that tells of exactly the selected: counts by day of UTC, by half an hour, none."""
+        selected = self._selected()
+        ends = (selected.span.first_at, selected.span.last_at)
+        if not selected.is_span or any((at - SLOTS_SINCE) % _SLOT for at in ends):
+            return None
+        return "slots" if any((at - SLOTS_SINCE) % _DAY for at in ends) else "days"
+
+    def _source(self, bucket: Bucket, zone: ZoneInfo) -> tuple[str, Row]:
+        """What a timeline is counted from, and the values that it takes."""
+        counted, cut = self._counted_by(), {"bucket": bucket}
+        changes = self._changes(zone) if counted else None
+        if counted == "days" and (bucket not in ("hour", "day") or (bucket == "day" and zone.key == "UTC")):
+            return ("days" if changes is not None else "days_and_index"), cut
+        if changes is None:
+            return "index", cut
+        return ("slots_by_day", changes) if bucket == "day" else ("slots", cut)
+
+    def _changes(self, zone: ZoneInfo) -> Row | None:
+        """How half hours of UTC fall into a zone's days and weeks; None: not all of them do, for all of the mail."""
+        first_at = last_at = SLOTS_SINCE
+        if zone.key != "UTC":
+            [ends] = self.of_index("ends")
+            first_at, last_at = ends["first_at"] or SLOTS_SINCE, ends["last_at"] or SLOTS_SINCE
+            if first_at < SLOTS_SINCE or last_at >= SLOTS_UNTIL or not in_half_hours(zone):
+                return None
+        changes, midnights = mondays(zone, first_at, last_at)
+        return {"changes": changes, "mondays": midnights}
+
+    def _selected(self) -> Selected:
+        if self._found is None:
+            asked = self._asked
+            plan = planned(self._meanings, asked.text, asked.span, asked.as_of)
+            self._found = select(Finder(self._user_id, self._engine, self._files, asked.as_of), plan, asked.as_of)
+        return self._found
+
+
+def _be_in(connection: Connection, zone: ZoneInfo) -> None:
+    """Have the rest of a transaction compute local times in a zone.
+
+    As its setting, not as an argument of AT TIME ZONE: that takes CET for the abbreviation, which has no summer.
+    """
+    try:
+        connection.execute(query("time_zone"), {"zone": zone.key})
+    except DataError as exc:
+        raise UnknownZone(zone.key) from exc
+
+
+def _start(local: datetime, offset_s: int | None, zone: ZoneInfo) -> datetime:
+    """The moment at which a bucket begins. offset_s: of an hour, because in autumn one comes twice."""
+    if offset_s is None:
+        return local.replace(tzinfo=zone)
+    return (local - timedelta(seconds=offset_s)).replace(tzinfo=UTC).astimezone(zone)

@@ -1,0 +1,1 @@
+"""The write side of a shard's database: commits, compaction, leases."""

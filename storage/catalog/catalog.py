@@ -1,0 +1,398 @@
+"""The write side of a shard's database: what is visible, and the one transaction that makes it so.
+
+`commit` records a segment, fills the message index, folds label changes, advances mailboxes' cursors, files failed
+items and appends the domain events, all or nothing, under the shard lease's epoch. Repeating it changes nothing.
+Called by the owner of the shard (actors/); readers use storage/reader.py.
+"""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import orjson
+import pyarrow as pa
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import IntegrityError
+
+from storage.catalog import leases
+from storage.catalog.index_copy import copy_index
+from storage.catalog.leases import Lease
+from storage.db.engines import transaction
+from storage.db.sql_files import query
+from storage.errors import BackupError
+from storage.failpoints import Point, reached
+from storage.model.labels import LabelState, fold
+from storage.model.records import (
+    DELETED,
+    AnalysedSegment,
+    AnalysisManifest,
+    Commit,
+    FailedItem,
+    LabelChange,
+    MailboxRecord,
+    Phase,
+    SegmentManifest,
+    StoredLabels,
+)
+from storage.model.time_range import EARLIEST, LATEST
+
+_UNIT_SEPARATOR = "\x1f"
+_STREAM_ROWS = 10_000
+
+
+class AlreadyStored(BackupError):
+    """Messages of this segment are in the index already. Write it again without them; nothing was committed."""
+
+    def __init__(self, keys: frozenset[tuple[int, int]]) -> None:
+        super().__init__(keys)
+        self.keys = keys
+
+    def __str__(self) -> str:
+        return f"{len(self.keys)} messages of this segment are stored already: write it again without them."
+
+
+class AnalysisOutdated(BackupError):
+    """A segment was merged or analysed anew meanwhile; nothing was committed. Analyse what there is now."""
+
+    def __init__(self, segment: str) -> None:
+        super().__init__(segment)
+        self.segment = segment
+
+    def __str__(self) -> str:
+        return f"The segment {self.segment} was merged or analysed anew meanwhile: analyse what there is now."
+
+
+class Catalog:
+    """One shard database, as the owner of a shard writes to it. Blocking: call it from a thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def open_mailbox(self, shard_id: int, user_id: int, email: str) -> MailboxRecord:
+        """The mailbox's state, made on first use. A revoked mailbox whose grant was renewed is in order again.
+
+        Raises:
+            ShardMoving: the shard is not to be written to here; read the map again.
+        """
+        with transaction(self.engine) as connection:
+            values = {"user_id": user_id, "shard_id": shard_id, "email": email}
+            leases.require_here(connection, shard_id)
+            connection.execute(query("mailbox_open"), values)
+            return MailboxRecord.of(connection.execute(query("mailbox"), {"user_id": user_id}).one()._asdict())
+
+    def mailboxes(self, shard_id: int) -> list[MailboxRecord]:
+        """Every mailbox of a shard, by user id."""
+        with transaction(self.engine) as connection:
+            rows = connection.execute(query("mailboxes_of_shard"), {"shard_id": shard_id})
+            return [MailboxRecord.of(row._asdict()) for row in rows]
+
+    def failed(self, shard_id: int) -> list[FailedItem]:
+        """Every failed item of a shard's mailboxes."""
+        with transaction(self.engine) as connection:
+            rows = connection.execute(query("failed_of_shard"), {"shard_id": shard_id})
+            return [FailedItem(*row) for row in rows]
+
+    def unknown(self, user_id: int, message_ids: Sequence[int]) -> list[int]:
+        """Those of the messages that are not stored, in the order given."""
+        with transaction(self.engine) as connection:
+            values = {"user_id": user_id, "message_ids": list(message_ids)}
+            known = set(connection.execute(query("messages_known"), values).scalars())
+        return [message_id for message_id in message_ids if message_id not in known]
+
+    def stored_labels(self, user_id: int, before: int) -> StoredLabels:
+        """The labels of the mailbox's messages that were last seen before a history id, read in a stream."""
+        message_ids, deleted = array("q"), []
+        rows: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
+        with transaction(self.engine) as connection:
+            connection = connection.execution_options(yield_per=_STREAM_ROWS)
+            values = {"user_id": user_id, "before": before}
+            for row, (message_id, is_deleted, labels) in enumerate(connection.execute(query("stored_labels"), values)):
+                message_ids.append(message_id)
+                deleted.append(is_deleted)
+                for label_id in labels:
+                    rows[label_id].append(row)
+        return StoredLabels(message_ids, deleted, dict(rows))
+
+    def segment_names(self, shard_id: int) -> set[str]:
+        """The names of all committed segments of a shard, those that were merged into others included."""
+        with transaction(self.engine) as connection:
+            return set(connection.execute(query("segment_names"), {"shard_id": shard_id}).scalars())
+
+    def rollup_names(self, shard_id: int) -> set[str]:
+        """The names of a shard's recorded roll-ups."""
+        with transaction(self.engine) as connection:
+            return set(connection.execute(query("rollup_names"), {"shard_id": shard_id}).scalars())
+
+    def save_labels(self, user_id: int, labels: Iterable[tuple[str, str, str]]) -> None:
+        """Keep a mailbox's labels (id, name, type) as Gmail names them now."""
+        rows = list(labels)
+        columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], []]
+        with transaction(self.engine) as connection:
+            values = {"user_id": user_id, "label_ids": columns[0], "names": columns[1], "types": columns[2]}
+            connection.execute(query("labels_upsert"), values)
+
+    def commit(self, plan: Commit, index: pa.Table | None = None) -> bool:
+        """Make everything in the plan visible at once.
+
+        Args:
+            index: rows of `schemas.INDEX` for the plan's segment; None exactly when it has none.
+
+        Returns:
+            False when the segment was committed before, so nothing was done.
+
+        Raises:
+            LeaseLost: the epoch is over.
+            AlreadyStored: some messages are in the index; nothing was committed.
+            DatabaseUnreachable: whether it took effect is unknown: repeat it.
+        """
+        try:
+            with transaction(self.engine) as connection:
+                leases.fence(connection, plan.shard_id, plan.owner, plan.epoch)
+                if plan.segment is not None:
+                    segment_id = record_segment(connection, plan.segment)
+                    if segment_id is None:
+                        return False
+                    if index is None or index.num_rows != plan.segment.messages:
+                        raise ValueError("a segment is committed with exactly its index")
+                    reached(Point.COMMIT_RECORDED)
+                    copy_index(connection, index, segment_id)
+                    reached(Point.COMMIT_INDEXED)
+                _fold_changes(connection, plan.changes)
+                _update_mailboxes(connection, plan)
+                _file_failures(connection, plan)
+                _append_events(connection, plan)
+                reached(Point.COMMIT_FOLDED)
+        except IntegrityError as exc:
+            if plan.segment is None or index is None:
+                raise
+            stored = self._stored(index)
+            if not stored:  # a message twice in one segment: writing it again would change nothing
+                raise
+            raise AlreadyStored(stored) from exc
+        reached(Point.COMMIT_DONE)
+        return True
+
+    def reanalysed(self, lease: Lease, segment: str, old: str | None, new: AnalysisManifest) -> bool:
+        """Put a new analysis in the place of the old one (None: there was none), all or nothing.
+
+        Returns:
+            False when that was done before, so nothing was.
+
+        Raises:
+            LeaseLost: the epoch is over.
+            AnalysisOutdated: the segment is not live any more, or has another analysis than `old`; nothing changed.
+            DatabaseUnreachable: whether it took effect is unknown: repeat it.
+        """
+        with transaction(self.engine) as connection:
+            leases.fence(connection, lease.shard_id, lease.owner, lease.epoch)
+            values = {"shard_id": lease.shard_id, "names": [segment]}
+            live = connection.execute(query("segments_locked"), values).first()
+            if live is None:
+                raise AnalysisOutdated(segment)
+            segment_ids = [live.segment_id]
+            current = connection.execute(query("analyses_current"), {"segment_ids": segment_ids}).first()
+            current_name = current.name if current else None
+            if current_name == new.name:
+                return False
+            if current_name != old:
+                raise AnalysisOutdated(segment)
+            connection.execute(query("analyses_retire"), {"segment_ids": segment_ids})
+            record_analysis(connection, live.segment_id, new)
+            reached(Point.ANALYSIS_REPLACED)
+        return True
+
+    def analysed(self, shard_id: int, user_ids: Sequence[int] | None = None) -> list[AnalysedSegment]:
+        """The live segments of a shard and what they have of analyses, oldest first.
+
+        Args:
+            user_ids: only those with mail of these users.
+        """
+        with transaction(self.engine) as connection:
+            rows = connection.execute(query("segments_analysed"), {"shard_id": shard_id})
+            found = [AnalysedSegment(**row._mapping) for row in rows]
+            if user_ids is None:
+                return found
+            whole = {"first_at": EARLIEST, "last_at": LATEST}
+            of_users = {
+                row.name
+                for user_id in user_ids
+                for row in connection.execute(query("segments_of_user"), {"user_id": user_id, **whole})
+            }
+        return [segment for segment in found if segment.name in of_users]
+
+    def analyses(self, shard_id: int, grace_s: float) -> dict[str, bool]:
+        """The recorded analysis files of a shard; whether each was retired so long ago that nobody can read it."""
+        with transaction(self.engine) as connection:
+            values = {"shard_id": shard_id, "grace_s": grace_s}
+            return {row.name: row.is_past for row in connection.execute(query("analyses_of_shard"), values)}
+
+    def _stored(self, index: pa.Table) -> frozenset[tuple[int, int]]:
+        wanted = defaultdict(list)
+        for user_id, message_id in zip(index["user_id"].to_pylist(), index["message_id"].to_pylist(), strict=True):
+            wanted[user_id].append(message_id)
+        return frozenset(
+            (user_id, message_id)
+            for user_id, message_ids in wanted.items()
+            for message_id in set(message_ids) - set(self.unknown(user_id, message_ids))
+        )
+
+
+def record_segment(connection: Connection, segment: SegmentManifest) -> int | None:
+    """Record a segment and what its users have in it; returns its id, or None when it is recorded already."""
+    values = {
+        name: getattr(segment, name)
+        for name in (
+            *("name", "shard_id", "epoch", "messages", "size_bytes"),
+            *("raw_bytes", "parquet_bytes", "words_bytes", "defective"),
+        )
+    }
+    segment_id: int | None = connection.execute(query("segment_insert"), values).scalar()
+    if segment_id is None:
+        return None
+    if segment.analysis is not None:
+        record_analysis(connection, segment_id, segment.analysis)
+    users = segment.users
+    connection.execute(
+        query("segment_users_insert"),
+        {
+            "segment_id": segment_id,
+            "user_ids": [user.user_id for user in users],
+            "messages": [user.messages for user in users],
+            "size_bytes": [user.size_bytes for user in users],
+            "first_at": [user.first_at for user in users],
+            "last_at": [user.last_at for user in users],
+        },
+    )
+    return segment_id
+
+
+def record_analysis(connection: Connection, segment_id: int, analysis: AnalysisManifest) -> None:
+    """Record the file of a segment's analysis; it has none."""
+    values = {
+        "name": analysis.name,
+        "segment_id": segment_id,
+        "versions": orjson.dumps(dict(analysis.versions)).decode(),
+        "size_bytes": analysis.size_bytes,
+    }
+    connection.execute(query("analysis_insert"), values)
+
+
+def _fold_changes(connection: Connection, changes: Sequence[LabelChange]) -> None:
+    """Fold label changes into the index and log what they turned over. Messages not stored are passed over."""
+    if not changes:
+        return
+    by_message: dict[tuple[int, int], list[LabelChange]] = defaultdict(list)
+    for change in changes:
+        by_message[change.user_id, change.message_id].append(change)
+    values = {"user_ids": [key[0] for key in by_message], "message_ids": [key[1] for key in by_message]}
+    changed: list[tuple[int, int, LabelState, bool]] = []
+    events: list[LabelChange] = []
+    for row in connection.execute(query("messages_locked"), values):
+        before = LabelState(frozenset(row.labels), row.history_id, row.deleted_at is not None)
+        after, applied = fold(before, by_message[row.user_id, row.message_id])
+        if after != before:
+            redeleted = after.deleted and any(event.label_id == DELETED for event in applied)
+            changed.append((row.user_id, row.message_id, after, redeleted))
+            events += applied
+    if not changed:
+        return
+    connection.execute(
+        query("messages_relabel"),
+        {
+            "user_ids": [user_id for user_id, _, _, _ in changed],
+            "message_ids": [message_id for _, message_id, _, _ in changed],
+            "labels": [_UNIT_SEPARATOR.join(sorted(after.labels)) for _, _, after, _ in changed],
+            "history_ids": [after.history_id for _, _, after, _ in changed],
+            "deleted": [after.deleted for _, _, after, _ in changed],
+            "redeleted": [redeleted for _, _, _, redeleted in changed],
+        },
+    )
+    connection.execute(
+        query("label_events_insert"),
+        {
+            "user_ids": [event.user_id for event in events],
+            "message_ids": [event.message_id for event in events],
+            "label_ids": [event.label_id for event in events],
+            "is_on": [event.on for event in events],
+            "history_ids": [event.history_id for event in events],
+        },
+    )
+
+
+def _update_mailboxes(connection: Connection, plan: Commit) -> None:
+    counted = {user.user_id: user for user in plan.segment.users} if plan.segment else {}
+    told = {update.user_id for update in plan.mailboxes}
+    if missing := counted.keys() - told:
+        raise ValueError(f"users {sorted(missing)} have mail in the segment but no update in the commit")
+    rows = [
+        {
+            "user_id": update.user_id,
+            "shard_id": plan.shard_id,
+            "phase": update.phase.value,
+            "cursor": update.cursor,
+            "pinned": update.pinned,
+            "estimate": update.estimate,
+            "units": update.units,
+            "error": update.error,
+            "synced": update.synced,
+            "listed": update.listed,
+            "resume": update.resume.value if update.resume else None,
+            "messages": counted[update.user_id].messages if update.user_id in counted else 0,
+            "size_bytes": counted[update.user_id].size_bytes if update.user_id in counted else 0,
+        }
+        for update in plan.mailboxes
+    ]
+    if rows:
+        connection.execute(query("mailbox_update"), rows)
+
+
+def _file_failures(connection: Connection, plan: Commit) -> None:
+    if plan.failed:
+        connection.execute(
+            query("failed_upsert"),
+            {
+                "user_ids": [item.user_id for item in plan.failed],
+                "message_ids": [item.message_id for item in plan.failed],
+                "attempts": [item.attempts for item in plan.failed],
+                "errors": [item.error for item in plan.failed],
+                "not_before": [item.not_before for item in plan.failed],
+            },
+        )
+    if plan.settled:
+        values = {
+            "user_ids": [key[0] for key in plan.settled],
+            "message_ids": [key[1] for key in plan.settled],
+        }
+        connection.execute(query("failed_settle"), values)
+
+
+def _append_events(connection: Connection, plan: Commit) -> None:
+    now = datetime.now(UTC).isoformat()
+    events: list[tuple[int | None, str, dict[str, object]]] = []
+    if plan.segment:
+        events += [
+            (user.user_id, "messages.stored", {"segment": plan.segment.name, "messages": user.messages})
+            for user in plan.segment.users
+        ]
+    for update in plan.mailboxes:
+        if update.synced and not update.quiet:
+            events.append((update.user_id, "mailbox.synced", {"cursor": str(update.cursor), "at": now}))
+        if update.phase is Phase.REVOKED:
+            events.append((update.user_id, "mailbox.revoked", {"error": update.error}))
+    if events:
+        connection.execute(
+            query("outbox_insert"),
+            {
+                "shard_id": plan.shard_id,
+                "user_ids": [user_id for user_id, _, _ in events],
+                "types": [kind for _, kind, _ in events],
+                "data": [orjson.dumps(data).decode() for _, _, data in events],
+            },
+        )
+
+
+def ping(engine: Engine) -> None:
+    """Raise DatabaseUnreachable unless the database answers."""
+    with transaction(engine) as connection:
+        connection.execute(text("SELECT 1"))

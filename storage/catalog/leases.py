@@ -1,0 +1,122 @@
+"""Who owns a shard: a lease with an epoch in the shard's database.
+
+Every takeover raises the epoch, and a commit names the epoch it was made under (`fence`), so an owner that lost
+its lease cannot commit, however late it wakes. An owner of the same cluster is replaced at once (the cluster runs
+one actor per shard by name; whoever is left of an older one is fenced); another cluster's is waited out.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine
+
+from storage.db.engines import transaction
+from storage.db.sql_files import query
+from storage.errors import BackupError
+
+#: What stands in a cluster's place while a shard moves: in its source until the switch, in its source afterwards, and
+#: in its target until that is open.
+MOVING, MOVED, ARRIVING = "gbm:moving", "gbm:moved", "gbm:arriving"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A shard's ownership. `owner` is unique to the actor process that holds it."""
+
+    shard_id: int
+    owner: str
+    epoch: int
+
+
+class LeaseLost(BackupError):
+    """Another owner has this shard now. Stop; what was not committed is the new owner's to do."""
+
+    def __init__(self, shard_id: int, epoch: int) -> None:
+        super().__init__(shard_id, epoch)
+        self.shard_id, self.epoch = shard_id, epoch
+
+    def __str__(self) -> str:
+        return f"Shard {self.shard_id} is no longer owned under epoch {self.epoch}: another owner took over."
+
+
+class LeaseHeld(BackupError):
+    """Another cluster owns this shard. Wait for its lease to expire, or stop that cluster."""
+
+    def __init__(self, shard_id: int, cluster: str, seconds: float) -> None:
+        super().__init__(shard_id, cluster, seconds)
+        self.shard_id, self.cluster, self.seconds = shard_id, cluster, seconds
+
+    def __str__(self) -> str:
+        return (
+            f"Shard {self.shard_id} belongs to cluster {self.cluster!r} for another {self.seconds:.0f} s: "
+            "stop that cluster, or wait."
+        )
+
+
+class ShardMoving(BackupError):
+    """The shard moves to another database, or has moved. Read the map again, and try again."""
+
+    def __init__(self, shard_id: int) -> None:
+        super().__init__(shard_id)
+        self.shard_id = shard_id
+
+    def __str__(self) -> str:
+        return f"Shard {self.shard_id} is moving to another database: try again in a few seconds."
+
+
+def acquire(engine: Engine, shard_id: int, owner: str, cluster: str, ttl_s: float) -> Lease:
+    """Take the shard under a new epoch.
+
+    Raises:
+        LeaseHeld: another cluster's lease has not expired.
+        ShardMoving: the shard is fenced for its move, or has left this database.
+    """
+    with transaction(engine) as connection:
+        values = {"shard_id": shard_id, "owner": owner, "cluster": cluster, "ttl_s": ttl_s}
+        epoch = connection.execute(query("lease_acquire"), values).scalar()
+        if epoch is not None:
+            return Lease(shard_id, owner, int(epoch))
+        held = connection.execute(query("lease_holder"), {"shard_id": shard_id}).one()
+        if held.cluster in (MOVING, MOVED, ARRIVING):
+            raise ShardMoving(shard_id)
+        raise LeaseHeld(shard_id, held.cluster, held.seconds)
+
+
+def renew(engine: Engine, lease: Lease, ttl_s: float) -> None:
+    """Keep the lease for another `ttl_s` seconds.
+
+    Raises:
+        LeaseLost: somebody else took the shard.
+    """
+    with transaction(engine) as connection:
+        values = {"shard_id": lease.shard_id, "owner": lease.owner, "epoch": lease.epoch, "ttl_s": ttl_s}
+        if connection.execute(query("lease_renew"), values).rowcount != 1:
+            raise LeaseLost(lease.shard_id, lease.epoch)
+
+
+def release(engine: Engine, lease: Lease) -> None:
+    """Let the next owner of any cluster in at once. A lease that is lost already is left alone."""
+    with transaction(engine) as connection:
+        values = {"shard_id": lease.shard_id, "owner": lease.owner, "epoch": lease.epoch, "ttl_s": 0.0}
+        connection.execute(query("lease_renew"), values)
+
+
+def fence(connection: Connection, shard_id: int, owner: str, epoch: int) -> None:
+    """Hold off every takeover until this transaction ends.
+
+    Raises:
+        LeaseLost: the epoch is over; the transaction must not commit.
+    """
+    values = {"shard_id": shard_id, "owner": owner, "epoch": epoch}
+    if connection.execute(query("lease_fence"), values).first() is None:
+        raise LeaseLost(shard_id, epoch)
+
+
+def require_here(connection: Connection, shard_id: int) -> None:
+    """Hold off the fence of a move until this transaction ends, which writes without a lease.
+
+    Raises:
+        ShardMoving: the shard is fenced for its move, or has left this database.
+    """
+    cluster = connection.execute(query("lease_place"), {"shard_id": shard_id}).scalar()
+    if cluster in (MOVING, MOVED, ARRIVING):
+        raise ShardMoving(shard_id)

@@ -1,0 +1,1 @@
+"""The control database: accounts, credentials, keys, tokens, grants, campaigns, sealing."""

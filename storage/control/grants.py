@@ -1,0 +1,157 @@
+"""Grants: leave to read another's mail for a while, for a reason, in the audit log. And what ends before its time.
+
+In the control database. Blocking: call it from a thread.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+
+from storage.control.accounts import Principal
+from storage.db import audit
+from storage.db.engines import Source, transaction
+from storage.db.sql_files import query
+from storage.errors import BackupError
+from storage.model.records import User
+
+
+class UnknownGrant(BackupError):
+    """There is no such grant for this caller, or it has ended. Ask for a new one."""
+
+    def __init__(self, grant_id: str) -> None:
+        super().__init__(grant_id)
+        self.grant_id = grant_id
+
+    def __str__(self) -> str:
+        return "There is no such grant, or it has ended: ask for a new one with POST /api/v1/auth/grants."
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Leave to read a mailbox. left_s: seconds; negative once it has expired."""
+
+    grant_id: str
+    mailbox: User
+    grantee_id: int
+    grantee: str
+    role: str
+    reason: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    alive: bool
+    left_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Access tokens that are worth nothing: of a user, a key or a grant (kind, name), issued before `until`."""
+
+    kind: str
+    name: str
+    until: float
+
+
+class Grants:
+    """Keeps grants, and tells what was revoked."""
+
+    def __init__(self, engine: Source) -> None:
+        self._engine = engine
+
+    def create(self, reader: Principal, mailbox: User, reason: str, ttl_s: float) -> Grant:
+        """Give leave to read a mailbox from now on."""
+        grant_id = secrets.token_hex(8)
+        values = {
+            "grant_id": grant_id,
+            "user_id": mailbox.user_id,
+            "grantee_id": reader.user_id,
+            "role": reader.role,
+            "reason": reason,
+            "ttl_s": ttl_s,
+        }
+        with transaction(self._engine) as connection:
+            connection.execute(query("grant_create"), values)
+            detail: audit.Detail = {"mailbox": mailbox.email[:200], "reason": reason[:200], "seconds": int(ttl_s)}
+            audit.append(connection, reader.email, "grant.create", grant_id, detail)
+        return self.get(grant_id, reader.user_id)
+
+    def get(self, grant_id: str, person: int | None) -> Grant:
+        """A grant that somebody has, or that is on their mailbox; None: anybody's.
+
+        Raises:
+            UnknownGrant.
+        """
+        found = self.listed(person, 1, grant_id)
+        if not found:
+            raise UnknownGrant(grant_id)
+        return found[0]
+
+    def listed(self, person: int | None, limit: int = 100, grant_id: str | None = None) -> list[Grant]:
+        """Grants of somebody, or on their mailbox; None: all. Newest first."""
+        with transaction(self._engine) as connection:
+            rows = connection.execute(query("grants_list"), {"person": person, "grant_id": grant_id, "limit": limit})
+            return [
+                Grant(
+                    row.grant_id,
+                    User(row.user_id, row.email, row.shard_id),
+                    row.grantee_id,
+                    row.grantee,
+                    row.role,
+                    row.reason,
+                    row.created_at,
+                    row.expires_at,
+                    row.revoked_at,
+                    row.alive,
+                    float(row.left_s),
+                )
+                for row in rows
+            ]
+
+    def use(self, grant_id: str, reader: Principal) -> Grant:
+        """A grant of this reader's that is alive, whose use is noted.
+
+        Raises:
+            UnknownGrant.
+        """
+        grant = self.get(grant_id, reader.user_id)
+        if grant.grantee_id != reader.user_id or not grant.alive:
+            raise UnknownGrant(grant_id)
+        with transaction(self._engine) as connection:
+            audit.append(connection, reader.email, "grant.use", grant_id, {"mailbox": grant.mailbox.email[:200]})
+        return grant
+
+    def revoke(self, grant_id: str, by: Principal, person: int | None) -> Grant:
+        """End a grant; one that has ended stays so.
+
+        Raises:
+            UnknownGrant.
+        """
+        grant = self.get(grant_id, person)
+        with transaction(self._engine) as connection:
+            statement = text("UPDATE grants SET revoked_at = now() WHERE grant_id = :id AND revoked_at IS NULL")
+            if connection.execute(statement, {"id": grant_id}).rowcount:
+                audit.append(connection, by.email, "grant.revoke", grant_id, {"mailbox": grant.mailbox.email[:200]})
+        return self.get(grant_id, person)
+
+    def sign_out(self, principal: Principal) -> None:
+        """End every session of a user: refresh tokens at once, access tokens as soon as replicas hear of it."""
+        with transaction(self._engine) as connection:
+            values = {"user_id": principal.user_id}
+            connection.execute(text("DELETE FROM refresh_tokens WHERE user_id = :user_id"), values)
+            connection.execute(text("UPDATE users SET tokens_not_before = now() WHERE user_id = :user_id"), values)
+            audit.append(connection, principal.email, "session.end_all", principal.email)
+
+    def end_session(self, principal: Principal, family: str) -> None:
+        """End one session of a user: its refresh tokens."""
+        with transaction(self._engine) as connection:
+            statement = text("DELETE FROM refresh_tokens WHERE family = CAST(:family AS uuid) AND user_id = :user_id")
+            connection.execute(statement, {"family": family, "user_id": principal.user_id})
+            audit.append(connection, principal.email, "session.end", principal.email)
+
+    def revocations(self, horizon_s: float) -> list[Revocation]:
+        """What was revoked within so many seconds."""
+        with transaction(self._engine) as connection:
+            rows = connection.execute(query("revocations"), {"horizon_s": horizon_s})
+            return [Revocation(row.kind, row.name, float(row.until)) for row in rows]

@@ -1,0 +1,85 @@
+"""The audit log: who did what to whom, and when. In the control database, kept for `RetentionConfig.audit_days`.
+
+An entry is written in the transaction of what it tells of, so that neither is without the other. It holds names, never
+a secret: a detail is a short text, a number or a truth value.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+from sqlalchemy import Connection, Engine
+
+from storage.db.engines import transaction
+from storage.db.sql_files import query
+
+Detail = Mapping[str, str | int | bool | None]
+_LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the log. Entry ids grow; a gap is a transaction that was undone, or that commits in a moment."""
+
+    entry_id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, str | int | bool | None]
+
+
+def append(connection: Connection, actor: str, action: str, subject: str, detail: Detail | None = None) -> None:
+    """Note what this transaction does.
+
+    Args:
+        actor: an address, or which program.
+        action: such as "account.add".
+        subject: what it is done to: an address, a key's id, a database.
+    """
+    told = dict(detail or {})
+    for name, value in told.items():
+        if not isinstance(value, str | int | bool | None) or (isinstance(value, str) and len(value) > _LONGEST):
+            raise ValueError(f"the audit log takes short plain values, and {name!r} is none")
+    values = {"actor": actor, "action": action, "subject": subject, "detail": orjson.dumps(told).decode()}
+    connection.execute(query("audit_append"), values)
+
+
+class Audit:
+    """Reads the log."""
+
+    def __init__(self, engine: Engine) -> None:
+        """`engine`: of the control database."""
+        self._engine = engine
+
+    def entries(self, after: int = 0, limit: int = 100, action: str | None = None) -> list[Entry]:
+        """The next entries (of an action) after one, oldest first.
+
+        Args:
+            limit: 1 to 1000.
+        """
+        with transaction(self._engine) as connection:
+            values = {"after": after, "action": action, "limit": min(max(limit, 1), 1000)}
+            rows = connection.execute(query("audit_entries"), values)
+            return [Entry(*row) for row in rows]
+
+    def newest(
+        self, before: int, limit: int, action: str | None = None, by: str | None = None, since: datetime | None = None
+    ) -> list[Entry]:
+        """Entries (of an action, of an actor, since a time) before one, newest first."""
+        with transaction(self._engine) as connection:
+            values = {
+                "before_id": before,
+                "action": action,
+                "by": by,
+                "since": since,
+                "limit": min(max(limit, 1), 1000),
+            }
+            return [Entry(*row) for row in connection.execute(query("audit_newest"), values)]
+
+    def note(self, entries: Sequence[tuple[str, str, str, Detail]]) -> None:
+        """Write entries (actor, action, subject, detail) of what is not a transaction of its own."""
+        with transaction(self._engine) as connection:
+            for entry in entries:
+                append(connection, *entry)

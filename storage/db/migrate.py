@@ -1,0 +1,320 @@
+"""Creates the databases where that is allowed and brings their schemas up to date. Called before a cluster starts.
+
+`upgrade` stops at the first database that is in the way; `upgrade_each` (`gbm db upgrade`) names it, does the others.
+A schema that is newer than this release is left as it is: a release works on the schema of the next one (README.md).
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from storage.db import audit, partitions
+from storage.db.engines import Databases, DatabaseUnreachable, LockTimedOut, transaction
+from storage.errors import BackupError
+
+_LOG = logging.getLogger(__name__)
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_LOCK = 0x67626D  # "gbm": one migration at a time per database
+#: Seconds that an upgrade waits for another one's of the same database.
+UPGRADE_WAIT_S = 600.0
+#: Seconds that a migration waits for a table that others use; all who come after it wait as long.
+_TABLE_WAIT_S = 10.0
+
+Schema = Literal["control", "shard"]
+Tell = Callable[[str], None]
+
+
+class DatabaseMissing(BackupError):
+    """A database does not exist and this account may not create it. Have it created."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return (
+            f'There is no database "{self.name}" and this account may not create it: run CREATE DATABASE "{self.name}".'
+        )
+
+
+class SchemaOutdated(BackupError):
+    """A production database is older than this release, and is not migrated by the way. Run `gbm db upgrade`."""
+
+    def __init__(self, label: str, revision: str, newest: str) -> None:
+        super().__init__(label, revision, newest)
+        self.label, self.revision, self.newest = label, revision, newest
+
+    def __str__(self) -> str:
+        return (
+            f"The schema of the {self.label} is {self.revision}, and this release needs {self.newest}: "
+            "run `gbm db upgrade`."
+        )
+
+
+class SchemaUnknown(BackupError):
+    """A database has a revision that is none of this project's. Name another database, or restore this one."""
+
+    def __init__(self, label: str, revision: str) -> None:
+        super().__init__(label, revision)
+        self.label, self.revision = label, revision
+
+    def __str__(self) -> str:
+        return (
+            f"The {self.label} has the schema {self.revision!r}, which no release has: name another database, "
+            "or restore this one from a copy."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """The schema of one database.
+
+    label: such as "shard database 1 of 2". revision: None when the database or its schema is not there yet.
+    error: why it is not known, or not brought up to date.
+    """
+
+    label: str
+    revision: str | None
+    newest: str
+    error: str | None = None
+
+    @property
+    def current(self) -> bool:
+        """This release can work on it."""
+        return self.error is None and self.revision is not None and self.revision >= self.newest
+
+
+def upgrade(databases: Databases, shards: int, progress: Tell | None = None) -> None:
+    """Create what is missing; bring every schema to the newest version; register `shards` logical shards.
+
+    Logical shards are dealt over the databases in turn, once: a shard that is registered stays where it is.
+
+    Raises:
+        DatabaseUnreachable, DatabaseMissing.
+    """
+    for dsn in databases.dsns():
+        _create_database(dsn)
+    tell = progress or (lambda _: None)
+    for label, schema, engine in _each(databases):
+        tell(label)
+        _upgrade_one(databases, engine, schema, label, tell, None)
+    register(databases, shards)
+
+
+def upgrade_each(
+    databases: Databases, shards: int, tell: Tell, wait_s: float = UPGRADE_WAIT_S, actor: str = "gbm"
+) -> list[SchemaState]:
+    """As `upgrade`, but what is wrong with one database does not keep the others from being upgraded.
+
+    Args:
+        tell: hears a line per database, and of another upgrade that is waited for.
+        wait_s: seconds for which it is, per database.
+        actor: who is named in the audit log.
+    """
+    states = []
+    for dsn, (label, schema, engine) in zip(databases.dsns(), _each(databases), strict=True):
+        newest, before, error = _newest(schema), None, None
+        try:
+            _create_database(dsn)
+            before, after = _upgrade_one(databases, engine, schema, label, tell, wait_s)
+            tell(f"{label}: {before or 'new'} -> {after}" if before != after else f"{label}: {after} already")
+            states.append(SchemaState(label, after, newest))
+            if before != after:
+                _record(databases, actor, label, before, after)
+        except (BackupError, DBAPIError) as exc:
+            error = str(exc) if isinstance(exc, BackupError) else _sentence(exc)
+            tell(f"{label}: {error}")
+            states.append(SchemaState(label, before, newest, error))
+    if states[0].current:
+        register(databases, shards)
+    return states
+
+
+def register(databases: Databases, shards: int) -> None:
+    """Register `shards` logical shards; one that is registered stays where it is."""
+    with transaction(databases.control) as connection:
+        connection.execute(
+            text(
+                "INSERT INTO shards (shard_id, database) SELECT s, s % :databases FROM generate_series(0, :last) AS s"
+                " ON CONFLICT DO NOTHING"
+            ),
+            {"databases": databases.shard_databases, "last": shards - 1},
+        )
+
+
+def states(databases: Databases) -> list[SchemaState]:
+    """The schema of every database, control first; changes nothing."""
+    return [_state(label, schema, engine) for label, schema, engine in _each(databases)]
+
+
+def require(databases: Databases) -> None:
+    """Make sure that this release can work on every database, without changing any.
+
+    Raises:
+        SchemaOutdated: a schema is older, or not there.
+        DatabaseUnreachable.
+    """
+    for label, schema, engine in _each(databases):
+        revision, newest = _revision(engine), _newest(schema)
+        if revision is None or revision < newest:
+            raise SchemaOutdated(label, revision or "missing", newest)
+        if revision > newest:
+            _warn_of_newer(label, revision, newest)
+
+
+def _each(databases: Databases) -> Iterator[tuple[str, Schema, Engine]]:
+    yield "control database", "control", databases.control
+    for index in range(databases.shard_databases):
+        label = f"shard database {index + 1} of {databases.shard_databases}"
+        yield label, "shard", databases.shard_database(index)
+
+
+def _state(label: str, schema: Schema, engine: Engine) -> SchemaState:
+    try:
+        return SchemaState(label, _revision(engine), _newest(schema))
+    except BackupError as exc:
+        return SchemaState(label, None, _newest(schema), str(exc))
+
+
+def _revision(engine: Engine) -> str | None:
+    try:
+        with transaction(engine) as connection:
+            return _version(connection)
+    except DatabaseUnreachable as exc:
+        if _does_not_exist(exc.reason):
+            return None
+        raise
+
+
+def _upgrade_one(
+    databases: Databases, engine: Engine, schema: Schema, label: str, tell: Tell, wait_s: float | None
+) -> tuple[str | None, str]:
+    """Migrate one database and make its partitions; returns its revisions before and after."""
+    with transaction(engine) as connection:
+        _await_others(connection, label, tell, wait_s)
+        before = _version(connection)
+        if _known(schema, before, label):
+            _migrate(connection, schema, before)
+        after = _version(connection)
+    assert after is not None
+    retention = databases.retention
+    tables = partitions.of_control(retention) if schema == "control" else partitions.of_shard(retention)
+    try:
+        partitions.tend(engine, tables, datetime.now(UTC))
+    except LockTimedOut as exc:  # the default partitions take what comes, and a cluster tends them daily
+        _LOG.warning("The partitions of the %s are as they were: %s", label, exc)
+    return before, after
+
+
+def _await_others(connection: Connection, label: str, tell: Tell, wait_s: float | None) -> None:
+    """Have this database's upgrades for this transaction alone.
+
+    Raises:
+        LockTimedOut: another one took longer than `wait_s`.
+    """
+    if connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}).scalar():
+        return
+    limit_s = UPGRADE_WAIT_S if wait_s is None else wait_s
+    tell(f"{label}: another upgrade is at work; waiting for it, {limit_s:.0f} s at most")
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    connection.execute(text(f"SET LOCAL lock_timeout = {max(int(limit_s * 1000), 1)}"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
+def _known(schema: Schema, revision: str | None, label: str) -> bool:
+    """Whether a revision is one of ours and can be upgraded; one of a newer release is left alone.
+
+    Raises:
+        SchemaUnknown.
+    """
+    newest = _newest(schema)
+    if revision is None or revision in _revisions(schema):
+        return True
+    if not re.fullmatch(r"\d{4}", revision) or revision <= newest:
+        raise SchemaUnknown(label, revision)
+    _warn_of_newer(label, revision, newest)
+    return False
+
+
+def _warn_of_newer(label: str, revision: str, newest: str) -> None:
+    _LOG.warning("The schema of the %s is %s, newer than this release's %s; left as it is", label, revision, newest)
+
+
+def _migrate(connection: Connection, schema: Schema, revision: str | None) -> None:
+    if revision == _newest(schema):
+        return
+    from alembic import command  # takes longer to import than a short command takes in all
+    from alembic.config import Config
+
+    connection.execute(text("SET LOCAL statement_timeout = 0"))  # a large table's index takes what it takes
+    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+    connection.execute(text(f"SET LOCAL lock_timeout = {int(_TABLE_WAIT_S * 1000)}"))
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS / schema))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _record(databases: Databases, actor: str, label: str, before: str | None, after: str) -> None:
+    """Tell the audit log, if the control database has it; the upgrade itself is done either way."""
+    try:
+        with transaction(databases.control) as connection:
+            audit.append(connection, actor, "schema.upgrade", label, {"from": before, "to": after})
+    except (DatabaseUnreachable, DBAPIError) as exc:
+        _LOG.warning("The upgrade of the %s is not in the audit log: %s", label, exc)
+
+
+def _version(connection: Connection) -> str | None:
+    if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+        return None
+    version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return version
+
+
+@cache
+def _revisions(schema: Schema) -> frozenset[str]:
+    """All revisions: versions are files that begin with theirs, in order."""
+    return frozenset(path.name.split("_")[0] for path in (_MIGRATIONS / schema / "versions").glob("[0-9]*.py"))
+
+
+def _newest(schema: Schema) -> str:
+    return max(_revisions(schema))
+
+
+def _sentence(exc: DBAPIError) -> str:
+    return str(exc.orig or exc).strip().splitlines()[0][:200]
+
+
+def _does_not_exist(reason: str) -> bool:
+    return re.search(r'database ".*" does not exist', reason) is not None  # a role can be missing as well
+
+
+def _create_database(dsn: str) -> None:
+    """Create the database if it does not exist; an existing one costs one connection."""
+    engine = create_engine(dsn, poolclass=NullPool, connect_args={"connect_timeout": 5})
+    try:
+        with engine.connect():
+            return
+    except OperationalError as exc:
+        if not _does_not_exist(str(exc)):
+            with transaction(engine):  # raises what is wrong, in our words
+                return
+    name = make_url(dsn).database or ""
+    admin = create_engine(make_url(dsn).set(database="postgres"), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    try:
+        with admin.connect() as connection:
+            quoted = admin.dialect.identifier_preparer.quote_identifier(name)
+            connection.execute(text(f"CREATE DATABASE {quoted}"))
+    except DBAPIError as exc:
+        if "already exists" not in str(exc):  # of two at once, the loser is told so by a unique index
+            raise DatabaseMissing(name) from exc

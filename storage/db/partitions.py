@@ -1,0 +1,191 @@
+"""Tables that grow for ever are kept in pieces by time: made ahead, and dropped whole when their time is over.
+
+A row never waits for its partition: what none has been made for goes into the default one, and is moved by the next
+look. Every change is a short transaction that gives up soon when others hold the table (`DatabaseUnreachable` of the
+kind `LockTimedOut`); the next look does what is left. Blocking. Called by storage/db/migrate.py, and daily by a
+cluster.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import Connection, Engine, text
+
+from storage.config import RetentionConfig
+from storage.db.engines import Databases, transaction
+from storage.db.sql_files import query
+from storage.errors import BackupError
+
+#: Partitions made beyond the present one: a cluster may stand still for weeks and its next rows have theirs.
+AHEAD = 4
+#: Milliseconds that a change waits for others to let go of a table; writers wait behind it as long.
+_LOCK_TIMEOUT_MS = 2000
+#: "gbmp": one process at a time tends a database.
+_LOCK = 0x67626D70
+_BOUNDS = re.compile(r"FROM \((?:MINVALUE|'([^']+)')\) TO \('([^']+)'\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Partitioned:
+    """A table in pieces: by which column, how long each is, and for how many days at least rows are kept."""
+
+    table: str
+    column: str
+    unit: Literal["week", "month"]
+    keep_days: int
+
+    def start(self, moment: datetime) -> datetime:
+        """When the piece of a moment begins: Monday, or the first of the month, at midnight UTC."""
+        day = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return day - timedelta(days=day.weekday()) if self.unit == "week" else day.replace(day=1)
+
+    def end(self, moment: datetime) -> datetime:
+        """When the piece of a moment ends, which is when the next begins."""
+        return self.start(self.start(moment) + timedelta(days=7 if self.unit == "week" else 32))
+
+
+@dataclass(frozen=True, slots=True)
+class Tended:
+    """What a look changed: names of partitions, and how many rows left the default one."""
+
+    made: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    moved: int = 0
+
+
+def of_shard(retention: RetentionConfig) -> tuple[Partitioned, ...]:
+    """The partitioned tables of a shard database."""
+    return (
+        Partitioned("outbox", "created_at", "week", retention.outbox_days),
+        Partitioned("failed_history", "settled_at", "month", retention.failed_history_days),
+    )
+
+
+def of_control(retention: RetentionConfig) -> tuple[Partitioned, ...]:
+    """The partitioned tables of the control database."""
+    return (Partitioned("audit", "at", "month", retention.audit_days),)
+
+
+def tend_all(databases: Databases, now: datetime) -> list[str]:
+    """Tend every database; returns what is in the way, a sentence each. What one could not do, the others have done."""
+    retention = databases.retention
+    troubles = []
+    for index in range(-1, databases.shard_databases):
+        try:
+            if index < 0:
+                tend(databases.control, of_control(retention), now)
+            else:
+                tend(databases.shard_database(index), of_shard(retention), now)
+        except BackupError as exc:
+            troubles.append(str(exc))
+    return troubles
+
+
+def tend(engine: Engine, tables: Sequence[Partitioned], now: datetime) -> Tended:
+    """Make the present and the next `AHEAD` partitions of each table, move what is in the default one, drop the old.
+
+    Raises:
+        LockTimedOut: somebody holds a table; what was done before stays done.
+        DatabaseUnreachable.
+    """
+    made: list[str] = []
+    dropped: list[str] = []
+    moved = 0
+    for table in tables:
+        for start in _wanted(engine, table, now):
+            with _short(engine) as connection:
+                if _alone(connection) and not _covered(connection, table, start):
+                    moved += _make(connection, table, start)
+                    made.append(_name(table, start))
+        for name in _outlived(engine, table, now):
+            with _short(engine) as connection:
+                if _alone(connection) and name in {known for known, _, _ in _partitions(connection, table)}:
+                    connection.execute(text(f'DROP TABLE "{name}"'))
+                    dropped.append(name)
+        with _short(engine) as connection:
+            statement = f"DELETE FROM {table.table}_default WHERE {table.column} < :horizon"  # noqa: S608 - our names
+            connection.execute(text(statement), {"horizon": _horizon(table, now)})
+    return Tended(tuple(made), tuple(dropped), moved)
+
+
+def _wanted(engine: Engine, table: Partitioned, now: datetime) -> list[datetime]:
+    """Where the partitions begin that must exist and do not: ahead, and of every row in the default one."""
+    starts = [table.start(now)]
+    for _ in range(AHEAD):
+        starts.append(table.end(starts[-1]))
+    statement = text(
+        f"SELECT DISTINCT date_trunc('{table.unit}', {table.column} AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"  # noqa: S608 - our names
+        f" FROM {table.table}_default WHERE {table.column} >= :horizon"
+    )
+    with _short(engine) as connection:
+        strays: Iterable[datetime] = connection.execute(statement, {"horizon": _horizon(table, now)}).scalars()
+        found = sorted({*starts, *(table.start(stray) for stray in strays)})
+        return [start for start in found if not _covered(connection, table, start)]
+
+
+def _outlived(engine: Engine, table: Partitioned, now: datetime) -> list[str]:
+    horizon = _horizon(table, now)
+    with _short(engine) as connection:
+        return [name for name, _, end in _partitions(connection, table) if end <= horizon]
+
+
+def _horizon(table: Partitioned, now: datetime) -> datetime:
+    return now - timedelta(days=table.keep_days)
+
+
+@contextmanager
+def _short(engine: Engine) -> Iterator[Connection]:
+    """A transaction that waits for a table's lock only so long."""
+    with transaction(engine) as connection:
+        connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MS}"))
+        yield connection
+
+
+def _alone(connection: Connection) -> bool:
+    """Whether this transaction is the one that tends the database."""
+    return bool(connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}).scalar())
+
+
+def _make(connection: Connection, table: Partitioned, start: datetime) -> int:
+    """Make a partition, with the rows that the default one has of its time. Returns how many.
+
+    Attaching takes no lock that writers of other partitions wait for, as CREATE TABLE ... PARTITION OF would.
+    """
+    name, end = _name(table, start), table.end(start)
+    connection.execute(text(f"LOCK TABLE ONLY {table.table} IN SHARE UPDATE EXCLUSIVE MODE"))
+    connection.execute(text(f"LOCK TABLE {table.table}_default IN ACCESS EXCLUSIVE MODE"))
+    connection.execute(text(f'CREATE TABLE "{name}" (LIKE {table.table} INCLUDING ALL)'))
+    statement = text(
+        f"WITH moved AS (DELETE FROM {table.table}_default WHERE {table.column} >= :start AND {table.column} < :end"  # noqa: S608 - our names
+        f' RETURNING *) INSERT INTO "{name}" SELECT * FROM moved'
+    )
+    moved = connection.execute(statement, {"start": start, "end": end}).rowcount
+    connection.execute(
+        text(
+            f'ALTER TABLE {table.table} ATTACH PARTITION "{name}"'
+            f" FOR VALUES FROM ('{start:%Y-%m-%d} 00:00:00+00') TO ('{end:%Y-%m-%d} 00:00:00+00')"
+        )
+    )
+    return moved
+
+
+def _partitions(connection: Connection, table: Partitioned) -> list[tuple[str, datetime | None, datetime]]:
+    """Name, first moment (None: from the beginning) and end of every partition but the default one."""
+    found = []
+    for row in connection.execute(query("partitions"), {"table": table.table}):
+        if match := _BOUNDS.search(row.bounds):
+            first, end = match.groups()
+            found.append((row.name, datetime.fromisoformat(first) if first else None, datetime.fromisoformat(end)))
+    return found
+
+
+def _covered(connection: Connection, table: Partitioned, start: datetime) -> bool:
+    return any((first is None or first <= start) and start < end for _, first, end in _partitions(connection, table))
+
+
+def _name(table: Partitioned, start: datetime) -> str:
+    return f"{table.table}_{start:%Y%m%d}"

@@ -1,0 +1,33 @@
+-- The message index as it was at a moment: a table to put in for {messages} (storage/mailbox/as_of.py has the rule).
+-- :as_of. Whoever puts it in says whose messages, with a condition on user_id.
+-- Of a label, the first fact after the moment decides: an event, undone, or else that it is there now. A deletion is
+-- read forwards, because nothing is stored deleted. Messages that did not change since cost nothing.
+SELECT
+    stored.user_id, stored.message_id, stored.thread_id, stored.received_at, stored.size_bytes, stored.sha256,
+    stored.segment_id, stored.frame_offset, stored.frame_bytes, stored.raw_offset, stored.stored_at,
+    CASE WHEN stored.changed_at > CAST(:as_of AS timestamptz) THEN ARRAY(
+        SELECT label_id
+        FROM (
+            SELECT DISTINCT ON (label_id) label_id, carried
+            FROM (
+                SELECT later.label_id, NOT later.is_on AS carried, later.history_id
+                FROM label_events AS later
+                WHERE later.user_id = stored.user_id AND later.message_id = stored.message_id
+                    AND later.observed_at > CAST(:as_of AS timestamptz) AND later.label_id <> '\Deleted'
+                UNION ALL
+                SELECT label_id, TRUE, NULL FROM unnest(stored.labels) AS label_id
+            ) AS facts
+            ORDER BY label_id, history_id NULLS LAST
+        ) AS first_since
+        WHERE carried
+    ) ELSE stored.labels END AS labels,
+    CASE WHEN stored.changed_at > CAST(:as_of AS timestamptz) THEN (
+        SELECT CASE WHEN is_on THEN observed_at END
+        FROM label_events AS earlier
+        WHERE earlier.user_id = stored.user_id AND earlier.message_id = stored.message_id
+            AND earlier.observed_at <= CAST(:as_of AS timestamptz) AND earlier.label_id = '\Deleted'
+        ORDER BY history_id DESC
+        LIMIT 1
+    ) ELSE stored.deleted_at END AS deleted_at
+FROM messages AS stored
+WHERE stored.stored_at <= CAST(:as_of AS timestamptz)

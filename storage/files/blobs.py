@@ -1,0 +1,167 @@
+"""The archive's files, by name under one URI. Every file is written once, whole, and synced before `put` returns.
+
+Today: a local or mounted directory (`file:///…`). An object store is another class with these methods.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from storage.errors import BackupError
+from storage.failpoints import Point, reached
+
+
+class ArchiveUnusable(BackupError):
+    """The archive's URI cannot be used. Correct GBM_ARCHIVE__URI, or the folder's permissions."""
+
+    def __init__(self, uri: str, reason: str) -> None:
+        super().__init__(uri, reason)
+        self.uri, self.reason = uri, reason
+
+    def __str__(self) -> str:
+        return f"The archive {self.uri} cannot be used: {self.reason}."
+
+
+class FileDamaged(BackupError):
+    """A file of the archive is missing or not what was written. Restore it from a copy of the archive."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name, self.reason = name, reason
+
+    def __str__(self) -> str:
+        return f"The archive's file {self.name} is damaged ({self.reason}): restore it from a copy."
+
+
+class FileMissing(FileDamaged):
+    """The file is gone: merged into another since it was named, or lost. List again; named again, it is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlobStat:
+    """A file as the archive's listing shows it. `modified_at`: seconds since 1970."""
+
+    name: str
+    size_bytes: int
+    modified_at: float
+
+
+class LocalBlobs:
+    """A directory. Names are relative paths of our own making, with '/' between folders."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def put(self, name: str, chunks: Iterable[bytes | memoryview]) -> int:
+        """Write a new file and return its size in bytes. It is on the disk then; no part of it stays if it fails."""
+        path = self._root / name
+        self._make(path.parent)
+        with path.open("xb") as file:
+            try:
+                size = _write(file, chunks)
+            except BaseException:  # a full disk must not stay full of what is worth nothing
+                path.unlink(missing_ok=True)
+                raise
+        _sync_folder(path.parent)
+        return size
+
+    def read(self, name: str, offset: int, size_bytes: int) -> bytes:
+        """A range of a file.
+
+        Raises:
+            FileMissing: it is gone.
+            FileDamaged: it is shorter.
+        """
+        try:
+            with (self._root / name).open("rb") as file:
+                data = os.pread(file.fileno(), size_bytes, offset)
+        except FileNotFoundError as exc:
+            raise FileMissing(name, "it is missing") from exc
+        if len(data) != size_bytes:
+            raise FileDamaged(name, f"it ends before byte {offset + size_bytes}")
+        return data
+
+    def size(self, name: str) -> int:
+        """Of a file, in bytes.
+
+        Raises:
+            FileMissing.
+        """
+        try:
+            return (self._root / name).stat().st_size
+        except FileNotFoundError as exc:
+            raise FileMissing(name, "it is missing") from exc
+
+    def location(self, name: str) -> str:
+        """What DuckDB and pyarrow open."""
+        return str(self._root / name)
+
+    def list(self, folder: str) -> Iterator[BlobStat]:
+        """Every file below a folder, in no order. A folder that does not exist is empty."""
+        for path in (self._root / folder).rglob("*"):
+            try:
+                status = path.stat()
+            except FileNotFoundError:  # deleted since its folder was read
+                continue
+            if stat.S_ISREG(status.st_mode):
+                yield BlobStat(path.relative_to(self._root).as_posix(), status.st_size, status.st_mtime)
+
+    def delete(self, name: str) -> None:
+        """Remove a file; one that is gone already is no error."""
+        (self._root / name).unlink(missing_ok=True)
+
+    def _make(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        while folder != self._root.parent:  # a new folder's name is durable once its parent is synced
+            folder = folder.parent
+            _sync_folder(folder)
+
+
+def open_blobs(uri: str) -> LocalBlobs:
+    """The archive at a URI.
+
+    Raises:
+        ArchiveUnusable: unknown scheme, relative path, or a folder that cannot be made.
+    """
+    shown = re.sub(r"//[^/]*@", "//***@", uri)  # an object store's URI may carry its secret
+    try:
+        parts = urlsplit(uri)
+    except ValueError as exc:
+        raise ArchiveUnusable(shown, "it is not a URI; set GBM_ARCHIVE__URI to file:///FOLDER") from exc
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+        raise ArchiveUnusable(shown, "it is not of the form file:///FOLDER; set GBM_ARCHIVE__URI to one")
+    root = Path(unquote(parts.path))
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except (OSError, ValueError) as exc:
+        raise ArchiveUnusable(shown, getattr(exc, "strerror", None) or str(exc)) from exc
+    return LocalBlobs(root)
+
+
+def _write(file: BinaryIO, chunks: Iterable[bytes | memoryview]) -> int:
+    size = 0
+    for chunk in chunks:
+        is_first = size == 0
+        size += file.write(chunk)
+        if is_first:
+            reached(Point.FILE_BEGUN)
+    file.flush()
+    reached(Point.FILE_WRITTEN)
+    os.fsync(file.fileno())
+    reached(Point.FILE_SYNCED)
+    return size
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,98 @@
+"""DuckDB over the archive's Parquet files: one database per process, one cursor per question, no extensions.
+
+It may read files and nothing else: extensions neither install nor load, settings are locked.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storage.files import bounded_table
+from storage.files.blobs import FileDamaged, FileMissing
+from storage.model.schemas import MESSAGES
+
+#: What one process's queries may use together.
+_MEMORY_LIMIT = "512MB"
+_THREADS = 2
+_BATCH_ROWS = 10_000
+#: What DuckDB raises; not UTF-8, or not a text at all, when it quotes the bytes of a damaged file.
+_FAILURES = (duckdb.Error, UnicodeDecodeError, RuntimeError)
+_WHOLE = "SELECT * FROM read_parquet($file, hive_partitioning = false)"
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    database = duckdb.connect(
+        ":memory:",
+        config={
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "memory_limit": _MEMORY_LIMIT,
+            "threads": _THREADS,
+        },
+    )
+    database.execute("SET GLOBAL TimeZone = 'UTC'")  # not the machine's
+    database.execute("SET lock_configuration = true")
+    return database
+
+
+def ask(
+    statement: str,
+    files: Sequence[str],
+    parameters: Mapping[str, object],
+    tables: Mapping[str, pa.Table] | None = None,
+    most_bytes: int | None = None,
+) -> pa.Table:
+    """The answer of one question over Parquet files, as Arrow. Safe from any thread.
+
+    Args:
+        statement: DuckDB SQL that reads `$files`.
+        files: at least one, unless it does not.
+        tables: what it reads beside them, by name.
+        most_bytes: of the answer; DuckDB's own limit does not count what it has handed out.
+
+    Raises:
+        FileDamaged: a file is missing or not what was written.
+        TableTooLarge.
+    """
+    with _database().cursor() as cursor:
+        try:
+            for name, table in (tables or {}).items():
+                cursor.register(name, table)
+            relation = cursor.sql(statement, params={**parameters, "files": list(files)} if files else dict(parameters))
+            if most_bytes is None:
+                return relation.to_arrow_table()
+            reader = relation.to_arrow_reader(_BATCH_ROWS)
+            return bounded_table.whole(reader, reader.schema, most_bytes)
+        except _FAILURES:
+            # A damaged file shows in a dozen classes and is seldom named.
+            if missing := [file for file in files if not Path(file).exists()]:
+                raise FileMissing(missing[0], "it is missing") from None
+            for file in files:
+                _check(file)
+            raise  # the files are in order, so the question is not
+
+
+def _check(file: str) -> None:
+    """Read a file whole: as DuckDB does, and as pyarrow does, which checks the checksums of its pages."""
+    if not Path(file).exists():
+        raise FileMissing(file, "it is missing")
+    try:
+        with _database().cursor() as cursor:
+            for _ in cursor.sql(_WHOLE, params={"file": file}).to_arrow_reader():
+                pass
+        with pa.OSFile(file) as source:
+            parquet = pq.ParquetFile(source, page_checksum_verification=True)
+            for group in range(parquet.num_row_groups):
+                parquet.read_row_group(group)
+            columns = parquet.schema_arrow.names
+    except (duckdb.OutOfMemoryException, MemoryError):
+        raise
+    except (*_FAILURES, pa.ArrowException, OSError) as exc:
+        raise FileDamaged(file, "it is not the Parquet that was written") from exc
+    if missing := [name for name in MESSAGES.names if name not in columns]:
+        raise FileDamaged(file, f"it has no column {missing[0]}")

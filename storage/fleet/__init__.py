@@ -1,0 +1,1 @@
+"""All mailboxes together, for operators: counts only."""

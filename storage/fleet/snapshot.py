@@ -1,0 +1,93 @@
+"""All mailboxes of one shard database at a moment: their files, what every message carries, and the log of it.
+
+For what operators do with the whole archive; no request of a user's comes here. Blocking: call it from a thread.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+from sqlalchemy import Connection, Engine, TextClause, text
+
+from storage.db.engines import transaction
+from storage.db.sql_files import query
+from storage.mailbox.as_of import as_of_query
+
+STATES = pa.schema(
+    [
+        pa.field("user_id", pa.int64(), nullable=False),
+        pa.field("message_id", pa.int64(), nullable=False),
+        pa.field("labels", pa.list_(pa.string()), nullable=False),  # label ids at the moment
+        pa.field("deleted_at", pa.timestamp("us", "UTC")),  # null: not deleted at the moment
+        pa.field("stored_at", pa.timestamp("us", "UTC"), nullable=False),  # the mailbox does not have it before
+    ]
+)
+EVENTS = pa.schema(
+    [
+        pa.field("user_id", pa.int64(), nullable=False),
+        pa.field("message_id", pa.int64(), nullable=False),
+        pa.field("label_id", pa.string(), nullable=False),  # "\\Deleted" (records.DELETED): the message itself
+        pa.field("is_on", pa.bool_(), nullable=False),
+        pa.field("history_id", pa.int64(), nullable=False),  # the order of a message's events
+        pa.field("observed_at", pa.timestamp("us", "UTC"), nullable=False),
+    ]
+)
+_STREAM_ROWS = 50_000
+#: Milliseconds for which a look may ask nothing: an hour.
+_IDLE_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSegment:
+    """A segment that is committed. `name`: of its files, without their endings."""
+
+    name: str
+    messages: int
+    size_bytes: int
+
+
+class Census:
+    """One shard database as one transaction sees it. Made by `census`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def segments(self) -> list[StoredSegment]:
+        """Every segment, oldest first."""
+        return [StoredSegment(*row) for row in self._connection.execute(query("segments_all"))]
+
+    def states(self, as_of: datetime) -> Iterator[pa.Table]:
+        """What every message carries at a moment (STATES), in no order, in parts."""
+        return self._stream(as_of_query("states_all", as_of), {"as_of": as_of}, STATES)
+
+    def events(self, until: datetime) -> Iterator[pa.Table]:
+        """The log up to a moment (EVENTS), in no order, in parts."""
+        return self._stream(query("label_events_all"), {"until": until}, EVENTS)
+
+    def present(self) -> datetime:
+        """When this look began, by the database's clock."""
+        at: datetime = self._connection.execute(query("present")).scalar_one()
+        return at
+
+    def _stream(self, statement: TextClause, values: dict[str, datetime], schema: pa.Schema) -> Iterator[pa.Table]:
+        stream = self._connection.execution_options(yield_per=_STREAM_ROWS)
+        for part in stream.execute(statement, values).partitions():
+            columns = zip(*part, strict=True)
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            yield pa.table(arrays, schema=schema)
+
+
+@contextmanager
+def census(engine: Engine) -> Iterator[Census]:
+    """A look at a whole shard database: whatever is committed meanwhile, its answers fit together.
+
+    Raises:
+        DatabaseUnreachable.
+    """
+    with transaction(engine) as connection:
+        connection.execute(query("one_snapshot"))
+        # Whoever looks reads many files between two questions.
+        connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {_IDLE_MS}"))
+        yield Census(connection)

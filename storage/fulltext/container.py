@@ -1,0 +1,141 @@
+"""The file of a split: the files of a tantivy index, each a checksummed zstd frame, with a table of where they lie.
+
+    zstd frame, zstd frame, ...            the index's files, one frame each
+    skippable frame                        the table: JSON, zstd-compressed:
+                                           {"files": [{"name", "offset", "stored_bytes", "size_bytes"}, ...]}
+    skippable frame, 16 bytes of payload   the table frame's offset (u64, little endian) and "GBMSPL01"
+
+Skippable frames are as in the raw file (raw.py). Nothing is trusted before its checksum was looked at.
+"""
+
+import re
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import zstandard
+
+from storage.files.blobs import FileDamaged
+
+#: zstd levels above 1 save 1% of an index and cost three times as much.
+_LEVEL = 1
+_SKIPPABLE = 0x184D2A5B  # RFC 8878 allows 0x184D2A50 to ..5F
+_HEADER = struct.Struct("<II")
+_FOOTER = struct.Struct("<Q8s")
+_MAGIC = b"GBMSPL01"
+_TAIL = _HEADER.size + _FOOTER.size
+
+#: What every index has: the list of its parts.
+META = "meta.json"
+_NAME = re.compile(r"[0-9a-f]{32}\.[a-z]{2,12}|meta\.json")
+#: What a split may say of itself: eight files for each part of a tantivy index.
+_MOST_FILES = 8192
+_MOST_TABLE_BYTES = 4 << 20
+_MOST_FILE_BYTES = 4 << 30
+_MOST_BYTES = 16 << 30
+
+Read = Callable[[int, int], bytes]
+"""Gives `size` bytes from `offset` of a file; raises FileDamaged when it ends before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where one file of the index lies."""
+
+    name: str
+    offset: int
+    stored_bytes: int
+    size_bytes: int
+
+
+def pack(folder: Path, names: Sequence[str]) -> Iterator[bytes]:
+    """The file of a split, in chunks, of these files of a folder."""
+    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, write_content_size=True)
+    entries: list[Mapping[str, object]] = []
+    offset = 0
+    for name in names:
+        data = (folder / name).read_bytes()
+        frame = compressor.compress(data)
+        entries.append({"name": name, "offset": offset, "stored_bytes": len(frame), "size_bytes": len(data)})
+        offset += len(frame)
+        yield frame
+    table = compressor.compress(orjson.dumps({"files": entries}))
+    yield _HEADER.pack(_SKIPPABLE, len(table)) + table
+    yield _HEADER.pack(_SKIPPABLE, _FOOTER.size) + _FOOTER.pack(offset, _MAGIC)
+
+
+def unpack(name: str, size_bytes: int, read: Read, folder: Path) -> int:
+    """Write the files of a split into a folder; returns their bytes.
+
+    Args:
+        name: of the split, for the error.
+
+    Raises:
+        FileDamaged: it is not what was written; the folder holds a part of it.
+    """
+    total = 0
+    for entry in read_table(name, size_bytes, read):
+        total += (folder / entry.name).write_bytes(_file(name, entry, read))
+    return total
+
+
+def check(name: str, size_bytes: int, read: Read) -> None:
+    """Raise FileDamaged unless every byte of a split is what was written."""
+    for entry in read_table(name, size_bytes, read):
+        _file(name, entry, read)
+
+
+def read_table(name: str, size_bytes: int, read: Read) -> list[Entry]:
+    """What a split holds.
+
+    Raises:
+        FileDamaged.
+    """
+    if size_bytes < _TAIL + _HEADER.size:
+        raise FileDamaged(name, "it is too short")
+    offset, magic = _FOOTER.unpack(read(size_bytes - _FOOTER.size, _FOOTER.size))
+    if magic != _MAGIC or offset > size_bytes - _TAIL - _HEADER.size:
+        raise FileDamaged(name, "it does not end as a split does")
+    kind, length = _HEADER.unpack(read(offset, _HEADER.size))
+    if kind != _SKIPPABLE or offset + _HEADER.size + length + _TAIL != size_bytes:
+        raise FileDamaged(name, "its table is not where its footer says")
+    try:
+        table = _decompress(read(offset + _HEADER.size, length), _MOST_TABLE_BYTES)
+        entries = [
+            Entry(str(row["name"]), int(row["offset"]), int(row["stored_bytes"]), int(row["size_bytes"]))
+            for row in orjson.loads(table)["files"]
+        ]
+    except (zstandard.ZstdError, ValueError, KeyError, TypeError) as exc:
+        raise FileDamaged(name, "its table cannot be read") from exc
+    _believe(name, entries, offset)
+    return entries
+
+
+def _believe(name: str, entries: Sequence[Entry], end: int) -> None:
+    names = {entry.name for entry in entries}
+    if len(entries) > _MOST_FILES or len(names) != len(entries) or META not in names:
+        raise FileDamaged(name, f"its table lists too many files, or one twice, or no {META}")
+    if sum(entry.size_bytes for entry in entries) > _MOST_BYTES:
+        raise FileDamaged(name, "its table claims an impossible size")
+    for entry in entries:
+        inside = entry.offset >= 0 and entry.stored_bytes > 0 and entry.offset + entry.stored_bytes <= end
+        if not _NAME.fullmatch(entry.name) or not inside or not 0 <= entry.size_bytes <= _MOST_FILE_BYTES:
+            raise FileDamaged(name, "its table lists what no split has")
+
+
+def _file(name: str, entry: Entry, read: Read) -> bytes:
+    try:
+        data = _decompress(read(entry.offset, entry.stored_bytes), entry.size_bytes)
+    except (zstandard.ZstdError, ValueError) as exc:
+        raise FileDamaged(name, f"its file {entry.name} does not decompress") from exc
+    if len(data) != entry.size_bytes:
+        raise FileDamaged(name, f"its file {entry.name} has another size")
+    return data
+
+
+def _decompress(frame: bytes, most_bytes: int) -> bytes:
+    if not 0 <= zstandard.frame_content_size(frame) <= most_bytes:
+        raise ValueError("an impossible size")
+    return zstandard.ZstdDecompressor().decompress(frame)

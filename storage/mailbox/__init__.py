@@ -1,0 +1,1 @@
+"""The read side of one mailbox: lists, searches, single messages, threads, as-of states."""

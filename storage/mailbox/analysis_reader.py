@@ -1,0 +1,146 @@
+"""What analysers say of one user's mail: of a message, and as a table for DuckDB to join with messages.
+
+Every question carries the user's id. Which files are read is the catalogue's to say; their columns may differ
+(storage/segments/analysis_file.py). Blocking: call it from a thread.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from storage.db.engines import Source, transaction
+from storage.db.sql_files import query
+from storage.files.blobs import FileDamaged, LocalBlobs
+from storage.files.bounded_table import TableTooLarge
+from storage.mailbox.segment_files import patiently
+from storage.model.time_range import EARLIEST, LATEST
+from storage.segments import analysis_file
+
+_LOG = logging.getLogger(__name__)
+
+
+class Analyses:
+    """Reads what was analysed of one user's mail."""
+
+    def __init__(self, user_id: int, engine: Source, blobs: LocalBlobs) -> None:
+        self._user_id, self._engine, self._blobs = user_id, engine, blobs
+
+    def of(self, message_id: int) -> dict[str, dict[str, Any]] | None:
+        """Analyser -> its version, its error if it failed, and its fields; None: the message was not analysed.
+
+        A damaged file is logged by name, and its messages count as not analysed: they can be read all the same.
+
+        Raises:
+            DatabaseUnreachable.
+        """
+        try:
+            return patiently(lambda: self._of(message_id))
+        except FileDamaged as exc:
+            _LOG.error("Message %x is shown without its analysis: %s", message_id, exc)
+            return None
+
+    def _of(self, message_id: int) -> dict[str, dict[str, Any]] | None:
+        with transaction(self._engine) as connection:
+            values = {"user_id": self._user_id, "message_id": message_id}
+            name = connection.execute(query("analysis_of_message"), values).scalar()
+        if name is None:
+            return None
+        with analysis_file.opened(self._blobs, name) as parquet:
+            for group in _groups(parquet, self._user_id, message_id):
+                keys = parquet.read_row_group(group, columns=analysis_file.KEYS.names, use_threads=False)
+                mine = pc.and_(pc.equal(keys["user_id"], self._user_id), pc.equal(keys["message_id"], message_id))
+                row = pc.index(mine, True).as_py()
+                if row >= 0:
+                    columns = [
+                        field.name for field in parquet.schema_arrow if field.name not in analysis_file.KEYS.names
+                    ]
+                    table = parquet.read_row_group(group, columns=columns, use_threads=False)
+                    return _shown(table.slice(row, 1).to_pylist()[0])
+        raise FileDamaged(name, f"message {message_id:x} is not in it")
+
+    def table(
+        self,
+        analysers: Sequence[str] | None = None,
+        first_at: datetime = EARLIEST,
+        last_at: datetime = LATEST,
+        most_bytes: int | None = None,
+    ) -> pa.Table:
+        """`user_id`, `message_id` and a struct per analyser, in no order, of the user's mail that was analysed.
+
+        Args:
+            analysers: the only ones that are read; one that no file has has no column. None: all.
+            first_at, last_at: mail of other times may be among it, but none of these is left out.
+            most_bytes: of all of it.
+
+        Raises:
+            FileDamaged, DatabaseUnreachable, TableTooLarge.
+        """
+        return patiently(lambda: self._table(analysers, first_at, last_at, most_bytes))
+
+    def conformed(self, schema: pa.Schema, first_at: datetime, last_at: datetime) -> pa.Table:
+        """`message_id` and these columns with these fields alone, of the same; null where a file has them not.
+
+        Raises:
+            FileDamaged, DatabaseUnreachable.
+        """
+        table = self.table(schema.names, first_at, last_at)
+        whole = analysis_file.conformed(table, schema) if schema.names else table
+        return whole.append_column("message_id", table["message_id"])
+
+    def _table(
+        self, analysers: Sequence[str] | None, first_at: datetime, last_at: datetime, most_bytes: int | None
+    ) -> pa.Table:
+        with transaction(self._engine) as connection:
+            values = {"user_id": self._user_id, "first_at": first_at, "last_at": last_at}
+            names = list(connection.execute(query("analyses_of_user"), values).scalars())
+        read, size = [], 0
+        for name in names:
+            read.append(self._rows(name, analysers))
+            size += read[-1].nbytes
+            if most_bytes is not None and size > most_bytes:
+                raise TableTooLarge(most_bytes)
+        schema = analysis_file.unified(table.schema for table in read)
+        whole = analysis_file.whole_schema(schema)
+        tables = [
+            pa.table(
+                [*table.select(analysis_file.KEYS.names).columns, *analysis_file.conformed(table, schema).columns],
+                whole,
+            )
+            for table in read
+        ]
+        return pa.concat_tables(tables) if tables else whole.empty_table()
+
+    def _rows(self, name: str, analysers: Sequence[str] | None) -> pa.Table:
+        with analysis_file.opened(self._blobs, name) as parquet:
+            has = parquet.schema_arrow.names
+            wanted = [column for column in has if analysers is None or column in analysers]
+            columns = [
+                *analysis_file.KEYS.names,
+                *(column for column in wanted if column not in analysis_file.KEYS.names),
+            ]
+            table = parquet.read_row_groups(_groups(parquet, self._user_id), columns=columns, use_threads=False)
+        return table.filter(pc.equal(table["user_id"], self._user_id))
+
+
+def _groups(parquet: pq.ParquetFile, user_id: int, message_id: int | None = None) -> list[int]:
+    """The row groups that may have this user's rows, or the one of a message."""
+    found = []
+    for number in range(parquet.num_row_groups):
+        group = parquet.metadata.row_group(number)
+        users, ids = group.column(0).statistics, group.column(1).statistics
+        if users.min <= user_id <= users.max and (message_id is None or ids.min <= message_id <= ids.max):
+            found.append(number)
+    return found
+
+
+def _shown(row: Mapping[str, Mapping[str, Any] | None]) -> dict[str, dict[str, Any]] | None:
+    said = {name: dict(fields) for name, fields in row.items() if fields is not None}
+    for fields in said.values():
+        if fields.get("error", "") is None:
+            del fields["error"]
+    return said or None

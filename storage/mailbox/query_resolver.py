@@ -1,0 +1,68 @@
+"""What a search means in one user's mailbox: the names of its labels and its address come from the catalogue.
+
+Blocking: call it from a thread.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from storage.db.engines import Source, transaction
+from storage.db.sql_files import query
+from storage.mailbox.segment_files import patiently
+from storage.model.records import MailboxRecord
+from storage.model.results import Label
+from storage.query.binder import HIDDEN, Mailbox, mentions_me
+from storage.query.conditions import Condition, Labelled, all_of
+from storage.query.parser import parse
+from storage.query.plan import Plan, plan
+from storage.query.tree import EVERYTHING, Tree
+
+
+class Meanings:
+    """Understands one user's searches."""
+
+    def __init__(self, user_id: int, engine: Source) -> None:
+        self._user_id, self._engine = user_id, engine
+
+    def of(self, tree: Tree, now: datetime, include_hidden: bool) -> Condition:
+        """The condition of a search.
+
+        Args:
+            now: what ages count from.
+            include_hidden: Spam and Trash too.
+        """
+        if tree == EVERYTHING:
+            return Mailbox({}).meaning(tree, now, include_hidden)
+        state = self.state() if mentions_me(tree) else None
+        names = {label.name.lower(): label.id for label in self.labels()}
+        return Mailbox(names, state.email if state else "").meaning(tree, now, include_hidden)
+
+    def plan(
+        self, text: str, labels: Sequence[str], include_spam_trash: bool, as_of: datetime | None, now: datetime | None
+    ) -> Plan:
+        """The plan of a search as the lists ask it: messages that match and carry all labels.
+
+        Raises:
+            InvalidQuery.
+        """
+        shown = include_spam_trash or bool({*labels} & {*HIDDEN})
+        asked = self.of(parse(text), now or as_of or datetime.now(UTC), shown)
+        return plan(all_of((asked, *(Labelled(label) for label in labels))))
+
+    def labels(self) -> list[Label]:
+        """The mailbox's labels."""
+        return patiently(self._labels)
+
+    def _labels(self) -> list[Label]:
+        with transaction(self._engine) as connection:
+            rows = connection.execute(query("labels_of_user"), {"user_id": self._user_id})
+            return [Label(row.label_id, row.name, row.type) for row in rows]
+
+    def state(self) -> MailboxRecord | None:
+        """The mailbox's sync state as last committed; None before its shard has opened it."""
+        return patiently(self._state)
+
+    def _state(self) -> MailboxRecord | None:
+        with transaction(self._engine) as connection:
+            row = connection.execute(query("mailbox"), {"user_id": self._user_id}).first()
+        return MailboxRecord.of(row._asdict()) if row else None

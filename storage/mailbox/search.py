@@ -1,0 +1,248 @@
+"""Which messages of one mailbox a plan finds, newest first.
+
+Content comes first: candidates from the word indexes, or where there is none from a scan of Parquet, a window of them
+at a time, verified on their text where these are not certain. The message index then says which of them carry the
+labels now. Content never changes, so a search of a former moment differs in the index that it asks alone
+(storage/mailbox/as_of.py).
+Blocking: call it from a thread.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from storage.db.engines import Source, transaction
+from storage.fulltext.search import SegmentFile
+from storage.mailbox.as_of import as_of_sql, as_of_values, read_in_page_order
+from storage.mailbox.segment_files import MailFiles
+from storage.model.results import Position
+from storage.model.time_range import EARLIEST
+from storage.query.conditions import Condition
+from storage.query.evaluate import Content, content_holds, evaluate
+from storage.query.plan import Plan
+from storage.segments.file_names import PARQUET_SUFFIX
+
+#: Candidates in a window: four for each message wanted, then more each time (times, at most): those that must be read,
+#: and those that the word index is sure of, which cost 1 us each.
+_READ = (2, 4000)
+_SURE = (8, 50_000)
+#: Messages that are ranked at most.
+_RANKED = 2000
+#: Messages whose text is in memory at once.
+_VERIFIED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A message that may match. known: which leaves of the plan hold of it; sure: its content satisfies the plan's."""
+
+    message_id: int
+    received_at: datetime
+    known: Mapping[Condition, bool | None]
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """message_ids: of those whose content satisfies the plan's; sets: of those in each of the plan's sets."""
+
+    message_ids: list[int]
+    sets: tuple[list[int], ...]
+
+
+class Finder:
+    """Finds messages of one user, as they are or as they were."""
+
+    def __init__(self, user_id: int, engine: Source, files: MailFiles, as_of: datetime | None = None) -> None:
+        self._user_id, self._engine, self._files, self._as_of = user_id, engine, files, as_of
+
+    def find(self, plan: Plan, start: Position, limit: int, with_deleted: bool) -> list[dict[str, Any]]:
+        """The next rows of the message index (emails_page.sql) that match, at most `limit`."""
+        if plan.before_at <= start.received_at:
+            start = Position(plan.before_at, -(1 << 63))
+        if not plan.asks_content:
+            return self._index(plan, start, limit, with_deleted, None)
+        found: list[dict[str, Any]] = []
+        for at, decided in self._decisions(plan, start, 4 * limit):
+            if decided.message_ids:
+                found += self._index(plan, at, limit - len(found), with_deleted, decided)
+            if len(found) >= limit:
+                break
+        return found
+
+    def decided(self, plan: Plan) -> Decided:
+        """All messages whose content satisfies the plan's, whatever the message index says of them."""
+        message_ids: list[int] = []
+        sets: tuple[list[int], ...] = tuple([] for _ in plan.sets)
+        for _, decided in self._decisions(plan, Position(plan.before_at, -(1 << 63)), _READ[1]):
+            message_ids += decided.message_ids
+            for members, more in zip(sets, decided.sets, strict=True):
+                members += more
+        return Decided(message_ids, sets)
+
+    def best(
+        self, plan: Plan, start: Position, limit: int, with_deleted: bool
+    ) -> tuple[list[dict[str, Any]], datetime]:
+        """Rows that match before a position, most relevant first, at most `limit`; when the newest candidate came.
+
+        At most 2,000 are ranked. Where no word index tells, in segments that have none and for searches without
+        words, the newest comes first, after what is ranked.
+        """
+        words = plan.words.expression
+        if words is None:
+            rows = self.find(plan, start, limit, with_deleted)
+            return rows, rows[0]["received_at"] if rows else EARLIEST
+        if plan.before_at <= start.received_at:
+            start = Position(plan.before_at, -(1 << 63))
+        segments = self._files.segments(plan.after_at, start.received_at)
+        hits, unindexed = self._files.best(segments, words, start, plan.after_at, _RANKED)
+        ranked = [_Candidate(hit.message_id, hit.received_at, {}, plan.words.exact) for hit in hits]
+        ranked += self._scanned(plan, unindexed, start, _RANKED)
+        rank = {each.message_id: number for number, each in enumerate(ranked)}
+        found: list[dict[str, Any]] = []
+        at, window = 0, 4 * limit
+        while at < len(ranked) and len(found) < limit:
+            newest_first = sorted(ranked[at : at + window], key=_received, reverse=True)
+            decided = self._decide(plan, newest_first, segments)
+            if decided.message_ids:
+                rows = self._index(plan, start, window, with_deleted, decided)
+                found += sorted(rows, key=lambda row: rank[row["message_id"]])
+            at, window = at + window, min(2 * window, _READ[1])
+        return found[:limit], max(map(_received, ranked), default=EARLIEST)
+
+    def _decisions(self, plan: Plan, start: Position, least: int) -> Iterator[tuple[Position, Decided]]:
+        """What content decides, a window of at least so many candidates after the other, and where each begins."""
+        segments = self._files.segments(plan.after_at, start.received_at)
+        sure = plan.words.exact and all(segment.words_bytes is not None for segment in segments)
+        growth, widest = _SURE if sure else _READ
+        window = least
+        while segments:
+            candidates = self._candidates(plan, segments, start, window)
+            yield start, self._decide(plan, candidates, segments)
+            if len(candidates) < window:
+                return
+            start = Position(candidates[-1].received_at, candidates[-1].message_id)
+            window = max(least, min(growth * window, widest))
+
+    def _candidates(self, plan: Plan, segments: Sequence[SegmentFile], start: Position, limit: int) -> list[_Candidate]:
+        """The next messages that may match, newest first."""
+        words = plan.words.expression
+        if words is None:
+            return self._scanned(plan, segments, start, limit)
+        hits, unindexed = self._files.hits(segments, words, start, plan.after_at, limit)
+        found = [_Candidate(hit.message_id, hit.received_at, {}, plan.words.exact) for hit in hits]
+        if unindexed:
+            found += self._scanned(plan, unindexed, start, limit)
+            found.sort(key=lambda each: (each.received_at, each.message_id), reverse=True)
+        return found[:limit]
+
+    def _scanned(self, plan: Plan, segments: Sequence[SegmentFile], start: Position, limit: int) -> list[_Candidate]:
+        values = {
+            **plan.values,
+            "before_at": start.received_at,
+            "before_id": start.message_id,
+            "after_at": plan.after_at,
+            "limit": limit,
+        }
+        atoms = ", ".join(f"{atom.sql} AS a{number}" for number, atom in enumerate(plan.atoms))
+        parts = {"atoms": atoms, "candidates": plan.candidates}
+        return [
+            _Candidate(row["message_id"], row["received_at"], _known(plan, row), False)
+            for row in self._files.rows("matching", _parquet(segments), values, parts)
+        ]
+
+    def _decide(self, plan: Plan, candidates: Sequence[_Candidate], segments: Sequence[SegmentFile]) -> Decided:
+        wanted = (plan.content, *plan.sets)
+        truths: dict[int, list[bool | None]] = {}
+        unsure: list[_Candidate] = []
+        for each in candidates:
+            truth: list[bool | None] = (
+                [True] if each.sure else [evaluate(condition, each.known.get) for condition in wanted]
+            )
+            if truth[0] is not False:
+                truths[each.message_id] = truth
+                if None in truth:
+                    unsure.append(each)
+        for at in range(0, len(unsure), _VERIFIED):
+            for message_id, content in self._texts(unsure[at : at + _VERIFIED], segments).items():
+                truths[message_id] = [evaluate(condition, _reading(content)) for condition in wanted]
+        return Decided(
+            [message_id for message_id, truth in truths.items() if truth[0]],
+            tuple(
+                [message_id for message_id, truth in truths.items() if truth[number]]
+                for number in range(1, len(wanted))
+            ),
+        )
+
+    def _texts(self, found: Sequence[_Candidate], segments: Sequence[SegmentFile]) -> dict[int, Content]:
+        values = {
+            "message_ids": [each.message_id for each in found],
+            "first_at": found[-1].received_at,
+            "last_at": found[0].received_at,
+        }
+        return {row["message_id"]: _content(row) for row in self._files.rows("texts", _parquet(segments), values)}
+
+    def _index(
+        self, plan: Plan, start: Position, limit: int, with_deleted: bool, decided: Decided | None
+    ) -> list[dict[str, Any]]:
+        sets = {f"set{number}": ids for number, ids in enumerate(decided.sets)} if decided else {}
+        chosen = "m.message_id = ANY(CAST(:message_ids AS bigint[]))" if decided else "TRUE"
+        page = as_of_sql("emails_page", self._as_of).replace("{condition}", plan.index).replace("{chosen}", chosen)
+        statement = text(page)
+        with transaction(self._engine) as connection:
+            read_in_page_order(connection, self._as_of)
+            rows = connection.execute(
+                statement,
+                {
+                    **plan.index_values,
+                    **sets,
+                    **as_of_values(self._as_of),
+                    "user_id": self._user_id,
+                    "before_at": start.received_at,
+                    "before_id": start.message_id,
+                    "after_at": plan.after_at,
+                    "with_labels": list(plan.with_labels),
+                    "without_labels": list(plan.without_labels),
+                    "with_deleted": with_deleted,
+                    **({"message_ids": decided.message_ids} if decided else {}),
+                    "limit": limit,
+                },
+            )
+            return [dict(row._mapping) for row in rows]
+
+
+def _received(candidate: _Candidate) -> datetime:
+    return candidate.received_at
+
+
+def _known(plan: Plan, row: Mapping[str, Any]) -> dict[Condition, bool | None]:
+    return {
+        atom.leaf: bool(row[f"a{number}"]) if atom.exact or not row[f"a{number}"] else None
+        for number, atom in enumerate(plan.atoms)
+    }
+
+
+def _parquet(segments: Sequence[SegmentFile]) -> list[str]:
+    return [segment.name + PARQUET_SUFFIX for segment in segments]
+
+
+def _reading(content: Content) -> Any:
+    return lambda leaf: content_holds(leaf, content)
+
+
+def _content(row: Mapping[str, Any]) -> Content:
+    fields = {
+        "subject": (row["subject"],),
+        "text": (row["text"],),
+        "from": (row["from"],),
+        "to": tuple(row["to"]),
+        "cc": tuple(row["cc"]),
+        "bcc": tuple(row["bcc"]),
+        "list": (row["list_id"],),
+        "filename": tuple(name or "" for name in row["filenames"]),
+        "deliveredto": tuple(value or "" for value in row["delivered_to"]),
+    }
+    return Content(fields, row["rfc822_message_id"])

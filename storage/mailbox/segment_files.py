@@ -1,0 +1,198 @@
+"""One user's files, to ask: which there are, DuckDB's answers over the Parquet, what the splits find.
+
+Files are merged into others and deleted some time after that. Whoever is slower than this time finds a file missing,
+and asks again from the beginning, with the names of the files that there are now (`patiently`).
+Blocking: call it from a thread.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from storage.db.engines import Source, transaction
+from storage.db.sql_files import duckdb_sql, query
+from storage.files import duckdb_engine, row_groups
+from storage.files.blobs import FileDamaged, FileMissing, LocalBlobs
+from storage.fulltext import search
+from storage.fulltext.cache import SplitCache
+from storage.fulltext.search import SegmentFile
+from storage.fulltext.split import Asked, Hit, Split
+from storage.model.message_id import to_hex
+from storage.model.results import Position
+from storage.query.conditions import Condition
+from storage.replication.routing import ReplicaLost
+from storage.segments.file_names import PARQUET_SUFFIX, SPLIT_SUFFIX
+
+T = TypeVar("T")
+
+
+def patiently(ask: Callable[[], T]) -> T:
+    """The answer of a question that begins with asking for the names of files, asked once more if one is gone, and
+    on the primary if a replica broke it off.
+
+    Raises:
+        FileMissing: again: the archive has lost it.
+    """
+    try:
+        return ask()
+    except (FileMissing, ReplicaLost):
+        return ask()
+
+
+#: Row groups that are read as they are for a list: beyond them DuckDB is faster.
+_FEW_GROUPS = 4
+#: What a list shows; of attachments whether there are any.
+_SUMMARY_COLUMNS = ("from", "to", "cc", "subject", "snippet", "defects", "attachments.list.element.part")
+
+
+def _moments(rows: Sequence[Mapping[str, Any]]) -> list[datetime]:
+    return [row["received_at"] for row in rows]
+
+
+class MailFiles:
+    """The files that hold mail of one user."""
+
+    def __init__(self, user_id: int, engine: Source, blobs: LocalBlobs, splits: SplitCache) -> None:
+        self._user_id, self._engine, self._blobs, self._splits = user_id, engine, blobs, splits
+
+    def names(self, first_at: datetime, last_at: datetime) -> list[str]:
+        """The Parquet files with mail of this user in a time range, newest first."""
+        return [file.name + PARQUET_SUFFIX for file in self.segments(first_at, last_at)]
+
+    def places(self, files: Sequence[str]) -> dict[str, str]:
+        """Where DuckDB reads files -> their names."""
+        return {self._blobs.location(file): file for file in files}
+
+    def segments(self, first_at: datetime, last_at: datetime) -> list[SegmentFile]:
+        """The segments with mail of this user in a time range, newest first."""
+        with transaction(self._engine) as connection:
+            values = {"user_id": self._user_id, "first_at": first_at, "last_at": last_at}
+            return [SegmentFile(*row) for row in connection.execute(query("segments_of_user"), values)]
+
+    def hits(
+        self, segments: Sequence[SegmentFile], words: Condition, start: Position, after_at: datetime, limit: int
+    ) -> tuple[list[Hit], list[SegmentFile]]:
+        """The next messages of this user that the splits find, newest first, and the segments without one.
+
+        Args:
+            words: as language/wordfilter.py makes it.
+            start, after_at: messages before this position, and not older than this.
+        """
+        asked = Asked(self._user_id, words, start, after_at)
+        return search.newest(segments, self._split, self._refuse, asked, limit)
+
+    def best(
+        self, segments: Sequence[SegmentFile], words: Condition, start: Position, after_at: datetime, limit: int
+    ) -> tuple[list[Hit], list[SegmentFile]]:
+        """The most relevant messages of this user that the splits find, best first. Else as `hits`."""
+        asked = Asked(self._user_id, words, start, after_at)
+        return search.best(segments, self._split, self._refuse, asked, limit)
+
+    def _split(self, segment: SegmentFile) -> Split | None:
+        name = segment.name + SPLIT_SUFFIX
+        return self._splits.open(name, segment.words_bytes or 0, partial(self._blobs.read, name))
+
+    def _refuse(self, segment: SegmentFile, reason: FileDamaged) -> None:
+        self._splits.refuse(segment.name + SPLIT_SUFFIX, reason)
+
+    def summaries(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """What lists show of the content of messages, one by one.
+
+        Few row groups are read as they are; of many, DuckDB skips what it need not decompress.
+
+        Args:
+            rows: of the message index: message_id, received_at, segment.
+
+        Raises:
+            FileDamaged: a file is, or a message is not in it.
+        """
+        if not rows:
+            return []
+        by_file: dict[str, list[Mapping[str, Any]]] = {}
+        for row in rows:
+            by_file.setdefault(row["segment"] + PARQUET_SUFFIX, []).append(row)
+        groups = sum(self._groups_of(file, _moments(members)) for file, members in by_file.items())
+        content: dict[int, dict[str, Any]] = {}
+        if groups <= _FEW_GROUPS:
+            for file, members in by_file.items():
+                content |= {found["message_id"]: found for found in self._direct(file, members)}
+        else:
+            moments = _moments(rows)
+            values = {
+                "message_ids": [row["message_id"] for row in rows],
+                "first_at": min(moments),
+                "last_at": max(moments),
+            }
+            content = {found["message_id"]: found for found in self.rows("summaries", sorted(by_file), values)}
+        for row in rows:
+            if row["message_id"] not in content:
+                name = row["segment"] + PARQUET_SUFFIX
+                raise FileDamaged(name, f"message {to_hex(row['message_id'])} is not in it")
+        return [content[row["message_id"]] for row in rows]
+
+    def _groups_of(self, file: str, moments: Sequence[datetime]) -> int:
+        with self._naming(file):
+            return row_groups.shared().count(self._blobs.location(file), self._user_id, moments)
+
+    def _direct(self, file: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        ids = [row["message_id"] for row in rows]
+        with self._naming(file):
+            found = row_groups.shared().rows(
+                self._blobs.location(file), self._user_id, ids, _moments(rows), _SUMMARY_COLUMNS
+            )
+        return [{**row, "has_attachment": bool(row["attachments"])} for row in found]
+
+    @contextmanager
+    def _naming(self, file: str) -> Iterator[None]:
+        """Have damage be told of the file by its name in the archive."""
+        try:
+            yield
+        except FileDamaged as exc:
+            raise type(exc)(file, exc.reason) from exc
+
+    def rows(
+        self,
+        question: str,
+        files: Sequence[str],
+        values: Mapping[str, object],
+        parts: Mapping[str, str] | None = None,
+        tables: Mapping[str, pa.Table] | None = None,
+    ) -> list[dict[str, Any]]:
+        """The answer of storage/db/sql/QUESTION.sql over files, bound to the user; of no files, nothing.
+
+        Args:
+            parts: SQL to put in for {name}; never any text of a request.
+            tables: what the question may name besides the files.
+
+        Raises:
+            FileDamaged.
+        """
+        return self.table(question, files, values, parts, tables).to_pylist() if files else []
+
+    def table(
+        self,
+        question: str,
+        files: Sequence[str],
+        values: Mapping[str, object],
+        parts: Mapping[str, str] | None = None,
+        tables: Mapping[str, pa.Table] | None = None,
+        most_bytes: int | None = None,
+    ) -> pa.Table:
+        """The same of at least one file, as Arrow.
+
+        Raises:
+            FileDamaged.
+            TableTooLarge: the answer has more than `most_bytes`.
+        """
+        statement = duckdb_sql(question)
+        for name, part in (parts or {}).items():
+            statement = statement.replace(f"{{{name}}}", part)
+        names = self.places(files)
+        try:
+            return duckdb_engine.ask(statement, list(names), {**values, "user_id": self._user_id}, tables, most_bytes)
+        except FileDamaged as exc:
+            raise type(exc)(names[exc.name], exc.reason) from exc

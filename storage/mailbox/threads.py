@@ -1,0 +1,86 @@
+"""A mailbox's threads, read like a conversation, and its labels with how many messages carry them.
+
+Every query carries the user's id. Blocking: call it from a thread.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from storage.db.engines import Source, transaction
+from storage.db.sql_files import query
+from storage.mailbox.as_of import as_of_query, as_of_values
+from storage.mailbox.row_mapping import summary_of
+from storage.mailbox.segment_files import MailFiles, patiently
+from storage.model.results import Page, Position
+from storage.model.time_range import EARLIEST
+
+_START = Position(EARLIEST, -1 << 63)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCount:
+    """A label of Gmail's, and what carries it now. type: system or user."""
+
+    id: str
+    name: str
+    type: str
+    messages: int
+    unread: int
+
+
+class Conversations:
+    """Reads one user's threads and labels."""
+
+    def __init__(self, user_id: int, engine: Source, files: MailFiles) -> None:
+        self._user_id, self._engine, self._files = user_id, engine, files
+
+    def thread(
+        self, thread_id: int, limit: int = 50, after: Position | None = None, as_of: datetime | None = None
+    ) -> Page:
+        """The messages of a thread, oldest first; those that were deleted are among them, and say so.
+
+        Args:
+            limit: 1 to 500.
+            after: the position of the page before.
+
+        Raises:
+            FileDamaged, DatabaseUnreachable.
+        """
+        return patiently(lambda: self._thread(thread_id, limit, after or _START, as_of))
+
+    def thread_of(self, message_id: int, as_of: datetime | None = None) -> int | None:
+        """The thread that a message is in; None when this user has none of this id."""
+        return patiently(lambda: self._thread_of(message_id, as_of))
+
+    def labels(self) -> list[LabelCount]:
+        """Every label of the mailbox, and every one that a message carries although Gmail lists it no more."""
+        return patiently(self._labels)
+
+    def _thread(self, thread_id: int, limit: int, after: Position, as_of: datetime | None) -> Page:
+        values = {
+            "user_id": self._user_id,
+            "thread_id": thread_id,
+            "since": after.received_at,
+            "after_id": after.message_id,
+            "limit": limit + 1,
+            **as_of_values(as_of),
+        }
+        with transaction(self._engine) as connection:
+            statement = as_of_query("thread_page", as_of)
+            found = [dict(row._mapping) for row in connection.execute(statement, values)]
+        shown = found[:limit]
+        contents = self._files.summaries(shown)
+        items = tuple(summary_of(row, content) for row, content in zip(shown, contents, strict=True))
+        more = len(found) > limit
+        return Page(items, Position(shown[-1]["received_at"], shown[-1]["message_id"]) if more else None)
+
+    def _thread_of(self, message_id: int, as_of: datetime | None) -> int | None:
+        values = {"user_id": self._user_id, "message_id": message_id, **as_of_values(as_of)}
+        with transaction(self._engine) as connection:
+            row = connection.execute(as_of_query("email_location", as_of), values).first()
+        return None if row is None else int(row.thread_id)
+
+    def _labels(self) -> list[LabelCount]:
+        with transaction(self._engine) as connection:
+            rows = connection.execute(query("label_counts"), {"user_id": self._user_id})
+            return [LabelCount(row.label_id, row.name, row.type, row.messages, row.unread) for row in rows]

@@ -1,0 +1,236 @@
+"""The facts that cross storage's border, as frozen values.
+
+Ids are Gmail's 64-bit numbers as Python ints (`identifier.py` spells them); times are aware and UTC.
+"""
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+#: The label of the label events that tell a deletion: no id of Gmail's has a backslash.
+DELETED = "\\Deleted"
+
+
+class Phase(StrEnum):
+    """Where a mailbox stands; it survives restarts in `mailboxes.phase`."""
+
+    NEW = "new"  # nothing was asked for yet
+    FULL = "full"  # a full sync is under way: pinned, listing, fetching
+    RECONCILE = "reconcile"  # Gmail forgot the history behind the cursor: ids and labels are listed anew
+    CURRENT = "current"  # complete up to its cursor
+    REVOKED = "revoked"  # Google refuses the grant until the owner renews it
+    STOPPED = "stopped"  # told to stop; the next request goes on
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One mailbox's identity in the control database."""
+
+    user_id: int
+    email: str
+    shard_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxRecord:
+    """A mailbox's durable sync state, as its shard finds it after a restart.
+
+    cursor: history id up to which everything is stored or filed as failed; None before the first full sync ends.
+    pinned: history id read before the listing of a full sync that is under way.
+    resume: of a mailbox that is stopped or revoked, the phase that goes on once it is not.
+    """
+
+    user_id: int
+    email: str
+    phase: Phase = Phase.NEW
+    cursor: int | None = None
+    pinned: int | None = None
+    estimate: int = 0
+    messages: int = 0
+    size_bytes: int = 0
+    units: int = 0
+    error: str | None = None
+    synced_at: datetime | None = None
+    resume: Phase | None = None
+    listed_at: datetime | None = None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "MailboxRecord":
+        """The record of a row of `mailboxes`, by column."""
+        resume = Phase(row["resume"]) if row["resume"] else None
+        return cls(**{**row, "phase": Phase(row["phase"]), "resume": resume})
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxUpdate:
+    """What one commit writes into a mailbox's row; its counts of messages and bytes grow by what the segment holds.
+
+    units: quota units ever spent, so that a commit that is repeated counts none twice.
+    synced: a round ended; quiet: it found nothing, so that nobody need hear of it.
+    listed: the whole mailbox was listed, and everything listed is stored or filed.
+    """
+
+    user_id: int
+    phase: Phase
+    cursor: int | None
+    pinned: int | None
+    estimate: int
+    units: int = 0
+    error: str | None = None
+    synced: bool = False
+    quiet: bool = False
+    listed: bool = False
+    resume: Phase | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLabels:
+    """The labels of a mailbox's stored messages, by column. 8 bytes an id and a label of a message.
+
+    rows: label -> positions in `message_ids` of those that carry it.
+    """
+
+    message_ids: "array[int]"
+    deleted: list[bool]
+    rows: "dict[str, array[int]]"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelChange:
+    """A label put on a message or taken off it (`on`), or its deletion (`label_id=DELETED`)."""
+
+    user_id: int
+    message_id: int
+    label_id: str
+    on: bool
+    history_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailedItem:
+    """A message that could not be fetched yet; a durable promise to try again at `not_before`."""
+
+    user_id: int
+    message_id: int
+    attempts: int
+    error: str
+    not_before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentUser:
+    """What one user has in a segment: the catalogue's answer to "which files for this user and time range?"."""
+
+    user_id: int
+    messages: int
+    size_bytes: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisManifest:
+    """A file of a segment's analysis (segments/analysis_file.py), written and synced, invisible until its commit.
+
+    versions: (analyser, the least version of a row; 0: of some rows it says nothing).
+    """
+
+    name: str
+    size_bytes: int
+    versions: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentManifest:
+    """The files of one segment, written and synced but visible to nobody before their commit.
+
+    name: unique for ever; begins with the shard and the epoch that wrote it.
+    words_bytes: of the split; None: there is none, and searches scan the Parquet file.
+    analysis: of its messages; None: they were not analysed.
+    """
+
+    name: str
+    shard_id: int
+    epoch: int
+    messages: int
+    size_bytes: int
+    raw_bytes: int
+    parquet_bytes: int
+    defective: int
+    users: tuple[SegmentUser, ...]
+    words_bytes: int | None = None
+    analysis: AnalysisManifest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSegment:
+    """A segment that readers are given now.
+
+    stored_bytes: of its files; excluded: why compaction passes it over; analysis: the file of its analysis.
+    """
+
+    name: str
+    messages: int
+    size_bytes: int
+    stored_bytes: int
+    excluded: str | None = None
+    analysis: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysedSegment:
+    """A live segment. analysis: the file of its analysis, if any; versions: as in its manifest."""
+
+    name: str
+    messages: int
+    analysis: str | None
+    versions: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A segment that was merged into another.
+
+    base_offset: what the frame offsets of its messages grew by; None: its messages were re-packed and lie anywhere.
+    analysis: the file of its analysis that was to be merged.
+    """
+
+    name: str
+    base_offset: int | None
+    analysis: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What became of a merge: files that are written and synced, but visible to nobody before their commit.
+
+    segment: the merged files; None when there were fewer than two segments to merge.
+    excluded: (segment, reason) that were left out because their files are damaged.
+    damaged: (user, message) in the merged segment whose bytes were damaged before.
+    """
+
+    segment: SegmentManifest | None
+    parts: tuple[Part, ...]
+    excluded: tuple[tuple[str, str], ...]
+    damaged: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Everything that becomes visible in one transaction.
+
+    repeatable: a segment that is in the catalogue already makes the whole commit a no-op.
+    """
+
+    shard_id: int
+    owner: str
+    epoch: int
+    segment: SegmentManifest | None = None
+    mailboxes: tuple[MailboxUpdate, ...] = ()
+    changes: tuple[LabelChange, ...] = ()
+    failed: tuple[FailedItem, ...] = ()
+    settled: tuple[tuple[int, int], ...] = field(default=())
+    """(user_id, message_id) whose failed row goes: it landed, or Gmail has it no longer."""

@@ -1,0 +1,97 @@
+"""A search as tokens with their positions. It knows where a term begins, not what terms mean."""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from storage.query.errors import InvalidQuery
+
+#: Longer is refused: no person writes it.
+LONGEST = 2000
+
+
+class Kind(Enum):
+    """What a token is."""
+
+    WORD = "a word"
+    PHRASE = "a phrase"
+    OPERATOR = "an operator"  # text: its name in lower case; its value follows at once or is missing
+    MINUS = "-"
+    PLUS = "+"
+    OPEN = "("
+    CLOSE = ")"
+    OPEN_ANY = "{"
+    CLOSE_ANY = "}"
+    OR = "OR"
+    AND = "AND"
+    AROUND = "AROUND"
+    END = "the end"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """text: as written, without quotation marks. end: where the next character stands."""
+
+    kind: Kind
+    text: str
+    position: int
+    end: int
+
+
+_QUOTES = '"“”„'
+_UNUSABLE = re.compile("[\x00\ud800-\udfff]")
+_SPACE = re.compile(r"\s*")
+_OPERATOR = re.compile(r"([A-Za-z][A-Za-z_0-9]*):")
+_WORD = re.compile(rf"[^\s(){{}}{_QUOTES}]+")
+_PHRASE = re.compile(f"[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]")
+_BRACKETS = {"(": Kind.OPEN, ")": Kind.CLOSE, "{": Kind.OPEN_ANY, "}": Kind.CLOSE_ANY}
+_SIGNS = {"-": Kind.MINUS, "+": Kind.PLUS}
+_KEYWORDS = {"OR": Kind.OR, "AND": Kind.AND, "AROUND": Kind.AROUND}
+
+
+def tokens(text: str) -> list[Token]:
+    """All tokens of a search; the last is END.
+
+    Raises:
+        InvalidQuery: too long, not text, or a quotation mark is not closed.
+    """
+    if len(text) > LONGEST:
+        raise InvalidQuery(f"it is longer than {LONGEST} characters", LONGEST)
+    if unusable := _UNUSABLE.search(text):
+        raise InvalidQuery("this is not a character of text", unusable.start())
+    found: list[Token] = []
+    position = 0
+    while True:
+        after_operator = bool(found) and found[-1].kind is Kind.OPERATOR
+        if not after_operator:
+            space = _SPACE.match(text, position)
+            position = space.end() if space else position
+        if position == len(text):
+            found.append(Token(Kind.END, "", position, position))
+            return found
+        token = _token(text, position, after_operator)
+        if token is None:  # white space where an operator's value should be
+            found.append(Token(Kind.END, "", position, position))
+            return found
+        found.append(token)
+        position = token.end
+
+
+def _token(text: str, position: int, after_operator: bool) -> Token | None:
+    char = text[position]
+    if char in _BRACKETS:
+        return Token(_BRACKETS[char], char, position, position + 1)
+    if char in _QUOTES:
+        phrase = _PHRASE.match(text, position)
+        if phrase is None:
+            raise InvalidQuery("a quotation mark is not closed", position)
+        return Token(Kind.PHRASE, phrase[1], position, phrase.end())
+    if char in _SIGNS and not (after_operator and char == "-"):
+        return Token(_SIGNS[char], char, position, position + 1)
+    if not after_operator and (operator := _OPERATOR.match(text, position)):
+        return Token(Kind.OPERATOR, operator[1].lower(), position, operator.end())
+    word = _WORD.match(text, position)
+    if word is None:
+        return None
+    kind = Kind.WORD if after_operator else _KEYWORDS.get(word[0], Kind.WORD)
+    return Token(kind, word[0], position, word.end())

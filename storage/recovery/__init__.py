@@ -1,0 +1,1 @@
+"""Databases from the archive and back: roll-ups, rebuild, segment import, dump."""

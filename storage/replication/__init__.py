@@ -1,0 +1,1 @@
+"""Read replicas: session tokens, replica health, routing of reads."""

@@ -1,0 +1,287 @@
+"""Reads from replicas that have seen enough, from the primary otherwise.
+
+A `Sight` accompanies one caller's reads: what it must see, and what it has seen since. `Replicas.source` gives the
+reader of one shard database where its transactions begin. On the very connection, before the query, a replica proves
+that it is a standby of this server and timeline and has replayed what the caller must see; a statement takes its
+snapshot when it begins, so what follows sees at least that. A replica that does not prove it costs one question.
+A read that a replica breaks off leaves with `ReplicaLost`; the source is the primary's from then on, so whoever asks
+again (`storage.mailbox.segment_files.patiently`) is answered there.
+
+One thread per process looks at all replicas; without any there is no thread and no question.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import URL, Connection, Engine
+from sqlalchemy.exc import InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from storage.db.engines import Databases, DatabaseUnreachable, Source, transaction
+from storage.db.sql_files import query
+from storage.replication.replica_health import Health, Observed, Rotation
+from storage.replication.session_token import Mark, Seen
+
+_LOG = logging.getLogger(__name__)
+_BROKEN = (OperationalError, InternalError, PoolTimeout)
+#: query_canceled: a statement that took too long, which it would on the primary as well.
+_TOO_LONG = "57014"
+#: Checks that a replica which failed a reader stays away at least.
+_REST_CHECKS = 3
+
+
+class ReplicaLost(DatabaseUnreachable):
+    """A replica broke a read off. Ask again: the primary answers."""
+
+    def __str__(self) -> str:
+        return f"The replica at {self.where} broke a read off ({self.reason}): ask again."
+
+
+@dataclass(slots=True)
+class Sight:
+    """What one caller must see and has seen. required: of a token; None: anything will do to begin with."""
+
+    required: Seen | None = None
+    seen: Seen = field(default_factory=Seen)
+
+    def __post_init__(self) -> None:
+        self.seen = self.required or self.seen
+
+    def saw(self, mark: Mark) -> None:
+        """A read went this far."""
+        self.seen = self.seen.and_(mark)
+
+    def allows(self, observed: Observed, system: int | None) -> bool:
+        """Whether a replica that says this has all that the caller must see. When in doubt, not.
+
+        system: the primary's; None: it was never reached, and the rotation trusts its replicas all the same.
+        """
+        if not observed.standby or system not in (None, observed.mark.system):
+            return False
+        must = self.seen.of_system(observed.mark.system)
+        if must is None:  # a token that knows nothing of this server may be older than a move of the data to it
+            return self.required is None
+        return must.timeline == observed.mark.timeline and must.lsn <= observed.mark.lsn
+
+
+class Replicas:
+    """The replicas of every database of a process. Cheap to make: the thread starts with the first read."""
+
+    def __init__(self, databases: Databases) -> None:
+        config = databases.config
+        self._databases, self._check_s = databases, config.replica_check_s
+        self._lock, self._stop = threading.Lock(), threading.Event()
+        self._thread: threading.Thread | None = None
+        self._groups: dict[int, _Group] = {}
+        self._control: _Group | None = None
+        if dsns := databases.control_replica_dsns():
+            self._control = self._group("control_database", databases.control, dsns, trusting=True)
+        for index in range(databases.shard_databases):
+            if dsns := databases.replica_dsns(index):
+                name = f"shard_database:{index}"
+                self._groups[index] = self._group(name, databases.shard_database(index), dsns)
+
+    def _group(self, name: str, primary: Engine, dsns: Sequence[str], trusting: bool = False) -> "_Group":
+        config = self._databases.config
+        names = [f"{name}/replica:{number}" for number in range(len(dsns))]
+        rest_s = _REST_CHECKS * self._check_s
+        rotation = Rotation(names, config.replica_lag_bytes, config.replica_lag_s, rest_s, trusting)
+        return _Group(primary, [self._databases.replica_engine(dsn) for dsn in dsns], rotation)
+
+    @property
+    def _all(self) -> list["_Group"]:
+        return [*([self._control] if self._control else []), *self._groups.values()]
+
+    def control(self) -> Source | None:
+        """Where the control database may be read while its primary is away; None: nowhere.
+
+        A process that has never reached the primary believes that a standby which was named is of it: the signing
+        keys that it finds there open with nobody else's sealing key, so no token verifies by a stranger's database.
+        """
+        if self._control is None:
+            return None
+        if not self._control.checked:
+            self._control.check()  # the first look of a process need not wait for the thread's
+        self._watch()
+        return _Routed(self._control, Sight(), False, None)
+
+    def source(self, index: int, sight: Sight, primary_only: bool = False, shard_id: int | None = None) -> Source:
+        """Where transactions of a shard database begin that must see what `sight` asks, and tell it what they saw.
+
+        shard_id: whose rows are read: a replica that is behind may not have it yet, when it has just moved here.
+        """
+        group = self._groups.get(index)
+        if group is None:
+            return self._databases.shard_database(index)
+        self._watch()
+        return _Routed(group, sight, primary_only, shard_id)
+
+    def control_is_away(self) -> bool:
+        """Whether the control database has replicas and its primary did not answer when it was last asked."""
+        return self._control is not None and self._control.primary_is_away
+
+    def health(self) -> list[Health]:
+        """Every replica as last known."""
+        if groups := self._all:
+            self._watch()
+        return [each for group in groups for each in group.health()]
+
+    def check(self) -> None:
+        """Look at every primary and replica once. The thread does; a test may."""
+        for group in self._all:
+            group.check()
+
+    def close(self) -> None:
+        """End the thread, give every connection back. May be called again."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        for group in self._all:
+            group.close()
+
+    def _watch(self) -> None:
+        with self._lock:
+            if self._thread is None and not self._stop.is_set():
+                self._thread = threading.Thread(target=self._run, name="replicas", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.check()
+            except Exception:  # noqa: BLE001 - whatever it is, the next look may succeed
+                _LOG.exception("The replicas could not be checked")
+            self._stop.wait(self._check_s)
+
+
+class _Group:
+    """One database's primary and replicas."""
+
+    def __init__(self, primary: Engine, engines: Sequence[Engine], rotation: Rotation) -> None:
+        self.primary, self.engines = primary, engines
+        self._rotation, self._lock = rotation, threading.Lock()
+        self.checked = False
+        self.primary_is_away = False
+
+    def choose(self) -> tuple[int | None, int | None]:
+        """Whose turn it is, and the primary's system identifier."""
+        with self._lock:
+            return self._rotation.next(), self._rotation.system
+
+    def health(self) -> list[Health]:
+        with self._lock:
+            return self._rotation.health()
+
+    def failed(self, index: int, reason: str) -> None:
+        with self._lock:
+            before = self._rotation.health()[index]
+            self._rotation.failed(index, reason, time.monotonic())
+        if before.ready:
+            _LOG.warning("%s is not read from: %s", before.name, reason)
+
+    def check(self) -> None:
+        self.checked = True
+        before = self.health()
+        try:
+            with transaction(self.primary) as connection:
+                observed = observe(connection)[1]
+            with self._lock:
+                self._rotation.primary(observed, time.monotonic())
+            self.primary_is_away = False
+        except DatabaseUnreachable as exc:
+            self.primary_is_away = True
+            _LOG.debug("A primary cannot be asked how far it is: %s", exc)  # its replicas go on with what is known
+        for index, engine in enumerate(self.engines):
+            try:
+                with transaction(engine) as connection:
+                    observed = observe(connection)[1]
+            except DatabaseUnreachable as exc:
+                self.failed(index, f"unreachable ({exc.reason})")
+                continue
+            with self._lock:
+                self._rotation.replica(index, observed, time.monotonic())
+        for was, now in zip(before, self.health(), strict=True):
+            if was.state != now.state:
+                _LOG.log(logging.INFO if now.ready else logging.WARNING, "%s: %s", now.name, now.state)
+
+    def close(self) -> None:
+        for engine in self.engines:
+            engine.dispose()
+
+
+class _Routed:
+    """A `Source` for one caller's reads: of one replica as long as it will do, of the primary from then on."""
+
+    def __init__(self, group: _Group, sight: Sight, primary_only: bool, shard_id: int | None) -> None:
+        self._group, self._sight, self._shard_id = group, sight, shard_id
+        self._index: int | None = None
+        self._system: int | None = None
+        if not primary_only:
+            self._index, self._system = group.choose()
+
+    @property
+    def url(self) -> URL:
+        return self._group.primary.url
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One transaction.
+
+        Raises:
+            ReplicaLost: a replica broke it off; the next one begins on the primary.
+        """
+        connection = self._on_replica()
+        if connection is None:
+            with self._group.primary.begin() as connection:
+                yield connection
+                self._sight.saw(observe(connection)[0].mark)
+            return
+        try:
+            with connection:
+                yield connection
+                self._sight.saw(observe(connection)[0].mark)
+        except _BROKEN as exc:
+            reason = _reason(exc)
+            if getattr(getattr(exc, "orig", None), "sqlstate", None) == _TOO_LONG:
+                raise
+            index, self._index = self._index, None
+            assert index is not None
+            self._group.failed(index, f"broke a read off ({reason})")
+            raise ReplicaLost(self._group.health()[index].name, reason) from exc
+
+    def _on_replica(self) -> Connection | None:
+        """A connection to the replica that has proved itself; None: ask the primary."""
+        if self._index is None:
+            return None
+        connection: Connection | None = None
+        try:
+            connection = self._group.engines[self._index].connect()
+            if self._sight.allows(observe(connection)[0], self._system) and self._has_shard(connection):
+                return connection
+        except _BROKEN as exc:
+            self._group.failed(self._index, f"unreachable ({_reason(exc)})")
+        self._index = None
+        if connection is not None:
+            connection.close()
+        return None
+
+    def _has_shard(self, connection: Connection) -> bool:
+        if self._shard_id is None:
+            return True
+        return bool(connection.execute(query("lease_stands"), {"shard_id": self._shard_id}).scalar())
+
+
+def observe(connection: Connection) -> tuple[Observed, Observed]:
+    """What the server says of itself: an upper bound of what was seen so far, and what standbys can have."""
+    row = connection.execute(query("server_position")).one()
+    seen = Mark(row.system, row.timeline, row.lsn)
+    return Observed(row.standby, seen), Observed(row.standby, Mark(row.system, row.timeline, row.written))
+
+
+def _reason(exc: Exception) -> str:
+    lines = str(getattr(exc, "orig", None) or exc).strip().splitlines()
+    return lines[0][:200] if lines else "no answer"

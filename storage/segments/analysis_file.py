@@ -1,0 +1,217 @@
+"""What analysers say of a segment's messages: a Parquet file of columns beside the segment's own files.
+
+`SEGMENT.EPOCH-TOKEN.analysis` has `user_id`, `message_id` and a struct per analyser (its `version`, an `error`, its
+fields), row for row the messages of SEGMENT.parquet and in the same row groups. The ending keeps it out of every view
+over `*.parquet`. It never changes; another analysis of the same segment is another file, whose token sorts after it.
+The rows of a file may be of several versions, and a file may lack an analyser: whoever reads several files gives the
+absent as null (`unified`, `conformed`). Written by storage/segments/writer.py, storage/segments/merge/ and
+jobs/reanalysis.py.
+"""
+
+import errno
+import re
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from storage.failpoints import Point, reached
+from storage.files.blobs import FileDamaged, LocalBlobs
+from storage.model.records import AnalysisManifest
+
+ANALYSIS_SUFFIX = ".analysis"
+
+#: What every file begins with; the analysers' columns follow.
+KEYS = pa.schema(
+    [
+        pa.field("user_id", pa.int64(), nullable=False),
+        pa.field("message_id", pa.int64(), nullable=False),
+    ]
+)
+
+_NAME = re.compile(r"([0-9]{4,}/[0-9]{8,}-[0-9a-f]{32})\.([0-9]{8,})-[0-9a-f]{32}" + re.escape(ANALYSIS_SUFFIX))
+_COLUMN = re.compile(r"[a-z][a-z_]{0,30}")
+
+
+def new_name(segment: str, epoch: int) -> str:
+    """A file name nobody used. It carries the epoch that writes it, so that a sweep knows whether it can still be
+    committed, and sorts after the earlier ones of this segment."""
+    return f"{segment}.{epoch:08d}-{time.time_ns() // 1_000_000:012x}{uuid.uuid4().hex[:20]}{ANALYSIS_SUFFIX}"
+
+
+def origin(name: str) -> tuple[str, int] | None:
+    """The segment that an analysis file belongs to and the epoch that wrote it; None: not such a file's name."""
+    match = _NAME.fullmatch(name)
+    return (match[1], int(match[2])) if match else None
+
+
+def write(
+    blobs: LocalBlobs,
+    zstd_level: int,
+    segment: str,
+    epoch: int,
+    keys: pa.Table,
+    analysis: pa.Table,
+    groups: Sequence[int],
+) -> AnalysisManifest:
+    """Write and sync the analysis of a segment's messages.
+
+    Args:
+        keys: at least KEYS, of the segment's messages, in its order.
+        analysis: a struct per analyser, row by row the same messages.
+        groups: rows of each row group of the segment's Parquet file.
+
+    Raises:
+        ValueError: the columns are not such, or not as many rows.
+    """
+    if analysis.num_rows != keys.num_rows or sum(groups) != keys.num_rows:
+        raise ValueError(f"{analysis.num_rows} rows in {sum(groups)} are no analysis of {keys.num_rows} messages")
+    analysis = conformed(analysis, unified([analysis.schema]))
+    table = pa.table([*keys.select(KEYS.names).cast(KEYS).columns, *analysis.columns], whole_schema(analysis.schema))
+    name = new_name(segment, epoch)
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, table.schema, **options(zstd_level)) as writer:
+        start = 0
+        for rows in groups:
+            writer.write_table(table.slice(start, rows), row_group_size=max(rows, 1))
+            start += rows
+    size_bytes = blobs.put(name, [memoryview(sink.getvalue())])
+    reached(Point.ANALYSIS_WRITTEN)
+    return AnalysisManifest(name, size_bytes, lowest_of([lowest_versions(analysis)]))
+
+
+def options(zstd_level: int) -> dict[str, object]:
+    """How pyarrow is to write such a file."""
+    return {"compression": "zstd", "compression_level": zstd_level, "write_page_checksum": True}
+
+
+def whole_schema(analysers: pa.Schema) -> pa.Schema:
+    """A file's columns, of those of its analysers."""
+    return pa.schema([*KEYS, *analysers])
+
+
+def unified(schemas: Iterable[pa.Schema]) -> pa.Schema:
+    """The analysers' columns of several tables, each with all fields that it has anywhere.
+
+    A field has the type that it has in the first table that has it.
+
+    Raises:
+        ValueError: a column is no analyser's.
+    """
+    found: dict[str, dict[str, pa.DataType]] = {}
+    for schema in schemas:
+        for field in schema:
+            if field.name in KEYS.names:
+                continue
+            if not _COLUMN.fullmatch(field.name) or not pa.types.is_struct(field.type):
+                raise ValueError(f"the column {field.name!r} is no analyser's")
+            fields = found.setdefault(field.name, {})
+            for inner in field.type:
+                fields.setdefault(inner.name, inner.type)
+            if fields.get("version") != pa.int16():
+                raise ValueError(f"the column {field.name!r} tells no version")
+    return pa.schema(
+        [pa.field(name, pa.struct([pa.field(*inner) for inner in fields.items()])) for name, fields in found.items()]
+    )
+
+
+def conformed(table: pa.Table, analysers: pa.Schema) -> pa.Table:
+    """The analysers' columns of a table, as `unified` has them: what it lacks is null, and a field of another type."""
+    columns = []
+    for field in analysers:
+        if field.name not in table.column_names:
+            columns.append(pa.nulls(table.num_rows, field.type))
+            continue
+        chunks = table[field.name]
+        array = pa.concat_arrays(chunks.chunks or [pa.nulls(0, chunks.type)])
+        if array.type.equals(field.type):
+            columns.append(array)
+            continue
+        inner = {part.name: child for part, child in zip(array.type, array.flatten(), strict=True)}
+        children = [
+            inner[part.name]
+            if part.name in inner and inner[part.name].type == part.type
+            else pa.nulls(len(array), part.type)
+            for part in field.type
+        ]
+        columns.append(pa.StructArray.from_arrays(children, fields=list(field.type), mask=array.is_null()))
+    return pa.table(columns, schema=analysers) if columns else pa.table({})
+
+
+def lowest_versions(table: pa.Table) -> dict[str, int]:
+    """Analyser -> the least version of a row of at least one; 0 where it says nothing of some row."""
+    nothing = pa.scalar(0, pa.int16())
+    return {
+        name: pc.min(pc.fill_null(pc.struct_field(table[name], "version"), nothing)).as_py()
+        for name in table.column_names
+    }
+
+
+def lowest_of(parts: Sequence[Mapping[str, int]]) -> tuple[tuple[str, int], ...]:
+    """The same of several tables with the same columns, as a manifest has it."""
+    return tuple((name, min(part[name] for part in parts)) for name in sorted(parts[0])) if parts else ()
+
+
+@contextmanager
+def opened(blobs: LocalBlobs, name: str) -> Iterator[pq.ParquetFile]:
+    """An analysis file, its pages' checksums checked on reading; whatever is wrong with it is told by its name.
+
+    Raises:
+        FileMissing, FileDamaged.
+    """
+    try:
+        blobs.size(name)
+        with pa.OSFile(blobs.location(name)) as file:
+            yield pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
+    except OSError as exc:
+        # pyarrow tells of damage by OSErrors without a number; others are the machine's trouble, except a bad sector.
+        if exc.errno not in (None, errno.EIO):
+            raise
+        raise FileDamaged(name, "it is not the Parquet that was written") from exc
+    except (pa.ArrowException, UnicodeDecodeError, ValueError) as exc:
+        raise FileDamaged(name, "it is not the Parquet that was written") from exc
+
+
+def manifest_of(blobs: LocalBlobs, name: str, keys: pa.Table) -> AnalysisManifest:
+    """Read a file whole, and hold it against the messages of its segment.
+
+    Raises:
+        FileMissing, FileDamaged.
+    """
+    with opened(blobs, name) as parquet:
+        if parquet.metadata.num_rows != keys.num_rows:
+            raise FileDamaged(name, f"it tells of {parquet.metadata.num_rows} messages, not {keys.num_rows}")
+        row, lowest = 0, list[dict[str, int]]()
+        analysers = unified([parquet.schema_arrow])
+        for batch in parquet.iter_batches(use_threads=False):
+            for key in KEYS.names:
+                theirs = keys[key].slice(row, batch.num_rows)
+                if not pa.chunked_array([batch[key]]).equals(theirs):
+                    raise FileDamaged(name, "it tells of other messages than its segment")
+            row += batch.num_rows
+            lowest.append(lowest_versions(pa.Table.from_batches([batch]).select(analysers.names)))
+    return AnalysisManifest(name, blobs.size(name), lowest_of(lowest))
+
+
+def analysers_of(blobs: LocalBlobs, name: str) -> pa.Schema:
+    """The analysers' columns of a file. Raises as `opened`."""
+    with opened(blobs, name) as parquet:
+        return unified([parquet.schema_arrow])
+
+
+def newest(blobs: LocalBlobs, shard_id: int) -> dict[str, list[str]]:
+    """The analysis files that lie in a shard's folder, by segment, the newest first."""
+    found: dict[str, list[str]] = {}
+    for blob in blobs.list(f"{shard_id:04d}"):
+        if (of := origin(blob.name)) is not None:
+            found.setdefault(of[0], []).append(blob.name)
+    return {segment: sorted(names, reverse=True) for segment, names in found.items()}
+
+
+def groups_of(rows: int, size: int) -> list[int]:
+    """Rows of each row group, of `size` but the last."""
+    return [min(size, rows - start) for start in range(0, rows, size)]

@@ -1,0 +1,43 @@
+"""Exact bytes of many messages: each frame of an archive's raw files is read and decompressed once for its neighbours.
+
+For whoever reads mail in the order of its date, as segments are sorted. Not thread-safe; blocking.
+"""
+
+from collections import OrderedDict
+
+from storage.files.blobs import LocalBlobs
+from storage.files.raw_file import cut, open_frame
+from storage.model.results import Stored
+from storage.segments.file_names import RAW_SUFFIX
+
+#: Decompressed frames kept, in bytes together: of 1 MiB each, 32, so that many segments may overlap in time.
+_KEPT_BYTES = 32 << 20
+
+
+class Frames:
+    """Reads messages. A frame that is larger than what is kept stays until the next."""
+
+    def __init__(self, blobs: LocalBlobs, kept_bytes: int = _KEPT_BYTES) -> None:
+        self._blobs, self._limit = blobs, kept_bytes
+        self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._bytes = 0
+
+    def raw(self, message: Stored) -> bytes:
+        """The exact bytes of a message, checked against its SHA-256.
+
+        Raises:
+            FileDamaged.
+        """
+        name, location = message.segment + RAW_SUFFIX, message.location
+        key = (name, location.frame_offset)
+        frame = self._kept.get(key)
+        if frame is None:
+            packed = self._blobs.read(name, location.frame_offset, location.frame_bytes)
+            frame = open_frame(name, packed, location.frame_offset)
+            while self._kept and self._bytes + len(frame) > self._limit:
+                self._bytes -= len(self._kept.popitem(last=False)[1])
+            self._kept[key] = frame
+            self._bytes += len(frame)
+        else:
+            self._kept.move_to_end(key)
+        return cut(name, frame, location)

@@ -1,0 +1,135 @@
+"""Merges segments into one: all their files, each kind in its way, under a new name. Commits nothing.
+
+Nobody sees the result before storage/catalog/compaction.py commits it, and what was merged stays as it is. A segment
+whose files are damaged is left out and named; a damaged frame in an otherwise whole segment is carried along, and its
+messages are named.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.config import ArchiveConfig
+from storage.cpu_timer import stage
+from storage.failpoints import Point, reached
+from storage.files.blobs import ArchiveUnusable, LocalBlobs
+from storage.model.records import Merged, Part, SegmentManifest
+from storage.segments import analysis_file
+from storage.segments.file_names import PARQUET_SUFFIX, SPLIT_SUFFIX, SUFFIXES
+from storage.segments.merge.analyses import merge_analyses
+from storage.segments.merge.messages import merge_messages
+from storage.segments.merge.raw import Placed, merge_raw
+from storage.segments.merge.sources import Ordered, Unmergeable, in_order, open_source
+from storage.segments.merge.splits import merge_splits
+from storage.segments.writer import new_name, users_of
+
+#: Where re-packed messages lie: all that the message index has to be told of them.
+MOVED = pa.schema(
+    [
+        pa.field("user_id", pa.int64(), nullable=False),
+        pa.field("message_id", pa.int64(), nullable=False),
+        pa.field("frame_offset", pa.int64(), nullable=False),
+        pa.field("frame_bytes", pa.int32(), nullable=False),
+        pa.field("raw_offset", pa.int32(), nullable=False),
+    ]
+)
+
+
+def merge(
+    blobs: LocalBlobs,
+    config: ArchiveConfig,
+    shard_id: int,
+    epoch: int,
+    names: Sequence[str],
+    analyses: Mapping[str, str] | None = None,
+) -> tuple[Merged, pa.Table]:
+    """Write and sync the files of one segment that holds the messages of all these.
+
+    Args:
+        analyses: segment -> the file of its analysis (`LiveSegment.analysis`), of those that have one.
+
+    Returns:
+        What `Compactions.commit` is to record, and the messages that it must move one by one (MOVED). Nothing was
+        written when fewer than two segments can be merged.
+
+    Raises:
+        ArchiveUnusable: the archive has no file of this shard.
+        OSError: the files could not be written.
+    """
+    left, excluded = list(names), dict[str, str]()
+    while len(left) > 1:
+        name = new_name(shard_id, epoch)
+        try:
+            with stage("merge"):
+                merged, moved = _merge(blobs, config, shard_id, epoch, name, left, analyses or {})
+        except BaseException as exc:
+            _delete(blobs, shard_id, name)
+            if not isinstance(exc, Unmergeable):
+                raise
+            # Perhaps it was half-way: it begins anew without this one.
+            left.remove(exc.segment)
+            excluded[exc.segment] = exc.reason
+            if not any(True for _ in blobs.list(f"{shard_id:04d}")):
+                raise ArchiveUnusable(config.uri, f"it has no file of shard {shard_id}") from exc
+        else:
+            return Merged(merged.segment, merged.parts, tuple(excluded.items()), merged.damaged), moved
+    return Merged(None, (), tuple(excluded.items()), ()), MOVED.empty_table()
+
+
+def _delete(blobs: LocalBlobs, shard_id: int, name: str) -> None:
+    for suffix in SUFFIXES:
+        blobs.delete(name + suffix)
+    for file in analysis_file.newest(blobs, shard_id).get(name, ()):
+        blobs.delete(file)
+
+
+def _merge(
+    blobs: LocalBlobs,
+    config: ArchiveConfig,
+    shard_id: int,
+    epoch: int,
+    name: str,
+    names: Sequence[str],
+    analyses: Mapping[str, str],
+) -> tuple[Merged, pa.Table]:
+    ordered = in_order([open_source(blobs, source) for source in names])
+    reached(Point.MERGE_READ)
+    # The raw file comes first: the others tell where its messages lie. What a kind of file needs is in the arguments.
+    placed = merge_raw(blobs, config, name, ordered)
+    sizes: dict[str, int | None] = {}
+    reached(Point.MERGE_FILE)
+    for suffix, merge_files in _OTHERS.items():
+        sizes[suffix] = merge_files(blobs, config, name, ordered, placed.rows)
+        reached(Point.MERGE_FILE)
+    analysed = merge_analyses(blobs, config, name, epoch, ordered, placed.rows, analyses) if analyses else None
+    if analysed is not None:
+        reached(Point.MERGE_FILE)
+    manifest = SegmentManifest(
+        name=name,
+        shard_id=shard_id,
+        epoch=epoch,
+        messages=placed.rows.num_rows,
+        size_bytes=pc.sum(placed.rows["size_bytes"]).as_py(),
+        raw_bytes=placed.raw_bytes,
+        parquet_bytes=sizes[PARQUET_SUFFIX] or 0,
+        words_bytes=sizes[SPLIT_SUFFIX],
+        defective=sum(source.defective for source in ordered.sources),
+        users=users_of(placed.rows),
+        analysis=analysed,
+    )
+    parts = tuple(Part(source, base, analyses.get(source)) for source, base in zip(names, placed.bases, strict=True))
+    reached(Point.MERGE_WRITTEN)
+    return Merged(manifest, parts, (), placed.damaged), _moved(ordered, placed)
+
+
+def _moved(ordered: Ordered, placed: Placed) -> pa.Table:
+    repacked = [number for number, base in enumerate(placed.bases) if base is None]
+    rows = placed.rows.filter(pc.is_in(ordered.rows["source"], pa.array(repacked, pa.int32())))
+    return rows.select(MOVED.names).cast(MOVED)
+
+
+_Merge = Callable[[LocalBlobs, ArchiveConfig, str, Ordered, pa.Table], int | None]
+#: Kinds of files beside the raw one, in order: the ending, and how such files are merged. The size comes back, or None
+#: when there is none.
+_OTHERS: Mapping[str, _Merge] = {PARQUET_SUFFIX: merge_messages, SPLIT_SUFFIX: merge_splits}

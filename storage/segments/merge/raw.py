@@ -1,0 +1,212 @@
+"""Merges raw files: frames are copied as they are, behind one another, and get a new index at the end.
+
+A segment of small frames (many of a few messages each) is re-packed instead: its messages are decompressed and fill
+frames of the usual size together. A damaged frame costs its own messages only: it is copied byte for byte, keeps its
+place among the others, and is told of by name.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.config import ArchiveConfig
+from storage.files.blobs import FileDamaged, LocalBlobs
+from storage.files.raw_file import RAW_INDEX, RawWriter, ending, open_frame
+from storage.segments.file_names import RAW_SUFFIX
+from storage.segments.merge.sources import Ordered, Source, blaming
+
+#: Bytes that one read of frames to be copied asks for, unless one frame is larger.
+_READ_BYTES = 8 << 20
+#: A segment whose frames have less than this share of a full frame's mail is re-packed. Frames that were filled have a
+#: third at least, so no mail is re-packed twice. Frames of one message of 5 KB become 2.2 times smaller by it, of ten
+#: 1.1 times; of a quarter of a frame it would not be worth the updates.
+_SMALL_FRAME = 4
+#: Messages re-packed in one merge: each costs an update of the message index.
+_MOST_REPACKED = 50_000
+#: Decompressed frames kept while messages are re-packed.
+_CACHE_BYTES = 64 << 20
+
+_PLACE = ["frame_offset", "frame_bytes", "raw_offset"]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The merged raw file. rows: as of `Ordered`, with the new places.
+
+    bases: of each source, what its frame offsets grew by; None: it was re-packed, its messages lie anywhere.
+    damaged: (user, message) whose bytes were damaged already.
+    """
+
+    raw_bytes: int
+    rows: pa.Table
+    bases: tuple[int | None, ...]
+    damaged: tuple[tuple[int, int], ...]
+
+
+def merge_raw(blobs: LocalBlobs, config: ArchiveConfig, name: str, ordered: Ordered) -> Placed:
+    """Write the raw file of the merged segment and sync it.
+
+    Raises:
+        Unmergeable: a source cannot be read.
+    """
+    merging = _Merging(blobs, config, ordered)
+    raw_bytes = blobs.put(name + RAW_SUFFIX, merging.chunks())
+    return Placed(raw_bytes, merging.rows, tuple(merging.bases), tuple(merging.damaged))
+
+
+class _Merging:
+    """One merge; complete once all of `chunks` was taken."""
+
+    def __init__(self, blobs: LocalBlobs, config: ArchiveConfig, ordered: Ordered) -> None:
+        self._blobs, self._config, self._sources = blobs, config, ordered.sources
+        self.rows = ordered.rows
+        self.bases: list[int | None] = [0] * len(ordered.sources)
+        self.damaged: list[tuple[int, int]] = []
+        self._offset = 0
+
+    def chunks(self) -> Iterator[bytes]:
+        """The whole file, a piece at a time."""
+        small = set(self._small())
+        for number, source in enumerate(self._sources):
+            if number in small:
+                self.bases[number] = None
+            else:
+                self.bases[number] = self._offset
+                yield from self._copy(source)
+        self._rebase()
+        if small:
+            yield from self._repack(sorted(small))
+        yield from ending(self.rows.select(RAW_INDEX.names).cast(RAW_INDEX), self._offset)
+
+    def _small(self) -> Iterator[int]:
+        left = _MOST_REPACKED
+        for number, source in enumerate(self._sources):
+            messages = source.keys.num_rows
+            full = len(source.frames()) * self._config.frame_bytes
+            if source.size_bytes * _SMALL_FRAME < full and messages <= left:
+                left -= messages
+                yield number
+
+    def _copy(self, source: Source) -> Iterator[bytes]:
+        """The frames of a source, each checked, and whatever lies between them, as it is."""
+        spoilt: list[int] = []
+        with blaming(source.name):
+            for start, end, frames in _runs(source):
+                data = self._blobs.read(source.raw_name, start, end - start)
+                for offset, frame_bytes, mail_bytes in frames:
+                    frame = memoryview(data)[offset - start : offset - start + frame_bytes]
+                    if not _is_sound(source.raw_name, frame, offset, mail_bytes):
+                        spoilt.append(offset)
+                self._offset += len(data)
+                yield data
+        if spoilt:
+            lost = source.keys.filter(pc.is_in(source.keys["frame_offset"], pa.array(spoilt, pa.int64())))
+            self.damaged += zip(lost["user_id"].to_pylist(), lost["message_id"].to_pylist(), strict=True)
+
+    def _rebase(self) -> None:
+        bases = pa.array([base or 0 for base in self.bases], pa.int64())
+        moved = pc.add(self.rows["frame_offset"], bases.take(self.rows["source"].combine_chunks()))
+        self.rows = _with(self.rows, "frame_offset", moved)
+
+    def _repack(self, small: list[int]) -> Iterator[bytes]:
+        mask = pc.is_in(self.rows["source"], pa.array(small, pa.int32())).combine_chunks()
+        rows = self.rows.filter(mask)
+        writer = RawWriter(self._config.frame_bytes, self._config.zstd_level, self._offset)
+        frames = _Frames(self._blobs)
+        places: list[tuple[int, int, int] | None] = []
+        spoilt: dict[tuple[int, int], int] = {}  # (source, offset) of a damaged frame -> its bytes in the file
+        for row in rows.to_pylist():
+            source = self._sources[row["source"]]
+            raw = frames.message(source, row)
+            places.append(None)
+            if raw is None:
+                spoilt[row["source"], row["frame_offset"]] = row["frame_bytes"]
+                self.damaged.append((row["user_id"], row["message_id"]))
+            else:
+                places[-1] = (0, 0, 0)
+                writer.add(row["user_id"], row["message_id"], raw, row["sha256"])
+                yield from writer.drain()
+        writer.flush()
+        yield from writer.drain()
+        self._offset = writer.offset
+        moved: dict[tuple[int, int], int] = {}
+        for (number, offset), frame_bytes in spoilt.items():
+            moved[number, offset] = self._offset
+            with blaming(self._sources[number].name):
+                yield self._blobs.read(self._sources[number].raw_name, offset, frame_bytes)
+            self._offset += frame_bytes
+        written = iter(writer.locations)
+        for position, row in enumerate(rows.select(["source", *_PLACE]).to_pylist()):
+            if places[position] is None:
+                place = moved[row["source"], row["frame_offset"]], row["frame_bytes"], row["raw_offset"]
+            else:
+                location = next(written)
+                place = location.frame_offset, location.frame_bytes, location.raw_offset
+            places[position] = place
+        for index, column in enumerate(_PLACE):
+            kind = self.rows.schema.field(column).type
+            values = pa.array([place[index] for place in places if place], kind)
+            self.rows = _with(self.rows, column, pc.replace_with_mask(self.rows[column].combine_chunks(), mask, values))
+
+
+class _Frames:
+    """Decompressed frames of small segments, the latest of them kept."""
+
+    def __init__(self, blobs: LocalBlobs) -> None:
+        self._blobs = blobs
+        self._kept: OrderedDict[tuple[str, int], bytes | None] = OrderedDict()
+        self._bytes = 0
+
+    def message(self, source: Source, row: dict[str, int | bytes]) -> bytes | None:
+        """The exact bytes of a message; None when its frame is damaged, or it is not what its SHA-256 says."""
+        offset, frame_bytes, start, size = (
+            int(row[name]) for name in ("frame_offset", "frame_bytes", "raw_offset", "size_bytes")
+        )
+        data = self._frame(source, offset, frame_bytes)
+        raw = None if data is None else data[start : start + size]
+        return raw if raw is not None and hashlib.sha256(raw).digest() == row["sha256"] else None
+
+    def _frame(self, source: Source, offset: int, frame_bytes: int) -> bytes | None:
+        key = source.name, offset
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        with blaming(source.name):
+            packed = self._blobs.read(source.raw_name, offset, frame_bytes)
+        try:
+            data: bytes | None = open_frame(source.raw_name, packed, offset)
+        except FileDamaged:
+            data = None
+        self._kept[key] = data
+        self._bytes += len(data or b"")
+        while self._bytes > _CACHE_BYTES and len(self._kept) > 1:
+            self._bytes -= len(self._kept.popitem(last=False)[1] or b"")
+        return data
+
+
+def _runs(source: Source) -> Iterator[tuple[int, int, list[tuple[int, int, int]]]]:
+    """The frames' part of a raw file in pieces (start, end, frames) that no frame crosses."""
+    start = 0
+    run: list[tuple[int, int, int]] = []
+    for frame in source.frames():
+        end = frame[0]
+        if run and frame[0] + frame[1] - start > _READ_BYTES:
+            yield start, end, run
+            start, run = end, []
+        run.append(frame)
+    yield start, source.frames_end, run
+
+
+def _is_sound(name: str, frame: memoryview, offset: int, mail_bytes: int) -> bool:
+    try:
+        return len(open_frame(name, frame, offset)) >= mail_bytes
+    except FileDamaged:
+        return False
+
+
+def _with(table: pa.Table, name: str, column: pa.Array | pa.ChunkedArray) -> pa.Table:
+    return table.set_column(table.schema.get_field_index(name), table.schema.field(name), column)

@@ -1,0 +1,156 @@
+"""Which SQL is allowed: one SELECT over named views, of expressions that touch nothing but their arguments.
+
+Held against the syntax tree that DuckDB itself makes (`json_serialize_sql`, which parses and runs nothing). What is not
+known is refused. The process that runs a question holds by itself; this makes the refusal clear, and early.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from storage.sql_sandbox.errors import SqlInvalid, SqlRefused
+
+_MOST_CHARS = 20_000
+_MOST_PARTS = 20_000
+_DEEPEST = 150
+
+_QUERIES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
+_SOURCES = frozenset({"BASE_TABLE", "JOIN", "SUBQUERY", "EMPTY", "EMPTY_FROM", "EXPRESSION_LIST", "TABLE_FUNCTION"})
+_TABLE_FUNCTIONS = frozenset({"unnest", "range", "generate_series"})
+_EXPRESSIONS = frozenset(
+    {
+        *("BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION"),
+        *("LAMBDA", "LAMBDA_REF", "OPERATOR", "STAR", "SUBQUERY", "WINDOW", "POSITIONAL_REFERENCE", "TYPE"),
+    }
+)
+#: See there.
+_FUNCTIONS = frozenset(
+    name
+    for line in (Path(__file__).parent / "functions.txt").read_text(encoding="utf-8").splitlines()
+    if not line.startswith("#")
+    for name in line.split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a question reads. columns: names that it mentions anywhere; None: it may mean all."""
+
+    views: frozenset[str]
+    columns: frozenset[str] | None
+
+
+def check(sql: str, views: frozenset[str]) -> Checked:
+    """What the question reads.
+
+    Raises:
+        SqlInvalid, SqlRefused.
+    """
+    if len(sql) > _MOST_CHARS:
+        raise SqlRefused(f"more than {_MOST_CHARS:,} characters")
+    if "\0" in sql:
+        raise SqlRefused("a NUL character")
+    statement = _parsed(sql)
+    found = _Walk(views)
+    found.statement(statement)
+    return Checked(frozenset(found.read), None if found.all_columns else frozenset(found.columns))
+
+
+def _parsed(sql: str) -> Mapping[str, Any]:
+    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"}) as database:
+        row = database.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
+    told: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
+    if told["error"]:
+        message = str(told.get("error_message", "not SQL"))
+        if "Only SELECT statements" in message:
+            raise SqlRefused("anything but SELECT")
+        place = f" (at character {told['position']})" if "position" in told else ""
+        raise SqlInvalid(message + place)
+    statements: list[Mapping[str, Any]] = told["statements"]
+    if len(statements) != 1:
+        raise SqlRefused("more than one statement" if statements else "no statement")
+    return statements[0]
+
+
+class _Walk:
+    """Looks at every part of a tree once."""
+
+    def __init__(self, views: frozenset[str]) -> None:
+        self._views, self._parts = views, 0
+        self.read: set[str] = set()
+        self.columns: set[str] = set()
+        self.all_columns = False
+
+    def statement(self, statement: Mapping[str, Any]) -> None:
+        if statement.get("named_param_map"):
+            raise SqlRefused("parameters")
+        self._names = self._views | {name.lower() for name in _ctes(statement)}
+        self._look(statement, 0)
+
+    def _look(self, part: Any, depth: int) -> None:
+        self._parts += 1
+        if depth > _DEEPEST or self._parts > _MOST_PARTS:
+            raise SqlRefused("so long or so deep a statement")
+        if isinstance(part, list):
+            for each in part:
+                self._look(each, depth + 1)
+        elif isinstance(part, dict):
+            kind, sort = part.get("type"), part.get("class")
+            if isinstance(sort, str):
+                self._expression(part, sort)
+            elif isinstance(kind, str) and "select_list" in part:
+                _require(kind in _QUERIES, f"a query of the kind {kind}")
+            elif isinstance(kind, str) and ("alias" in part and "sample" in part):
+                self._source(part, kind)
+            for each in part.values():
+                self._look(each, depth + 1)
+
+    def _source(self, part: Mapping[str, Any], kind: str) -> None:
+        _require(kind in _SOURCES, f"a source of the kind {kind}")
+        if kind == "TABLE_FUNCTION":
+            name = str(part.get("function", {}).get("function_name", "")).lower()
+            _require(name in _TABLE_FUNCTIONS, f"the table function {name}")
+        if kind == "BASE_TABLE":
+            name = str(part["table_name"]).lower()
+            qualified = part.get("schema_name") or part.get("catalog_name") or part.get("at_clause")
+            _require(not qualified, f"a table of another schema: {part.get('schema_name') or part.get('catalog_name')}")
+            _require(name in self._names, f"the table {part['table_name']}; there are {', '.join(sorted(self._views))}")
+            if name in self._views:
+                self.read.add(name)
+
+    def _expression(self, part: Mapping[str, Any], sort: str) -> None:
+        _require(sort in _EXPRESSIONS, f"an expression of the kind {sort}")
+        if sort == "STAR":
+            self.all_columns = True
+        if sort in ("COLUMN_REF", "LAMBDA_REF"):
+            names = [str(name).lower() for name in part.get("column_names", [])]
+            self.columns.update(names)
+            # A view's name alone is a row of all of its columns.
+            self.all_columns = self.all_columns or (len(names) == 1 and names[0] in self._views)
+        if sort in ("FUNCTION", "WINDOW"):
+            name = str(part.get("function_name", "")).lower()
+            _require(not part.get("schema") and not part.get("catalog"), f"a function of another schema: {name}")
+            _require(name in _FUNCTIONS, f"the function {name}")
+
+
+def _ctes(part: Any) -> Iterator[str]:
+    waiting = [part]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, list):
+            waiting += each
+        elif isinstance(each, dict):
+            for entry in (each.get("cte_map") or {}).get("map", []):
+                yield str(entry.get("key", ""))
+            if each.get("type") in ("CTE_NODE", "RECURSIVE_CTE_NODE"):
+                yield str(each.get("cte_name", each.get("ctename", "")))
+            waiting += each.values()
+
+
+def _require(allowed: bool, what: str) -> None:
+    if not allowed:
+        raise SqlRefused(what)

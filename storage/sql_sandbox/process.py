@@ -1,0 +1,184 @@
+"""Asks a question of a process that is made for it, and ends it at its deadline."""
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+import pyarrow as pa
+
+from storage.files.bounded_table import TableTooLarge
+from storage.sql_sandbox import wire
+from storage.sql_sandbox.config import SandboxConfig
+from storage.sql_sandbox.errors import SqlCrashed, SqlInvalid, SqlRefused, SqlTimedOut, SqlTooLarge
+
+_ROOT = Path(__file__).parents[2]
+_MOST_TOLD = 1 << 20
+
+
+class Views(Protocol):
+    """One user's mail as tables. `storage.sql_sandbox.views.MailViews` is one."""
+
+    @property
+    def names(self) -> Sequence[str]: ...
+
+    def table(self, name: str, columns: Sequence[str] | None, most_bytes: int) -> pa.Table:
+        """A view with at least these of its columns that it has; None: with all. Raises TableTooLarge."""
+
+
+def ask(sql: str, views: Views, config: SandboxConfig, checked: bool = True) -> tuple[pa.Table, bool]:
+    """The answer to a question, and whether it was cut off. Blocking.
+
+    Args:
+        checked: the grammar is asked, too; False in tests of the process alone.
+
+    Raises:
+        SqlInvalid, SqlRefused, SqlTooLarge, SqlTimedOut, SqlCrashed; what reading the mail raises.
+    """
+    with _Child(config) as child:
+        child.send(_question(sql, views, config, checked))
+        wanted = child.told()
+        tables = _tables(views, wanted["views"], wanted["columns"], config)
+        child.send(json.dumps(list(tables)).encode())
+        for table in tables.values():
+            child.send(wire.packed(table))
+        child.told()
+        try:
+            answer = wire.unpacked(child.receive(2 * config.answer_bytes + _MOST_TOLD))
+        except (pa.ArrowException, ValueError) as exc:
+            raise SqlCrashed("its answer is none") from exc
+    return answer.slice(0, config.rows), answer.num_rows > config.rows
+
+
+def _question(sql: str, views: Views, config: SandboxConfig, checked: bool) -> bytes:
+    limits = config.model_dump(exclude={"at_a_time"})
+    encoded = json.dumps({"sql": sql, "views": list(views.names), "checked": checked, **limits}).encode()
+    if len(encoded) > _MOST_TOLD:
+        raise SqlRefused("so long a statement")
+    return encoded
+
+
+def _tables(
+    views: Views, names: Sequence[str], columns: Sequence[str] | None, config: SandboxConfig
+) -> Mapping[str, pa.Table]:
+    found, left = {}, config.input_bytes
+    for name in names:
+        if name not in views.names:
+            raise SqlCrashed("it asks for what there is not")
+        try:
+            found[name] = views.table(name, columns, left)
+        except TableTooLarge as exc:
+            raise SqlTooLarge(f"it reads more than {config.input_bytes >> 20} MiB") from exc
+        left -= found[name].nbytes
+    return found
+
+
+class _Child:
+    """The process."""
+
+    def __init__(self, config: SandboxConfig) -> None:
+        self._config = config
+
+    def __enter__(self) -> "_Child":
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-c", f"import sys; sys.path[0:0] = [{str(_ROOT)!r}]; {_MAIN}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={"LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            cwd="/",
+            close_fds=True,
+            start_new_session=True,
+        )
+        self._deadline = time.monotonic() + self._config.time_s
+        self._timer = threading.Timer(self._config.time_s, self._process.kill)  # also while we write to it
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                self._quietly(pipe.close)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def send(self, content: bytes | memoryview) -> None:
+        """A message to it."""
+        assert self._process.stdin is not None
+        try:
+            for piece in wire.framed(content):
+                self._process.stdin.write(piece)
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            self._explain()
+
+    def told(self) -> Mapping[str, Any]:
+        """What it says.
+
+        Raises:
+            SqlInvalid, SqlRefused, SqlTooLarge: it says so.
+        """
+        try:
+            told: Mapping[str, Any] = json.loads(self.receive(_MOST_TOLD))
+        except ValueError as exc:
+            raise SqlCrashed("it does not say what it should") from exc
+        reason = str(told.get("reason", ""))
+        match told.get("error"):
+            case "invalid":
+                raise SqlInvalid(reason)
+            case "refused":
+                raise SqlRefused(reason)
+            case "too_large":
+                raise SqlTooLarge(reason)
+        return told
+
+    def receive(self, most: int) -> bytes:
+        """A message from it."""
+        return wire.read(self._exactly, most)
+
+    def _exactly(self, length: int) -> bytes:
+        assert self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        pieces, left = [], length
+        with selectors.DefaultSelector() as selector:
+            selector.register(descriptor, selectors.EVENT_READ)
+            while left:
+                if not selector.select(max(self._deadline - time.monotonic(), 0) + 0.5):
+                    raise SqlTimedOut(self._config.time_s)
+                piece = os.read(descriptor, min(left, 1 << 20))
+                if not piece:
+                    self._explain()
+                pieces.append(piece)
+                left -= len(piece)
+        return b"".join(pieces)
+
+    def _explain(self) -> NoReturn:
+        """Raise what became of it."""
+        code = self._process.wait()
+        if time.monotonic() >= self._deadline or (code in (-24, -9) and time.monotonic() >= self._deadline - 0.2):
+            raise SqlTimedOut(self._config.time_s)
+        if code == -24:  # SIGXCPU
+            raise SqlTimedOut(self._config.time_s)
+        raise SqlCrashed(f"exit code {code}")
+
+    @staticmethod
+    def _quietly(close: Callable[[], None]) -> None:
+        try:
+            close()
+        except BrokenPipeError:
+            return  # what we had not written yet, it will not read
+
+
+_MAIN = "from storage.sql_sandbox.child import main; main()"

@@ -1,0 +1,85 @@
+"""Equal questions at the same time are answered once, unless the answer is not one to share."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from serve.http.response_cache import Answers
+
+
+class Box:
+    """A mailbox with a version."""
+
+    def __init__(self) -> None:
+        self.now = "1"
+
+    def version(self) -> str | None:
+        return self.now
+
+
+def together(answers: Answers, box: Box, make: Callable[[], bytes], others: int) -> list[object]:
+    """What `make` and so many equal questions, asked while it works, are answered."""
+    found: list[object] = []
+    begun, asked = threading.Event(), threading.Semaphore(0)
+
+    def slow() -> bytes:
+        begun.set()
+        for _ in range(others):
+            asked.acquire()
+        return make()
+
+    def ask(maker: Callable[[], bytes]) -> None:
+        try:
+            found.append(answers.of(7, box, "question", maker))
+        except ValueError as exc:
+            found.append(exc)
+
+    class Counting(Box):
+        """Tells when a question has looked at the version: it looks for an answer next."""
+
+        def version(self) -> str | None:
+            asked.release()
+            return box.version()
+
+    threads = [threading.Thread(target=ask, args=(slow,))]
+    threads[0].start()
+    assert begun.wait(10)
+    for _ in range(others):
+        follower = threading.Thread(target=lambda: found.append(answers.of(7, Counting(), "question", lambda: b"own")))
+        threads.append(follower)
+        follower.start()
+    for thread in threads:
+        thread.join(10)
+    return found
+
+
+def test_an_answer_is_made_once() -> None:
+    answers, box = Answers(1000), Box()
+    assert together(answers, box, lambda: b"first", 3) == [b"first"] * 4
+    assert (answers.hits, answers.misses) == (3, 1)
+    assert answers.of(7, box, "question", lambda: b"again") == b"first"
+
+
+def test_an_answer_that_a_commit_came_into_is_not_shared() -> None:
+    answers, box = Answers(1000), Box()
+
+    def make() -> bytes:
+        box.now = "2"
+        return b"first"
+
+    assert sorted(map(str, together(answers, box, make, 2))) == ["b'first'", "b'own'", "b'own'"]
+
+
+def test_a_failure_is_its_own_question_s_alone() -> None:
+    answers, box = Answers(1000), Box()
+
+    def make() -> bytes:
+        raise ValueError("no answer")
+
+    found = together(answers, box, make, 2)
+    assert [each for each in found if each == b"own"] == [b"own"] * 2
+    assert answers.of(7, box, "question", lambda: b"later") in (b"own", b"later")
+    with pytest.raises(ValueError, match="no answer"):
+        answers.of(7, box, "other", make)
+    assert answers.of(7, box, "other", lambda: b"works") == b"works"
