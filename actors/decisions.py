@@ -71,7 +71,7 @@ Call = Pin | ListPage | ReadHistory | Fetch | Compare | Watch
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class FetchedBatch:
     """Fetched mail that waits for its segment: a reference to the bytes, never the bytes."""
 
     user_id: int
@@ -85,7 +85,7 @@ class Held:
 class Write:
     """Write a segment of these. `skip`: (user, message) that the index has already."""
 
-    batches: tuple[Held, ...]
+    batches: tuple[FetchedBatch, ...]
     skip: frozenset[tuple[int, int]] = frozenset()
     attempt: int = 1
 

@@ -9,7 +9,7 @@ from actors.config import PollConfig
 from actors.polling import Polls, Schedule
 
 
-class Agenda:
+class Scheduler:
     """The mailboxes' next looks."""
 
     def __init__(self, config: PollConfig, shard_id: int) -> None:
