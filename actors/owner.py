@@ -29,7 +29,8 @@ from actors.work import Work, WorkLost
 from storage.catalog import leases
 from storage.catalog.catalog import AlreadyStored, Catalog
 from storage.catalog.leases import LeaseLost, ShardMoving
-from storage.control.accounts import Control, MailboxPaused
+from storage.control.accounts import MailboxPaused
+from storage.control.control import Control
 from storage.errors import BackupError
 from storage.files.blobs import LocalBlobs
 from storage.model.records import FailedItem, User

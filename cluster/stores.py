@@ -22,7 +22,7 @@ from jobs.gmail.service_account import DIRECTORY_SCOPE, ServiceAccount, delegate
 from jobs.mime import reading
 from storage.catalog.catalog import Catalog
 from storage.config import PostgresConfig
-from storage.control.accounts import Control
+from storage.control.control import Control
 from storage.control.sealing import Sealer, context, domain_context, load_key
 from storage.db import migrate
 from storage.db.engines import Databases

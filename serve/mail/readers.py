@@ -7,7 +7,7 @@ from typing import Protocol
 
 from jobs.mime import reading
 from serve.http.session_token import read_session
-from storage.control.accounts import Principal
+from storage.control.principal import Principal
 from storage.db.engines import Databases, DatabaseUnreachable, Source, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
