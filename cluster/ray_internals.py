@@ -1,7 +1,7 @@
 """The two places where the project changes Ray's private parts, because Ray has no public setting for them.
 
 `cluster/session.py` calls both before `ray.init`. A Ray that lacks these parts is refused by name (`RayChanged`) before
-anything is started, so an upgrade of Ray fails in tests/integration/cluster/test_ray_internals.py and not in an installation.
+anything starts: an upgrade of Ray fails in tests/integration/cluster/test_ray_internals.py, not in an installation.
 Checked with Ray 2.60.
 """
 
