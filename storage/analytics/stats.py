@@ -26,7 +26,7 @@ from sqlalchemy.exc import DataError
 from storage.analytics import attachment_totals
 from storage.analytics.attachment_totals import Attached
 from storage.analytics.selection import EVER, Selected, Span, planned, select, table_of
-from storage.analytics.time_zones import HALF_HOURS_SINCE, SLOTS_UNTIL, UnknownZone, in_half_hours, mondays
+from storage.analytics.time_zones import HALF_HOURS_SINCE, HALF_HOURS_UNTIL, UnknownZone, in_half_hours, mondays
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
@@ -253,7 +253,7 @@ class MailboxStats:
         if zone.key != "UTC":
             [ends] = self.of_index("ends")
             first_at, last_at = ends["first_at"] or HALF_HOURS_SINCE, ends["last_at"] or HALF_HOURS_SINCE
-            if first_at < HALF_HOURS_SINCE or last_at >= SLOTS_UNTIL or not in_half_hours(zone):
+            if first_at < HALF_HOURS_SINCE or last_at >= HALF_HOURS_UNTIL or not in_half_hours(zone):
                 return None
         changes, midnights = mondays(zone, first_at, last_at)
         return {"changes": changes, "mondays": midnights}

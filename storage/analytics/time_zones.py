@@ -8,7 +8,7 @@ from storage.errors import BackupError
 
 #: Older or younger mail is not counted by half hours where a zone is asked for: clocks were more various before, and
 #: what they will do in so many years is not worth looking at.
-HALF_HOURS_SINCE, SLOTS_UNTIL = datetime(1970, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
+HALF_HOURS_SINCE, HALF_HOURS_UNTIL = datetime(1970, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
 #: A Monday's midnight.
 _MONDAY = datetime(2000, 1, 3, tzinfo=UTC)
 _HALF_HOUR = timedelta(minutes=30)
@@ -37,7 +37,7 @@ def zone_of(name: str) -> ZoneInfo:
 
 
 def in_half_hours(zone: ZoneInfo) -> bool:
-    """Do the hours of a zone begin, and its clocks change, with half hours of UTC: from HALF_HOURS_SINCE to SLOTS_UNTIL?
+    """Do the hours and clock changes of a zone fall on half hours of UTC, HALF_HOURS_SINCE to HALF_HOURS_UNTIL?
 
     5:45 and 12:45 do not, nor do clocks that changed a minute after midnight.
     """
@@ -58,10 +58,10 @@ def mondays(zone: ZoneInfo, first_at: datetime, last_at: datetime) -> tuple[list
 
 @cache
 def _offsets(zone: ZoneInfo) -> tuple[tuple[datetime, timedelta], ...]:
-    """(since when, distance from UTC) from HALF_HOURS_SINCE to SLOTS_UNTIL. Looked at day by day."""
+    """(since when, distance from UTC) from HALF_HOURS_SINCE to HALF_HOURS_UNTIL. Looked at day by day."""
     at = HALF_HOURS_SINCE
     found = [(at, _offset(zone, at))]
-    while at < SLOTS_UNTIL:
+    while at < HALF_HOURS_UNTIL:
         following = at + timedelta(days=1)
         if (then := _offset(zone, following)) != found[-1][1]:
             found.append((_change(zone, at, following), then))
