@@ -77,8 +77,8 @@ class ParsedMessage(NamedTuple):
       bad-rtf
     - more than `MimeLimits` keep, the rest is in the raw bytes alone: message-cut (message_bytes), too-deep (depth),
       too-many-parts (parts; tnef_streams; items of TNEF), headers-cut (header_bytes), too-many-headers (headers),
-      header-cut (value_chars), too-many-addresses, too-many-references, too-many-attachments, filename-cut (name_bytes),
-      text-cut (text_bytes, html_bytes), bad-html (html_tags), more-defects
+      header-cut (value_chars), too-many-addresses, too-many-references, too-many-attachments,
+      filename-cut (name_bytes), text-cut (text_bytes, html_bytes), bad-html (html_tags), more-defects
     """
 
     message_id_header: str
