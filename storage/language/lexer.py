@@ -54,7 +54,7 @@ _PHRASE = re.compile(f"[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]")
 _BRACKETS = {"(": Kind.OPEN, ")": Kind.CLOSE, "{": Kind.OPEN_ANY, "}": Kind.CLOSE_ANY}
 _SIGNS = {"-": Kind.MINUS, "+": Kind.PLUS}
 #: What mailers put before the subject of an answer or a forwarded message.
-_REPLIES = frozenset("re fw fwd aw wg rv tr sv vs antw res enc odp ynt".split())
+_REPLIES = frozenset(["re", "fw", "fwd", "aw", "wg", "rv", "tr", "sv", "vs", "antw", "res", "enc", "odp", "ynt"])
 _KEYWORDS = {"OR": Kind.OR, "AND": Kind.AND, "AROUND": Kind.AROUND}
 
 
