@@ -15,7 +15,7 @@ PYTEST_ARGS ?=
 # The interpreter for .venv; unset: the first of the names below that works.
 PYTHON ?=
 
-.PHONY: help install demo test test-slow lint bench lock clean
+.PHONY: help install demo test test-slow fuzz lint bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: lint ## check the style, the types and the layers, then run the tests
 
 test-slow: $(STAMP) ## run the tests that take more than ten seconds each
 	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+fuzz: $(STAMP) ## look for mail, texts and searches that break what reads them; ARGS="600" for ten minutes
+	@$(BIN)/python -m tests.hostile.fuzzing $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy (strict), import-linter
 	@$(BIN)/ruff check .

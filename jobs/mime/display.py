@@ -130,7 +130,8 @@ class _Display:
         declared = markup.charset_of(content, part.parameters.get("charset", ""))
         whole = charset.decode(content, declared, defects)
         text = tags.with_few_references(tags.bounded(whole))
-        if text is None or text.count("<") > self._limits.html_tags:  # a parser's time could grow with their square
+        # A parser's time could grow with the square of either.
+        if text is None or text.count("<") > self._limits.html_tags or tags.is_too_deep(text):
             return _plain(markup.text(whole, self._limits.html_tags, defects))
         return nh3.clean(
             text,

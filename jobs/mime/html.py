@@ -50,7 +50,7 @@ def text(markup: str, max_tags: int, defects: Defects) -> str:
     pieces = _OPENING.split(markup)  # every second piece is a tag's name
     pieces[1::2] = map(_opening, pieces[1::2])
     markup = "".join(pieces)
-    if markup.count("<") > max_tags:
+    if markup.count("<") > max_tags or tags.is_too_deep(markup):
         defects.add("bad-html")
         return _lines(_cut_tags(markup))
     try:

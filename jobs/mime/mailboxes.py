@@ -25,8 +25,8 @@ _PAIR = re.compile(r"\\(.)", re.DOTALL)
 _ROUTE = re.compile(r"[,\s]*@[^:]*:(.*)", re.DOTALL)
 _SHORT_COMMENT = re.compile(r"\([^()]*\)")
 
-#: Tokens that are read of one header: some 5,000 mailboxes with quoted names. More are hostile.
-_MOST_TOKENS = 20_000
+#: Tokens that are read of one header: some 2,500 mailboxes with quoted names. More are hostile.
+_MOST_TOKENS = 12_000
 
 
 class Mailbox(NamedTuple):

@@ -376,6 +376,10 @@ QUERIES: dict[str, Callable[[int], str]] = {
 }
 
 
+def _start_of(charset: str) -> bytes:
+    return b"" if "UTF-" in charset else WORD.encode() + b" "
+
+
 def _tnef(*attributes: bytes) -> bytes:
     data = outlook.stream(*attributes)
     return b"Content-Type: application/ms-tnef; name=winmail.dat\n" + _B64 + b"\n" + base64.encodebytes(data)
@@ -401,7 +405,9 @@ MAIL: dict[str, Mail] = {
     **{f"To of {name}": _in_header("To", piece, b" Z <z@y.x>") for name, piece in _ADDRESS_PIECES.items()},
     **{name: _in_header(header, piece) for name, (header, piece) in _HEADER_PIECES.items()},
     **{
-        f"charset: {name}": _body(b"Content-Type: text/plain; charset=%b\n" % declared.encode(), piece, b"" if "UTF-" in name else b"findable ")
+        f"charset: {name}": _body(
+            b"Content-Type: text/plain; charset=%b\n" % declared.encode(), piece, _start_of(name)
+        )
         for name, (declared, piece) in _CHARSET_PIECES.items()
     },
     **{
@@ -416,7 +422,7 @@ MAIL: dict[str, Mail] = {
     **{
         f"style sheet: {name}": _body(_HTML, piece, b"<style>", b"</style>findable") for name, piece in _STYLES.items()
     },
-    **{f"RTF: {name}": lambda size, piece=piece: _rich(piece, size) for name, piece in _RTF.items()},  # type: ignore[misc]
+    **{f"RTF: {name}": lambda size, piece=piece: _rich(piece, size) for name, piece in _RTF.items()},
     **{f"uuencode: {name}": _body(_UU, piece, b"begin 644 x\n") for name, piece in _UU_PIECES.items()},
     **{f"uuencode without begin: {name}": _body(_UU, piece) for name, piece in _UU_PIECES.items()},
     **{f"quoted-printable: {name}": _body(_QP, piece) for name, piece in _QP_PIECES.items()},
@@ -448,7 +454,9 @@ MAIL: dict[str, Mail] = {
         _HTML + b"\n" + b"".join(b"<img src=cid:%06d>" % number for number in range(size // 20))
     ),
     "unknown charsets, each once": lambda size: (
-        b"Subject: findable\nX-Other: " + b"".join(b"=?x%06d?q?a?= " % number for number in range(size // 16)) + b"\n\nfindable"
+        b"Subject: findable\nX-Other: "
+        + b"".join(b"=?x%06d?q?a?= " % number for number in range(size // 16))
+        + b"\n\nfindable"
     ),
     "headers": _of(b"Subject: findable\n", _counted(lambda number: b"X%06d: y\n" % number, 11)),
     "headers of one name": lambda size: b"Subject: findable\n" + _filled(b"X: y\n", size) + b"\nfindable",
@@ -474,7 +482,9 @@ MAIL: dict[str, Mail] = {
         lambda number: b"Content-Type: multipart/mixed; boundary=b%06d\n\n--b%06d\n" % (number, number), 60
     ),
     "nested messages": lambda size: _filled(b"Content-Type: message/rfc822\n\n", size),
-    "messages side by side": lambda size: _MIXED + b"\n" + _filled(b"--b\nContent-Type: message/rfc822\n\nA: b\n\nx\n", size),
+    "messages side by side": lambda size: (
+        _MIXED + b"\n" + _filled(b"--b\nContent-Type: message/rfc822\n\nA: b\n\nx\n", size)
+    ),
     "digests": lambda size: b"Content-Type: multipart/digest; boundary=b\n\n" + _filled(b"--b\n\nA: b\n\nx\n", size),
     "encoded multiparts": lambda size: _MIXED + _B64 + b"\n" + base64.encodebytes(_filled(b"--b\n\nx\n", size)),
     "base64 of equals signs": _body(_B64, b"="),
@@ -501,7 +511,9 @@ MAIL: dict[str, Mail] = {
             1,
             0x9003,
             outlook.properties(
-                outlook.binary(0x1009, struct.pack("<IIII", size, 1 << 30, 0x75465A4C, 0) + _filled(b"\xff\x00\x0f", size))
+                outlook.binary(
+                    0x1009, struct.pack("<IIII", size, 1 << 30, 0x75465A4C, 0) + _filled(b"\xff\x00\x0f", size)
+                )
             ),
         )
     ),
