@@ -61,6 +61,8 @@ def mailboxes(value: str) -> list[Mailbox]:
     """All mailboxes of a list in order, those of groups included. What has no address is a name alone."""
     tokens = _tokens(value)
     found = list(_all(tokens))
+    if not found and value.strip(" ,;"):  # a comment alone
+        return [Mailbox(value.strip(), "")]
     if not any("@" in one.address for one in found) and "@" in value:
         # Quotes or brackets around a whole mailbox, '"Ann <a@b.c>"': they are read as if they were not there.
         bare = [one for one in _all(_tokens(value.translate(_NO_QUOTES))) if "@" in one.address]
@@ -88,7 +90,7 @@ def _all(tokens: Sequence[_Token]) -> Iterator[Mailbox]:
             made = _of_piece(waiting, piece)
             if made:
                 waiting = []
-            elif any(one.text.strip() for one in piece):
+            elif any(one.kind != _COMMENT and one.text.strip() for one in piece):
                 waiting += [*piece, token]
             if ends_group or token.kind == _END:
                 if waiting:
@@ -202,7 +204,11 @@ def _address(text: str) -> str:
     if '"' in address:
         whole = _QUOTE.fullmatch(address)
         return _PAIR.sub(r"\1", whole[1]).strip() if whole and "@" in whole[1] else address
-    return "".join(address.split()) if "@" in address else " ".join(address.split())
+    address = " ".join(address.split())
+    if " " in address and "@" in address:  # blanks around the signs are no part of it
+        for sign in "@.":
+            address = address.replace(f" {sign}", sign).replace(f"{sign} ", sign)
+    return address
 
 
 class _Open:

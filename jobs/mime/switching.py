@@ -119,7 +119,7 @@ def _two_bytes(data: bytes, mode: str) -> str:
         first = data[at]
         if not 0x21 <= first <= 0x7E:
             pieces.append(chr(first) if first <= 0x20 else DAMAGED)
-            at += 1
+            at += 2 if first > 0x20 and at + 1 < size and data[at + 1] > 0x20 else 1
         elif at + 1 < size and 0x21 <= data[at + 1] <= 0x7E:
             pieces.append(_pair(mode, data[at : at + 2]))
             at += 2
