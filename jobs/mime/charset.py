@@ -56,7 +56,7 @@ def decode_header(data: bytes, likely: str = "") -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return _as(data, _of_headers(likely))
+        return _mostly_utf_8(data) or _as(data, _of_headers(likely))
 
 
 @lru_cache(maxsize=512)
@@ -172,7 +172,17 @@ def _guess(data: bytes, name: str, defects: Defects) -> str:
         text = _strict(data, "utf_8")
         if text is not None:
             return text
+    if not name and (text := _mostly_utf_8(data)):
+        return text
     return _as(data, name or "cp1252")
+
+
+def _mostly_utf_8(data: bytes) -> str:
+    """The text of UTF-8 of which a little is damaged, as where it was cut; "" when it is more."""
+    text = data.decode("utf-8", "replace")
+    damaged = text.count(switching.DAMAGED)
+    good = sum(1 for char in text[:100_000] if char >= "\x80") - damaged
+    return text if good >= 4 * damaged else ""
 
 
 def _as(data: bytes, name: str) -> str:
