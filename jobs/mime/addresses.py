@@ -20,6 +20,9 @@ from jobs.mime.mailboxes import Mailbox, mailboxes, sender
 _REMEMBERED_CHARS = 256
 
 #: Addresses without names, as programs write them.
+_BARE = re.compile(r"[\w.+'&/=$!#%*-]+@[\w.-]+", re.ASCII)
+#: What stands between commas, quoted ones apart; a quote without an end is a piece that is not simple.
+_PIECE = re.compile(r'(?:[^",]+|"[^"]*"|")+')
 _BARE_LIST = re.compile(r"[\w.+'&/=$!#%*-]+@[\w.-]+(?:, *[\w.+'&/=$!#%*-]+@[\w.-]+)*", re.ASCII)
 #: The usual form of one: a name without anything that could mean something else, or a quoted one.
 _SIMPLE = re.compile(r"""(?:"([^"\\]*)" ?|([^"<>@,;:()\\\[\]=]*))<([^\s<>,;:()"@\\]+@[^\s<>,;:()"@\\]+)>""")
@@ -86,12 +89,28 @@ def _read(value: str, likely: str, is_sender: bool) -> Addresses:
         found = [Mailbox((quoted or bare or "").strip(), address)]
     else:
         one = sender(value) if is_sender else None
-        found = [one] if one else mailboxes(value)
+        found = [one] if one else _usual_list(value) or mailboxes(value)
     if not any("@" in one.address for one in found) and "=?" in value:
         # A mailer that encoded the whole list as one word: it is read as what it says.
         decoded = headers.readable(value, defects)
         found = [one for one in mailboxes(decoded) if one.address] or found
     return _decoded(found, defects)
+
+
+def _usual_list(value: str) -> list[Mailbox] | None:
+    """The mailboxes of a list in which each is written in the usual way; None of any other list."""
+    found: list[Mailbox] = []
+    for piece in _PIECE.findall(value):
+        written = piece.strip(" ")
+        simple = _SIMPLE.fullmatch(written)
+        if simple:
+            quoted, bare, address = simple.groups()
+            found.append(Mailbox((quoted or bare or "").strip(), address))
+        elif _BARE.fullmatch(written):
+            found.append(Mailbox("", written))
+        elif written:
+            return None
+    return found
 
 
 #: The same few people write and are written to, again and again.
