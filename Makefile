@@ -26,7 +26,7 @@ NAMED := $(filter tests%,$(PYTEST_ARGS))
 # all that it imports: 7.9 s of processor time for the command line, and 2.8 s from the compiled files (2026-11).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test test-slow lint style bench lock clean
+.PHONY: help install demo test test-slow fuzz lint style bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ else
 test-slow: $(STAMP)
 	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 endif
+
+fuzz: $(STAMP) ## look for mail, texts and searches that break what reads them; ARGS="600" for ten minutes
+	@$(BIN)/python -m tests.hostile.fuzzing $(ARGS)
 
 lint: style ## ruff, mypy (strict), import-linter
 	@$(BIN)/mypy
