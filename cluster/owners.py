@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cluster.home import Home
 from cluster.session import joined
-from storage.errors import BackupError
 from storage.model.records import User
 
 if TYPE_CHECKING:

@@ -89,7 +89,7 @@ def _in_thread(work: Callable[[], Any]) -> Iterator[None]:
         while True:
             try:
                 await work()
-            except Exception:  # a defect of ours must not leave the owners unwatched
+            except Exception:  # noqa: BLE001 - a defect of ours must not leave the owners unwatched
                 _LOG.exception("The watch over the owners failed and begins again")
                 await asyncio.sleep(1.0)
 
