@@ -15,6 +15,7 @@ from actors.budget import Demand, lease_s
 from actors.calls import Calls
 from actors.config import BackupConfig
 from actors.decisions import (
+    Call,
     CommitNow,
     Decision,
     Mode,
@@ -23,16 +24,21 @@ from actors.decisions import (
 )
 from actors.maintenance import Compacted, Maintenance
 from actors.quota import ShardQuota
+from actors.segment_buffer import REPEAT_S, WAIT_S
 from actors.shard import Shard
 from actors.tokens import Tokens
+from actors.wait_kinds import wait_kind
+from actors.wait_log import ARCHIVE, WaitLog
 from actors.work import Work, WorkLost
 from storage.catalog import leases
 from storage.catalog.catalog import AlreadyStored, Catalog
 from storage.catalog.leases import LeaseLost, ShardMoving
 from storage.control.accounts import Control, MailboxPaused
+from storage.control.wait_reasons import WaitReasons
 from storage.errors import BackupError
 from storage.files.blobs import LocalBlobs
 from storage.model.records import FailedItem, User
+from storage.model.wait_reasons import WHOLE_SHARD, WaitKind, WaitReason
 from storage.recovery.rollup_writer import RolledUp
 
 _LOG = logging.getLogger(__name__)
@@ -42,6 +48,9 @@ _QUESTIONS_PER_LEASE = 10
 
 #: Seconds after which a task that is still there is cancelled once more.
 _CANCEL_AGAIN_S = 0.2
+
+#: Seconds between two looks whether the reasons to wait have changed.
+_STORE_WAITS_S = 0.5
 
 
 class BrokerSilent(BackupError):
@@ -91,6 +100,7 @@ class ShardOwner:
         self._tending: Maintenance | None = None
         self._news, self._hungry = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waits, self._reasons = WaitLog(shard_id), WaitReasons(control.engine)
         self._paused: set[int] = set()  # as the control database has it, and what was told since
         self.failure: BackupError | None = None
 
@@ -125,10 +135,12 @@ class ShardOwner:
             shard.open(record, failed.get(record.user_id, ()), self._clock())
         self._paused = await asyncio.to_thread(self._control.paused, self._shard_id)
         for user_id in self._paused:
+            self._waits.waits(user_id, WaitKind.PAUSED, "its backup was paused", self._clock())
             if shard.mailbox(user_id) is not None:
                 shard.stop(user_id)
         self._shard, self._tending = shard, tending
-        for loop in (self._run(shard), self._keep_budget(shard), self._keep_lease(shard), tending.run()):
+        loops = (self._run(shard), self._keep_budget(shard), self._keep_lease(shard), self._keep_waits(shard))
+        for loop in (*loops, tending.run()):
             self._spawn(loop)
         return swept
 
@@ -170,12 +182,14 @@ class ShardOwner:
     async def pause_mailbox(self, user_id: int) -> None:
         """Stop a mailbox, and begin nothing for it until it is unpaused. Whoever asks has made it last (`Control`)."""
         self._paused.add(user_id)
+        self._waits.waits(user_id, WaitKind.PAUSED, "its backup was paused", self._clock())
         await self.stop_mailbox(user_id)
 
     async def unpause_mailbox(self, user_id: int) -> None:
         """A mailbox may be asked for again."""
         self._live()
         self._paused.discard(user_id)
+        self._waits.ends(user_id, WaitKind.PAUSED)
 
     async def compact(self, wait: bool) -> list[Compacted]:
         """Merge the shard's segments into as few as possible, soon. Unless it is waited for, nothing is told of it.
@@ -243,6 +257,7 @@ class ShardOwner:
             "fetched": progress.fetched,
             "fetched_bytes": progress.fetched_bytes,
             "throttled": progress.throttled,
+            "waits": [reason.as_json() for reason in self._waits.of(user_id)],
         }
 
     def measures(self) -> dict[str, float]:
@@ -296,7 +311,26 @@ class ShardOwner:
             except BackupError as exc:  # commits are fenced: a late renewal risks nothing
                 _LOG.warning("Shard %d could not renew its lease: %s", self._shard_id, exc)
 
+    async def _keep_waits(self, shard: Shard) -> None:
+        """Have what holds work back stored where everybody sees it, also when nothing else is committed."""
+
+        async def write(reasons: list[WaitReason]) -> None:
+            await asyncio.to_thread(self._reasons.replace, self._shard_id, shard.lease.epoch, reasons)
+
+        while self.failure is None:
+            now = self._clock()
+            self._waits.late(now)
+            await self._waits.store(write, now)
+            await asyncio.sleep(_STORE_WAITS_S)
+
     # ---- decisions
+
+    async def _call(self, shard: Shard, call: Call) -> None:
+        self._waits.began(call, self._clock())
+        outcome = await self._calls.make(shard, call)
+        now = self._clock()
+        shard.on_outcome(call, outcome, now)
+        self._waits.ended(call, outcome, now, shard.quota.ready_at(call.user_id, None, now))
 
     async def _carry_out(self, shard: Shard, decision: Decision) -> None:
         if isinstance(decision, Write):
@@ -304,7 +338,7 @@ class ShardOwner:
         elif isinstance(decision, CommitNow):
             await self._commit(shard, decision)
         else:
-            shard.on_outcome(decision, await self._calls.make(shard, decision), self._clock())
+            await self._call(shard, decision)
         self._news.set()
 
     async def _write(self, shard: Shard, write: Write) -> None:
@@ -313,10 +347,12 @@ class ShardOwner:
         try:
             manifest, index = await self._work.write_segment(lease.shard_id, lease.epoch, references, write.skip)
         except BackupError as exc:
-            _LOG.warning("Shard %d could not write a segment: %s", self._shard_id, exc)
+            kind, now = wait_kind(exc) or WaitKind.ARCHIVE_UNUSABLE, self._clock()
+            self._waits.waits(WHOLE_SHARD, kind, str(exc), now, now + WAIT_S)
             lost = isinstance(exc, WorkLost) and exc.mail_lost
-            shard.write_failed(write, lost, self._clock())
+            shard.write_failed(write, lost, now, kind in ARCHIVE)
         else:
+            self._waits.ends(WHOLE_SHARD, *ARCHIVE, WaitKind.NO_WORKER)
             shard.written(Written(write, manifest, index))
 
     async def _commit(self, shard: Shard, decision: CommitNow) -> None:
@@ -333,9 +369,11 @@ class ShardOwner:
             _LOG.warning("Shard %d writes a segment again: %s", self._shard_id, exc)
             shard.commit_failed(self._clock(), frozenset())
         except BackupError as exc:
-            _LOG.warning("Shard %d repeats a commit: %s", self._shard_id, exc)
-            shard.commit_failed(self._clock())
+            now = self._clock()
+            self._waits.waits(WHOLE_SHARD, WaitKind.DATABASE_UNREACHABLE, str(exc), now, now + REPEAT_S)
+            shard.commit_failed(now)
         else:
+            self._waits.ends(WHOLE_SHARD, WaitKind.DATABASE_UNREACHABLE)
             shard.committed()
             if self._tending is not None and decision.plan.segment is not None:
                 self._tending.notify()

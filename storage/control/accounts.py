@@ -104,6 +104,11 @@ class Control:
         """`actor`: who is named in the audit log."""
         self._engine, self._actor = engine, actor
 
+    @property
+    def engine(self) -> Source:
+        """The control database."""
+        return self._engine
+
     def add_user(self, email: str) -> User:
         """Register a mailbox on the least loaded shard; one that is known keeps its shard (and is back if removed)."""
         with transaction(self._engine) as connection:
