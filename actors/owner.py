@@ -9,9 +9,10 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
-from actors.budget import Demand, lease_s
+from actors.budget import Broker, BrokerSilent, lease_s
 from actors.calls import Calls
 from actors.config import BackupConfig
 from actors.decisions import (
@@ -22,6 +23,7 @@ from actors.decisions import (
     Write,
     Written,
 )
+from actors.errors import OwnerFailed
 from actors.maintenance import Compacted, Maintenance
 from actors.quota import ShardQuota
 from actors.segment_buffer import REPEAT_S, WAIT_S
@@ -38,7 +40,7 @@ from storage.control.wait_reasons import WaitReasons
 from storage.errors import BackupError
 from storage.files.blobs import LocalBlobs
 from storage.model.records import FailedItem, User
-from storage.model.wait_reasons import WHOLE_SHARD, WaitKind, WaitReason
+from storage.model.wait_reasons import WHOLE_SHARD, WaitKind
 from storage.recovery.rollup_writer import RolledUp
 
 _LOG = logging.getLogger(__name__)
@@ -51,27 +53,6 @@ _CANCEL_AGAIN_S = 0.2
 
 #: Seconds between two looks whether the reasons to wait have changed.
 _STORE_WAITS_S = 0.5
-
-
-class BrokerSilent(BackupError):
-    """The quota broker does not answer. It is being replaced; go on with the static share of the quota."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"The quota broker does not answer ({self.reason}): the shard goes on with its static share."
-
-
-class Broker(Protocol):
-    """The project's quota. Both raise BrokerSilent."""
-
-    async def lease(self, shard_id: int, demand: Demand) -> float:
-        """Units granted, good for `budget.lease_s`."""
-
-    async def throttled(self, seconds: float) -> None:
-        """Gmail refused the whole project for so long."""
 
 
 class ShardOwner:
@@ -313,14 +294,10 @@ class ShardOwner:
 
     async def _keep_waits(self, shard: Shard) -> None:
         """Have what holds work back stored where everybody sees it, also when nothing else is committed."""
-
-        async def write(reasons: list[WaitReason]) -> None:
-            await asyncio.to_thread(self._reasons.replace, self._shard_id, shard.lease.epoch, reasons)
-
+        write = partial(asyncio.to_thread, self._reasons.replace, self._shard_id, shard.lease.epoch)
         while self.failure is None:
-            now = self._clock()
-            self._waits.late(now)
-            await self._waits.store(write, now)
+            self._waits.late(self._clock())
+            await self._waits.store(write, self._clock())
             await asyncio.sleep(_STORE_WAITS_S)
 
     # ---- decisions
@@ -413,14 +390,3 @@ class ShardOwner:
         for task in list(self._tasks):
             if task is not asyncio.current_task():
                 task.cancel()
-
-
-class OwnerFailed(BackupError):
-    """The owner of a shard ended on a defect. Its replacement goes on from the last commit; report the defect."""
-
-    def __init__(self, shard_id: int, reason: str) -> None:
-        super().__init__(shard_id, reason)
-        self.shard_id, self.reason = shard_id, reason
-
-    def __str__(self) -> str:
-        return f"The owner of shard {self.shard_id} ended ({self.reason}): see its log; a new one takes over."

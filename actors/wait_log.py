@@ -41,6 +41,7 @@ class WaitLog:
         self._out: dict[int, tuple[Call, float]] = {}  # calls under way that are not known to be late, and since when
         self._changed, self._recounted = True, False  # an owner first clears what the one before it left
         self._stored_at = -float("inf")
+        self._away = False  # the reasons could not be stored
 
     def waits(
         self, user_id: int, kind: WaitKind, detail: str, now: float, next_attempt_at: float | None = None
@@ -106,10 +107,13 @@ class WaitLog:
         try:
             await write(self.all())
         except BackupError as exc:
-            self._changed = True
+            self._changed = self._away = True
             self.waits(WHOLE_SHARD, WaitKind.DATABASE_UNREACHABLE, str(exc), now)
         else:
             self._stored_at = now
+            if self._away:
+                self._away = False
+                self.ends(WHOLE_SHARD, WaitKind.DATABASE_UNREACHABLE)
 
     def _named(self, user_id: int) -> str:
         return f"Shard {self._shard_id}" + (f", mailbox {user_id}," if user_id != WHOLE_SHARD else "")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from actors.forecast import forecast
-from actors.supervisor import Silence, SupervisorConfig
+from actors.supervisor import SupervisorConfig
 from cluster.backfill import campaign_command
 from cluster.campaign_supervisor import CampaignSupervisor
 from cluster.home import Home
@@ -30,6 +30,7 @@ from cluster.supervision import supervised
 from jobs.analysis.running import require_known
 from serve.port_check import require_free
 from storage.control.campaigns import Campaign, Campaigns
+from storage.control.wait_reasons import WaitReasons
 from storage.db.partitions import tend_all
 from storage.errors import BackupError
 from storage.moving.move import Mover
@@ -103,13 +104,9 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         home.record(facts)
         stack.enter_context(_watched(stores, settings.ray.ping_every_s, _keeper(stores, dashboard)))
         watch = SupervisorConfig(every_s=settings.ray.ping_every_s, hung_after_s=settings.ray.hung_after_s)
-        rates = settings.serve.rates if gateway else None
-        stack.enter_context(supervised(stores.config, rates, list(stores.shards), watch, _note_silence))
+        rates, reasons = settings.serve.rates if gateway else None, WaitReasons(stores.databases.control)
+        stack.enter_context(supervised(stores.config, rates, list(stores.shards), watch, reasons))
         yield LocalCluster(stores, api, dashboard, swept)
-
-
-def _note_silence(name: str, silence: Silence | None) -> None:
-    """The supervisor has logged it."""
 
 
 def _warn_of_billing(stores: Stores) -> None:

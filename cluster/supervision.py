@@ -12,14 +12,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from actors.supervisor import Actors, ActorSupervisor, Silence, SupervisorConfig
+from storage.control.wait_reasons import WaitReasons
 from storage.errors import BackupError
+from storage.model.wait_reasons import WHOLE_SHARD, WaitKind, WaitReason
 
 _LOG = logging.getLogger(__name__)
 
 #: Seconds that an owner has to take its shard: it sweeps and reads all its mailboxes first.
 _OWN_S = 60.0
 
-OnSilence = Callable[[str, Silence | None], None]
+#: Seconds between two looks whether there is something to record.
+_RECORD_S = 0.5
 
 
 def owner_name(shard_id: int) -> str:
@@ -29,14 +32,14 @@ def owner_name(shard_id: int) -> str:
 
 @contextmanager
 def supervised(
-    backup: Any, rates: Any, shards: Sequence[int], config: SupervisorConfig, on_change: OnSilence
+    backup: Any, rates: Any, shards: Sequence[int], config: SupervisorConfig, reasons: WaitReasons
 ) -> Iterator[None]:
     """Watch until the block ends.
 
     Args:
         backup: actors.config.BackupConfig.
         rates: serve.config's configuration of callers' rates; None: there is no gateway.
-        on_change: called in the watching thread.
+        reasons: where it is recorded that an owner is silent.
     """
     from actors.remote.quota import start_broker
     from actors.remote.rates import start_rates
@@ -50,18 +53,60 @@ def supervised(
     starters["quota"] = lambda: start_broker(backup)
     if rates is not None:
         starters["rates"] = lambda: start_rates(rates)
-    with _in_thread(lambda: _watch(shards, list(starters), NamedActors(starters), config, on_change)):
+    with _in_thread(lambda: _watch(shards, list(starters), NamedActors(starters), config, reasons)):
         yield
 
 
 async def _watch(
-    shards: Sequence[int], names: Sequence[str], actors: Actors, config: SupervisorConfig, on_change: OnSilence
+    shards: Sequence[int], names: Sequence[str], actors: Actors, config: SupervisorConfig, reasons: WaitReasons
 ) -> None:
     from actors.remote.client import ShardClient
 
     client = ShardClient(timeout_s=_OWN_S)
     owned = (keep_owned(shard_id, client.ping, config.every_s) for shard_id in shards)
-    await asyncio.gather(ActorSupervisor(names, actors, config, on_change).run(), *owned)
+    record = SilenceRecord(shards, reasons.silent)
+    supervisor = ActorSupervisor(names, actors, config, record.notify)
+    await asyncio.gather(supervisor.run(), record.run(), *owned)
+
+
+class SilenceRecord:
+    """Records which owners are silent, as reasons why their shards wait."""
+
+    def __init__(self, shards: Sequence[int], store: Callable[[int, WaitReason | None], None]) -> None:
+        """`store`: blocking; raises BackupError when it must be tried again."""
+        self._shards, self._store = {owner_name(shard_id): shard_id for shard_id in shards}, store
+        # What a cluster before this one recorded is over.
+        self._unstored: dict[int, WaitReason | None] = dict.fromkeys(shards)
+
+    def notify(self, name: str, silence: Silence | None) -> None:
+        """An actor fell silent, was replaced, or answers (None). The supervisor has logged it."""
+        shard_id = self._shards.get(name)
+        if shard_id is None:  # a broker: every shard goes on with its static share
+            return
+        self._unstored[shard_id] = (
+            WaitReason(
+                shard_id,
+                WHOLE_SHARD,
+                WaitKind.OWNER_SILENT,
+                f"the owner of shard {shard_id} does not answer: {silence.reason}",
+                silence.since,
+                silence.probes,
+            )
+            if silence
+            else None
+        )
+
+    async def run(self) -> None:
+        """Store what changed, for ever; what cannot be stored now is stored later."""
+        while True:
+            for shard_id, reason in list(self._unstored.items()):
+                del self._unstored[shard_id]
+                try:
+                    await asyncio.to_thread(self._store, shard_id, reason)
+                except BackupError as exc:
+                    _LOG.debug("It is not recorded yet whether shard %d is owned: %s", shard_id, exc)
+                    self._unstored.setdefault(shard_id, reason)
+            await asyncio.sleep(_RECORD_S)
 
 
 async def keep_owned(shard_id: int, ping: Callable[[int], Any], every_s: float) -> None:

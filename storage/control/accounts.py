@@ -10,11 +10,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from storage.control.wait_reasons import WaitReasons
 from storage.db import audit
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
 from storage.model.records import User
+from storage.model.wait_reasons import WaitReason
 
 _ADDING = 0x75736572  # "user"
 
@@ -155,6 +157,10 @@ class Control:
         with transaction(self._engine) as connection:
             statement = text("SELECT paused_at IS NOT NULL FROM users WHERE user_id = :user_id")
             return bool(connection.execute(statement, {"user_id": user_id}).scalar())
+
+    def waits(self, shard_id: int, user_id: int) -> list[WaitReason]:
+        """Why a mailbox, or its whole shard, waits."""
+        return WaitReasons(self._engine).of([shard_id], [user_id])
 
     def paused(self, shard_id: int) -> set[int]:
         """The mailboxes of a shard whose backup rests, by user id."""
