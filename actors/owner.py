@@ -132,6 +132,8 @@ class ShardOwner:
                 task.cancel()
             await asyncio.wait(list(self._tasks), timeout=_CANCEL_AGAIN_S)
         if self._shard is not None:
+            if self._tending is not None and self.failure is None:
+                await self._tending.close()
             await asyncio.to_thread(leases.release, self._catalog.engine, self._shard.lease)
             self._shard = None
 
@@ -337,6 +339,9 @@ class ShardOwner:
             index = None
             if decision.plan.segment is not None and decision.written is not None:
                 index = await self._work.table(decision.written.index)
+                if self._tending is not None:
+                    users = {held.user_id for held in decision.written.write.batches}
+                    await self._tending.name(users, shard.user_ids)
             await asyncio.to_thread(self._catalog.commit, decision.plan, index)
         except LeaseLost:
             raise
@@ -354,6 +359,8 @@ class ShardOwner:
             shard.committed()
             if self._tending is not None and decision.plan.segment is not None:
                 self._tending.notify()
+            if self._tending is not None and any(update.listed for update in decision.plan.mailboxes):
+                self._tending.roll_up_soon()
 
     # ---- tasks
 

@@ -104,6 +104,11 @@ class Shard:
         """A mailbox that is open here."""
         return self._mailboxes.get(user_id)
 
+    @property
+    def user_ids(self) -> list[int]:
+        """Of the mailboxes that are open here."""
+        return list(self._mailboxes)
+
     # ---- decisions
 
     def decide(self, now: float) -> list[Decision]:

@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 #: Seconds that a whole shard's compaction may take before it is no longer waited for; it goes on.
 _COMPACTION_S = 6 * 3600.0
+#: Seconds that an owner has to roll up for the last time and to give its lease up.
+_CLOSE_S = 25.0
 #: Seconds that the first roll-up of a large shard may take.
 _ROLLUP_S = 3600.0
 
@@ -52,7 +54,7 @@ async def close_shards(shards: Sequence[int]) -> None:
     """Have every owner give its lease up."""
     from actors.remote.client import ShardClient
 
-    client = ShardClient(timeout_s=10.0)
+    client = ShardClient(timeout_s=_CLOSE_S)
     await asyncio.gather(*(client.close(shard_id) for shard_id in shards), return_exceptions=True)
 
 
