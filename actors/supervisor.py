@@ -24,7 +24,7 @@ class SupervisorConfig(BaseModel, frozen=True):
     """How long a silent actor is waited for."""
 
     every_s: PositiveFloat = Field(2.0, description="seconds between two probes of an actor that answers")
-    slow_after_s: PositiveFloat = Field(3.0, description="seconds without an answer until an actor is reported silent")
+    slow_after_s: PositiveFloat = Field(2.0, description="seconds without an answer until an actor is reported silent")
     hung_after_s: PositiveFloat = Field(20.0, description="seconds without an answer until an actor is replaced")
     start_s: PositiveFloat = Field(60.0, description="seconds that a new process has until its first answer")
 

@@ -13,7 +13,7 @@ from serve import openapi
 from serve.auth.policies import public
 from serve.ops.metrics import Metrics
 from serve.ops.metrics import router as metrics_router
-from serve.ops.readiness import Probes
+from serve.ops.readiness import CONTROL, Probes
 from storage.replication.replica_health import Health as ReplicaHealth
 
 _DISTRIBUTION = "gmail-backup-manager"
@@ -77,7 +77,7 @@ def routers(
             response.status_code = 503
             response.headers["Retry-After"] = "5"
         states = {name: "ok" if answer else "unreachable" for name, answer in answers.items()}
-        waiting = await metrics.waiting()
+        waiting = await metrics.waiting() if answers.get(CONTROL) else {}  # it says why, where it can be asked
         return Readiness(ready=all(answers.values()), dependencies=states, waiting=waiting, replicas=_shown(replicas()))
 
     @router.get("/", summary="Where everything is")

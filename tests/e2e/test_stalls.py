@@ -21,8 +21,12 @@ import psutil
 import pytest
 
 from cluster.orphan_processes import MARK
+from cluster.settings import load
 from cluster.simulator.process import SimulatorProcess, start_simulator
+from cluster.stores import open_stores
 from tests.conftest import private_home
+from tests.e2e.chaos.comparison import differences, stored_twice, wrong_bytes
+from tests.e2e.chaos.life import Life
 from tests.e2e.processes import environment, gbm, wait_for
 from tests.e2e.test_demo import get
 
@@ -58,19 +62,22 @@ class Stage:
 
     def arrive(self, count: int) -> None:
         """So many new messages in every mailbox."""
-        import urllib.request
-
-        for email in self.emails:
+        life = Life(self.gmail.url, 0)
+        for email in life.emails:
             for number in range(count):
-                body = f"Subject: {number}\r\n\r\n{os.urandom(400).hex()}\r\n".encode()
-                url = f"{self.gmail.url}/_sim/users/{email}/messages"
-                urllib.request.urlopen(urllib.request.Request(url, data=body), timeout=30).close()
+                life.ask(f"users/{email}/messages", f"Subject: {number}\r\n\r\n{os.urandom(400).hex()}\r\n".encode())
 
     def equal(self) -> None:
-        """The archive has what Gmail has, by the product's own proof."""
-        for email in self.emails:
-            done = gbm("verify", email, "--against-gmail", "--json", env=self.env)
-            assert done.returncode == 0, done.stdout + done.stderr
+        """The archive has what Gmail has: ids, labels, bytes, each once."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.env.items():
+                patch.setenv(name, value)
+            with open_stores(load()) as stores:
+                life = Life(self.gmail.url, 0)
+                users = [stores.control.user(email) for email in life.emails]
+                assert [error for user in users for error in differences(stores, life, user)] == []
+                assert [error for user in users for error in wrong_bytes(stores, life, user)] == []
+                assert stored_twice(stores, self.archive) == []
 
 
 class Waiting:
@@ -172,13 +179,14 @@ def test_an_owner_that_hangs_is_seen_and_replaced_and_the_other_shard_goes_on(st
     hung.suspend()
     stopped = time.monotonic()
 
-    seen_s = waiting.sees("owner_silent", 20)
+    waiting.sees("owner_silent", 20)
+    seen_s = time.monotonic() - stopped
     wait_for(lambda: _epochs(stage) != epochs, "the next owner takes the lease", 90)
     replaced_s = time.monotonic() - stopped
     waiting.end()
 
     assert seen_s < _SEEN_S and replaced_s < 60
-    assert not hung.is_running(), "the stale owner was killed"
+    assert not hung.is_running() or hung.status() == psutil.STATUS_ZOMBIE, "the stale owner was killed"
     assert sum(_epochs(stage).values()) == sum(epochs.values()) + 1, "the other shard kept its owner"
     stage.equal()
 
@@ -190,14 +198,13 @@ def _epochs(stage: Stage) -> dict[int, int]:
 def test_a_gmail_that_stalls_is_named_and_the_wait_ends_in_time_with_the_reason(stage: Stage) -> None:
     stage.arrive(5)
     with _stopped(stage.gmail.process.pid):
-        waiting = Waiting(stage.env, "--timeout", "15")
-        waiting.sees("Starting the job", 60) if sys.stderr.isatty() else None
+        waiting = Waiting(stage.env, "--timeout", "40")
         waiting.sees("gmail_unreachable", 60)
         state = stage.status()
         assert any(wait["kind"] == "gmail_unreachable" for box in state["mailboxes"] for wait in box["waits"]), state
         assert all(box["error"] for box in state["mailboxes"] if box["waits"])
         assert waiting.process.wait(60) != 0
-        assert "has not ended after 15 s" in waiting.notes and "gmail_unreachable" in waiting.notes.split("after 15")[1]
+        assert "has not ended after 40 s" in waiting.notes and "gmail_unreachable" in waiting.notes.split("after 40")[1]
 
     assert gbm("backfill", "--all", "--wait", env=stage.env).returncode == 0
     stage.equal()
