@@ -9,7 +9,6 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
 from typing import Any
 
 from actors.budget import Broker, BrokerSilent, lease_s
@@ -40,7 +39,7 @@ from storage.control.wait_reasons import WaitReasons
 from storage.errors import BackupError
 from storage.files.blobs import LocalBlobs
 from storage.model.records import FailedItem, User
-from storage.model.wait_reasons import WHOLE_SHARD, WaitKind
+from storage.model.wait_reasons import WHOLE_SHARD, WaitKind, WaitReason
 from storage.recovery.rollup_writer import RolledUp
 
 _LOG = logging.getLogger(__name__)
@@ -106,8 +105,8 @@ class ShardOwner:
             raise ShardMoving(self._shard_id)
         quota = ShardQuota(self._config.gmail, self._shards, self._clock(), succeeds=lease.epoch > 1)
         shard = Shard(lease, self._config.shard, self._config.archive, quota)
-        clock, archive = self._clock, self._config.archive
-        tending = Maintenance(lease, archive, self._work, self._catalog, self._blobs, clock, lambda: shard.storing)
+        parts = (self._work, self._catalog, self._blobs, self._clock)
+        tending = Maintenance(lease, self._config.archive, *parts, lambda: shard.storing)
         swept = await tending.sweep()
         failed: dict[int, list[FailedItem]] = {}
         for item in await asyncio.to_thread(self._catalog.failed, self._shard_id):
@@ -296,7 +295,10 @@ class ShardOwner:
 
     async def _keep_waits(self, shard: Shard) -> None:
         """Have what holds work back stored where everybody sees it, also when nothing else is committed."""
-        write = partial(asyncio.to_thread, self._reasons.replace, self._shard_id, shard.lease.epoch)
+
+        def write(reasons: list[WaitReason]) -> Coroutine[Any, Any, None]:
+            return asyncio.to_thread(self._reasons.replace, self._shard_id, shard.lease.epoch, reasons)
+
         while self.failure is None:
             self._waits.late(self._clock())
             await self._waits.store(write, self._clock())

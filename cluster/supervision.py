@@ -127,11 +127,14 @@ async def keep_owned(shard_id: int, ping: Callable[[int], Any], every_s: float) 
 @contextmanager
 def _in_thread(work: Callable[[], Any]) -> Iterator[None]:
     """Run a coroutine in a thread until the block ends; a defect of it is logged, and it runs again."""
-    ended, loops = threading.Event(), []
+    ended = threading.Event()
+    tasks: list[asyncio.Task[Any]] = []
 
     async def until_ended() -> None:
-        loops.append((asyncio.get_running_loop(), asyncio.current_task()))
-        while True:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task)
+        while not ended.is_set():
             try:
                 await work()
             except Exception:  # noqa: BLE001 - a defect of ours must not leave the owners unwatched
@@ -150,6 +153,6 @@ def _in_thread(work: Callable[[], Any]) -> Iterator[None]:
         yield
     finally:
         ended.set()
-        for loop, task in loops:
-            loop.call_soon_threadsafe(task.cancel)
+        for task in tasks:
+            task.get_loop().call_soon_threadsafe(task.cancel)
         thread.join(timeout=10.0)
