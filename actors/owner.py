@@ -97,8 +97,7 @@ class ShardOwner:
             LeaseHeld, ShardMoving, DatabaseUnreachable.
         """
         owner = f"{self._config.cluster}/{uuid.uuid4().hex}"
-        ttl_s = self._config.shard.lease_s
-        engine = self._catalog.engine
+        engine, ttl_s = self._catalog.engine, self._config.shard.lease_s
         lease = await asyncio.to_thread(leases.acquire, engine, self._shard_id, owner, self._config.cluster, ttl_s)
         if here is not None and not await asyncio.to_thread(here):  # it moved between the look at the map and the lease
             await asyncio.to_thread(leases.release, engine, lease)
@@ -119,9 +118,9 @@ class ShardOwner:
             if shard.mailbox(user_id) is not None:
                 shard.stop(user_id)
         self._shard, self._tending = shard, tending
-        loops = (self._run(shard), self._keep_budget(shard), self._keep_lease(shard), self._keep_waits(shard))
-        for loop in (*loops, tending.run()):
-            self._spawn(loop)
+        for loop in (self._run, self._keep_budget, self._keep_lease, self._keep_waits):
+            self._spawn(loop(shard))
+        self._spawn(tending.run())
         return swept
 
     async def close(self) -> None:

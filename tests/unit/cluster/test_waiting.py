@@ -8,7 +8,6 @@ from typing import cast
 import pytest
 from rich.console import Console
 
-from cluster import waiting
 from cluster.submitting import Job, JobRefused
 from cluster.waiting import JobWatch, WaitingBar
 from storage.control.campaigns import Campaign, Campaigns, CampaignState
@@ -67,7 +66,7 @@ class _Job:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr(waiting.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("cluster.waiting.time.monotonic", lambda: now[0])
     return now
 
 
