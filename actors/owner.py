@@ -9,7 +9,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from actors.budget import Broker, BrokerSilent, lease_s
 from actors.calls import Calls
@@ -34,7 +34,8 @@ from actors.work import Work, WorkLost
 from storage.catalog import leases
 from storage.catalog.catalog import AlreadyStored, Catalog
 from storage.catalog.leases import LeaseLost, ShardMoving
-from storage.control.accounts import Control, MailboxPaused
+from storage.control.accounts import MailboxPaused
+from storage.control.control import Control
 from storage.control.wait_reasons import WaitReasons
 from storage.errors import BackupError
 from storage.files.blobs import LocalBlobs
@@ -42,14 +43,13 @@ from storage.model.records import FailedItem, User
 from storage.model.wait_reasons import WHOLE_SHARD, WaitKind, WaitReason
 from storage.recovery.rollup_writer import RolledUp
 
+_T = TypeVar("_T")
 _LOG = logging.getLogger(__name__)
 
 #: Questions to the quota broker in the time of a lease, while calls wait for the project's units.
 _QUESTIONS_PER_LEASE = 10
-
 #: Seconds after which a task that is still there is cancelled once more.
 _CANCEL_AGAIN_S = 0.2
-
 #: Seconds between two looks whether the reasons to wait have changed.
 _STORE_WAITS_S = 0.5
 
@@ -77,7 +77,7 @@ class ShardOwner:
         self._control, self._catalog, self._blobs = control, catalog, blobs
         self._shards = shards
         self._shard: Shard | None = None
-        self._tending: Maintenance | None = None
+        self._maintenance: Maintenance | None = None
         self._news, self._hungry = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._waits, self._reasons = WaitLog(shard_id), WaitReasons(control.engine)
@@ -117,7 +117,7 @@ class ShardOwner:
             self._waits.waits(user_id, WaitKind.PAUSED, "its backup was paused", self._clock())
             if shard.mailbox(user_id) is not None:
                 shard.stop(user_id)
-        self._shard, self._tending = shard, tending
+        self._shard, self._maintenance = shard, tending
         for loop in (self._run, self._keep_budget, self._keep_lease, self._keep_waits):
             self._spawn(loop(shard))
         self._spawn(tending.run())
@@ -130,8 +130,8 @@ class ShardOwner:
                 task.cancel()
             await asyncio.wait(list(self._tasks), timeout=_CANCEL_AGAIN_S)
         if self._shard is not None:
-            if self._tending is not None and self.failure is None:
-                await self._tending.close()
+            if self._maintenance is not None and self.failure is None:
+                await self._maintenance.close()
             await asyncio.to_thread(leases.release, self._catalog.engine, self._shard.lease)
             self._shard = None
 
@@ -179,16 +179,8 @@ class ShardOwner:
             LeaseLost: this owner has ended; ask again.
         """
         self._live()
-        assert self._tending is not None
-        wanted = self._tending.compact()
-        if not wait:
-            wanted.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else looks at it
-            return []
-        try:
-            return await wanted
-        except asyncio.CancelledError:
-            self._live()  # it ended while we waited
-            raise
+        assert self._maintenance is not None
+        return await self._completion(self._maintenance.compact(), wait, [])
 
     async def analyse(self, only: Sequence[str], user_ids: Sequence[int] | None, wait: bool) -> int:
         """Analyse the shard's segments as far as they are not, soon; tell how many were, unless it is not waited for.
@@ -202,15 +194,22 @@ class ShardOwner:
             LeaseLost: this owner has ended; ask again, and it goes on with what is left.
         """
         self._live()
-        assert self._tending is not None
-        told = self._tending.analyse(only, user_ids)
+        assert self._maintenance is not None
+        return await self._completion(self._maintenance.analyse(only, user_ids), wait, 0)
+
+    async def _completion(self, request: "asyncio.Future[_T]", wait: bool, otherwise: _T) -> _T:
+        """The result of a maintenance request, or `otherwise` at once.
+
+        Raises:
+            LeaseLost: this owner ended meanwhile.
+        """
         if not wait:
-            told.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else looks at it
-            return 0
+            request.add_done_callback(lambda done: done.cancelled() or done.exception())  # marks a failure as seen
+            return otherwise
         try:
-            return await told
+            return await request
         except asyncio.CancelledError:
-            self._live()  # it ended while we waited
+            self._live()
             raise
 
     async def roll_up(self) -> RolledUp | None:
@@ -220,8 +219,8 @@ class ShardOwner:
             LeaseLost: this owner has ended; ask again.
         """
         self._live()
-        assert self._tending is not None
-        return await self._tending.roll_up()
+        assert self._maintenance is not None
+        return await self._maintenance.roll_up()
 
     def status(self, user_id: int) -> dict[str, Any] | None:
         """What this owner is doing for a mailbox: {phase, active, estimate, error, fetched, …}; None: nothing."""
@@ -340,9 +339,9 @@ class ShardOwner:
             index = None
             if decision.plan.segment is not None and decision.written is not None:
                 index = await self._work.table(decision.written.index)
-                if self._tending is not None:
+                if self._maintenance is not None:
                     users = {held.user_id for held in decision.written.write.batches}
-                    await self._tending.name(users, shard.user_ids)
+                    await self._maintenance.name(users, shard.user_ids)
             await asyncio.to_thread(self._catalog.commit, decision.plan, index)
         except LeaseLost:
             raise
@@ -358,10 +357,10 @@ class ShardOwner:
         else:
             self._waits.ends(WHOLE_SHARD, WaitKind.DATABASE_UNREACHABLE)
             shard.committed()
-            if self._tending is not None and decision.plan.segment is not None:
-                self._tending.notify()
-            if self._tending is not None and any(update.listed for update in decision.plan.mailboxes):
-                self._tending.roll_up_soon()
+            if self._maintenance is not None and decision.plan.segment is not None:
+                self._maintenance.notify()
+            if self._maintenance is not None and any(update.listed for update in decision.plan.mailboxes):
+                self._maintenance.roll_up_soon()
 
     # ---- tasks
 
