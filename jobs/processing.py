@@ -61,8 +61,11 @@ def write_segment(
         The manifest and the rows for the message index; (None, None) when everything was left out.
 
     Raises:
+        ArchiveFull: less than the reserve is free; nothing was written.
         ArchiveUnusable, OSError: the files could not be written; whatever was is an orphan.
     """
+    blobs = open_blobs(archive.uri)
+    blobs.require_room(archive.reserve_bytes)
     fetched = pa.concat_tables(tables)
     if skip:
         keys = zip(fetched["user_id"].to_pylist(), fetched["message_id"].to_pylist(), strict=True)
@@ -74,7 +77,6 @@ def write_segment(
         starts = range(0, fetched.num_rows, _AT_ONCE)
         analyses = _Analyses(analyse)
         columns = pa.concat_tables(_parsed_at_once(fetched["raw"].slice(start, _AT_ONCE), analyses) for start in starts)
-    blobs = open_blobs(archive.uri)
     manifest, index = writer.write(blobs, archive, shard_id, epoch, fetched, columns, analyses.table())
     return manifest, index
 
