@@ -8,6 +8,7 @@ into words and to highlight; `QUERIES` are searches, which are short by their ow
 import base64
 import struct
 from collections.abc import Callable
+from functools import partial
 
 from tests.unit.jobs.mime import outlook
 
@@ -422,7 +423,7 @@ MAIL: dict[str, Mail] = {
     **{
         f"style sheet: {name}": _body(_HTML, piece, b"<style>", b"</style>findable") for name, piece in _STYLES.items()
     },
-    **{f"RTF: {name}": lambda size, piece=piece: _rich(piece, size) for name, piece in _RTF.items()},
+    **{f"RTF: {name}": partial(_rich, piece) for name, piece in _RTF.items()},
     **{f"uuencode: {name}": _body(_UU, piece, b"begin 644 x\n") for name, piece in _UU_PIECES.items()},
     **{f"uuencode without begin: {name}": _body(_UU, piece) for name, piece in _UU_PIECES.items()},
     **{f"quoted-printable: {name}": _body(_QP, piece) for name, piece in _QP_PIECES.items()},
