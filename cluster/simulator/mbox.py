@@ -106,7 +106,7 @@ def _separates(line: bytes, following: bytes, after_blank: bool) -> bool:
 def _unquoted(message: bytearray) -> bytes:
     end = len(message)
     for blank in (b"\r\n", b"\n"):
-        if message == bytearray(blank) or message.endswith(b"\n" + blank):
+        if bytes(message[:3]) == blank or message.endswith(b"\n" + blank):
             end -= len(blank)
             break
     return _QUOTED_FROM.sub(rb"\1", bytes(message[:end]))

@@ -11,8 +11,8 @@ from jobs.mime.defects import Defects
 
 #: Bytes in which a document declares its charset (HTML, 13.2.3.2); mailers put style sheets before it.
 _PRESCAN_BYTES = 8 * 1024
-_META = re.compile(rb"<!--.*?(?:-->|\Z)|<meta[\s/]([^>]{0,1000})", re.IGNORECASE | re.DOTALL)
-_CHARSET = re.compile(rb"""charset\s{0,20}=\s{0,20}["']?\s{0,20}([^\s"'/>;]{1,80})""", re.IGNORECASE)
+_META = re.compile(rb"<!--.*?(?:-->|\Z)|<meta[\s/]([^>]{0,1000})", re.DOTALL)
+_CHARSET = re.compile(rb"""charset\s{0,20}=\s{0,20}["']?\s{0,20}([^\s"'/>;]{1,80})""")
 #: Ends a line of the text; an end of line in the markup is only a blank. It is white space in HTML, so it may stand
 #: between the rows of a table.
 _BREAK = "\f"
@@ -33,7 +33,10 @@ def charset_of(content: bytes, declared: str) -> str:
     """The charset of HTML: as declared outside, else by its `<meta>`, else "". A byte order mark is `charset`'s."""
     if charset.codec(declared):
         return declared
-    for found in _META.finditer(content, 0, _PRESCAN_BYTES):
+    head = content[:_PRESCAN_BYTES].lower()
+    if b"charset" not in head:
+        return declared
+    for found in _META.finditer(head):
         name = _CHARSET.search(found[1]) if found[1] else None
         if name:
             label = name[1].decode("latin-1")
