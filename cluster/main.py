@@ -22,6 +22,7 @@ from cluster.commands import (
     stats,
     status,
     up,
+    upgrade,
 )
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.command()(demo.demo)
 app.command()(up.up)
 app.command()(up.down)
+app.command()(upgrade.upgrade)
 app.command()(status.status)
 app.command()(simulate.simulate)
 app.command()(backfill.backfill)

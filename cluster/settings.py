@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -66,6 +75,14 @@ class RaySettings(BaseModel, frozen=True):
     )
 
 
+class UpgradeSettings(BaseModel, frozen=True):
+    """What is done before the databases are migrated."""
+
+    copy_databases: bool = Field(True, description="copy them before the first migration, to go back by")
+    copies: Path | None = Field(None, description="folder of the copies; unset: GBM_HOME/copies")
+    keep_days: NonNegativeFloat = Field(30.0, description="days that a copy is kept")
+
+
 class Settings(BaseSettings):
     """Everything that can be set. `gbm config show` prints it."""
 
@@ -88,6 +105,7 @@ class Settings(BaseSettings):
     shards: ShardsSettings = ShardsSettings()
     sealing: SealingSettings = SealingSettings()
     ray: RaySettings = RaySettings()
+    upgrade: UpgradeSettings = UpgradeSettings()
 
     @field_validator("home")
     @classmethod

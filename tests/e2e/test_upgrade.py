@@ -1,0 +1,52 @@
+"""What people have installed goes on working: the first version's installation is opened, read and synced on."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import installations
+from tests.e2e.installations import FIRST_VERSION, UPGRADE, Expected, assert_holds, keys_of
+from tests.e2e.known_gmail import known_gmail, mail_of
+from tests.e2e.processes import environment, gbm, left_running, wait_for
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not FIRST_VERSION.exists(), reason=f"the first version's installation is not at {UPGRADE}"),
+]
+
+
+@pytest.mark.timeout(900)
+def test_the_first_versions_installation_is_read_whole_and_synced_on(home: Path, tmp_path: Path) -> None:
+    expected = Expected.read(UPGRADE / "expected.json")
+    root = installations.unpack(FIRST_VERSION, home)
+    with ExitStack() as ended:
+        env = environment(root)
+        ended.callback(gbm, "down", env=env)
+        url = installations.up(env)
+        keys = keys_of(expected, env)
+        assert_holds(expected, url, keys)
+        mail = mail_of(url, keys, expected)
+        installations.down(env)
+
+        gmail = ended.enter_context(known_gmail(mail, expected, history_id=1_000_000))
+        env |= gmail.env
+        url = installations.up(env)
+        for email in expected.now:
+            grant = tmp_path / f"{email}.json"
+            grant.write_bytes(gmail.grant(email))
+            added = gbm("accounts", "add", email, "--authorized-user", str(grant), env=env)
+            assert added.returncode == 0, added.stderr
+        installations.sync(env)
+        assert gmail.gets() == 0, "no stored message is fetched again"
+        assert_holds(expected, url, keys)
+
+        first = next(iter(expected.now))
+        changed = gmail.change(first)
+        installations.sync(env)
+        assert gmail.gets() == 1, "the new message is fetched, and no other"
+        assert_holds(expected, url, keys, now=False)
+        with installations.Api(url, keys[first]) as api:
+            assert api.messages() == changed
+        installations.down(env)
+    wait_for(lambda: not left_running(root), f"still running: {left_running(root)}")
