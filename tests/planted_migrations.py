@@ -49,7 +49,7 @@ def use(folder: Path) -> None:
 
 
 def main(folder: Path, command: list[str]) -> None:
-    """Run a `gbm` command of the later release. GBM_TEST_KILL_AT=N: SIGKILL before its N-th statement of a migration."""
+    """Run a `gbm` command of the later release."""
     use(folder)
     from cluster import main as program
 

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from serve.units import size
 
 from cluster.console import command, count, fail, notes, out, print_json
 from cluster.opening import open_databases, settings
+from jobs.rendering.units import size
 
 if TYPE_CHECKING:
     from cluster.upgrade.check import UpgradeCheck

@@ -100,7 +100,7 @@ class DatabaseCopies:
         dump.back_up(
             databases,
             self.folder / name,
-            lambda database, table, done, total: tell(f"the copy: {database}, table {done + 1} of {total} ({table})"),
+            lambda database, _, done, total: None if done else tell(f"the copy of {database}, {total} tables"),
             {"home": home.as_document()},
         )
         return _read(self.folder / name)

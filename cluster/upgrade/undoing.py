@@ -44,7 +44,7 @@ def undo(settings: "Settings", home: Home, databases: Databases, name: str, tell
         dump.restore(
             databases,
             copy.path,
-            lambda database, table, done, total: tell(f"{database}, table {done + 1} of {total} ({table})"),
+            lambda database, _, done, total: None if done else tell(f"{database} again, {total} tables"),
             keep_revision=True,
         )
         same = _is_of(databases, open_blobs(settings.archive.uri or home.archive.as_uri()))
