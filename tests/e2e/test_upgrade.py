@@ -8,6 +8,7 @@ import pytest
 from tests.e2e import installations
 from tests.e2e.installations import FIRST_VERSION, UPGRADE, Expected, assert_holds, keys_of
 from tests.e2e.known_gmail import known_gmail, mail_of
+from tests.e2e.plain_gateway import plain_gateway
 from tests.e2e.processes import environment, gbm, left_running, wait_for
 
 pytestmark = [
@@ -16,8 +17,16 @@ pytestmark = [
 ]
 
 
+@pytest.mark.timeout(600)
+def test_the_first_versions_installation_is_read_whole(home: Path) -> None:
+    expected = Expected.read(UPGRADE / "expected.json")
+    root = installations.unpack(FIRST_VERSION, home)
+    with plain_gateway(root) as url:
+        assert_holds(expected, url, keys_of(expected, environment(root)))
+
+
 @pytest.mark.timeout(900)
-def test_the_first_versions_installation_is_read_whole_and_synced_on(home: Path, tmp_path: Path) -> None:
+def test_the_first_versions_installation_is_synced_on_by_a_cluster(home: Path, tmp_path: Path) -> None:
     expected = Expected.read(UPGRADE / "expected.json")
     root = installations.unpack(FIRST_VERSION, home)
     with ExitStack() as ended:
