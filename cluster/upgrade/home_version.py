@@ -10,16 +10,15 @@ program that is older than a half upgraded home refuses that home, too. Nothing 
 
 import os
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import orjson
 
 from storage.errors import BackupError
+from storage.version import VERSION
 
 FILE = "version.json"
-DISTRIBUTION = "gmail-backup-manager"
 FIRST_PROGRAM = "0.1.0"
 #: Layout of the archive's folder. Each file carries the number of its own format besides.
 ARCHIVE = 1
@@ -37,7 +36,7 @@ class HomeNewer(BackupError):
     def __str__(self) -> str:
         return (
             f"The home {self.home} was upgraded by gbm {self.program}: its {self.what} is of version {self.here}, and "
-            f"gbm {program_version()} reads up to {self.known}. Nothing was changed: use gbm {self.program} or newer, "
+            f"gbm {VERSION} reads up to {self.known}. Nothing was changed: use gbm {self.program} or newer, "
             f"or go back with its `gbm upgrade --undo`."
         )
 
@@ -106,7 +105,7 @@ class HomeVersion:
     @classmethod
     def of_this_program(cls, databases: dict[str, str]) -> Self:
         """The version that this program gives a home."""
-        return cls(program=program_version(), databases=databases)
+        return cls(program=VERSION, databases=databases)
 
     def write(self, home: Path) -> None:
         """Put the version on disk, whole."""
@@ -126,11 +125,6 @@ class HomeVersion:
     def beginning(self, kind: Literal["upgrade", "undo"], copy: str | None, before: dict[str, str]) -> Self:
         """The same with something under way."""
         return replace(self, under_way=UnderWay(kind, copy, before))
-
-
-def program_version() -> str:
-    """The version of this program, as it is installed."""
-    return installed_version(DISTRIBUTION)
 
 
 def refuse_newer(home: Path, known: dict[str, str]) -> HomeVersion:
