@@ -26,18 +26,19 @@ def upgrade() -> None:
     op.execute("ALTER TABLE {table} ADD COLUMN planted_{revision} text")
     op.execute("UPDATE {table} SET planted_{revision} = 'planted'")
     op.execute("CREATE INDEX {table}_planted_{revision} ON {table} (planted_{revision})")
+    op.execute("SELECT pg_sleep({pause_s})")
     op.execute("CREATE TABLE planted_{revision} AS SELECT count(*) AS counted FROM {table}")
 '''
 _TABLES = {"control": "users", "shard": "messages"}
 
 
-def plant(folder: Path) -> None:
-    """Write the migrations of a later release into a folder."""
+def plant(folder: Path, pause_s: float = 0.0) -> None:
+    """Write the migrations of a later release into a folder. pause_s: that each of them takes longer."""
     shutil.copytree(migrate._MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
     for kind, table in _TABLES.items():
         before = migrate.newest_revisions()[kind]
         for revision in PLANTED:
-            text = _TEXT.format(revision=revision, before=before, table=table)
+            text = _TEXT.format(revision=revision, before=before, table=table, pause_s=pause_s)
             (folder / kind / "versions" / f"{revision}_planted.py").write_text(text)
             before = revision
 

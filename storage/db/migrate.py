@@ -291,6 +291,11 @@ def remake(connection: Connection, schema: Schema, revision: str) -> None:
     _migrate(connection, schema, None, revision)
 
 
+def migrate_to(connection: Connection, schema: Schema, revision: str) -> None:
+    """Run the migrations of a database up to a revision, within the caller's transaction."""
+    _migrate(connection, schema, _version(connection), revision)
+
+
 def bring_to_newest(connection: Connection, schema: Schema, label: str, tell: Tell) -> None:
     """Migrate a database within the caller's transaction."""
     before = _version(connection)

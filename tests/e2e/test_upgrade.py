@@ -1,13 +1,20 @@
 """What people have installed goes on working: the first version's installation is opened, read and synced on."""
 
+import json
+import random
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from cluster.upgrade.home_version import HomeVersion
+from storage.embedded_postgres.embedded import EmbeddedPostgres
 from tests.e2e import installations
 from tests.e2e.installations import FIRST_VERSION, UPGRADE, Expected, assert_holds, keys_of
 from tests.e2e.known_gmail import known_gmail, mail_of
+from tests.e2e.later_release import LaterRelease
 from tests.e2e.plain_gateway import plain_gateway
 from tests.e2e.processes import environment, gbm, left_running, wait_for
 
@@ -59,3 +66,39 @@ def test_the_first_versions_installation_is_synced_on_by_a_cluster(home: Path, t
             assert api.messages() == changed
         installations.down(env)
     wait_for(lambda: not left_running(root), f"still running: {left_running(root)}")
+
+
+@pytest.mark.timeout(900)
+def test_an_upgrade_that_is_killed_20_times_ends_the_same_and_goes_back_by_the_copy(home: Path, tmp_path: Path) -> None:
+    expected = Expected.read(UPGRADE / "expected.json")
+    root = installations.unpack(FIRST_VERSION, home)
+    env, chance = environment(root), random.Random(20)
+    keys = keys_of(expected, env)
+    release, kills, held = LaterRelease(tmp_path / "migrations"), 0, Counter[bool]()
+    with EmbeddedPostgres(root / "postgres"):  # stays between the kills, so that each start is quick
+        while kills < 20:
+            if release.killed(env, chance.uniform(0, 1.5)):
+                kills += 1
+            else:  # it ended first: back by the copy, and again
+                _go_back(release, root, env)
+            refused = gbm("keys", "list", env=env)
+            begun = HomeVersion.read(root).under_way is not None
+            held[begun] += 1
+            assert refused.returncode == begun, refused.stderr
+            assert not begun or "was upgraded by" in " ".join(refused.stderr.split())
+        assert held[True] >= 3, f"kills within migrations: {held}"
+        done = release.run("upgrade", env=env)
+        assert done.returncode == 0, done.stderr
+    with release.here(), plain_gateway(root) as url:
+        assert_holds(expected, url, keys)
+
+    _go_back(release, root, env)
+    with plain_gateway(root) as url:
+        assert_holds(expected, url, keys)
+
+
+def _go_back(release: LaterRelease, root: Path, env: Mapping[str, str]) -> None:
+    name = max(path.name for path in (root / "copies").iterdir() if path.name.startswith("before-"))
+    done = release.run("upgrade", "--undo", name, "--json", env=env)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["archive_is_same"], "nothing was backed up meanwhile"

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import alembic.command  # here, and not in each process that is forked
+import alembic.config
 from pydantic import SecretStr
 from sqlalchemy import Engine, event
 
@@ -47,6 +49,7 @@ def _upgrade(asked: dict[str, Any]) -> None:
 
 def main() -> None:
     """Serve until standard input ends."""
+    assert alembic.command and alembic.config
     use(Path(sys.argv[1]))
     for line in sys.stdin:
         process = os.fork()
