@@ -1,7 +1,8 @@
 """Makes a small installation of this version, to be kept for the next: `python -m tests.e2e.make_installation OUT`.
 
-OUT.tar.xz has a home's archive, sealing key, version, and a backup of its databases; OUT.json is what it must hold, read
-through the API. PostgreSQL's own files are left out: they are megabytes of PostgreSQL's.
+OUT.tar.xz has a home's archive, sealing key, version, and a backup of its databases; OUT.json is what it must hold, as
+the API gives it. The server's own files are left out: they are megabytes of PostgreSQL's. tests/e2e/installed keeps one
+of each release; `gbm db restore` opens it.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What people have installed goes on working: the first version's installation is opened, read and synced on."""
+"""What people have installed goes on working: installations of earlier versions are opened, read, synced on."""
 
 import json
 import random
@@ -19,24 +19,40 @@ from tests.e2e.later_release import LaterRelease
 from tests.e2e.plain_gateway import plain_gateway
 from tests.e2e.processes import environment, gbm, left_running, wait_for
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not FIRST_VERSION.exists(), reason=f"the first version's installation is not at {UPGRADE}"),
-]
+pytestmark = pytest.mark.slow
+
+_KEPT = sorted((Path(__file__).parent / "installed").glob("*.tar.xz"))
+_ABSENT = pytest.mark.skipif(not FIRST_VERSION.exists(), reason=f"the first version's installation is not at {UPGRADE}")
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(FIRST_VERSION, marks=_ABSENT, id="first"),
+        *(pytest.param(path, id=path.name.removesuffix(".tar.xz")) for path in _KEPT),
+    ]
+)
+def installed(request: pytest.FixtureRequest, home: Path) -> tuple[Path, Expected]:
+    """The home of an installation of an earlier version, and what it holds."""
+    root = installations.unpack(request.param, home)
+    if request.param == FIRST_VERSION:
+        return root, Expected.read(UPGRADE / "expected.json")
+    restored = gbm("db", "restore", str(root / "backup"), env=environment(root))
+    assert restored.returncode == 0, restored.stderr
+    return root, Expected.read(Path(str(request.param).replace(".tar.xz", ".json")))
 
 
 @pytest.mark.timeout(600)
-def test_the_first_versions_installation_is_read_whole(home: Path) -> None:
-    expected = Expected.read(UPGRADE / "expected.json")
-    root = installations.unpack(FIRST_VERSION, home)
+def test_an_earlier_versions_installation_is_read_whole(installed: tuple[Path, Expected]) -> None:
+    root, expected = installed
     with plain_gateway(root) as url:
         assert_holds(expected, url, keys_of(expected, environment(root)))
 
 
 @pytest.mark.timeout(900)
-def test_the_first_versions_installation_is_synced_on_by_a_cluster(home: Path, tmp_path: Path) -> None:
-    expected = Expected.read(UPGRADE / "expected.json")
-    root = installations.unpack(FIRST_VERSION, home)
+def test_an_earlier_versions_installation_is_synced_on_by_a_cluster(
+    installed: tuple[Path, Expected], tmp_path: Path
+) -> None:
+    root, expected = installed
     with ExitStack() as ended:
         env = environment(root)
         ended.callback(gbm, "down", env=env)
@@ -70,9 +86,10 @@ def test_the_first_versions_installation_is_synced_on_by_a_cluster(home: Path, t
 
 
 @pytest.mark.timeout(900)
-def test_an_upgrade_that_is_killed_20_times_ends_the_same_and_goes_back_by_the_copy(home: Path, tmp_path: Path) -> None:
-    expected = Expected.read(UPGRADE / "expected.json")
-    root = installations.unpack(FIRST_VERSION, home)
+def test_an_upgrade_killed_20_times_ends_the_same_and_goes_back(
+    installed: tuple[Path, Expected], tmp_path: Path
+) -> None:
+    root, expected = installed
     env, chance = environment(root), random.Random(20)
     keys = keys_of(expected, env)
     release, kills, held = LaterRelease(tmp_path / "migrations"), 0, Counter[bool]()
