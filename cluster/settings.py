@@ -7,6 +7,7 @@ frozen values.
 
 import os
 from collections.abc import Mapping
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -110,7 +111,7 @@ class _Environment(EnvSettingsSource):
 class _Yaml(YamlConfigSettingsSource):
     """A file of settings, also under names of the release before."""
 
-    def _read_file(self, file_path: Path) -> dict[str, Any]:
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
         read: dict[str, Any] = super()._read_file(file_path)
         return renamed_document(read, str(file_path))
 
