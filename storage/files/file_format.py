@@ -4,7 +4,7 @@ A file carries its number: segments' raw files and splits in the last two digits
 in the metadata key `gbm.format`, roll-ups and exports in their manifest. Files of the first version carry none in
 Parquet and in exports: they are of format 1. Files live longest, so a reader of an old format stays; whoever changes
 a format raises its number in `WRITTEN`, keeps the reader, and keeps a file of the old one in
-tests/integration/storage/formats. storage/control/nodes.py says which format all nodes can read.
+tests/integration/storage/formats.
 """
 
 import re

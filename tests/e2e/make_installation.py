@@ -12,6 +12,7 @@ import tarfile
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from cluster.settings import load
 from cluster.stores import Stores, open_stores
@@ -76,7 +77,8 @@ def _fill(stores: Stores, user: User) -> list[str]:
 
 
 def _read(url: str, keys: dict[str, str], moments: list[str]) -> Expected:
-    now, as_of = {}, {moment: {} for moment in moments}
+    now: dict[str, Any] = {}
+    as_of: dict[str, dict[str, Any]] = {moment: {} for moment in moments}
     for email, key in keys.items():
         with Api(url, key) as api:
             now[email] = api.messages()
