@@ -146,7 +146,7 @@ async def test_the_next_owner_sweeps_what_was_never_committed(cluster: Cluster) 
 async def test_a_stopped_mailbox_stays_stopped_and_goes_on_when_asked(cluster: Cluster, simulator: Simulator) -> None:
     owner, _ = await cluster.owner()
     user = cluster.users[0]
-    simulator.misbehave(latency_ms=200)
+    simulator.misbehave(latency_ms=1000)
     await owner.request(user, Mode.FULL)
 
     async def some_landed() -> bool:
@@ -174,7 +174,7 @@ async def test_a_paused_mailbox_rests_under_every_owner_until_it_is_resumed(
 ) -> None:
     owner, _ = await cluster.owner()
     user = cluster.users[0]
-    simulator.misbehave(latency_ms=200)
+    simulator.misbehave(latency_ms=1000)
     await owner.request(user, Mode.FULL)
     cluster.control.pause(user.user_id, True)
     await owner.pause_mailbox(user.user_id)
