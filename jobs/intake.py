@@ -5,7 +5,6 @@ The table stays where the task ran (Ray's object store); only the receipt travel
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
@@ -13,9 +12,8 @@ from jobs.gmail.client import client_of
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.errors import Throttled
 from jobs.gmail.records import ItemFailure, RawMessage
-from storage.model.schemas import FETCHED
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from storage.schemas import DOUBTS, FETCHED
+from storage.storable import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ def fetch(config: GmailConfig, token: str, user_id: int, message_ids: Sequence[i
     """Fetch messages of a mailbox.
 
     Returns:
-        The receipt, and the landed messages as schemas.FETCHED in the receipt's order.
+        The receipt, and the landed messages as schemas.FETCHED (and DOUBTS) in the receipt's order.
 
     Raises:
         TokenRejected, GmailRefused: the whole call was turned away.
@@ -53,6 +51,13 @@ def fetch(config: GmailConfig, token: str, user_id: int, message_ids: Sequence[i
 
 
 def _table(user_id: int, messages: Sequence[RawMessage]) -> pa.Table:
+    table = _of_fetched(user_id, messages)
+    if any(message.defects for message in messages):
+        table = table.append_column(DOUBTS, pa.array([list(message.defects) for message in messages], DOUBTS.type))
+    return table
+
+
+def _of_fetched(user_id: int, messages: Sequence[RawMessage]) -> pa.Table:
     return pa.table(
         {
             "user_id": pa.array([user_id] * len(messages), pa.int64()),
@@ -60,7 +65,7 @@ def _table(user_id: int, messages: Sequence[RawMessage]) -> pa.Table:
             "thread_id": pa.array([message.thread_id for message in messages], pa.int64()),
             "history_id": pa.array([message.history_id for message in messages], pa.int64()),
             "received_at": pa.array(
-                [_EPOCH + timedelta(milliseconds=message.internal_date_ms) for message in messages],
+                [moment(message.internal_date_ms) for message in messages],
                 FETCHED.field("received_at").type,
             ),
             "labels": pa.array([list(message.labels) for message in messages], pa.list_(pa.string())),
