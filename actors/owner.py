@@ -336,7 +336,7 @@ class ShardOwner:
             _LOG.warning("Shard %d repeats a commit: %s", self._shard_id, exc)
             shard.commit_failed(self._clock())
         else:
-            shard.committed()
+            shard.committed(self._clock())
             if self._tending is not None and decision.plan.segment is not None:
                 self._tending.news()
 

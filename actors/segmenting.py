@@ -67,7 +67,8 @@ class Segmenting:
             yield self._again.popleft()[1]
         while self._buffer and self._writes < self._config.writes and (nothing_follows or self._is_full(now)):
             self._writes += 1
-            yield Write(tuple(self._cut()))
+            batches = tuple(self._cut())
+            yield Write(batches, frozenset((held.user_id, key) for held in batches for key in held.skip))
 
     def next_at(self) -> float | None:
         """When `due` should be asked again although nothing was told."""

@@ -5,8 +5,9 @@ became of each. Mailboxes take turns, one call each, within their quota and the 
 fills the same segments. Commits go one at a time, so a cursor never passes what an earlier commit still has to store.
 """
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 from actors.agenda import Agenda
 from actors.backoff import Concurrency, Troubles
@@ -17,14 +18,17 @@ from actors.decisions import (
     Changed,
     CommitNow,
     Compared,
+    Confirmed,
     Decision,
     Fetch,
     Fetched,
     Held,
+    LabelsRead,
     Listed,
     Mode,
     Outcome,
     Pinned,
+    ReadLabels,
     Watch,
     Watched,
     Write,
@@ -37,7 +41,8 @@ from actors.segmenting import REPEAT_S, Segmenting
 from actors.turns import Turns
 from storage.catalog.leases import Lease
 from storage.config import ArchiveConfig
-from storage.model.records import Commit, FailedItem, MailboxRecord, Phase
+from storage.leases import Lease
+from storage.records import Commit, FailedItem, MailboxRecord, Mended, Phase
 
 #: Seconds before Gmail is asked again to push a mailbox's changes when it would not.
 _WATCH_AGAIN_S = 3600.0
@@ -62,7 +67,7 @@ class Shard:
         self._changed: dict[int, None] = {}  # mailboxes that something was told of, in order
         self._touched: dict[int, None] = {}  # mailboxes that may have news for a commit
         self._turns = Turns()
-        self._agenda = Agenda(config.poll, lease.shard_id)
+        self._agenda = Agenda(config.poll, lease.shard_id, config.evidence.reconcile_every_s)
         self._fetches: dict[int, int] = {}  # user -> fetches out
         self._fetches_out = 0
         self._concurrency = Concurrency(config.fetches_per_mailbox)
@@ -72,6 +77,7 @@ class Shard:
         self._pending: _Pending | None = None
         self._commit_due: float | None = None  # the pending commit waits for its next try
         self.committed_messages = 0
+        self._mended: Counter[str] = Counter()  # what comparisons with Gmail mended, by what it was
 
     # ---- mailboxes
 
@@ -79,7 +85,9 @@ class Shard:
         """Take a mailbox on; a listing that a crash cut short goes on. One that is open is in order again."""
         mailbox = self._mailboxes.get(record.user_id)
         if mailbox is None:
-            mailbox = self._mailboxes[record.user_id] = Mailbox(record, failed, self._config.retry)
+            mailbox = Mailbox(record, failed, self._config.retry, self._config.evidence)
+            self._mailboxes[record.user_id] = mailbox
+            self._agenda.reconcile_at(record.user_id, record.reconciled_at or record.listed_at, now)
             if record.phase in (Phase.FULL, Phase.RECONCILE):
                 self.request(record.user_id, Mode.FULL, now)
             elif mailbox.pollable:
@@ -109,8 +117,14 @@ class Shard:
     def decide(self, now: float) -> list[Decision]:
         """Everything that should start now. Each is carried out exactly once and told back exactly once."""
         for user_id in self._agenda.retries(now):
-            if self._mailboxes[user_id].is_due(now):
+            mailbox = self._mailboxes[user_id]
+            if mailbox.is_due(now):
+                mailbox.renewed()
                 self.request(user_id, Mode.INCREMENTAL, now)
+        for user_id in self._agenda.reconciles(now):
+            self._agenda.reconcile_at(user_id, None, now)
+            if self._mailboxes[user_id].pollable:
+                self.request(user_id, Mode.RECONCILE, now)
         for user_id in self._agenda.polls(now):
             if self._mailboxes[user_id].pollable and self._mailboxes[user_id].idle:
                 self.request(user_id, Mode.INCREMENTAL, now)
@@ -152,6 +166,7 @@ class Shard:
             "waiting_mailboxes": self._turns.waiting,
             "calls": self._fetches_out + self._calls,
             "committed_messages_total": self.committed_messages,
+            **{f"mended_{name.name}_total": self._mended[name.name] for name in fields(Mended)},
         }
 
     @property
@@ -187,6 +202,7 @@ class Shard:
             changes=tuple(change for plan in plans for change in plan.changes),
             failed=tuple(item for plan in plans for item in plan.failed),
             settled=tuple(key for plan in plans for key in plan.settled),
+            unreadable=tuple(item for plan in plans for item in plan.unreadable),
         )
         self._pending = _Pending(CommitNow(commit, written), tuple(plans))
         decisions.append(self._pending.decision)
@@ -279,24 +295,38 @@ class Shard:
         if isinstance(outcome, CallFailed):
             self._call_failed(mailbox, call, outcome, counts, now)
             return
-        self._troubles.over(call.user_id)
         if isinstance(outcome, Fetched) and isinstance(call, Fetch):
+            self._troubles.over(call.user_id)
             self._fetched(mailbox, call, outcome, now)
             return
-        mailbox.spent(self.quota.cost(call))
+        mailbox.spent(max(self.quota.cost(call), outcome.units if isinstance(outcome, Confirmed) else 0))
         if not counts:
             return
+        stuck = mailbox.stuck
+        self._told_mailbox(mailbox, outcome, now)
+        if mailbox.stuck > stuck:  # it goes back to where it was: less is asked, as after a failure
+            self.quota.pause(call.user_id, "user", self._troubles.pause_s(call.user_id, None), now)
+        elif not mailbox.stuck:
+            self._troubles.over(call.user_id)
+
+    def _told_mailbox(self, mailbox: Mailbox, outcome: Outcome, now: float) -> None:
         if isinstance(outcome, Pinned):
             mailbox.pinned(outcome.history_id, outcome.estimate, outcome.label_ids)
+            mailbox.labels_read(outcome.label_ids, now)
         elif isinstance(outcome, Listed):
-            mailbox.listed(outcome.unknown, outcome.next_page_token, outcome.listed)
+            mailbox.listed(outcome.unknown, outcome.next_page_token, outcome.listed, outcome.unreadable)
+        elif isinstance(outcome, Confirmed):
+            mailbox.confirmed(outcome)
         elif isinstance(outcome, Changed):
-            mailbox.changed(outcome)
+            mailbox.changed(outcome, now)
         elif isinstance(outcome, Compared):
-            mailbox.compared(outcome.changes)
+            mailbox.compared(outcome.differences, now)
+        elif isinstance(outcome, LabelsRead):
+            mailbox.labels_read(outcome.label_ids, now)
         elif isinstance(outcome, Watched):
             mailbox.watched()
-            self._agenda.watch_at(call.user_id, min(now + self._config.poll.watch_every_s, outcome.expires_at))
+            ends = max(outcome.expires_at, now + _WATCH_AGAIN_S)  # whatever Gmail says, not sooner
+            self._agenda.watch_at(mailbox.user_id, min(now + self._config.poll.watch_every_s, ends))
 
     def _fetch_ended(self, call: Fetch) -> None:
         out = self._fetches.pop(call.user_id) - 1
@@ -309,11 +339,14 @@ class Shard:
         mailbox.spent(outcome.units)
         if outcome.pause_s is not None:
             self.quota.pause(call.user_id, outcome.pause_scope, outcome.pause_s, now)
-        mailbox.fetched(outcome.landed, outcome.gone, outcome.size_bytes)
+        stored = mailbox.fetched(outcome.landed, outcome.gone, outcome.size_bytes, now)
         for failure in outcome.failures:
             mailbox.failed(failure, now)
-        if outcome.landed:
-            self._segmenting.hold(Held(call.user_id, outcome.landed, outcome.size_bytes, now, outcome.reference))
+        if stored:
+            skip = (
+                tuple(key for key in outcome.landed if key not in stored) if len(stored) < len(outcome.landed) else ()
+            )
+            self._segmenting.hold(Held(call.user_id, stored, outcome.size_bytes, now, outcome.reference, skip))
         told = {*outcome.landed, *outcome.gone, *(failure.message_id for failure in outcome.failures)}
         mailbox.returned([key for key in call.message_ids if key not in told], now)
 
@@ -322,7 +355,8 @@ class Shard:
         pause = self._troubles.pause_s(call.user_id, outcome.retry_after_s)
         if outcome.revoked:
             if counts and not (isinstance(call, Fetch) and call.grant != mailbox.grant):
-                mailbox.revoked(outcome.error)
+                mailbox.revoked(outcome.error, now)
+                self._agenda.retry_at(call.user_id, mailbox.due_at())
         else:
             self.quota.pause(call.user_id, "user", pause, now)
             if outcome.scope == "project":
@@ -334,6 +368,8 @@ class Shard:
         if isinstance(call, Watch):
             mailbox.watched()  # pushes are a convenience: their refusal holds nothing up
             self._agenda.watch_at(call.user_id, now + _WATCH_AGAIN_S)
+        elif isinstance(call, ReadLabels):
+            mailbox.labels_failed()
         elif outcome.history_expired:
             mailbox.history_expired()
         elif outcome.page_refused:
@@ -354,7 +390,7 @@ class Shard:
                 self._mailboxes[held.user_id].returned(held.message_ids, now + REPEAT_S)
                 self._touch(held.user_id)
 
-    def committed(self) -> None:
+    def committed(self, now: float) -> None:
         """The pending commit is in Postgres."""
         assert self._pending is not None
         pending, self._pending = self._pending, None
@@ -363,10 +399,18 @@ class Shard:
             mailbox.committed(plan)
             self._touch(mailbox.user_id)
             self._agenda.retry_at(mailbox.user_id, mailbox.due_at())
+            if plan.ends_listing:
+                self._agenda.reconcile_at(mailbox.user_id, None, now)
+            self._count_mended(plan)
         if pending.decision.written is not None:
             write = pending.decision.written.write
             self._segmenting.forget(write)
             self.committed_messages += sum(len(held.message_ids) for held in write.batches)
+
+    def _count_mended(self, plan: MailboxPlan) -> None:
+        if plan.update.mended is not None:
+            for what, count in asdict(plan.update.mended).items():
+                self._mended[what] += count
 
     def commit_failed(self, now: float, stored: frozenset[tuple[int, int]] | None = None) -> None:
         """The pending commit did not, or may not, have taken effect: repeat it as it is.

@@ -10,10 +10,13 @@ import pyarrow as pa
 
 from jobs.gmail.client import client_of
 from jobs.gmail.config import GmailConfig
-from jobs.gmail.errors import Throttled
-from jobs.gmail.records import ItemFailure, RawMessage
+from jobs.gmail.errors import GmailRefused, NotFound, Throttled
+from jobs.gmail.quota_costs import cost
+from jobs.gmail.records import ItemFailure, MessageAdded, MessageDeleted, RawMessage
 from storage.schemas import DOUBTS, FETCHED
 from storage.storable import moment
+
+_CONFIRM_PAGES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,59 @@ class FetchReceipt:
     size_bytes: int
     units: int
     throttled: Throttled | None
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What a second source says of a listing. total: messages; added, deleted: since the listing began."""
+
+    total: int
+    added: tuple[int, ...]
+    deleted: tuple[int, ...]
+    units: int
+
+
+def confirm(config: GmailConfig, token: str, since: int, label_id: str | None) -> Confirmation:
+    """Ask how many messages there are: by the profile and the history since the listing, or by the label.
+
+    The history is read up to the profile's history id, in `_CONFIRM_PAGES` pages at most: what is beyond makes the
+    listing seem to disagree, and a mailbox that changes so fast is listed again.
+
+    Raises:
+        As `GmailClient`; HistoryExpired.
+    """
+    client = client_of(config)
+    if label_id is not None:
+        try:
+            total = client.label_total(token, label_id)
+        except (NotFound, GmailRefused) as exc:
+            if isinstance(exc, GmailRefused) and exc.status != 400:
+                raise
+            total = 0  # there is no such label any more
+        return Confirmation(total, (), (), _units(config, "labels.get", 1))
+    profile = client.profile(token)
+    added: dict[int, None] = {}
+    deleted: dict[int, None] = {}
+    page_token, pages = None, 0
+    while pages < _CONFIRM_PAGES and profile.history_id > since:
+        page = client.history(token, since, page_token)
+        pages += 1
+        for change in page.changes:
+            if change.history_id > profile.history_id:
+                continue
+            if isinstance(change, MessageAdded):
+                added[change.message_id] = None
+            elif isinstance(change, MessageDeleted):
+                deleted[change.message_id] = None
+        page_token = page.next_page_token
+        if page_token is None:
+            break
+    units = _units(config, "getProfile", 1) + _units(config, "history.list", pages)
+    return Confirmation(profile.messages_total, tuple(added), tuple(deleted), units)
+
+
+def _units(config: GmailConfig, method: str, calls: int) -> int:
+    return cost(config.quota_profile, method, calls, config.cost_overrides)
 
 
 def fetch(config: GmailConfig, token: str, user_id: int, message_ids: Sequence[int]) -> tuple[FetchReceipt, pa.Table]:

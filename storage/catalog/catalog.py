@@ -8,6 +8,7 @@ Called by the owner of the shard (actors/); readers use storage/reader.py.
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import orjson
@@ -29,7 +30,9 @@ from storage.model.records import (
     AnalysisManifest,
     Commit,
     FailedItem,
+    FailedKind,
     LabelChange,
+    LabelRow,
     MailboxRecord,
     Phase,
     SegmentManifest,
@@ -91,17 +94,27 @@ class Catalog:
         """Every failed item of a shard's mailboxes."""
         with transaction(self.engine) as connection:
             rows = connection.execute(query("failed_of_shard"), {"shard_id": shard_id})
-            return [FailedItem(*row) for row in rows]
+            return [FailedItem(*row[:5], FailedKind(row.kind), row.first_at) for row in rows]
+
+    def look(self, user_id: int, message_ids: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Those of the messages that are not stored, and those that count as deleted, in the order given."""
+        with transaction(self.engine) as connection:
+            values = {"user_id": user_id, "message_ids": list(message_ids)}
+            known = {row.message_id: row.deleted for row in connection.execute(query("messages_known"), values)}
+        unknown = [message_id for message_id in message_ids if message_id not in known]
+        return unknown, [message_id for message_id in message_ids if known.get(message_id)]
 
     def unknown(self, user_id: int, message_ids: Sequence[int]) -> list[int]:
         """Those of the messages that are not stored, in the order given."""
+        return self.look(user_id, message_ids)[0]
+
+    def carried_labels(self, user_id: int) -> list[str]:
+        """The labels that the mailbox's messages carry."""
         with transaction(self.engine) as connection:
-            values = {"user_id": user_id, "message_ids": list(message_ids)}
-            known = set(connection.execute(query("messages_known"), values).scalars())
-        return [message_id for message_id in message_ids if message_id not in known]
+            return list(connection.execute(query("labels_carried"), {"user_id": user_id}).scalars())
 
     def stored_labels(self, user_id: int, before: int) -> StoredLabels:
-        """The labels of the mailbox's messages that were last seen before a history id, read in a stream."""
+        """The labels of the messages that were last seen at a history id or before it, read in a stream."""
         message_ids, deleted = array("q"), []
         rows: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
         with transaction(self.engine) as connection:
@@ -124,12 +137,22 @@ class Catalog:
         with transaction(self.engine) as connection:
             return set(connection.execute(query("rollup_names"), {"shard_id": shard_id}).scalars())
 
-    def save_labels(self, user_id: int, labels: Iterable[tuple[str, str, str]]) -> None:
-        """Keep a mailbox's labels (id, name, type) as Gmail names them now."""
-        rows = list(labels)
-        columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], []]
+    def save_labels(self, user_id: int, labels: Iterable[LabelRow | tuple[str, str, str]]) -> None:
+        """Keep a mailbox's labels as Gmail defines them now; what they were goes to their history.
+
+        Args:
+            labels: (id, name, type), or more of each.
+        """
+        rows = list({label[0]: LabelRow(*label) for label in labels}.values())
+        values = {
+            "user_id": user_id,
+            "label_ids": [label.label_id for label in rows],
+            "names": [label.name for label in rows],
+            "types": [label.type for label in rows],
+            "visibilities": [label.visibility for label in rows],
+            "colors": [label.color for label in rows],
+        }
         with transaction(self.engine) as connection:
-            values = {"user_id": user_id, "label_ids": columns[0], "names": columns[1], "types": columns[2]}
             connection.execute(query("labels_upsert"), values)
 
     def commit(self, plan: Commit, index: pa.Table | None = None) -> bool:
@@ -285,11 +308,21 @@ def _fold_changes(connection: Connection, changes: Sequence[LabelChange]) -> Non
     by_message: dict[tuple[int, int], list[LabelChange]] = defaultdict(list)
     for change in changes:
         by_message[change.user_id, change.message_id].append(change)
-    values = {"user_ids": [key[0] for key in by_message], "message_ids": [key[1] for key in by_message]}
+    rows = connection.execute(query("messages_locked"), _keys(by_message)).all()
+    late = [
+        (row.user_id, row.message_id)
+        for row in rows
+        if any(change.history_id <= row.history_id for change in by_message[row.user_id, row.message_id])
+    ]
+    last: dict[tuple[int, int], dict[str, int]] = defaultdict(dict)
+    for event in connection.execute(query("label_events_last"), _keys(late)) if late else ():
+        last[event.user_id, event.message_id][event.label_id] = event.history_id
     changed: list[tuple[int, int, LabelState, bool]] = []
     events: list[LabelChange] = []
-    for row in connection.execute(query("messages_locked"), values):
-        before = LabelState(frozenset(row.labels), row.history_id, row.deleted_at is not None)
+    for row in rows:
+        known = last.get((row.user_id, row.message_id), {})
+        deleted = row.deleted_at is not None
+        before = LabelState(frozenset(row.labels), row.history_id, deleted, row.fetched_history_id, known)
         after, applied = fold(before, by_message[row.user_id, row.message_id])
         if after != before:
             redeleted = after.deleted and any(event.label_id == DELETED for event in applied)
@@ -320,6 +353,11 @@ def _fold_changes(connection: Connection, changes: Sequence[LabelChange]) -> Non
     )
 
 
+def _keys(keys: Iterable[tuple[int, int]]) -> dict[str, list[int]]:
+    found = list(keys)
+    return {"user_ids": [key[0] for key in found], "message_ids": [key[1] for key in found]}
+
+
 def _update_mailboxes(connection: Connection, plan: Commit) -> None:
     counted = {user.user_id: user for user in plan.segment.users} if plan.segment else {}
     told = {update.user_id for update in plan.mailboxes}
@@ -337,6 +375,8 @@ def _update_mailboxes(connection: Connection, plan: Commit) -> None:
             "error": update.error,
             "synced": update.synced,
             "listed": update.listed,
+            "reading_from": update.reading_from,
+            "reconciled": update.reconciled,
             "resume": update.resume.value if update.resume else None,
             "messages": counted[update.user_id].messages if update.user_id in counted else 0,
             "size_bytes": counted[update.user_id].size_bytes if update.user_id in counted else 0,
@@ -357,14 +397,19 @@ def _file_failures(connection: Connection, plan: Commit) -> None:
                 "attempts": [item.attempts for item in plan.failed],
                 "errors": [item.error for item in plan.failed],
                 "not_before": [item.not_before for item in plan.failed],
+                "kinds": [item.kind.value for item in plan.failed],
             },
         )
     if plan.settled:
+        connection.execute(query("failed_settle"), _keys(plan.settled))
+    if plan.unreadable:
+        items = {(item.user_id, item.item): item for item in plan.unreadable}
         values = {
-            "user_ids": [key[0] for key in plan.settled],
-            "message_ids": [key[1] for key in plan.settled],
+            "user_ids": [user_id for user_id, _ in items],
+            "items": [item for _, item in items],
+            "places": [item.where for item in items.values()],
         }
-        connection.execute(query("failed_settle"), values)
+        connection.execute(query("unreadable_upsert"), values)
 
 
 def _append_events(connection: Connection, plan: Commit) -> None:
@@ -378,6 +423,8 @@ def _append_events(connection: Connection, plan: Commit) -> None:
     for update in plan.mailboxes:
         if update.synced and not update.quiet:
             events.append((update.user_id, "mailbox.synced", {"cursor": str(update.cursor), "at": now}))
+        if update.mended is not None:
+            events.append((update.user_id, "mailbox.mended", asdict(update.mended)))
         if update.phase is Phase.REVOKED:
             events.append((update.user_id, "mailbox.revoked", {"error": update.error}))
     if events:

@@ -16,15 +16,19 @@ from actors.decisions import (
     CommitNow,
     Compare,
     Compared,
+    Confirm,
+    Confirmed,
     Failure,
     Fetch,
     Fetched,
+    LabelsRead,
     Listed,
     ListPage,
     Outcome,
     Pin,
     Pinned,
     ReadHistory,
+    ReadLabels,
     Watch,
     Watched,
     Write,
@@ -140,7 +144,7 @@ class Owner:
 
         self._charge(call.user_id, units, answer)
 
-    def _answer(self, call: Pin | ListPage | ReadHistory | Compare | Watch, failed: CallFailed | None) -> None:
+    def _answer(self, call: Call, failed: CallFailed | None) -> None:
         world = self.world
         if failed is not None:
             self._tell(call, failed)
@@ -158,11 +162,18 @@ class Owner:
             self._after(world.delay(), listed)
         elif isinstance(call, Compare):
             stored = world.postgres.stored_labels(call.user_id, call.pinned)
-            changes = tuple(differences(call.user_id, call.pinned, call.relisted, stored))
-            self._after(world.delay(), lambda: self._tell(call, Compared(changes)))
+            found = differences(call.user_id, call.pinned, call.listed, stored)
+            self._after(world.delay(), lambda: self._tell(call, Compared(found)))
+        elif isinstance(call, Confirm):
+            box = world.boxes[call.user_id]
+            added, deleted = box.since(call.since) if call.label_id is None else ([], [])
+            self._tell(call, Confirmed(box.total(call.label_id), tuple(added), tuple(deleted)))
+        elif isinstance(call, ReadLabels):
+            self._tell(call, LabelsRead(LABELS))
         elif isinstance(call, Watch):
             self._tell(call, Watched(world.now + 7 * 86_400))
         else:
+            assert isinstance(call, ReadHistory)
             self._answer_history(call)
 
     def _answer_history(self, call: ReadHistory) -> None:
@@ -173,8 +184,8 @@ class Owner:
         added, changed = page
 
         def told() -> None:
-            unknown = tuple(self.world.postgres.unknown(call.user_id, added))
-            self._tell(call, replace(changed, unknown=unknown))
+            unknown, returned = self.world.postgres.look(call.user_id, added)
+            self._tell(call, replace(changed, unknown=tuple(unknown), returned=tuple(returned)))
 
         self._after(self.world.delay(), told)
 
@@ -311,7 +322,7 @@ class Owner:
         elif wrong:
             self.shard.commit_failed(now)
         else:
-            self.shard.committed()
+            self.shard.committed(now)
             self.compaction.news()
         self.news()
 

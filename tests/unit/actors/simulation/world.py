@@ -9,7 +9,7 @@ from collections.abc import Callable
 from random import Random
 
 from actors.broker import QuotaBroker
-from actors.config import RetryConfig, ShardConfig
+from actors.config import EvidenceConfig, PollConfig, RetryConfig, ShardConfig
 from actors.decisions import Mode
 from jobs.gmail.config import GmailConfig
 from storage.config import ArchiveConfig
@@ -56,6 +56,14 @@ class World:
             buffer_bytes=random.choice([300, 2000, 10_000]),
             typical_message_bytes=100,
             retry=RetryConfig(attempts=3, first_delay_s=1.0, filed_delay_s=20.0, longest_delay_s=600.0),
+            poll=PollConfig(longest_s=120.0),
+            evidence=EvidenceConfig(
+                gone_after_s=100.0,
+                check_delay_s=15.0,
+                suspect_least=10,
+                suspect_s=60.0,
+                overlap_s=(5.0, 60.0)[seed % 2],
+            ),
         )
         self.archive = ArchiveConfig(segment_bytes=1500, segment_messages=random.randint(3, 12), segment_age_s=2.1)
         self.archive = self.archive.model_copy(update={"open_segments": 2 + seed % 4})
