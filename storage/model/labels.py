@@ -11,7 +11,7 @@ can be undone: storage/moments.py builds on that.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from storage.model.records import DELETED, LabelChange
 
@@ -57,5 +57,5 @@ def fold(state: LabelState, changes: Sequence[LabelChange]) -> tuple[LabelState,
         carried ^= {change.label_id}
         if events.pop((change.history_id, change.label_id), None) is None:
             events[change.history_id, change.label_id] = change
-    after = replace(state, labels=frozenset(carried - {DELETED}), history_id=newest, deleted=DELETED in carried)
-    return after, list(events.values())
+    labels, deleted = frozenset(carried - {DELETED}), DELETED in carried
+    return LabelState(labels, newest, deleted, state.fetched_id, state.last), list(events.values())
