@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from actors.config import EvidenceConfig, RetryConfig
 from actors.decisions import Failure
 from actors.plans import BacklogPlan
-from storage.records import FailedItem, FailedKind
+from storage.model.records import FailedItem, FailedKind
 
 #: 404s after which a message that was never stored may be gone, however long ago the first was.
 _LEAST_404S = 3

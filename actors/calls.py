@@ -36,9 +36,9 @@ from actors.tokens import Tokens
 from actors.work import Work
 from jobs.gmail.errors import GmailRefused, GrantRevoked, HistoryExpired, NotFound, TokenRejected
 from jobs.gmail.records import Label, Profile
-from storage.catalog import Catalog
+from storage.catalog.catalog import Catalog
 from storage.errors import BackupError
-from storage.records import LabelRow
+from storage.model.records import LabelRow
 
 _LOG = logging.getLogger(__name__)
 

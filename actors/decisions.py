@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from actors.listing import Listed as ListedIds
 from actors.reconcile import Differences
-from storage.records import Commit, LabelChange, SegmentManifest
+from storage.model.records import Commit, LabelChange, SegmentManifest
 
 
 class Mode(StrEnum):

@@ -36,7 +36,7 @@ from actors.plans import HistoryPage, MailboxPlan, Progress, pages_of
 from actors.reconcile import Differences
 from actors.rounds import Event, Round, State
 from actors.standing import Standing, recorded
-from storage.records import DELETED, FailedItem, LabelChange, MailboxRecord, MailboxUpdate, Phase, Unreadable
+from storage.model.records import DELETED, FailedItem, LabelChange, MailboxRecord, MailboxUpdate, Phase, Unreadable
 
 #: Phases in which the mailbox is listed.
 _LISTING = (Phase.FULL, Phase.RECONCILE)

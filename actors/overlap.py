@@ -8,7 +8,7 @@ with fewer changes than that in the overlap pays nothing for it.
 from collections import deque
 from collections.abc import Sequence
 
-from storage.records import LabelChange
+from storage.model.records import LabelChange
 
 #: Records that are remembered as applied, at most: beyond it some are folded once more, which changes nothing.
 _REMEMBERED = 50_000

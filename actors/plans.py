@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from storage.records import FailedItem, LabelChange, MailboxUpdate, Unreadable
+from storage.model.records import FailedItem, LabelChange, MailboxUpdate, Unreadable
 
 
 @dataclass(frozen=True, slots=True, eq=False)

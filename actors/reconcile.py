@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from actors.listing import Listed
-from storage.records import LabelChange, StoredLabels
+from storage.model.records import LabelChange, StoredLabels
 
 
 @dataclass(frozen=True, slots=True)

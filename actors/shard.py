@@ -41,8 +41,7 @@ from actors.segmenting import REPEAT_S, Segmenting
 from actors.turns import Turns
 from storage.catalog.leases import Lease
 from storage.config import ArchiveConfig
-from storage.leases import Lease
-from storage.records import Commit, FailedItem, MailboxRecord, Mended, Phase
+from storage.model.records import Commit, FailedItem, MailboxRecord, Mended, Phase
 
 #: Seconds before Gmail is asked again to push a mailbox's changes when it would not.
 _WATCH_AGAIN_S = 3600.0

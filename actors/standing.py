@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from actors.config import EvidenceConfig
-from storage.records import MailboxRecord, MailboxUpdate, Mended, Phase
+from storage.model.records import MailboxRecord, MailboxUpdate, Mended, Phase
 
 #: Seconds that no refused grant waits longer for its next try; what each try multiplies the wait by.
 _LONGEST_REFUSAL_S, _REFUSAL_GROWTH = 86_400.0, 4.0

@@ -13,8 +13,8 @@ from jobs.gmail.config import GmailConfig
 from jobs.gmail.errors import GmailRefused, NotFound, Throttled
 from jobs.gmail.quota_costs import cost
 from jobs.gmail.records import ItemFailure, MessageAdded, MessageDeleted, RawMessage
-from storage.schemas import DOUBTS, FETCHED
-from storage.storable import moment
+from storage.model.schemas import DOUBTS, FETCHED
+from storage.model.storable import moment
 
 _CONFIRM_PAGES = 10
 

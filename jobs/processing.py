@@ -15,9 +15,11 @@ import pyarrow as pa
 from jobs.mime.message import ParsedMessage
 from jobs.mime.parser import parse
 from storage.config import ArchiveConfig
-from storage.records import SegmentManifest
-from storage.schemas import DOUBTS, MESSAGES
-from storage.stages import stage
+from storage.cpu_timer import stage
+from storage.files.blobs import open_blobs
+from storage.model.records import SegmentManifest
+from storage.model.schemas import DOUBTS, MESSAGES
+from storage.segments import analysis_file, writer
 
 _LOG = logging.getLogger(__name__)
 

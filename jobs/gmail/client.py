@@ -17,7 +17,7 @@ from jobs.gmail.errors import HistoryExpired, NotFound
 from jobs.gmail.fetch import Fetch
 from jobs.gmail.records import FetchResult, HistoryPage, Label, MessagePage, Profile, Watching
 from jobs.gmail.transport import Transport
-from storage.storable import original
+from storage.model.storable import original
 
 R = TypeVar("R")
 

@@ -6,7 +6,7 @@ labels and snippet. `{}` and an error object are never an answer. One item that 
 (`unreadable`); it does not cost the page.
 
 A message's bytes are decoded with validation, because a lenient decoder drops what it does not know and would hand back
-other bytes than Gmail sent. Text is mapped to what can be stored (`storage.storable`), here and nowhere else.
+other bytes than Gmail sent. Text is mapped to what can be stored (`storage.model.storable`), here and nowhere else.
 """
 
 import json
@@ -31,7 +31,7 @@ from jobs.gmail.records import (
     Watching,
     from_hex,
 )
-from storage.storable import EARLIEST_MS, LATEST_MS, storable, storable_id
+from storage.model.storable import EARLIEST_MS, LATEST_MS, storable, storable_id
 
 R = TypeVar("R")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from jobs.gmail.errors import AnswerUnreadable, Throttled
-from storage import identifier
+from storage.model import message_id as identifier
 
 _HEX_ID = re.compile(r"[1-9a-f][0-9a-f]{0,15}")
 

@@ -10,8 +10,10 @@ import pytest
 from jobs import processing
 from jobs.mime.parser import parse
 from storage.config import ArchiveConfig
-from storage.raw import Location, unpack
-from storage.schemas import DOUBTS, FETCHED
+from storage.files.blobs import open_blobs
+from storage.files.raw_file import unpack
+from storage.model.location import Location
+from storage.model.schemas import DOUBTS, FETCHED
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 

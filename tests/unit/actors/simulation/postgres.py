@@ -5,11 +5,11 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from storage.catalog import AlreadyStored
-from storage.compaction import CompactionOutdated
-from storage.labels import LabelState, fold
-from storage.leases import Lease, LeaseLost
-from storage.records import Commit, FailedItem, LabelChange, LiveSegment, MailboxRecord, Phase, StoredLabels
+from storage.catalog.catalog import AlreadyStored
+from storage.catalog.compaction import CompactionOutdated
+from storage.catalog.leases import Lease, LeaseLost
+from storage.model.labels import LabelState, fold
+from storage.model.records import Commit, FailedItem, LabelChange, LiveSegment, MailboxRecord, Phase, StoredLabels
 from tests.unit.actors.simulation.gmail import Copy
 
 

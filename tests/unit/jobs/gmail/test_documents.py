@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jobs.gmail import documents
 from jobs.gmail.errors import AnswerUnreadable
 from jobs.gmail.records import Label, LabelChanged, MessageAdded, MessageDeleted, RawMessage
-from storage.storable import original
+from storage.model.storable import original
 
 MESSAGE: dict[str, Any] = {
     "id": "1f",

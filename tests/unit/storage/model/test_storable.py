@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.records import DELETED
-from storage.storable import EARLIEST_MS, LATEST_MS, moment, original, storable, storable_id
+from storage.model.records import DELETED
+from storage.model.storable import EARLIEST_MS, LATEST_MS, moment, original, storable, storable_id
 
 _ANY_TEXT = st.text(st.characters() | st.characters(categories=["Cs"]) | st.sampled_from("\0\x1a\x1e\x1f\\0a"))
 
