@@ -491,6 +491,8 @@ class Mailbox:
     def retry_filed(self, now: float) -> None:
         """Try every filed message again now."""
         self._backlog.refile(now)
+        if self._mode is not None:
+            self._backlog.owe_due(now)
 
     def due_at(self) -> float | None:
         """When a filed message, or a refused grant, should be tried again (seconds since 1970)."""

@@ -160,6 +160,19 @@ class ShardOwner:
         shard.request(user.user_id, mode, self._clock())
         self._news.set()
 
+    async def retry_failed(self, user: User) -> None:
+        """Try a mailbox's failed messages again now, and look at once at deletions that are suspect.
+
+        Raises:
+            MailboxPaused.
+            LeaseLost: this owner has ended; ask again.
+        """
+        await self.request(user, Mode.INCREMENTAL)
+        mailbox = self._live().mailbox(user.user_id)
+        assert mailbox is not None
+        mailbox.retry_filed(self._clock())
+        self._news.set()
+
     async def stop_mailbox(self, user_id: int) -> None:
         """Ask Gmail for nothing more for a mailbox until the next request."""
         shard = self._live()
@@ -243,6 +256,7 @@ class ShardOwner:
             "fetched": progress.fetched,
             "fetched_bytes": progress.fetched_bytes,
             "throttled": progress.throttled,
+            "failed": mailbox.filed,
         }
 
     def measures(self) -> dict[str, float]:

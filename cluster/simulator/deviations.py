@@ -203,7 +203,10 @@ def _placed(rule: Rule, document: Document, random: Random) -> Document:
     path = rule.path.split(".") if rule.path else _drawn(changed, random)
     holder: Any = changed
     for step in path[:-1]:
-        holder = holder[int(step)] if isinstance(holder, list) else holder.get(step)
+        if isinstance(holder, list):
+            holder = holder[int(step)] if int(step) < len(holder) else None
+        else:
+            holder = holder.get(step)
         if not isinstance(holder, dict | list) or not holder:
             return changed
     if not path:
