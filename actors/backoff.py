@@ -6,7 +6,7 @@ from actors.decisions import CallFailed, Fetched, Outcome
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 
 
-class Troubles:
+class ErrorBackoff:
     """Pauses that grow while a mailbox's calls fail in a row."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Concurrency:
         """Fetches that may be out at a time; at least 1."""
         return int(self._lowered.get(user_id, self._most))
 
-    def told(self, user_id: int, outcome: Outcome) -> None:
+    def on_outcome(self, user_id: int, outcome: Outcome) -> None:
         """What became of a fetch."""
         if isinstance(outcome, CallFailed):
             if outcome.scope == "concurrency":

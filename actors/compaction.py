@@ -1,4 +1,4 @@
-"""Which of a shard's segments are merged next, and when they are looked at. Pure; actors/tending.py drives it.
+"""Which of a shard's segments are merged next, and when they are looked at. Pure; actors/maintenance.py drives it.
 
 A segment that is at least half as large as a merged one may become is full and is never touched again; the others are
 open. When there are too many open ones, the smallest are merged, as few as suffice, and only where the largest of them
@@ -102,7 +102,7 @@ class Compactor:
         self._pause_s = _FIRST_PAUSE_S
         self._merging = False
 
-    def news(self) -> None:
+    def notify(self) -> None:
         """A segment was committed."""
         self._news = self._config.compaction
 

@@ -92,7 +92,7 @@ Call = Pin | ListPage | Confirm | ReadLabels | ReadHistory | Fetch | Compare | W
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class FetchedBatch:
     """Fetched mail that waits for its segment: a reference to the bytes, never the bytes.
 
     skip: messages behind the reference that are stored already.
@@ -110,7 +110,7 @@ class Held:
 class Write:
     """Write a segment of these. `skip`: (user, message) that the index has already."""
 
-    batches: tuple[Held, ...]
+    batches: tuple[FetchedBatch, ...]
     skip: frozenset[tuple[int, int]] = frozenset()
     attempt: int = 1
 

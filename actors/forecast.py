@@ -41,10 +41,10 @@ def forecast(databases: Databases, gmail: GmailConfig, now: datetime) -> Forecas
     with transaction(databases.control) as connection:
         began = connection.execute(query("quota_day"), {"day": local.date(), "units": units}).one()
     spent = max(units - began.units, 0)
-    return reckon(local, began.seen_at, spent, gmail.quota.units_per_day_per_project)
+    return project(local, began.seen_at, spent, gmail.quota.units_per_day_per_project)
 
 
-def reckon(now: datetime, since: datetime, spent: int, threshold: int | None) -> Forecast:
+def project(now: datetime, since: datetime, spent: int, threshold: int | None) -> Forecast:
     """A day's forecast.
 
     Args:

@@ -21,9 +21,9 @@ from actors.decisions import (
     Write,
     Written,
 )
+from actors.maintenance import Compacted, Maintenance
 from actors.quota import ShardQuota
 from actors.shard import Shard
-from actors.tending import Compacted, Tending
 from actors.tokens import Tokens
 from actors.work import Work, WorkLost
 from storage.catalog import leases
@@ -88,7 +88,7 @@ class ShardOwner:
         self._control, self._catalog, self._blobs = control, catalog, blobs
         self._shards = shards
         self._shard: Shard | None = None
-        self._tending: Tending | None = None
+        self._tending: Maintenance | None = None
         self._news, self._hungry = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._paused: set[int] = set()  # as the control database has it, and what was told since
@@ -116,7 +116,7 @@ class ShardOwner:
         quota = ShardQuota(self._config.gmail, self._shards, self._clock(), succeeds=lease.epoch > 1)
         shard = Shard(lease, self._config.shard, self._config.archive, quota)
         clock, archive = self._clock, self._config.archive
-        tending = Tending(lease, archive, self._work, self._catalog, self._blobs, clock, lambda: shard.storing)
+        tending = Maintenance(lease, archive, self._work, self._catalog, self._blobs, clock, lambda: shard.storing)
         swept = await tending.sweep()
         failed: dict[int, list[FailedItem]] = {}
         for item in await asyncio.to_thread(self._catalog.failed, self._shard_id):
@@ -318,7 +318,7 @@ class ShardOwner:
         elif isinstance(decision, CommitNow):
             await self._commit(shard, decision)
         else:
-            shard.told(decision, await self._calls.make(shard, decision), self._clock())
+            shard.on_outcome(decision, await self._calls.make(shard, decision), self._clock())
         self._news.set()
 
     async def _write(self, shard: Shard, write: Write) -> None:
@@ -352,7 +352,7 @@ class ShardOwner:
         else:
             shard.committed(self._clock())
             if self._tending is not None and decision.plan.segment is not None:
-                self._tending.news()
+                self._tending.notify()
 
     # ---- tasks
 

@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 
-from actors.agenda import Agenda
-from actors.backoff import Concurrency, Troubles
+from actors.backoff import Concurrency, ErrorBackoff
 from actors.config import ShardConfig
 from actors.decisions import (
     Call,
@@ -22,7 +21,7 @@ from actors.decisions import (
     Decision,
     Fetch,
     Fetched,
-    Held,
+    FetchedBatch,
     LabelsRead,
     Listed,
     Mode,
@@ -37,8 +36,9 @@ from actors.decisions import (
 from actors.mailbox import Mailbox
 from actors.plans import MailboxPlan
 from actors.quota import ShardQuota
-from actors.segmenting import REPEAT_S, Segmenting
-from actors.turns import Turns
+from actors.ready_queue import ReadyQueue
+from actors.scheduler import Scheduler
+from actors.segment_buffer import REPEAT_S, SegmentBuffer
 from storage.catalog.leases import Lease
 from storage.config import ArchiveConfig
 from storage.model.records import Commit, FailedItem, MailboxRecord, Mended, Phase
@@ -65,14 +65,14 @@ class Shard:
         self._rounds: set[int] = set()  # mailboxes whose round is under way
         self._changed: dict[int, None] = {}  # mailboxes that something was told of, in order
         self._touched: dict[int, None] = {}  # mailboxes that may have news for a commit
-        self._turns = Turns()
-        self._agenda = Agenda(config.poll, lease.shard_id, config.evidence.reconcile_every_s)
+        self._turns = ReadyQueue()
+        self._agenda = Scheduler(config.poll, lease.shard_id, config.evidence.reconcile_every_s)
         self._fetches: dict[int, int] = {}  # user -> fetches out
         self._fetches_out = 0
         self._concurrency = Concurrency(config.fetches_per_mailbox)
         self._calls = 0  # other calls out
-        self._troubles = Troubles()
-        self._segmenting = Segmenting(config, archive)
+        self._troubles = ErrorBackoff()
+        self._segmenting = SegmentBuffer(config, archive)
         self._pending: _Pending | None = None
         self._commit_due: float | None = None  # the pending commit waits for its next try
         self.committed_messages = 0
@@ -280,12 +280,12 @@ class Shard:
 
     # ---- told: Gmail
 
-    def told(self, call: Call, outcome: Outcome, now: float) -> None:
+    def on_outcome(self, call: Call, outcome: Outcome, now: float) -> None:
         """What became of a call."""
         mailbox = self._mailboxes[call.user_id]
         if isinstance(call, Fetch):
             self._fetch_ended(call)
-            self._concurrency.told(call.user_id, outcome)
+            self._concurrency.on_outcome(call.user_id, outcome)
         else:
             self._calls -= 1
         self.quota.returned(call.user_id, call, now)
@@ -345,7 +345,7 @@ class Shard:
             skip = (
                 tuple(key for key in outcome.landed if key not in stored) if len(stored) < len(outcome.landed) else ()
             )
-            self._segmenting.hold(Held(call.user_id, stored, outcome.size_bytes, now, outcome.reference, skip))
+            self._segmenting.hold(FetchedBatch(call.user_id, stored, outcome.size_bytes, now, outcome.reference, skip))
         told = {*outcome.landed, *outcome.gone, *(failure.message_id for failure in outcome.failures)}
         mailbox.returned([key for key in call.message_ids if key not in told], now)
 

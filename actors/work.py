@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import SecretStr
 
 from jobs import intake, processing
-from jobs.compaction import compact, politely
+from jobs.compaction import compact, run_low_priority
 from jobs.gmail.client import client_of
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watching
@@ -122,12 +122,14 @@ class ThreadWork:
         )
 
     async def compact(self, shard_id: int, epoch: int, segments: Mapping[str, str | None]) -> tuple[Merged, object]:
-        return await _thread(lambda: politely(lambda: compact(self._archive, shard_id, epoch, segments)))
+        return await _thread(lambda: run_low_priority(lambda: compact(self._archive, shard_id, epoch, segments)))
 
     async def analyse(self, epoch: int, segment: str, old: str | None, names: Sequence[str]) -> AnalysisManifest:
         analysers = self.analysers
         assert analysers is not None, "nobody names analysers that there are not"
-        return await _thread(lambda: politely(lambda: reanalyse(self._archive, segment, epoch, old, names, analysers)))
+        return await _thread(
+            lambda: run_low_priority(lambda: reanalyse(self._archive, segment, epoch, old, names, analysers))
+        )
 
     async def table(self, reference: object) -> pa.Table:
         return reference

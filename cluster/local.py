@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 
 from actors.forecast import forecast
 from cluster.backfill import campaign_command
+from cluster.campaign_supervisor import CampaignSupervisor
 from cluster.home import Home
-from cluster.keeper import CampaignKeeper
-from cluster.leftovers import end_leftovers
+from cluster.orphan_processes import end_leftovers
 from cluster.owners import close_shards, ping_shards, start_shards, sweep_shards
 from cluster.session import address, local_ray
 from cluster.settings import Settings
@@ -114,16 +114,16 @@ def _warn_of_billing(stores: Stores) -> None:
         _LOG.warning("Quota units by midnight: %d, of %s before billing", today.by_midnight, today.threshold)
 
 
-def _keeper(stores: Stores, dashboard: str) -> CampaignKeeper:
+def _keeper(stores: Stores, dashboard: str) -> CampaignSupervisor:
     campaigns = Campaigns(stores.databases.control)
 
     def start(campaign: Campaign) -> Campaign:
         return submit_campaign(stores.home, dashboard, campaign_command(stores.home), campaigns, campaign)[0]
 
-    return CampaignKeeper(campaigns, start)
+    return CampaignSupervisor(campaigns, start)
 
 
-def _keep_campaigns(keeper: CampaignKeeper) -> None:
+def _keep_campaigns(keeper: CampaignSupervisor) -> None:
     try:
         keeper.look()
     except BackupError as exc:
@@ -147,7 +147,7 @@ def _clean_moves(stores: Stores) -> None:
 
 
 @contextmanager
-def _watched(stores: Stores, every_s: float, keeper: CampaignKeeper) -> Iterator[None]:
+def _watched(stores: Stores, every_s: float, keeper: CampaignSupervisor) -> Iterator[None]:
     """Look at every shard's owner and every campaign's job again and again; what failed is replaced by the look."""
     ended = threading.Event()
 

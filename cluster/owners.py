@@ -10,7 +10,7 @@ from storage.errors import BackupError
 from storage.model.records import User
 
 if TYPE_CHECKING:
-    from actors.tending import Compacted
+    from actors.maintenance import Compacted
     from storage.recovery.rollup_writer import RolledUp
 
 #: Seconds that a whole shard's compaction may take before it is no longer waited for; it goes on.

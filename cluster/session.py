@@ -16,7 +16,7 @@ from typing import Any
 
 from cluster import haproxy
 from cluster.home import Home
-from cluster.leftovers import MARK, end_leftovers
+from cluster.orphan_processes import MARK, end_leftovers
 from cluster.settings import RaySettings
 from cluster.signals import watch_signals
 from storage.errors import BackupError

@@ -38,12 +38,12 @@ def compact(
         raise ArchiveUnusable(archive.uri, exc.strerror or str(exc)) from exc
 
 
-def politely(work: Callable[[], T]) -> T:
+def run_low_priority(work: Callable[[], T]) -> T:
     """Do work in a thread of its own that lets every other thread of the machine go first.
 
     A process cannot take its priority back, and this one has other work to do later; on Linux a thread has its own.
     """
-    with ThreadPoolExecutor(1, "politely", _give_way) as thread:
+    with ThreadPoolExecutor(1, "run_low_priority", _give_way) as thread:
         return thread.submit(work).result()
 
 

@@ -146,7 +146,7 @@ def compact(
             return Timed(exc, take()), None
         return Timed(merged, take()), moved
 
-    return compaction.politely(work)
+    return compaction.run_low_priority(work)
 
 
 @ray.remote(**_ANALYSE)
@@ -163,4 +163,4 @@ def analyse(
             answer = exc
         return Timed(answer, take())
 
-    return compaction.politely(work)
+    return compaction.run_low_priority(work)

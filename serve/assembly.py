@@ -13,19 +13,19 @@ from fastapi import APIRouter, FastAPI
 from actors.config import BackupConfig
 from actors.forecast import forecast
 from serve.analytics import routes, sql
-from serve.auth.audit_buffer import Notes
+from serve.auth.audit_buffer import AuditBuffer
 from serve.auth.authentication import AccessTokens, authenticator
-from serve.auth.authorization import Door
+from serve.auth.authorization import AccessControl
 from serve.auth.pubsub_auth import Certificates, Sender
 from serve.auth.rates import Broker, LocalBroker, RateLimits
 from serve.auth.revocations import Revocations
 from serve.auth.routes import auth, google, grants
 from serve.auth.signing import SigningKeys
-from serve.auth.tokens import TokenDesk
+from serve.auth.tokens import TokenService
 from serve.config import ServeConfig
 from serve.gateway import application, root_application
-from serve.http.executor import Threads
-from serve.http.response_cache import Answers
+from serve.http.executor import BlockingExecutor
+from serve.http.response_cache import ResponseCache
 from serve.http.sse import Streams
 from serve.mail import attachments, emails, threads
 from serve.mail.readers import Mailboxes
@@ -41,7 +41,7 @@ from storage.db.audit import Audit
 from storage.db.engines import Databases
 from storage.files.blobs import open_blobs
 from storage.fleet import shard_status
-from storage.fleet.analysis_stats import Verdicts
+from storage.fleet.analysis_stats import FleetAnalysisStats
 from storage.fleet.stats import Totals
 from storage.fulltext.cache import cache_of
 from storage.replication.control_fallback import Lookups
@@ -90,8 +90,8 @@ class Assembly:
 
     def auth(self) -> FastAPI:
         """/api/v1/auth."""
-        desk = TokenDesk(self._control, self._tokens, self._config.tokens.refresh_s)
-        desks = auth.Desks(desk, self._control, self._grants, self._signing, self._notes)
+        desk = TokenService(self._control, self._tokens, self._config.tokens.refresh_s)
+        desks = auth.AuthServices(desk, self._control, self._grants, self._signing, self._notes)
         config, gmail = self._config.google, self._backup.gmail
         sign_in = google.GoogleSignIn(config, gmail, Certificates(config.keys_url, gmail), self._backup.sealer())
         routers = (
@@ -107,7 +107,7 @@ class Assembly:
         routers += [router(self._mailboxes, self._threads) for router in (attachments.router, threads.router)]
         # Of all prefixes this application has the shortest: what has no application of its own is here.
         routers.append(admin.router(Audit(self._databases.control), self._control, self._threads))
-        totals = Totals(self._databases, self._control.shards, Verdicts(open_blobs(self._backup.archive.uri)))
+        totals = Totals(self._databases, self._control.shards, FleetAnalysisStats(open_blobs(self._backup.archive.uri)))
         routers.append(fleet.router(totals, self._threads))
         return self._application("emails", routers)
 
@@ -172,8 +172,8 @@ class Assembly:
         return Lookups(self._control, self._databases, self._replicas)
 
     @cached_property
-    def _threads(self) -> Threads:
-        return Threads(self._config.threads)
+    def _threads(self) -> BlockingExecutor:
+        return BlockingExecutor(self._config.threads)
 
     @cached_property
     def _tokens(self) -> AccessTokens:
@@ -191,8 +191,8 @@ class Assembly:
         return Grants(self._databases.control)
 
     @cached_property
-    def _answers(self) -> Answers:
-        return Answers(self._config.answers_bytes, counted=self._answered)
+    def _answers(self) -> ResponseCache:
+        return ResponseCache(self._config.answers_bytes, counted=self._answered)
 
     @cached_property
     def _streams(self) -> Streams:
@@ -200,15 +200,15 @@ class Assembly:
         return Streams(config.most, config.most_each, config.every_s, config.heartbeat_s)
 
     @cached_property
-    def _notes(self) -> Notes:
-        return Notes(Audit(self._databases.control), self._threads, self._config.tokens.audit_s)
+    def _notes(self) -> AuditBuffer:
+        return AuditBuffer(Audit(self._databases.control), self._threads, self._config.tokens.audit_s)
 
     @cached_property
-    def _door(self) -> Door:
+    def _door(self) -> AccessControl:
         config = self._config.tokens
         revocations = Revocations(self._grants, self._threads, config.access_s + 60.0, config.revocations_s)
         authenticate = authenticator(self._tokens, self._threads, revocations)
-        return Door(authenticate, RateLimits(self._config.rates, self._broker), self._notes)
+        return AccessControl(authenticate, RateLimits(self._config.rates, self._broker), self._notes)
 
     @cached_property
     def _mailboxes(self) -> Mailboxes:

@@ -26,14 +26,14 @@ from storage.db.engines import DatabaseUnreachable
 from storage.files.blobs import FileDamaged
 from storage.model.results import InvalidCursor
 from storage.query.errors import InvalidQuery
-from storage.replication.session_token import InvalidPosition
+from storage.replication.session_token import InvalidSessionToken
 from storage.sql_sandbox.errors import SqlBusy, SqlCrashed, SqlInvalid, SqlRefused, SqlTimedOut, SqlTooLarge
 
 _AGAIN = "This part of the service does not answer at the moment: try again shortly."
 FAULTS: FaultTable = {
     InvalidQuery: Fault(400, "invalid_query", "Search not understood"),
     InvalidCursor: Fault(400, "invalid_cursor", "Cursor not valid"),
-    InvalidPosition: Fault(400, "invalid_position", "Position not valid"),
+    InvalidSessionToken: Fault(400, "invalid_position", "Position not valid"),
     PushRefused: Fault(401, "push_refused", "Push not accepted"),
     SecretRefused: Fault(401, "secret_refused", "Secret not accepted"),
     TokenInvalid: Fault(401, "token_invalid", "Access token not accepted"),

@@ -18,16 +18,16 @@ from collections.abc import Sequence
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from serve.auth.authorization import Admission, Door
+from serve.auth.authorization import AccessControl, AuthMiddleware
 from serve.auth.policies import require_policies
 from serve.config import ServeConfig
 from serve.faults import FAULTS
 from serve.http import problems
 from serve.http.client_address import Addresses
-from serve.http.conditional import Representation
-from serve.http.limits import BodyLimit, Deadline, Overload
-from serve.http.request_context import Frame
-from serve.http.session_token import Positions
+from serve.http.conditional import ConditionalResponseMiddleware
+from serve.http.limits import BodyLimitMiddleware, ConcurrencyLimitMiddleware, DeadlineMiddleware
+from serve.http.request_context import RequestContextMiddleware
+from serve.http.session_token import SessionTokenMiddleware
 from serve.openapi import TITLE
 from serve.ops import root
 
@@ -38,7 +38,9 @@ _TOLD = ["Content-Disposition", "ETag", "Location", "RateLimit", "RateLimit-Poli
 _TOLD += ["X-GBM-Position", "X-Request-ID", "traceparent"]
 
 
-def application(name: str, routers: Sequence[APIRouter], config: ServeConfig, door: Door | None = None) -> FastAPI:
+def application(
+    name: str, routers: Sequence[APIRouter], config: ServeConfig, door: AccessControl | None = None
+) -> FastAPI:
     """An app of these routers that wears the stack. Its own documentation is off: serve/ops/root.py has all of it.
 
     Args:
@@ -51,9 +53,11 @@ def application(name: str, routers: Sequence[APIRouter], config: ServeConfig, do
     require_policies(routes)
     problems.install(app, FAULTS)
     # Each is put around those before it.
-    app.add_middleware(Positions)
-    app.add_middleware(Representation)
-    app.add_middleware(Admission, routes=routes, door=door or Door(), addresses=Addresses(config.trusted_proxies))
+    app.add_middleware(SessionTokenMiddleware)
+    app.add_middleware(ConditionalResponseMiddleware)
+    app.add_middleware(
+        AuthMiddleware, routes=routes, door=door or AccessControl(), addresses=Addresses(config.trusted_proxies)
+    )
     if config.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -63,15 +67,15 @@ def application(name: str, routers: Sequence[APIRouter], config: ServeConfig, do
             expose_headers=_TOLD,
             max_age=600,
         )
-    app.add_middleware(BodyLimit, limit_bytes=config.body_bytes)
-    app.add_middleware(Deadline, timeout_s=config.timeout_s)
-    app.add_middleware(Overload, most=config.scale_of(name).max_requests)
-    app.add_middleware(Frame)
+    app.add_middleware(BodyLimitMiddleware, limit_bytes=config.body_bytes)
+    app.add_middleware(DeadlineMiddleware, timeout_s=config.timeout_s)
+    app.add_middleware(ConcurrencyLimitMiddleware, most=config.scale_of(name).max_requests)
+    app.add_middleware(RequestContextMiddleware)
     return app
 
 
 def root_application(
-    routers: Sequence[APIRouter], apps: Sequence[FastAPI], config: ServeConfig, door: Door | None = None
+    routers: Sequence[APIRouter], apps: Sequence[FastAPI], config: ServeConfig, door: AccessControl | None = None
 ) -> FastAPI:
     """The application at /, with the description of all applications.
 

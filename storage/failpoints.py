@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 
 
-class Point(StrEnum):
+class FailPoint(StrEnum):
     """Each is passed right after what it names, and before what comes next."""
 
     FILE_BEGUN = "file begun"  # the first bytes of a file are written, nothing is synced
@@ -42,17 +42,17 @@ class Point(StrEnum):
     MOVE_CLEANED = "move cleaned"  # the rows of a former copy are gone, the record of it is not
 
 
-_watch: Callable[[Point], None] | None = None
+_watch: Callable[[FailPoint], None] | None = None
 
 
-def reached(point: Point) -> None:
+def hit(point: FailPoint) -> None:
     """Tell whoever watches."""
     if _watch is not None:
         _watch(point)
 
 
 @contextmanager
-def watching(watch: Callable[[Point], None]) -> Iterator[None]:
+def watching(watch: Callable[[FailPoint], None]) -> Iterator[None]:
     """Have every point of this process told until the block ends."""
     global _watch
     _watch = watch

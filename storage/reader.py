@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from storage.analytics.selection import EVER, Span
-from storage.analytics.stats import Asked, Counting
+from storage.analytics.stats import MailboxStats, StatsFilter
 from storage.config import ArchiveConfig
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
@@ -21,14 +21,14 @@ from storage.files.blobs import LocalBlobs
 from storage.fulltext.cache import SplitCache, cache_of
 from storage.mailbox.analysis_reader import Analyses
 from storage.mailbox.message import Single
-from storage.mailbox.query_resolver import Meanings
+from storage.mailbox.query_resolver import QueryResolver
 from storage.mailbox.row_mapping import change_of, stored_of, summary_of
-from storage.mailbox.search import Finder
-from storage.mailbox.segment_files import MailFiles, patiently
+from storage.mailbox.search import SearchExecutor
+from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
 from storage.mailbox.threads import Conversations
 from storage.model.message_id import from_hex, to_hex
 from storage.model.records import MailboxRecord
-from storage.model.results import Body, ChangePage, Email, Label, Page, Position, Rank, RankedPage, Stored
+from storage.model.results import Body, ChangePage, Email, Label, Page, PageCursor, RankCursor, RankedPage, Stored
 from storage.model.schemas import MESSAGES
 from storage.model.time_range import EARLIEST, LATEST
 from storage.query.conditions import Contains, wanted
@@ -40,7 +40,7 @@ from storage.segments.file_names import PARQUET_SUFFIX
 from storage.sql_sandbox.views import MailViews
 
 _LOG = logging.getLogger(__name__)
-_TOP = Position(LATEST, (1 << 63) - 1)
+_TOP = PageCursor(LATEST, (1 << 63) - 1)
 
 
 class MailboxReader:
@@ -57,7 +57,7 @@ class MailboxReader:
         """`splits`: None: this process's own, in a temporary folder. `body`: reads a message; None: nobody can."""
         self._user_id, self._engine, self._blobs = user_id, engine, blobs
         self._files = MailFiles(user_id, engine, blobs, splits or cache_of(ArchiveConfig()))
-        self._meanings = Meanings(user_id, engine)
+        self._meanings = QueryResolver(user_id, engine)
         self._analyses = Analyses(user_id, engine, blobs)
         self._single = Single(user_id, engine, blobs, self._files, body)
 
@@ -66,7 +66,7 @@ class MailboxReader:
         text: str = "",
         labels: Sequence[str] = (),
         limit: int = 50,
-        after: Position | None = None,
+        after: PageCursor | None = None,
         include_spam_trash: bool = False,
         include_deleted: bool = False,
         as_of: datetime | None = None,
@@ -82,23 +82,23 @@ class MailboxReader:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
         found = self._meanings.plan(text, labels, include_spam_trash, as_of, now)
-        return patiently(lambda: self._page(found, after or _TOP, limit, include_deleted, as_of))
+        return retry_on_missing_file(lambda: self._page(found, after or _TOP, limit, include_deleted, as_of))
 
-    def _page(self, found: Plan, after: Position, limit: int, include_deleted: bool, as_of: datetime | None) -> Page:
-        finder = Finder(self._user_id, self._engine, self._files, as_of)
+    def _page(self, found: Plan, after: PageCursor, limit: int, include_deleted: bool, as_of: datetime | None) -> Page:
+        finder = SearchExecutor(self._user_id, self._engine, self._files, as_of)
         rows = finder.find(found, after, limit + 1, include_deleted)
         items = [
             summary_of(row, content) for row, content in zip(rows, self._files.summaries(rows[:limit]), strict=False)
         ]
         last = rows[limit - 1] if len(rows) > limit else None
-        return Page(tuple(items), Position(last["received_at"], last["message_id"]) if last else None)
+        return Page(tuple(items), PageCursor(last["received_at"], last["message_id"]) if last else None)
 
     def best(
         self,
         text: str,
         labels: Sequence[str] = (),
         limit: int = 50,
-        after: Rank | None = None,
+        after: RankCursor | None = None,
         include_spam_trash: bool = False,
         include_deleted: bool = False,
         as_of: datetime | None = None,
@@ -111,16 +111,16 @@ class MailboxReader:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
         found = self._meanings.plan(text, labels, include_spam_trash, as_of, now)
-        return patiently(lambda: self._ranked(found, after, limit, include_deleted, as_of))
+        return retry_on_missing_file(lambda: self._ranked(found, after, limit, include_deleted, as_of))
 
     def _ranked(
-        self, found: Plan, after: Rank | None, limit: int, include_deleted: bool, as_of: datetime | None
+        self, found: Plan, after: RankCursor | None, limit: int, include_deleted: bool, as_of: datetime | None
     ) -> RankedPage:
-        finder = Finder(self._user_id, self._engine, self._files, as_of)
-        start, passed = (Position(after.until, _TOP.message_id), after.passed) if after else (_TOP, 0)
+        finder = SearchExecutor(self._user_id, self._engine, self._files, as_of)
+        start, passed = (PageCursor(after.until, _TOP.message_id), after.passed) if after else (_TOP, 0)
         rows, newest_at = finder.best(found, start, passed + limit + 1, include_deleted)
         more = len(rows) > passed + limit
-        following = Rank(after.until if after else newest_at, passed + limit) if more else None
+        following = RankCursor(after.until if after else newest_at, passed + limit) if more else None
         shown = rows[passed : passed + limit]
         items = tuple(
             summary_of(row, content) for row, content in zip(shown, self._files.summaries(shown), strict=True)
@@ -137,7 +137,7 @@ class MailboxReader:
         message_ids = [from_hex(each) for each in ids]
         if not asked or not message_ids:
             return {}
-        return patiently(lambda: self._highlights(asked, message_ids))
+        return retry_on_missing_file(lambda: self._highlights(asked, message_ids))
 
     def _highlights(self, asked: Sequence[Contains], message_ids: Sequence[int]) -> dict[str, list[Highlight]]:
         with transaction(self._engine) as connection:
@@ -157,7 +157,7 @@ class MailboxReader:
         return self._single.email(message_id, as_of)
 
     def changes(
-        self, since: datetime, until: datetime, limit: int = 50, after: Position | None = None, vanished: bool = False
+        self, since: datetime, until: datetime, limit: int = 50, after: PageCursor | None = None, vanished: bool = False
     ) -> ChangePage:
         """How the messages' states at `until` differ from those at `since`, newest mail first.
 
@@ -182,7 +182,7 @@ class MailboxReader:
         shown = found[:limit]
         items = tuple(change_of(row, content) for row, content in zip(shown, self._files.summaries(shown), strict=True))
         more = len(found) > limit
-        return ChangePage(items, Position(shown[-1]["received_at"], shown[-1]["message_id"]) if more else None)
+        return ChangePage(items, PageCursor(shown[-1]["received_at"], shown[-1]["message_id"]) if more else None)
 
     def select(self, text: str, as_of: datetime, include_deleted: bool, batch: int) -> Iterator[list[Stored]]:
         """Every message that matches a search at a moment, newest first, a batch at a time.
@@ -194,11 +194,11 @@ class MailboxReader:
         """
         tree = parse(text)
         found = plan(self._meanings.of(tree, as_of, tree == EVERYTHING))
-        finder = Finder(self._user_id, self._engine, self._files, as_of)
+        finder = SearchExecutor(self._user_id, self._engine, self._files, as_of)
         start = _TOP
         while rows := finder.find(found, start, batch, include_deleted):
             yield [stored_of(row) for row in rows]
-            start = Position(rows[-1]["received_at"], rows[-1]["message_id"])
+            start = PageCursor(rows[-1]["received_at"], rows[-1]["message_id"])
 
     def content(self, messages: Sequence[Stored]) -> pa.Table:
         """Rows of schemas.MESSAGES, in any order, of messages that lie in one segment, with the labels of their fetch.
@@ -227,10 +227,10 @@ class MailboxReader:
         """The mailbox's threads, and how many messages carry each label."""
         return Conversations(self._user_id, self._engine, self._files)
 
-    def counting(self, text: str = "", span: Span = EVER, as_of: datetime | None = None) -> Counting:
+    def counting(self, text: str = "", span: Span = EVER, as_of: datetime | None = None) -> MailboxStats:
         """The mailbox in numbers: of what a search finds in a time range, as it is or was."""
-        asked = Asked(text, span, as_of)
-        return Counting(self._user_id, self._engine, self._files, self._analyses, self._meanings, asked)
+        asked = StatsFilter(text, span, as_of)
+        return MailboxStats(self._user_id, self._engine, self._files, self._analyses, self._meanings, asked)
 
     @property
     def views(self) -> MailViews:
@@ -239,7 +239,7 @@ class MailboxReader:
 
     def version(self) -> str | None:
         """Another whenever an answer about this mailbox may be another; None before its shard has opened it."""
-        return patiently(self._version)
+        return retry_on_missing_file(self._version)
 
     def _version(self) -> str | None:
         with transaction(self._engine) as connection:
@@ -279,4 +279,4 @@ class MailboxReader:
         return int(found[0]["messages"]) if found else 0
 
     def _over_all(self, question: str, values: dict[str, object]) -> list[dict[str, Any]]:
-        return patiently(lambda: self._files.rows(question, self._files.names(EARLIEST, LATEST), values))
+        return retry_on_missing_file(lambda: self._files.rows(question, self._files.names(EARLIEST, LATEST), values))

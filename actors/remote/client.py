@@ -8,8 +8,8 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError
 
 from actors.decisions import Mode
+from actors.maintenance import Compacted
 from actors.remote.names import NAMESPACE
-from actors.tending import Compacted
 from storage.catalog.leases import ShardMoving
 from storage.errors import BackupError
 from storage.model.records import User

@@ -10,11 +10,11 @@ from ray.actor import ActorHandle
 
 from actors.config import BackupConfig
 from actors.decisions import Mode
+from actors.maintenance import Compacted
 from actors.owner import ShardOwner
 from actors.remote.names import NAMESPACE
 from actors.remote.quota import RayBroker
 from actors.remote.work import SPENT, RayWork
-from actors.tending import Compacted
 from actors.tokens import Tokens
 from jobs.analysis.running import configured
 from storage.catalog.catalog import Catalog

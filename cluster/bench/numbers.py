@@ -14,7 +14,7 @@ from cluster.bench.resampling import Corpus
 from cluster.settings import Settings
 from cluster.stores import open_stores
 from storage.analytics.correspondence import Correspondence
-from storage.analytics.stats import Counting
+from storage.analytics.stats import MailboxStats
 
 _GENERATED = 5000
 _TIMES = 40
@@ -23,13 +23,13 @@ _MOST = 5000
 _ZURICH, _KATHMANDU = ZoneInfo("Europe/Zurich"), ZoneInfo("Asia/Kathmandu")
 
 
-def _overview(counting: Counting) -> None:
+def _overview(counting: MailboxStats) -> None:
     counting.overview()
     counting.labels(200)
     counting.attachments()
 
 
-QUESTIONS: Mapping[str, Callable[[Counting], object]] = {
+QUESTIONS: Mapping[str, Callable[[MailboxStats], object]] = {
     "overview": _overview,
     "timeline, months": lambda counting: counting.timeline("month", _ZURICH, _MOST),
     "timeline, days": lambda counting: counting.timeline("day", _ZURICH, _MOST),

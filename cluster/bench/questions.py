@@ -15,7 +15,7 @@ import psutil
 
 from cluster.settings import Settings
 from cluster.stores import Stores, open_stores
-from storage.fleet.senders import Everyone
+from storage.fleet.senders import FleetSenders
 from storage.model.records import User
 from storage.model.results import Email
 from storage.reader import MailboxReader
@@ -83,7 +83,7 @@ def _questions(
     words = [word for email in sampled for word in _words(email)]
     phrases = [phrase for email in sampled for phrase in _phrases(email)]
     senders = [email.summary.sender.rpartition("<")[2].rstrip(">") for email in sampled]
-    everyone = Everyone(stores.databases, stores.blobs)
+    everyone = FleetSenders(stores.databases, stores.blobs)
 
     def somebody() -> User:
         return chance.choice(users)

@@ -23,8 +23,8 @@ from actors.rates import Rate, RatesConfig
 from cluster.bench.archive import Work, pool_of
 from cluster.bench.home import private_home
 from cluster.bench.resampling import Corpus
-from cluster.leftovers import marked
 from cluster.local import local_cluster
+from cluster.orphan_processes import marked
 from cluster.settings import Settings
 from cluster.stores import open_stores
 from serve.auth.api_keys import new_key

@@ -204,7 +204,7 @@ def moments(
     json: _Json = False,
 ) -> None:
     """Measure pages of 50 of a large mailbox now and as of earlier moments, without the content of the messages."""
-    from cluster.bench.moments import bench_moments
+    from cluster.bench.as_of import bench_moments
 
     if events > 2 * messages:
         fail("There can be at most two events of each message.")

@@ -24,14 +24,14 @@ def changes(
 ) -> None:
     """Tell how every message's state at one time differs from that at another, as the backup saw it."""
     from cluster.times import moment, optional
-    from storage.model.results import Position
+    from storage.model.results import PageCursor
 
     now = datetime.now(UTC)
     with open_stores(settings()) as stores:
         reader = stores.reader(stores.control.user(email))
         names = {label.id: label.name for label in reader.labels()}
         start, end = moment(since, now), optional(until, now) or reader.present()
-        page = reader.changes(start, end, limit, Position.decode(cursor) if cursor else None, vanished)
+        page = reader.changes(start, end, limit, PageCursor.decode(cursor) if cursor else None, vanished)
     token = page.next.encode() if page.next else None
     if json:
         items = [as_json(item) for item in page.items]

@@ -10,7 +10,7 @@ from cluster.opening import open_stores, settings
 from jobs.rendering.units import size
 
 if TYPE_CHECKING:
-    from actors.tending import Compacted
+    from actors.maintenance import Compacted
 
 Shard = Annotated[int | None, typer.Option("--shard", help="Only this shard.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Until it is done; then tell what was merged.")]

@@ -41,7 +41,7 @@ def search(
     One argument is a whole search; of several, each is a term, and one with spaces is a phrase unless it is a group.
     """
     from cluster.times import optional
-    from storage.model.results import Position, Rank
+    from storage.model.results import PageCursor, RankCursor
 
     moment = optional(as_of, datetime.now(UTC))
     with open_stores(settings()) as stores:
@@ -49,10 +49,10 @@ def search(
         text = as_query(query)
         page: Page | RankedPage
         if by == "relevance":
-            rank = Rank.decode(cursor) if cursor else None
+            rank = RankCursor.decode(cursor) if cursor else None
             page = reader.best(text, (), limit, rank, spam_trash, deleted, moment)
         else:
-            after = Position.decode(cursor) if cursor else None
+            after = PageCursor.decode(cursor) if cursor else None
             page = reader.emails(text, (), limit, after, spam_trash, deleted, moment)
         pieces = reader.highlights(text, [item.id for item in page.items]) if highlights else {}
     token = page.next.encode() if page.next else None

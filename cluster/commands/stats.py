@@ -20,7 +20,7 @@ from storage.errors import BackupError
 if TYPE_CHECKING:
     from storage.analytics.attachment_totals import Attached
     from storage.analytics.correspondence import Responses
-    from storage.analytics.stats import Bucket, Counting, Overview, Row
+    from storage.analytics.stats import Bucket, MailboxStats, Overview, Row
 
 Query = Annotated[str, typer.Option("--query", "-q", metavar="QUERY", help="Only of what this search finds.")]
 Since = Annotated[
@@ -173,7 +173,9 @@ def _replace(file: Path, text: str) -> None:
 
 
 @contextmanager
-def _opened(email: str, query: str, since: str | None, until: str | None, as_of: str | None) -> "Iterator[Counting]":
+def _opened(
+    email: str, query: str, since: str | None, until: str | None, as_of: str | None
+) -> "Iterator[MailboxStats]":
     from cluster.times import optional
     from storage.analytics.selection import Span
     from storage.model.time_range import EARLIEST, LATEST

@@ -22,7 +22,7 @@ from jobs.exporting.destination import in_place, write_manifest
 from jobs.exporting.records import Damage, Report
 from storage.errors import BackupError
 from storage.files.blobs import FileDamaged, LocalBlobs
-from storage.fleet.snapshot import EVENTS, STATES, Census, census
+from storage.fleet.snapshot import EVENTS, STATES, Snapshot, census
 from storage.model.schemas import MESSAGES
 from storage.segments.file_names import PARQUET_SUFFIX
 
@@ -136,7 +136,7 @@ def _catalog_class() -> "type[SqlCatalog]":
     return SqlCatalog
 
 
-def _sound(look: Census, blobs: LocalBlobs, report: Report) -> list[str]:
+def _sound(look: Snapshot, blobs: LocalBlobs, report: Report) -> list[str]:
     """The Parquet files whose footers can be read and say what the catalogue says."""
     files = []
     for segment in look.segments():

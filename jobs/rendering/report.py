@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 from jobs.rendering import charts, html
 from jobs.rendering.html import Page, Section
 from jobs.rendering.units import duration, size
-from storage.analytics.analysis_stats import Judgements
+from storage.analytics.analysis_stats import AnalysisStats
 from storage.analytics.correspondence import Correspondence
-from storage.analytics.stats import Bucket, Counting, Overview, Row
+from storage.analytics.stats import Bucket, MailboxStats, Overview, Row
 from storage.analytics.storage_usage import Space
 
 #: Of a timeline, more than any span of years has in the parts that `bucket_of` chooses.
@@ -31,7 +31,7 @@ _POINTS = 200
 _FEW = 500
 
 
-def report(mailbox: str, counting: Counting, zone: ZoneInfo, made_at: datetime) -> Page:
+def report(mailbox: str, counting: MailboxStats, zone: ZoneInfo, made_at: datetime) -> Page:
     """The page.
 
     Args:
@@ -76,14 +76,14 @@ def bucket_of(told: Overview) -> Bucket:
 
 
 def grid(hours: Sequence[Row]) -> list[list[int]]:
-    """Messages by weekday, Monday first, and hour, of `Counting.activity`."""
+    """Messages by weekday, Monday first, and hour, of `MailboxStats.activity`."""
     found = [[0] * 24 for _ in range(7)]
     for each in hours:
         found[each["weekday"] - 1][each["hour"]] = each["messages"]
     return found
 
 
-def _tiles(counting: Counting, told: Overview) -> list[tuple[str, str]]:
+def _tiles(counting: MailboxStats, told: Overview) -> list[tuple[str, str]]:
     """The numbers at the top, with what each counts."""
     counted = ("messages", "size_bytes", "unread", "sent", "deleted")
     totals, files = {name: sum(year[name] for year in told.years) for name in counted}, counting.attachments()
@@ -98,7 +98,7 @@ def _tiles(counting: Counting, told: Overview) -> list[tuple[str, str]]:
     ]
 
 
-def _over_time(counting: Counting, told: Overview, zone: ZoneInfo) -> Section:
+def _over_time(counting: MailboxStats, told: Overview, zone: ZoneInfo) -> Section:
     bucket = bucket_of(told)
     shape = {"day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}[bucket]
     found = counting.timeline(bucket, zone, MOST_POINTS)
@@ -107,16 +107,16 @@ def _over_time(counting: Counting, told: Overview, zone: ZoneInfo) -> Section:
     return Section("Your mail over time", note, charts.columns(note, points), wide=True)
 
 
-def _week(counting: Counting, zone: ZoneInfo) -> Section:
+def _week(counting: MailboxStats, zone: ZoneInfo) -> Section:
     note = "When in the week mail comes: the darker, the more."
     return Section("Your week", note, charts.week(note, grid(counting.activity(zone))))
 
 
-def _senders(counting: Counting) -> Section:
+def _senders(counting: MailboxStats) -> Section:
     return Section("Who writes to you", "Messages by sender.", _people(counting.senders(_ROWS), "Messages by sender"))
 
 
-def _recipients(counting: Counting) -> Section:
+def _recipients(counting: MailboxStats) -> Section:
     note = "Messages by address in To, Cc and Bcc; your own is usually first."
     return Section("To whom mail goes", note, _people(counting.recipients(_ROWS), "Messages by recipient"))
 
@@ -126,9 +126,9 @@ def _people(rows: Sequence[Row], name: str) -> str:
     return charts.bars(name, shown)
 
 
-def _judged(counting: Counting) -> list[Section]:
+def _judged(counting: MailboxStats) -> list[Section]:
     """What analysis says; nothing where no message was analysed."""
-    judgements = Judgements(counting)
+    judgements = AnalysisStats(counting)
     kinds = [
         (each["category"].replace("_", " "), each["messages"]) for each in judgements.categories() if each["category"]
     ]
@@ -150,13 +150,13 @@ def _judged(counting: Counting) -> list[Section]:
     ]
 
 
-def _newsletters(counting: Counting) -> Section:
+def _newsletters(counting: MailboxStats) -> Section:
     lists = Correspondence(counting).lists(_ROWS)
     rows = [(each["list_id"], f"{each['messages']:,}", f"{each['read'] / each['messages']:.0%}") for each in lists]
     return Section("Mailing lists", "And how much of each was read.", html.table(("List", "Messages", "Read"), rows, 2))
 
 
-def _responses(counting: Counting) -> Section:
+def _responses(counting: MailboxStats) -> Section:
     sides = zip(("You", "Others"), Correspondence(counting).responses(), strict=True)
     rows = [
         (whose, f"{each.responses:,}", duration(each.median_s or 0.0), duration(each.p90_s or 0.0))
@@ -167,7 +167,7 @@ def _responses(counting: Counting) -> Section:
     return Section("Answers", note, html.table(("Who", "Answers", "Half within", "Most within"), rows, 3))
 
 
-def _domains(counting: Counting, space: Space) -> Section:
+def _domains(counting: MailboxStats, space: Space) -> Section:
     messages, attached = space.duplicate_messages(1), space.duplicate_attachments(1)
     note = (
         f"Bytes by sender's domain. {messages['extra_copies']:,} messages and {attached['extra_copies']:,} attached"
@@ -178,7 +178,7 @@ def _domains(counting: Counting, space: Space) -> Section:
     return Section("What takes the space", note, charts.bars("Bytes by sender's domain", bars))
 
 
-def _labels(counting: Counting) -> Section:
+def _labels(counting: MailboxStats) -> Section:
     labels = counting.labels(_ROWS)
     bars = [(each["name"], each["messages"], f"{each['messages']:,}") for each in labels if each["messages"]]
     return Section("Labels", "Messages that carry each now.", charts.bars("Messages by label", bars))
@@ -193,7 +193,7 @@ def _largest(space: Space) -> Section:
     return Section("The largest messages", "With all that is attached to them.", table, wide=True)
 
 
-def _longest(counting: Counting) -> Section:
+def _longest(counting: MailboxStats) -> Section:
     rows = [
         (each["subject"], f"{each['messages']:,}", f"{each['people']:,}", f"{each['last_at']:%Y-%m-%d}")
         for each in Correspondence(counting).longest(_ROWS)

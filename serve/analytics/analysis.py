@@ -6,11 +6,11 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from serve.analytics import filters
-from serve.analytics.filters import Desk, Limit, Selecting
+from serve.analytics.filters import AnalyticsResponder, Limit, Selecting
 from serve.auth.authorization import Caller
 from serve.auth.policies import Scope, permits
-from storage.analytics.analysis_stats import Judgements
-from storage.analytics.stats import Counting
+from storage.analytics.analysis_stats import AnalysisStats
+from storage.analytics.stats import MailboxStats
 
 
 class CategoryTotal(BaseModel):
@@ -101,31 +101,31 @@ class Security(BaseModel):
     items: list[Suspicious] = Field(description="newest first; answers to another domain alone are no sign")
 
 
-def router(desk: Desk) -> APIRouter:
+def router(desk: AnalyticsResponder) -> APIRouter:
     """The routes."""
     routes = filters.router()
 
     @routes.get("/categories", summary="What kinds of mail there are", response_model=CategoryTotals)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def categories(principal: Caller, about: Selecting) -> Response:
-        def make(counting: Counting) -> CategoryTotals:
-            return CategoryTotals(items=[CategoryTotal(**row) for row in Judgements(counting).categories()])
+        def make(counting: MailboxStats) -> CategoryTotals:
+            return CategoryTotals(items=[CategoryTotal(**row) for row in AnalysisStats(counting).categories()])
 
         return await desk.answer(principal, "categories", about, make)
 
     @routes.get("/languages", summary="In which languages mail is written", response_model=LanguageTotals)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def languages(principal: Caller, about: Selecting) -> Response:
-        def make(counting: Counting) -> LanguageTotals:
-            return LanguageTotals(items=[LanguageTotal(**row) for row in Judgements(counting).languages()])
+        def make(counting: MailboxStats) -> LanguageTotals:
+            return LanguageTotals(items=[LanguageTotal(**row) for row in AnalysisStats(counting).languages()])
 
         return await desk.answer(principal, "languages", about, make)
 
     @routes.get("/sentiment", summary="How mail sounds", response_model=Sentiments)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def sentiment(principal: Caller, about: Selecting) -> Response:
-        def make(counting: Counting) -> Sentiments:
-            labels, months = Judgements(counting).sentiment()
+        def make(counting: MailboxStats) -> Sentiments:
+            labels, months = AnalysisStats(counting).sentiment()
             return Sentiments(
                 items=[SentimentTotal(**row) for row in labels],
                 months=[SentimentMonth(**{**row, "month": row["month"].replace(tzinfo=UTC)}) for row in months],
@@ -136,8 +136,8 @@ def router(desk: Desk) -> APIRouter:
     @routes.get("/security", summary="Mail that may not be what it says", response_model=Security)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def security(principal: Caller, about: Selecting, limit: Limit = 20) -> Response:
-        def make(counting: Counting) -> Security:
-            totals, signs = Judgements(counting).security(limit)
+        def make(counting: MailboxStats) -> Security:
+            totals, signs = AnalysisStats(counting).security(limit)
             return Security(totals=SecurityTotals(**totals), items=[Suspicious(**row) for row in signs])
 
         return await desk.answer(principal, ("security", limit), about, make)

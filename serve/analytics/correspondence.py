@@ -6,11 +6,11 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from serve.analytics import filters
-from serve.analytics.filters import Desk, Limit, Selecting
+from serve.analytics.filters import AnalyticsResponder, Limit, Selecting
 from serve.auth.authorization import Caller
 from serve.auth.policies import Scope, permits
 from storage.analytics.correspondence import Correspondence, Responses
-from storage.analytics.stats import Counting
+from storage.analytics.stats import MailboxStats
 
 
 class ThreadTotal(BaseModel):
@@ -60,14 +60,14 @@ class NewsletterList(BaseModel):
     items: list[Newsletter]
 
 
-def router(desk: Desk) -> APIRouter:
+def router(desk: AnalyticsResponder) -> APIRouter:
     """The routes."""
     routes = filters.router()
 
     @routes.get("/threads", summary="Long threads, and how fast people respond", response_model=ThreadTotals)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def threads(principal: Caller, about: Selecting, limit: Limit = 20) -> Response:
-        def make(counting: Counting) -> ThreadTotals:
+        def make(counting: MailboxStats) -> ThreadTotals:
             found = Correspondence(counting)
             mine, theirs = found.responses()
             longest = [ThreadTotal(**each) for each in found.longest(limit)]
@@ -78,7 +78,7 @@ def router(desk: Desk) -> APIRouter:
     @routes.get("/newsletters", summary="Mailing lists, and how much of them is read", response_model=NewsletterList)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def newsletters(principal: Caller, about: Selecting, limit: Limit = 20) -> Response:
-        def make(counting: Counting) -> NewsletterList:
+        def make(counting: MailboxStats) -> NewsletterList:
             return NewsletterList(items=[Newsletter(**each) for each in Correspondence(counting).lists(limit)])
 
         return await desk.answer(principal, ("newsletters", limit), about, make)

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel
 
 from serve.http.datetimes import Moment
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
-from serve.http.response_cache import Answers
+from serve.http.response_cache import ResponseCache
 from serve.mail.emails import DEPENDS_ON_TIME, AsOf, SearchText
 from storage.analytics.selection import EVER, Span
-from storage.analytics.stats import Counting
+from storage.analytics.stats import MailboxStats
 from storage.control.accounts import Principal
 from storage.model.time_range import EARLIEST, LATEST, clamp
 
@@ -31,7 +31,7 @@ def router() -> APIRouter:
 class Reader(Protocol):
     """One user's mail. `storage.reader.MailboxReader` is one."""
 
-    def counting(self, text: str = "", span: Span = EVER, as_of: datetime | None = None) -> Counting: ...
+    def counting(self, text: str = "", span: Span = EVER, as_of: datetime | None = None) -> MailboxStats: ...
 
     def version(self) -> str | None: ...
 
@@ -70,10 +70,10 @@ def _selection(
 Selecting = Annotated[Selection, Depends(_selection)]
 
 
-class Desk:
+class AnalyticsResponder:
     """Answers questions about a caller's mail, from what was kept where that is the answer still."""
 
-    def __init__(self, mailboxes: Readers, answers: Answers, threads: Threads) -> None:
+    def __init__(self, mailboxes: Readers, answers: ResponseCache, threads: BlockingExecutor) -> None:
         self._mailboxes, self._answers, self._threads = mailboxes, answers, threads
 
     async def answer(
@@ -81,7 +81,7 @@ class Desk:
         principal: Principal,
         question: Hashable,
         about: Selection,
-        make: Callable[[Counting], BaseModel | str],
+        make: Callable[[MailboxStats], BaseModel | str],
         media_type: str = "application/json",
     ) -> Response:
         """The answer to a question, as JSON or as text of its own. `make`: is called in a thread, if need be."""

@@ -7,14 +7,14 @@ from fastapi import APIRouter, Response
 from jobs.rendering.html import POLICY
 from jobs.rendering.report import report
 from serve.analytics import filters
-from serve.analytics.filters import Desk, Selecting
+from serve.analytics.filters import AnalyticsResponder, Selecting
 from serve.analytics.timeline import Tz
 from serve.auth.authorization import Caller
 from serve.auth.policies import Scope, permits
 from storage.analytics.time_zones import zone_of
 
 
-def router(desk: Desk) -> APIRouter:
+def router(desk: AnalyticsResponder) -> APIRouter:
     """The route."""
     routes = filters.router()
 

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from serve.analytics import analysis, correspondence, filters, report, storage_usage, timeline
-from serve.analytics.filters import Desk, Readers, Selecting
+from serve.analytics.filters import AnalyticsResponder, Readers, Selecting
 from serve.auth.authorization import Caller
 from serve.auth.policies import Scope, permits
-from serve.http.executor import Threads
-from serve.http.response_cache import Answers
-from storage.analytics.stats import Counting
+from serve.http.executor import BlockingExecutor
+from serve.http.response_cache import ResponseCache
+from storage.analytics.stats import MailboxStats
 
 PREFIX = filters.PREFIX
 _LABELS = 200
@@ -75,9 +75,9 @@ class SenderList(BaseModel):
     items: list[Sender]
 
 
-def routers(mailboxes: Readers, answers: Answers, threads: Threads) -> list[APIRouter]:
+def routers(mailboxes: Readers, answers: ResponseCache, threads: BlockingExecutor) -> list[APIRouter]:
     """The routers of statistics: this module's and its neighbours', which share one desk."""
-    router, desk = filters.router(), Desk(mailboxes, answers, threads)
+    router, desk = filters.router(), AnalyticsResponder(mailboxes, answers, threads)
 
     @router.get("/overview", summary="Your mailbox in numbers", response_model=Overview)
     @permits(scope=Scope.ANALYTICS, cost=20)
@@ -89,7 +89,7 @@ def routers(mailboxes: Readers, answers: Answers, threads: Threads) -> list[APIR
     async def senders(
         principal: Caller, about: Selecting, limit: Annotated[int, Query(ge=1, le=1000)] = 20
     ) -> Response:
-        def make(counting: Counting) -> SenderList:
+        def make(counting: MailboxStats) -> SenderList:
             return SenderList(items=[Sender(**found) for found in counting.senders(limit)])
 
         return await desk.answer(principal, ("senders", limit), about, make)
@@ -98,7 +98,7 @@ def routers(mailboxes: Readers, answers: Answers, threads: Threads) -> list[APIR
     return [router, *(part.router(desk) for part in parts)]
 
 
-def _overview(counting: Counting) -> Overview:
+def _overview(counting: MailboxStats) -> Overview:
     overview = counting.overview()
     years = overview.years
     labels, files = counting.labels(_LABELS), counting.attachments()

@@ -14,7 +14,7 @@ from jobs.rendering.tables import csv_of, plain, rows_of
 from serve.analytics import filters
 from serve.auth.authorization import Caller
 from serve.auth.policies import Scope, permits
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from serve.mail.readers import Mailboxes
 from storage.sql_sandbox import wire
@@ -74,7 +74,7 @@ class Sandbox:
             self._free.release()
 
 
-def router(sandbox: Sandbox, threads: Threads) -> APIRouter:
+def router(sandbox: Sandbox, threads: BlockingExecutor) -> APIRouter:
     """The route."""
     routes = filters.router()
 

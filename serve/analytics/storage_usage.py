@@ -7,10 +7,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from serve.analytics import filters
-from serve.analytics.filters import Desk, Selecting
+from serve.analytics.filters import AnalyticsResponder, Selecting
 from serve.auth.authorization import Caller
 from serve.auth.policies import Scope, permits
-from storage.analytics.stats import Counting
+from storage.analytics.stats import MailboxStats
 from storage.analytics.storage_usage import Space
 
 
@@ -109,7 +109,7 @@ class SpaceTaken(BaseModel):
     duplicate_attachments: DuplicateFiles
 
 
-def router(desk: Desk) -> APIRouter:
+def router(desk: AnalyticsResponder) -> APIRouter:
     """The route."""
     routes = filters.router()
 
@@ -125,7 +125,7 @@ def router(desk: Desk) -> APIRouter:
     return routes
 
 
-def _taken(counting: Counting, limit: int) -> SpaceTaken:
+def _taken(counting: MailboxStats, limit: int) -> SpaceTaken:
     space, years = Space(counting), counting.overview().years
     return SpaceTaken(
         messages=sum(year["messages"] for year in years),

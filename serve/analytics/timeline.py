@@ -7,10 +7,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from serve.analytics import filters
-from serve.analytics.filters import Desk, Limit, Selecting
+from serve.analytics.filters import AnalyticsResponder, Limit, Selecting
 from serve.auth.authorization import Caller
 from serve.auth.policies import Scope, permits
-from storage.analytics.stats import Bucket, Counting, Side
+from storage.analytics.stats import Bucket, MailboxStats, Side
 from storage.analytics.time_zones import zone_of
 
 _BUCKETS = 5000
@@ -99,14 +99,14 @@ class LabelSums(BaseModel):
     items: list[LabelSum]
 
 
-def router(desk: Desk) -> APIRouter:
+def router(desk: AnalyticsResponder) -> APIRouter:
     """The routes."""
     routes = filters.router()
 
     @routes.get("/recipients", summary="Whom mail went to", response_model=RecipientList)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def recipients(principal: Caller, about: Selecting, limit: Limit = 20) -> Response:
-        def make(counting: Counting) -> RecipientList:
+        def make(counting: MailboxStats) -> RecipientList:
             return RecipientList(items=[Recipient(**found) for found in counting.recipients(limit)])
 
         return await desk.answer(principal, ("recipients", limit), about, make)
@@ -114,7 +114,7 @@ def router(desk: Desk) -> APIRouter:
     @routes.get("/domains", summary="Domains that mail came from or went to", response_model=DomainList)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def domains(principal: Caller, about: Selecting, side: Side = "senders", limit: Limit = 20) -> Response:
-        def make(counting: Counting) -> DomainList:
+        def make(counting: MailboxStats) -> DomainList:
             return DomainList(items=[Domain(**found) for found in counting.domains(side, limit)])
 
         return await desk.answer(principal, ("domains", side, limit), about, make)
@@ -124,7 +124,7 @@ def router(desk: Desk) -> APIRouter:
     async def timeline(principal: Caller, about: Selecting, bucket: Bucket = "month", tz: Tz = "UTC") -> Response:
         zone = zone_of(tz)
 
-        def make(counting: Counting) -> Timeline:
+        def make(counting: MailboxStats) -> Timeline:
             found = counting.timeline(bucket, zone, _BUCKETS)
             return Timeline(items=[BucketTotal(**each) for each in found])
 
@@ -135,7 +135,7 @@ def router(desk: Desk) -> APIRouter:
     async def activity(principal: Caller, about: Selecting, tz: Tz = "UTC") -> Response:
         zone = zone_of(tz)
 
-        def make(counting: Counting) -> Activity:
+        def make(counting: MailboxStats) -> Activity:
             return Activity(items=[HourTotal(**found) for found in counting.activity(zone)])
 
         return await desk.answer(principal, ("activity", tz), about, make)
@@ -143,7 +143,7 @@ def router(desk: Desk) -> APIRouter:
     @routes.get("/labels", summary="How mail is labelled", response_model=LabelSums)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def labels(principal: Caller, about: Selecting, limit: Limit = 200) -> Response:
-        def make(counting: Counting) -> LabelSums:
+        def make(counting: MailboxStats) -> LabelSums:
             found = counting.labels(limit)
             return LabelSums(items=[LabelSum(id=each.pop("label_id"), **each) for each in found])
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from storage.db.audit import Detail
 from storage.db.engines import DatabaseUnreachable
 
@@ -27,10 +27,10 @@ class Log(Protocol):
     def note(self, entries: Sequence[tuple[str, str, str, Detail]]) -> None: ...
 
 
-class Notes:
+class AuditBuffer:
     """Writes to the audit log, a little later."""
 
-    def __init__(self, log: Log, threads: Threads, every_s: float) -> None:
+    def __init__(self, log: Log, threads: BlockingExecutor, every_s: float) -> None:
         self._log, self._threads, self._every_s = log, threads, every_s
         self._counts: Counter[_Key] = Counter()
         self._writing: asyncio.Task[None] | None = None

@@ -15,7 +15,7 @@ from joserfc.errors import JoseError
 from serve.auth.revocations import Revocations
 from serve.auth.signing import SigningKeys
 from serve.config import TokenConfig
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from storage.control.accounts import Principal
 from storage.errors import BackupError
 
@@ -143,7 +143,9 @@ def principal_of(claims: dict[str, Any]) -> Principal:
 Authenticate = Callable[[str], Awaitable[dict[str, Any]]]
 
 
-def authenticator(tokens: AccessTokens, threads: Threads, revocations: Revocations | None = None) -> Authenticate:
+def authenticator(
+    tokens: AccessTokens, threads: BlockingExecutor, revocations: Revocations | None = None
+) -> Authenticate:
     """Verifies tokens; in a thread only where a signing key has to be read first. A token that was good a moment ago
     is not verified again, but whether it was revoked is asked every time.
     """

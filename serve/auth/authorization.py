@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serve.auth.audit_buffer import Notes
+from serve.auth.audit_buffer import AuditBuffer
 from serve.auth.authentication import Authenticate, TokenInvalid, principal_of
 from serve.auth.policies import Policy, policy_of
 from serve.auth.rates import RateLimits
@@ -25,7 +25,7 @@ from storage.errors import BackupError
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class AccessControl:
     """Who opens. `authenticate`: None: there are public routes only. limits: None: nobody's rate is limited.
 
     notes: None: nothing is written into the audit log.
@@ -33,13 +33,13 @@ class Door:
 
     authenticate: Authenticate | None = None
     limits: RateLimits | None = None
-    notes: Notes | None = None
+    notes: AuditBuffer | None = None
 
 
-class Admission:
+class AuthMiddleware:
     """Authenticates and authorises requests for routes that are not public."""
 
-    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], door: Door, addresses: Addresses) -> None:
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], door: AccessControl, addresses: Addresses) -> None:
         self._app, self._routes, self._addresses = app, routes, addresses
         self._authenticate, self._limits, self._notes = door.authenticate, door.limits, door.notes
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from storage.control.grants import Revocation
 from storage.db.engines import DatabaseUnreachable
 
@@ -29,7 +29,7 @@ class Revocations:
     def __init__(
         self,
         store: RevocationStore,
-        threads: Threads,
+        threads: BlockingExecutor,
         horizon_s: float,
         every_s: float,
         clock: Callable[[], float] = time.monotonic,

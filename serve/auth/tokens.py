@@ -51,7 +51,7 @@ class Grant:
     refresh_token: str
 
 
-class TokenDesk:
+class TokenService:
     """Trades secrets for tokens."""
 
     def __init__(self, store: TokenStore, tokens: AccessTokens, refresh_s: float) -> None:

@@ -23,7 +23,7 @@ _SMALL = 1024  # bytes that are not worth compressing
 _LEVEL = 5  # a page of 50 messages, 25 KB: 0.4 ms, a fifth of its size
 
 
-class Representation:
+class ConditionalResponseMiddleware:
     """Shapes, tags and compresses complete JSON answers to GET."""
 
     def __init__(self, app: ASGIApp) -> None:

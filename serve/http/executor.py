@@ -13,7 +13,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-class Threads:
+class BlockingExecutor:
     """A bounded set of threads; further calls wait their turn."""
 
     def __init__(self, threads: int) -> None:

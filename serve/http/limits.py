@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serve.http import problems
 
 
-class BodyLimit:
+class BodyLimitMiddleware:
     """Refuses bodies that are larger than the limit, by what they say and by what arrives."""
 
     def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
@@ -41,7 +41,7 @@ class BodyLimit:
             await problems.of_status(scope, 413)(scope, receive, send)
 
 
-class Deadline:
+class DeadlineMiddleware:
     """Ends requests that take too long: 504 as long as nothing was answered, else the connection is cut.
 
     A route that streams (`Policy.streaming`) is free of it once its answer has begun.
@@ -71,7 +71,7 @@ class Deadline:
             await problems.of_status(scope, 504)(scope, receive, send)
 
 
-class Overload:
+class ConcurrencyLimitMiddleware:
     """Refuses what comes beyond so many requests at a time, at once: a queue that only grows serves nobody.
 
     Streams count as long as they last. Health is asked beside it: a busy replica is not a dead one.

@@ -27,7 +27,7 @@ _HEADERS = {
 }
 
 
-class Frame:
+class RequestContextMiddleware:
     """Request id, trace context, access log, security headers. Takes `scope["state"]["headers"]` into the answer."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -31,7 +31,7 @@ class _Making:
         self.answer: bytes | None = None
 
 
-class Answers:
+class ResponseCache:
     """The answers of one process. hits: those that were there or in the making; misses: the others."""
 
     def __init__(

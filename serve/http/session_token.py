@@ -13,21 +13,21 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.http import problems
-from storage.replication.routing import Sight
-from storage.replication.session_token import InvalidPosition, Seen
+from storage.replication.routing import ReadSession
+from storage.replication.session_token import InvalidSessionToken, SessionToken
 
 HEADER = "X-GBM-Position"
 _SAYS = "How far your reads have seen the backup: send the last answer's to see nothing older."
 
-_sight: ContextVar[Sight | None] = ContextVar("sight", default=None)
+_sight: ContextVar[ReadSession | None] = ContextVar("sight", default=None)
 
 
-def sight() -> Sight:
+def read_session() -> ReadSession:
     """The present request's; outside of one, a new one."""
-    return _sight.get() or Sight()
+    return _sight.get() or ReadSession()
 
 
-class Positions:
+class SessionTokenMiddleware:
     """Takes the header of a request, gives the answer its own."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -39,8 +39,8 @@ class Positions:
             return
         given = Headers(scope=scope).get(HEADER)
         try:
-            mine = Sight(Seen.decode(given) if given is not None else None)
-        except InvalidPosition as exc:
+            mine = ReadSession(SessionToken.decode(given) if given is not None else None)
+        except InvalidSessionToken as exc:
             await problems.of_error(scope, exc)(scope, receive, send)
             return
 

@@ -14,7 +14,7 @@ from serve.auth.authorization import Caller
 from serve.auth.policies import Scope, permits
 from serve.http import byte_ranges
 from serve.http.byte_ranges import File
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from serve.mail.emails import PATH, AsOf, MessageId, Readers, message_id_of
 from serve.mail.models import AttachmentItem
@@ -45,7 +45,7 @@ class AttachmentList(BaseModel):
     items: list[AttachmentItem]
 
 
-def router(mailboxes: Readers, threads: Threads) -> APIRouter:
+def router(mailboxes: Readers, threads: BlockingExecutor) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix=PATH, tags=["emails"], responses=responses(401, 404, 422, 503))
 

@@ -10,13 +10,13 @@ from fastapi import APIRouter, HTTPException, Path, Query, Response
 from serve.auth.authorization import Caller
 from serve.auth.policies import Scope, permits
 from serve.http.datetimes import Moment
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
-from serve.http.response_cache import Answers
+from serve.http.response_cache import ResponseCache
 from serve.mail.models import EmailDocument, EmailList
 from storage.control.accounts import Principal
 from storage.model.message_id import from_hex
-from storage.model.results import Email, Page, Position, Rank, RankedPage
+from storage.model.results import Email, Page, PageCursor, RankCursor, RankedPage
 from storage.model.time_range import clamp
 from storage.query.highlighting import Highlight
 
@@ -44,7 +44,7 @@ class Reader(Protocol):
         text: str = "",
         labels: Sequence[str] = (),
         limit: int = 50,
-        after: Position | None = None,
+        after: PageCursor | None = None,
         include_spam_trash: bool = False,
         include_deleted: bool = False,
         as_of: datetime | None = None,
@@ -55,7 +55,7 @@ class Reader(Protocol):
         text: str,
         labels: Sequence[str] = (),
         limit: int = 50,
-        after: Rank | None = None,
+        after: RankCursor | None = None,
         include_spam_trash: bool = False,
         include_deleted: bool = False,
         as_of: datetime | None = None,
@@ -76,7 +76,7 @@ class Readers(Protocol):
     def reader(self, principal: Principal) -> Reader: ...
 
 
-def router(mailboxes: Readers, answers: Answers, threads: Threads) -> APIRouter:
+def router(mailboxes: Readers, answers: ResponseCache, threads: BlockingExecutor) -> APIRouter:
     """The routes of lists, searches and single messages."""
     routes = APIRouter(prefix=PATH, tags=["emails"], responses=responses(400, 401, 404, 422, 503))
 
@@ -95,8 +95,8 @@ def router(mailboxes: Readers, answers: Answers, threads: Threads) -> APIRouter:
         highlights: Annotated[bool, Query(description="show where the words of `q` stand")] = False,
     ) -> Response:
         by_relevance = sort == "relevance"
-        rank = Rank.decode(cursor) if cursor and by_relevance else None
-        after = Position.decode(cursor) if cursor and not by_relevance else None
+        rank = RankCursor.decode(cursor) if cursor and by_relevance else None
+        after = PageCursor.decode(cursor) if cursor and not by_relevance else None
         moment = as_of and clamp(as_of)
 
         def make(reader: Reader) -> EmailList:

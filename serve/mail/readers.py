@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from jobs.mime import reading
-from serve.http.session_token import sight
+from serve.http.session_token import read_session
 from storage.control.accounts import Principal
 from storage.db.engines import Databases, DatabaseUnreachable, Source, transaction
 from storage.db.sql_files import query
@@ -76,7 +76,9 @@ class Mailboxes:
             raise UnknownShard(principal.shard_id)
         if self._replicas is None:
             return self._open(principal, self._databases.shard_database(database))
-        return self._open(principal, self._replicas.source(database, sight(), self._primary_only, principal.shard_id))
+        return self._open(
+            principal, self._replicas.source(database, read_session(), self._primary_only, principal.shard_id)
+        )
 
     def _look(self, shard_id: int) -> dict[int, int]:
         """Where the shards are. While the control database is away, where they were, but for those that have moved."""

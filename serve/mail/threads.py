@@ -7,13 +7,13 @@ from pydantic import BaseModel, Field
 
 from serve.auth.authorization import Caller
 from serve.auth.policies import Scope, permits
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from serve.mail.emails import PATH, AsOf, MessageId, message_id_of
 from serve.mail.models import EmailItem
 from storage.control.accounts import Principal
 from storage.mailbox.threads import Conversations
-from storage.model.results import Position
+from storage.model.results import PageCursor
 from storage.model.time_range import clamp
 
 _Limit = Annotated[int, Query(ge=1, le=500)]
@@ -56,12 +56,12 @@ class LabelList(BaseModel):
     items: list[LabelItem]
 
 
-def router(mailboxes: Readers, threads: Threads) -> APIRouter:
+def router(mailboxes: Readers, threads: BlockingExecutor) -> APIRouter:
     """The routes."""
     routes = APIRouter(tags=["emails"], responses=responses(400, 401, 404, 422, 503))
 
     async def page(principal: Principal, thread_id: int, limit: int, cursor: str | None, as_of: AsOf) -> Thread:
-        after = Position.decode(cursor) if cursor else None
+        after = PageCursor.decode(cursor) if cursor else None
         moment = as_of and clamp(as_of)
 
         def read() -> Thread:

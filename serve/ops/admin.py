@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from serve.auth.policies import Role, Scope, permits
 from serve.http.datetimes import Moment
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from storage.control.accounts import Control
 from storage.db.audit import Audit
@@ -53,7 +53,7 @@ class AccountPage(BaseModel):
     next_cursor: str | None
 
 
-def router(audit: Audit, control: Control, threads: Threads) -> APIRouter:
+def router(audit: Audit, control: Control, threads: BlockingExecutor) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix="/api/v1/admin", tags=["admin"], responses=responses(401, 403, 422, 503))
     permitted = permits(Role.OPERATOR, Role.AUDITOR, scope=Scope.AUDIT, cost=5)

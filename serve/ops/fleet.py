@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from serve.auth.policies import Role, Scope, permits
 from serve.http.datetimes import Day
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from storage.analytics.selection import Span
 from storage.fleet.stats import DayBucket, Totals
@@ -131,7 +131,7 @@ class AllJudged(BaseModel):
 Verdict = Literal["categories", "languages", "sentiment", "security"]
 
 
-def router(totals: Totals, threads: Threads) -> APIRouter:
+def router(totals: Totals, threads: BlockingExecutor) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix="/api/v1/admin/analytics", tags=["admin"], responses=responses(401, 403, 422, 503))
     permitted = permits(Role.OPERATOR, scope=Scope.ANALYTICS, cost=50)

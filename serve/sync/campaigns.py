@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from actors.decisions import Mode
 from serve.auth.authorization import Caller
 from serve.auth.policies import Role, Scope, permits
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from serve.sync.operations import PATH as OPERATIONS
 from serve.sync.operations import Operation, OperationError, OperationProgress
@@ -206,7 +206,7 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def router(backfills: Backfills, threads: Threads) -> APIRouter:
+def router(backfills: Backfills, threads: BlockingExecutor) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix=PATH, tags=["sync"], responses=responses(401, 403, 422, 503))
     operators = permits(Role.OPERATOR, scope=Scope.CAMPAIGNS)

@@ -19,7 +19,7 @@ from actors.decisions import Mode
 from serve.auth.policies import public
 from serve.auth.pubsub_auth import Sender
 from serve.config import ServeConfig
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from serve.sync.ports import Owners, OwnerUnavailable
 from storage.control.accounts import MailboxPaused, UnknownUser
@@ -48,7 +48,7 @@ class Push(BaseModel):
     message: _Message
 
 
-def router(users: Users, owners: Owners, sender: Sender, threads: Threads, config: ServeConfig) -> APIRouter:
+def router(users: Users, owners: Owners, sender: Sender, threads: BlockingExecutor, config: ServeConfig) -> APIRouter:
     """The route. Without an audience and a service account it takes no pushes (404)."""
     routes = APIRouter(prefix=PREFIX, tags=["push"], responses=responses(401, 404, 422, 503))
     enabled = bool(config.push.audience and config.push.service_account)

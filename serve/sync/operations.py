@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from serve.auth.authorization import Caller
 from serve.auth.policies import Role, Scope, permits
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from serve.http.sse import LastEventId, Streams
 from serve.sync.ports import UnknownOperation
@@ -72,7 +72,7 @@ class Provider(Protocol):
     def operations(self, limit: int, cursor: str | None, state: str | None) -> tuple[list[Operation], str | None]: ...
 
 
-def router(providers: Mapping[str, Provider], streams: Streams, threads: Threads) -> APIRouter:
+def router(providers: Mapping[str, Provider], streams: Streams, threads: BlockingExecutor) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix=PATH, tags=["sync"], responses=responses(401, 403, 422, 503))
     readers = permits(Role.OPERATOR, Role.AUDITOR, scope=Scope.CAMPAIGNS)

@@ -17,7 +17,7 @@ from actors.decisions import Mode
 from serve.auth.authorization import Caller
 from serve.auth.policies import Role, Scope, permits
 from serve.config import ServeConfig
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from serve.http.sse import LastEventId, Streams
 from serve.sync.ports import Owners, OwnerUnavailable
@@ -81,7 +81,7 @@ def router(
     owners: Owners,
     pauses: Pauses,
     streams: Streams,
-    threads: Threads,
+    threads: BlockingExecutor,
     config: ServeConfig,
 ) -> APIRouter:
     """The routes that begin, stop, pause and watch the sync of a mailbox."""

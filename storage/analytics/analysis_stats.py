@@ -1,14 +1,14 @@
 """A mailbox by what analysers say of its messages: categories, languages, how they sound, what is suspicious.
 
-Of the messages that a `Counting` is about; its errors are these methods', too. What was not analysed counts as such.
-Blocking: call it from a thread.
+Of the messages that a `MailboxStats` is about; its errors are these methods', too. What was not analysed counts as
+such. Blocking: call it from a thread.
 """
 
 from collections import defaultdict
 
 import pyarrow as pa
 
-from storage.analytics.stats import Counting, Row
+from storage.analytics.stats import MailboxStats, Row
 from storage.model.message_id import to_hex
 
 _VERSION = pa.field("version", pa.int16())
@@ -30,10 +30,10 @@ _TOTALS = (
 )
 
 
-class Judgements:
+class AnalysisStats:
     """Looks at what was said of one user's mail."""
 
-    def __init__(self, counting: Counting) -> None:
+    def __init__(self, counting: MailboxStats) -> None:
         self._counting = counting
 
     def categories(self) -> list[Row]:

@@ -1,11 +1,11 @@
 """How a mailbox's owner and the others write to each other, and the lists that they are on.
 
-Of the messages that a `Counting` is about; its errors are these methods', too. Blocking: call it from a thread.
+Of the messages that a `MailboxStats` is about; its errors are these methods', too. Blocking: call it from a thread.
 """
 
 from dataclasses import dataclass
 
-from storage.analytics.stats import Counting, Row
+from storage.analytics.stats import MailboxStats, Row
 from storage.model.message_id import to_hex
 
 
@@ -21,7 +21,7 @@ class Responses:
 class Correspondence:
     """Looks at one user's threads and lists."""
 
-    def __init__(self, counting: Counting) -> None:
+    def __init__(self, counting: MailboxStats) -> None:
         self._counting = counting
 
     def longest(self, limit: int) -> list[Row]:

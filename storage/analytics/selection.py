@@ -16,8 +16,8 @@ from sqlalchemy import TextClause, text
 
 from storage.db.sql_files import postgres_sql
 from storage.mailbox.as_of import as_of_values
-from storage.mailbox.query_resolver import Meanings
-from storage.mailbox.search import Finder
+from storage.mailbox.query_resolver import QueryResolver
+from storage.mailbox.search import SearchExecutor
 from storage.model.time_range import EARLIEST, LATEST
 from storage.query.conditions import Negated, Since, all_of
 from storage.query.parser import parse
@@ -72,7 +72,7 @@ class Selected:
         }
 
 
-def planned(meanings: Meanings, asked: str, span: Span, as_of: datetime | None) -> Plan:
+def planned(meanings: QueryResolver, asked: str, span: Span, as_of: datetime | None) -> Plan:
     """The plan of a search within a time range.
 
     Raises:
@@ -83,7 +83,7 @@ def planned(meanings: Meanings, asked: str, span: Span, as_of: datetime | None) 
     return plan(all_of((meaning, Since(span.first_at), Negated(Since(span.last_at)))))
 
 
-def select(finder: Finder, found: Plan, as_of: datetime | None) -> Selected:
+def select(finder: SearchExecutor, found: Plan, as_of: datetime | None) -> Selected:
     """The messages that a plan finds.
 
     Raises:
@@ -99,7 +99,7 @@ def select(finder: Finder, found: Plan, as_of: datetime | None) -> Selected:
     if found.index != "TRUE":
         parts.append(found.index)
     if found.asks_content:
-        decided = finder.decided(found)
+        decided = finder.matches(found)
         parts.append("m.message_id = ANY(CAST(:message_ids AS bigint[]))")
         values |= {"message_ids": decided.message_ids}
         values |= {f"set{number}": ids for number, ids in enumerate(decided.sets)}

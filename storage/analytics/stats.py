@@ -31,9 +31,9 @@ from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
 from storage.mailbox.analysis_reader import Analyses
-from storage.mailbox.query_resolver import Meanings
-from storage.mailbox.search import Finder
-from storage.mailbox.segment_files import MailFiles, patiently
+from storage.mailbox.query_resolver import QueryResolver
+from storage.mailbox.search import SearchExecutor
+from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
 
 Side = Literal["senders", "recipients"]
 Bucket = Literal["hour", "day", "week", "month", "quarter", "year"]
@@ -55,7 +55,7 @@ class TooManyBuckets(BackupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class StatsFilter:
     """What is counted: what a search finds in a time range, at a moment (None: now)."""
 
     text: str = ""
@@ -72,11 +72,17 @@ class Overview:
     last_at: datetime | None
 
 
-class Counting:
+class MailboxStats:
     """Counts one user's mail. Every method raises InvalidQuery, FileDamaged and DatabaseUnreachable."""
 
     def __init__(
-        self, user_id: int, engine: Source, files: MailFiles, analyses: Analyses, meanings: Meanings, asked: Asked
+        self,
+        user_id: int,
+        engine: Source,
+        files: MailFiles,
+        analyses: Analyses,
+        meanings: QueryResolver,
+        asked: StatsFilter,
     ) -> None:
         self._user_id, self._engine, self._files, self._analyses = user_id, engine, files, analyses
         self._meanings, self._asked = meanings, asked
@@ -105,7 +111,7 @@ class Counting:
         """What is attached to them."""
         selected = self._selected()
         if selected.is_span and selected.span == EVER:
-            return patiently(self._all_attached)
+            return retry_on_missing_file(self._all_attached)
         found = self.of_content("attachments_total")
         return Attached(**found[0]) if found else Attached()
 
@@ -155,7 +161,7 @@ class Counting:
         changes = self._changes(zone) if self._counted_by() else None
         if changes is None:
             return self.of_index("activity_of_index", {}, zone)
-        return self.of_index("activity_of_slots", changes, zone)
+        return self.of_index("activity_of_half_hours", changes, zone)
 
     def of_index(
         self, question: str, values: Mapping[str, object] = _NOTHING, zone: ZoneInfo | None = None
@@ -171,7 +177,7 @@ class Counting:
                 names = list(rows.keys())
                 return [dict(zip(names, row, strict=True)) for row in rows.all()]  # a day each is thousands
 
-        return patiently(ask)
+        return retry_on_missing_file(ask)
 
     def of_content(
         self,
@@ -203,7 +209,7 @@ class Counting:
             files = self._files.names(**bounds)
             return self._files.rows(question, files, {**values, **bounds}, {"chosen": chosen}, tables)
 
-        return patiently(ask)
+        return retry_on_missing_file(ask)
 
     def summaries(self, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         """What lists show of the content of messages (`MailFiles.summaries`)."""
@@ -256,7 +262,9 @@ class Counting:
         if self._found is None:
             asked = self._asked
             plan = planned(self._meanings, asked.text, asked.span, asked.as_of)
-            self._found = select(Finder(self._user_id, self._engine, self._files, asked.as_of), plan, asked.as_of)
+            self._found = select(
+                SearchExecutor(self._user_id, self._engine, self._files, asked.as_of), plan, asked.as_of
+            )
         return self._found
 
 

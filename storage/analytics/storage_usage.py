@@ -1,18 +1,18 @@
 """What takes the space in a mailbox: the largest messages and files, and what is there more than once.
 
-Of the messages that a `Counting` is about; its errors are these methods', too. Blocking: call it from a thread.
+Of the messages that a `MailboxStats` is about; its errors are these methods', too. Blocking: call it from a thread.
 """
 
 from typing import Any
 
-from storage.analytics.stats import Counting, Row
+from storage.analytics.stats import MailboxStats, Row
 from storage.model.message_id import to_hex
 
 
 class Space:
     """Weighs one user's mail."""
 
-    def __init__(self, counting: Counting) -> None:
+    def __init__(self, counting: MailboxStats) -> None:
         self._counting = counting
 
     def messages(self, limit: int) -> list[Row]:

@@ -22,7 +22,7 @@ from storage.catalog.leases import Lease
 from storage.db.engines import transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
-from storage.failpoints import Point, reached
+from storage.failpoints import FailPoint, hit
 from storage.model.labels import LabelState, fold
 from storage.model.records import (
     DELETED,
@@ -178,14 +178,14 @@ class Catalog:
                         return False
                     if index is None or index.num_rows != plan.segment.messages:
                         raise ValueError("a segment is committed with exactly its index")
-                    reached(Point.COMMIT_RECORDED)
+                    hit(FailPoint.COMMIT_RECORDED)
                     copy_index(connection, index, segment_id)
-                    reached(Point.COMMIT_INDEXED)
+                    hit(FailPoint.COMMIT_INDEXED)
                 _fold_changes(connection, plan.changes)
                 _update_mailboxes(connection, plan)
                 _file_failures(connection, plan)
                 _append_events(connection, plan)
-                reached(Point.COMMIT_FOLDED)
+                hit(FailPoint.COMMIT_FOLDED)
         except IntegrityError as exc:
             if plan.segment is None or index is None:
                 raise
@@ -193,7 +193,7 @@ class Catalog:
             if not stored:  # a message twice in one segment: writing it again would change nothing
                 raise
             raise AlreadyStored(stored) from exc
-        reached(Point.COMMIT_DONE)
+        hit(FailPoint.COMMIT_DONE)
         return True
 
     def reanalysed(self, lease: Lease, segment: str, old: str | None, new: AnalysisManifest) -> bool:
@@ -222,7 +222,7 @@ class Catalog:
                 raise AnalysisOutdated(segment)
             connection.execute(query("analyses_retire"), {"segment_ids": segment_ids})
             record_analysis(connection, live.segment_id, new)
-            reached(Point.ANALYSIS_REPLACED)
+            hit(FailPoint.ANALYSIS_REPLACED)
         return True
 
     def analysed(self, shard_id: int, user_ids: Sequence[int] | None = None) -> list[AnalysedSegment]:

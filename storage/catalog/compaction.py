@@ -19,7 +19,7 @@ from storage.catalog.leases import Lease
 from storage.db.engines import transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
-from storage.failpoints import Point, reached
+from storage.failpoints import FailPoint, hit
 from storage.model.message_id import to_hex
 from storage.model.records import LiveSegment, Merged
 
@@ -72,9 +72,9 @@ class Compactions:
             segment_id = record_segment(connection, merged.segment)
             if segment_id is None:
                 return False
-            reached(Point.COMPACTION_RECORDED)
+            hit(FailPoint.COMPACTION_RECORDED)
             _replace(connection, lease.shard_id, segment_id, merged, moved)
-        reached(Point.COMPACTION_DONE)
+        hit(FailPoint.COMPACTION_DONE)
         return True
 
     def readmit(self, lease: Lease) -> None:
@@ -118,13 +118,13 @@ def _replace(connection: Connection, shard_id: int, segment_id: int, merged: Mer
         },
     )
     _move_messages(connection, segment_id, moved)
-    reached(Point.COMPACTION_MOVED)
+    hit(FailPoint.COMPACTION_MOVED)
     connection.execute(query("segment_users_retire"), {"part_ids": list(part_ids.values())})
     connection.execute(query("analyses_retire"), {"segment_ids": list(part_ids.values())})
     connection.execute(query("segments_retire"), {"part_ids": list(part_ids.values())})
     connection.execute(query("segments_vacate"), {"part_ids": [part_ids[part.name] for part in repacked]})
     _append_events(connection, shard_id, merged)
-    reached(Point.COMPACTION_RETIRED)
+    hit(FailPoint.COMPACTION_RETIRED)
 
 
 def _lock(connection: Connection, shard_id: int, merged: Merged) -> dict[str, int]:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from storage.errors import BackupError
-from storage.failpoints import Point, reached
+from storage.failpoints import FailPoint, hit
 
 
 class ArchiveUnusable(BackupError):
@@ -151,11 +151,11 @@ def _write(file: BinaryIO, chunks: Iterable[bytes | memoryview]) -> int:
         is_first = size == 0
         size += file.write(chunk)
         if is_first:
-            reached(Point.FILE_BEGUN)
+            hit(FailPoint.FILE_BEGUN)
     file.flush()
-    reached(Point.FILE_WRITTEN)
+    hit(FailPoint.FILE_WRITTEN)
     os.fsync(file.fileno())
-    reached(Point.FILE_SYNCED)
+    hit(FailPoint.FILE_SYNCED)
     return size
 
 

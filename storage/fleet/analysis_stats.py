@@ -47,7 +47,7 @@ _MOST = 20_000
 Counts = Mapping[str | None, int]
 
 
-class Verdicts:
+class FleetAnalysisStats:
     """Counts of files, those that were used last."""
 
     def __init__(self, blobs: LocalBlobs, most: int = _MOST) -> None:

@@ -10,11 +10,11 @@ from storage.db.engines import Databases, transaction
 from storage.db.sql_files import duckdb_sql, query
 from storage.files import duckdb_engine
 from storage.files.blobs import LocalBlobs
-from storage.mailbox.segment_files import patiently
+from storage.mailbox.segment_files import retry_on_missing_file
 from storage.segments.file_names import PARQUET_SUFFIX
 
 
-class Everyone:
+class FleetSenders:
     """Asks the Parquet files of all shards."""
 
     def __init__(self, databases: Databases, blobs: LocalBlobs) -> None:
@@ -37,7 +37,7 @@ class Everyone:
             files = self._files()
             return duckdb_engine.ask(duckdb_sql(question), files, values).to_pylist() if files else []
 
-        return patiently(ask)
+        return retry_on_missing_file(ask)
 
     def _files(self) -> list[str]:
         files: list[str] = []

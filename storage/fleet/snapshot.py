@@ -48,7 +48,7 @@ class StoredSegment:
     size_bytes: int
 
 
-class Census:
+class Snapshot:
     """One shard database as one transaction sees it. Made by `census`."""
 
     def __init__(self, connection: Connection) -> None:
@@ -80,7 +80,7 @@ class Census:
 
 
 @contextmanager
-def census(engine: Engine) -> Iterator[Census]:
+def census(engine: Engine) -> Iterator[Snapshot]:
     """A look at a whole shard database: whatever is committed meanwhile, its answers fit together.
 
     Raises:
@@ -90,4 +90,4 @@ def census(engine: Engine) -> Iterator[Census]:
         connection.execute(query("one_snapshot"))
         # Whoever looks reads many files between two questions.
         connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {_IDLE_MS}"))
-        yield Census(connection)
+        yield Snapshot(connection)

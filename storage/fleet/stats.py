@@ -15,7 +15,7 @@ from storage.analytics.stats import TooManyBuckets
 from storage.db.engines import Databases, transaction
 from storage.db.sql_files import query
 from storage.fleet import shard_status
-from storage.fleet.analysis_stats import Verdicts
+from storage.fleet.analysis_stats import FleetAnalysisStats
 
 DayBucket = Literal["day", "week", "month", "quarter", "year"]
 Row = dict[str, Any]
@@ -33,7 +33,7 @@ class Totals:
         self,
         databases: Databases,
         shards: Callable[[], Mapping[int, int]],
-        verdicts: Verdicts,
+        verdicts: FleetAnalysisStats,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """shards: shard -> the index of its database, now (`Control.shards`)."""

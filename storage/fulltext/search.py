@@ -11,7 +11,7 @@ from datetime import datetime
 from tantivy import DocAddress
 
 from storage.files.blobs import FileDamaged
-from storage.fulltext.split import Asked, Hit, Score, Split
+from storage.fulltext.split import Hit, Score, Split, SplitQuery
 from storage.query.conditions import Contains, wanted
 
 #: What a word in a field counts, against one in the text.
@@ -35,7 +35,7 @@ def newest(
     files: Sequence[SegmentFile],
     opened: Opened,
     failed: Failed,
-    asked: Asked,
+    asked: SplitQuery,
     limit: int,
 ) -> tuple[list[Hit], list[SegmentFile]]:
     """The next `limit` messages that the splits find, newest first, and the files that must be looked through.
@@ -65,7 +65,7 @@ def newest(
 
 
 def best(
-    files: Sequence[SegmentFile], opened: Opened, failed: Failed, asked: Asked, limit: int
+    files: Sequence[SegmentFile], opened: Opened, failed: Failed, asked: SplitQuery, limit: int
 ) -> tuple[list[Hit], list[SegmentFile]]:
     """The `limit` most relevant messages, best first (of a tie at the limit, any), and the files to look through.
 

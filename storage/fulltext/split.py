@@ -14,7 +14,7 @@ import tantivy
 
 from storage.files.blobs import FileDamaged
 from storage.fulltext.builder import MESSAGE, RECEIVED, USER, tantivy_errors
-from storage.model.results import Position
+from storage.model.results import PageCursor
 from storage.query.conditions import AllOf, AnyOf, Condition, Contains, Negated
 from storage.query.words import is_lone
 
@@ -39,7 +39,7 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SplitQuery:
     """What is asked of every split alike.
 
     words: of AllOf, AnyOf, Negated and Contains.
@@ -48,7 +48,7 @@ class Asked:
 
     user_id: int
     words: Condition
-    start: Position
+    start: PageCursor
     after_at: datetime
 
 
@@ -75,7 +75,7 @@ class Split:
         """How many parts the index has; each costs a search a little."""
         return self._searcher.num_segments
 
-    def newest(self, asked: Asked, limit: int) -> list[Hit]:
+    def newest(self, asked: SplitQuery, limit: int) -> list[Hit]:
         """The next `limit` messages, newest first; fewer only when there are no more.
 
         Raises:
@@ -102,7 +102,7 @@ class Split:
             lambda: (self._searcher.num_docs, [self._searcher.doc_freq(field, word) for field, word in terms])
         )
 
-    def best(self, asked: Asked, scores: Sequence[Score], limit: int) -> list[tuple[float, tantivy.DocAddress]]:
+    def best(self, asked: SplitQuery, scores: Sequence[Score], limit: int) -> list[tuple[float, tantivy.DocAddress]]:
         """The `limit` messages with the highest sums of scores, highest first; `named` tells which they are.
 
         Raises:
@@ -138,7 +138,7 @@ class Split:
 
         return self._guard(search)
 
-    def _asked(self, asked: Asked) -> tantivy.Query:
+    def _asked(self, asked: SplitQuery) -> tantivy.Query:
         parts = [tantivy.Query.term_query(self._schema, USER, asked.user_id), self._query(asked.words)]
         first, last = _milliseconds(asked.after_at), _milliseconds(asked.start.received_at)
         integer = tantivy.FieldType.Integer

@@ -17,7 +17,7 @@ from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
 from storage.files.blobs import FileDamaged, LocalBlobs
 from storage.files.bounded_table import TableTooLarge
-from storage.mailbox.segment_files import patiently
+from storage.mailbox.segment_files import retry_on_missing_file
 from storage.model.time_range import EARLIEST, LATEST
 from storage.segments import analysis_file
 
@@ -39,7 +39,7 @@ class Analyses:
             DatabaseUnreachable.
         """
         try:
-            return patiently(lambda: self._of(message_id))
+            return retry_on_missing_file(lambda: self._of(message_id))
         except FileDamaged as exc:
             _LOG.error("Message %x is shown without its analysis: %s", message_id, exc)
             return None
@@ -80,7 +80,7 @@ class Analyses:
         Raises:
             FileDamaged, DatabaseUnreachable, TableTooLarge.
         """
-        return patiently(lambda: self._table(analysers, first_at, last_at, most_bytes))
+        return retry_on_missing_file(lambda: self._table(analysers, first_at, last_at, most_bytes))
 
     def conformed(self, schema: pa.Schema, first_at: datetime, last_at: datetime) -> pa.Table:
         """`message_id` and these columns with these fields alone, of the same; null where a file has them not.

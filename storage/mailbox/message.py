@@ -14,7 +14,7 @@ from storage.files.raw_file import unpack
 from storage.mailbox.analysis_reader import Analyses
 from storage.mailbox.as_of import as_of_query, as_of_values
 from storage.mailbox.row_mapping import attachment_of, location_of, summary_of
-from storage.mailbox.segment_files import MailFiles, patiently
+from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
 from storage.model.message_id import to_hex
 from storage.model.results import Body, Email
 from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX
@@ -40,7 +40,7 @@ class Single:
 
     def email(self, message_id: int, as_of: datetime | None = None) -> Email | None:
         """One message without its raw bytes, now or as of a moment; None when this user has (had) none of this id."""
-        return patiently(lambda: self._email(message_id, as_of))
+        return retry_on_missing_file(lambda: self._email(message_id, as_of))
 
     def _email(self, message_id: int, as_of: datetime | None) -> Email | None:
         row = self._locate(message_id, as_of)
@@ -84,7 +84,7 @@ class Single:
         Raises:
             FileDamaged.
         """
-        return patiently(lambda: self._raw(message_id, as_of))
+        return retry_on_missing_file(lambda: self._raw(message_id, as_of))
 
     def _raw(self, message_id: int, as_of: datetime | None) -> bytes | None:
         row = self._locate(message_id, as_of)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
-from storage.mailbox.segment_files import patiently
+from storage.mailbox.segment_files import retry_on_missing_file
 from storage.model.records import MailboxRecord
 from storage.model.results import Label
 from storage.query.binder import HIDDEN, Mailbox, mentions_me
@@ -18,7 +18,7 @@ from storage.query.plan import Plan, plan
 from storage.query.tree import EVERYTHING, Tree
 
 
-class Meanings:
+class QueryResolver:
     """Understands one user's searches."""
 
     def __init__(self, user_id: int, engine: Source) -> None:
@@ -51,7 +51,7 @@ class Meanings:
 
     def labels(self) -> list[Label]:
         """The mailbox's labels."""
-        return patiently(self._labels)
+        return retry_on_missing_file(self._labels)
 
     def _labels(self) -> list[Label]:
         with transaction(self._engine) as connection:
@@ -60,7 +60,7 @@ class Meanings:
 
     def state(self) -> MailboxRecord | None:
         """The mailbox's sync state as last committed; None before its shard has opened it."""
-        return patiently(self._state)
+        return retry_on_missing_file(self._state)
 
     def _state(self) -> MailboxRecord | None:
         with transaction(self._engine) as connection:

@@ -18,7 +18,7 @@ from storage.db.engines import Source, transaction
 from storage.fulltext.search import SegmentFile
 from storage.mailbox.as_of import as_of_sql, as_of_values, read_in_page_order
 from storage.mailbox.segment_files import MailFiles
-from storage.model.results import Position
+from storage.model.results import PageCursor
 from storage.model.time_range import EARLIEST
 from storage.query.conditions import Condition
 from storage.query.evaluate import Content, content_holds, evaluate
@@ -53,16 +53,16 @@ class Decided:
     sets: tuple[list[int], ...]
 
 
-class Finder:
+class SearchExecutor:
     """Finds messages of one user, as they are or as they were."""
 
     def __init__(self, user_id: int, engine: Source, files: MailFiles, as_of: datetime | None = None) -> None:
         self._user_id, self._engine, self._files, self._as_of = user_id, engine, files, as_of
 
-    def find(self, plan: Plan, start: Position, limit: int, with_deleted: bool) -> list[dict[str, Any]]:
+    def find(self, plan: Plan, start: PageCursor, limit: int, with_deleted: bool) -> list[dict[str, Any]]:
         """The next rows of the message index (emails_page.sql) that match, at most `limit`."""
         if plan.before_at <= start.received_at:
-            start = Position(plan.before_at, -(1 << 63))
+            start = PageCursor(plan.before_at, -(1 << 63))
         if not plan.asks_content:
             return self._index(plan, start, limit, with_deleted, None)
         found: list[dict[str, Any]] = []
@@ -73,18 +73,18 @@ class Finder:
                 break
         return found
 
-    def decided(self, plan: Plan) -> Decided:
+    def matches(self, plan: Plan) -> Decided:
         """All messages whose content satisfies the plan's, whatever the message index says of them."""
         message_ids: list[int] = []
         sets: tuple[list[int], ...] = tuple([] for _ in plan.sets)
-        for _, decided in self._decisions(plan, Position(plan.before_at, -(1 << 63)), _READ[1]):
+        for _, decided in self._decisions(plan, PageCursor(plan.before_at, -(1 << 63)), _READ[1]):
             message_ids += decided.message_ids
             for members, more in zip(sets, decided.sets, strict=True):
                 members += more
         return Decided(message_ids, sets)
 
     def best(
-        self, plan: Plan, start: Position, limit: int, with_deleted: bool
+        self, plan: Plan, start: PageCursor, limit: int, with_deleted: bool
     ) -> tuple[list[dict[str, Any]], datetime]:
         """Rows that match before a position, most relevant first, at most `limit`; when the newest candidate came.
 
@@ -96,7 +96,7 @@ class Finder:
             rows = self.find(plan, start, limit, with_deleted)
             return rows, rows[0]["received_at"] if rows else EARLIEST
         if plan.before_at <= start.received_at:
-            start = Position(plan.before_at, -(1 << 63))
+            start = PageCursor(plan.before_at, -(1 << 63))
         segments = self._files.segments(plan.after_at, start.received_at)
         hits, unindexed = self._files.best(segments, words, start, plan.after_at, _RANKED)
         ranked = [_Candidate(hit.message_id, hit.received_at, {}, plan.words.exact) for hit in hits]
@@ -113,7 +113,7 @@ class Finder:
             at, window = at + window, min(2 * window, _READ[1])
         return found[:limit], max(map(_received, ranked), default=EARLIEST)
 
-    def _decisions(self, plan: Plan, start: Position, least: int) -> Iterator[tuple[Position, Decided]]:
+    def _decisions(self, plan: Plan, start: PageCursor, least: int) -> Iterator[tuple[PageCursor, Decided]]:
         """What content decides, a window of at least so many candidates after the other, and where each begins."""
         segments = self._files.segments(plan.after_at, start.received_at)
         sure = plan.words.exact and all(segment.words_bytes is not None for segment in segments)
@@ -124,10 +124,12 @@ class Finder:
             yield start, self._decide(plan, candidates, segments)
             if len(candidates) < window:
                 return
-            start = Position(candidates[-1].received_at, candidates[-1].message_id)
+            start = PageCursor(candidates[-1].received_at, candidates[-1].message_id)
             window = max(least, min(growth * window, widest))
 
-    def _candidates(self, plan: Plan, segments: Sequence[SegmentFile], start: Position, limit: int) -> list[_Candidate]:
+    def _candidates(
+        self, plan: Plan, segments: Sequence[SegmentFile], start: PageCursor, limit: int
+    ) -> list[_Candidate]:
         """The next messages that may match, newest first."""
         words = plan.words.expression
         if words is None:
@@ -139,7 +141,7 @@ class Finder:
             found.sort(key=lambda each: (each.received_at, each.message_id), reverse=True)
         return found[:limit]
 
-    def _scanned(self, plan: Plan, segments: Sequence[SegmentFile], start: Position, limit: int) -> list[_Candidate]:
+    def _scanned(self, plan: Plan, segments: Sequence[SegmentFile], start: PageCursor, limit: int) -> list[_Candidate]:
         values = {
             **plan.values,
             "before_at": start.received_at,
@@ -186,7 +188,7 @@ class Finder:
         return {row["message_id"]: _content(row) for row in self._files.rows("texts", _parquet(segments), values)}
 
     def _index(
-        self, plan: Plan, start: Position, limit: int, with_deleted: bool, decided: Decided | None
+        self, plan: Plan, start: PageCursor, limit: int, with_deleted: bool, decided: Decided | None
     ) -> list[dict[str, Any]]:
         sets = {f"set{number}": ids for number, ids in enumerate(decided.sets)} if decided else {}
         chosen = "m.message_id = ANY(CAST(:message_ids AS bigint[]))" if decided else "TRUE"

@@ -1,7 +1,7 @@
 """One user's files, to ask: which there are, DuckDB's answers over the Parquet, what the splits find.
 
 Files are merged into others and deleted some time after that. Whoever is slower than this time finds a file missing,
-and asks again from the beginning, with the names of the files that there are now (`patiently`).
+and asks again from the beginning, with the names of the files that there are now (`retry_on_missing_file`).
 Blocking: call it from a thread.
 """
 
@@ -20,9 +20,9 @@ from storage.files.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.fulltext import search
 from storage.fulltext.cache import SplitCache
 from storage.fulltext.search import SegmentFile
-from storage.fulltext.split import Asked, Hit, Split
+from storage.fulltext.split import Hit, Split, SplitQuery
 from storage.model.message_id import to_hex
-from storage.model.results import Position
+from storage.model.results import PageCursor
 from storage.query.conditions import Condition
 from storage.replication.routing import ReplicaLost
 from storage.segments.file_names import PARQUET_SUFFIX, SPLIT_SUFFIX
@@ -30,7 +30,7 @@ from storage.segments.file_names import PARQUET_SUFFIX, SPLIT_SUFFIX
 T = TypeVar("T")
 
 
-def patiently(ask: Callable[[], T]) -> T:
+def retry_on_missing_file(ask: Callable[[], T]) -> T:
     """The answer of a question that begins with asking for the names of files, asked once more if one is gone, and
     on the primary if a replica broke it off.
 
@@ -74,7 +74,7 @@ class MailFiles:
             return [SegmentFile(*row) for row in connection.execute(query("segments_of_user"), values)]
 
     def hits(
-        self, segments: Sequence[SegmentFile], words: Condition, start: Position, after_at: datetime, limit: int
+        self, segments: Sequence[SegmentFile], words: Condition, start: PageCursor, after_at: datetime, limit: int
     ) -> tuple[list[Hit], list[SegmentFile]]:
         """The next messages of this user that the splits find, newest first, and the segments without one.
 
@@ -82,14 +82,14 @@ class MailFiles:
             words: as language/wordfilter.py makes it.
             start, after_at: messages before this position, and not older than this.
         """
-        asked = Asked(self._user_id, words, start, after_at)
+        asked = SplitQuery(self._user_id, words, start, after_at)
         return search.newest(segments, self._split, self._refuse, asked, limit)
 
     def best(
-        self, segments: Sequence[SegmentFile], words: Condition, start: Position, after_at: datetime, limit: int
+        self, segments: Sequence[SegmentFile], words: Condition, start: PageCursor, after_at: datetime, limit: int
     ) -> tuple[list[Hit], list[SegmentFile]]:
         """The most relevant messages of this user that the splits find, best first. Else as `hits`."""
-        asked = Asked(self._user_id, words, start, after_at)
+        asked = SplitQuery(self._user_id, words, start, after_at)
         return search.best(segments, self._split, self._refuse, asked, limit)
 
     def _split(self, segment: SegmentFile) -> Split | None:

@@ -10,11 +10,11 @@ from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
 from storage.mailbox.as_of import as_of_query, as_of_values
 from storage.mailbox.row_mapping import summary_of
-from storage.mailbox.segment_files import MailFiles, patiently
-from storage.model.results import Page, Position
+from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
+from storage.model.results import Page, PageCursor
 from storage.model.time_range import EARLIEST
 
-_START = Position(EARLIEST, -1 << 63)
+_START = PageCursor(EARLIEST, -1 << 63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Conversations:
         self._user_id, self._engine, self._files = user_id, engine, files
 
     def thread(
-        self, thread_id: int, limit: int = 50, after: Position | None = None, as_of: datetime | None = None
+        self, thread_id: int, limit: int = 50, after: PageCursor | None = None, as_of: datetime | None = None
     ) -> Page:
         """The messages of a thread, oldest first; those that were deleted are among them, and say so.
 
@@ -46,17 +46,17 @@ class Conversations:
         Raises:
             FileDamaged, DatabaseUnreachable.
         """
-        return patiently(lambda: self._thread(thread_id, limit, after or _START, as_of))
+        return retry_on_missing_file(lambda: self._thread(thread_id, limit, after or _START, as_of))
 
     def thread_of(self, message_id: int, as_of: datetime | None = None) -> int | None:
         """The thread that a message is in; None when this user has none of this id."""
-        return patiently(lambda: self._thread_of(message_id, as_of))
+        return retry_on_missing_file(lambda: self._thread_of(message_id, as_of))
 
     def labels(self) -> list[LabelCount]:
         """Every label of the mailbox, and every one that a message carries although Gmail lists it no more."""
-        return patiently(self._labels)
+        return retry_on_missing_file(self._labels)
 
-    def _thread(self, thread_id: int, limit: int, after: Position, as_of: datetime | None) -> Page:
+    def _thread(self, thread_id: int, limit: int, after: PageCursor, as_of: datetime | None) -> Page:
         values = {
             "user_id": self._user_id,
             "thread_id": thread_id,
@@ -72,7 +72,7 @@ class Conversations:
         contents = self._files.summaries(shown)
         items = tuple(summary_of(row, content) for row, content in zip(shown, contents, strict=True))
         more = len(found) > limit
-        return Page(items, Position(shown[-1]["received_at"], shown[-1]["message_id"]) if more else None)
+        return Page(items, PageCursor(shown[-1]["received_at"], shown[-1]["message_id"]) if more else None)
 
     def _thread_of(self, message_id: int, as_of: datetime | None) -> int | None:
         values = {"user_id": self._user_id, "message_id": message_id, **as_of_values(as_of)}

@@ -111,7 +111,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class PageCursor:
     """The place after a message in a list, newest first."""
 
     received_at: datetime
@@ -123,7 +123,7 @@ class Position:
         return base64.urlsafe_b64encode(f"{milliseconds}:{self.message_id}".encode()).decode().rstrip("=")
 
     @classmethod
-    def decode(cls, token: str) -> "Position":
+    def decode(cls, token: str) -> "PageCursor":
         """The position of a token.
 
         Raises:
@@ -141,7 +141,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Rank:
+class RankCursor:
     """The place after a message in a list by relevance: so many came before, of the mail received until then."""
 
     until: datetime
@@ -149,16 +149,16 @@ class Rank:
 
     def encode(self) -> str:
         """As an opaque token for a client."""
-        return Position(self.until, self.passed).encode()
+        return PageCursor(self.until, self.passed).encode()
 
     @classmethod
-    def decode(cls, token: str) -> "Rank":
+    def decode(cls, token: str) -> "RankCursor":
         """The rank of a token.
 
         Raises:
             InvalidCursor.
         """
-        position = Position.decode(token)
+        position = PageCursor.decode(token)
         if not 0 <= position.message_id <= _MOST_PASSED:
             raise InvalidCursor(token[:80])
         return cls(position.received_at, position.message_id)
@@ -180,7 +180,7 @@ class Page:
     """A part of a list, newest first, and the position to go on from; None at the end."""
 
     items: tuple[EmailSummary, ...]
-    next: Position | None
+    next: PageCursor | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ class ChangePage:
     """A part of what changed, newest mail first, and the position to go on from; None at the end."""
 
     items: tuple[Change, ...]
-    next: Position | None
+    next: PageCursor | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,7 @@ class RankedPage:
     """A part of a list, most relevant first, and the rank to go on from; None at the end."""
 
     items: tuple[EmailSummary, ...]
-    next: Rank | None
+    next: RankCursor | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from storage.catalog.leases import ARRIVING, MOVED, MOVING, Lease, LeaseHeld, Le
 from storage.db.engines import Databases, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
-from storage.failpoints import Point, reached
+from storage.failpoints import FailPoint, hit
 from storage.moving.copying import Copier, clear, reserve
 
 #: Seconds that anybody may believe a shard's place in the map, counted from before the map was asked.
@@ -158,19 +158,19 @@ class Mover:
 
         old, new = self._databases.shard_database(source), self._databases.shard_database(target)
         copier, since = self._copy(shard_id, old, new, count)
-        reached(Point.MOVE_COPIED)
+        hit(FailPoint.MOVE_COPIED)
         for _ in range(_ROUNDS):
             began = time.monotonic()
             since = self._catch_up(copier, old, new, since)
             if time.monotonic() - began < _SHORT_S:
                 break
-        reached(Point.MOVE_CAUGHT_UP)
+        hit(FailPoint.MOVE_CAUGHT_UP)
         fenced_at = time.monotonic()
         lease = self._fence(shard_id, old)
         try:
-            reached(Point.MOVE_FENCED)
+            hit(FailPoint.MOVE_FENCED)
             self._catch_up(copier, old, new, since, counted=True)
-            reached(Point.MOVE_PROVEN)
+            hit(FailPoint.MOVE_PROVEN)
         except (BackupError, KeyboardInterrupt):
             self._unfence(old, lease)
             raise
@@ -235,8 +235,8 @@ class Mover:
                     text("UPDATE shard_moves SET state = 'switched', switched_at = now() WHERE shard_id = :shard"),
                     places,
                 )
-            reached(Point.MOVE_SWITCHED)
-        reached(Point.MOVE_LEFT)
+            hit(FailPoint.MOVE_SWITCHED)
+        hit(FailPoint.MOVE_LEFT)
 
     def _bring(self, target: Connection, shard_id: int, epoch: int) -> None:
         values = {"shard_id": shard_id, "owner": ARRIVING, "moving": ARRIVING, "epoch": epoch, "ttl_s": _LEASE_S}
@@ -263,7 +263,7 @@ class Mover:
                 ),
                 {"cluster": self._cluster, "shard": shard_id, "arriving": ARRIVING},
             )
-        reached(Point.MOVE_OPENED)
+        hit(FailPoint.MOVE_OPENED)
         return Moved(shard_id, source, target, rows, time.monotonic() - since)
 
     def _rollback(self, shard_id: int, record: _Record | None) -> None:
@@ -294,7 +294,7 @@ class Mover:
         with transaction(self._databases.shard_database(database)) as connection:
             _unlimited(connection)
             clear(connection, shard_id)
-        reached(Point.MOVE_CLEANED)
+        hit(FailPoint.MOVE_CLEANED)
         with transaction(self._databases.control) as connection:
             connection.execute(text("DELETE FROM shard_moves WHERE shard_id = :shard"), {"shard": shard_id})
 

@@ -20,7 +20,7 @@ from storage.errors import BackupError
 from storage.files.blobs import LocalBlobs
 from storage.model.records import MailboxRecord, Phase
 from storage.recovery.rollup_reader import Rolled, rolled_of
-from storage.recovery.segment_import import Adoption, Known
+from storage.recovery.segment_import import Known, SegmentImport
 
 #: (shard, segments done, segments in all)
 Tell = Callable[[int, int, int], None]
@@ -161,12 +161,12 @@ class _Shard:
         self._register([(row["user_id"], row["email"], False) for row in mailboxes])
         self._done.mailboxes += len(new)
 
-    def _segments(self, rolled: Sequence[Rolled], tell: Tell) -> Adoption:
+    def _segments(self, rolled: Sequence[Rolled], tell: Tell) -> SegmentImport:
         known: dict[str, Known] = {}
         if rolled:
             for row in rolled[-1].table("segments").to_pylist():
                 known[row["name"]] = Known(row["created_at"], row["excluded"])
-        adoption = Adoption(self._engine, self._blobs, self._config, self._shard_id, known)
+        adoption = SegmentImport(self._engine, self._blobs, self._config, self._shard_id, known)
         waiting = adoption.waiting()
         for number, name in enumerate(waiting):
             tell(self._shard_id, number, len(waiting))

@@ -9,7 +9,7 @@ holds the lease's row for itself. So every event numbered before the snapshot is
 one gets a higher number: the highest number that was seen is the position. Times do not serve as such, because now() is
 the beginning of a transaction that may commit later; for `changed_from` the oldest running transaction is asked, and
 what is repeated is harmless: of a message the newest state counts, of an event one copy.
-Called by the owner of the shard (actors/tending.py); blocking.
+Called by the owner of the shard (actors/maintenance.py); blocking.
 """
 
 import hashlib

@@ -58,7 +58,7 @@ class Adopted:
     missing: list[str] = field(default_factory=list)
 
 
-class Adoption:
+class SegmentImport:
     """The files of one shard, taken in one by one; each is one transaction."""
 
     def __init__(

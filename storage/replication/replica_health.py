@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from storage.replication.session_token import Mark
+from storage.replication.session_token import WalPosition
 
 #: Places of the primary that are remembered to tell lag in seconds.
 _SAMPLES = 300
@@ -21,7 +21,7 @@ class Observed:
     """What a server said. mark: replayed, of a standby; written, of a primary."""
 
     standby: bool
-    mark: Mark
+    mark: WalPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Rotation:
         self._lag_bytes, self._lag_s, self._rest_s = lag_bytes, lag_s, rest_s
         self._health = [Health(name, "not checked yet") for name in names]
         self._rests_until = [-float("inf")] * len(names)
-        self._primary: Mark | None = None
+        self._primary: WalPosition | None = None
         self._samples: deque[tuple[float, int]] = deque(maxlen=_SAMPLES)
         self._turn = 0
 
@@ -75,7 +75,7 @@ class Rotation:
         self._primary = observed.mark
         self._samples.append((now, observed.mark.lsn))
 
-    def _changed(self, mark: Mark) -> bool:
+    def _changed(self, mark: WalPosition) -> bool:
         known = self._primary
         return known is None or (known.system, known.timeline) != (mark.system, mark.timeline)
 

@@ -1,11 +1,11 @@
 """Reads from replicas that have seen enough, from the primary otherwise.
 
-A `Sight` accompanies one caller's reads: what it must see, and what it has seen since. `Replicas.source` gives the
-reader of one shard database where its transactions begin. On the very connection, before the query, a replica proves
-that it is a standby of this server and timeline and has replayed what the caller must see; a statement takes its
-snapshot when it begins, so what follows sees at least that. A replica that does not prove it costs one question.
-A read that a replica breaks off leaves with `ReplicaLost`; the source is the primary's from then on, so whoever asks
-again (`storage.mailbox.segment_files.patiently`) is answered there.
+A `ReadSession` accompanies one caller's reads: what it must see, and what it has seen since. `Replicas.source` gives
+the reader of one shard database where its transactions begin. On the very connection, before the query, a replica
+proves that it is a standby of this server and timeline and has replayed what the caller must see; a statement takes its
+snapshot when it begins, so what follows sees at least that. A replica that does not prove it costs one question. A read
+that a replica breaks off leaves with `ReplicaLost`; the source is the primary's from then on, so whoever asks again
+(`storage.mailbox.segment_files.retry_on_missing_file`) is answered there.
 
 One thread per process looks at all replicas; without any there is no thread and no question.
 """
@@ -24,7 +24,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from storage.db.engines import Databases, DatabaseUnreachable, Source, transaction
 from storage.db.sql_files import query
 from storage.replication.replica_health import Health, Observed, Rotation
-from storage.replication.session_token import Mark, Seen
+from storage.replication.session_token import SessionToken, WalPosition
 
 _LOG = logging.getLogger(__name__)
 _BROKEN = (OperationalError, InternalError, PoolTimeout)
@@ -42,16 +42,16 @@ class ReplicaLost(DatabaseUnreachable):
 
 
 @dataclass(slots=True)
-class Sight:
+class ReadSession:
     """What one caller must see and has seen. required: of a token; None: anything will do to begin with."""
 
-    required: Seen | None = None
-    seen: Seen = field(default_factory=Seen)
+    required: SessionToken | None = None
+    seen: SessionToken = field(default_factory=SessionToken)
 
     def __post_init__(self) -> None:
         self.seen = self.required or self.seen
 
-    def saw(self, mark: Mark) -> None:
+    def saw(self, mark: WalPosition) -> None:
         """A read went this far."""
         self.seen = self.seen.and_(mark)
 
@@ -107,9 +107,9 @@ class Replicas:
         if not self._control.checked:
             self._control.check()  # the first look of a process need not wait for the thread's
         self._watch()
-        return _Routed(self._control, Sight(), False, None)
+        return _Routed(self._control, ReadSession(), False, None)
 
-    def source(self, index: int, sight: Sight, primary_only: bool = False, shard_id: int | None = None) -> Source:
+    def source(self, index: int, sight: ReadSession, primary_only: bool = False, shard_id: int | None = None) -> Source:
         """Where transactions of a shard database begin that must see what `sight` asks, and tell it what they saw.
 
         shard_id: whose rows are read: a replica that is behind may not have it yet, when it has just moved here.
@@ -216,7 +216,7 @@ class _Group:
 class _Routed:
     """A `Source` for one caller's reads: of one replica as long as it will do, of the primary from then on."""
 
-    def __init__(self, group: _Group, sight: Sight, primary_only: bool, shard_id: int | None) -> None:
+    def __init__(self, group: _Group, sight: ReadSession, primary_only: bool, shard_id: int | None) -> None:
         self._group, self._sight, self._shard_id = group, sight, shard_id
         self._index: int | None = None
         self._system: int | None = None
@@ -278,8 +278,8 @@ class _Routed:
 def observe(connection: Connection) -> tuple[Observed, Observed]:
     """What the server says of itself: an upper bound of what was seen so far, and what standbys can have."""
     row = connection.execute(query("server_position")).one()
-    seen = Mark(row.system, row.timeline, row.lsn)
-    return Observed(row.standby, seen), Observed(row.standby, Mark(row.system, row.timeline, row.written))
+    seen = WalPosition(row.system, row.timeline, row.lsn)
+    return Observed(row.standby, seen), Observed(row.standby, WalPosition(row.system, row.timeline, row.written))
 
 
 def _reason(exc: Exception) -> str:

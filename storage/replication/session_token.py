@@ -22,7 +22,7 @@ MOST_MARKS = 32
 MOST_CHARACTERS = len(_VERSION) + -(-MOST_MARKS * _MARK.size * 4 // 3)
 
 
-class InvalidPosition(BackupError):
+class InvalidSessionToken(BackupError):
     """The token is none of ours, or cut. Send the one of an answer unchanged, or none."""
 
     def __str__(self) -> str:
@@ -30,7 +30,7 @@ class InvalidPosition(BackupError):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Mark:
+class WalPosition:
     """A place in the write-ahead log of a server.
 
     system: pg_control_system().system_identifier; lsn: bytes since the log's beginning.
@@ -42,25 +42,25 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SessionToken:
     """The newest mark of each server, at most `MOST_MARKS`, by system identifier."""
 
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[WalPosition, ...] = ()
 
     @classmethod
-    def of(cls, marks: Iterable[Mark]) -> Self:
+    def of(cls, marks: Iterable[WalPosition]) -> Self:
         """The newest mark of each server: the later timeline, then the later place."""
-        newest: dict[int, Mark] = {}
+        newest: dict[int, WalPosition] = {}
         for mark in marks:
             newest[mark.system] = max(newest.get(mark.system, mark), mark)
         return cls(tuple(newest[system] for system in sorted(newest))[:MOST_MARKS])
 
-    def and_(self, mark: Mark) -> "Seen":
+    def and_(self, mark: WalPosition) -> "SessionToken":
         """These and one more. A full token forgets another server's mark, so that one's primary is asked next."""
         others = [each for each in self.marks if each.system != mark.system][: MOST_MARKS - 1]
-        return Seen.of([*others, *(each for each in self.marks if each.system == mark.system), mark])
+        return SessionToken.of([*others, *(each for each in self.marks if each.system == mark.system), mark])
 
-    def of_system(self, system: int) -> Mark | None:
+    def of_system(self, system: int) -> WalPosition | None:
         """The mark of a server; None: it was not seen."""
         return next((mark for mark in self.marks if mark.system == system), None)
 
@@ -74,16 +74,16 @@ class Seen:
         """What `encode` made into the token.
 
         Raises:
-            InvalidPosition.
+            InvalidSessionToken.
         """
         if not token.startswith(_VERSION) or len(token) > MOST_CHARACTERS:
-            raise InvalidPosition
+            raise InvalidSessionToken
         text = token.removeprefix(_VERSION)
         try:
             packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            found = cls.of(Mark(*fields) for fields in _MARK.iter_unpack(packed))
+            found = cls.of(WalPosition(*fields) for fields in _MARK.iter_unpack(packed))
         except (binascii.Error, ValueError, struct.error) as exc:
-            raise InvalidPosition from exc
+            raise InvalidSessionToken from exc
         if found.encode() != token:
-            raise InvalidPosition
+            raise InvalidSessionToken
         return found

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from storage.failpoints import Point, reached
+from storage.failpoints import FailPoint, hit
 from storage.files.blobs import FileDamaged, LocalBlobs
 from storage.model.records import AnalysisManifest
 
@@ -80,7 +80,7 @@ def write(
             writer.write_table(table.slice(start, rows), row_group_size=max(rows, 1))
             start += rows
     size_bytes = blobs.put(name, [memoryview(sink.getvalue())])
-    reached(Point.ANALYSIS_WRITTEN)
+    hit(FailPoint.ANALYSIS_WRITTEN)
     return AnalysisManifest(name, size_bytes, lowest_of([lowest_versions(analysis)]))
 
 

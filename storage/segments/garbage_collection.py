@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from storage.catalog.catalog import Catalog
 from storage.catalog.compaction import Compactions
 from storage.catalog.leases import Lease
-from storage.failpoints import Point, reached
+from storage.failpoints import FailPoint, hit
 from storage.files.blobs import BlobStat, LocalBlobs
 from storage.segments import analysis_file
 from storage.segments.file_names import ROLLUP_SUFFIX, SUFFIXES
@@ -61,10 +61,10 @@ def sweep(
                 continue
             orphans.append(file.name)
         blobs.delete(file.name)
-        reached(Point.SWEEP_DELETED)
+        hit(FailPoint.SWEEP_DELETED)
     orphans += _sweep_analyses(blobs, catalog, lease, listed, now, grace_s, retired_grace_s)
     compactions.forget(lease, retired_grace_s)
-    reached(Point.SWEEP_FORGOTTEN)
+    hit(FailPoint.SWEEP_FORGOTTEN)
     return orphans
 
 
@@ -89,7 +89,7 @@ def _sweep_analyses(
         elif not recorded[file.name]:
             continue
         blobs.delete(file.name)
-        reached(Point.SWEEP_DELETED)
+        hit(FailPoint.SWEEP_DELETED)
     return orphans
 
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from storage.config import ArchiveConfig
 from storage.cpu_timer import stage
-from storage.failpoints import Point, reached
+from storage.failpoints import FailPoint, hit
 from storage.files.blobs import LocalBlobs
 from storage.files.raw_file import RawWriter
 from storage.fulltext import builder
@@ -86,11 +86,11 @@ def write(
         for user_id, message_id, raw in zip(users, messages, fetched["raw"], strict=True):
             writer.add(user_id, message_id, memoryview(raw.as_buffer()))
         raw_bytes = blobs.put(name + RAW_SUFFIX, writer.finish())
-    reached(Point.SEGMENT_RAW)
+    hit(FailPoint.SEGMENT_RAW)
     with stage("parquet"):
         table = _messages(fetched, parsed, writer)
         parquet_bytes = blobs.put(name + PARQUET_SUFFIX, [_parquet(table, config.zstd_level)])
-    reached(Point.SEGMENT_PARQUET)
+    hit(FailPoint.SEGMENT_PARQUET)
     with stage("words", threads=True):
         split = index_words(name, table)
         words_bytes = blobs.put(name + SPLIT_SUFFIX, split) if split else None
@@ -99,7 +99,7 @@ def write(
         with stage("analysis"):
             groups = analyses.groups_of(table.num_rows, ROW_GROUP)
             analysed = analyses.write(blobs, config.zstd_level, name, epoch, table, analysis, groups)
-    reached(Point.SEGMENT_WRITTEN)
+    hit(FailPoint.SEGMENT_WRITTEN)
 
     index = table.select(INDEX.names)
     manifest = SegmentManifest(

@@ -12,7 +12,7 @@ from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
 from storage.files import bounded_table, duckdb_engine
 from storage.mailbox.analysis_reader import Analyses
-from storage.mailbox.segment_files import MailFiles, patiently
+from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
 from storage.model.message_id import to_hex
 from storage.model.time_range import EARLIEST, LATEST
 
@@ -93,7 +93,7 @@ class MailViews:
             TableTooLarge: it has more than `most_bytes`, or what it is made of has.
             FileDamaged, DatabaseUnreachable.
         """
-        return patiently(lambda: self._views[name](columns, most_bytes))
+        return retry_on_missing_file(lambda: self._views[name](columns, most_bytes))
 
     def _messages(self, columns: Sequence[str] | None, most_bytes: int) -> pa.Table:
         wanted = [name for name in MESSAGES if columns is None or name in columns] or ["id"]

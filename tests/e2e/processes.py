@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from cluster.leftovers import MARK
+from cluster.orphan_processes import MARK
 
 READY_S = 240.0
 

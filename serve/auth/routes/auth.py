@@ -7,13 +7,13 @@ from fastapi import APIRouter, HTTPException, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from serve.auth import api_keys
-from serve.auth.audit_buffer import Notes
+from serve.auth.audit_buffer import AuditBuffer
 from serve.auth.authorization import Caller, CallerClaims
 from serve.auth.policies import Role, RoleRequired, Scope, ScopeRequired, permits, public
 from serve.auth.signing import SigningKeys
-from serve.auth.tokens import Grant, SecretRefused, TokenDesk
+from serve.auth.tokens import Grant, SecretRefused, TokenService
 from serve.config import ServeConfig
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from storage.control.accounts import ApiKey, Control, Principal
 from storage.control.grants import Grants
@@ -143,14 +143,16 @@ class Jwks(BaseModel):
     keys: list[Jwk]
 
 
-class Desks:
+class AuthServices:
     """The collaborators of the routes."""
 
-    def __init__(self, tokens: TokenDesk, control: Control, grants: Grants, keys: SigningKeys, notes: Notes) -> None:
+    def __init__(
+        self, tokens: TokenService, control: Control, grants: Grants, keys: SigningKeys, notes: AuditBuffer
+    ) -> None:
         self.tokens, self.control, self.grants, self.keys, self.notes = tokens, control, grants, keys, notes
 
 
-def router(desks: Desks, threads: Threads, config: ServeConfig) -> APIRouter:
+def router(desks: AuthServices, threads: BlockingExecutor, config: ServeConfig) -> APIRouter:
     """The routes of tokens, keys and sign-out."""
     routes = APIRouter(prefix=PREFIX, tags=["auth"], responses=responses(401, 422, 503))
 

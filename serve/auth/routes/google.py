@@ -25,14 +25,14 @@ from joserfc.jwk import RSAKey
 from jobs.gmail.config import GmailConfig, require_safe
 from jobs.gmail.credentials import TokenRefused, token_answer
 from jobs.gmail.errors import GmailError
-from serve.auth.audit_buffer import Notes
+from serve.auth.audit_buffer import AuditBuffer
 from serve.auth.errors import NotBackedUp, SignInFailed
 from serve.auth.policies import Role, public
 from serve.auth.pubsub_auth import Certificates
 from serve.auth.routes.auth import PREFIX, TokenAnswer
-from serve.auth.tokens import Grant, TokenDesk
+from serve.auth.tokens import Grant, TokenService
 from serve.config import GoogleConfig
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from storage.control.accounts import Control, Principal, UnknownUser
 from storage.control.sealing import SealBroken, Sealer
@@ -158,7 +158,9 @@ class GoogleSignIn:
         return str(claims["email"])
 
 
-def router(sign_in: GoogleSignIn, control: Control, desk: TokenDesk, notes: Notes, threads: Threads) -> APIRouter:
+def router(
+    sign_in: GoogleSignIn, control: Control, desk: TokenService, notes: AuditBuffer, threads: BlockingExecutor
+) -> APIRouter:
     """The routes; without an OAuth client they answer 404."""
     routes = APIRouter(prefix=f"{PREFIX}/google", tags=["auth"], responses=responses(401, 403, 404, 422, 503))
 

@@ -15,7 +15,7 @@ from serve.auth.authorization import Caller
 from serve.auth.policies import GRANTED, Role, Scope, permits
 from serve.auth.routes.auth import PREFIX, TokenAnswer
 from serve.config import TokenConfig
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from storage.control.accounts import Control, Principal
 from storage.control.grants import Grant, Grants
@@ -69,7 +69,9 @@ class GrantList(BaseModel):
 _GrantId = Annotated[str, Path(max_length=200, pattern=r"^[^\x00]*$")]
 
 
-def router(grants: Grants, control: Control, tokens: AccessTokens, threads: Threads, config: TokenConfig) -> APIRouter:
+def router(
+    grants: Grants, control: Control, tokens: AccessTokens, threads: BlockingExecutor, config: TokenConfig
+) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix=f"{PREFIX}/grants", tags=["auth"], responses=responses(401, 403, 422, 503))
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from storage.config import ArchiveConfig
 from storage.cpu_timer import stage
-from storage.failpoints import Point, reached
+from storage.failpoints import FailPoint, hit
 from storage.files.blobs import ArchiveUnusable, LocalBlobs
 from storage.model.records import Merged, Part, SegmentManifest
 from storage.segments import analysis_file
@@ -94,17 +94,17 @@ def _merge(
     analyses: Mapping[str, str],
 ) -> tuple[Merged, pa.Table]:
     ordered = in_order([open_source(blobs, source) for source in names])
-    reached(Point.MERGE_READ)
+    hit(FailPoint.MERGE_READ)
     # The raw file comes first: the others tell where its messages lie. What a kind of file needs is in the arguments.
     placed = merge_raw(blobs, config, name, ordered)
     sizes: dict[str, int | None] = {}
-    reached(Point.MERGE_FILE)
+    hit(FailPoint.MERGE_FILE)
     for suffix, merge_files in _OTHERS.items():
         sizes[suffix] = merge_files(blobs, config, name, ordered, placed.rows)
-        reached(Point.MERGE_FILE)
+        hit(FailPoint.MERGE_FILE)
     analysed = merge_analyses(blobs, config, name, epoch, ordered, placed.rows, analyses) if analyses else None
     if analysed is not None:
-        reached(Point.MERGE_FILE)
+        hit(FailPoint.MERGE_FILE)
     manifest = SegmentManifest(
         name=name,
         shard_id=shard_id,
@@ -119,7 +119,7 @@ def _merge(
         analysis=analysed,
     )
     parts = tuple(Part(source, base, analyses.get(source)) for source, base in zip(names, placed.bases, strict=True))
-    reached(Point.MERGE_WRITTEN)
+    hit(FailPoint.MERGE_WRITTEN)
     return Merged(manifest, parts, (), placed.damaged), _moved(ordered, placed)
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from cluster.stores import Stores
-from storage.fleet.senders import Everyone
+from storage.fleet.senders import FleetSenders
 from tests.integration.storage.factory import NOON, Mail, Shard
 
 MAY, JUNE = datetime(NOON.year, NOON.month, 1, tzinfo=UTC), datetime(NOON.year, NOON.month + 1, 1, tzinfo=UTC)
@@ -18,7 +18,7 @@ def test_totals_are_over_all_users_and_a_timeline_over_one(stores: Stores, shard
         bob.user_id, Mail(1, sender=EVE), Mail(2, sender=EVE), Mail(3, received_at=NOON.replace(month=JUNE.month))
     )
 
-    everyone = Everyone(stores.databases, stores.blobs)
+    everyone = FleetSenders(stores.databases, stores.blobs)
 
     assert [(row["month"], row["messages"]) for row in everyone.timeline()] == [(MAY, 4), (JUNE, 1)]
     assert [(row["month"], row["messages"]) for row in stores.reader(user).timeline()] == [(MAY, 2)]
@@ -28,6 +28,6 @@ def test_totals_are_over_all_users_and_a_timeline_over_one(stores: Stores, shard
 
 
 def test_an_empty_archive_has_no_totals(stores: Stores) -> None:
-    everyone = Everyone(stores.databases, stores.blobs)
+    everyone = FleetSenders(stores.databases, stores.blobs)
 
     assert everyone.timeline() == everyone.top_senders(5) == []

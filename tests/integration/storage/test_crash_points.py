@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool
 from storage.catalog import leases
 from storage.catalog.compaction import Compactions
 from storage.catalog.leases import Lease
-from storage.failpoints import Point, watching
+from storage.failpoints import FailPoint, watching
 from storage.mailbox.analysis_reader import Analyses
 from storage.model.message_id import from_hex
 from storage.model.records import LabelChange
@@ -47,15 +47,15 @@ class Task:
     root: str
     lease: Lease
     user: int
-    point: Point
+    point: FailPoint
     occurrence: int
 
 
 def child(task: Task) -> None:
     """Store a message, analyse and merge everything, sweep what was merged, and die on the way."""
-    passed: Counter[Point] = Counter()
+    passed: Counter[FailPoint] = Counter()
 
-    def die(point: Point) -> None:
+    def die(point: FailPoint) -> None:
         passed[point] += 1
         if point is task.point and passed[point] == task.occurrence:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -99,9 +99,9 @@ def processes() -> Iterator[multiprocessing.context.ForkServerContext]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", [point for point in Point if not point.startswith("move")])
+@pytest.mark.parametrize("point", [point for point in FailPoint if not point.startswith("move")])
 def test_a_kill_loses_nothing_that_was_committed(
-    shard: Shard, processes: multiprocessing.context.ForkServerContext, point: Point
+    shard: Shard, processes: multiprocessing.context.ForkServerContext, point: FailPoint
 ) -> None:
     dsn = shard.engine.url.render_as_string(hide_password=False)
     killed = 0
@@ -143,4 +143,6 @@ def test_a_kill_loses_nothing_that_was_committed(
     assert 0 < killed < MOST - 1
 
 
-AFTER_COMMIT = {point for point in Point if point.startswith(("merge", "compaction", "sweep"))} | {Point.COMMIT_DONE}
+AFTER_COMMIT = {point for point in FailPoint if point.startswith(("merge", "compaction", "sweep"))} | {
+    FailPoint.COMMIT_DONE
+}

@@ -10,7 +10,7 @@ import pytest
 from storage.files.blobs import FileDamaged
 from storage.model.message_id import from_hex
 from storage.model.records import DELETED
-from storage.model.results import Rank
+from storage.model.results import RankCursor
 from storage.reader import MailboxReader
 from tests.integration.storage.factory import NOON, Mail, Shard
 
@@ -383,7 +383,7 @@ def test_mail_that_arrives_between_pages_disturbs_none(shard: Shard) -> None:
     assert [mail.id for mail in (*first.items, *rest.items)] == ["f", "e", "d", "c", "b", "a", "5"]
 
 
-def ranked(reader: MailboxReader, text: str, limit: int = 50, after: Rank | None = None) -> list[str]:
+def ranked(reader: MailboxReader, text: str, limit: int = 50, after: RankCursor | None = None) -> list[str]:
     """The ids of all pages, best first."""
     page = reader.best(text, (), limit, after)
     return [mail.id for mail in page.items] + (ranked(reader, text, limit, page.next) if page.next else [])

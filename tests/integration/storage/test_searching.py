@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from storage.model.message_id import from_hex
-from storage.model.results import Position
+from storage.model.results import PageCursor
 from storage.query.evaluate import Content, Message, matches
 from storage.query.parser import parse
 from storage.query.printing import print_query
@@ -126,7 +126,7 @@ leaves = st.one_of(
 
 def found(archive: Archive, tree: Tree, limit: int, include_hidden: bool) -> list[int]:
     ids: list[int] = []
-    after: Position | None = None
+    after: PageCursor | None = None
     while True:
         page = archive.reader.emails(print_query(tree), (), limit, after, include_hidden, now=NOW)
         ids += [from_hex(mail.id) for mail in page.items]

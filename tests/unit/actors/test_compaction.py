@@ -140,10 +140,10 @@ def test_the_catalogue_is_looked_at_when_there_is_news_and_never_during_a_merge(
     assert compactor.choose([], 100.0) == []
     assert compactor.look_at() is None
 
-    compactor.news()
+    compactor.notify()
     assert compactor.look_at() == 101.0
     assert compactor.choose([segment(number, 1000) for number in range(11)], 101.0)
-    compactor.news()
+    compactor.notify()
     assert compactor.look_at() is None
     compactor.merged()
     assert compactor.look_at() == 102.0
@@ -167,6 +167,6 @@ def test_a_compaction_that_fails_is_tried_again_ever_later() -> None:
 
 def test_compaction_that_is_switched_off_never_looks() -> None:
     compactor = Compactor(ArchiveConfig(compaction=False), 0.0)
-    compactor.news()
+    compactor.notify()
 
     assert compactor.look_at() is None

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from actors.forecast import reckon
+from actors.forecast import project
 
 _PACIFIC = ZoneInfo("America/Los_Angeles")
 
@@ -11,7 +11,7 @@ _PACIFIC = ZoneInfo("America/Los_Angeles")
 def test_the_pace_so_far_is_carried_on_until_midnight() -> None:
     noon = datetime(2026, 11, 23, 12, tzinfo=_PACIFIC)
 
-    found = reckon(noon, noon - timedelta(hours=2), 6_000_000, 80_000_000)
+    found = project(noon, noon - timedelta(hours=2), 6_000_000, 80_000_000)
 
     assert (found.day, found.per_minute, found.by_midnight) == ("2026-11-23", 50_000.0, 42_000_000)
     assert not found.passes
@@ -20,16 +20,16 @@ def test_the_pace_so_far_is_carried_on_until_midnight() -> None:
 def test_a_pace_that_passes_the_threshold_is_told_hours_before() -> None:
     morning = datetime(2026, 11, 23, 1, tzinfo=_PACIFIC)
 
-    assert reckon(morning, morning - timedelta(hours=1), 6_000_000, 80_000_000).passes
+    assert project(morning, morning - timedelta(hours=1), 6_000_000, 80_000_000).passes
 
 
 def test_a_day_with_a_change_of_the_clock_has_another_length() -> None:
     spring = datetime(2027, 3, 14, 1, tzinfo=_PACIFIC)  # an hour later it is 3 o'clock
 
-    assert reckon(spring, spring - timedelta(hours=1), 60, None).by_midnight == 60 + 22 * 60
+    assert project(spring, spring - timedelta(hours=1), 60, None).by_midnight == 60 + 22 * 60
 
 
 def test_a_project_without_a_threshold_never_passes_it() -> None:
     noon = datetime(2026, 11, 23, 12, tzinfo=_PACIFIC)
 
-    assert not reckon(noon, noon, 10**12, None).passes
+    assert not project(noon, noon, 10**12, None).passes

@@ -51,10 +51,10 @@ def answer(shard: Shard, decisions: list[Decision], now: float = START, size: in
     for decision in decisions:
         if isinstance(decision, ReadHistory):
             first = decision.user_id * 1000
-            shard.told(decision, Changed(tuple(range(first, first + ids)), (), 200, None), now)
+            shard.on_outcome(decision, Changed(tuple(range(first, first + ids)), (), 200, None), now)
         elif isinstance(decision, Fetch):
             total = size * len(decision.message_ids)
-            shard.told(decision, Fetched(decision.message_ids, (), (), total, "mail", 0), now)
+            shard.on_outcome(decision, Fetched(decision.message_ids, (), (), total, "mail", 0), now)
 
 
 def written(write: Write, name: str = "a") -> Written:
@@ -107,7 +107,7 @@ def test_too_many_requests_at_a_time_of_one_user_lower_that_users_fetches_and_no
     for fetch in fetches:
         refusal = CallFailed("too many concurrent requests", scope="concurrency", retry_after_s=1.0)
         passed = Fetched(fetch.message_ids, (), (), 100, "mail", 0)
-        two.told(fetch, refusal if fetch.user_id == 1 else passed, START)
+        two.on_outcome(fetch, refusal if fetch.user_id == 1 else passed, START)
 
     later = only(two.decide(START + 90), Fetch)
     assert sorted(fetch.user_id for fetch in later) == [1, 2, 2, 2, 2]
@@ -180,7 +180,7 @@ def test_the_news_of_every_mailbox_in_a_commit_that_is_dropped_waits_for_the_nex
     answer(two, [fetch])
     [write] = only(two.decide(START + 3), Write)
     two.written(written(write))
-    two.told(second, Changed((), (), 200, None), START)
+    two.on_outcome(second, Changed((), (), 200, None), START)
     [commit] = only(two.decide(START + 3), CommitNow)
     assert {update.user_id for update in commit.plan.mailboxes} == {1, 2}
     two.commit_failed(START + 3, frozenset({(1, 1000)}))
@@ -217,8 +217,8 @@ def test_a_full_sync_that_a_crash_cut_short_goes_on() -> None:
 def test_a_revoked_grant_stops_only_its_mailbox() -> None:
     two = opened(shard(), 1, 2)
     first, second = only(two.decide(START), ReadHistory)
-    two.told(first, CallFailed("renew it", revoked=True), START)
-    two.told(second, Changed((), (), 200, None), START)
+    two.on_outcome(first, CallFailed("renew it", revoked=True), START)
+    two.on_outcome(second, Changed((), (), 200, None), START)
 
     [commit] = only(two.decide(START), CommitNow)
 
@@ -234,7 +234,7 @@ def test_a_fetch_that_fails_as_a_whole_says_so_and_is_repeated_after_a_pause() -
     one = opened(shard(), 1)
     answer(one, one.decide(START))
     [fetch] = only(one.decide(START), Fetch)
-    one.told(fetch, CallFailed("did not answer", retry_after_s=5.0), START)
+    one.on_outcome(fetch, CallFailed("did not answer", retry_after_s=5.0), START)
     mailbox = one.mailbox(1)
 
     assert mailbox is not None and mailbox.error == "did not answer"
@@ -245,17 +245,17 @@ def test_a_fetch_that_fails_as_a_whole_says_so_and_is_repeated_after_a_pause() -
 def test_an_expired_history_lists_everything_from_a_new_pin() -> None:
     one = opened(shard(), 1)
     [read] = only(one.decide(START), ReadHistory)
-    one.told(read, CallFailed("expired", history_expired=True), START)
+    one.on_outcome(read, CallFailed("expired", history_expired=True), START)
     [pin] = only(one.decide(START + 2), Pin)
-    one.told(pin, Pinned(300, 1), START + 2)
+    one.on_outcome(pin, Pinned(300, 1), START + 2)
     [page] = only(one.decide(START + 2), ListPage)
-    one.told(page, Listed((), None), START + 2)
+    one.on_outcome(page, Listed((), None), START + 2)
     one.committed()
     decisions = one.decide(START + 2)
     [commit] = only(decisions, CommitNow)
     assert [(update.phase, update.cursor) for update in commit.plan.mailboxes] == [(Phase.RECONCILE, None)]
     [compare] = only(decisions, Compare)
-    one.told(compare, Compared((LabelChange(1, 7, "INBOX", False, 300),)), START + 2)
+    one.on_outcome(compare, Compared((LabelChange(1, 7, "INBOX", False, 300),)), START + 2)
     one.committed()
 
     [commit] = only(one.decide(START + 2), CommitNow)
@@ -269,16 +269,16 @@ def test_calls_that_fail_one_after_another_come_ever_more_slowly_until_one_succe
     pauses, now = [], START
     for _ in range(9):
         [call] = only(failing.decide(now), ReadHistory)
-        failing.told(call, CallFailed("Gmail did not answer"), now)
+        failing.on_outcome(call, CallFailed("Gmail did not answer"), now)
         assert only(failing.decide(now), ReadHistory) == []
         wake = failing.wake_at(now)
         assert wake is not None
         pauses.append(round(wake - now))
         now = wake
     [call] = only(failing.decide(now), ReadHistory)
-    failing.told(call, Changed((), (), 150, "more"), now)
+    failing.on_outcome(call, Changed((), (), 150, "more"), now)
     [call] = only(failing.decide(now), ReadHistory)
-    failing.told(call, CallFailed("Gmail did not answer"), now)
+    failing.on_outcome(call, CallFailed("Gmail did not answer"), now)
     assert only(failing.decide(now), ReadHistory) == []
     again = failing.wake_at(now)
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from jobs.compaction import politely
+from jobs.compaction import run_low_priority
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
@@ -15,7 +15,7 @@ def test_only_the_threads_that_do_the_work_give_way() -> None:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id()), threading.current_thread().name
 
     before = nice()
-    inside, name = politely(nice)
+    inside, name = run_low_priority(nice)
 
     assert inside == max(10, before[0])
     assert name != before[1]
@@ -24,4 +24,4 @@ def test_only_the_threads_that_do_the_work_give_way() -> None:
 
 def test_what_goes_wrong_is_raised_where_it_was_asked_for() -> None:
     with pytest.raises(ZeroDivisionError):
-        politely(lambda: 1 / 0)
+        run_low_priority(lambda: 1 / 0)

@@ -9,14 +9,14 @@ import httpx
 from fastapi import FastAPI
 
 from actors.decisions import Mode
-from serve.auth.audit_buffer import Notes
+from serve.auth.audit_buffer import AuditBuffer
 from serve.auth.authentication import AccessTokens, authenticator
-from serve.auth.authorization import Door
-from serve.auth.routes.auth import Desks
+from serve.auth.authorization import AccessControl
+from serve.auth.routes.auth import AuthServices
 from serve.auth.signing import SigningKeys
-from serve.auth.tokens import TokenDesk
+from serve.auth.tokens import TokenService
 from serve.config import TokenConfig
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from serve.http.sse import Streams
 from storage.control.accounts import Control, Principal
 from storage.control.grants import Grants
@@ -25,7 +25,7 @@ from storage.db.audit import Detail
 from storage.errors import BackupError
 from storage.model.message_id import from_hex
 from storage.model.records import MailboxRecord, User
-from storage.model.results import Attachment, Email, EmailSummary, Page, Position, Rank, RankedPage
+from storage.model.results import Attachment, Email, EmailSummary, Page, PageCursor, RankCursor, RankedPage
 from storage.query.highlighting import Fragment, Highlight
 
 ANN = Principal(1, "ann@example.com", 0, "owner")
@@ -102,9 +102,9 @@ def access_tokens(config: TokenConfig | None = None, clock: Clock | None = None)
     return AccessTokens(SigningKeys(MemoryKeyStore(), sealer()), config or TokenConfig(), clock or Clock())
 
 
-def authentication(tokens: AccessTokens) -> Door:
+def authentication(tokens: AccessTokens) -> AccessControl:
     """The dependency over these tokens."""
-    return Door(authenticator(tokens, Threads(2)))
+    return AccessControl(authenticator(tokens, BlockingExecutor(2)))
 
 
 class MemoryLog:
@@ -133,11 +133,11 @@ class MemoryPauses:
         return user_id in self.users
 
 
-def desks(store: MemoryTokenStore, tokens: AccessTokens, log: MemoryLog | None = None) -> Desks:
+def desks(store: MemoryTokenStore, tokens: AccessTokens, log: MemoryLog | None = None) -> AuthServices:
     """What the auth application works with, but for what only a database has."""
-    notes = Notes(log or MemoryLog(), Threads(1), 0.0)
+    notes = AuditBuffer(log or MemoryLog(), BlockingExecutor(1), 0.0)
     keys = SigningKeys(MemoryKeyStore(), sealer())
-    return Desks(TokenDesk(store, tokens, 60), cast(Control, None), cast(Grants, None), keys, notes)
+    return AuthServices(TokenService(store, tokens, 60), cast(Control, None), cast(Grants, None), keys, notes)
 
 
 def header(tokens: AccessTokens, principal: Principal = ANN) -> dict[str, str]:
@@ -210,7 +210,7 @@ class MemoryReader:
         text: str,
         labels: Sequence[str] = (),
         limit: int = 50,
-        after: Rank | None = None,
+        after: RankCursor | None = None,
         include_spam_trash: bool = False,
         include_deleted: bool = False,
         as_of: datetime | None = None,
@@ -221,7 +221,7 @@ class MemoryReader:
         passed = after.passed if after else 0
         more = len(found) > passed + limit
         page = tuple(found[passed : passed + limit])
-        return RankedPage(page, Rank(found[-1].date, passed + limit) if more else None)
+        return RankedPage(page, RankCursor(found[-1].date, passed + limit) if more else None)
 
     def highlights(self, text: str, ids: Sequence[str]) -> dict[str, list[Highlight]]:
         """Of the first message only."""
@@ -232,7 +232,7 @@ class MemoryReader:
         text: str = "",
         labels: Sequence[str] = (),
         limit: int = 50,
-        after: Position | None = None,
+        after: PageCursor | None = None,
         include_spam_trash: bool = False,
         include_deleted: bool = False,
         as_of: datetime | None = None,
@@ -245,7 +245,7 @@ class MemoryReader:
         start = (after.received_at, after.message_id) if after else None
         rest = [email for email in found if start is None or (email.date, from_hex(email.id)) < start]
         last = rest[limit - 1] if len(rest) > limit else None
-        return Page(tuple(rest[:limit]), Position(last.date, from_hex(last.id)) if last else None)
+        return Page(tuple(rest[:limit]), PageCursor(last.date, from_hex(last.id)) if last else None)
 
     def email(self, message_id: int, as_of: datetime | None = None) -> Email | None:
         self.asked.append((message_id, as_of))

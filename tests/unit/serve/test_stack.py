@@ -18,7 +18,7 @@ from serve.gateway import application
 from serve.http import field_mask, tracing
 from serve.http.client_address import HEADER, Addresses
 from serve.http.conditional import etag, matches
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from tests.unit.serve.fakes import client
 
 ITEMS = [{"id": str(number), "from": {"name": "Ann", "address": "ann@example.com"}} for number in range(40)]
@@ -28,7 +28,7 @@ PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 def _app(config: ServeConfig | None = None, release: threading.Event | None = None) -> FastAPI:
     router = APIRouter(prefix="/api/v1/things")
-    threads = Threads(2)
+    threads = BlockingExecutor(2)
 
     @router.get("")
     @public()

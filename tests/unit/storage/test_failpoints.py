@@ -1,15 +1,15 @@
 """Points are told to whoever watches, and to nobody else."""
 
-from storage.failpoints import Point, reached, watching
+from storage.failpoints import FailPoint, hit, watching
 
 
 def test_points_are_told_while_somebody_watches() -> None:
-    told: list[Point] = []
+    told: list[FailPoint] = []
 
-    reached(Point.COMMIT_DONE)
+    hit(FailPoint.COMMIT_DONE)
     with watching(told.append):
-        reached(Point.FILE_BEGUN)
-        reached(Point.FILE_SYNCED)
-    reached(Point.MERGE_FILE)
+        hit(FailPoint.FILE_BEGUN)
+        hit(FailPoint.FILE_SYNCED)
+    hit(FailPoint.MERGE_FILE)
 
-    assert told == [Point.FILE_BEGUN, Point.FILE_SYNCED]
+    assert told == [FailPoint.FILE_BEGUN, FailPoint.FILE_SYNCED]

@@ -9,7 +9,7 @@ from random import Random
 import httpx
 import pytest
 
-from serve.http.response_cache import Answers
+from serve.http.response_cache import ResponseCache
 from storage.model.records import DELETED, LabelChange
 from storage.reader import MailboxReader
 from tests.integration.serve.conftest import FIRST_AT, Archive, mail, signed_in
@@ -101,7 +101,7 @@ def test_an_answer_that_a_commit_came_into_is_not_kept(new_archive_shard: Callab
     shard = new_archive_shard()
     user = shard.user()
     shard.store(user, Mail(1))
-    answers, reader = Answers(1 << 20), shard.reader(user)
+    answers, reader = ResponseCache(1 << 20), shard.reader(user)
 
     def slow() -> bytes:
         found = _ids(reader)
@@ -117,7 +117,7 @@ def test_an_answer_that_a_commit_came_into_is_not_kept(new_archive_shard: Callab
 def test_what_is_kept_is_bounded_and_nobodys_but_its_users(new_archive_shard: Callable[[], Shard]) -> None:
     shard = new_archive_shard()
     ann, bob = shard.user(), shard.user()
-    answers = Answers(100)
+    answers = ResponseCache(100)
     for user in (ann, bob):
         for number in range(20):
             answers.of(user, shard.reader(user), number, lambda: b"x" * 30)

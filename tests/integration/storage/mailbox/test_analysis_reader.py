@@ -16,7 +16,7 @@ from storage.catalog import leases
 from storage.catalog.catalog import AnalysisOutdated
 from storage.catalog.compaction import CompactionOutdated, Compactions
 from storage.catalog.leases import LeaseLost
-from storage.failpoints import Point, watching
+from storage.failpoints import FailPoint, watching
 from storage.files import duckdb_engine
 from storage.files.blobs import FileDamaged
 from storage.mailbox.analysis_reader import Analyses
@@ -332,8 +332,8 @@ def test_a_failed_merge_leaves_no_analysis(shard: Shard) -> None:
     shard.store(user, *mails(2), analyse=echo)
     before = files(shard)
 
-    def full(point: Point) -> None:
-        if point is Point.MERGE_WRITTEN:
+    def full(point: FailPoint) -> None:
+        if point is FailPoint.MERGE_WRITTEN:
             raise OSError(28, "No space left on device")
 
     with watching(full), pytest.raises(OSError, match="No space"):
@@ -369,8 +369,8 @@ def test_a_crash_between_writing_and_committing_leaves_an_orphan_that_is_swept(s
     user = shard.user()
     segment = shard.store(user, *mails(1), analyse=echo)
 
-    def die(point: Point) -> None:
-        if point is (Point.ANALYSIS_REPLACED if committed else Point.ANALYSIS_WRITTEN):
+    def die(point: FailPoint) -> None:
+        if point is (FailPoint.ANALYSIS_REPLACED if committed else FailPoint.ANALYSIS_WRITTEN):
             raise Died
 
     before = files(shard)

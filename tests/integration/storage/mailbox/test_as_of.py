@@ -14,11 +14,11 @@ from sqlalchemy import Engine, text
 from storage.config import ArchiveConfig
 from storage.db.engines import transaction
 from storage.fulltext.cache import cache_of
-from storage.mailbox.search import Finder
+from storage.mailbox.search import SearchExecutor
 from storage.mailbox.segment_files import MailFiles
 from storage.model.message_id import from_hex
 from storage.model.records import DELETED, LabelChange
-from storage.model.results import Position
+from storage.model.results import PageCursor
 from storage.model.time_range import LATEST
 from storage.query.conditions import AnyOf, Condition, Labelled, LargerThan, Negated, all_of
 from storage.query.plan import plan
@@ -84,12 +84,12 @@ def told(box: Box, step: Step, at: datetime) -> Box:
 def shown(shard: Shard, user: int, as_of: datetime | None, *parts: Condition, with_deleted: bool = False) -> Box:
     """Every message that satisfies all the parts, in pages."""
     files = MailFiles(user, shard.engine, shard.blobs, cache_of(ArchiveConfig()))
-    finder = Finder(user, shard.engine, files, as_of)
+    finder = SearchExecutor(user, shard.engine, files, as_of)
     found: Box = {}
-    start = Position(LATEST, 0)
+    start = PageCursor(LATEST, 0)
     while rows := finder.find(plan(all_of(parts)), start, 3, with_deleted):
         found |= {row["message_id"]: State(frozenset(row["labels"]), 0, row["deleted_at"]) for row in rows}
-        start = Position(rows[-1]["received_at"], rows[-1]["message_id"])
+        start = PageCursor(rows[-1]["received_at"], rows[-1]["message_id"])
     return found
 
 

@@ -19,7 +19,7 @@ from storage.config import PostgresConfig
 from storage.control.accounts import Control
 from storage.db import migrate
 from storage.db.engines import Databases, transaction
-from storage.failpoints import Point, watching
+from storage.failpoints import FailPoint, watching
 from storage.mailbox.analysis_reader import Analyses
 from storage.model.records import FailedItem
 from storage.moving.move import Moved, Mover, MoveUnfinished, NoSuchPlace
@@ -27,7 +27,7 @@ from storage.moving.tables import IDENTITIES, NOT_MOVED, TABLES
 from storage.recovery.rollup_writer import roll_up
 from tests.integration.storage.factory import Mail, Shard, echo
 
-POINTS = [point for point in Point if point.startswith("move")]
+POINTS = [point for point in FailPoint if point.startswith("move")]
 
 
 @dataclass
@@ -157,8 +157,8 @@ def test_a_former_copy_goes_after_its_grace_and_the_shard_may_move_back(place: P
 
 
 def test_what_an_owner_commits_during_the_copy_travels_too(place: Place) -> None:
-    def work(point: Point) -> None:
-        number = {Point.MOVE_COPIED: 100, Point.MOVE_CAUGHT_UP: 200}.get(point)
+    def work(point: FailPoint) -> None:
+        number = {FailPoint.MOVE_COPIED: 100, FailPoint.MOVE_CAUGHT_UP: 200}.get(point)
         if number is None:
             return
         new = place.shard.user()
@@ -183,8 +183,8 @@ def test_the_first_mail_of_an_empty_shard_travels_although_its_numbers_are_far(p
     engine = place.at(0)
     empty = Shard(engine, place.shard.root, leases.acquire(engine, 3, "owner", "cluster", 60))
 
-    def work(point: Point) -> None:
-        if point is Point.MOVE_COPIED:
+    def work(point: FailPoint) -> None:
+        if point is FailPoint.MOVE_COPIED:
             empty.store(empty.user(), Mail(1))
 
     with transaction(place.databases.control) as connection:
@@ -201,8 +201,8 @@ def test_an_unknown_place_is_refused(place: Place) -> None:
             Mover(place.databases, "cluster").move(shard_id, database)
 
 
-def _child(dsns: tuple[str, tuple[str, ...]], at: Point) -> None:
-    def die(point: Point) -> None:
+def _child(dsns: tuple[str, tuple[str, ...]], at: FailPoint) -> None:
+    def die(point: FailPoint) -> None:
         if point is at:
             os._exit(9)
 
@@ -216,7 +216,7 @@ def _child(dsns: tuple[str, tuple[str, ...]], at: Point) -> None:
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_mover_that_is_killed_is_gone_on_with(place: Place, point: Point) -> None:
+def test_a_mover_that_is_killed_is_gone_on_with(place: Place, point: FailPoint) -> None:
     before = contents(place.at(0), 0)
     control, *shards = place.databases.dsns()
     process = multiprocessing.get_context("spawn").Process(target=_child, args=((control, tuple(shards)), point))

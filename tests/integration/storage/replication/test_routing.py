@@ -17,11 +17,11 @@ from storage.config import PostgresConfig
 from storage.db import migrate
 from storage.db.engines import Databases, DatabaseUnreachable, Source, transaction
 from storage.errors import BackupError
-from storage.failpoints import Point, watching
-from storage.mailbox.segment_files import patiently
+from storage.failpoints import FailPoint, watching
+from storage.mailbox.segment_files import retry_on_missing_file
 from storage.reader import MailboxReader
-from storage.replication.routing import ReplicaLost, Replicas, Sight
-from storage.replication.session_token import Seen
+from storage.replication.routing import ReadSession, ReplicaLost, Replicas
+from storage.replication.session_token import SessionToken
 from tests.conftest import memory_home
 from tests.integration.storage.factory import Mail, Shard
 from tests.integration.storage.standbys import Server, standby_of
@@ -45,16 +45,16 @@ class Trio:
             if state(found):
                 return found
 
-    def reader(self, user: int, sight: Sight, primary_only: bool = False) -> MailboxReader:
+    def reader(self, user: int, sight: ReadSession, primary_only: bool = False) -> MailboxReader:
         return MailboxReader(user, self.replicas.source(0, sight, primary_only), self.shard.blobs)
 
-    def token(self, user: int) -> Seen:
+    def token(self, user: int) -> SessionToken:
         """What a client holds that has seen the primary as it is."""
-        sight = Sight()
+        sight = ReadSession()
         self.reader(user, sight, primary_only=True).state()
-        return Seen.decode(sight.seen.encode())
+        return SessionToken.decode(sight.seen.encode())
 
-    def serves(self, sight: Sight, shard_id: int | None = None) -> str:
+    def serves(self, sight: ReadSession, shard_id: int | None = None) -> str:
         """Who answers: "standby" or "primary"."""
         with transaction(self.replicas.source(0, sight, shard_id=shard_id)) as connection:
             standby = connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one()
@@ -110,7 +110,7 @@ def test_a_shard_that_has_just_arrived_is_read_from_the_primary_until_a_replica_
     opening = text("UPDATE leases SET cluster = :cluster WHERE shard_id = :shard_id")
     with transaction(engine) as connection:
         connection.execute(opening, {"cluster": leases.ARRIVING, "shard_id": shard_id})
-    arriving = Sight(trio.token(user))
+    arriving = ReadSession(trio.token(user))
     while [trio.serves(arriving) for _ in trio.standbys] != ["standby", "standby"]:  # they take turns
         trio.replicas.check()
 
@@ -118,11 +118,11 @@ def test_a_shard_that_has_just_arrived_is_read_from_the_primary_until_a_replica_
         standby.pause()
     with transaction(engine) as connection:
         connection.execute(opening, {"cluster": "cluster", "shard_id": shard_id})
-    assert (trio.serves(Sight()), trio.serves(Sight(), shard_id)) == ("standby", "primary")
+    assert (trio.serves(ReadSession()), trio.serves(ReadSession(), shard_id)) == ("standby", "primary")
 
     for standby in trio.standbys:
         standby.resume()
-    opened = Sight(trio.token(user))
+    opened = ReadSession(trio.token(user))
     while trio.serves(opened, shard_id) != "standby":
         trio.replicas.check()
 
@@ -131,41 +131,41 @@ def test_a_reader_with_a_token_sees_its_commit_whoever_answers(trio: Trio) -> No
     user = trio.shard.user()
     for number in range(1, 9):
         trio.shard.store(user, Mail(number))
-        sight = Sight(trio.token(user))
+        sight = ReadSession(trio.token(user))
         assert len(ids(trio.reader(user, sight))) == number
 
 
 def test_reads_are_spread_over_the_standbys_and_a_paused_one_yields_to_who_has_seen_more(trio: Trio) -> None:
     user = trio.shard.user()
-    assert trio.serves(Sight()) == "standby"
+    assert trio.serves(ReadSession()) == "standby"
     for each in trio.standbys:
         each.pause()
     before = trio.token(user)
     trio.shard.store(user, Mail(1))
     after = trio.token(user)
 
-    assert trio.serves(Sight(after)) == "primary"
-    assert ids(trio.reader(user, Sight(after))) == ["1"]
-    assert ids(trio.reader(user, Sight())) == []  # who asks for nothing may see the past, whole
+    assert trio.serves(ReadSession(after)) == "primary"
+    assert ids(trio.reader(user, ReadSession(after))) == ["1"]
+    assert ids(trio.reader(user, ReadSession())) == []  # who asks for nothing may see the past, whole
     assert before != after
 
     for each in trio.standbys:
         each.resume()
-    while trio.serves(Sight(after)) != "standby":
+    while trio.serves(ReadSession(after)) != "standby":
         pass
 
 
 def test_a_token_of_another_timeline_or_that_knows_not_this_server_is_served_by_the_primary(trio: Trio) -> None:
     [mark] = trio.token(trio.shard.user()).marks
     for system, timeline in ((mark.system, 7), (mark.system + 1, 1)):
-        strange = Seen.of([type(mark)(system, timeline, 1)])
-        assert trio.serves(Sight(strange)) == "primary"
+        strange = SessionToken.of([type(mark)(system, timeline, 1)])
+        assert trio.serves(ReadSession(strange)) == "primary"
 
 
 def test_a_standby_that_is_killed_leaves_and_returns_by_itself(trio: Trio) -> None:
     user = trio.shard.user()
     trio.shard.store(user, Mail(1))
-    sight = Sight(trio.token(user))
+    sight = ReadSession(trio.token(user))
     trio.standbys[0].kill()
     try:
         for _ in range(4):
@@ -178,7 +178,7 @@ def test_a_standby_that_is_killed_leaves_and_returns_by_itself(trio: Trio) -> No
 
 
 def test_a_read_that_a_standby_breaks_off_is_answered_by_the_primary(trio: Trio) -> None:
-    source, times = trio.replicas.source(0, Sight()), count()
+    source, times = trio.replicas.source(0, ReadSession()), count()
 
     def ask() -> bool:
         with transaction(source) as connection:
@@ -191,7 +191,7 @@ def test_a_read_that_a_standby_breaks_off_is_answered_by_the_primary(trio: Trio)
                 connection.execute(text("SELECT 1"))
             return standby
 
-    assert patiently(ask) is False
+    assert retry_on_missing_file(ask) is False
     assert [each.ready for each in trio.replicas.health()].count(False) == 1
 
 
@@ -207,17 +207,17 @@ def test_the_primary_named_as_its_own_replica_is_not_read(trio: Trio) -> None:
     databases.close()
 
 
-@pytest.mark.parametrize("point", [Point.COMMIT_RECORDED, Point.COMMIT_INDEXED, Point.COMMIT_FOLDED])
-def test_the_primary_killed_in_the_middle_of_a_commit_leaves_no_half_of_it(trio: Trio, point: Point) -> None:
+@pytest.mark.parametrize("point", [FailPoint.COMMIT_RECORDED, FailPoint.COMMIT_INDEXED, FailPoint.COMMIT_FOLDED])
+def test_the_primary_killed_in_the_middle_of_a_commit_leaves_no_half_of_it(trio: Trio, point: FailPoint) -> None:
     user = trio.shard.user()
     trio.shard.store(user, Mail(1))
-    sight = Sight(trio.token(user))
-    while trio.serves(Sight(sight.required)) != "standby":
+    sight = ReadSession(trio.token(user))
+    while trio.serves(ReadSession(sight.required)) != "standby":
         pass
     manifest, index = trio.shard.write((user, [Mail(2), Mail(3)]))
     plan = trio.shard.plan([user], manifest)
 
-    def kill(passed: Point) -> None:
+    def kill(passed: FailPoint) -> None:
         if passed == point:
             trio.primary.kill()
 
@@ -233,9 +233,9 @@ def test_the_primary_killed_in_the_middle_of_a_commit_leaves_no_half_of_it(trio:
     finally:
         trio.primary.restart()
 
-    assert ids(trio.reader(user, Sight(sight.seen), primary_only=True)) == ["1"]
+    assert ids(trio.reader(user, ReadSession(sight.seen), primary_only=True)) == ["1"]
     assert trio.shard.catalog.commit(plan, index)  # the same engine, no restart of ours
-    assert ids(trio.reader(user, Sight(trio.token(user)))) == ["3", "2", "1"]
+    assert ids(trio.reader(user, ReadSession(trio.token(user)))) == ["3", "2", "1"]
 
 
 def test_readers_that_pass_their_position_on_never_go_back_while_replay_stops_and_goes(trio: Trio) -> None:
@@ -262,17 +262,17 @@ def test_readers_that_pass_their_position_on_never_go_back_while_replay_stops_an
     def compare() -> None:
         position, most = begun, 0
         while not stop.is_set():
-            atleast, sight = done, Sight(position)
+            atleast, sight = done, ReadSession(position)
             source = trio.replicas.source(0, sight)
-            found, told = patiently(partial(look, source))
-            position = Seen.decode(sight.seen.encode())
+            found, told = retry_on_missing_file(partial(look, source))
+            position = SessionToken.decode(sight.seen.encode())
             served.append(int(told[1]))
             if found < most:
                 problems.append(f"{most} messages, then {found}")
             if found % 2 or told[0] % 2:
                 problems.append(f"half a commit: {found} messages, {told[0]} told")
             most = max(most, found)
-            fresh = Sight(trio.token(user))
+            fresh = ReadSession(trio.token(user))
             if len(trio.reader(user, fresh).emails().items) < min(50, 2 * atleast):
                 problems.append(f"older than the token: {atleast} commits were done")
 

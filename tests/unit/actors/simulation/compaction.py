@@ -31,9 +31,9 @@ class Compaction:
         """Nothing is under way or due."""
         return self._compactor.look_at() is None and not self._merging
 
-    def news(self) -> None:
+    def notify(self) -> None:
         """A segment was committed."""
-        self._compactor.news()
+        self._compactor.notify()
         self.look_later()
 
     def look_later(self) -> None:

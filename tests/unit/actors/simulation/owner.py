@@ -71,7 +71,7 @@ class Owner:
         self.compaction = Compaction(world, self)
         self.compaction.look_later()
 
-    def news(self) -> None:
+    def notify(self) -> None:
         """Look soon at what is to be done."""
         if not self._deciding:
             self._deciding = True
@@ -116,11 +116,11 @@ class Owner:
             if (seconds := self.quota.refused_s()) is not None:
                 world.broker.throttled(seconds, world.now)
             self.quota.granted(world.broker.lease(self.shard_id, demand, world.now), world.now)
-        self.news()
+        self.notify()
 
         def ask_again() -> None:
             self._asking = False
-            self.news()
+            self.notify()
 
         self._after(0.1, ask_again)
 
@@ -246,8 +246,8 @@ class Owner:
         if isinstance(call, Fetch):
             self.out -= {(call.user_id, message_id) for message_id in call.message_ids}
             self.fetches.remove(call.user_id)
-        self.shard.told(call, outcome, self.world.now)
-        self.news()
+        self.shard.on_outcome(call, outcome, self.world.now)
+        self.notify()
 
     def _charge(self, user_id: int, units: int, answer: Callable[[], None]) -> None:
         """Gmail charges a call when it arrives, some time after it was let out, and answers later still."""
@@ -272,7 +272,7 @@ class Owner:
                 self.shard.write_failed(write, lost, world.now)
             else:
                 self.shard.written(_written(name, self.shard_id, self.shard.lease.epoch, write))
-            self.news()
+            self.notify()
 
         self._after(world.delay(), done)
 
@@ -323,8 +323,8 @@ class Owner:
             self.shard.commit_failed(now)
         else:
             self.shard.committed(now)
-            self.compaction.news()
-        self.news()
+            self.compaction.notify()
+        self.notify()
 
 
 def _written(name: str, shard_id: int, epoch: int, write: Write) -> Written:

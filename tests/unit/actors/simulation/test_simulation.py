@@ -11,7 +11,7 @@ from actors.decisions import Call, Fetch
 from actors.mailbox import Mailbox
 from actors.plans import MailboxPlan
 from actors.quota import ShardQuota
-from actors.turns import Line
+from actors.ready_queue import UniqueFifo
 from tests.unit.actors.simulation.postgres import ModelPostgres
 from tests.unit.actors.simulation.world import World
 
@@ -102,7 +102,7 @@ def test_a_retry_that_does_not_pay_is_found(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_line_that_serves_who_came_last_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Line, "add", Line.add_first)
+    monkeypatch.setattr(UniqueFifo, "add", UniqueFifo.add_first)
 
     assert "passed over" in _found_by(range(_SEEDS), World)
 

@@ -209,13 +209,13 @@ class World:
         if owner.alive:
             owner.shard.open(self.postgres.open_mailbox(user_id), (), self.now)
             owner.shard.request(user_id, mode, self.now)
-            owner.news()
+            owner.notify()
 
     def _stop(self, user_id: int) -> None:
         owner = self._owner(user_id)
         if owner.alive and owner.shard.mailbox(user_id) is not None:
             owner.shard.stop(user_id)
-            owner.news()
+            owner.notify()
             if self.random.random() < 0.5:
                 self.at(self.delay(), None, lambda: self._request(user_id, Mode.INCREMENTAL))
 
@@ -247,7 +247,7 @@ class World:
 
     def _take_over(self, shard_id: int) -> None:
         self.owners[shard_id] = Owner(self, shard_id)
-        self.owners[shard_id].news()
+        self.owners[shard_id].notify()
 
     def _broker_dies(self) -> None:
         self._silent_until = self.now + self.random.uniform(0, 20)

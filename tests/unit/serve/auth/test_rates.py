@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from actors.owner import BrokerSilent
 from actors.rates import Ask, Grant, Rate, RateBroker, RatesConfig
-from serve.auth.authorization import Caller, Door
+from serve.auth.authorization import AccessControl, Caller
 from serve.auth.policies import permits, public
 from serve.auth.rates import Allowances, LocalBroker, RateLimits
 from serve.config import ServeConfig
@@ -109,7 +109,7 @@ async def test_a_caller_is_told_what_is_left_and_when_to_come_back() -> None:
     async def login() -> str:
         return "in"
 
-    door = Door(authentication(tokens).authenticate, RateLimits(SMALL, LocalBroker(SMALL)))
+    door = AccessControl(authentication(tokens).authenticate, RateLimits(SMALL, LocalBroker(SMALL)))
     bearer = {"Authorization": f"Bearer {tokens.issue(ANN)}"}
     async with client(application("things", [router], ServeConfig(), door)) as http:
         first = await http.get("/api/v1/things", headers=bearer)

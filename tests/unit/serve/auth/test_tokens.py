@@ -4,7 +4,7 @@ import pytest
 
 from serve.auth import api_keys
 from serve.auth.authentication import principal_of
-from serve.auth.tokens import SecretRefused, TokenDesk
+from serve.auth.tokens import SecretRefused, TokenService
 from tests.unit.serve.fakes import ANN, MemoryTokenStore, access_tokens
 
 
@@ -23,7 +23,7 @@ def key(store: MemoryTokenStore) -> str:
 def test_a_key_gives_tokens_for_its_user(store: MemoryTokenStore, key: str) -> None:
     tokens = access_tokens()
 
-    grant = TokenDesk(store, tokens, 60).by_key(key)
+    grant = TokenService(store, tokens, 60).by_key(key)
 
     assert principal_of(tokens.verify(grant.access_token)) == ANN
     assert grant.expires_in == 900
@@ -31,7 +31,7 @@ def test_a_key_gives_tokens_for_its_user(store: MemoryTokenStore, key: str) -> N
 
 
 def test_a_refresh_token_gives_the_next_one_of_its_family(store: MemoryTokenStore, key: str) -> None:
-    desk = TokenDesk(store, access_tokens(), 60)
+    desk = TokenService(store, access_tokens(), 60)
     first = desk.by_key(key)
     [(_, family, key_id)] = store.tokens.values()
 
@@ -42,7 +42,7 @@ def test_a_refresh_token_gives_the_next_one_of_its_family(store: MemoryTokenStor
 
 
 def test_a_second_use_ends_the_family(store: MemoryTokenStore, key: str) -> None:
-    desk = TokenDesk(store, access_tokens(), 60)
+    desk = TokenService(store, access_tokens(), 60)
     first = desk.by_key(key)
     second = desk.by_refresh_token(first.refresh_token)
 
@@ -58,7 +58,7 @@ def test_what_is_no_secret_of_ours_is_refused_unasked(text: str) -> None:
         def use_refresh_token(self, token_hash: bytes, successor: bytes | None = None, ttl_s: float = 0.0) -> None:
             raise AssertionError("asked")
 
-    desk = TokenDesk(Unasked(), access_tokens(), 60)
+    desk = TokenService(Unasked(), access_tokens(), 60)
 
     with pytest.raises(SecretRefused):
         desk.by_key(text)
@@ -67,7 +67,7 @@ def test_what_is_no_secret_of_ours_is_refused_unasked(text: str) -> None:
 
 
 def test_a_key_is_no_refresh_token(store: MemoryTokenStore, key: str) -> None:
-    desk = TokenDesk(store, access_tokens(), 60)
+    desk = TokenService(store, access_tokens(), 60)
 
     with pytest.raises(SecretRefused):
         desk.by_refresh_token(key)

@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 
 
 async def test_only_so_many_calls_run_at_a_time() -> None:
-    threads, running, most = Threads(2), 0, 0
+    threads, running, most = BlockingExecutor(2), 0, 0
     lock, release = threading.Lock(), threading.Event()
 
     def call() -> None:
@@ -29,7 +29,7 @@ async def test_only_so_many_calls_run_at_a_time() -> None:
 
 
 async def test_arguments_and_errors_pass_through() -> None:
-    threads = Threads(1)
+    threads = BlockingExecutor(1)
 
     assert await threads.run(int, "12", base=8) == 10
     with pytest.raises(ValueError, match="invalid literal"):
@@ -37,7 +37,7 @@ async def test_arguments_and_errors_pass_through() -> None:
 
 
 async def test_a_call_that_is_given_up_leaves_its_thread_behind() -> None:
-    threads, release = Threads(1), threading.Event()
+    threads, release = BlockingExecutor(1), threading.Event()
 
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(threads.run(release.wait, 30), 0.01)

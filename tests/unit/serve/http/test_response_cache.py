@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from serve.http.response_cache import Answers
+from serve.http.response_cache import ResponseCache
 
 
 class Box:
@@ -18,7 +18,7 @@ class Box:
         return self.now
 
 
-def together(answers: Answers, box: Box, make: Callable[[], bytes], others: int) -> list[object]:
+def together(answers: ResponseCache, box: Box, make: Callable[[], bytes], others: int) -> list[object]:
     """What `make` and so many equal questions, asked while it works, are answered."""
     found: list[object] = []
     begun, asked = threading.Event(), threading.Semaphore(0)
@@ -55,14 +55,14 @@ def together(answers: Answers, box: Box, make: Callable[[], bytes], others: int)
 
 
 def test_an_answer_is_made_once() -> None:
-    answers, box = Answers(1000), Box()
+    answers, box = ResponseCache(1000), Box()
     assert together(answers, box, lambda: b"first", 3) == [b"first"] * 4
     assert (answers.hits, answers.misses) == (3, 1)
     assert answers.of(7, box, "question", lambda: b"again") == b"first"
 
 
 def test_an_answer_that_a_commit_came_into_is_not_shared() -> None:
-    answers, box = Answers(1000), Box()
+    answers, box = ResponseCache(1000), Box()
 
     def make() -> bytes:
         box.now = "2"
@@ -72,7 +72,7 @@ def test_an_answer_that_a_commit_came_into_is_not_shared() -> None:
 
 
 def test_a_failure_is_its_own_question_s_alone() -> None:
-    answers, box = Answers(1000), Box()
+    answers, box = ResponseCache(1000), Box()
 
     def make() -> bytes:
         raise ValueError("no answer")

@@ -8,20 +8,20 @@ from serve import openapi
 from serve.auth.policies import public
 from serve.config import ServeConfig
 from serve.gateway import application
-from serve.http.executor import Threads
-from serve.http.session_token import HEADER, sight
-from storage.replication.session_token import Mark, Seen
+from serve.http.executor import BlockingExecutor
+from serve.http.session_token import HEADER, read_session
+from storage.replication.session_token import SessionToken, WalPosition
 
 
 def app() -> FastAPI:
     """Every read goes as far as place 50 of server 7."""
-    routes, threads = APIRouter(), Threads(1)
+    routes, threads = APIRouter(), BlockingExecutor(1)
 
     @routes.get("/api/v1/emails")
     @public()
     async def read() -> str:
-        await threads.run(lambda: sight().saw(Mark(7, 1, 50)))
-        return str(sight().required)
+        await threads.run(lambda: read_session().saw(WalPosition(7, 1, 50)))
+        return str(read_session().required)
 
     @routes.get("/other")
     @public()
@@ -38,15 +38,15 @@ def http() -> httpx.AsyncClient:
 
 async def test_an_answer_tells_how_far_its_reads_went(http: httpx.AsyncClient) -> None:
     answer = await http.get("/api/v1/emails")
-    assert Seen.decode(answer.headers[HEADER]) == Seen.of([Mark(7, 1, 50)])
+    assert SessionToken.decode(answer.headers[HEADER]) == SessionToken.of([WalPosition(7, 1, 50)])
     assert answer.json() == "None"
 
 
 async def test_a_position_is_required_and_never_goes_back(http: httpx.AsyncClient) -> None:
-    given = Seen.of([Mark(7, 1, 90), Mark(8, 1, 1)])
+    given = SessionToken.of([WalPosition(7, 1, 90), WalPosition(8, 1, 1)])
     answer = await http.get("/api/v1/emails", headers={HEADER: given.encode()})
     assert answer.json() == str(given)
-    assert Seen.decode(answer.headers[HEADER]) == given
+    assert SessionToken.decode(answer.headers[HEADER]) == given
 
 
 async def test_a_malformed_position_is_a_problem(http: httpx.AsyncClient) -> None:

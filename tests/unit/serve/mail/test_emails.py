@@ -10,8 +10,8 @@ import pytest
 from serve.auth.authentication import AccessTokens
 from serve.config import ServeConfig
 from serve.gateway import application
-from serve.http.executor import Threads
-from serve.http.response_cache import Answers
+from serve.http.executor import BlockingExecutor
+from serve.http.response_cache import ResponseCache
 from serve.mail import attachments, emails
 from storage.query.errors import InvalidQuery
 from tests.unit.serve.fakes import (
@@ -47,7 +47,10 @@ def readers() -> MemoryReaders:
 async def http(tokens: AccessTokens, readers: MemoryReaders) -> AsyncIterator[httpx.AsyncClient]:
     app = application(
         "emails",
-        [emails.router(readers, Answers(1 << 20), Threads(2)), attachments.router(readers, Threads(2))],
+        [
+            emails.router(readers, ResponseCache(1 << 20), BlockingExecutor(2)),
+            attachments.router(readers, BlockingExecutor(2)),
+        ],
         ServeConfig(),
         authentication(tokens),
     )

@@ -10,8 +10,8 @@ from actors.forecast import Forecast
 from serve.auth.routes import auth
 from serve.config import ServeConfig
 from serve.gateway import application, root_application
-from serve.http.executor import Threads
-from serve.http.response_cache import Answers
+from serve.http.executor import BlockingExecutor
+from serve.http.response_cache import ResponseCache
 from serve.mail import attachments, emails
 from serve.ops import root
 from serve.ops.metrics import Metrics, State
@@ -52,13 +52,13 @@ async def http(broken: set[str]) -> AsyncIterator[httpx.AsyncClient]:
     async def state() -> State:
         return State([], [], Forecast("2026-11-24", 0, 0.0, 0, None))
 
-    tokens, config, threads, readers = access_tokens(), ServeConfig(), Threads(2), MemoryReaders()
+    tokens, config, threads, readers = access_tokens(), ServeConfig(), BlockingExecutor(2), MemoryReaders()
     authenticate = authentication(tokens)
     apps = [
         application(name, routers, config, authenticate)
         for name, routers in (
             ("auth", [auth.router(desks(MemoryTokenStore(), tokens), threads, config)]),
-            ("emails", [emails.router(readers, Answers(1 << 20), threads), attachments.router(readers, threads)]),
+            ("emails", [emails.router(readers, ResponseCache(1 << 20), threads), attachments.router(readers, threads)]),
             ("sync", [sync.router(readers, RecordingOwners(), MemoryPauses(), STREAMS, threads, config)]),
         )
     ]

@@ -9,7 +9,7 @@ import pytest
 from actors.decisions import Mode
 from serve.config import ServeConfig
 from serve.gateway import application
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from serve.sync import sync
 from storage.catalog.leases import LeaseLost
 from storage.model.records import MailboxRecord, Phase, User
@@ -51,7 +51,7 @@ async def http(owners: RecordingOwners) -> AsyncIterator[httpx.AsyncClient]:
     readers = MemoryReaders({ANN.user_id: MemoryReader([], _RECORD)})
     app = application(
         "sync",
-        [sync.router(readers, owners, MemoryPauses(), STREAMS, Threads(2), ServeConfig())],
+        [sync.router(readers, owners, MemoryPauses(), STREAMS, BlockingExecutor(2), ServeConfig())],
         ServeConfig(),
         authentication(tokens),
     )

@@ -10,15 +10,15 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 
 from storage.fulltext import builder, container
-from storage.fulltext.split import Asked, Split
-from storage.model.results import Position
+from storage.fulltext.split import Split, SplitQuery
+from storage.model.results import PageCursor
 from storage.model.schemas import MESSAGES
 from storage.model.time_range import EARLIEST, LATEST
 from storage.query.conditions import ALWAYS, Condition
 from storage.query.evaluate import Content, Message, holds
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
-TOP = Position(LATEST, (1 << 63) - 1)
+TOP = PageCursor(LATEST, (1 << 63) - 1)
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,10 @@ def opened(data: bytes) -> Iterator[Split]:
     yield found
 
 
-def asked(words: Condition = ALWAYS, user_id: int = 1, start: Position = TOP, after_at: datetime = EARLIEST) -> Asked:
-    return Asked(user_id, words, start, after_at)
+def asked(
+    words: Condition = ALWAYS, user_id: int = 1, start: PageCursor = TOP, after_at: datetime = EARLIEST
+) -> SplitQuery:
+    return SplitQuery(user_id, words, start, after_at)
 
 
 def newest(split: Split, words: Condition, user_id: int = 1, limit: int = 100) -> list[int]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from storage.files.blobs import FileDamaged
 from storage.fulltext import search
 from storage.fulltext.search import SegmentFile
-from storage.fulltext.split import Asked, Hit, Split
+from storage.fulltext.split import Hit, Split, SplitQuery
 from storage.query.conditions import AnyOf, Contains
 from tests.unit.storage.fulltext.made import Made, asked, opened, split
 
@@ -74,7 +74,7 @@ def test_a_file_whose_mail_is_all_older_is_not_opened() -> None:
 class Broken:
     """A split that cannot be read when it is asked."""
 
-    def newest(self, asked: Asked, limit: int) -> list[Hit]:
+    def newest(self, asked: SplitQuery, limit: int) -> list[Hit]:
         raise FileDamaged("broken", "it is")
 
     def frequencies(self, terms: Sequence[tuple[str, str]]) -> tuple[int, list[int]]:

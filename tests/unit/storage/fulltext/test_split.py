@@ -13,7 +13,7 @@ from storage.files.blobs import FileDamaged
 from storage.fulltext import builder
 from storage.fulltext.builder import FIELDS
 from storage.fulltext.split import Split
-from storage.model.results import Position
+from storage.model.results import PageCursor
 from storage.query.conditions import ANYWHERE, AllOf, AnyOf, Condition, Contains, Negated
 from storage.query.words import is_lone, words
 from tests.unit.storage.fulltext.made import NOON, Made, asked, newest, opened, reading, split
@@ -111,7 +111,7 @@ def test_pages_follow_one_another_though_many_messages_are_of_one_moment(limit: 
         position = asked().start
         while page := found.newest(asked(Contains(("text",), ("word",)), start=position), limit):
             ids += [hit.message_id for hit in page]
-            position = Position(page[-1].received_at, page[-1].message_id)
+            position = PageCursor(page[-1].received_at, page[-1].message_id)
 
     assert ids == list(range(24, -16, -1))
 
@@ -119,7 +119,7 @@ def test_pages_follow_one_another_though_many_messages_are_of_one_moment(limit: 
 @pytest.mark.parametrize(("microseconds", "ids"), [(0, []), (1, [1]), (1000, [1])])
 def test_times_are_bounds_to_the_microsecond(microseconds: int, ids: list[int]) -> None:
     at = NOON + timedelta(microseconds=microseconds)
-    start = Position(at, -(1 << 63))
+    start = PageCursor(at, -(1 << 63))
     with opened(split([Made(1)])) as found:
         assert [hit.message_id for hit in found.newest(asked(start=start), 5)] == ids
         assert [hit.message_id for hit in found.newest(asked(after_at=at), 5)] == [1] * (microseconds == 0)

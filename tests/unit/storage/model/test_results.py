@@ -7,20 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.model.results import InvalidCursor, Position
+from storage.model.results import InvalidCursor, PageCursor
 
 TIMES = st.datetimes(timezones=st.just(UTC)).map(lambda at: at - timedelta(microseconds=at.microsecond % 1000))
 
 
 @given(TIMES, st.integers(-(1 << 63), (1 << 63) - 1))
 def test_a_position_survives_its_token(received_at: datetime, message_id: int) -> None:
-    position = Position(received_at, message_id)
+    position = PageCursor(received_at, message_id)
 
-    assert Position.decode(position.encode()) == position
+    assert PageCursor.decode(position.encode()) == position
 
 
 def test_a_token_needs_no_escaping_in_a_url() -> None:
-    token = Position(datetime(2024, 5, 1, 8, 0, 0, 123000, UTC), -1).encode()
+    token = PageCursor(datetime(2024, 5, 1, 8, 0, 0, 123000, UTC), -1).encode()
 
     assert token.replace("-", "").replace("_", "").isalnum()
 
@@ -28,7 +28,7 @@ def test_a_token_needs_no_escaping_in_a_url() -> None:
 @given(st.text(max_size=100) | st.binary(max_size=60).map(lambda data: data.hex()))
 def test_a_hostile_token_is_a_position_or_refused(token: str) -> None:
     try:
-        position = Position.decode(token)
+        position = PageCursor.decode(token)
     except InvalidCursor as error:
         assert token not in str(error) or len(token) < 4
     else:
@@ -40,4 +40,4 @@ def test_a_hostile_token_is_a_position_or_refused(token: str) -> None:
 )
 def test_a_token_that_no_list_gave_is_refused(text: str) -> None:
     with pytest.raises(InvalidCursor):
-        Position.decode(base64.urlsafe_b64encode(text.encode()).decode())
+        PageCursor.decode(base64.urlsafe_b64encode(text.encode()).decode())

@@ -1,15 +1,15 @@
 """Who is read from, told what was observed and when."""
 
 from storage.replication.replica_health import Observed, Rotation
-from storage.replication.session_token import Mark
+from storage.replication.session_token import WalPosition
 
 
 def standby(lsn: int, system: int = 7, timeline: int = 1) -> Observed:
-    return Observed(True, Mark(system, timeline, lsn))
+    return Observed(True, WalPosition(system, timeline, lsn))
 
 
 def primary(lsn: int, timeline: int = 1) -> Observed:
-    return Observed(False, Mark(7, timeline, lsn))
+    return Observed(False, WalPosition(7, timeline, lsn))
 
 
 def rotation() -> Rotation:

@@ -9,7 +9,7 @@ from serve.auth import api_keys
 from serve.auth.routes import auth
 from serve.config import ServeConfig
 from serve.gateway import application
-from serve.http.executor import Threads
+from serve.http.executor import BlockingExecutor
 from tests.unit.serve.fakes import ANN, MemoryTokenStore, access_tokens, authentication, client, desks
 
 _TOKEN, _VERIFY = "/api/v1/auth/token", "/api/v1/auth/verify"
@@ -25,7 +25,7 @@ async def http(store: MemoryTokenStore) -> AsyncIterator[httpx.AsyncClient]:
     tokens = access_tokens()
     app = application(
         "auth",
-        [auth.router(desks(store, tokens), Threads(2), ServeConfig())],
+        [auth.router(desks(store, tokens), BlockingExecutor(2), ServeConfig())],
         ServeConfig(),
         authentication(tokens),
     )

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from actors.decisions import Mode
-from actors.tending import Tending
+from actors.maintenance import Maintenance
 from actors.work import ThreadWork, WorkLost
 from jobs.mime.message import ParsedMessage
 from jobs.reanalysis import Analysers, NoSuchAnalyser
@@ -52,7 +52,7 @@ async def small_segments(cluster: Cluster) -> None:
 
 
 @asynccontextmanager
-async def tending(cluster: Cluster, work: ThreadWork) -> AsyncIterator[tuple[Tending, Lease]]:
+async def tending(cluster: Cluster, work: ThreadWork) -> AsyncIterator[tuple[Maintenance, Lease]]:
     """A shard's files, tended by a new owner."""
     lease = leases.acquire(cluster.catalog.engine, 0, "tender", "test", 60)
     archive = cluster.backup.archive.model_copy(update={"compaction": True})
@@ -64,7 +64,7 @@ async def tending(cluster: Cluster, work: ThreadWork) -> AsyncIterator[tuple[Ten
         now += 1.0
         return now
 
-    tended = Tending(lease, archive, work, cluster.catalog, cluster.blobs, clock, lambda: False)
+    tended = Maintenance(lease, archive, work, cluster.catalog, cluster.blobs, clock, lambda: False)
     task = asyncio.create_task(tended.run())
     yield tended, lease
     task.cancel()

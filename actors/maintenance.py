@@ -64,7 +64,7 @@ class Compacted:
     damaged: int
 
 
-class Tending:
+class Maintenance:
     """Tends the files of one shard for as long as its owner lives."""
 
     def __init__(
@@ -91,9 +91,9 @@ class Tending:
         self._retired_until = 0.0  # when nobody can be reading what was merged last
         self._wake = asyncio.Event()
 
-    def news(self) -> None:
+    def notify(self) -> None:
         """A segment was committed."""
-        self._compactor.news()
+        self._compactor.notify()
         self._wake.set()
 
     def compact(self) -> "asyncio.Future[list[Compacted]]":

@@ -10,7 +10,7 @@ from actors.config import PollConfig
 from actors.polling import Polls, Schedule
 
 
-class Agenda:
+class Scheduler:
     """The mailboxes' next looks."""
 
     def __init__(self, config: PollConfig, shard_id: int, reconcile_every_s: float = 518_400.0) -> None:

@@ -1,4 +1,4 @@
-"""cluster/keeper.py"""
+"""cluster/campaign_supervisor.py"""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from cluster.keeper import CampaignKeeper
+from cluster.campaign_supervisor import CampaignSupervisor
 from storage.control.campaigns import Campaign, CampaignEnded, CampaignState
 from storage.errors import BackupError
 from tests.unit.serve.fakes import Clock
@@ -20,7 +20,7 @@ class _Cluster:
         self.alive = {"backfill-1-1"}
         self.failure: BackupError | None = None
         self.clock = Clock()
-        self.keeper = CampaignKeeper(self, self.start, self.clock)  # type: ignore[arg-type]
+        self.keeper = CampaignSupervisor(self, self.start, self.clock)  # type: ignore[arg-type]
 
     def running(self) -> list[Campaign]:
         return [campaign for campaign in self.campaigns.values() if campaign.ended_at is None]

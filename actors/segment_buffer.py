@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from actors.config import ShardConfig
-from actors.decisions import Held, Write, Written
+from actors.decisions import FetchedBatch, Write, Written
 from storage.config import ArchiveConfig
 
 #: Seconds before a write that failed is repeated.
@@ -17,13 +17,13 @@ REPEAT_S = 1.0
 _WRITE_ATTEMPTS = 3
 
 
-class Segmenting:
+class SegmentBuffer:
     """One shard's mail between fetch and commit."""
 
     def __init__(self, config: ShardConfig, archive: ArchiveConfig) -> None:
         self._config, self._archive = config, archive
         self._flying_bytes = 0  # assumed size of what is being fetched
-        self._buffer: list[Held] = []
+        self._buffer: list[FetchedBatch] = []
         self._buffer_bytes = self._buffer_messages = 0
         self._writes = 0  # segments being written
         self._again: deque[tuple[float, Write]] = deque()  # failed writes
@@ -54,7 +54,7 @@ class Segmenting:
         """So many are no more."""
         self._flying_bytes -= messages * self._config.typical_message_bytes
 
-    def hold(self, held: Held) -> None:
+    def hold(self, held: FetchedBatch) -> None:
         """Mail arrived."""
         self._buffer.append(held)
         self._buffer_bytes += held.size_bytes
@@ -114,7 +114,7 @@ class Segmenting:
             return True
         return now >= self._buffer[0].fetched_at + self._archive.segment_age_s  # as `next_at` reckons it
 
-    def _cut(self) -> list[Held]:
+    def _cut(self) -> list[FetchedBatch]:
         """The oldest of the buffer, one segment's worth."""
         size = count = taken = 0
         for held in self._buffer:

@@ -9,7 +9,7 @@ from collections import deque
 from actors.polling import Schedule
 
 
-class Line:
+class UniqueFifo:
     """Users in order of arrival, each at most once."""
 
     def __init__(self) -> None:
@@ -40,11 +40,11 @@ class Line:
         return len(self._users)
 
 
-class Turns:
+class ReadyQueue:
     """The lines of a shard."""
 
     def __init__(self) -> None:
-        self.callers, self.fetchers = Line(), Line()
+        self.callers, self.fetchers = UniqueFifo(), UniqueFifo()
         self._waits = Schedule()  # for the quota, or for a message that failed
         self._held_up: set[int] = set()  # those of them that wait for the quota
 

@@ -29,7 +29,7 @@ class _Known:
     not_before: float = 0.0
 
 
-class CampaignKeeper:
+class CampaignSupervisor:
     """Has every campaign that has not ended worked on."""
 
     def __init__(

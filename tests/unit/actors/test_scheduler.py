@@ -1,13 +1,13 @@
-"""actors/agenda.py"""
+"""actors/scheduler.py"""
 
-from actors.agenda import Agenda
 from actors.config import PollConfig
+from actors.scheduler import Scheduler
 
 CONFIG = PollConfig(shortest_s=10, longest_s=100, jitter=0, topic="projects/p/topics/t")
 
 
 def test_what_is_due_now_hides_nothing_that_comes_later() -> None:
-    agenda = Agenda(CONFIG, 0)
+    agenda = Scheduler(CONFIG, 0)
     agenda.looked(1, True, 50.0)  # its pushes are to be renewed at once, and it is polled later
 
     assert agenda.next_at(50.0) == 60.0
@@ -17,7 +17,7 @@ def test_what_is_due_now_hides_nothing_that_comes_later() -> None:
 
 
 def test_without_a_topic_nothing_is_renewed() -> None:
-    agenda = Agenda(CONFIG.model_copy(update={"topic": ""}), 0)
+    agenda = Scheduler(CONFIG.model_copy(update={"topic": ""}), 0)
     agenda.opened(1, 0.0)
     agenda.watch_at(1, 5.0)
 
@@ -25,7 +25,7 @@ def test_without_a_topic_nothing_is_renewed() -> None:
 
 
 def test_a_mailbox_that_is_left_alone_keeps_its_retries() -> None:
-    agenda = Agenda(CONFIG, 0)
+    agenda = Scheduler(CONFIG, 0)
     agenda.opened(1, 0.0)
     agenda.retry_at(1, 30.0)
     agenda.closed(1)

@@ -15,9 +15,9 @@ from cluster.stores import Stores, open_stores
 from storage.db.engines import transaction
 from storage.db.sql_files import query
 from storage.fulltext.cache import cache_of
-from storage.mailbox.search import Finder
+from storage.mailbox.search import SearchExecutor
 from storage.mailbox.segment_files import MailFiles
-from storage.model.results import Position
+from storage.model.results import PageCursor
 from storage.model.time_range import LATEST
 from storage.query.binder import HIDDEN
 from storage.query.conditions import Condition, Labelled, Negated, all_of
@@ -89,11 +89,11 @@ def _pages(stores: Stores, present: datetime) -> list[PageFigures]:
         planned = plan(condition)
         for moment, age in ages.items():
             as_of = None if age is None else present - age
-            finder = Finder(_USER, engine, MailFiles(_USER, engine, stores.blobs, splits), as_of)
+            finder = SearchExecutor(_USER, engine, MailFiles(_USER, engine, stores.blobs, splits), as_of)
             spent, rows = [], []
             for _ in range(_ROUNDS):
                 began = time.perf_counter()
-                rows = finder.find(planned, Position(LATEST, 0), _PAGE + 1, False)
+                rows = finder.find(planned, PageCursor(LATEST, 0), _PAGE + 1, False)
                 spent.append(1000 * (time.perf_counter() - began))
             p95 = quantiles(spent, n=20)[-1]
             figures.append(PageFigures(page, moment, round(median(spent), 2), round(p95, 2), min(len(rows), _PAGE)))
