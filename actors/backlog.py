@@ -190,6 +190,18 @@ class Backlog:
         delay = min(retry.filed_delay_s * 2 ** min(before // retry.attempts, 10), retry.longest_delay_s)
         self._file(key, attempts, failure.error, delay, now)
 
+    def unstorable(self, message_id: int, error: str, now: float) -> None:
+        """It arrived, and no store takes it."""
+        filed = self._filed.get(message_id)
+        self._held.discard(message_id)
+        self._file(message_id, (filed.attempts if filed else 0) + 1, error, self._retry.filed_delay_s, now)
+
+    def drop(self) -> None:
+        """Nothing of what was to be committed is."""
+        self._to_file.clear()
+        self._verdicts.clear()
+        self._settled.clear()
+
     def returned(self, message_ids: Iterable[int], not_before: float, waits: bool) -> None:
         """The fetch was never carried out, or what it brought was lost: ask again, without counting it."""
         for key in message_ids:

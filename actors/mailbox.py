@@ -37,6 +37,7 @@ from actors.reconcile import Differences
 from actors.rounds import Event, Round, State
 from actors.standing import Standing, recorded
 from storage.model.records import DELETED, FailedItem, LabelChange, MailboxRecord, MailboxUpdate, Phase, Unreadable
+from storage.model.storable import storable
 
 #: Phases in which the mailbox is listed.
 _LISTING = (Phase.FULL, Phase.RECONCILE)
@@ -398,7 +399,13 @@ class Mailbox:
     def quarantine(self, error: str) -> None:
         """A defect of ours shows with this mailbox: leave it alone until somebody asks for it."""
         self.stop()
-        self.standing.quarantined(error)
+        self._backlog.drop()
+        self._unreadable.clear()
+        self.standing.quarantined(storable(error))
+
+    def unstorable(self, message_id: int, error: str, now: float) -> None:
+        """A message arrived, and no store takes it: it is filed with the reason."""
+        self._backlog.unstorable(message_id, error, now)
 
     def spent(self, units: int) -> None:
         """Quota units that calls for this mailbox cost."""
@@ -470,12 +477,13 @@ class Mailbox:
             self._cursor = update.cursor
         if plan.round != self._rounds:
             return
-        if plan.ends_listing and self._round.state is State.LISTED:
+        if plan.ends_listing and self.standing.phase in _LISTING:
             self.standing.phase, self._pinned = Phase.CURRENT, None
             if self._overlap.begin is None:
                 self._overlap.reset(self._cursor)
-            self._follow()
-            self._step(Event.LISTING_STORED)
+            if self._round.state is State.LISTED:  # else it was told to stop
+                self._follow()
+                self._step(Event.LISTING_STORED)
         elif update.synced and self._round.state is State.FOLLOWED:
             self._step(Event.ROUND_STORED)
             self._mode = None
@@ -514,7 +522,7 @@ class Mailbox:
             mode = Mode.FULL
         self._mode, self._now = mode, now
         self._rounds += 1
-        self.standing.heard()
+        self.standing.begin()
         self._news = mode is not Mode.INCREMENTAL
         self._backlog.owe_due(now)
         self._labels_due = self._labels_due or self._labels_at <= now - self._evidence.labels_every_s

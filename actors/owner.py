@@ -8,8 +8,11 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
+
+from sqlalchemy.exc import DataError, IntegrityError, InternalError, ProgrammingError
 
 from actors.budget import Demand, lease_s
 from actors.calls import Calls
@@ -33,6 +36,7 @@ from storage.control.accounts import Control, MailboxPaused
 from storage.errors import BackupError
 from storage.files.blobs import LocalBlobs
 from storage.model.records import FailedItem, User
+from storage.model.storable import storable
 from storage.recovery.rollup_writer import RolledUp
 
 _LOG = logging.getLogger(__name__)
@@ -93,11 +97,15 @@ class ShardOwner:
         self._tasks: set[asyncio.Task[None]] = set()
         self._paused: set[int] = set()  # as the control database has it, and what was told since
         self.failure: BackupError | None = None
+        self.culprit: int | None = None  # the mailbox that the defect showed with on which this owner ended
 
-    async def start(self, here: Callable[[], bool] | None = None) -> list[str]:
+    async def start(
+        self, here: Callable[[], bool] | None = None, quarantined: Mapping[int, str] = MappingProxyType({})
+    ) -> list[str]:
         """Take the lease, sweep what a crash left, take on the shard's mailboxes, begin to work.
 
         Args:
+            quarantined: mailboxes that owners before this one ended on, and why: they are left alone.
             here: whether the map still names this database, asked once the lease is ours: a later move must fence us.
 
         Returns:
@@ -123,6 +131,10 @@ class ShardOwner:
             failed.setdefault(item.user_id, []).append(item)
         for record in await asyncio.to_thread(self._catalog.mailboxes, self._shard_id):
             shard.open(record, failed.get(record.user_id, ()), self._clock())
+        for user_id, reason in quarantined.items():
+            if (mailbox := shard.mailbox(user_id)) is not None:
+                mailbox.quarantine(reason)
+                shard.stop(user_id)
         self._paused = await asyncio.to_thread(self._control.paused, self._shard_id)
         for user_id in self._paused:
             if shard.mailbox(user_id) is not None:
@@ -318,7 +330,12 @@ class ShardOwner:
         elif isinstance(decision, CommitNow):
             await self._commit(shard, decision)
         else:
-            shard.on_outcome(decision, await self._calls.make(shard, decision), self._clock())
+            outcome = await self._calls.make(shard, decision)
+            try:
+                shard.on_outcome(decision, outcome, self._clock())
+            except Exception:
+                self.culprit = decision.user_id
+                raise
         self._news.set()
 
     async def _write(self, shard: Shard, write: Write) -> None:
@@ -329,7 +346,16 @@ class ShardOwner:
         except BackupError as exc:
             _LOG.warning("Shard %d could not write a segment: %s", self._shard_id, exc)
             lost = isinstance(exc, WorkLost) and exc.mail_lost
-            shard.write_failed(write, lost, self._clock())
+            defect = exc.reason if isinstance(exc, WorkLost) and not lost and "OSError" not in exc.reason else None
+            shard.write_failed(write, lost, self._clock(), defect)
+        except (
+            ValueError,
+            ArithmeticError,
+            TypeError,
+            LookupError,
+        ) as exc:  # what a value of a message can bring about
+            _LOG.exception("Shard %d could not write a segment", self._shard_id)
+            shard.write_failed(write, False, self._clock(), storable(f"it cannot be stored: {exc!r:.200}"))
         else:
             shard.written(Written(write, manifest, index))
 
@@ -346,6 +372,10 @@ class ShardOwner:
         except WorkLost as exc:
             _LOG.warning("Shard %d writes a segment again: %s", self._shard_id, exc)
             shard.commit_failed(self._clock(), frozenset())
+        except (DataError, ProgrammingError, IntegrityError, InternalError, ValueError, ArithmeticError) as exc:
+            _LOG.exception("Shard %d has a commit that no database takes", self._shard_id)
+            reason = str(getattr(exc, "orig", None) or exc).strip().splitlines() or [type(exc).__name__]
+            shard.commit_refused(storable(f"it cannot be stored: {reason[0][:200]}"), self._clock())
         except BackupError as exc:
             _LOG.warning("Shard %d repeats a commit: %s", self._shard_id, exc)
             shard.commit_failed(self._clock())

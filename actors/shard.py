@@ -5,7 +5,7 @@ became of each. Mailboxes take turns, one call each, within their quota and the 
 fills the same segments. Commits go one at a time, so a cursor never passes what an earlier commit still has to store.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 
@@ -74,6 +74,8 @@ class Shard:
         self._troubles = ErrorBackoff()
         self._segmenting = SegmentBuffer(config, archive)
         self._pending: _Pending | None = None
+        self._alone: deque[int] = deque()  # mailboxes whose news is committed by itself
+        self._doubted: Write | None = None  # a segment that was refused, perhaps for a mailbox's news
         self._commit_due: float | None = None  # the pending commit waits for its next try
         self.committed_messages = 0
         self._mended: Counter[str] = Counter()  # what comparisons with Gmail mended, by what it was
@@ -179,6 +181,9 @@ class Shard:
                 self._commit_due = None
                 decisions.append(self._pending.decision)
             return
+        if self._alone:
+            self._commit_alone(decisions)
+            return
         written = self._segmenting.next_written()
         landed: dict[int, set[int]] = {}
         for held in written.write.batches if written else ():
@@ -190,8 +195,17 @@ class Shard:
             if user_id in landed or mailbox.says_news(plan):
                 plans.append(plan)
         self._touched.clear()
-        if not plans:
-            return
+        if plans:
+            self._propose(plans, written, decisions)
+
+    def _commit_alone(self, decisions: list[Decision]) -> None:
+        while self._alone and self._pending is None:
+            user_id = self._alone.popleft()
+            plan = self._mailboxes[user_id].plan(())
+            if self._mailboxes[user_id].says_news(plan):
+                self._propose([plan], None, decisions)
+
+    def _propose(self, plans: list[MailboxPlan], written: Written | None, decisions: list[Decision]) -> None:
         commit = Commit(
             shard_id=self.lease.shard_id,
             owner=self.lease.owner,
@@ -382,8 +396,16 @@ class Shard:
         """A segment's files are on disk."""
         self._segmenting.written(outcome)
 
-    def write_failed(self, write: Write, lost: bool, now: float) -> None:
-        """A segment could not be written. `lost`: the mail itself is gone from memory."""
+    def write_failed(self, write: Write, lost: bool, now: float, defect: str | None = None) -> None:
+        """A segment could not be written.
+
+        Args:
+            lost: the mail itself is gone from memory.
+            defect: something in the mail is at fault; the message is found by halves and filed.
+        """
+        if defect is not None and not lost and self._segmenting.gave_up(write):
+            self._file_culprit(write, defect, now)
+            return
         if self._segmenting.write_failed(write, lost, now):
             for held in write.batches:
                 self._mailboxes[held.user_id].returned(held.message_ids, now + REPEAT_S)
@@ -405,6 +427,35 @@ class Shard:
             write = pending.decision.written.write
             self._segmenting.forget(write)
             self.committed_messages += sum(len(held.message_ids) for held in write.batches)
+
+    def commit_refused(self, error: str, now: float) -> None:
+        """The pending commit holds something that no store takes: find out whose it is, and have the rest committed.
+
+        Each mailbox's news is committed alone first; the one that is refused again is quarantined. A segment that is
+        refused after that is written by halves, until the message at fault is alone.
+        """
+        assert self._pending is not None
+        pending, self._pending = self._pending, None
+        users = [plan.update.user_id for plan in pending.plans]
+        written = pending.decision.written
+        for user_id in users:
+            self._touch(user_id)
+        if written is None and len(users) == 1:
+            self._mailboxes[users[0]].quarantine(error)
+        elif written is None or written.write is not self._doubted:
+            self._alone.extend(users)
+            if written is not None:
+                self._doubted = written.write
+                self._segmenting.put_back(written)
+        else:
+            self._file_culprit(written.write, error, now)
+
+    def _file_culprit(self, write: Write, error: str, now: float) -> None:
+        culprit = self._segmenting.split(write, now)
+        if culprit is not None:
+            user_id = write.batches[0].user_id
+            self._mailboxes[user_id].unstorable(culprit, error, now)
+            self._touch(user_id)
 
     def _count_mended(self, plan: MailboxPlan) -> None:
         if plan.update.mended is not None:

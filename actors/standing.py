@@ -38,6 +38,11 @@ class Standing:
         """What is wrong now."""
         return self._error or self.doubt
 
+    def begin(self) -> None:
+        """A round begins: what was wrong with the last one is over."""
+        if self.halt is None:
+            self._error = None
+
     def heard(self) -> None:
         """Gmail answered."""
         if self.halt is None:
