@@ -422,7 +422,8 @@ class Mailbox:
             cursor = max([cursor, *(page.upto for page in pages if page.upto is not None)])
         quiet = not backlog.owed and len(pages) == len(self._pages)
         ends_listing = quiet and state is State.LISTED and pinned is not None
-        synced = quiet and state is State.FOLLOWED and not self._labels_due
+        ends_round = quiet and state is State.FOLLOWED and not self._labels_due
+        synced = ends_round and self._again is None  # what was asked for meanwhile may need another round
         reconciled = ends_listing and phase is Phase.RECONCILE
         if ends_listing:
             cursor, pinned, phase = pinned, None, Phase.CURRENT
@@ -454,13 +455,14 @@ class Mailbox:
             unreadable=tuple(self._unreadable.values()),
             pages=pages,
             ends_listing=ends_listing,
+            ends_round=ends_round,
             round=self._rounds,
         )
 
     def says_news(self, plan: MailboxPlan) -> bool:
         """Whether the plan is worth a transaction of its own (units alone are not)."""
         update = plan.update
-        news = plan.changes or plan.failed or plan.settled or plan.unreadable or plan.ends_listing or update.synced
+        news = plan.changes or plan.failed or plan.settled or plan.unreadable or plan.ends_listing or plan.ends_round
         return recorded(update) != self._recorded or bool(news)
 
     def committed(self, plan: MailboxPlan) -> None:
@@ -484,7 +486,7 @@ class Mailbox:
             if self._round.state is State.LISTED:  # else it was told to stop
                 self._follow()
                 self._step(Event.LISTING_STORED)
-        elif update.synced and self._round.state is State.FOLLOWED:
+        elif plan.ends_round and self._round.state is State.FOLLOWED:
             self._step(Event.ROUND_STORED)
             self._mode = None
 

@@ -59,6 +59,7 @@ class MailboxPlan:
     unreadable: tuple[Unreadable, ...]
     pages: tuple[HistoryPage, ...]
     ends_listing: bool
+    ends_round: bool
     round: int
 
     @property

@@ -57,7 +57,7 @@ class _Run:
         self._campaign = self._campaigns.get(campaign_id)
         self._members = self._campaigns.members(campaign_id)
         self._mode = Mode(self._campaign.mode)
-        self._watch = Watch(stores, self._members, self._mode is Mode.FULL)
+        self._watch = Watch(stores, self._members, self._mode is not Mode.INCREMENTAL)
         self._asked: dict[int, float] = {}  # user -> when
         self._recorded = {member.user.user_id for member in self._members if member.state == "done"}
         self._told_to_stop = False

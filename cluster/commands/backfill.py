@@ -9,6 +9,7 @@ from cluster.opening import open_stores, settings
 from jobs.rendering.units import size
 
 if TYPE_CHECKING:
+    from actors.decisions import Mode
     from cluster.backfill import BackfillResult
     from cluster.stores import Stores
     from storage.control.campaigns import Campaign
@@ -17,12 +18,18 @@ Emails = Annotated[list[str] | None, typer.Argument(help="Addresses of mailboxes
 All = Annotated[bool, typer.Option("--all", help="Every mailbox.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Show the progress until it ends; Ctrl-C stops only the showing.")]
 Full = Annotated[bool, typer.Option("--full", help="List complete mailboxes anew, too, not only what changed.")]
+Reconcile = Annotated[
+    bool,
+    typer.Option("--reconcile", help="Compare ids, labels and their names with Gmail, and mend what differs."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 List = Annotated[bool, typer.Option("--list", help="Show the newest campaigns and how far they are.")]
 Resume = Annotated[int | None, typer.Option("--resume", help="Go on with a campaign that was cancelled or cut short.")]
 Cancel = Annotated[int | None, typer.Option("--cancel", help="Stop a campaign; --resume goes on with it later.")]
 
 _LISTED = 20
+#: Exit code of `--wait` when the mailboxes are complete but for messages that failed.
+MESSAGES_MISSING = 3
 
 
 @command
@@ -51,19 +58,28 @@ def backfill(
     elif cancel is not None:
         _cancel(cancel)
     else:
-        _run(emails, everybody, wait, full, json)
+        from actors.decisions import Mode
+
+        _run(emails, everybody, wait, Mode.FULL if full else Mode.INCREMENTAL, json)
 
 
 @command
-def sync(emails: Emails = None, everybody: All = False, wait: Wait = False, json: Json = False) -> None:
+def sync(
+    emails: Emails = None,
+    everybody: All = False,
+    wait: Wait = False,
+    reconcile: Reconcile = False,
+    json: Json = False,
+) -> None:
     """Bring mailboxes up to date: what changed since their last sync, or everything for a new one."""
+    from actors.decisions import Mode
+
     if bool(emails) == everybody:
         fail("Name mailboxes, or say --all.")
-    _run(emails, everybody, wait, False, json)
+    _run(emails, everybody, wait, Mode.RECONCILE if reconcile else Mode.INCREMENTAL, json)
 
 
-def _run(emails: list[str] | None, everybody: bool, wait: bool, full: bool, json: bool) -> None:
-    from actors.decisions import Mode
+def _run(emails: list[str] | None, everybody: bool, wait: bool, mode: "Mode", json: bool) -> None:
     from cluster.backfill import backfill as run_backfill
 
     with open_stores(settings()) as stores:
@@ -72,7 +88,6 @@ def _run(emails: list[str] | None, everybody: bool, wait: bool, full: bool, json
         if not users:
             fail("There are no mailboxes yet: add one with `gbm accounts add EMAIL --authorized-user FILE`.")
         users = list({user.user_id: user for user in users}.values())
-        mode = Mode.FULL if full else Mode.INCREMENTAL
         _tell(run_backfill(stores, dashboard, users, wait, mode), json)
 
 
@@ -124,13 +139,16 @@ def campaign_as_json(stores: "Stores", campaign: "Campaign") -> dict[str, Any]:
 def _tell(result: "BackfillResult | None", json: bool) -> None:
     if result is None:
         return
+    but = f"; complete but for {count(result.missing)}: see `gbm failures`" if result.missing else ""
     if json:
         print_json(as_json(result))
     else:
         notes.print(
             f"{count(result.messages)} new messages, {size(result.size_bytes)}, in {result.seconds:.1f} s; "
-            f"{count(result.total_messages)} stored in all."
+            f"{count(result.total_messages)} stored in all{but}."
         )
+    if result.missing:
+        raise typer.Exit(MESSAGES_MISSING)
 
 
 def as_json(result: "BackfillResult") -> dict[str, object]:
@@ -144,4 +162,5 @@ def as_json(result: "BackfillResult") -> dict[str, object]:
         "size_bytes": result.size_bytes,
         "units": result.units,
         "total_messages": result.total_messages,
+        "missing": result.missing,
     }

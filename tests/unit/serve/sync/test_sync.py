@@ -12,6 +12,7 @@ from serve.gateway import application
 from serve.http.executor import BlockingExecutor
 from serve.sync import sync
 from storage.catalog.leases import LeaseLost
+from storage.mailbox.failures import Failed
 from storage.model.records import MailboxRecord, Phase, User
 from tests.unit.serve.fakes import (
     ANN,
@@ -37,6 +38,7 @@ _LIVE = {
     "fetched": 60,
     "fetched_bytes": 6000,
     "throttled": 2,
+    "failed": 1,
 }
 
 
@@ -75,7 +77,38 @@ async def test_status_joins_what_is_committed_with_what_is_under_way(http: httpx
         "fetched": 60,
         "fetched_bytes": 6000,
         "throttled": 2,
+        "failed": 1,
         "paused": False,
+    }
+
+
+async def test_what_failed_is_told_with_its_reason() -> None:
+    reader = MemoryReader([], _RECORD)
+    at = datetime(2026, 11, 2, tzinfo=UTC)
+    reader.failed = (Failed(1, "1f", "missing", at, 3, at, "the field 'threadId' is missing"),)
+    tokens = access_tokens()
+    routes = sync.router(
+        MemoryReaders({ANN.user_id: reader}),
+        RecordingOwners(),
+        MemoryPauses(),
+        STREAMS,
+        BlockingExecutor(2),
+        ServeConfig(),
+    )
+    async with client(application("sync", [routes], ServeConfig(), authentication(tokens))) as http:
+        answer = await http.get("/api/v1/sync/failures", headers=header(tokens))
+
+    assert answer.json() == {
+        "items": [
+            {
+                "id": "1f",
+                "kind": "missing",
+                "since": "2026-11-02T00:00:00Z",
+                "attempts": 3,
+                "next_attempt_at": "2026-11-02T00:00:00Z",
+                "reason": "the field 'threadId' is missing",
+            }
+        ]
     }
 
 
