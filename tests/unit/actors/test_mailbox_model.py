@@ -32,6 +32,7 @@ from actors.mailbox import Mailbox
 from actors.reconcile import differences
 from storage.model.records import Commit, Phase, SegmentManifest
 from tests.unit.actors.simulation import invariants
+from tests.unit.actors.simulation.deviations import Deviations
 from tests.unit.actors.simulation.gmail import LABELS, Copy, GmailBox
 from tests.unit.actors.simulation.postgres import ModelPostgres
 from tests.unit.actors.simulation.world import World
@@ -52,6 +53,7 @@ class MailboxModel(RuleBasedStateMachine):
         self.boxes = {USER: GmailBox(USER, Random(0))}
         self.postgres = ModelPostgres()
         self.postgres.open_mailbox(USER)
+        self.deviations = Deviations(0, 0.0, 0.0)
         self.segments = 0
         self.call: Call | None = None
         self.out: list[Fetch] = []

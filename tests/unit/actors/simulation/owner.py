@@ -225,7 +225,9 @@ class Owner:
         asked = call.message_ids if arrived is None else call.message_ids[:arrived]
         missed = () if arrived is None or wrong == "lacking" else call.message_ids[arrived:]
         bad = box.permanent | box.flaky
-        copies = [copy for key in asked if key not in bad and (copy := box.get(key)) is not None]
+        lost = {key for key in asked if key not in bad and world.deviations.not_found(world.now)}
+        present = [key for key in asked if key not in bad and key not in lost]
+        copies = [copy for key in present if (copy := box.get(key)) is not None]
         throttled = wrong == "throttled"
         if not world.calm and random.random() < 0.2:  # just after we looked
             world.at(world.delay(), None, lambda: box.relabel(call.message_ids))
@@ -233,7 +235,7 @@ class Owner:
         failures += [Failure(key, "wrong", True, not throttled) for key in missed]
         return Fetched(
             landed=tuple(copy.message_id for copy in copies),
-            gone=tuple(key for key in asked if key not in bad and box.messages[key].deleted),
+            gone=tuple(key for key in asked if key not in bad and (key in lost or box.messages[key].deleted)),
             failures=tuple(failures),
             size_bytes=sum(copy.size_bytes for copy in copies),
             reference=tuple(copies),
@@ -246,7 +248,8 @@ class Owner:
         if isinstance(call, Fetch):
             self.out -= {(call.user_id, message_id) for message_id in call.message_ids}
             self.fetches.remove(call.user_id)
-        self.shard.on_outcome(call, outcome, self.world.now)
+        world = self.world
+        self.shard.on_outcome(call, world.deviations.of_answer(call, outcome, world.now), world.now)
         self.notify()
 
     def _charge(self, user_id: int, units: int, answer: Callable[[], None]) -> None:

@@ -14,6 +14,7 @@ from actors.decisions import Mode
 from jobs.gmail.config import GmailConfig
 from storage.config import ArchiveConfig
 from tests.unit.actors.simulation import invariants
+from tests.unit.actors.simulation.deviations import Deviations
 from tests.unit.actors.simulation.gmail import GmailBox
 from tests.unit.actors.simulation.owner import Owner
 from tests.unit.actors.simulation.postgres import ModelPostgres
@@ -27,8 +28,11 @@ _ABSENT_SHARDS = 4
 class World:
     """One run. The same seed gives the same run, to the last event."""
 
-    def __init__(self, seed: int, postgres: ModelPostgres | None = None, shards: int | None = None) -> None:
-        """`shards`: None: one to three, by the seed."""
+    def __init__(
+        self, seed: int, postgres: ModelPostgres | None = None, shards: int | None = None, deviating: float = 0.0
+    ) -> None:
+        """`shards`: None: one to three, by the seed. `deviating`: share of Gmail's answers that are wrong."""
+        self.deviations = Deviations(seed, deviating, 1_000_000.0 + _HORIZON_S)
         self.seed, self.random = seed, Random(seed)
         # A draw of its own: with one shard a seed's history is what it was before there were several.
         self.shards = shards or Random(f"shards of {seed}").choice([1, 1, 2, 3])
@@ -89,8 +93,12 @@ class World:
         try:
             self._until_quiet()
             for user_id in self.boxes:
-                self._request(user_id, Mode.INCREMENTAL)
+                self._request(user_id, Mode.RECONCILE if self.deviations.rate else Mode.INCREMENTAL)
             self._until_quiet()
+            if self.deviations.rate:  # what it found to be deleted was asked for twice
+                for user_id in self.boxes:
+                    self._request(user_id, Mode.INCREMENTAL)
+                self._until_quiet()
             invariants.at_rest(self)
             while not all(owner.compaction.idle for owner in self.owners.values()):
                 self._step()
