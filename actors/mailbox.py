@@ -9,18 +9,13 @@ actors/listing.py's, which history is read again actors/overlap.py's. A mailbox 
 refused keeps the phase that it will go on in.
 """
 
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from itertools import takewhile
 
-from actors.backlog import Backlog
-from actors.config import EvidenceConfig, RetryConfig
 from actors.decisions import (
     Call,
-    Changed,
     Compare,
     Confirm,
-    Confirmed,
     Failure,
     Fetch,
     ListPage,
@@ -31,63 +26,20 @@ from actors.decisions import (
     Watch,
 )
 from actors.listing import Listing
-from actors.overlap import Overlap
-from actors.plans import HistoryPage, MailboxPlan, Progress, pages_of
-from actors.reconcile import Differences
-from actors.rounds import Event, Round, State
-from actors.standing import Standing, recorded
-from storage.model.records import DELETED, FailedItem, LabelChange, MailboxRecord, MailboxUpdate, Phase, Unreadable
+from actors.mailbox_history import MailboxHistory
+from actors.mailbox_listing import CHANGES_PER_COMMIT
+from actors.plans import HistoryPage, MailboxPlan
+from actors.rounds import Event, State
+from actors.standing import recorded
+from storage.model.records import DELETED, LabelChange, MailboxUpdate, Phase
 from storage.model.storable import storable
 
 #: Phases in which the mailbox is listed.
 _LISTING = (Phase.FULL, Phase.RECONCILE)
-#: Label changes that one commit folds for one mailbox, at most (more only if one page has more).
-_CHANGES_PER_COMMIT = 20_000
-#: Pages of history without anything new, one after another, after which its page tokens are taken for a loop.
-_BARREN_PAGES = 200
 
 
-class Mailbox:
+class Mailbox(MailboxHistory):
     """The sync state of one mailbox."""
-
-    def __init__(
-        self,
-        record: MailboxRecord,
-        failed: Iterable[FailedItem],
-        retry: RetryConfig,
-        evidence: EvidenceConfig = EvidenceConfig(),  # noqa: B008 - a frozen value
-    ) -> None:
-        self.user_id, self.email = record.user_id, record.email
-        self._evidence = evidence
-        self.standing = Standing(record, evidence)
-        self._cursor, self._pinned = record.cursor, record.pinned
-        self._estimate = record.estimate
-        self._recorded = recorded(record)
-        self._mode: Mode | None = None  # of the round under way
-        self._again: Mode | None = None  # asked for meanwhile
-        self._round, self._rounds = Round(), 0
-        self._call: Call | None = None  # the call that is out, unless it is a fetch: one at a time
-        self._page_token: str | None = None
-        self._tokens: set[str] = set()  # of the listing or history that is being paged
-        self._barren = 0  # its pages without anything new, one after another
-        self._start = 0  # where the history being paged begins: page tokens belong to it
-        self._listing = Listing()
-        self._overlap = Overlap(evidence.overlap_s)
-        self._overlap.reset(record.reading_from or record.cursor)
-        self._labels: frozenset[str] = frozenset()  # as last defined; empty: not known
-        self._labels_at = float("-inf")
-        self._labels_due = self._watch_due = False
-        self._news = False  # the round found something
-        self._now = 0.0
-        self._backlog = Backlog(record.user_id, failed, retry, evidence)
-        self._pages: deque[HistoryPage] = deque()
-        self._unreadable: dict[str, Unreadable] = {}  # to become durable with the next commit
-        self._noted: set[str] = set()  # what could not be read before
-        self._units = record.units  # ever spent
-        self.stuck = 0  # answers that brought the round back to an earlier step, since it last got ahead
-        self.progress = Progress()
-
-    # ---- asked
 
     def request(self, mode: Mode, now: float) -> None:
         """Begin a round. One under way is finished first."""
@@ -101,66 +53,6 @@ class Mailbox:
             self._again = mode
         elif self.standing.phase is Phase.CURRENT:  # its history may be read already
             self._again = self._again or Mode.INCREMENTAL
-
-    def stop(self) -> None:
-        """Ask for nothing more, after a restart neither; what is fetched already will land. `request` resumes."""
-        self.standing.stop()
-        if not self._round.idle:
-            self._round.step(Event.STOPPED)
-        self._mode = self._again = self._call = None
-        self._watch_due = self._labels_due = False
-        self._page_token, self._listing = None, Listing()
-        self._backlog.stop()
-        self._pages.clear()
-        self._overlap.dropped()
-
-    # ---- what comes next
-
-    @property
-    def active(self) -> bool:
-        """A round is under way or its end is not committed yet."""
-        waits = self._again is not None or self._watch_due or self._labels_due
-        return self._mode is not None or bool(self._backlog.owed) or waits
-
-    @property
-    def phase(self) -> Phase:
-        """Where the mailbox stands, as the next commit will say."""
-        return self.standing.shown
-
-    @property
-    def pollable(self) -> bool:
-        """Complete once, neither stopped nor refused: it is kept current without being asked."""
-        return self.standing.shown is Phase.CURRENT
-
-    @property
-    def idle(self) -> bool:
-        """No round is under way."""
-        return self._mode is None
-
-    @property
-    def found_news(self) -> bool:
-        """Whether the present round, or the last one, found anything."""
-        return self._news
-
-    @property
-    def error(self) -> str | None:
-        """What is wrong with the mailbox as a whole."""
-        return self.standing.error
-
-    @property
-    def grant(self) -> int:
-        """How often the grant was renewed here."""
-        return self.standing.grant
-
-    @property
-    def estimate(self) -> int:
-        """Messages in the mailbox, as Gmail said."""
-        return self._estimate
-
-    @property
-    def filed(self) -> int:
-        """Messages that failed and wait for a later try."""
-        return self._backlog.filed
 
     def next_call(self, ahead: int) -> Call | None:
         """The call that is due, but for fetches; None while one is out or enough ids are listed (`ahead`)."""
@@ -207,136 +99,6 @@ class Mailbox:
         """When a message that waits may be asked for again."""
         return self._backlog.wake_at()
 
-    # ---- told: listings
-
-    def pinned(self, history_id: int, estimate: int, label_ids: Collection[str] = ()) -> None:
-        """The history id before the listing. The cursor, if there is one, lies before it: nothing between is passed."""
-        self.standing.heard()
-        reconciles = self.standing.phase is Phase.RECONCILE
-        self._listing.begin(history_id, estimate, label_ids if reconciles else ())
-        older = self._cursor if self._cursor is not None else None if reconciles else self._pinned
-        self._pinned = history_id if older is None else min(history_id, older)
-        self._estimate = estimate
-        self._step(Event.PINNED)
-
-    def listed(
-        self,
-        unknown: Collection[int],
-        next_page_token: str | None,
-        listed: Collection[int] = (),
-        unreadable: Sequence[str] = (),
-    ) -> None:
-        """A page of the listing; `unknown` are those of its ids that are not stored."""
-        self.standing.heard()
-        added = self._backlog.owe(unknown)
-        self.progress.listed += added
-        if self._mode is Mode.RECONCILE:
-            self.standing.mended(missing=added)
-        self._note(unreadable, "messages.list")
-        self._listing.add(listed, len(unreadable))
-        if next_page_token is None:
-            self._step(Event.LAST_PAGE)
-        elif next_page_token in self._tokens or self._listing.is_endless:
-            self._list_again("Gmail's listing repeats a page token or never ends: it is read again")
-        else:
-            self._page_token = next_page_token
-            self._tokens.add(next_page_token)
-            self._round.step(Event.PAGE)
-
-    def confirmed(self, answer: Confirmed) -> None:
-        """What a second source says of the listing: when it disagrees, nothing is concluded and it is listed again."""
-        self.standing.heard()
-        listing, label_id = self._listing, self._listing.label_id
-        if not listing.agrees(answer.total, answer.added, answer.deleted):
-            count = listing.count(answer.added, answer.deleted)
-            self.stuck += 1
-            if label_id is None:
-                self.standing.doubt = f"listing disagrees: {answer.total} by the profile, {count} listed"
-                self._step(Event.IDS_DISAGREE)
-                return
-            self.standing.doubt = f"listing of {label_id} disagrees: {answer.total} by the label, {count} listed"
-            if listing.label_again():
-                self._step(Event.LABEL_DISAGREES)
-                return
-        else:
-            self._got_ahead()
-        if self.standing.phase is not Phase.RECONCILE:
-            self._step(Event.IDS_AGREE)
-        elif listing.next_label():
-            self._step(Event.LABEL_FOLLOWS)
-        else:
-            self._step(Event.ALL_AGREE)
-
-    def compared(self, found: Differences, now: float) -> None:
-        """Where what is stored differs from what was listed. Absence is no deletion: each absent one is asked for."""
-        self.standing.heard()
-        evidence = self._evidence
-        self.standing.mended(labels=len(found.changes))
-        self._pages.extend(pages_of(found.changes, _CHANGES_PER_COMMIT))
-        absent = len(found.absent)
-        if absent > evidence.suspect_least and absent > evidence.suspect_share * found.alive:
-            error = f"suspect: a listing lacks {absent} of {found.alive} messages at once; looked at again later"
-            self._backlog.suspect(found.absent, error, now)
-        else:
-            self._backlog.check(found.absent)
-        self._backlog.check(found.returned, returned=True)
-        self._step(Event.COMPARED)
-
-    def page_refused(self, error: str) -> None:
-        """Gmail takes the page token no longer: the same listing or history begins again, where its first page is."""
-        if self._round.state is State.LISTING:
-            self._list_again(error)
-        elif self._round.state is State.FOLLOWING:
-            self._follow_again(error)
-
-    # ---- told: history, labels, pushes
-
-    def changed(self, page: Changed, now: float = 0.0) -> None:
-        """A page of history. Its changes become visible once the messages that it names have landed."""
-        self.standing.heard()
-        self._now = max(now, self._now)
-        fresh = self._overlap.fresh(page.changes)
-        gone = {change.message_id for change in page.changes if change.label_id == DELETED and change.on}
-        self._backlog.deleted(gone)
-        added = self._backlog.owe(page.unknown)
-        self._backlog.check([key for key in page.returned if key not in gone], returned=True)
-        self.progress.listed += added
-        new = bool(added or fresh)
-        self._news = self._news or new
-        self._note(page.unreadable, "history.list")
-        if self._labels and any(change.label_id not in self._labels for change in fresh if change.label_id != DELETED):
-            self._labels_due = True
-        # A change of a message that was fetched before it, and has not landed, would be lost on it.
-        named = {*page.unknown, *(change.message_id for change in fresh)}
-        self._pages.append(HistoryPage(frozenset(named & set(self._backlog.owed)), fresh, page.upto))
-        token = page.next_page_token
-        self._barren = 0 if new else self._barren + 1
-        if token is None:
-            self._got_ahead()
-            if page.upto is not None:
-                self._overlap.reached(page.upto, self._now)
-            self._step(Event.LAST_PAGE)
-        elif token in self._tokens or self._barren > _BARREN_PAGES:
-            self._follow_again("Gmail's history repeats a page token or never ends: it is read again")
-        else:
-            self._page_token = token
-            self._tokens.add(token)
-            self._round.step(Event.PAGE)
-
-    def history_expired(self) -> None:
-        """Gmail forgot what lies behind the cursor: there is none until ids and labels are listed again."""
-        if self._cursor is not None and self._start < self._cursor:  # only what would have been read again
-            self._overlap.reset(self._cursor)
-            self._follow()
-            self._step(Event.HISTORY_BROKE)
-            return
-        self._cursor = self._pinned = None
-        self._overlap.reset(None)
-        self._pages.clear()
-        self._mode, self._listing, self._news = Mode.RECONCILE, Listing(), True
-        self.standing.phase = Phase.RECONCILE
-        self._step(Event.HISTORY_EXPIRED)
-
     def labels_read(self, label_ids: Iterable[str], now: float) -> None:
         """How labels are defined is stored."""
         self._labels, self._labels_at, self._labels_due = frozenset(label_ids), now, False
@@ -352,8 +114,6 @@ class Mailbox:
     def watched(self) -> None:
         """They are renewed."""
         self._watch_due = False
-
-    # ---- told: messages
 
     def fetched(
         self, landed: Collection[int], gone: Collection[int], size_bytes: int, now: float = 0.0
@@ -380,8 +140,6 @@ class Mailbox:
     def returned(self, message_ids: Iterable[int], not_before: float) -> None:
         """The fetch was never carried out, or what it brought was lost: ask again, without counting it."""
         self._backlog.returned(message_ids, not_before, self._mode is not None)
-
-    # ---- told: what is wrong
 
     def call_failed(self, error: str) -> None:
         """A call gave nothing; it is due again."""
@@ -410,8 +168,6 @@ class Mailbox:
     def spent(self, units: int) -> None:
         """Quota units that calls for this mailbox cost."""
         self._units += units
-
-    # ---- committed
 
     def plan(self, landed: Collection[int]) -> MailboxPlan:
         """What a commit that stores `landed` may say of this mailbox. Changes nothing."""
@@ -514,8 +270,6 @@ class Mailbox:
         free = self.standing.halt is None or self.standing.is_refused
         return due_at is not None and due_at <= now and self._mode is None and free
 
-    # ---- helpers
-
     def _begin(self, mode: Mode, now: float) -> None:
         phase = self.standing.phase
         if phase is Phase.RECONCILE:  # a listing that was cut short goes on
@@ -538,55 +292,17 @@ class Mailbox:
             self._listing = Listing()
             self._step(Event.FULL_ASKED)
 
-    def _step(self, event: Event) -> None:
-        """Take a step to other pages than those that are being read."""
-        self._round.step(event)
-        self._page_token, self._barren = None, 0
-        self._tokens.clear()
-
     def _aside(self) -> Call | None:
         """A call that no round waits for."""
         if self.standing.halt is None and self._labels_due and self._mode is not None:
             return ReadLabels(self.user_id)
         return Watch(self.user_id) if self._watch_due else None
 
-    def _got_ahead(self) -> None:
-        self.stuck, self.standing.doubt = 0, None
-
-    def _list_again(self, error: str) -> None:
-        self.stuck += 1
-        self.standing.doubt = error
-        if self._listing.label_id is not None and not self._listing.label_again():
-            self._step(Event.LAST_PAGE)
-            self._step(Event.LABEL_FOLLOWS if self._listing.next_label() else Event.ALL_AGREE)
-            return
-        self._step(Event.LISTING_BROKE)
-        if self._listing.label_id is not None:  # the ids are listed already
-            self._round.step(Event.PINNED)
-
-    def _follow(self) -> None:
-        assert self._cursor is not None
-        self._start = self._overlap.start(self._cursor, self._now)
-
-    def _follow_again(self, error: str) -> None:
-        self.stuck += 1
-        self.standing.doubt = error
-        self._step(Event.HISTORY_BROKE)
-
-    def _note(self, unreadable: Iterable[str], where: str) -> None:
-        """Keep what could not be read; what history says of it is found by a comparison, once."""
-        for item in unreadable:
-            if item not in self._noted:
-                self._noted.add(item)
-                self._unreadable[item] = Unreadable(self.user_id, item, where)
-                if where == "history.list":
-                    self._again = Mode.RECONCILE
-
     def _ready_pages(self, owed: Collection[int]) -> Iterator[HistoryPage]:
         """The oldest pages whose messages are all stored, as many as one commit should fold."""
         changes = 0
         for page in takewhile(lambda page: page.outstanding.isdisjoint(owed), self._pages):
             changes += len(page.changes)
-            if changes > _CHANGES_PER_COMMIT and changes > len(page.changes):
+            if changes > CHANGES_PER_COMMIT and changes > len(page.changes):
                 return
             yield page

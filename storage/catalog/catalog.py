@@ -17,21 +17,19 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from storage.catalog import leases
+from storage.catalog.folding import fold_changes, keys_of
 from storage.catalog.index_copy import copy_index
 from storage.catalog.leases import Lease
 from storage.db.engines import transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
 from storage.failpoints import FailPoint, hit
-from storage.model.labels import LabelState, fold
 from storage.model.records import (
-    DELETED,
     AnalysedSegment,
     AnalysisManifest,
     Commit,
     FailedItem,
     FailedKind,
-    LabelChange,
     LabelRow,
     MailboxRecord,
     Phase,
@@ -40,7 +38,6 @@ from storage.model.records import (
 )
 from storage.model.time_range import EARLIEST, LATEST
 
-_UNIT_SEPARATOR = "\x1f"
 _STREAM_ROWS = 10_000
 
 
@@ -94,7 +91,18 @@ class Catalog:
         """Every failed item of a shard's mailboxes."""
         with transaction(self.engine) as connection:
             rows = connection.execute(query("failed_of_shard"), {"shard_id": shard_id})
-            return [FailedItem(*row[:5], FailedKind(row.kind), row.first_at) for row in rows]
+            return [
+                FailedItem(
+                    row.user_id,
+                    row.message_id,
+                    row.attempts,
+                    row.error,
+                    row.not_before,
+                    FailedKind(row.kind),
+                    row.first_at,
+                )
+                for row in rows
+            ]
 
     def look(self, user_id: int, message_ids: Sequence[int]) -> tuple[list[int], list[int]]:
         """Those of the messages that are not stored, and those that count as deleted, in the order given."""
@@ -181,7 +189,7 @@ class Catalog:
                     hit(FailPoint.COMMIT_RECORDED)
                     copy_index(connection, index, segment_id)
                     hit(FailPoint.COMMIT_INDEXED)
-                _fold_changes(connection, plan.changes)
+                fold_changes(connection, plan.changes)
                 _update_mailboxes(connection, plan)
                 _file_failures(connection, plan)
                 _append_events(connection, plan)
@@ -301,63 +309,6 @@ def record_analysis(connection: Connection, segment_id: int, analysis: AnalysisM
     connection.execute(query("analysis_insert"), values)
 
 
-def _fold_changes(connection: Connection, changes: Sequence[LabelChange]) -> None:
-    """Fold label changes into the index and log what they turned over. Messages not stored are passed over."""
-    if not changes:
-        return
-    by_message: dict[tuple[int, int], list[LabelChange]] = defaultdict(list)
-    for change in changes:
-        by_message[change.user_id, change.message_id].append(change)
-    rows = connection.execute(query("messages_locked"), _keys(by_message)).all()
-    late = [
-        (row.user_id, row.message_id)
-        for row in rows
-        if any(change.history_id <= row.history_id for change in by_message[row.user_id, row.message_id])
-    ]
-    last: dict[tuple[int, int], dict[str, int]] = defaultdict(dict)
-    for event in connection.execute(query("label_events_last"), _keys(late)) if late else ():
-        last[event.user_id, event.message_id][event.label_id] = event.history_id
-    changed: list[tuple[int, int, LabelState, bool]] = []
-    events: list[LabelChange] = []
-    for row in rows:
-        known = last.get((row.user_id, row.message_id), {})
-        deleted = row.deleted_at is not None
-        before = LabelState(frozenset(row.labels), row.history_id, deleted, row.fetched_history_id, known)
-        after, applied = fold(before, by_message[row.user_id, row.message_id])
-        if after != before:
-            redeleted = after.deleted and any(event.label_id == DELETED for event in applied)
-            changed.append((row.user_id, row.message_id, after, redeleted))
-            events += applied
-    if not changed:
-        return
-    connection.execute(
-        query("messages_relabel"),
-        {
-            "user_ids": [user_id for user_id, _, _, _ in changed],
-            "message_ids": [message_id for _, message_id, _, _ in changed],
-            "labels": [_UNIT_SEPARATOR.join(sorted(after.labels)) for _, _, after, _ in changed],
-            "history_ids": [after.history_id for _, _, after, _ in changed],
-            "deleted": [after.deleted for _, _, after, _ in changed],
-            "redeleted": [redeleted for _, _, _, redeleted in changed],
-        },
-    )
-    connection.execute(
-        query("label_events_insert"),
-        {
-            "user_ids": [event.user_id for event in events],
-            "message_ids": [event.message_id for event in events],
-            "label_ids": [event.label_id for event in events],
-            "is_on": [event.on for event in events],
-            "history_ids": [event.history_id for event in events],
-        },
-    )
-
-
-def _keys(keys: Iterable[tuple[int, int]]) -> dict[str, list[int]]:
-    found = list(keys)
-    return {"user_ids": [key[0] for key in found], "message_ids": [key[1] for key in found]}
-
-
 def _update_mailboxes(connection: Connection, plan: Commit) -> None:
     counted = {user.user_id: user for user in plan.segment.users} if plan.segment else {}
     told = {update.user_id for update in plan.mailboxes}
@@ -401,7 +352,7 @@ def _file_failures(connection: Connection, plan: Commit) -> None:
             },
         )
     if plan.settled:
-        connection.execute(query("failed_settle"), _keys(plan.settled))
+        connection.execute(query("failed_settle"), keys_of(plan.settled))
     if plan.unreadable:
         items = {(item.user_id, item.item): item for item in plan.unreadable}
         values = {
