@@ -10,11 +10,11 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy.exc import DataError, IntegrityError, InternalError, ProgrammingError
 
-from actors.budget import Demand, lease_s
+from actors.budget import Broker, BrokerSilent, lease_s
 from actors.calls import Calls
 from actors.config import BackupConfig
 from actors.decisions import (
@@ -24,6 +24,7 @@ from actors.decisions import (
     Write,
     Written,
 )
+from actors.failure import OwnerFailed
 from actors.maintenance import Compacted, Maintenance
 from actors.quota import ShardQuota
 from actors.shard import Shard
@@ -46,27 +47,6 @@ _QUESTIONS_PER_LEASE = 10
 
 #: Seconds after which a task that is still there is cancelled once more.
 _CANCEL_AGAIN_S = 0.2
-
-
-class BrokerSilent(BackupError):
-    """The quota broker does not answer. It is being replaced; go on with the static share of the quota."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"The quota broker does not answer ({self.reason}): the shard goes on with its static share."
-
-
-class Broker(Protocol):
-    """The project's quota. Both raise BrokerSilent."""
-
-    async def lease(self, shard_id: int, demand: Demand) -> float:
-        """Units granted, good for `budget.lease_s`."""
-
-    async def throttled(self, seconds: float) -> None:
-        """Gmail refused the whole project for so long."""
 
 
 class ShardOwner:
@@ -419,14 +399,3 @@ class ShardOwner:
         for task in list(self._tasks):
             if task is not asyncio.current_task():
                 task.cancel()
-
-
-class OwnerFailed(BackupError):
-    """The owner of a shard ended on a defect. Its replacement goes on from the last commit; report the defect."""
-
-    def __init__(self, shard_id: int, reason: str) -> None:
-        super().__init__(shard_id, reason)
-        self.shard_id, self.reason = shard_id, reason
-
-    def __str__(self) -> str:
-        return f"The owner of shard {self.shard_id} ended ({self.reason}): see its log; a new one takes over."

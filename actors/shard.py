@@ -5,17 +5,12 @@ became of each. Mailboxes take turns, one call each, within their quota and the 
 fills the same segments. Commits go one at a time, so a cursor never passes what an earlier commit still has to store.
 """
 
-from collections import Counter, deque
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
 
-from actors.backoff import Concurrency, ErrorBackoff
-from actors.config import ShardConfig
 from actors.decisions import (
     Call,
     CallFailed,
     Changed,
-    CommitNow,
     Compared,
     Confirmed,
     Decision,
@@ -30,57 +25,18 @@ from actors.decisions import (
     ReadLabels,
     Watch,
     Watched,
-    Write,
-    Written,
 )
 from actors.mailbox import Mailbox
-from actors.plans import MailboxPlan
-from actors.quota import ShardQuota
-from actors.ready_queue import ReadyQueue
-from actors.scheduler import Scheduler
-from actors.segment_buffer import REPEAT_S, SegmentBuffer
-from storage.catalog.leases import Lease
-from storage.config import ArchiveConfig
-from storage.model.records import Commit, FailedItem, MailboxRecord, Mended, Phase
+from actors.segment_buffer import REPEAT_S
+from actors.shard_commits import ShardCommits
+from storage.model.records import FailedItem, MailboxRecord, Phase
 
 #: Seconds before Gmail is asked again to push a mailbox's changes when it would not.
 _WATCH_AGAIN_S = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A commit under way and what it says of each mailbox."""
-
-    decision: CommitNow
-    plans: tuple[MailboxPlan, ...]
-
-
-class Shard:
+class Shard(ShardCommits):
     """Decides for all mailboxes of one shard."""
-
-    def __init__(self, lease: Lease, config: ShardConfig, archive: ArchiveConfig, quota: ShardQuota) -> None:
-        self.lease, self.quota, self._config = lease, quota, config
-        self._mailboxes: dict[int, Mailbox] = {}
-        self._active: set[int] = set()
-        self._rounds: set[int] = set()  # mailboxes whose round is under way
-        self._changed: dict[int, None] = {}  # mailboxes that something was told of, in order
-        self._touched: dict[int, None] = {}  # mailboxes that may have news for a commit
-        self._turns = ReadyQueue()
-        self._agenda = Scheduler(config.poll, lease.shard_id, config.evidence.reconcile_every_s)
-        self._fetches: dict[int, int] = {}  # user -> fetches out
-        self._fetches_out = 0
-        self._concurrency = Concurrency(config.fetches_per_mailbox)
-        self._calls = 0  # other calls out
-        self._troubles = ErrorBackoff()
-        self._segmenting = SegmentBuffer(config, archive)
-        self._pending: _Pending | None = None
-        self._alone: deque[int] = deque()  # mailboxes whose news is committed by itself
-        self._doubted: Write | None = None  # a segment that was refused, perhaps for a mailbox's news
-        self._commit_due: float | None = None  # the pending commit waits for its next try
-        self.committed_messages = 0
-        self._mended: Counter[str] = Counter()  # what comparisons with Gmail mended, by what it was
-
-    # ---- mailboxes
 
     def open(self, record: MailboxRecord, failed: Iterable[FailedItem], now: float) -> Mailbox:
         """Take a mailbox on; a listing that a crash cut short goes on. One that is open is in order again."""
@@ -108,12 +64,6 @@ class Shard:
         self._mailboxes[user_id].stop()
         self._agenda.closed(user_id)
         self._touch(user_id)
-
-    def mailbox(self, user_id: int) -> Mailbox | None:
-        """A mailbox that is open here."""
-        return self._mailboxes.get(user_id)
-
-    # ---- decisions
 
     def decide(self, now: float) -> list[Decision]:
         """Everything that should start now. Each is carried out exactly once and told back exactly once."""
@@ -150,75 +100,6 @@ class Shard:
             self._commit_due,
         )
         return min((max(when, now) for when in times if when is not None and when > now), default=None)
-
-    @property
-    def quiet(self) -> bool:
-        """Nothing is under way or owed."""
-        return not (self._active or self._touched or self._segmenting.holding or self.storing)
-
-    @property
-    def waiting(self) -> int:
-        """How many mailboxes have something to ask, about."""
-        return self._turns.waiting
-
-    def measures(self) -> dict[str, float]:
-        """What is under way, in numbers; those named `…_total` only grow."""
-        return {
-            "waiting_mailboxes": self._turns.waiting,
-            "calls": self._fetches_out + self._calls,
-            "committed_messages_total": self.committed_messages,
-            **{f"mended_{name.name}_total": self._mended[name.name] for name in fields(Mended)},
-        }
-
-    @property
-    def storing(self) -> bool:
-        """A segment is being written, or its commit is not in Postgres yet."""
-        return self._segmenting.storing or self._pending is not None
-
-    def _decide_commit(self, decisions: list[Decision], now: float) -> None:
-        if self._pending is not None:
-            if self._commit_due is not None and self._commit_due <= now:
-                self._commit_due = None
-                decisions.append(self._pending.decision)
-            return
-        if self._alone:
-            self._commit_alone(decisions)
-            return
-        written = self._segmenting.next_written()
-        landed: dict[int, set[int]] = {}
-        for held in written.write.batches if written else ():
-            landed.setdefault(held.user_id, set()).update(held.message_ids)
-        plans = []
-        for user_id in self._touched | dict.fromkeys(landed):
-            mailbox = self._mailboxes[user_id]
-            plan = mailbox.plan(landed.get(user_id, ()))
-            if user_id in landed or mailbox.says_news(plan):
-                plans.append(plan)
-        self._touched.clear()
-        if plans:
-            self._propose(plans, written, decisions)
-
-    def _commit_alone(self, decisions: list[Decision]) -> None:
-        while self._alone and self._pending is None:
-            user_id = self._alone.popleft()
-            plan = self._mailboxes[user_id].plan(())
-            if self._mailboxes[user_id].says_news(plan):
-                self._propose([plan], None, decisions)
-
-    def _propose(self, plans: list[MailboxPlan], written: Written | None, decisions: list[Decision]) -> None:
-        commit = Commit(
-            shard_id=self.lease.shard_id,
-            owner=self.lease.owner,
-            epoch=self.lease.epoch,
-            segment=written.manifest if written else None,
-            mailboxes=tuple(plan.update for plan in plans),
-            changes=tuple(change for plan in plans for change in plan.changes),
-            failed=tuple(item for plan in plans for item in plan.failed),
-            settled=tuple(key for plan in plans for key in plan.settled),
-            unreadable=tuple(item for plan in plans for item in plan.unreadable),
-        )
-        self._pending = _Pending(CommitNow(commit, written), tuple(plans))
-        decisions.append(self._pending.decision)
 
     def _look(self, now: float) -> None:
         """Give the mailboxes that something was told of their place in the lines, or let them rest."""
@@ -291,8 +172,6 @@ class Shard:
             return False
         self._turns.wait(user_id, ready_at, for_quota=True)
         return True
-
-    # ---- told: Gmail
 
     def on_outcome(self, call: Call, outcome: Outcome, now: float) -> None:
         """What became of a call."""
@@ -389,98 +268,3 @@ class Shard:
             mailbox.page_refused(outcome.error)
         else:
             mailbox.call_failed(outcome.error)
-
-    # ---- told: segments
-
-    def written(self, outcome: Written) -> None:
-        """A segment's files are on disk."""
-        self._segmenting.written(outcome)
-
-    def write_failed(self, write: Write, lost: bool, now: float, defect: str | None = None) -> None:
-        """A segment could not be written.
-
-        Args:
-            lost: the mail itself is gone from memory.
-            defect: something in the mail is at fault; the message is found by halves and filed.
-        """
-        if defect is not None and not lost and self._segmenting.gave_up(write):
-            self._file_culprit(write, defect, now)
-            return
-        if self._segmenting.write_failed(write, lost, now):
-            for held in write.batches:
-                self._mailboxes[held.user_id].returned(held.message_ids, now + REPEAT_S)
-                self._touch(held.user_id)
-
-    def committed(self, now: float) -> None:
-        """The pending commit is in Postgres."""
-        assert self._pending is not None
-        pending, self._pending = self._pending, None
-        for plan in pending.plans:
-            mailbox = self._mailboxes[plan.update.user_id]
-            mailbox.committed(plan)
-            self._touch(mailbox.user_id)
-            self._agenda.retry_at(mailbox.user_id, mailbox.due_at())
-            if plan.ends_listing:
-                self._agenda.reconcile_at(mailbox.user_id, None, now)
-            self._count_mended(plan)
-        if pending.decision.written is not None:
-            write = pending.decision.written.write
-            self._segmenting.forget(write)
-            self.committed_messages += sum(len(held.message_ids) for held in write.batches)
-
-    def commit_refused(self, error: str, now: float) -> None:
-        """The pending commit holds something that no store takes: find out whose it is, and have the rest committed.
-
-        Each mailbox's news is committed alone first; the one that is refused again is quarantined. A segment that is
-        refused after that is written by halves, until the message at fault is alone.
-        """
-        assert self._pending is not None
-        pending, self._pending = self._pending, None
-        users = [plan.update.user_id for plan in pending.plans]
-        written = pending.decision.written
-        for user_id in users:
-            self._touch(user_id)
-        if written is None and len(users) == 1:
-            self._mailboxes[users[0]].quarantine(error)
-        elif written is None or written.write is not self._doubted:
-            self._alone.extend(users)
-            if written is not None:
-                self._doubted = written.write
-                self._segmenting.put_back(written)
-        else:
-            self._file_culprit(written.write, error, now)
-
-    def _file_culprit(self, write: Write, error: str, now: float) -> None:
-        culprit = self._segmenting.split(write, now)
-        if culprit is not None:
-            user_id = write.batches[0].user_id
-            self._mailboxes[user_id].unstorable(culprit, error, now)
-            self._touch(user_id)
-
-    def _count_mended(self, plan: MailboxPlan) -> None:
-        if plan.update.mended is not None:
-            for what, count in asdict(plan.update.mended).items():
-                self._mended[what] += count
-
-    def commit_failed(self, now: float, stored: frozenset[tuple[int, int]] | None = None) -> None:
-        """The pending commit did not, or may not, have taken effect: repeat it as it is.
-
-        Args:
-            stored: these messages of its segment are in the index already: the segment is written again without them.
-        """
-        assert self._pending is not None
-        if stored is None:
-            self._commit_due = now + REPEAT_S
-            return
-        written = self._pending.decision.written
-        assert written is not None
-        for plan in self._pending.plans:  # their news waits for the next commit
-            self._touch(plan.update.user_id)
-        self._pending = None
-        self._segmenting.write_without(written.write, stored, now)
-
-    def _touch(self, user_id: int) -> None:
-        """The mailbox changed: it takes its turns again, and the next commit looks whether it has news."""
-        self._touched[user_id] = None
-        self._changed[user_id] = None
-        self._active.add(user_id)

@@ -9,9 +9,8 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
 from actors.broker import QuotaBroker
-from actors.budget import Demand
+from actors.budget import BrokerSilent, Demand
 from actors.config import BackupConfig
-from actors.owner import BrokerSilent
 from actors.remote.names import BROKER_TIMEOUT_S, NAMESPACE
 
 

@@ -9,7 +9,7 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
-from actors.owner import BrokerSilent
+from actors.budget import BrokerSilent
 from actors.rates import Ask, Grant, RateBroker, RatesConfig
 from actors.remote.names import BROKER_TIMEOUT_S, NAMESPACE
 

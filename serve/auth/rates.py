@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.owner import BrokerSilent
+from actors.budget import BrokerSilent
 from actors.rates import Ask, Grant, RateBroker, RatesConfig
 from serve.http.errors import RateLimited
 
