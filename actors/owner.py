@@ -69,8 +69,7 @@ class ShardOwner:
         self._shard_id, self._config, self._clock = shard_id, config, clock
         self._work, self._broker = work, broker
         self._calls = Calls(work, tokens, catalog, config.shard.poll.topic)
-        self._control, self._catalog, self._blobs = control, catalog, blobs
-        self._shards = shards
+        self._control, self._catalog, self._blobs, self._shards = control, catalog, blobs, shards
         self._shard: Shard | None = None
         self._tending: Maintenance | None = None
         self._news, self._hungry = asyncio.Event(), asyncio.Event()
