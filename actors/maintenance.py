@@ -200,27 +200,26 @@ class Maintenance:
             self._compactor.merged()
 
     async def _compact_all(self) -> None:
-        """For everybody who has asked by now."""
+        """Merge all that can be merged, for every request that waits now."""
         waiting, self._wanted = self._wanted, []
         done: list[Compacted] = []
-        failure: BaseException = asyncio.CancelledError()
         try:
             await asyncio.to_thread(self._compactions.readmit, self._lease)
             while chosen := choose_all(await self._live(), self._archive):
                 done.append(await self._merge(chosen))
         except BackupError as exc:
-            failure = exc
+            for request in waiting:
+                if not request.done():
+                    request.set_exception(exc)
             if isinstance(exc, LeaseLost):
                 raise
         else:
-            for wanted in waiting:
-                if not wanted.done():
-                    wanted.set_result(done)
+            for request in waiting:
+                if not request.done():
+                    request.set_result(done)
         finally:
-            for wanted in waiting:
-                if not wanted.done() and isinstance(failure, BackupError):
-                    wanted.set_exception(failure)
-                wanted.cancel()
+            for request in waiting:
+                request.cancel()  # only where this task itself was cancelled: a finished future stays as it is
 
     async def _analyse_one(self, asked: _Analysing) -> None:
         """The next segment. What was merged meanwhile has another name, and comes up again under it."""

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.exc import DataError, IntegrityError, InternalError, ProgrammingError
 
@@ -33,13 +33,15 @@ from actors.work import Work, WorkLost
 from storage.catalog import leases
 from storage.catalog.catalog import AlreadyStored, Catalog
 from storage.catalog.leases import LeaseLost, ShardMoving
-from storage.control.accounts import Control, MailboxPaused
+from storage.control.accounts import MailboxPaused
+from storage.control.control import Control
 from storage.errors import BackupError
 from storage.files.blobs import LocalBlobs
 from storage.model.records import FailedItem, User
 from storage.model.storable import storable
 from storage.recovery.rollup_writer import RolledUp
 
+_T = TypeVar("_T")
 _LOG = logging.getLogger(__name__)
 
 #: Questions to the quota broker in the time of a lease, while calls wait for the project's units.
@@ -71,7 +73,7 @@ class ShardOwner:
         self._calls = Calls(work, tokens, catalog, config.shard.poll.topic)
         self._control, self._catalog, self._blobs, self._shards = control, catalog, blobs, shards
         self._shard: Shard | None = None
-        self._tending: Maintenance | None = None
+        self._maintenance: Maintenance | None = None
         self._news, self._hungry = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._paused: set[int] = set()  # as the control database has it, and what was told since
@@ -118,7 +120,7 @@ class ShardOwner:
         for user_id in self._paused:
             if shard.mailbox(user_id) is not None:
                 shard.stop(user_id)
-        self._shard, self._tending = shard, tending
+        self._shard, self._maintenance = shard, tending
         for loop in (self._run(shard), self._keep_budget(shard), self._keep_lease(shard), tending.run()):
             self._spawn(loop)
         return swept
@@ -188,16 +190,8 @@ class ShardOwner:
             LeaseLost: this owner has ended; ask again.
         """
         self._live()
-        assert self._tending is not None
-        wanted = self._tending.compact()
-        if not wait:
-            wanted.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else looks at it
-            return []
-        try:
-            return await wanted
-        except asyncio.CancelledError:
-            self._live()  # it ended while we waited
-            raise
+        assert self._maintenance is not None
+        return await self._completion(self._maintenance.compact(), wait, [])
 
     async def analyse(self, only: Sequence[str], user_ids: Sequence[int] | None, wait: bool) -> int:
         """Analyse the shard's segments as far as they are not, soon; tell how many were, unless it is not waited for.
@@ -211,15 +205,22 @@ class ShardOwner:
             LeaseLost: this owner has ended; ask again, and it goes on with what is left.
         """
         self._live()
-        assert self._tending is not None
-        told = self._tending.analyse(only, user_ids)
+        assert self._maintenance is not None
+        return await self._completion(self._maintenance.analyse(only, user_ids), wait, 0)
+
+    async def _completion(self, request: "asyncio.Future[_T]", wait: bool, otherwise: _T) -> _T:
+        """The result of a maintenance request, or `otherwise` at once.
+
+        Raises:
+            LeaseLost: this owner ended meanwhile.
+        """
         if not wait:
-            told.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else looks at it
-            return 0
+            request.add_done_callback(lambda done: done.cancelled() or done.exception())  # marks a failure as seen
+            return otherwise
         try:
-            return await told
+            return await request
         except asyncio.CancelledError:
-            self._live()  # it ended while we waited
+            self._live()
             raise
 
     async def roll_up(self) -> RolledUp | None:
@@ -229,8 +230,8 @@ class ShardOwner:
             LeaseLost: this owner has ended; ask again.
         """
         self._live()
-        assert self._tending is not None
-        return await self._tending.roll_up()
+        assert self._maintenance is not None
+        return await self._maintenance.roll_up()
 
     def status(self, user_id: int) -> dict[str, Any] | None:
         """What this owner is doing for a mailbox: {phase, active, estimate, error, fetched, …}; None: nothing."""
@@ -360,8 +361,8 @@ class ShardOwner:
             shard.commit_failed(self._clock())
         else:
             shard.committed(self._clock())
-            if self._tending is not None and decision.plan.segment is not None:
-                self._tending.notify()
+            if self._maintenance is not None and decision.plan.segment is not None:
+                self._maintenance.notify()
 
     # ---- tasks
 

@@ -12,11 +12,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from cluster import haproxy
 from cluster.home import Home
 from cluster.orphan_processes import MARK, end_leftovers
+from cluster.ray_internals import free_agent_port, log_driver_output
 from cluster.settings import RaySettings
 from cluster.signals import watch_signals
 from storage.errors import BackupError
@@ -78,8 +78,8 @@ def local_ray(home: Home, settings: RaySettings) -> Iterator[str]:
     import ray
     from ray.exceptions import RayError
 
-    _let_agents_coexist()
-    _keep_standard_output_clean()
+    free_agent_port()
+    log_driver_output()
     try:
         context = ray.init(
             address="local",
@@ -133,35 +133,6 @@ def connect_from_job() -> None:
     import ray
 
     ray.init(namespace="gbm", log_to_driver=False, logging_level=logging.WARNING)
-
-
-def _let_agents_coexist() -> None:
-    """Give the dashboard's agent a free port.
-
-    `ray.init` has no argument for it, and its default (52365) is one for the whole machine: a second Ray's agent would
-    not start, and no job could be submitted to it.
-    """
-    from ray._private import parameter
-
-    if not issubclass(parameter.RayParams, _FreeAgentPort):
-        parameter.RayParams = type("RayParams", (_FreeAgentPort, parameter.RayParams), {})
-
-
-def _keep_standard_output_clean() -> None:
-    """Have what Ray tells its driver logged: Ray prints it to standard output, where our commands print data."""
-    from ray._private import worker
-
-    def log(message: dict[str, Any], **_: object) -> None:
-        for line in message.get("lines", ()):
-            _LOG.info("Ray says: %s", line)
-
-    worker.print_to_stdstream = log
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
-
-
-class _FreeAgentPort:
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**{"dashboard_agent_listen_port": 0, **arguments})
 
 
 def _temp_folder(home: Home) -> Path:

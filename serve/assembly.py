@@ -35,7 +35,7 @@ from serve.ops.readiness import CONTROL, Probe, Probes
 from serve.sync import campaigns, gmail_push, operations, sync
 from serve.sync.ports import Jobs, NoJobs, Owners
 from storage.catalog.catalog import ping
-from storage.control.accounts import Control
+from storage.control.control import Control
 from storage.control.grants import Grants
 from storage.db.audit import Audit
 from storage.db.engines import Databases

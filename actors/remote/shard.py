@@ -19,7 +19,7 @@ from actors.remote.work import SPENT, RayWork
 from actors.tokens import Tokens
 from jobs.analysis.running import configured
 from storage.catalog.catalog import Catalog
-from storage.control.accounts import Control
+from storage.control.control import Control
 from storage.db.engines import Databases
 from storage.files.blobs import open_blobs
 from storage.model.records import User

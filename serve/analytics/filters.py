@@ -15,7 +15,7 @@ from serve.http.response_cache import ResponseCache
 from serve.mail.emails import DEPENDS_ON_TIME, AsOf, SearchText
 from storage.analytics.selection import EVER, Span
 from storage.analytics.stats import MailboxStats
-from storage.control.accounts import Principal
+from storage.control.principal import Principal
 from storage.model.time_range import EARLIEST, LATEST, clamp
 
 PREFIX = "/api/v1/analytics"

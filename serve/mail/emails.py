@@ -14,7 +14,7 @@ from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from serve.http.response_cache import ResponseCache
 from serve.mail.models import EmailDocument, EmailList
-from storage.control.accounts import Principal
+from storage.control.principal import Principal
 from storage.model.message_id import from_hex
 from storage.model.results import Email, Page, PageCursor, RankCursor, RankedPage
 from storage.model.time_range import clamp

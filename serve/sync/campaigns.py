@@ -17,8 +17,9 @@ from serve.http.problems import responses
 from serve.sync.operations import PATH as OPERATIONS
 from serve.sync.operations import Operation, OperationError, OperationProgress
 from serve.sync.ports import Jobs
-from storage.control.accounts import Control, Principal
 from storage.control.campaigns import Campaign, Campaigns, Member, UnknownCampaign, standing, states_of
+from storage.control.control import Control
+from storage.control.principal import Principal
 from storage.db.engines import Databases
 from storage.model.results import InvalidCursor
 

@@ -21,7 +21,8 @@ from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from serve.http.sse import LastEventId, Streams
 from serve.sync.ports import Owners, OwnerUnavailable
-from storage.control.accounts import MailboxPaused, Principal
+from storage.control.accounts import MailboxPaused
+from storage.control.principal import Principal
 from storage.errors import BackupError
 from storage.mailbox.failures import Failed
 from storage.model.records import MailboxRecord, Phase, User

@@ -26,7 +26,7 @@ from sqlalchemy.exc import DataError
 from storage.analytics import attachment_totals
 from storage.analytics.attachment_totals import Attached
 from storage.analytics.selection import EVER, Selected, Span, planned, select, table_of
-from storage.analytics.time_zones import SLOTS_SINCE, SLOTS_UNTIL, UnknownZone, in_half_hours, mondays
+from storage.analytics.time_zones import HALF_HOURS_SINCE, HALF_HOURS_UNTIL, UnknownZone, in_half_hours, mondays
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
@@ -38,7 +38,7 @@ from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
 Side = Literal["senders", "recipients"]
 Bucket = Literal["hour", "day", "week", "month", "quarter", "year"]
 Row = dict[str, Any]
-_SLOT, _DAY = timedelta(minutes=30), timedelta(days=1)
+_HALF_HOUR, _DAY = timedelta(minutes=30), timedelta(days=1)
 #: No values.
 _NOTHING: Mapping[str, object] = {}
 
@@ -229,13 +229,13 @@ class MailboxStats:
             values = {**selected.bound(self._user_id), "labels": list(labels)}
             return table_of(connection.execute(selected.query("selected_ids"), values).scalar())
 
-    def _counted_by(self) -> Literal["days", "slots"] | None:
+    def _counted_by(self) -> Literal["days", "half_hours"] | None:
         """What is kept that tells of exactly the selected: counts by day of UTC, by half an hour, none."""
         selected = self._selected()
         ends = (selected.span.first_at, selected.span.last_at)
-        if not selected.is_span or any((at - SLOTS_SINCE) % _SLOT for at in ends):
+        if not selected.is_span or any((at - HALF_HOURS_SINCE) % _HALF_HOUR for at in ends):
             return None
-        return "slots" if any((at - SLOTS_SINCE) % _DAY for at in ends) else "days"
+        return "half_hours" if any((at - HALF_HOURS_SINCE) % _DAY for at in ends) else "days"
 
     def _source(self, bucket: Bucket, zone: ZoneInfo) -> tuple[str, Row]:
         """What a timeline is counted from, and the values that it takes."""
@@ -245,15 +245,15 @@ class MailboxStats:
             return ("days" if changes is not None else "days_and_index"), cut
         if changes is None:
             return "index", cut
-        return ("slots_by_day", changes) if bucket == "day" else ("slots", cut)
+        return ("half_hours_by_day", changes) if bucket == "day" else ("half_hours", cut)
 
     def _changes(self, zone: ZoneInfo) -> Row | None:
         """How half hours of UTC fall into a zone's days and weeks; None: not all of them do, for all of the mail."""
-        first_at = last_at = SLOTS_SINCE
+        first_at = last_at = HALF_HOURS_SINCE
         if zone.key != "UTC":
             [ends] = self.of_index("ends")
-            first_at, last_at = ends["first_at"] or SLOTS_SINCE, ends["last_at"] or SLOTS_SINCE
-            if first_at < SLOTS_SINCE or last_at >= SLOTS_UNTIL or not in_half_hours(zone):
+            first_at, last_at = ends["first_at"] or HALF_HOURS_SINCE, ends["last_at"] or HALF_HOURS_SINCE
+            if first_at < HALF_HOURS_SINCE or last_at >= HALF_HOURS_UNTIL or not in_half_hours(zone):
                 return None
         changes, midnights = mondays(zone, first_at, last_at)
         return {"changes": changes, "mondays": midnights}

@@ -8,10 +8,10 @@ from storage.errors import BackupError
 
 #: Older or younger mail is not counted by half hours where a zone is asked for: clocks were more various before, and
 #: what they will do in so many years is not worth looking at.
-SLOTS_SINCE, SLOTS_UNTIL = datetime(1970, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
+HALF_HOURS_SINCE, HALF_HOURS_UNTIL = datetime(1970, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
 #: A Monday's midnight.
 _MONDAY = datetime(2000, 1, 3, tzinfo=UTC)
-_SLOT = timedelta(minutes=30)
+_HALF_HOUR = timedelta(minutes=30)
 
 
 class UnknownZone(BackupError):
@@ -37,11 +37,11 @@ def zone_of(name: str) -> ZoneInfo:
 
 
 def in_half_hours(zone: ZoneInfo) -> bool:
-    """Do the hours of a zone begin, and its clocks change, with half hours of UTC: from SLOTS_SINCE to SLOTS_UNTIL?
+    """Do the hours and clock changes of a zone fall on half hours of UTC, HALF_HOURS_SINCE to HALF_HOURS_UNTIL?
 
     5:45 and 12:45 do not, nor do clocks that changed a minute after midnight.
     """
-    return all(not offset % _SLOT and not (at - SLOTS_SINCE) % _SLOT for at, offset in _offsets(zone))
+    return all(not offset % _HALF_HOUR and not (at - HALF_HOURS_SINCE) % _HALF_HOUR for at, offset in _offsets(zone))
 
 
 def mondays(zone: ZoneInfo, first_at: datetime, last_at: datetime) -> tuple[list[datetime], list[datetime]]:
@@ -58,10 +58,10 @@ def mondays(zone: ZoneInfo, first_at: datetime, last_at: datetime) -> tuple[list
 
 @cache
 def _offsets(zone: ZoneInfo) -> tuple[tuple[datetime, timedelta], ...]:
-    """(since when, distance from UTC) from SLOTS_SINCE to SLOTS_UNTIL. Looked at day by day."""
-    at = SLOTS_SINCE
+    """(since when, distance from UTC) from HALF_HOURS_SINCE to HALF_HOURS_UNTIL. Looked at day by day."""
+    at = HALF_HOURS_SINCE
     found = [(at, _offset(zone, at))]
-    while at < SLOTS_UNTIL:
+    while at < HALF_HOURS_UNTIL:
         following = at + timedelta(days=1)
         if (then := _offset(zone, following)) != found[-1][1]:
             found.append((_change(zone, at, following), then))

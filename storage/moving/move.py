@@ -24,14 +24,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from storage.catalog.leases import ARRIVING, MOVED, MOVING, Lease, LeaseHeld, LeaseLost
+from storage.control.shard_map import BELIEVED_S
 from storage.db.engines import Databases, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
 from storage.failpoints import FailPoint, hit
 from storage.moving.copying import Copier, clear, reserve
 
-#: Seconds that anybody may believe a shard's place in the map, counted from before the map was asked.
-BELIEVED_S = 2.0
 #: Seconds after a switch at which the former copy may go: longer than any query or export takes.
 GRACE_S = 3600.0
 #: Seconds after which a mover that died holds the shard up no longer.

@@ -18,8 +18,9 @@ from serve.auth.tokens import TokenService
 from serve.config import TokenConfig
 from serve.http.executor import BlockingExecutor
 from serve.http.sse import Streams
-from storage.control.accounts import Control, Principal
+from storage.control.control import Control
 from storage.control.grants import Grants
+from storage.control.principal import Principal
 from storage.control.sealing import Key, Keyring, Sealer
 from storage.db.audit import Detail
 from storage.errors import BackupError

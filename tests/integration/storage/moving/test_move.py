@@ -16,7 +16,7 @@ from storage.catalog import leases
 from storage.catalog.catalog import Catalog
 from storage.catalog.leases import LeaseLost, ShardMoving
 from storage.config import PostgresConfig
-from storage.control.accounts import Control
+from storage.control.control import Control
 from storage.db import migrate
 from storage.db.engines import Databases, transaction
 from storage.failpoints import FailPoint, watching
