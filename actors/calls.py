@@ -81,6 +81,8 @@ class Calls:
                 changed, call.user_id, changes, lambda ids: self._catalog.look(call.user_id, ids)
             )
         except HistoryExpired as exc:
+            if isinstance(call, ReadHistory) and call.page_token is not None:  # it may be the token that is too old
+                return CallFailed(str(exc), shard.quota.cost(call), page_refused=True)
             if isinstance(call, Confirm):  # nothing is known of what changed meanwhile: list again
                 return CallFailed(str(exc), shard.quota.cost(call))
             return CallFailed(str(exc), shard.quota.cost(call), history_expired=True)

@@ -155,15 +155,20 @@ class Deviations:
             return {}
         if kind == "error-object":
             return {"error": {"code": 500, "message": "Internal error encountered.", "status": "INTERNAL"}}
-        if kind == "endless":
-            return document | {"nextPageToken": f"{self.injected[kind]}.{call.page_token[-16:] or '1' * 16}"}
-        if kind == "loop":
-            return document | {"nextPageToken": call.page_token or "1.1111111111111111"}
+        if kind in ("endless", "loop"):
+            return document | {"nextPageToken": self._token(kind, call, document)}
         if kind in ("raw-empty", "raw-cut"):
             return _with_raw(document, kind)
         if kind in ("omit", "shift", "repeat", "reorder", "lag"):
             return self._listed(rule, call, document)
         return _placed(rule, document, self._random)
+
+    def _token(self, kind: str, call: Answered, document: Document) -> str:
+        """A page token that the server itself takes: a new one each time, or the same again."""
+        number = self.injected["endless"]
+        if call.method == "history.list":
+            return f"{document.get('historyId', 1)}.{number if kind == 'endless' else 1}"
+        return f"{number}.{'1' * 16}" if kind == "endless" else call.page_token or f"1.{'1' * 16}"
 
     def _listed(self, rule: Rule, call: Answered, document: Document) -> Document:
         name = _LISTS.get(call.method, "")

@@ -10,6 +10,7 @@ import pytest
 
 from actors.backlog import Backlog
 from actors.decisions import Call, Fetch
+from actors.listing import Listing
 from actors.mailbox import Mailbox
 from actors.plans import MailboxPlan
 from actors.quota import ShardQuota
@@ -19,8 +20,8 @@ from tests.unit.actors.simulation.world import World
 
 _SEEDS = 300
 _BLOCK = 50
-#: Of a Gmail that deviates; `gbm bench simulation --deviating` runs more.
-_DEVIATING = 100
+#: Of a Gmail that deviates.
+_DEVIATING = 50
 
 #: Seeds (of one shard) that found a defect once, by what it was. Those below _SEEDS run twice: they must stay here when
 #: that shrinks.
@@ -45,10 +46,10 @@ def test_nothing_is_lost_whatever_happens(first: int) -> None:
         assert world.steps > 0
 
 
-@pytest.mark.parametrize("first", range(0, _DEVIATING, _BLOCK))
+@pytest.mark.parametrize("first", range(0, _DEVIATING, _BLOCK // 2))
 def test_a_gmail_that_answers_wrongly_deletes_nothing_and_is_mended(first: int) -> None:
     injected: Counter[str] = Counter()
-    for seed in range(first, first + _BLOCK):
+    for seed in range(first, first + _BLOCK // 2):
         injected += World(seed, deviating=(0.05, 0.15, 0.3)[seed % 3]).run().deviations.injected
     assert len(injected) >= 12, "all kinds of deviations happened"
 
@@ -59,6 +60,7 @@ def test_a_deletion_on_absence_alone_is_found(monkeypatch: pytest.MonkeyPatch) -
         backlog._verdicts.update({} if returned else dict.fromkeys(message_ids, True))
 
     monkeypatch.setattr(Backlog, "check", rash)
+    monkeypatch.setattr(Listing, "agrees", lambda *_: True)  # which alone would hide most of it
 
     assert "counts as deleted" in _found_by(range(_DEVIATING), lambda seed: World(seed, deviating=0.3))
 
