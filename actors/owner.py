@@ -68,8 +68,7 @@ class ShardOwner:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Opens nothing; `start` does. `shards`: of the cluster. `clock`: seconds since 1970."""
-        self._shard_id, self._config, self._clock = shard_id, config, clock
-        self._work, self._broker = work, broker
+        self._shard_id, self._config, self._clock, self._work, self._broker = shard_id, config, clock, work, broker
         self._calls = Calls(work, tokens, catalog, config.shard.poll.topic)
         self._control, self._catalog, self._blobs, self._shards = control, catalog, blobs, shards
         self._shard: Shard | None = None
