@@ -189,7 +189,9 @@ class Fetch:
 def _plausible(message: RawMessage) -> bool:
     """Whether the bytes are about as many as Gmail estimates: it counts those of the raw message, or about."""
     size, estimate = len(message.raw), message.size_estimate
-    return bool(size) and (not estimate or _PLAUSIBLE[0] * estimate <= size <= _PLAUSIBLE[1] * estimate)
+    return size == estimate or (
+        bool(size) and (not estimate or _PLAUSIBLE[0] * estimate <= size <= _PLAUSIBLE[1] * estimate)
+    )
 
 
 def _asked(content_id: str, waiting: set[int]) -> int | None:

@@ -284,3 +284,9 @@ def test_no_bytes_at_all_are_no_message() -> None:
 
     assert kinds(result) == {1: "unreadable"}
     assert "no bytes of about 600" in result.failures[0].error
+
+
+def test_a_message_that_gmail_says_is_empty_is_one() -> None:
+    result = ended(fetch_of(1), answer(multipart((1, 200, message(1, sizeEstimate=0, raw="")))))
+
+    assert [(found.raw, found.defects) for found in result.messages] == [(b"", ())]
