@@ -33,6 +33,7 @@ from actors.decisions import (
 from actors.reconcile import differences
 from actors.shard import Shard
 from actors.tokens import Tokens
+from actors.wait_kinds import wait_kind
 from actors.work import Work
 from jobs.gmail.errors import GmailRefused, GrantRevoked, HistoryExpired, NotFound, TokenRejected
 from jobs.gmail.records import Label, Profile
@@ -99,6 +100,7 @@ class Calls:
                 and _unknown_to_gmail(exc),
                 retry_after_s=getattr(exc, "retry_after_s", None),
                 scope=getattr(exc, "scope", "user"),
+                kind=wait_kind(exc),
             )
         except Exception as exc:  # noqa: BLE001 - a defect that one mailbox's answer brings to light costs that mailbox
             _LOG.exception("A call of mailbox %d fails on a defect", call.user_id)

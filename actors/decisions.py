@@ -9,6 +9,7 @@ from enum import StrEnum
 from actors.listing import Listed as ListedIds
 from actors.reconcile import Differences
 from storage.model.records import Commit, LabelChange, SegmentManifest
+from storage.model.wait_reasons import WaitKind
 
 
 class Mode(StrEnum):
@@ -233,7 +234,7 @@ class Fetched:
 class CallFailed:
     """A call gave nothing. At most one of the flags is set; else it is worth repeating after a while.
 
-    scope: whose calls should rest, "user", "project" or "concurrency".
+    scope: whose calls should rest, "user", "project" or "concurrency". kind: what people can do about it.
     """
 
     error: str
@@ -243,6 +244,7 @@ class CallFailed:
     page_refused: bool = False
     retry_after_s: float | None = None
     scope: str = "user"
+    kind: WaitKind | None = None
 
 
 Outcome = Pinned | Listed | Confirmed | LabelsRead | Changed | Fetched | Compared | Watched | CallFailed

@@ -18,27 +18,33 @@ from actors.budget import Broker, BrokerSilent, lease_s
 from actors.calls import Calls
 from actors.config import BackupConfig
 from actors.decisions import (
+    Call,
     CommitNow,
     Decision,
     Mode,
     Write,
     Written,
 )
-from actors.failure import OwnerFailed
+from actors.errors import OwnerFailed
 from actors.maintenance import Compacted, Maintenance
 from actors.quota import ShardQuota
+from actors.segment_buffer import REPEAT_S, WAIT_S
 from actors.shard import Shard
 from actors.tokens import Tokens
+from actors.wait_kinds import wait_kind
+from actors.wait_log import ARCHIVE, WaitLog
 from actors.work import Work, WorkLost
 from storage.catalog import leases
 from storage.catalog.catalog import AlreadyStored, Catalog
 from storage.catalog.leases import LeaseLost, ShardMoving
 from storage.control.accounts import MailboxPaused
 from storage.control.control import Control
+from storage.control.wait_reasons import WaitReasons
 from storage.errors import BackupError
 from storage.files.blobs import LocalBlobs
 from storage.model.records import FailedItem, User
 from storage.model.storable import storable
+from storage.model.wait_reasons import WHOLE_SHARD, WaitKind, WaitReason
 from storage.recovery.rollup_writer import RolledUp
 
 _T = TypeVar("_T")
@@ -46,9 +52,10 @@ _LOG = logging.getLogger(__name__)
 
 #: Questions to the quota broker in the time of a lease, while calls wait for the project's units.
 _QUESTIONS_PER_LEASE = 10
-
 #: Seconds after which a task that is still there is cancelled once more.
 _CANCEL_AGAIN_S = 0.2
+#: Seconds between two looks whether the reasons to wait have changed.
+_STORE_WAITS_S = 0.5
 
 
 class ShardOwner:
@@ -75,6 +82,7 @@ class ShardOwner:
         self._maintenance: Maintenance | None = None
         self._news, self._hungry = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waits, self._reasons = WaitLog(shard_id), WaitReasons(control.engine)
         self._paused: set[int] = set()  # as the control database has it, and what was told since
         self.failure: BackupError | None = None
         self.culprit: int | None = None  # the mailbox that the defect showed with on which this owner ended
@@ -95,16 +103,15 @@ class ShardOwner:
             LeaseHeld, ShardMoving, DatabaseUnreachable.
         """
         owner = f"{self._config.cluster}/{uuid.uuid4().hex}"
-        ttl_s = self._config.shard.lease_s
-        engine = self._catalog.engine
+        engine, ttl_s = self._catalog.engine, self._config.shard.lease_s
         lease = await asyncio.to_thread(leases.acquire, engine, self._shard_id, owner, self._config.cluster, ttl_s)
         if here is not None and not await asyncio.to_thread(here):  # it moved between the look at the map and the lease
             await asyncio.to_thread(leases.release, engine, lease)
             raise ShardMoving(self._shard_id)
         quota = ShardQuota(self._config.gmail, self._shards, self._clock(), succeeds=lease.epoch > 1)
         shard = Shard(lease, self._config.shard, self._config.archive, quota)
-        clock, archive = self._clock, self._config.archive
-        tending = Maintenance(lease, archive, self._work, self._catalog, self._blobs, clock, lambda: shard.storing)
+        parts = (self._work, self._catalog, self._blobs, self._clock)
+        tending = Maintenance(lease, self._config.archive, *parts, lambda: shard.storing)
         swept = await tending.sweep()
         failed: dict[int, list[FailedItem]] = {}
         for item in await asyncio.to_thread(self._catalog.failed, self._shard_id):
@@ -117,11 +124,13 @@ class ShardOwner:
                 shard.stop(user_id)
         self._paused = await asyncio.to_thread(self._control.paused, self._shard_id)
         for user_id in self._paused:
+            self._waits.waits(user_id, WaitKind.PAUSED, "its backup was paused", self._clock())
             if shard.mailbox(user_id) is not None:
                 shard.stop(user_id)
         self._shard, self._maintenance = shard, tending
-        for loop in (self._run(shard), self._keep_budget(shard), self._keep_lease(shard), tending.run()):
-            self._spawn(loop)
+        for loop in (self._run, self._keep_budget, self._keep_lease, self._keep_waits):
+            self._spawn(loop(shard))
+        self._spawn(tending.run())
         return swept
 
     async def close(self) -> None:
@@ -131,6 +140,8 @@ class ShardOwner:
                 task.cancel()
             await asyncio.wait(list(self._tasks), timeout=_CANCEL_AGAIN_S)
         if self._shard is not None:
+            if self._maintenance is not None and self.failure is None:
+                await self._maintenance.close()
             await asyncio.to_thread(leases.release, self._catalog.engine, self._shard.lease)
             self._shard = None
 
@@ -175,12 +186,14 @@ class ShardOwner:
     async def pause_mailbox(self, user_id: int) -> None:
         """Stop a mailbox, and begin nothing for it until it is unpaused. Whoever asks has made it last (`Control`)."""
         self._paused.add(user_id)
+        self._waits.waits(user_id, WaitKind.PAUSED, "its backup was paused", self._clock())
         await self.stop_mailbox(user_id)
 
     async def unpause_mailbox(self, user_id: int) -> None:
         """A mailbox may be asked for again."""
         self._live()
         self._paused.discard(user_id)
+        self._waits.ends(user_id, WaitKind.PAUSED)
 
     async def compact(self, wait: bool) -> list[Compacted]:
         """Merge the shard's segments into as few as possible, soon. Unless it is waited for, nothing is told of it.
@@ -248,6 +261,7 @@ class ShardOwner:
             "fetched_bytes": progress.fetched_bytes,
             "throttled": progress.throttled,
             "failed": mailbox.filed,
+            "waits": [reason.as_json() for reason in self._waits.of(user_id)],
         }
 
     def measures(self) -> dict[str, float]:
@@ -301,7 +315,29 @@ class ShardOwner:
             except BackupError as exc:  # commits are fenced: a late renewal risks nothing
                 _LOG.warning("Shard %d could not renew its lease: %s", self._shard_id, exc)
 
+    async def _keep_waits(self, shard: Shard) -> None:
+        """Have what holds work back stored where everybody sees it, also when nothing else is committed."""
+
+        def write(reasons: list[WaitReason]) -> Coroutine[Any, Any, None]:
+            return asyncio.to_thread(self._reasons.replace, self._shard_id, shard.lease.epoch, reasons)
+
+        while self.failure is None:
+            self._waits.late(self._clock())
+            await self._waits.store(write, self._clock())
+            await asyncio.sleep(_STORE_WAITS_S)
+
     # ---- decisions
+
+    async def _call(self, shard: Shard, call: Call) -> None:
+        self._waits.began(call, self._clock())
+        outcome = await self._calls.make(shard, call)
+        now = self._clock()
+        try:
+            shard.on_outcome(call, outcome, now)
+        except Exception:
+            self.culprit = call.user_id
+            raise
+        self._waits.ended(call, outcome, now, shard.quota.ready_at(call.user_id, None, now))
 
     async def _carry_out(self, shard: Shard, decision: Decision) -> None:
         if isinstance(decision, Write):
@@ -309,12 +345,7 @@ class ShardOwner:
         elif isinstance(decision, CommitNow):
             await self._commit(shard, decision)
         else:
-            outcome = await self._calls.make(shard, decision)
-            try:
-                shard.on_outcome(decision, outcome, self._clock())
-            except Exception:
-                self.culprit = decision.user_id
-                raise
+            await self._call(shard, decision)
         self._news.set()
 
     async def _write(self, shard: Shard, write: Write) -> None:
@@ -323,10 +354,12 @@ class ShardOwner:
         try:
             manifest, index = await self._work.write_segment(lease.shard_id, lease.epoch, references, write.skip)
         except BackupError as exc:
-            _LOG.warning("Shard %d could not write a segment: %s", self._shard_id, exc)
+            kind, now = wait_kind(exc) or WaitKind.ARCHIVE_UNUSABLE, self._clock()
+            self._waits.waits(WHOLE_SHARD, kind, str(exc), now, now + WAIT_S)
             lost = isinstance(exc, WorkLost) and exc.mail_lost
-            defect = exc.reason if isinstance(exc, WorkLost) and not lost and "OSError" not in exc.reason else None
-            shard.write_failed(write, lost, self._clock(), defect)
+            faulty = isinstance(exc, WorkLost) and exc.reason.startswith("RayTaskError") and "OSError" not in exc.reason
+            defect = str(exc) if faulty else None
+            shard.write_failed(write, lost, now, defect, kind in ARCHIVE)
         except (
             ValueError,
             ArithmeticError,
@@ -336,6 +369,7 @@ class ShardOwner:
             _LOG.exception("Shard %d could not write a segment", self._shard_id)
             shard.write_failed(write, False, self._clock(), storable(f"it cannot be stored: {exc!r:.200}"))
         else:
+            self._waits.ends(WHOLE_SHARD, *ARCHIVE, WaitKind.NO_WORKER)
             shard.written(Written(write, manifest, index))
 
     async def _commit(self, shard: Shard, decision: CommitNow) -> None:
@@ -343,6 +377,9 @@ class ShardOwner:
             index = None
             if decision.plan.segment is not None and decision.written is not None:
                 index = await self._work.table(decision.written.index)
+                if self._maintenance is not None:
+                    users = {held.user_id for held in decision.written.write.batches}
+                    await self._maintenance.name(users, shard.user_ids)
             await asyncio.to_thread(self._catalog.commit, decision.plan, index)
         except LeaseLost:
             raise
@@ -356,12 +393,16 @@ class ShardOwner:
             reason = str(getattr(exc, "orig", None) or exc).strip().splitlines() or [type(exc).__name__]
             shard.commit_refused(storable(f"it cannot be stored: {reason[0][:200]}"), self._clock())
         except BackupError as exc:
-            _LOG.warning("Shard %d repeats a commit: %s", self._shard_id, exc)
-            shard.commit_failed(self._clock())
+            now = self._clock()
+            self._waits.waits(WHOLE_SHARD, WaitKind.DATABASE_UNREACHABLE, str(exc), now, now + REPEAT_S)
+            shard.commit_failed(now)
         else:
+            self._waits.ends(WHOLE_SHARD, WaitKind.DATABASE_UNREACHABLE)
             shard.committed(self._clock())
             if self._maintenance is not None and decision.plan.segment is not None:
                 self._maintenance.notify()
+            if self._maintenance is not None and any(update.listed for update in decision.plan.mailboxes):
+                self._maintenance.roll_up_soon()
 
     # ---- tasks
 

@@ -65,6 +65,11 @@ class Shard(ShardCommits):
         self._agenda.closed(user_id)
         self._touch(user_id)
 
+    @property
+    def user_ids(self) -> list[int]:
+        """Of the mailboxes that are open here."""
+        return list(self._mailboxes)
+
     def decide(self, now: float) -> list[Decision]:
         """Everything that should start now. Each is carried out exactly once and told back exactly once."""
         for user_id in self._agenda.retries(now):

@@ -69,17 +69,20 @@ class ShardCommits(ShardState):
         """A segment's files are on disk."""
         self._segmenting.written(outcome)
 
-    def write_failed(self, write: Write, lost: bool, now: float, defect: str | None = None) -> None:
+    def write_failed(
+        self, write: Write, lost: bool, now: float, defect: str | None = None, waits: bool = False
+    ) -> None:
         """A segment could not be written.
 
         Args:
             lost: the mail itself is gone from memory.
+            waits: the archive takes nothing for now.
             defect: something in the mail is at fault; the message is found by halves and filed.
         """
-        if defect is not None and not lost and self._segmenting.gave_up(write):
+        if defect is not None and not (lost or waits) and self._segmenting.gave_up(write):
             self._file_culprit(write, defect, now)
             return
-        if self._segmenting.write_failed(write, lost, now):
+        if self._segmenting.write_failed(write, lost, now, waits):
             for held in write.batches:
                 self._mailboxes[held.user_id].returned(held.message_ids, now + REPEAT_S)
                 self._touch(held.user_id)

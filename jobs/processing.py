@@ -13,7 +13,7 @@ from itertools import accumulate
 import pyarrow as pa
 
 from jobs.mime.message import ParsedMessage
-from jobs.mime.parser import parse
+from jobs.mime.parser import PARSER_FAILED, parse
 from storage.config import ArchiveConfig
 from storage.cpu_timer import stage
 from storage.files.blobs import open_blobs
@@ -25,9 +25,6 @@ _LOG = logging.getLogger(__name__)
 
 #: Analyses messages: a struct per analyser, row by row the messages.
 Analyse = Callable[[Sequence[ParsedMessage]], pa.Table]
-
-#: The defect of a message that the parser itself failed on.
-PARSER_FAILED = "parser-failed"
 
 #: Messages that are parsed before they become columns: while what was read of them is still in the processor's cache
 #: (100 to 200 of 6 KB cost 6% less CPU than 2,000).
@@ -64,8 +61,11 @@ def write_segment(
         The manifest and the rows for the message index; (None, None) when everything was left out.
 
     Raises:
+        ArchiveFull: less than the reserve is free; nothing was written.
         ArchiveUnusable, OSError: the files could not be written; whatever was is an orphan.
     """
+    blobs = open_blobs(archive.uri)
+    blobs.require_room(archive.reserve_bytes)
     fetched = pa.concat_tables(tables, promote_options="default")
     if skip:
         keys = zip(fetched["user_id"].to_pylist(), fetched["message_id"].to_pylist(), strict=True)
@@ -79,7 +79,6 @@ def write_segment(
         columns = pa.concat_tables(_parsed_at_once(fetched["raw"].slice(start, _AT_ONCE), analyses) for start in starts)
     if DOUBTS.name in fetched.column_names:
         columns = _with_defects(columns, fetched[DOUBTS.name])
-    blobs = open_blobs(archive.uri)
     manifest, index = writer.write(blobs, archive, shard_id, epoch, fetched, columns, analyses.table())
     return manifest, index
 

@@ -13,7 +13,7 @@ from actors.config import BackupConfig
 from actors.decisions import Mode
 from actors.maintenance import Compacted
 from actors.owner import ShardOwner
-from actors.remote.names import NAMESPACE
+from actors.remote.names import NAMESPACE, Process, this_process
 from actors.remote.quota import RayBroker
 from actors.remote.work import SPENT, RayWork
 from actors.tokens import Tokens
@@ -43,6 +43,10 @@ class _ShardHost:
         self._ended: Counter[int] = Counter()  # mailbox -> owners that ended on a defect that showed with it
         self._quarantined: dict[int, str] = {}
         self._starting = asyncio.Lock()
+
+    async def alive(self) -> Process:
+        """This process, as soon as its event loop answers, whether the shard can be owned now or not."""
+        return this_process()
 
     async def ping(self) -> list[str]:
         """Make sure that the shard is owned and works; the orphan files that were swept on the way."""

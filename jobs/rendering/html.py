@@ -6,7 +6,8 @@ by its own policy, so that it is as harmless from a disk as from the gateway.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
+
+from jobs.mime.shown import escape
 
 #: What the page may load: its own style. Also in the page itself, for those who open the file.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage.control.store import ControlStore
+from storage.control.wait_reasons import WaitReasons
 from storage.db import audit
-from storage.db.engines import transaction
+from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
 from storage.model.records import User
+from storage.model.wait_reasons import WaitReason
 
 _ADDING = 0x75736572  # "user"
 
@@ -50,6 +52,11 @@ class Account:
 
 class Accounts(ControlStore):
     """Registers mailboxes, finds, pauses and removes them."""
+
+    @property
+    def engine(self) -> Source:
+        """The control database."""
+        return self._engine
 
     def add_user(self, email: str) -> User:
         """Register a mailbox on the least loaded shard; one that is known keeps its shard (and is back if removed)."""
@@ -97,6 +104,10 @@ class Accounts(ControlStore):
         """Whether a mailbox's backup is paused."""
         with transaction(self._engine) as connection:
             return bool(connection.execute(query("user_is_paused"), {"user_id": user_id}).scalar())
+
+    def waits(self, shard_id: int, user_id: int) -> list[WaitReason]:
+        """Why a mailbox, or its whole shard, waits."""
+        return WaitReasons(self._engine).of([shard_id], [user_id])
 
     def paused(self, shard_id: int) -> set[int]:
         """The mailboxes of a shard whose backup is paused, by user id."""

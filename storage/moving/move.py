@@ -130,15 +130,17 @@ class Mover:
     def clean(self, grace_s: float = GRACE_S) -> list[int]:
         """Delete the former copies of shards that were switched so long ago; returns the shards."""
         with transaction(self._databases.control) as connection:
-            shards = list(
-                connection.execute(text("SELECT shard_id FROM shard_moves WHERE state = 'switched'")).scalars()
-            )
+            statement = text("SELECT shard_id, target FROM shard_moves WHERE state = 'switched'")
+            moves = [(row.shard_id, row.target) for row in connection.execute(statement)]
         gone = []
-        for shard_id in shards:
-            with self._alone(shard_id, -1):
-                record = self._record(shard_id)
-                if record is not None and record.state == "switched" and self._clean(shard_id, record, grace_s):
-                    gone.append(shard_id)
+        for shard_id, target in moves:
+            try:
+                with self._alone(shard_id, target):
+                    record = self._record(shard_id)
+                    if record is not None and record.state == "switched" and self._clean(shard_id, record, grace_s):
+                        gone.append(shard_id)
+            except MoveUnfinished:  # somebody moves it just now: the next look cleans up
+                continue
         return gone
 
     def _go(self, shard_id: int, source: int, target: int, record: _Record | None, tell: Tell) -> Moved:

@@ -28,6 +28,7 @@ class ModelPostgres:
         self.synced: dict[int, int] = {}
         self.log: list[LabelChange] = []  # as label_events
         self.unreadable: set[tuple[int, str]] = set()
+        self.refused = 0  # commits under an epoch that was over
         self.committed_by: list[tuple[int, int]] = []  # (epoch of the commit, epoch of the lease then)
 
     def acquire(self, shard_id: int = 0) -> Lease:
@@ -79,6 +80,7 @@ class ModelPostgres:
     def fence(self, shard_id: int, epoch: int) -> None:
         """As `leases.fence`."""
         if epoch != self.epochs[shard_id]:
+            self.refused += 1
             raise LeaseLost(shard_id, epoch)
 
     def live(self, shard_id: int) -> list[LiveSegment]:

@@ -46,6 +46,17 @@ def test_nothing_is_lost_whatever_happens(first: int) -> None:
         assert world.steps > 0
 
 
+def test_owners_that_hang_wake_both_before_and_after_they_were_replaced() -> None:
+    """Or the histories above would not contain what they are there for."""
+    short = long = stale = 0
+    for seed in range(_BLOCK):
+        world = World(seed).run()
+        short += sum(seconds < 20 for seconds, _ in world.hangs)
+        long += sum(seconds > 20 for seconds, _ in world.hangs)
+        stale += world.postgres.refused
+    assert short and long and stale
+
+
 @pytest.mark.parametrize("first", range(0, _DEVIATING, _BLOCK // 2))
 def test_a_gmail_that_answers_wrongly_deletes_nothing_and_is_mended(first: int) -> None:
     injected: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""The end of a shard's owner on a defect."""
+"""Errors of a shard's owner as a whole."""
 
 from storage.errors import BackupError
 
