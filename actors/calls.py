@@ -5,6 +5,8 @@ shard decides what comes next, nothing is repeated here. Called by the shard's o
 """
 
 import asyncio
+import logging
+from collections.abc import Sequence
 
 from pydantic import SecretStr
 
@@ -14,13 +16,17 @@ from actors.decisions import (
     CallFailed,
     Compare,
     Compared,
+    Confirm,
+    Confirmed,
     Fetch,
+    LabelsRead,
     Listed,
     ListPage,
     Outcome,
     Pin,
     Pinned,
     ReadHistory,
+    ReadLabels,
     Watch,
     Watched,
 )
@@ -30,8 +36,12 @@ from actors.tokens import Tokens
 from actors.wait_kinds import wait_kind
 from actors.work import Work
 from jobs.gmail.errors import GmailRefused, GrantRevoked, HistoryExpired, NotFound, TokenRejected
+from jobs.gmail.records import Label, Profile
 from storage.catalog.catalog import Catalog
 from storage.errors import BackupError
+from storage.model.records import LabelRow
+
+_LOG = logging.getLogger(__name__)
 
 
 class Calls:
@@ -54,9 +64,14 @@ class Calls:
                 return fetched(*await self._work.fetch(token, call.user_id, call.message_ids))
             if isinstance(call, Pin):
                 profile, labels = await self._work.pin(token)
-                rows = [(label.id, label.name, label.type) for label in labels]
-                await asyncio.to_thread(self._catalog.save_labels, call.user_id, rows)
-                return Pinned(profile.history_id, profile.messages_total, tuple(label.id for label in labels))
+                return await asyncio.to_thread(self._pinned, call.user_id, profile, labels)
+            if isinstance(call, ReadLabels):
+                return LabelsRead(
+                    await asyncio.to_thread(self._save_labels, call.user_id, await self._work.labels(token))
+                )
+            if isinstance(call, Confirm):
+                second = await self._work.confirm(token, call.since, call.label_id)
+                return Confirmed(second.total, second.added, second.deleted, second.units)
             if isinstance(call, ListPage):
                 return await self._list_page(token, call)
             if isinstance(call, Watch):
@@ -64,9 +79,13 @@ class Calls:
                 return Watched(watching.expires_at.timestamp())
             changes = await self._work.history(token, call.start, call.page_token)
             return await asyncio.to_thread(
-                changed, call.user_id, changes, lambda ids: self._catalog.unknown(call.user_id, ids)
+                changed, call.user_id, changes, lambda ids: self._catalog.look(call.user_id, ids)
             )
         except HistoryExpired as exc:
+            if isinstance(call, ReadHistory) and call.page_token is not None:  # it may be the token that is too old
+                return CallFailed(str(exc), shard.quota.cost(call), page_refused=True)
+            if isinstance(call, Confirm):  # nothing is known of what changed meanwhile: list again
+                return CallFailed(str(exc), shard.quota.cost(call))
             return CallFailed(str(exc), shard.quota.cost(call), history_expired=True)
         except GrantRevoked as exc:
             return CallFailed(str(exc), revoked=True)
@@ -83,6 +102,9 @@ class Calls:
                 scope=getattr(exc, "scope", "user"),
                 kind=wait_kind(exc),
             )
+        except Exception as exc:  # noqa: BLE001 - a defect that one mailbox's answer brings to light costs that mailbox
+            _LOG.exception("A call of mailbox %d fails on a defect", call.user_id)
+            return CallFailed(f"This release cannot work on what Gmail answered ({exc!r:.200}): report it.")
 
     async def _list_page(self, token: SecretStr, call: ListPage) -> Listed:
         try:
@@ -93,13 +115,24 @@ class Calls:
                 raise
             return Listed((), None)
         if call.label_id is not None:
-            return Listed((), page.next_page_token, tuple(page.ids))
+            return Listed((), page.next_page_token, tuple(page.ids), page.unreadable)
         unknown = await asyncio.to_thread(self._catalog.unknown, call.user_id, page.ids)
-        return Listed(tuple(unknown), page.next_page_token, tuple(page.ids))
+        return Listed(tuple(unknown), page.next_page_token, tuple(page.ids), page.unreadable)
+
+    def _pinned(self, user_id: int, profile: Profile, labels: Sequence[Label]) -> Pinned:
+        """Labels that Gmail does not name are listed as well while messages carry them: it may have left them out."""
+        label_ids = self._save_labels(user_id, labels)
+        carried = self._catalog.carried_labels(user_id)
+        return Pinned(profile.history_id, profile.messages_total, tuple(dict.fromkeys([*label_ids, *carried])))
+
+    def _save_labels(self, user_id: int, labels: Sequence[Label]) -> tuple[str, ...]:
+        rows = [LabelRow(label.id, label.name, label.type, label.visibility, label.color) for label in labels]
+        self._catalog.save_labels(user_id, rows)
+        return tuple(label.id for label in labels)
 
     def _compare(self, call: Compare) -> Compared:
         stored = self._catalog.stored_labels(call.user_id, call.pinned)
-        return Compared(tuple(differences(call.user_id, call.pinned, call.relisted, stored)))
+        return Compared(differences(call.user_id, call.pinned, call.listed, stored))
 
 
 def _unknown_to_gmail(error: BackupError) -> bool:

@@ -33,6 +33,30 @@ class PollConfig(BaseModel, frozen=True):
     )
 
 
+class EvidenceConfig(BaseModel, frozen=True):
+    """How much it takes to believe Gmail that something is gone, and how often what is stored is compared with it."""
+
+    gone_after_s: PositiveFloat = Field(
+        86_400.0, description="seconds of 404s after which a message that Gmail named, and was never stored, is gone"
+    )
+    check_delay_s: PositiveFloat = Field(
+        600.0, description="seconds between the two 404s that a stored message's deletion takes, without a record of it"
+    )
+    suspect_least: PositiveInt = Field(
+        100, description="messages missing from a listing that are suspect, from here on"
+    )
+    suspect_share: float = Field(0.05, ge=0.0, le=1.0, description="and this share of the mailbox, both")
+    suspect_s: PositiveFloat = Field(86_400.0, description="seconds after which suspect deletions are looked at again")
+    overlap_s: PositiveFloat = Field(
+        600.0, description="seconds of history that is read again at each look, for records that Gmail tells late"
+    )
+    reconcile_every_s: PositiveFloat = Field(
+        518_400.0, description="seconds between two comparisons of a mailbox's ids and labels with Gmail"
+    )
+    labels_every_s: PositiveFloat = Field(3600.0, description="seconds between two looks at the labels' names")
+    grant_again_s: PositiveFloat = Field(60.0, description="seconds before a refused grant is tried again; quadruples")
+
+
 class ShardConfig(BaseModel, frozen=True):
     """Limits of one shard's owner."""
 
@@ -57,6 +81,7 @@ class ShardConfig(BaseModel, frozen=True):
     lease_s: PositiveFloat = Field(15.0, description="seconds that a shard's lease lives without renewal")
     retry: RetryConfig = RetryConfig()
     poll: PollConfig = PollConfig()
+    evidence: EvidenceConfig = EvidenceConfig()
 
 
 class BackupConfig(BaseModel, frozen=True):

@@ -35,18 +35,21 @@ def fetched(receipt: FetchReceipt, reference: object) -> Fetched:
     )
 
 
-def changed(user_id: int, page: HistoryPage, unknown: Callable[[Sequence[int]], Sequence[int]]) -> Changed:
+def changed(
+    user_id: int, page: HistoryPage, look: Callable[[Sequence[int]], tuple[Sequence[int], Sequence[int]]]
+) -> Changed:
     """A page of history.
 
     A page in the middle reaches as far as its last change; only the last page reaches Gmail's present.
 
     Args:
-        unknown: which of these messages are not stored.
+        look: which of these messages are not stored, and which count as deleted.
     """
-    added = [change.message_id for change in page.changes if isinstance(change, MessageAdded)]
+    added = list(dict.fromkeys(change.message_id for change in page.changes if isinstance(change, MessageAdded)))
+    unknown, returned = look(added) if added else ((), ())
     upto = max((change.history_id for change in page.changes), default=None)
     return Changed(
-        unknown=tuple(unknown(list(dict.fromkeys(added)))) if added else (),
+        unknown=tuple(unknown),
         changes=tuple(
             LabelChange(user_id, change.message_id, change.label_id, change.on, change.history_id)
             if isinstance(change, LabelChanged)
@@ -56,4 +59,6 @@ def changed(user_id: int, page: HistoryPage, unknown: Callable[[Sequence[int]], 
         ),
         upto=page.history_id if page.next_page_token is None else upto,
         next_page_token=page.next_page_token,
+        returned=tuple(returned),
+        unreadable=page.unreadable,
     )

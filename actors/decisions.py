@@ -6,16 +6,18 @@ The shell (actors/owner.py) carries decisions out and tells the shard; neither s
 from dataclasses import dataclass
 from enum import StrEnum
 
-from actors.reconcile import Relisted
+from actors.listing import Listed as ListedIds
+from actors.reconcile import Differences
 from storage.model.records import Commit, LabelChange, SegmentManifest
 from storage.model.wait_reasons import WaitKind
 
 
 class Mode(StrEnum):
-    """What a sync is asked to do: list everything, or follow what changed."""
+    """What a sync is asked to do: list everything, follow what changed, or compare everything and mend it."""
 
     FULL = "full"
     INCREMENTAL = "incremental"
+    RECONCILE = "reconcile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,25 @@ class ListPage:
     user_id: int
     page_token: str | None
     label_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Ask a second source how many messages a listing should have named.
+
+    label_id: of a label's listing; None: of all ids. since: the history id before that listing.
+    """
+
+    user_id: int
+    label_id: str | None
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLabels:
+    """Read how the mailbox's labels are defined."""
+
+    user_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +75,11 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """Find what became of the stored messages' labels while the history was forgotten (actors/reconcile.py)."""
+    """Find where what is stored differs from what was listed (actors/reconcile.py)."""
 
     user_id: int
     pinned: int
-    relisted: Relisted
+    listed: ListedIds
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +89,22 @@ class Watch:
     user_id: int
 
 
-Call = Pin | ListPage | ReadHistory | Fetch | Compare | Watch
+Call = Pin | ListPage | Confirm | ReadLabels | ReadHistory | Fetch | Compare | Watch
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedBatch:
-    """Fetched mail that waits for its segment: a reference to the bytes, never the bytes."""
+    """Fetched mail that waits for its segment: a reference to the bytes, never the bytes.
+
+    skip: messages behind the reference that are stored already.
+    """
 
     user_id: int
     message_ids: tuple[int, ...]
     size_bytes: int
     fetched_at: float
     reference: object
+    skip: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,28 +148,54 @@ class Pinned:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A page of the listing: its ids that are not stored yet, and all of them. Of a label's, only all."""
+    """A page of the listing: its ids that are not stored yet, and all of them. Of a label's, only all.
+
+    unreadable: what stood where an id should.
+    """
 
     unknown: tuple[int, ...]
     next_page_token: str | None
     listed: tuple[int, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The second source's answer. added, deleted: by the history since the listing began. units: what it cost."""
+
+    total: int
+    added: tuple[int, ...] = ()
+    deleted: tuple[int, ...] = ()
+    units: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsRead:
+    """The labels that there are; their definitions are stored."""
+
+    label_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A page of history. `upto`: every change up to this history id is in this page or an earlier one."""
+    """A page of history. `upto`: every change up to this history id is in this page or an earlier one.
+
+    returned: messages that it says arrived, and that count as deleted. unreadable: records that could not be read.
+    """
 
     unknown: tuple[int, ...]
     changes: tuple[LabelChange, ...]
     upto: int | None
     next_page_token: str | None
+    returned: tuple[int, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What differs, all changes of a message side by side."""
+    """Where what is stored differs from what was listed."""
 
-    changes: tuple[LabelChange, ...]
+    differences: Differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,4 +247,4 @@ class CallFailed:
     kind: WaitKind | None = None
 
 
-Outcome = Pinned | Listed | Changed | Fetched | Compared | Watched | CallFailed
+Outcome = Pinned | Listed | Confirmed | LabelsRead | Changed | Fetched | Compared | Watched | CallFailed

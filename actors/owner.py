@@ -8,8 +8,11 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
+
+from sqlalchemy.exc import DataError, IntegrityError, InternalError, ProgrammingError
 
 from actors.budget import Broker, BrokerSilent, lease_s
 from actors.calls import Calls
@@ -40,6 +43,7 @@ from storage.control.wait_reasons import WaitReasons
 from storage.errors import BackupError
 from storage.files.blobs import LocalBlobs
 from storage.model.records import FailedItem, User
+from storage.model.storable import storable
 from storage.model.wait_reasons import WHOLE_SHARD, WaitKind, WaitReason
 from storage.recovery.rollup_writer import RolledUp
 
@@ -71,11 +75,9 @@ class ShardOwner:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Opens nothing; `start` does. `shards`: of the cluster. `clock`: seconds since 1970."""
-        self._shard_id, self._config, self._clock = shard_id, config, clock
-        self._work, self._broker = work, broker
+        self._shard_id, self._config, self._clock, self._work, self._broker = shard_id, config, clock, work, broker
         self._calls = Calls(work, tokens, catalog, config.shard.poll.topic)
-        self._control, self._catalog, self._blobs = control, catalog, blobs
-        self._shards = shards
+        self._control, self._catalog, self._blobs, self._shards = control, catalog, blobs, shards
         self._shard: Shard | None = None
         self._maintenance: Maintenance | None = None
         self._news, self._hungry = asyncio.Event(), asyncio.Event()
@@ -83,11 +85,15 @@ class ShardOwner:
         self._waits, self._reasons = WaitLog(shard_id), WaitReasons(control.engine)
         self._paused: set[int] = set()  # as the control database has it, and what was told since
         self.failure: BackupError | None = None
+        self.culprit: int | None = None  # the mailbox that the defect showed with on which this owner ended
 
-    async def start(self, here: Callable[[], bool] | None = None) -> list[str]:
+    async def start(
+        self, here: Callable[[], bool] | None = None, quarantined: Mapping[int, str] = MappingProxyType({})
+    ) -> list[str]:
         """Take the lease, sweep what a crash left, take on the shard's mailboxes, begin to work.
 
         Args:
+            quarantined: mailboxes that owners before this one ended on, and why: they are left alone.
             here: whether the map still names this database, asked once the lease is ours: a later move must fence us.
 
         Returns:
@@ -112,6 +118,10 @@ class ShardOwner:
             failed.setdefault(item.user_id, []).append(item)
         for record in await asyncio.to_thread(self._catalog.mailboxes, self._shard_id):
             shard.open(record, failed.get(record.user_id, ()), self._clock())
+        for user_id, reason in quarantined.items():
+            if (mailbox := shard.mailbox(user_id)) is not None:
+                mailbox.quarantine(reason)
+                shard.stop(user_id)
         self._paused = await asyncio.to_thread(self._control.paused, self._shard_id)
         for user_id in self._paused:
             self._waits.waits(user_id, WaitKind.PAUSED, "its backup was paused", self._clock())
@@ -151,6 +161,19 @@ class ShardOwner:
             raise MailboxPaused(user.email)
         shard.open(record, (), self._clock())
         shard.request(user.user_id, mode, self._clock())
+        self._news.set()
+
+    async def retry_failed(self, user: User) -> None:
+        """Try a mailbox's failed messages again now, and look at once at deletions that are suspect.
+
+        Raises:
+            MailboxPaused.
+            LeaseLost: this owner has ended; ask again.
+        """
+        await self.request(user, Mode.INCREMENTAL)
+        mailbox = self._live().mailbox(user.user_id)
+        assert mailbox is not None
+        mailbox.retry_filed(self._clock())
         self._news.set()
 
     async def stop_mailbox(self, user_id: int) -> None:
@@ -237,6 +260,7 @@ class ShardOwner:
             "fetched": progress.fetched,
             "fetched_bytes": progress.fetched_bytes,
             "throttled": progress.throttled,
+            "failed": mailbox.filed,
             "waits": [reason.as_json() for reason in self._waits.of(user_id)],
         }
 
@@ -308,7 +332,11 @@ class ShardOwner:
         self._waits.began(call, self._clock())
         outcome = await self._calls.make(shard, call)
         now = self._clock()
-        shard.on_outcome(call, outcome, now)
+        try:
+            shard.on_outcome(call, outcome, now)
+        except Exception:
+            self.culprit = call.user_id
+            raise
         self._waits.ended(call, outcome, now, shard.quota.ready_at(call.user_id, None, now))
 
     async def _carry_out(self, shard: Shard, decision: Decision) -> None:
@@ -329,7 +357,17 @@ class ShardOwner:
             kind, now = wait_kind(exc) or WaitKind.ARCHIVE_UNUSABLE, self._clock()
             self._waits.waits(WHOLE_SHARD, kind, str(exc), now, now + WAIT_S)
             lost = isinstance(exc, WorkLost) and exc.mail_lost
-            shard.write_failed(write, lost, now, kind in ARCHIVE)
+            faulty = isinstance(exc, WorkLost) and exc.reason.startswith("RayTaskError") and "OSError" not in exc.reason
+            defect = str(exc) if faulty else None
+            shard.write_failed(write, lost, now, defect, kind in ARCHIVE)
+        except (
+            ValueError,
+            ArithmeticError,
+            TypeError,
+            LookupError,
+        ) as exc:  # what a value of a message can bring about
+            _LOG.exception("Shard %d could not write a segment", self._shard_id)
+            shard.write_failed(write, False, self._clock(), storable(f"it cannot be stored: {exc!r:.200}"))
         else:
             self._waits.ends(WHOLE_SHARD, *ARCHIVE, WaitKind.NO_WORKER)
             shard.written(Written(write, manifest, index))
@@ -350,13 +388,17 @@ class ShardOwner:
         except WorkLost as exc:
             _LOG.warning("Shard %d writes a segment again: %s", self._shard_id, exc)
             shard.commit_failed(self._clock(), frozenset())
+        except (DataError, ProgrammingError, IntegrityError, InternalError, ValueError, ArithmeticError) as exc:
+            _LOG.exception("Shard %d has a commit that no database takes", self._shard_id)
+            reason = str(getattr(exc, "orig", None) or exc).strip().splitlines() or [type(exc).__name__]
+            shard.commit_refused(storable(f"it cannot be stored: {reason[0][:200]}"), self._clock())
         except BackupError as exc:
             now = self._clock()
             self._waits.waits(WHOLE_SHARD, WaitKind.DATABASE_UNREACHABLE, str(exc), now, now + REPEAT_S)
             shard.commit_failed(now)
         else:
             self._waits.ends(WHOLE_SHARD, WaitKind.DATABASE_UNREACHABLE)
-            shard.committed()
+            shard.committed(self._clock())
             if self._maintenance is not None and decision.plan.segment is not None:
                 self._maintenance.notify()
             if self._maintenance is not None and any(update.listed for update in decision.plan.mailboxes):

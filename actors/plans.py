@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from storage.model.records import FailedItem, LabelChange, MailboxUpdate
+from storage.model.records import FailedItem, LabelChange, MailboxUpdate, Unreadable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,17 +33,44 @@ def pages_of(changes: Sequence[LabelChange], most: int) -> Iterator[HistoryPage]
 
 
 @dataclass(frozen=True, slots=True)
+class BacklogPlan:
+    """What a commit that stores `landed` says of the messages that are owed.
+
+    verdicts: message -> whether it is deleted, of those that were checked one by one; so many of them were revived, and
+    buried, by it.
+    """
+
+    landed: frozenset[int]
+    owed: frozenset[int]
+    failed: tuple[FailedItem, ...]
+    settled: frozenset[int]
+    verdicts: dict[int, bool]
+    revived: int = 0
+    buried: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class MailboxPlan:
     """What a commit says of this mailbox. Hand it back to `committed` once it is true."""
 
     update: MailboxUpdate
     changes: tuple[LabelChange, ...]
-    failed: tuple[FailedItem, ...]
-    settled: tuple[tuple[int, int], ...]
-    landed: frozenset[int]
+    backlog: BacklogPlan
+    unreadable: tuple[Unreadable, ...]
     pages: tuple[HistoryPage, ...]
     ends_listing: bool
+    ends_round: bool
     round: int
+
+    @property
+    def failed(self) -> tuple[FailedItem, ...]:
+        """Messages to file."""
+        return self.backlog.failed
+
+    @property
+    def settled(self) -> tuple[tuple[int, int], ...]:
+        """(user, message) to take off the failed list."""
+        return tuple((self.update.user_id, message_id) for message_id in sorted(self.backlog.settled))
 
 
 @dataclass(slots=True)

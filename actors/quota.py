@@ -4,7 +4,7 @@ A call is let out when its user's allowance and the budget both have its units. 
 """
 
 from actors.budget import Budget, Demand
-from actors.decisions import Call, Compare, Fetch, ListPage, ReadHistory, Watch
+from actors.decisions import Call, Compare, Confirm, Fetch, ListPage, ReadHistory, ReadLabels, Watch
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.quota_costs import cost
 from jobs.quota import Allowance
@@ -37,7 +37,7 @@ class ShardQuota:
         self._refused_s: float | None = None  # Gmail refused the project for so long; the broker is to hear of it
 
     def cost(self, call: Call) -> int:
-        """Units of a call; a Pin reads the profile and the labels, and a Compare asks Gmail for nothing."""
+        """Units of a call; a Pin reads the profile and the labels, a Confirm the profile and a page of history."""
         if isinstance(call, Fetch):
             return self._cost("messages.get", len(call.message_ids))
         if isinstance(call, ListPage):
@@ -46,8 +46,14 @@ class ShardQuota:
             return self._cost("history.list", 1)
         if isinstance(call, Watch):
             return self._cost("watch", 1)
-        if isinstance(call, Compare):
+        if isinstance(call, Compare):  # asks Gmail for nothing
             return 0
+        if isinstance(call, ReadLabels):
+            return self._cost("labels.list", 1)
+        if isinstance(call, Confirm):
+            if call.label_id is not None:
+                return self._cost("labels.get", 1)
+            return self._cost("getProfile", 1) + self._cost("history.list", 1)
         return self._cost("getProfile", 1) + self._cost("labels.list", 1)
 
     def fetchable(self, user_id: int, count: int, now: float) -> int:

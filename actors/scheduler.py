@@ -3,6 +3,7 @@
 Pure; the clock is an argument. actors/shard.py asks it.
 """
 
+from datetime import datetime
 from random import Random
 
 from actors.config import PollConfig
@@ -12,8 +13,9 @@ from actors.polling import Polls, Schedule
 class Scheduler:
     """The mailboxes' next looks."""
 
-    def __init__(self, config: PollConfig, shard_id: int) -> None:
-        self._config = config
+    def __init__(self, config: PollConfig, shard_id: int, reconcile_every_s: float = 518_400.0) -> None:
+        self._config, self._reconcile_every_s = config, reconcile_every_s
+        self._reconciles = Schedule()  # when everything is compared with Gmail
         self._retries = Schedule()  # when a mailbox's filed messages are due
         self._polls = Polls(config, shard_id)
         self._watches = Schedule()  # when Gmail's pushes are to be renewed
@@ -45,6 +47,17 @@ class Scheduler:
         if self._config.topic:
             self._watches.set(user_id, when)
 
+    def reconcile_at(self, user_id: int, last: datetime | None, now: float) -> None:
+        """A mailbox was compared with Gmail, or listed, then (None: now): the next time some days later, spread out."""
+        if self._config.enabled:
+            since = now if last is None else last.timestamp()
+            pause = self._reconcile_every_s * (1 - self._random.uniform(0, self._config.jitter))
+            self._reconciles.set(user_id, since + pause)
+
+    def reconciles(self, now: float) -> list[int]:
+        """Mailboxes that are to be compared with Gmail; each is told once."""
+        return list(self._reconciles.take(now))
+
     def retries(self, now: float) -> list[int]:
         """Mailboxes with filed messages that are due; each is told once."""
         return list(self._retries.take(now))
@@ -59,5 +72,5 @@ class Scheduler:
 
     def next_at(self, now: float) -> float | None:
         """The next moment from now on at which there is something; what is due already is no reason to wake."""
-        times = (self._retries.next_at(), self._polls.next_at(), self._watches.next_at())
+        times = (self._retries.next_at(), self._polls.next_at(), self._watches.next_at(), self._reconciles.next_at())
         return min((when for when in times if when is not None and when > now), default=None)

@@ -69,7 +69,8 @@ class SegmentBuffer:
             yield self._again.popleft()[1]
         while self._buffer and self._writes < self._config.writes and (nothing_follows or self._is_full(now)):
             self._writes += 1
-            yield Write(tuple(self._cut()))
+            batches = tuple(self._cut())
+            yield Write(batches, frozenset((held.user_id, key) for held in batches for key in held.skip))
 
     def next_at(self) -> float | None:
         """When `due` should be asked again although nothing was told."""
@@ -82,6 +83,32 @@ class SegmentBuffer:
         """A segment's files are on disk."""
         self._writes -= 1
         self._written.append(outcome)
+
+    def split(self, write: Write, now: float) -> int | None:
+        """Something in a segment cannot be stored: write each half by itself.
+
+        Returns:
+            The message at fault, once it is alone; it is held no longer. None: the halves are written.
+        """
+        halves = _halves(write.batches)
+        if halves is None:
+            self.forget(write)
+            return write.batches[0].message_ids[0]
+        for batches in halves:
+            skip = write.skip | {(held.user_id, key) for held in batches for key in held.skip}
+            self._again.append((now, replace(write, batches=batches, skip=frozenset(skip), attempt=_WRITE_ATTEMPTS)))
+        return None
+
+    def put_back(self, written: Written) -> None:
+        """A segment is not committed yet: it is the next to be."""
+        self._written.appendleft(written)
+
+    def gave_up(self, write: Write) -> bool:
+        """Whether a write that failed now was tried often enough; it is under way no longer then."""
+        if write.attempt < _WRITE_ATTEMPTS:
+            return False
+        self._writes -= 1
+        return True
 
     def write_failed(self, write: Write, lost: bool, now: float, waits: bool = False) -> bool:
         """A segment could not be written: it is written again, or True when its mail is to be fetched anew.
@@ -134,3 +161,18 @@ class SegmentBuffer:
         self._buffer_messages -= count
         self._writing_bytes += size
         return batches
+
+
+def _halves(batches: tuple[FetchedBatch, ...]) -> tuple[tuple[FetchedBatch, ...], tuple[FetchedBatch, ...]] | None:
+    """Two parts of a segment's mail; None when it is one message."""
+    if len(batches) > 1:
+        middle = len(batches) // 2
+        return batches[:middle], batches[middle:]
+    [batch] = batches
+    ids, middle = batch.message_ids, len(batch.message_ids) // 2
+    if middle == 0:
+        return None
+    size = batch.size_bytes // 2
+    first = replace(batch, message_ids=ids[:middle], skip=batch.skip + ids[middle:], size_bytes=size)
+    rest = replace(batch, message_ids=ids[middle:], skip=batch.skip + ids[:middle], size_bytes=batch.size_bytes - size)
+    return (first,), (rest,)

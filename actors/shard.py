@@ -6,80 +6,45 @@ fills the same segments. Commits go one at a time, so a cursor never passes what
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from actors.backoff import Concurrency, ErrorBackoff
-from actors.config import ShardConfig
 from actors.decisions import (
     Call,
     CallFailed,
     Changed,
-    CommitNow,
     Compared,
+    Confirmed,
     Decision,
     Fetch,
     Fetched,
     FetchedBatch,
+    LabelsRead,
     Listed,
     Mode,
     Outcome,
     Pinned,
+    ReadLabels,
     Watch,
     Watched,
-    Write,
-    Written,
 )
 from actors.mailbox import Mailbox
-from actors.plans import MailboxPlan
-from actors.quota import ShardQuota
-from actors.ready_queue import ReadyQueue
-from actors.scheduler import Scheduler
-from actors.segment_buffer import REPEAT_S, SegmentBuffer
-from storage.catalog.leases import Lease
-from storage.config import ArchiveConfig
-from storage.model.records import Commit, FailedItem, MailboxRecord, Phase
+from actors.segment_buffer import REPEAT_S
+from actors.shard_commits import ShardCommits
+from storage.model.records import FailedItem, MailboxRecord, Phase
 
 #: Seconds before Gmail is asked again to push a mailbox's changes when it would not.
 _WATCH_AGAIN_S = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A commit under way and what it says of each mailbox."""
-
-    decision: CommitNow
-    plans: tuple[MailboxPlan, ...]
-
-
-class Shard:
+class Shard(ShardCommits):
     """Decides for all mailboxes of one shard."""
-
-    def __init__(self, lease: Lease, config: ShardConfig, archive: ArchiveConfig, quota: ShardQuota) -> None:
-        self.lease, self.quota, self._config = lease, quota, config
-        self._mailboxes: dict[int, Mailbox] = {}
-        self._active: set[int] = set()
-        self._rounds: set[int] = set()  # mailboxes whose round is under way
-        self._changed: dict[int, None] = {}  # mailboxes that something was told of, in order
-        self._touched: dict[int, None] = {}  # mailboxes that may have news for a commit
-        self._turns = ReadyQueue()
-        self._agenda = Scheduler(config.poll, lease.shard_id)
-        self._fetches: dict[int, int] = {}  # user -> fetches out
-        self._fetches_out = 0
-        self._concurrency = Concurrency(config.fetches_per_mailbox)
-        self._calls = 0  # other calls out
-        self._troubles = ErrorBackoff()
-        self._segmenting = SegmentBuffer(config, archive)
-        self._pending: _Pending | None = None
-        self._commit_due: float | None = None  # the pending commit waits for its next try
-        self.committed_messages = 0
-
-    # ---- mailboxes
 
     def open(self, record: MailboxRecord, failed: Iterable[FailedItem], now: float) -> Mailbox:
         """Take a mailbox on; a listing that a crash cut short goes on. One that is open is in order again."""
         mailbox = self._mailboxes.get(record.user_id)
         if mailbox is None:
-            mailbox = self._mailboxes[record.user_id] = Mailbox(record, failed, self._config.retry)
+            mailbox = Mailbox(record, failed, self._config.retry, self._config.evidence)
+            self._mailboxes[record.user_id] = mailbox
+            self._agenda.reconcile_at(record.user_id, record.reconciled_at or record.listed_at, now)
             if record.phase in (Phase.FULL, Phase.RECONCILE):
                 self.request(record.user_id, Mode.FULL, now)
             elif mailbox.pollable:
@@ -100,22 +65,22 @@ class Shard:
         self._agenda.closed(user_id)
         self._touch(user_id)
 
-    def mailbox(self, user_id: int) -> Mailbox | None:
-        """A mailbox that is open here."""
-        return self._mailboxes.get(user_id)
-
     @property
     def user_ids(self) -> list[int]:
         """Of the mailboxes that are open here."""
         return list(self._mailboxes)
 
-    # ---- decisions
-
     def decide(self, now: float) -> list[Decision]:
         """Everything that should start now. Each is carried out exactly once and told back exactly once."""
         for user_id in self._agenda.retries(now):
-            if self._mailboxes[user_id].is_due(now):
+            mailbox = self._mailboxes[user_id]
+            if mailbox.is_due(now):
+                mailbox.renewed()
                 self.request(user_id, Mode.INCREMENTAL, now)
+        for user_id in self._agenda.reconciles(now):
+            self._agenda.reconcile_at(user_id, None, now)
+            if self._mailboxes[user_id].pollable:
+                self.request(user_id, Mode.RECONCILE, now)
         for user_id in self._agenda.polls(now):
             if self._mailboxes[user_id].pollable and self._mailboxes[user_id].idle:
                 self.request(user_id, Mode.INCREMENTAL, now)
@@ -140,61 +105,6 @@ class Shard:
             self._commit_due,
         )
         return min((max(when, now) for when in times if when is not None and when > now), default=None)
-
-    @property
-    def quiet(self) -> bool:
-        """Nothing is under way or owed."""
-        return not (self._active or self._touched or self._segmenting.holding or self.storing)
-
-    @property
-    def waiting(self) -> int:
-        """How many mailboxes have something to ask, about."""
-        return self._turns.waiting
-
-    def measures(self) -> dict[str, float]:
-        """What is under way, in numbers; those named `…_total` only grow."""
-        return {
-            "waiting_mailboxes": self._turns.waiting,
-            "calls": self._fetches_out + self._calls,
-            "committed_messages_total": self.committed_messages,
-        }
-
-    @property
-    def storing(self) -> bool:
-        """A segment is being written, or its commit is not in Postgres yet."""
-        return self._segmenting.storing or self._pending is not None
-
-    def _decide_commit(self, decisions: list[Decision], now: float) -> None:
-        if self._pending is not None:
-            if self._commit_due is not None and self._commit_due <= now:
-                self._commit_due = None
-                decisions.append(self._pending.decision)
-            return
-        written = self._segmenting.next_written()
-        landed: dict[int, set[int]] = {}
-        for held in written.write.batches if written else ():
-            landed.setdefault(held.user_id, set()).update(held.message_ids)
-        plans = []
-        for user_id in self._touched | dict.fromkeys(landed):
-            mailbox = self._mailboxes[user_id]
-            plan = mailbox.plan(landed.get(user_id, ()))
-            if user_id in landed or mailbox.says_news(plan):
-                plans.append(plan)
-        self._touched.clear()
-        if not plans:
-            return
-        commit = Commit(
-            shard_id=self.lease.shard_id,
-            owner=self.lease.owner,
-            epoch=self.lease.epoch,
-            segment=written.manifest if written else None,
-            mailboxes=tuple(plan.update for plan in plans),
-            changes=tuple(change for plan in plans for change in plan.changes),
-            failed=tuple(item for plan in plans for item in plan.failed),
-            settled=tuple(key for plan in plans for key in plan.settled),
-        )
-        self._pending = _Pending(CommitNow(commit, written), tuple(plans))
-        decisions.append(self._pending.decision)
 
     def _look(self, now: float) -> None:
         """Give the mailboxes that something was told of their place in the lines, or let them rest."""
@@ -268,8 +178,6 @@ class Shard:
         self._turns.wait(user_id, ready_at, for_quota=True)
         return True
 
-    # ---- told: Gmail
-
     def on_outcome(self, call: Call, outcome: Outcome, now: float) -> None:
         """What became of a call."""
         mailbox = self._mailboxes[call.user_id]
@@ -284,24 +192,38 @@ class Shard:
         if isinstance(outcome, CallFailed):
             self._call_failed(mailbox, call, outcome, counts, now)
             return
-        self._troubles.over(call.user_id)
         if isinstance(outcome, Fetched) and isinstance(call, Fetch):
+            self._troubles.over(call.user_id)
             self._fetched(mailbox, call, outcome, now)
             return
-        mailbox.spent(self.quota.cost(call))
+        mailbox.spent(max(self.quota.cost(call), outcome.units if isinstance(outcome, Confirmed) else 0))
         if not counts:
             return
+        stuck = mailbox.stuck
+        self._told_mailbox(mailbox, outcome, now)
+        if mailbox.stuck > stuck:  # it goes back to where it was: less is asked, as after a failure
+            self.quota.pause(call.user_id, "user", self._troubles.pause_s(call.user_id, None), now)
+        elif not mailbox.stuck:
+            self._troubles.over(call.user_id)
+
+    def _told_mailbox(self, mailbox: Mailbox, outcome: Outcome, now: float) -> None:
         if isinstance(outcome, Pinned):
             mailbox.pinned(outcome.history_id, outcome.estimate, outcome.label_ids)
+            mailbox.labels_read(outcome.label_ids, now)
         elif isinstance(outcome, Listed):
-            mailbox.listed(outcome.unknown, outcome.next_page_token, outcome.listed)
+            mailbox.listed(outcome.unknown, outcome.next_page_token, outcome.listed, outcome.unreadable)
+        elif isinstance(outcome, Confirmed):
+            mailbox.confirmed(outcome)
         elif isinstance(outcome, Changed):
-            mailbox.changed(outcome)
+            mailbox.changed(outcome, now)
         elif isinstance(outcome, Compared):
-            mailbox.compared(outcome.changes)
+            mailbox.compared(outcome.differences, now)
+        elif isinstance(outcome, LabelsRead):
+            mailbox.labels_read(outcome.label_ids, now)
         elif isinstance(outcome, Watched):
             mailbox.watched()
-            self._agenda.watch_at(call.user_id, min(now + self._config.poll.watch_every_s, outcome.expires_at))
+            ends = max(outcome.expires_at, now + _WATCH_AGAIN_S)  # whatever Gmail says, not sooner
+            self._agenda.watch_at(mailbox.user_id, min(now + self._config.poll.watch_every_s, ends))
 
     def _fetch_ended(self, call: Fetch) -> None:
         out = self._fetches.pop(call.user_id) - 1
@@ -314,13 +236,14 @@ class Shard:
         mailbox.spent(outcome.units)
         if outcome.pause_s is not None:
             self.quota.pause(call.user_id, outcome.pause_scope, outcome.pause_s, now)
-        mailbox.fetched(outcome.landed, outcome.gone, outcome.size_bytes)
+        stored = mailbox.fetched(outcome.landed, outcome.gone, outcome.size_bytes, now)
         for failure in outcome.failures:
             mailbox.failed(failure, now)
-        if outcome.landed:
-            self._segmenting.hold(
-                FetchedBatch(call.user_id, outcome.landed, outcome.size_bytes, now, outcome.reference)
+        if stored:
+            skip = (
+                tuple(key for key in outcome.landed if key not in stored) if len(stored) < len(outcome.landed) else ()
             )
+            self._segmenting.hold(FetchedBatch(call.user_id, stored, outcome.size_bytes, now, outcome.reference, skip))
         told = {*outcome.landed, *outcome.gone, *(failure.message_id for failure in outcome.failures)}
         mailbox.returned([key for key in call.message_ids if key not in told], now)
 
@@ -329,7 +252,8 @@ class Shard:
         pause = self._troubles.pause_s(call.user_id, outcome.retry_after_s)
         if outcome.revoked:
             if counts and not (isinstance(call, Fetch) and call.grant != mailbox.grant):
-                mailbox.revoked(outcome.error)
+                mailbox.revoked(outcome.error, now)
+                self._agenda.retry_at(call.user_id, mailbox.due_at())
         else:
             self.quota.pause(call.user_id, "user", pause, now)
             if outcome.scope == "project":
@@ -341,59 +265,11 @@ class Shard:
         if isinstance(call, Watch):
             mailbox.watched()  # pushes are a convenience: their refusal holds nothing up
             self._agenda.watch_at(call.user_id, now + _WATCH_AGAIN_S)
+        elif isinstance(call, ReadLabels):
+            mailbox.labels_failed()
         elif outcome.history_expired:
             mailbox.history_expired()
         elif outcome.page_refused:
             mailbox.page_refused(outcome.error)
         else:
             mailbox.call_failed(outcome.error)
-
-    # ---- told: segments
-
-    def written(self, outcome: Written) -> None:
-        """A segment's files are on disk."""
-        self._segmenting.written(outcome)
-
-    def write_failed(self, write: Write, lost: bool, now: float, waits: bool = False) -> None:
-        """A segment could not be written. `lost`: the mail is gone from memory; `waits`: the archive takes nothing."""
-        if self._segmenting.write_failed(write, lost, now, waits):
-            for held in write.batches:
-                self._mailboxes[held.user_id].returned(held.message_ids, now + REPEAT_S)
-                self._touch(held.user_id)
-
-    def committed(self) -> None:
-        """The pending commit is in Postgres."""
-        assert self._pending is not None
-        pending, self._pending = self._pending, None
-        for plan in pending.plans:
-            mailbox = self._mailboxes[plan.update.user_id]
-            mailbox.committed(plan)
-            self._touch(mailbox.user_id)
-            self._agenda.retry_at(mailbox.user_id, mailbox.due_at())
-        if pending.decision.written is not None:
-            write = pending.decision.written.write
-            self._segmenting.forget(write)
-            self.committed_messages += sum(len(held.message_ids) for held in write.batches)
-
-    def commit_failed(self, now: float, stored: frozenset[tuple[int, int]] | None = None) -> None:
-        """The pending commit did not, or may not, have taken effect: repeat it as it is.
-
-        Args:
-            stored: these messages of its segment are in the index already: the segment is written again without them.
-        """
-        assert self._pending is not None
-        if stored is None:
-            self._commit_due = now + REPEAT_S
-            return
-        written = self._pending.decision.written
-        assert written is not None
-        for plan in self._pending.plans:  # their news waits for the next commit
-            self._touch(plan.update.user_id)
-        self._pending = None
-        self._segmenting.write_without(written.write, stored, now)
-
-    def _touch(self, user_id: int) -> None:
-        """The mailbox changed: it takes its turns again, and the next commit looks whether it has news."""
-        self._touched[user_id] = None
-        self._changed[user_id] = None
-        self._active.add(user_id)

@@ -43,6 +43,12 @@ class Work(Protocol):
     async def list_page(self, token: SecretStr, page_token: str | None, label_id: str | None) -> MessagePage:
         """One page of the listing (of a label's messages), Spam and Trash included."""
 
+    async def confirm(self, token: SecretStr, since: int, label_id: str | None) -> intake.Confirmation:
+        """What a second source says of a listing that began at a history id, of all ids or of a label's."""
+
+    async def labels(self, token: SecretStr) -> list[Label]:
+        """How the mailbox's labels are defined."""
+
     async def watch(self, token: SecretStr, topic: str) -> Watching:
         """Have Gmail push the mailbox's changes to a Pub/Sub topic."""
 
@@ -86,6 +92,13 @@ class ThreadWork:
     async def list_page(self, token: SecretStr, page_token: str | None, label_id: str | None) -> MessagePage:
         client, secret = client_of(self._gmail), token.get_secret_value()
         return await _thread(lambda: client.list_messages(secret, page_token, [label_id] if label_id else ()))
+
+    async def confirm(self, token: SecretStr, since: int, label_id: str | None) -> intake.Confirmation:
+        return await _thread(lambda: intake.confirm(self._gmail, token.get_secret_value(), since, label_id))
+
+    async def labels(self, token: SecretStr) -> list[Label]:
+        client, secret = client_of(self._gmail), token.get_secret_value()
+        return await _thread(lambda: client.labels(secret))
 
     async def watch(self, token: SecretStr, topic: str) -> Watching:
         client, secret = client_of(self._gmail), token.get_secret_value()

@@ -19,7 +19,7 @@ from cluster.submitting import Job, submit_campaign
 from cluster.waiting import WAITS_SHOWN, JobWatch, WaitingBar
 from jobs.gmail.quota_costs import PROFILES
 from jobs.rendering.units import size
-from storage.control.campaigns import Campaign, CampaignEnded, Campaigns
+from storage.control.campaigns import Campaign, CampaignEnded, Campaigns, missing_of
 from storage.db.engines import DatabaseUnreachable
 from storage.errors import BackupError
 from storage.model.records import User
@@ -34,6 +34,7 @@ _SHOWN = 10
 class BackfillResult:
     """What a backfill did while it was watched. Totals are what is stored.
 
+    missing: messages that Gmail named and that are not stored, with their reasons in `gbm failures`.
     seconds: from the first sign of work to the last commit; starting_s: what the job took to start before that.
     """
 
@@ -46,6 +47,7 @@ class BackfillResult:
     units: int
     total_messages: int
     total_bytes: int
+    missing: int = 0
 
 
 class BackfillIncomplete(BackupError):
@@ -99,7 +101,11 @@ def backfill(
             f"Campaign {campaign.campaign_id} runs as job {job.job_id}: see `gbm backfill --list`, {dashboard}."
         )
         return None
-    return show(stores, campaign.campaign_id, job, timeout_s)
+    result = show(stores, campaign.campaign_id, job, timeout_s)
+    if not new:  # it may have read a mailbox before the latest change, so another one covers that
+        campaign, _ = campaigns.begin(mode.value, members_of(stores, users), requested_by)
+        result = show(stores, campaign.campaign_id, start(stores, dashboard, campaign), timeout_s)
+    return result
 
 
 def start(stores: Stores, dashboard: str, campaign: Campaign) -> Job:
@@ -128,7 +134,7 @@ def show(stores: Stores, campaign_id: int, job: Job, timeout_s: float | None = N
     """
     campaigns = Campaigns(stores.databases.control)
     campaign, members = campaigns.get(campaign_id), campaigns.members(campaign_id)
-    watch = Watch(stores, members, campaign.mode == Mode.FULL)
+    watch = Watch(stores, members, campaign.mode != Mode.INCREMENTAL)
     before = watch.look()
     started, began = time.monotonic(), None
     jobs = JobWatch(campaigns, campaign_id, job)
@@ -166,6 +172,7 @@ def show(stores: Stores, campaign_id: int, job: Job, timeout_s: float | None = N
         units=look.units - before.units,
         total_messages=look.messages,
         total_bytes=look.size_bytes,
+        missing=missing_of(stores.databases, stores.shards, [member.user for member in members]),
     )
 
 

@@ -59,7 +59,7 @@ class _Run:
         self._campaign = self._campaigns.get(campaign_id)
         self._members = self._campaigns.members(campaign_id)
         self._mode = Mode(self._campaign.mode)
-        self._watch = Watch(stores, self._members, self._mode is Mode.FULL)
+        self._watch = Watch(stores, self._members, self._mode is not Mode.INCREMENTAL)
         self._client = ShardClient()
         self._requests = SyncRequests(lambda user: self._client.request(user, self._mode), self._paused, _tell_failing)
         self._recorded = {member.user.user_id for member in self._members if member.state == "done"}

@@ -16,6 +16,7 @@ from cluster.commands import (
     db,
     demo,
     export,
+    failures,
     keys,
     search,
     shards,
@@ -61,6 +62,7 @@ app.command()(status.status)
 app.command()(simulate.simulate)
 app.command()(backfill.backfill)
 app.command()(backfill.sync)
+app.command()(failures.failures)
 app.command()(compact.compact)
 app.command()(analyze.analyze)
 # A term may begin with "-", and "-has:attachment" must not ask for help.

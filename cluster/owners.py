@@ -22,6 +22,24 @@ _CLOSE_S = 25.0
 _ROLLUP_S = 3600.0
 
 
+def retry_failed(home: Home, address: str, users: Sequence[User]) -> None:
+    """Have the failed messages of these mailboxes tried again now.
+
+    Raises:
+        ShardUnavailable, MailboxPaused.
+    """
+
+    async def ask() -> None:
+        from actors.remote.client import ShardClient
+
+        client = ShardClient(timeout_s=30.0)
+        for user in users:
+            await client.retry_failed(user)
+
+    with joined(home, address):
+        asyncio.run(ask())
+
+
 def start_shards(config: Any, shards: Sequence[int]) -> None:
     """Start the broker and the owner of every shard; they work from their first ping on.
 

@@ -18,7 +18,7 @@ from storage.config import ArchiveConfig
 from storage.cpu_timer import stage
 from storage.files.blobs import open_blobs
 from storage.model.records import SegmentManifest
-from storage.model.schemas import MESSAGES
+from storage.model.schemas import DOUBTS, MESSAGES
 from storage.segments import analysis_file, writer
 
 _LOG = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def write_segment(
     """
     blobs = open_blobs(archive.uri)
     blobs.require_room(archive.reserve_bytes)
-    fetched = pa.concat_tables(tables)
+    fetched = pa.concat_tables(tables, promote_options="default")
     if skip:
         keys = zip(fetched["user_id"].to_pylist(), fetched["message_id"].to_pylist(), strict=True)
         fetched = fetched.filter(pa.array([key not in skip for key in keys]))
@@ -77,6 +77,8 @@ def write_segment(
         starts = range(0, fetched.num_rows, _AT_ONCE)
         analyses = _Analyses(analyse)
         columns = pa.concat_tables(_parsed_at_once(fetched["raw"].slice(start, _AT_ONCE), analyses) for start in starts)
+    if DOUBTS.name in fetched.column_names:
+        columns = _with_defects(columns, fetched[DOUBTS.name])
     manifest, index = writer.write(blobs, archive, shard_id, epoch, fetched, columns, analyses.table())
     return manifest, index
 
@@ -146,6 +148,14 @@ def _parsed(messages: Sequence[ParsedMessage]) -> pa.Table:
     fields = list(zip(*messages, strict=True))
     columns = {name: pa.array(fields[index], MESSAGES.field(name).type) for name, index in _COLUMNS}
     return pa.table({**columns, "headers": _headers(messages), "attachments": _attachments(messages)})
+
+
+def _with_defects(columns: pa.Table, of_answers: pa.ChunkedArray) -> pa.Table:
+    """The parsed columns, with what is doubtful about Gmail's answers among the defects."""
+    both = zip(columns["defects"].to_pylist(), of_answers.to_pylist(), strict=True)
+    merged = [list(dict.fromkeys([*parsed, *(doubtful or ())])) for parsed, doubtful in both]
+    index = columns.schema.get_field_index("defects")
+    return columns.set_column(index, "defects", pa.array(merged, MESSAGES.field("defects").type))
 
 
 def _attachments(messages: Sequence[ParsedMessage]) -> pa.Array:

@@ -78,6 +78,20 @@ def watch(config: GmailConfig, token: SecretStr, topic: str) -> Timed[Watching |
 
 
 @ray.remote(**_ASK)
+def confirm(
+    config: GmailConfig, token: SecretStr, since: int, label_id: str | None
+) -> Timed[intake.Confirmation | BackupError]:
+    """What a second source says of a listing."""
+    return _answer(lambda: intake.confirm(config, token.get_secret_value(), since, label_id))
+
+
+@ray.remote(**_ASK)
+def labels(config: GmailConfig, token: SecretStr) -> Timed[list[Label] | BackupError]:
+    """How the mailbox's labels are defined."""
+    return _answer(lambda: client_of(config).labels(token.get_secret_value()))
+
+
+@ray.remote(**_ASK)
 def history(
     config: GmailConfig, token: SecretStr, start: int, page_token: str | None
 ) -> Timed[HistoryPage | BackupError]:

@@ -20,6 +20,7 @@ from storage.db.sql_files import query
 from storage.files.blobs import LocalBlobs
 from storage.fulltext.cache import SplitCache, cache_of
 from storage.mailbox.analysis_reader import Analyses
+from storage.mailbox.failures import Failed, failures
 from storage.mailbox.message import Single
 from storage.mailbox.query_resolver import QueryResolver
 from storage.mailbox.row_mapping import change_of, stored_of, summary_of
@@ -259,6 +260,10 @@ class MailboxReader:
     def state(self) -> MailboxRecord | None:
         """The mailbox's sync state as last committed; None before its shard has opened it."""
         return self._meanings.state()
+
+    def failures(self, limit: int) -> list[Failed]:
+        """What of the mailbox is not as Gmail has it, at most `limit`."""
+        return failures(self._engine, [self._user_id], limit)
 
     def top_senders(self, limit: int) -> list[dict[str, Any]]:
         """{sender, messages, size_bytes}, most messages first."""

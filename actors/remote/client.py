@@ -41,6 +41,10 @@ class ShardClient:
         """
         await self._call(user.shard_id, "request", user, mode)
 
+    async def retry_failed(self, user: User) -> None:
+        """Try a mailbox's failed messages again now."""
+        await self._call(user.shard_id, "retry_failed", user)
+
     async def stop(self, user: User) -> None:
         """Stop a mailbox's sync until the next request."""
         await self._call(user.shard_id, "stop_mailbox", user.user_id)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,9 @@ from storage.files.blobs import open_blobs
 from storage.model.records import User
 from storage.recovery.rollup_writer import RolledUp
 
+#: Owners that end on a defect of one mailbox before it is left alone.
+_ENDS = 2
+
 
 class _ShardHost:
     """A shard's owner in a process of its own. An owner that failed is replaced by a new one at the next call."""
@@ -36,6 +40,8 @@ class _ShardHost:
         self._work, self._broker = RayWork(config, configured(config.analysis)), RayBroker(broker)
         self._sealer = config.sealer()
         self._owner: ShardOwner | None = None
+        self._ended: Counter[int] = Counter()  # mailbox -> owners that ended on a defect that showed with it
+        self._quarantined: dict[int, str] = {}
         self._starting = asyncio.Lock()
 
     async def alive(self) -> Process:
@@ -47,7 +53,11 @@ class _ShardHost:
         return (await self._live())[1]
 
     async def request(self, user: User, mode: Mode) -> None:
+        self._quarantined.pop(user.user_id, None)  # somebody asks for it
         await (await self._live())[0].request(user, mode)
+
+    async def retry_failed(self, user: User) -> None:
+        await (await self._live())[0].retry_failed(user)
 
     async def stop_mailbox(self, user_id: int) -> None:
         await (await self._live())[0].stop_mailbox(user_id)
@@ -91,6 +101,10 @@ class _ShardHost:
         async with self._starting:
             if self._owner is not None and self._owner.failure is None:
                 return self._owner, []
+            if self._owner is not None and (culprit := self._owner.culprit) is not None:
+                self._ended[culprit] += 1
+                if self._ended[culprit] >= _ENDS:
+                    self._quarantined[culprit] = str(self._owner.failure)
             config = self._config
             database = await asyncio.to_thread(self._place)
             owner = ShardOwner(
@@ -104,7 +118,7 @@ class _ShardHost:
                 Tokens(self._control, self._sealer, config.gmail),
                 self._shards,
             )
-            swept = await owner.start(lambda: self._place() == database)
+            swept = await owner.start(lambda: self._place() == database, self._quarantined)
             self._owner = owner
             return owner, swept
 

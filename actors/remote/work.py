@@ -15,7 +15,7 @@ from actors.config import BackupConfig
 from actors.work import WorkLost
 from jobs import tasks
 from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watching
-from jobs.intake import FetchReceipt
+from jobs.intake import Confirmation, FetchReceipt
 from jobs.reanalysis import Analysers
 from storage.errors import BackupError
 from storage.model.records import AnalysisManifest, Merged, SegmentManifest
@@ -40,6 +40,14 @@ class RayWork:
 
     async def list_page(self, token: SecretStr, page_token: str | None, label_id: str | None) -> MessagePage:
         answer: MessagePage = await self._answer(tasks.list_page.remote(self._gmail, token, page_token, label_id))
+        return answer
+
+    async def confirm(self, token: SecretStr, since: int, label_id: str | None) -> Confirmation:
+        answer: Confirmation = await self._answer(tasks.confirm.remote(self._gmail, token, since, label_id))
+        return answer
+
+    async def labels(self, token: SecretStr) -> list[Label]:
+        answer: list[Label] = await self._answer(tasks.labels.remote(self._gmail, token))
         return answer
 
     async def watch(self, token: SecretStr, topic: str) -> Watching:

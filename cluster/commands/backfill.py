@@ -9,6 +9,7 @@ from cluster.opening import open_stores, settings
 from jobs.rendering.units import size
 
 if TYPE_CHECKING:
+    from actors.decisions import Mode
     from cluster.backfill import BackfillResult
     from cluster.stores import Stores
     from storage.control.campaigns import Campaign
@@ -21,12 +22,18 @@ Timeout = Annotated[
     typer.Option("--timeout", min=1, help="With --wait: seconds after which to give up, and say what it waits for."),
 ]
 Full = Annotated[bool, typer.Option("--full", help="List complete mailboxes anew, too, not only what changed.")]
+Reconcile = Annotated[
+    bool,
+    typer.Option("--reconcile", help="Compare ids, labels and their names with Gmail, and mend what differs."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 List = Annotated[bool, typer.Option("--list", help="Show the newest campaigns and how far they are.")]
 Resume = Annotated[int | None, typer.Option("--resume", help="Go on with a campaign that was cancelled or cut short.")]
 Cancel = Annotated[int | None, typer.Option("--cancel", help="Stop a campaign; --resume goes on with it later.")]
 
 _LISTED = 20
+#: Exit code of `--wait` when the mailboxes are complete but for messages that failed.
+MESSAGES_MISSING = 3
 
 
 @command
@@ -56,7 +63,9 @@ def backfill(
     elif cancel is not None:
         _cancel(cancel)
     else:
-        _run(emails, everybody, wait, full, json, timeout)
+        from actors.decisions import Mode
+
+        _run(emails, everybody, wait, Mode.FULL if full else Mode.INCREMENTAL, json, timeout)
 
 
 @command
@@ -64,19 +73,21 @@ def sync(
     emails: Emails = None,
     everybody: All = False,
     wait: Wait = False,
+    reconcile: Reconcile = False,
     timeout: Timeout = None,
     json: Json = False,
 ) -> None:
     """Bring mailboxes up to date: what changed since their last sync, or everything for a new one."""
+    from actors.decisions import Mode
+
     if bool(emails) == everybody:
         fail("Name mailboxes, or say --all.")
-    _run(emails, everybody, wait, False, json, timeout)
+    _run(emails, everybody, wait, Mode.RECONCILE if reconcile else Mode.INCREMENTAL, json, timeout)
 
 
 def _run(
-    emails: list[str] | None, everybody: bool, wait: bool, full: bool, json: bool, timeout_s: float | None
+    emails: list[str] | None, everybody: bool, wait: bool, mode: "Mode", json: bool, timeout_s: float | None
 ) -> None:
-    from actors.decisions import Mode
     from cluster.backfill import backfill as run_backfill
 
     with open_stores(settings()) as stores:
@@ -85,7 +96,6 @@ def _run(
         if not users:
             fail("There are no mailboxes yet: add one with `gbm accounts add EMAIL --authorized-user FILE`.")
         users = list({user.user_id: user for user in users}.values())
-        mode = Mode.FULL if full else Mode.INCREMENTAL
         _tell(run_backfill(stores, dashboard, users, wait, mode, timeout_s=timeout_s), json)
 
 
@@ -137,13 +147,16 @@ def campaign_as_json(stores: "Stores", campaign: "Campaign") -> dict[str, Any]:
 def _tell(result: "BackfillResult | None", json: bool) -> None:
     if result is None:
         return
+    but = f"; complete but for {count(result.missing)}: see `gbm failures`" if result.missing else ""
     if json:
         print_json(as_json(result))
     else:
         notes.print(
             f"{count(result.messages)} new messages, {size(result.size_bytes)}, in {result.seconds:.1f} s; "
-            f"{count(result.total_messages)} stored in all."
+            f"{count(result.total_messages)} stored in all{but}."
         )
+    if result.missing:
+        raise typer.Exit(MESSAGES_MISSING)
 
 
 def as_json(result: "BackfillResult") -> dict[str, object]:
@@ -157,4 +170,5 @@ def as_json(result: "BackfillResult") -> dict[str, object]:
         "size_bytes": result.size_bytes,
         "units": result.units,
         "total_messages": result.total_messages,
+        "missing": result.missing,
     }

@@ -32,6 +32,7 @@ class Call(NamedTuple):
     body: bytes
     now: float  # seconds since 1970
     empty_history_pages: bool = False
+    lag_from: int | None = None  # history records after this one are held back
 
     def text(self, name: str, default: str = "") -> str:
         return self.params[name][-1] if name in self.params else default

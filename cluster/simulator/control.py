@@ -12,7 +12,11 @@ POST /_sim/users/{email}/revoke | restore | suspend | expire-access | expire-his
 GET  /_sim/client                                the OAuth client's file, for a login with a consent page
 GET  /_sim/service-account                       the domain's service account's file
 POST /_sim/delegation/revoke | restore           whether the domain's admin lets it act for the users
+POST /_sim/users/{email}/labels/{id}             {"name": "..."}: a label made, or renamed
+POST /_sim/users/{email}/lag                     history holds back what changes from now on
+POST /_sim/users/{email}/refuse-grant?times=1    invalid_grant, so many times
 POST /_sim/faults                                {"rate": 0.1, "kinds": [...], "latency_ms": 0}
+POST /_sim/deviations                            {"rules": [...], "rate": 0, "seed": 0} (deviations.py); replaces
 """
 
 import hmac
@@ -28,6 +32,7 @@ from pydantic import BaseModel, Field, NonNegativeFloat, ValidationError
 from cluster.simulator.answers import Answer, GoogleError, invalid, not_found, ok
 from cluster.simulator.call import HttpCall, parse_params
 from cluster.simulator.config import FaultKind
+from cluster.simulator.deviations import Asked
 from cluster.simulator.mailbox import Mailbox
 from cluster.simulator.routes import GmailApi
 
@@ -43,6 +48,10 @@ class _FaultsAsked(BaseModel):
 class _LabelsAsked(BaseModel):
     add: list[str] = []
     remove: list[str] = []
+
+
+class _LabelAsked(BaseModel):
+    name: str
 
 
 class Control:
@@ -89,6 +98,9 @@ class Control:
                 return ok({"delegated": what == "restore"})
             case "POST", ["faults"]:
                 return ok(self._set_faults(_FaultsAsked.model_validate_json(request.body or b"{}")))
+            case "POST", ["deviations"]:
+                self._api.deviations.set(Asked.model_validate_json(request.body or b"{}"))
+                return ok({"injected": dict(self._api.deviations.injected)})
         raise not_found()
 
     def _user(self, request: HttpCall, email: str, steps: list[str], query: str) -> Answer:
@@ -104,12 +116,19 @@ class Control:
             raise not_found()
         if request.method == "POST" and steps[:1] == ["messages"]:
             return ok(_change(mailbox, request.body, steps[1:], parse_params(query).get("label")))
+        if request.method == "POST" and steps[:1] == ["labels"] and len(steps) == 2:
+            mailbox.labels[steps[1]] = _LabelAsked.model_validate_json(request.body or b"{}").name
+            return ok({"id": steps[1]})
         if request.method == "POST" and len(steps) == 1:
-            return self._switch(mailbox, steps[0])
+            return self._switch(mailbox, steps[0], int(parse_params(query).get("times", ["1"])[-1]))
         raise not_found()
 
-    def _switch(self, mailbox: Mailbox, what: str) -> Answer:
+    def _switch(self, mailbox: Mailbox, what: str, times: int) -> Answer:
         match what:
+            case "lag":
+                self._api.deviations.hold_back(mailbox.email, mailbox.history_id)
+            case "refuse-grant":
+                self._api.grants.refuse(mailbox.email, times)
             case "revoke":
                 self._api.grants.revoke(mailbox.email)
             case "restore":
@@ -142,6 +161,7 @@ class Control:
             "gets_by_user": {user: asdict(gets) for user, gets in api.quota.spending.gets.items()},
             "refused": dict(api.refused),
             "faults": dict(api.faults.injected),
+            "deviations": dict(api.deviations.injected),
             "pushes": dict(self.pushes),
         }
 

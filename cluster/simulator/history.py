@@ -27,6 +27,8 @@ def list_history(call: Call) -> Document:
     changes = call.mailbox.history(after)
     if changes is None or call.mailbox.history(start) is None:
         raise not_found()
+    if call.lag_from is not None:
+        changes = (c for c in changes if c.history_id <= (call.lag_from or 0))
     wanted = (c for c in changes if c.type in types and (not label or _concerns(c, label)))
 
     if call.empty_history_pages and page_number % 2 == 0:

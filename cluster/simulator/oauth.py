@@ -5,6 +5,7 @@ simulator; access tokens do not. No clock: the caller passes the time.
 """
 
 import secrets
+from collections import Counter
 from hashlib import sha256
 
 import orjson
@@ -46,6 +47,7 @@ class Grants:
         self.consent = Consent(emails, CLIENT_ID)
         self.identity = Identity(CLIENT_ID)
         self._revoked: set[str] = set()
+        self._refusals: Counter[str] = Counter()  # user -> times that a good grant is refused
 
     def refresh_token(self, email: str) -> str:
         return self._refresh[email]
@@ -92,6 +94,9 @@ class Grants:
             return self._consented(given, now)
         email = self._user_of.get(given.get("refresh_token", ""))
         if email is None:
+            raise TokenError(400, "invalid_grant", "Bad Request")
+        if self._refusals[email] > 0:
+            self._refusals[email] -= 1
             raise TokenError(400, "invalid_grant", "Bad Request")
         if email in self._revoked:
             raise TokenError(400, "invalid_grant", "Token has been expired or revoked.")
@@ -163,6 +168,11 @@ class Grants:
 
     def revoke(self, email: str) -> None:
         self._revoked.add(email)
+
+    def refuse(self, email: str, times: int) -> None:
+        """Refuse a good grant so many times, as a server in trouble does. Its access tokens end."""
+        self._refusals[email] = times
+        self.expire_access(email)
 
     def revoke_token(self, token: str) -> bool:
         """Revoke the grant behind a refresh or access token; False if it is unknown."""

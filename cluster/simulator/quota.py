@@ -37,8 +37,13 @@ _LEGACY = {
     "threads.get": 10,
 }
 
-# Projects created since 2026-05-01. What Google does not publish keeps the older price: `costs` overrides it.
-_STANDARD = _LEGACY | {"messages.get": 20, "messages.attachments.get": 20}
+# Projects created since 2026-05-01.
+_STANDARD = _LEGACY | {
+    "messages.get": 20,
+    "messages.attachments.get": 20,
+    "messages.trash": 20,
+    "threads.get": 40,
+}
 
 COSTS: dict[Profile, dict[str, int]] = {"legacy": _LEGACY, "standard": _STANDARD, "unlimited": _LEGACY}
 DATA_METHODS = frozenset(_LEGACY)

@@ -15,6 +15,7 @@ import orjson
 from cluster.simulator import changes, history, labels, messages, threads
 from cluster.simulator.answers import Answer, GoogleError, not_found
 from cluster.simulator.call import Call, HttpCall, parse_params
+from cluster.simulator.deviations import Answered, Deviations
 from cluster.simulator.faults import Faults
 from cluster.simulator.fields import parse_fields, select
 from cluster.simulator.mailbox import Mailbox
@@ -70,6 +71,7 @@ class GmailApi:
         empty_history_pages: bool = False,
     ) -> None:
         self.mailboxes, self.grants, self.quota, self.faults = mailboxes, grants, quota, faults
+        self.deviations = Deviations()
         self.answered: Counter[str] = Counter()  # Gmail methods answered with 2xx
         self.refused: Counter[str] = Counter()  # calls over quota, by scope
         self._empty_history_pages = empty_history_pages
@@ -93,14 +95,21 @@ class GmailApi:
             raise fault
         params = parse_params(query)
         mailbox = self.mailboxes[user]
-        document = route.handler(
-            Call(mailbox, ids, params, request.content_type, request.body, now, self._empty_history_pages)
-        )
+        lag_from = self.deviations.lag_from.get(user)
+        call = Call(mailbox, ids, params, request.content_type, request.body, now, self._empty_history_pages, lag_from)
+        document = route.handler(call)
         self.answered[route.gmail_method] += 1
         if document is None:
             return Answer(204, b"")
         if "fields" in params:
             document = select(document, parse_fields(params["fields"][-1]))
+        if not self.deviations.idle:
+            label = call.text("labelIds")
+            answered = Answered(route.gmail_method, user, ids, label, call.text("pageToken"))
+            deviating = self.deviations.of_call(answered, document)
+            if isinstance(deviating, Answer):
+                return deviating
+            document = deviating
         return Answer(200, orjson.dumps(document))
 
     def _charge(self, user: str, method: str, now: float) -> None:

@@ -17,6 +17,7 @@ from jobs.gmail.config import require_safe
 _BOUNDARY = "gbm-batch-of-gets"
 _PLACEHOLDER = "PLACEHOLDER-ID"
 _MESSAGE_FIELDS = "id,threadId,labelIds,historyId,internalDate,sizeEstimate,snippet,raw"
+_LABEL_FIELDS = "labels(id,name,type,messageListVisibility,labelListVisibility,color)"
 _LIST_FIELDS = "messages/id,nextPageToken,resultSizeEstimate"
 _HISTORY_FIELDS = (
     "history(id,messagesAdded/message(id,threadId,labelIds),messagesDeleted/message/id,"
@@ -63,7 +64,11 @@ class GmailApi:
         return _call(self._users.getProfile(userId="me"))
 
     def labels(self) -> Call:
-        return _call(self._labels.list(userId="me", fields="labels(id,name,type)"))
+        return _call(self._labels.list(userId="me", fields=_LABEL_FIELDS))
+
+    def label(self, label_id: str) -> Call:
+        """One label, with its totals."""
+        return _call(self._labels.get(userId="me", id=label_id, fields="id,messagesTotal"))
 
     def list_messages(
         self, page_token: str | None, label_ids: Sequence[str], include_spam_trash: bool, max_results: int

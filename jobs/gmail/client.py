@@ -17,6 +17,7 @@ from jobs.gmail.errors import HistoryExpired, NotFound
 from jobs.gmail.fetch import Fetch
 from jobs.gmail.records import FetchResult, HistoryPage, Label, MessagePage, Profile, Watching
 from jobs.gmail.transport import Transport
+from storage.model.storable import original
 
 R = TypeVar("R")
 
@@ -46,6 +47,14 @@ class GmailClient:
         """All labels, the system's and the owner's."""
         return self._ask(self._api.labels(), token, documents.labels)
 
+    def label_total(self, token: str, label_id: str) -> int:
+        """Messages that carry a label, by Gmail's count.
+
+        Raises:
+            NotFound: there is no such label (any more).
+        """
+        return self._ask(self._api.label(original(label_id)), token, documents.label_total)
+
     def list_messages(
         self,
         token: str,
@@ -63,7 +72,9 @@ class GmailClient:
             include_spam_trash: Gmail's own default leaves Spam and Trash out; a backup does not.
             max_results: ids per page, 1 to 500.
         """
-        call = self._api.list_messages(page_token, label_ids, include_spam_trash, max_results)
+        call = self._api.list_messages(
+            page_token, [original(label) for label in label_ids], include_spam_trash, max_results
+        )
         return self._ask(call, token, documents.message_page)
 
     def history(self, token: str, start_history_id: int, page_token: str | None = None) -> HistoryPage:
@@ -100,8 +111,9 @@ class GmailClient:
             TokenRejected, GmailRefused: the call as a whole was turned away and nothing had arrived.
         """
         fetch = Fetch(self._config, self._api, ids, self._now)
-        for asked, answer in self._transport.exchange(fetch.calls(), token):
-            fetch.answered(asked, answer)
+        while fetch.unfinished:  # what is doubtful is asked for once more
+            for asked, answer in self._transport.exchange(fetch.calls(), token):
+                fetch.answered(asked, answer)
         return fetch.result()
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ outrun the quota of any one mailbox (5 to 50 gets a second) and stay clear of Gm
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from jobs.gmail import batch, documents
@@ -46,6 +47,9 @@ from jobs.gmail.records import FetchResult, ItemFailure, RawMessage, from_hex
 from jobs.gmail.transport import Answer
 from storage.model.message_id import to_hex
 
+#: Bytes of a message per byte of Gmail's estimate of them, at least and at most: beyond it the message is doubtful.
+_PLAUSIBLE = (0.8, 1.25)
+
 
 class Fetch:
     """One call of `GmailClient.fetch`, from its ids to its result."""
@@ -58,6 +62,7 @@ class Fetch:
         self._failures: list[ItemFailure] = []
         self._throttled: Throttled | None = None
         self._stopped_by: GmailError | None = None
+        self._doubtful: dict[int, RawMessage] = {}  # asked for once more, because the bytes disagree with the estimate
         self._received_bytes = self._units = self._requests = 0
 
     def calls(self) -> Iterator[tuple[list[int], Call]]:
@@ -66,6 +71,11 @@ class Fetch:
             size = self._config.batch_size
             ids, self._unsent = self._unsent[:size], self._unsent[size:]
             yield ids, self._api.get_batch(map(to_hex, ids))
+
+    @property
+    def unfinished(self) -> bool:
+        """There is something to ask for."""
+        return bool(self._unsent) and self._stopped_by is None
 
     def answered(self, ids: list[int], answer: Answer) -> None:
         """Account for one batch: charge it, and file each of its ids."""
@@ -139,11 +149,29 @@ class Fetch:
             except AnswerUnreadable as error:
                 self._fail([message_id], error)
             else:
-                self._messages.append(message)
+                self._land(message)
         elif is_gone(part.status, part.body):
             self._gone.append(message_id)
         else:
             self._fail([message_id], classify(part.status, part.body, part.headers, self._now()))
+
+    def _land(self, message: RawMessage) -> None:
+        """Keep a message. One whose bytes are far from Gmail's estimate is asked for once more first."""
+        if _plausible(message):
+            self._doubtful.pop(message.id, None)
+            self._messages.append(message)
+            return
+        before = self._doubtful.pop(message.id, None)
+        if before is None:
+            self._doubtful[message.id] = message
+            self._unsent.append(message.id)
+            return
+        best = max(before, message, key=lambda found: len(found.raw))
+        if not best.raw:
+            self._fail([message.id], AnswerUnreadable(f"no bytes of about {message.size_estimate}"))
+            return
+        defect = f"size-estimate:{best.size_estimate}"
+        self._messages.append(replace(best, defects=(*best.defects, defect)))
 
     def _fail(self, ids: list[int], error: GmailError) -> None:
         if isinstance(error, Throttled):
@@ -156,6 +184,14 @@ class Fetch:
 
     def _stop(self, error: GmailError) -> None:
         self._stopped_by = self._stopped_by or error
+
+
+def _plausible(message: RawMessage) -> bool:
+    """Whether the bytes are about as many as Gmail estimates: it counts those of the raw message, or about."""
+    size, estimate = len(message.raw), message.size_estimate
+    return size == estimate or (
+        bool(size) and (not estimate or _PLAUSIBLE[0] * estimate <= size <= _PLAUSIBLE[1] * estimate)
+    )
 
 
 def _asked(content_id: str, waiting: set[int]) -> int | None:

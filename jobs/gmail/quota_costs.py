@@ -26,43 +26,41 @@ class QuotaProfile(BaseModel, frozen=True):
     costs: Mapping[str, int] = Field(description="units of one call, by method")
 
 
-_LEGACY_COSTS: Mapping[str, int] = {
+#: What both kinds of project pay.
+_COMMON_COSTS: Mapping[str, int] = {
     "getProfile": 1,
     "history.list": 2,
     "labels.get": 1,
     "labels.list": 1,
     "labels.create": 5,
     "messages.list": 5,
-    "messages.get": 5,
-    "messages.attachments.get": 5,
     "messages.import": 25,
     "messages.insert": 25,
     "messages.modify": 5,
-    "messages.trash": 5,
     "messages.untrash": 5,
     "messages.delete": 10,
     "messages.batchModify": 50,
     "messages.batchDelete": 50,
+    "threads.list": 10,
     "watch": 100,
     "stop": 50,
 }
 
-# For projects created since 2026-05-01. Those of watch and stop are not published to us either: the older ones stand.
-# The costs of writing are not published to us: assumed to have grown
-# as messages.get did (four times), because an estimate too high only slows a restore. Correct one by
-# `GmailConfig.cost_overrides`.
+_LEGACY_COSTS: Mapping[str, int] = {
+    **_COMMON_COSTS,
+    "messages.get": 5,
+    "messages.attachments.get": 5,
+    "messages.trash": 5,
+    "threads.get": 10,
+}
+
+#: For projects created since 2026-05-01. Source: the reference above and the discovery document of 2026-10-05.
 _STANDARD_COSTS: Mapping[str, int] = {
-    "getProfile": 1,
-    "history.list": 2,
-    "labels.list": 1,
-    "messages.list": 5,
+    **_COMMON_COSTS,
     "messages.get": 20,
     "messages.attachments.get": 20,
-    "messages.import": 100,
-    "messages.insert": 100,
-    "labels.create": 20,
-    "watch": 100,
-    "stop": 50,
+    "messages.trash": 20,
+    "threads.get": 40,
 }
 
 PROFILES: Mapping[QuotaName, QuotaProfile] = {

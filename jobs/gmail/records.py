@@ -1,7 +1,8 @@
 """What Gmail told us, as small frozen values. Message, thread and history ids are 64-bit numbers.
 
 Gmail writes message ids in hex and history ids in decimal; as numbers they cost 8 bytes in memory and fit
-Postgres's signed bigint, so ids of 2^63 and above (never seen) are refused rather than wrapped.
+Postgres's signed bigint: message ids of 2^63 and above are negative numbers (`storage.identifier`). An id whose
+spelling does not survive the way to a number and back is kept as text (`unreadable`) and reported.
 """
 
 import re
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from jobs.gmail.errors import AnswerUnreadable, Throttled
+from storage.model import message_id as identifier
 
 _HEX_ID = re.compile(r"[1-9a-f][0-9a-f]{0,15}")
 
@@ -19,9 +21,9 @@ def from_hex(text: str) -> int:
     Raises:
         AnswerUnreadable: not Gmail's way of writing an id, so asking with it would ask for something else.
     """
-    if _HEX_ID.fullmatch(text) is None or (value := int(text, 16)) >= 1 << 63:
-        raise AnswerUnreadable(f"{text[:40]!r} is not a message id")
-    return value
+    if not isinstance(text, str) or _HEX_ID.fullmatch(text) is None:
+        raise AnswerUnreadable(f"{str(text)[:40]!r} is not a message id")
+    return identifier.from_hex(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,16 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Label:
+    """A label's definition; texts as `storable` has them. name: None: it could not be read.
+
+    visibility: Gmail's messageListVisibility and labelListVisibility, joined by a slash; color: text/background.
+    """
+
     id: str
-    name: str
+    name: str | None
     type: str
+    visibility: str = ""
+    color: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +58,15 @@ class Watching:
 
 @dataclass(frozen=True, slots=True)
 class MessagePage:
-    """One page of a listing, newest first. `estimate` is Gmail's guess at the total."""
+    """One page of a listing, newest first. `estimate` is Gmail's guess at the total.
+
+    unreadable: what stood where an id should, one text each.
+    """
 
     ids: list[int]
     next_page_token: str | None
     estimate: int
+    unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +96,20 @@ Change = MessageAdded | MessageDeleted | LabelChanged
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Changes in the order in which they happened; may be empty and still carry a token."""
+    """Changes in the order in which they happened; may be empty and still carry a token.
+
+    unreadable: what was wrong with each record that could not be read whole.
+    """
 
     changes: list[Change]
     next_page_token: str | None
     history_id: int
+    unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RawMessage:
-    """One message: the exact bytes and what Gmail keeps beside them."""
+    """One message: the exact bytes and what Gmail keeps beside them. defects: what is doubtful about them."""
 
     id: int
     thread_id: int
@@ -102,6 +119,7 @@ class RawMessage:
     snippet: str
     size_estimate: int
     raw: bytes
+    defects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

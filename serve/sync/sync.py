@@ -24,19 +24,22 @@ from serve.sync.ports import Owners, OwnerUnavailable
 from storage.control.accounts import MailboxPaused
 from storage.control.principal import Principal
 from storage.errors import BackupError
+from storage.mailbox.failures import Failed
 from storage.model.records import MailboxRecord, Phase, User
 from storage.model.wait_reasons import WaitKind, WaitReason
 
 PREFIX = "/api/v1/sync"
 
 _LOG = logging.getLogger(__name__)
-_LIVE = ("active", "listed", "fetched", "fetched_bytes", "throttled")
+_LIVE = ("active", "listed", "fetched", "fetched_bytes", "throttled", "failed")
 
 
 class StateReader(Protocol):
     """A mailbox's committed state. `storage.reader.MailboxReader` is one."""
 
     def state(self) -> MailboxRecord | None: ...
+
+    def failures(self, limit: int) -> list[Failed]: ...
 
 
 class StateReaders(Protocol):
@@ -66,12 +69,32 @@ class Waiting(BaseModel):
     remedy: str = Field(description="what to do about it")
 
 
+class Failure(BaseModel):
+    """A message that is not as Gmail has it."""
+
+    id: str = Field(description="Gmail's id, or what stood in its place")
+    kind: str = Field(description="missing; check or suspect: stored, and perhaps deleted at Gmail; or unreadable")
+    since: datetime
+    attempts: int
+    next_attempt_at: datetime | None = Field(description="null: only a comparison with Gmail finds it again")
+    reason: str
+
+
+class FailureList(BaseModel):
+    """What is tried next comes first."""
+
+    items: list[Failure]
+
+
 class SyncRequest(BaseModel):
     """What to do."""
 
     model_config = ConfigDict(extra="forbid")
 
-    mode: Mode = Field(Mode.INCREMENTAL, description="list everything, or follow what changed")
+    mode: Mode = Field(
+        Mode.INCREMENTAL,
+        description="list all, follow what changed, or compare all and mend it",
+    )
 
 
 class SyncStatus(BaseModel):
@@ -89,6 +112,7 @@ class SyncStatus(BaseModel):
     fetched: int | None = Field(description="messages fetched by the sync under way, committed or not yet")
     fetched_bytes: int | None
     throttled: int | None = Field(description="times that Gmail asked for patience")
+    failed: int | None = Field(description="messages that wait for another try: see /failures")
     waits: list[Waiting] = Field(description="what holds the backup back now")
 
 
@@ -117,6 +141,16 @@ def router(
     async def begin(principal: Caller, body: SyncRequest) -> SyncStatus:
         await _told(principal, owners.request(_user(principal), body.mode))
         return await state(principal)
+
+    @routes.get("/failures", summary="What of your mailbox could not be backed up, and why")
+    @permits(scope=Scope.SYNC)
+    async def failures(
+        principal: Caller, limit: Annotated[int, Query(ge=1, le=500, description="messages at most")] = 100
+    ) -> FailureList:
+        failed = await threads.run(lambda: mailboxes.reader(principal).failures(limit))
+        return FailureList(
+            items=[Failure(**{name: getattr(one, name) for name in Failure.model_fields}) for one in failed]
+        )
 
     @routes.get("/status", summary="Where your mailbox stands")
     @permits(scope=Scope.SYNC)

@@ -8,6 +8,7 @@ Called by the owner of the shard (actors/); readers use storage/reader.py.
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import orjson
@@ -16,20 +17,20 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from storage.catalog import leases
+from storage.catalog.folding import fold_changes, keys_of
 from storage.catalog.index_copy import copy_index
 from storage.catalog.leases import Lease
 from storage.db.engines import transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
 from storage.failpoints import FailPoint, hit
-from storage.model.labels import LabelState, fold
 from storage.model.records import (
-    DELETED,
     AnalysedSegment,
     AnalysisManifest,
     Commit,
     FailedItem,
-    LabelChange,
+    FailedKind,
+    LabelRow,
     MailboxRecord,
     Phase,
     SegmentManifest,
@@ -37,7 +38,6 @@ from storage.model.records import (
 )
 from storage.model.time_range import EARLIEST, LATEST
 
-_UNIT_SEPARATOR = "\x1f"
 _STREAM_ROWS = 10_000
 
 
@@ -91,17 +91,38 @@ class Catalog:
         """Every failed item of a shard's mailboxes."""
         with transaction(self.engine) as connection:
             rows = connection.execute(query("failed_of_shard"), {"shard_id": shard_id})
-            return [FailedItem(*row) for row in rows]
+            return [
+                FailedItem(
+                    row.user_id,
+                    row.message_id,
+                    row.attempts,
+                    row.error,
+                    row.not_before,
+                    FailedKind(row.kind),
+                    row.first_at,
+                )
+                for row in rows
+            ]
+
+    def look(self, user_id: int, message_ids: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Those of the messages that are not stored, and those that count as deleted, in the order given."""
+        with transaction(self.engine) as connection:
+            values = {"user_id": user_id, "message_ids": list(message_ids)}
+            known = {row.message_id: row.deleted for row in connection.execute(query("messages_known"), values)}
+        unknown = [message_id for message_id in message_ids if message_id not in known]
+        return unknown, [message_id for message_id in message_ids if known.get(message_id)]
 
     def unknown(self, user_id: int, message_ids: Sequence[int]) -> list[int]:
         """Those of the messages that are not stored, in the order given."""
+        return self.look(user_id, message_ids)[0]
+
+    def carried_labels(self, user_id: int) -> list[str]:
+        """The labels that the mailbox's messages carry."""
         with transaction(self.engine) as connection:
-            values = {"user_id": user_id, "message_ids": list(message_ids)}
-            known = set(connection.execute(query("messages_known"), values).scalars())
-        return [message_id for message_id in message_ids if message_id not in known]
+            return list(connection.execute(query("labels_carried"), {"user_id": user_id}).scalars())
 
     def stored_labels(self, user_id: int, before: int) -> StoredLabels:
-        """The labels of the mailbox's messages that were last seen before a history id, read in a stream."""
+        """The labels of the messages that were last seen at a history id or before it, read in a stream."""
         message_ids, deleted = array("q"), []
         rows: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
         with transaction(self.engine) as connection:
@@ -124,12 +145,22 @@ class Catalog:
         with transaction(self.engine) as connection:
             return set(connection.execute(query("rollup_names"), {"shard_id": shard_id}).scalars())
 
-    def save_labels(self, user_id: int, labels: Iterable[tuple[str, str, str]]) -> None:
-        """Keep a mailbox's labels (id, name, type) as Gmail names them now."""
-        rows = list(labels)
-        columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], []]
+    def save_labels(self, user_id: int, labels: Iterable[LabelRow | tuple[str, str, str]]) -> None:
+        """Keep a mailbox's labels as Gmail defines them now; what they were goes to their history.
+
+        Args:
+            labels: (id, name, type), or more of each.
+        """
+        rows = list({label[0]: LabelRow(*label) for label in labels}.values())
+        values = {
+            "user_id": user_id,
+            "label_ids": [label.label_id for label in rows],
+            "names": [label.name for label in rows],
+            "types": [label.type for label in rows],
+            "visibilities": [label.visibility for label in rows],
+            "colors": [label.color for label in rows],
+        }
         with transaction(self.engine) as connection:
-            values = {"user_id": user_id, "label_ids": columns[0], "names": columns[1], "types": columns[2]}
             connection.execute(query("labels_upsert"), values)
 
     def commit(self, plan: Commit, index: pa.Table | None = None) -> bool:
@@ -158,7 +189,7 @@ class Catalog:
                     hit(FailPoint.COMMIT_RECORDED)
                     copy_index(connection, index, segment_id)
                     hit(FailPoint.COMMIT_INDEXED)
-                _fold_changes(connection, plan.changes)
+                fold_changes(connection, plan.changes)
                 _update_mailboxes(connection, plan)
                 _file_failures(connection, plan)
                 _append_events(connection, plan)
@@ -278,48 +309,6 @@ def record_analysis(connection: Connection, segment_id: int, analysis: AnalysisM
     connection.execute(query("analysis_insert"), values)
 
 
-def _fold_changes(connection: Connection, changes: Sequence[LabelChange]) -> None:
-    """Fold label changes into the index and log what they turned over. Messages not stored are passed over."""
-    if not changes:
-        return
-    by_message: dict[tuple[int, int], list[LabelChange]] = defaultdict(list)
-    for change in changes:
-        by_message[change.user_id, change.message_id].append(change)
-    values = {"user_ids": [key[0] for key in by_message], "message_ids": [key[1] for key in by_message]}
-    changed: list[tuple[int, int, LabelState, bool]] = []
-    events: list[LabelChange] = []
-    for row in connection.execute(query("messages_locked"), values):
-        before = LabelState(frozenset(row.labels), row.history_id, row.deleted_at is not None)
-        after, applied = fold(before, by_message[row.user_id, row.message_id])
-        if after != before:
-            redeleted = after.deleted and any(event.label_id == DELETED for event in applied)
-            changed.append((row.user_id, row.message_id, after, redeleted))
-            events += applied
-    if not changed:
-        return
-    connection.execute(
-        query("messages_relabel"),
-        {
-            "user_ids": [user_id for user_id, _, _, _ in changed],
-            "message_ids": [message_id for _, message_id, _, _ in changed],
-            "labels": [_UNIT_SEPARATOR.join(sorted(after.labels)) for _, _, after, _ in changed],
-            "history_ids": [after.history_id for _, _, after, _ in changed],
-            "deleted": [after.deleted for _, _, after, _ in changed],
-            "redeleted": [redeleted for _, _, _, redeleted in changed],
-        },
-    )
-    connection.execute(
-        query("label_events_insert"),
-        {
-            "user_ids": [event.user_id for event in events],
-            "message_ids": [event.message_id for event in events],
-            "label_ids": [event.label_id for event in events],
-            "is_on": [event.on for event in events],
-            "history_ids": [event.history_id for event in events],
-        },
-    )
-
-
 def _update_mailboxes(connection: Connection, plan: Commit) -> None:
     counted = {user.user_id: user for user in plan.segment.users} if plan.segment else {}
     told = {update.user_id for update in plan.mailboxes}
@@ -337,6 +326,8 @@ def _update_mailboxes(connection: Connection, plan: Commit) -> None:
             "error": update.error,
             "synced": update.synced,
             "listed": update.listed,
+            "reading_from": update.reading_from,
+            "reconciled": update.reconciled,
             "resume": update.resume.value if update.resume else None,
             "messages": counted[update.user_id].messages if update.user_id in counted else 0,
             "size_bytes": counted[update.user_id].size_bytes if update.user_id in counted else 0,
@@ -357,14 +348,19 @@ def _file_failures(connection: Connection, plan: Commit) -> None:
                 "attempts": [item.attempts for item in plan.failed],
                 "errors": [item.error for item in plan.failed],
                 "not_before": [item.not_before for item in plan.failed],
+                "kinds": [item.kind.value for item in plan.failed],
             },
         )
     if plan.settled:
+        connection.execute(query("failed_settle"), keys_of(plan.settled))
+    if plan.unreadable:
+        items = {(item.user_id, item.item): item for item in plan.unreadable}
         values = {
-            "user_ids": [key[0] for key in plan.settled],
-            "message_ids": [key[1] for key in plan.settled],
+            "user_ids": [user_id for user_id, _ in items],
+            "items": [item for _, item in items],
+            "places": [item.where for item in items.values()],
         }
-        connection.execute(query("failed_settle"), values)
+        connection.execute(query("unreadable_upsert"), values)
 
 
 def _append_events(connection: Connection, plan: Commit) -> None:
@@ -378,6 +374,8 @@ def _append_events(connection: Connection, plan: Commit) -> None:
     for update in plan.mailboxes:
         if update.synced and not update.quiet:
             events.append((update.user_id, "mailbox.synced", {"cursor": str(update.cursor), "at": now}))
+        if update.mended is not None:
+            events.append((update.user_id, "mailbox.mended", asdict(update.mended)))
         if update.phase is Phase.REVOKED:
             events.append((update.user_id, "mailbox.revoked", {"error": update.error}))
     if events:

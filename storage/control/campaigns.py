@@ -276,6 +276,22 @@ def states_of(databases: Databases, shards: Mapping[int, int], users: Sequence[U
     return found
 
 
+def missing_of(databases: Databases, shards: Mapping[int, int], users: Sequence[User]) -> int:
+    """How many messages that Gmail named are not stored, of these mailboxes together.
+
+    Args:
+        shards: shard -> index of its database.
+    """
+    by_database: dict[int, list[int]] = {}
+    for user in users:
+        by_database.setdefault(shards[user.shard_id], []).append(user.user_id)
+    count = 0
+    for index, user_ids in by_database.items():
+        with transaction(databases.shard_database(index)) as connection:
+            count += sum(row.missing for row in connection.execute(query("failed_counts"), {"user_ids": user_ids}))
+    return count
+
+
 def standing(campaign: Campaign, databases: Databases, shards: Mapping[int, int]) -> dict[str, Any]:
     """A campaign as people see it: {id, state, mode, mailboxes, done, failed, messages, estimate, eta_s, …}.
 
@@ -299,6 +315,7 @@ def standing(campaign: Campaign, databases: Databases, shards: Mapping[int, int]
         "mailboxes": campaign.mailboxes,
         "done": campaign.done,
         "failed": campaign.failed,
+        "missing": missing_of(databases, shards, [member.user for member in members]),
         "messages": messages,
         "new_messages": new,
         "estimate": estimate,

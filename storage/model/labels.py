@@ -1,26 +1,40 @@
 """The fold of label changes into a message's present state, and the log of it. Pure.
 
-Gmail's history ids order the changes of a mailbox, so a change older than what a message already reflects is
-dropped: reading history twice, or from before the message was fetched, changes nothing.
+Gmail's history ids order the changes of a mailbox. A change is dropped when it is older than the message's fetch, or
+than the last event of the same label of the same message: reading history twice changes nothing, and a record that
+Gmail tells late is still applied, although changes of other labels after it were.
 
 An event of the log is a change that turned a label over (put it on where it was off, or took it off where it was on),
-and there is at most one per message, label and history id. So the events of one label of one message, in the order of
-their history ids, are on and off in turn, and each can be undone: storage/mailbox/as_of.py builds on that.
+and there is at most one per message, label and history id, but for what a reconciliation mends. So the events of one
+label of one message, in the order of their history ids (of one id: of their times), are on and off in turn, and each
+can be undone: storage/moments.py builds on that.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from storage.model.records import DELETED, LabelChange
 
 
 @dataclass(frozen=True, slots=True)
 class LabelState:
-    """What a message carries now. `history_id`: of the last change that is reflected."""
+    """What a message carries now.
+
+    history_id: of the last change that is reflected. fetched_id: of the fetch; None: unknown, taken for `history_id`.
+    last: label -> history id of its last event; a label that has none is as of the fetch.
+    """
 
     labels: frozenset[str]
     history_id: int
     deleted: bool
+    fetched_id: int | None = None
+    last: Mapping[str, int] = field(default_factory=dict)
+
+    def reflects(self, change: LabelChange) -> bool:
+        """Whether a change is older than what is known of its label."""
+        floor = self.history_id if self.fetched_id is None else self.fetched_id
+        floor = max(floor, self.last.get(change.label_id, floor))
+        return change.history_id < floor or (change.history_id == floor and not change.mends)
 
 
 def fold(state: LabelState, changes: Sequence[LabelChange]) -> tuple[LabelState, list[LabelChange]]:
@@ -35,12 +49,13 @@ def fold(state: LabelState, changes: Sequence[LabelChange]) -> tuple[LabelState,
         carried.add(DELETED)
     events: dict[tuple[int, str], LabelChange] = {}
     for change in sorted(changes, key=lambda change: change.history_id):
-        if change.history_id <= state.history_id:
+        if state.reflects(change):
             continue
-        newest = change.history_id
+        newest = max(newest, change.history_id)
         if change.on == (change.label_id in carried):
             continue
         carried ^= {change.label_id}
         if events.pop((change.history_id, change.label_id), None) is None:
             events[change.history_id, change.label_id] = change
-    return LabelState(frozenset(carried - {DELETED}), newest, DELETED in carried), list(events.values())
+    labels, deleted = frozenset(carried - {DELETED}), DELETED in carried
+    return LabelState(labels, newest, deleted, state.fetched_id, state.last), list(events.values())

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 #: The label of the label events that tell a deletion: no id of Gmail's has a backslash.
 DELETED = "\\Deleted"
@@ -41,6 +41,7 @@ class MailboxRecord:
     cursor: history id up to which everything is stored or filed as failed; None before the first full sync ends.
     pinned: history id read before the listing of a full sync that is under way.
     resume: of a mailbox that is stopped or revoked, the phase that goes on once it is not.
+    reading_from: history id at which the next look begins, a while before the cursor; None: at the cursor.
     """
 
     user_id: int
@@ -56,6 +57,8 @@ class MailboxRecord:
     synced_at: datetime | None = None
     resume: Phase | None = None
     listed_at: datetime | None = None
+    reading_from: int | None = None
+    reconciled_at: datetime | None = None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "MailboxRecord":
@@ -65,12 +68,29 @@ class MailboxRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Mended:
+    """What a reconciliation found different and mended, in numbers of messages; labels: of labels on messages."""
+
+    missing: int = 0
+    deleted: int = 0
+    revived: int = 0
+    labels: int = 0
+
+    @property
+    def total(self) -> int:
+        """All together."""
+        return self.missing + self.deleted + self.revived + self.labels
+
+
+@dataclass(frozen=True, slots=True)
 class MailboxUpdate:
     """What one commit writes into a mailbox's row; its counts of messages and bytes grow by what the segment holds.
 
     units: quota units ever spent, so that a commit that is repeated counts none twice.
     synced: a round ended; quiet: it found nothing, so that nobody need hear of it.
     listed: the whole mailbox was listed, and everything listed is stored or filed.
+    reading_from: as in `MailboxRecord`. reconciled: ids and labels were compared with Gmail's.
+    mended: what this commit mends that was found by looking; None: nothing.
     """
 
     user_id: int
@@ -84,6 +104,9 @@ class MailboxUpdate:
     quiet: bool = False
     listed: bool = False
     resume: Phase | None = None
+    reading_from: int | None = None
+    reconciled: bool = False
+    mended: Mended | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +123,60 @@ class StoredLabels:
 
 @dataclass(frozen=True, slots=True)
 class LabelChange:
-    """A label put on a message or taken off it (`on`), or its deletion (`label_id=DELETED`)."""
+    """A label put on a message or taken off it (`on`), or its deletion (`label_id=DELETED`).
+
+    mends: a look at Gmail found it, not its history: it counts after what was told under the same history id.
+    """
 
     user_id: int
     message_id: int
     label_id: str
     on: bool
     history_id: int
+    mends: bool = False
+
+
+class LabelRow(NamedTuple):
+    """A label's definition. name: None: as it was. visibility, color: as jobs/gmail/records.py has them."""
+
+    label_id: str
+    name: str | None
+    type: str
+    visibility: str = ""
+    color: str = ""
+
+
+class FailedKind(StrEnum):
+    """Why a message is looked at again later."""
+
+    MISSING = "missing"  # it is not stored
+    CHECK = "check"  # it is stored, and a listing lacks it: only its own 404s, twice, mean that it is deleted
+    SUSPECT = "suspect"  # the same of many messages at once: they wait longer
 
 
 @dataclass(frozen=True, slots=True)
 class FailedItem:
-    """A message that could not be fetched yet; a durable promise to try again at `not_before`."""
+    """A message that could not be fetched yet; a durable promise to try again at `not_before`.
+
+    since: when it first failed; None: with this commit.
+    """
 
     user_id: int
     message_id: int
     attempts: int
     error: str
     not_before: datetime
+    kind: FailedKind = FailedKind.MISSING
+    since: datetime | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Something in an answer that has no readable id. item: what stood there; where: which answer."""
+
+    user_id: int
+    item: str
+    where: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,3 +293,4 @@ class Commit:
     failed: tuple[FailedItem, ...] = ()
     settled: tuple[tuple[int, int], ...] = field(default=())
     """(user_id, message_id) whose failed row goes: it landed, or Gmail has it no longer."""
+    unreadable: tuple[Unreadable, ...] = ()

@@ -16,6 +16,9 @@ FETCHED = pa.schema(
     ]
 )
 
+#: A column beside FETCHED, only of tables with such mail: what is doubtful about Gmail's answer, as defects.
+DOUBTS = pa.field("doubts", pa.list_(pa.string()))
+
 _ATTACHMENT = pa.struct(
     [
         pa.field("part", pa.string()),  # IMAP's part number: "2.1"

@@ -108,7 +108,10 @@ class Cluster:
             status = owner.status(user.user_id)
             return status is not None and not status["active"]
 
-        await until(over)
+        try:
+            await until(over)
+        except AssertionError:
+            raise AssertionError(f"it is still active: {owner.status(user.user_id)}") from None
 
     async def unused(self) -> bool:
         """Whether nobody uses a connection."""

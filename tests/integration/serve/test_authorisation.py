@@ -111,6 +111,7 @@ TABLE: dict[str, Row] = {
     "POST /api/v1/sync/pause": Row(SYNC),
     "POST /api/v1/sync/resume": Row(SYNC),
     "GET /api/v1/sync/status": Row(SYNC | {"auditor"}),
+    "GET /api/v1/sync/failures": Row(SYNC | {"auditor"}),
     "GET /api/v1/sync/progress": Row(SYNC | {"auditor"}),
     "GET /api/v1/sync/backfills": Row(WATCH),
     "POST /api/v1/sync/backfills": Row(CAMPAIGNS, body={"emails": ["bob@example.com"]}),

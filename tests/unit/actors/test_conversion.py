@@ -31,21 +31,22 @@ def test_a_limit_pauses_for_as_long_as_gmail_says_or_a_second() -> None:
 def test_a_page_in_the_middle_reaches_to_its_last_change() -> None:
     page = HistoryPage([MessageAdded(1, 1, (), 11), MessageAdded(1, 1, (), 12), MessageAdded(2, 2, (), 13)], "next", 99)
 
-    outcome = changed(5, page, lambda ids: [message_id for message_id in ids if message_id != 2])
+    outcome = changed(5, page, lambda ids: ([1], [2]))
 
     assert (outcome.unknown, outcome.upto, outcome.next_page_token) == ((1,), 13, "next")
+    assert outcome.returned == (2,)
 
 
 def test_the_last_page_reaches_gmails_present() -> None:
     page = HistoryPage([LabelChanged(1, "STARRED", True, 11), MessageDeleted(2, 12)], None, 99)
 
-    outcome = changed(5, page, lambda ids: ids)
+    outcome = changed(5, page, lambda ids: (ids, ()))
 
     assert outcome.upto == 99
     assert outcome.changes == (LabelChange(5, 1, "STARRED", True, 11), LabelChange(5, 2, DELETED, True, 12))
 
 
 def test_an_empty_page_with_a_token_reaches_nowhere() -> None:
-    outcome = changed(5, HistoryPage([], "next", 99), lambda ids: ids)
+    outcome = changed(5, HistoryPage([], "next", 99), lambda ids: (ids, ()))
 
     assert (outcome.upto, outcome.unknown, outcome.changes) == (None, (), ())

@@ -3,10 +3,24 @@
 from datetime import UTC, datetime
 
 from actors.config import RetryConfig
-from actors.decisions import Call, Changed, Compare, Failure, Fetch, ListPage, Mode, Pin, ReadHistory
+from actors.decisions import (
+    Call,
+    Changed,
+    Compare,
+    Confirm,
+    Confirmed,
+    Failure,
+    Fetch,
+    ListPage,
+    Mode,
+    Pin,
+    ReadHistory,
+    ReadLabels,
+)
 from actors.mailbox import Mailbox
 from actors.plans import MailboxPlan
-from storage.model.records import FailedItem, LabelChange, MailboxRecord, Phase
+from actors.reconcile import Differences
+from storage.model.records import DELETED, FailedItem, FailedKind, LabelChange, MailboxRecord, Mended, Phase
 
 RETRY = RetryConfig(attempts=2, first_delay_s=1.0, filed_delay_s=100.0, longest_delay_s=1000.0)
 NEW = MailboxRecord(1, "a@example.com")
@@ -14,7 +28,9 @@ CURRENT = MailboxRecord(1, "a@example.com", Phase.CURRENT, cursor=100)
 
 
 def mailbox(record: MailboxRecord = NEW, failed: tuple[FailedItem, ...] = ()) -> Mailbox:
-    return Mailbox(record, failed, RETRY)
+    box = Mailbox(record, failed, RETRY)
+    box.labels_read((), 0.0)  # the next hour has no need to ask
+    return box
 
 
 def call(box: Mailbox, ahead: int = 100) -> Call:
@@ -28,7 +44,16 @@ def call(box: Mailbox, ahead: int = 100) -> Call:
 def listing(box: Mailbox, *ids: int, token: str | None = None) -> None:
     due = call(box)
     assert isinstance(due, ListPage) and box.answered(due)
-    box.listed(ids, token)
+    box.listed(ids, token, ids)
+    if token is None:
+        confirmed(box, len(ids))
+
+
+def confirmed(box: Mailbox, total: int) -> None:
+    """A second source names so many."""
+    due = call(box)
+    assert isinstance(due, Confirm) and box.answered(due)
+    box.confirmed(Confirmed(total))
 
 
 def history(box: Mailbox, page: Changed) -> None:
@@ -53,6 +78,11 @@ def commit(box: Mailbox, *landed: int) -> MailboxPlan:
     plan = box.plan(landed)
     box.committed(plan)
     return plan
+
+
+def found(*changes: LabelChange, absent: tuple[int, ...] = (), returned: tuple[int, ...] = ()) -> Differences:
+    """What a comparison of a mailbox of 1,000 messages says."""
+    return Differences(changes, absent, returned, 1000)
 
 
 def test_a_first_sync_pins_lists_fetches_and_then_follows_from_the_pin() -> None:
@@ -123,10 +153,10 @@ def test_a_message_that_was_turned_away_unread_is_charged_no_attempt() -> None:
 
 
 def test_a_filed_message_that_is_gone_comes_off_the_list() -> None:
-    box = mailbox(CURRENT, (FailedItem(1, 7, 2, "wrong", _at(0)),))
+    box = mailbox(CURRENT, (FailedItem(1, 7, 3, "wrong", _at(0), since=_at(0)),))
     box.request(Mode.INCREMENTAL, 10)
     box.take(1)
-    box.fetched((), (7,), 0)
+    box.fetched((), (7,), 0, 200_000)
 
     assert commit(box).settled == ((1, 7),)
     assert box.due_at() is None
@@ -153,7 +183,7 @@ def test_an_expired_history_leaves_no_cursor_until_all_is_listed() -> None:
     assert box.plan(()).update.cursor is None
     due = call(box)
     assert isinstance(due, Compare) and box.answered(due)
-    box.compared(())
+    box.compared(found(), 0)
 
     assert commit(box).update.cursor == 500
 
@@ -170,25 +200,27 @@ def reconciling(*labels: str) -> Mailbox:
     return box
 
 
-def page(box: Mailbox, label_id: str | None, *ids: int, token: str | None = None) -> None:
+def page(box: Mailbox, label_id: str | None, *ids: int, token: str | None = None, total: int = 0) -> None:
     due = call(box)
     assert isinstance(due, ListPage) and due.label_id == label_id and box.answered(due)
     box.listed((), token, ids)
+    if token is None:
+        confirmed(box, total or len(ids))
 
 
 def test_a_reconcile_lists_all_ids_and_then_each_labels_and_fetches_nothing_that_is_stored() -> None:
     box = reconciling("INBOX", "Label_1")
     page(box, None, 1, 2, token="more")
-    page(box, None, 3)
+    page(box, None, 3, total=3)
     page(box, "INBOX", 1, token="more")
-    page(box, "INBOX", 2)
+    page(box, "INBOX", 2, total=2)
     page(box, "Label_1")
 
     compare = call(box)
 
     assert isinstance(compare, Compare) and compare.pinned == 500
-    assert list(compare.relisted.message_ids) == [1, 2, 3]
-    assert {label: list(ids) for label, ids in compare.relisted.labels.items()} == {"INBOX": [1, 2], "Label_1": []}
+    assert list(compare.listed.message_ids) == [1, 2, 3]
+    assert {label: list(ids) for label, ids in compare.listed.labels.items()} == {"INBOX": [1, 2], "Label_1": []}
     assert box.fetchable(0) == 0
 
 
@@ -197,6 +229,7 @@ def test_a_reconcile_compares_only_once_everything_that_it_found_is_stored() -> 
     due = call(box)
     assert isinstance(due, ListPage) and box.answered(due)
     box.listed((9,), None, (9,))
+    confirmed(box, 1)
     land(box, 9)
     assert box.next_call(9) is None
 
@@ -210,7 +243,7 @@ def test_all_changes_of_a_message_are_in_one_commit_however_many_there_are() -> 
     page(box, None)
     due = call(box)
     assert box.answered(due)
-    box.compared(tuple(LabelChange(1, number // 3, f"L{number % 3}", True, 500) for number in range(45_000)))
+    box.compared(found(*(LabelChange(1, number // 3, f"L{number % 3}", True, 500) for number in range(45_000))), 0)
 
     first, second, third = commit(box), commit(box), commit(box)
 
@@ -244,7 +277,8 @@ def test_a_listing_whose_page_token_is_refused_begins_again() -> None:
 
     box.page_refused("no such page")
 
-    assert box.next_call(9) == ListPage(1, None)
+    assert box.next_call(9) == Pin(1)
+    assert box.error == "no such page" and box.stuck == 1
 
 
 def test_a_stopped_mailbox_that_was_current_stays_stopped_after_a_restart() -> None:
@@ -311,7 +345,7 @@ def test_an_answer_from_before_a_stop_is_of_no_use() -> None:
     box.request(Mode.FULL, 0)
 
     assert not box.answered(late)
-    assert box.next_call(9) == ListPage(1, None)
+    assert box.next_call(9) == Pin(1)
 
 
 def test_a_commit_from_before_a_stop_does_not_end_the_round_after_it() -> None:
@@ -336,7 +370,7 @@ def test_a_request_while_a_round_ends_begins_another() -> None:
     commit(box)
 
     assert box.active and box.begin_again(1)
-    assert box.next_call(9) == ReadHistory(1, 110, None)
+    assert box.next_call(9) == ReadHistory(1, 100, None), "a while before the cursor"
 
 
 def test_nothing_is_asked_for_after_a_stop_not_even_what_was_filed() -> None:
@@ -374,7 +408,7 @@ def test_mail_that_was_lost_before_its_segment_is_fetched_again() -> None:
     box.returned((7,), 5)
 
     assert box.fetchable(4) == 0 and box.fetchable(5) == 1
-    assert box.plan((7,)).landed == frozenset()
+    assert box.plan((7,)).backlog.landed == frozenset()
 
 
 def test_an_error_of_a_call_is_forgotten_with_the_next_answer() -> None:
@@ -416,7 +450,8 @@ def test_a_stop_during_a_full_sync_outlives_the_owner_until_the_next_request() -
     assert after.next_call(100) is None and not after.active
 
     after.request(Mode.INCREMENTAL, 0.0)
-    assert after.next_call(100) == ListPage(1, None)
+    pinned(after, 70)
+    assert after.plan(()).update.pinned == 50, "the older pin sees more"
     assert commit(after).update.phase is Phase.FULL
 
 
@@ -443,3 +478,199 @@ def test_units_are_told_as_a_total_so_that_a_repeated_commit_counts_none_twice()
     box.committed(first)
 
     assert (first.update.units, box.plan(()).update.units) == (45, 47)
+
+
+def test_a_404_of_a_message_that_gmail_named_is_no_proof_until_a_day_has_passed() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    history(box, Changed((7,), (), 110, None))
+    now = 0.0
+    for _ in range(2):
+        now = box.wake_at() or now
+        assert box.fetchable(now) == 1
+        box.take(1)
+        box.fetched((), (7,), 0, now)
+
+    [item] = commit(box).failed
+
+    assert (item.message_id, item.kind, "404" in item.error) == (7, FailedKind.MISSING, True)
+    assert box.filed == 1
+
+
+def test_a_404_of_a_message_that_history_says_is_deleted_needs_no_other() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    history(box, Changed((7,), (), 105, "next"))
+    box.take(1)
+    history(box, Changed((), (LabelChange(1, 7, DELETED, True, 108),), 110, None))
+
+    box.fetched((), (7,), 0, 1.0)
+
+    assert commit(box).failed == () and box.filed == 0
+
+
+def reconciled(absent: tuple[int, ...] = (), returned: tuple[int, ...] = ()) -> Mailbox:
+    box = reconciling()
+    page(box, None)
+    due = call(box)
+    assert isinstance(due, Compare) and box.answered(due)
+    box.compared(found(absent=absent, returned=returned), 0)
+    return box
+
+
+def test_absence_from_a_listing_and_one_404_delete_nothing_and_a_second_404_later_does() -> None:
+    box = reconciled(absent=(7,))
+    box.take(1)
+    box.fetched((), (7,), 0, 5.0)
+    first = commit(box)
+    assert first.changes == () and [item.kind for item in first.failed] == [FailedKind.CHECK]
+    history(box, Changed((), (), 500, None))
+    commit(box)
+    assert not box.is_due(604) and box.is_due(605)
+    box.request(Mode.INCREMENTAL, 605)
+    box.take(1)
+    box.fetched((), (7,), 0, 605.0)
+
+    second = commit(box)
+
+    assert second.changes == (LabelChange(1, 7, DELETED, True, 500, mends=True),)
+    assert second.update.mended == Mended(deleted=1) and second.settled == ((1, 7),)
+
+
+def test_an_absent_message_that_answers_lives() -> None:
+    box = reconciled(absent=(7,))
+    box.take(1)
+    assert box.fetched((7,), (), 10, 5.0) == (), "it is stored already"
+
+    plan = commit(box)
+
+    assert (plan.failed, plan.update.mended) == ((), None)
+    assert not any(change.on for change in plan.changes)
+
+
+def test_a_deleted_message_that_is_listed_and_answers_lives_again() -> None:
+    box = reconciled(returned=(7,))
+    box.take(1)
+    box.fetched((7,), (), 10, 5.0)
+
+    plan = commit(box)
+
+    assert plan.changes == (LabelChange(1, 7, DELETED, False, 500, mends=True),)
+    assert plan.update.mended == Mended(revived=1)
+
+
+def test_many_deletions_at_once_are_suspect_and_wait() -> None:
+    box = reconciled(absent=tuple(range(1, 102)))
+
+    plan = commit(box)
+
+    assert box.fetchable(0) == 0 and len(plan.failed) == 101
+    assert {item.kind for item in plan.failed} == {FailedKind.SUSPECT}
+    assert "suspect: a listing lacks 101 of 1000 messages at once" in plan.failed[0].error
+    history(box, Changed((), (), 500, None))
+    commit(box)
+    box.request(Mode.INCREMENTAL, 100)
+    box.retry_filed(100)
+    assert box.fetchable(100) == 101, "somebody had a second look made"
+
+
+def test_a_listing_that_the_profile_contradicts_is_read_again_until_it_agrees_or_repeats() -> None:
+    box = mailbox()
+    box.request(Mode.FULL, 0)
+    for _ in range(2):
+        pinned(box, 50)
+        due = call(box)
+        assert isinstance(due, ListPage) and box.answered(due)
+        box.listed((7, 8), None, (7, 8))
+        assert box.plan(()).update.phase is Phase.FULL
+        confirmed(box, 3)
+
+    assert box.error is None and box.stuck == 0, "twice the same is agreement"
+    land(box, 7, 8)
+    assert commit(box, 7, 8).ends_listing
+
+
+def test_meanwhile_the_mailbox_says_what_disagrees() -> None:
+    box = mailbox()
+    box.request(Mode.FULL, 0)
+    pinned(box, 50)
+    due = call(box)
+    assert box.answered(due)
+    box.listed((7, 8), None, (7, 8))
+    confirmed(box, 39)
+
+    assert box.plan(()).update.error == "listing disagrees: 39 by the profile, 2 listed"
+    assert box.next_call(9) == Pin(1) and box.stuck == 1
+
+
+def test_what_a_label_lists_counts_only_when_the_label_agrees() -> None:
+    box = reconciling("INBOX")
+    page(box, None, 1, 2, total=2)
+    for ids in ((1,), (2,), ()):
+        page(box, "INBOX", *ids, total=9)
+
+    compare = call(box)
+
+    assert isinstance(compare, Compare)
+    assert (compare.listed.labels, compare.listed.skipped) == ({}, frozenset({"INBOX"}))
+
+
+def test_a_page_token_that_repeats_is_no_answer() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    history(box, Changed((), (), 101, "a"))
+    history(box, Changed((), (), 102, "a"))
+
+    assert box.next_call(9) == ReadHistory(1, 100, None)
+    assert box.stuck == 1 and box.error is not None and "repeats a page token" in box.error
+
+
+def test_a_label_that_nobody_knows_has_the_labels_read() -> None:
+    box = mailbox(CURRENT)
+    box.labels_read(("INBOX",), 0.0)
+    box.request(Mode.INCREMENTAL, 1)
+    history(box, Changed((), (LabelChange(1, 5, "Label_9", True, 101),), 101, None))
+
+    assert not commit(box).update.synced
+    assert call(box) == ReadLabels(1)
+    box.answered(ReadLabels(1))
+    box.labels_read(("INBOX", "Label_9"), 2.0)
+    assert commit(box).update.synced
+
+
+def test_a_refused_grant_is_tried_again_by_itself_ever_more_seldom() -> None:
+    box = mailbox(CURRENT)
+    waits = []
+    now = 0.0
+    for _ in range(3):
+        box.request(Mode.INCREMENTAL, now)
+        box.revoked("refused", now)
+        due_at = box.due_at()
+        assert due_at is not None and box.is_due(due_at) and not box.is_due(due_at - 1)
+        waits.append(due_at - now)
+        now = due_at
+        box.renewed()
+
+    assert waits == [60, 240, 960]
+
+
+def test_what_could_not_be_read_is_kept_once_and_compared_with_gmail() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    history(box, Changed((), (), 101, None, unreadable=("{'id': 'x'}",)))
+
+    plan = commit(box)
+
+    assert [(item.item, item.where) for item in plan.unreadable] == [("{'id': 'x'}", "history.list")]
+    assert box.begin_again(1) and box.phase is Phase.RECONCILE
+
+
+def test_a_quarantined_mailbox_says_why_and_waits_for_somebody() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    box.quarantine("KeyError('x')")
+
+    update = box.plan(()).update
+
+    assert update.phase is Phase.STOPPED and update.error == "quarantined after a defect of this release: KeyError('x')"
+    assert box.next_call(9) is None and not box.is_due(1e9)

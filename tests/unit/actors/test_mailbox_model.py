@@ -13,18 +13,33 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from actors.config import RetryConfig
-from actors.decisions import Call, Compare, Failure, Fetch, ListPage, Mode, Pin, ReadHistory, Watch
+from actors.config import EvidenceConfig, RetryConfig
+from actors.decisions import (
+    Call,
+    Compare,
+    Confirm,
+    Confirmed,
+    Failure,
+    Fetch,
+    ListPage,
+    Mode,
+    Pin,
+    ReadHistory,
+    ReadLabels,
+    Watch,
+)
 from actors.mailbox import Mailbox
 from actors.reconcile import differences
 from storage.model.records import Commit, Phase, SegmentManifest
 from tests.unit.actors.simulation import invariants
+from tests.unit.actors.simulation.deviations import Deviations
 from tests.unit.actors.simulation.gmail import LABELS, Copy, GmailBox
 from tests.unit.actors.simulation.postgres import ModelPostgres
 from tests.unit.actors.simulation.world import World
 
 USER = 1
 RETRY = RetryConfig(attempts=2, first_delay_s=1.0, filed_delay_s=20.0, longest_delay_s=100.0)
+EVIDENCE = EvidenceConfig(gone_after_s=300.0, check_delay_s=20.0, suspect_least=4, suspect_s=100.0, overlap_s=60.0)
 #: Steps that a mailbox may need to come to rest.
 _PATIENCE = 5000
 
@@ -38,6 +53,7 @@ class MailboxModel(RuleBasedStateMachine):
         self.boxes = {USER: GmailBox(USER, Random(0))}
         self.postgres = ModelPostgres()
         self.postgres.open_mailbox(USER)
+        self.deviations = Deviations(0, 0.0, 0.0)
         self.segments = 0
         self.call: Call | None = None
         self.out: list[Fetch] = []
@@ -92,6 +108,7 @@ class MailboxModel(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
         if self.mailbox.is_due(self.now):
+            self.mailbox.renewed()
             self.mailbox.request(Mode.INCREMENTAL, self.now)
 
     # ---- calls
@@ -111,7 +128,7 @@ class MailboxModel(RuleBasedStateMachine):
         if not mailbox.answered(call):
             return
         if outcome == "revoked":
-            mailbox.revoked("revoked")
+            mailbox.revoked("revoked", self.now)
         elif outcome == "failed":
             mailbox.call_failed("did not answer")
         elif outcome == "refused page" and isinstance(call, ListPage | ReadHistory) and call.page_token:
@@ -127,16 +144,22 @@ class MailboxModel(RuleBasedStateMachine):
         elif isinstance(call, ListPage):
             ids, token = box.list_page(call.page_token, call.label_id)
             mailbox.listed(() if call.label_id else postgres.unknown(USER, ids), token, ids)
+        elif isinstance(call, Confirm):
+            added, deleted = box.since(call.since) if call.label_id is None else ([], [])
+            mailbox.confirmed(Confirmed(box.total(call.label_id), tuple(added), tuple(deleted)))
+        elif isinstance(call, ReadLabels):
+            mailbox.labels_read(LABELS, self.now)
         elif isinstance(call, Compare):
             stored = postgres.stored_labels(USER, call.pinned)
-            mailbox.compared(tuple(differences(USER, call.pinned, call.relisted, stored)))
+            mailbox.compared(differences(USER, call.pinned, call.listed, stored), self.now)
         elif isinstance(call, ReadHistory):
             page = box.history_page(call.start, call.page_token)
             if page is None:
                 mailbox.history_expired()
             else:
                 added, changed = page
-                mailbox.changed(replace(changed, unknown=tuple(postgres.unknown(USER, added))))
+                unknown, returned = postgres.look(USER, added)
+                mailbox.changed(replace(changed, unknown=tuple(unknown), returned=tuple(returned)), self.now)
         else:
             assert isinstance(call, Watch)
             mailbox.watched()
@@ -163,7 +186,9 @@ class MailboxModel(RuleBasedStateMachine):
         asked, missed = fetch.message_ids[:arrived], fetch.message_ids[arrived:]
         copies = [copy for key in asked if (copy := self.box.get(key)) is not None]
         landed = [copy.message_id for copy in copies]
-        self.mailbox.fetched(landed, [key for key in asked if key not in landed], len(copies))
+        gone = [key for key in asked if key not in landed]
+        kept = self.mailbox.fetched(landed, gone, len(copies), self.now)
+        copies = [copy for copy in copies if copy.message_id in kept]
         for key in missed:
             self.mailbox.failed(Failure(key, "wrong", retryable, charged=True), self.now)
         if copies:
@@ -200,7 +225,7 @@ class MailboxModel(RuleBasedStateMachine):
         """A new owner: what it knows is in Postgres."""
         self.postgres.acquire()
         record = self.postgres.mailboxes[USER]
-        self.mailbox = Mailbox(record, self.postgres.failed_of(USER), RETRY)
+        self.mailbox = Mailbox(record, self.postgres.failed_of(USER), RETRY, EVIDENCE)
         self.call, self.out, self.held = None, [], []
         if record.phase in (Phase.FULL, Phase.RECONCILE):
             self.mailbox.request(Mode.FULL, self.now)

@@ -9,6 +9,8 @@ from actors.decisions import (
     CommitNow,
     Compare,
     Compared,
+    Confirm,
+    Confirmed,
     Decision,
     Fetch,
     Fetched,
@@ -22,6 +24,7 @@ from actors.decisions import (
     Written,
 )
 from actors.quota import ShardQuota
+from actors.reconcile import Differences
 from actors.shard import Shard
 from jobs.gmail.config import GmailConfig
 from storage.catalog.leases import Lease
@@ -41,7 +44,8 @@ def shard(archive: ArchiveConfig | None = None, **settings: int) -> Shard:
 
 def opened(shard: Shard, *user_ids: int) -> Shard:
     for user_id in user_ids:
-        shard.open(MailboxRecord(user_id, "a@example.com", Phase.CURRENT, cursor=100), (), START)
+        box = shard.open(MailboxRecord(user_id, "a@example.com", Phase.CURRENT, cursor=100), (), START)
+        box.labels_read((), START)  # the next hour has no need to ask
         shard.request(user_id, Mode.INCREMENTAL, START)
     return shard
 
@@ -81,7 +85,7 @@ def test_the_mail_of_all_mailboxes_fills_one_segment_and_one_commit() -> None:
         (1, 200, True),
         (2, 200, True),
     }
-    both.committed()
+    both.committed(START)
     assert both.decide(START) == [] and both.quiet and both.wake_at(START) is None
     assert both.committed_messages == 8
 
@@ -124,7 +128,7 @@ def test_a_full_buffer_pauses_fetching_until_it_is_committed() -> None:
     [write] = only(one.decide(START + 3), Write)
     one.written(written(write))
     assert only(one.decide(START + 3), Fetch) == []
-    one.committed()
+    one.committed(START)
 
     assert len(only(one.decide(START + 3), Fetch)) == 2
 
@@ -210,8 +214,8 @@ def test_a_segment_is_tried_three_times_unless_its_mail_is_lost(lost: bool, writ
 def test_a_full_sync_that_a_crash_cut_short_goes_on() -> None:
     one = shard()
     one.open(MailboxRecord(1, "a@example.com", Phase.FULL, pinned=50), (), START)
-    [page] = one.decide(START)
-    assert page == ListPage(1, None)
+    [pin] = one.decide(START)
+    assert pin == Pin(1)
 
 
 def test_a_revoked_grant_stops_only_its_mailbox() -> None:
@@ -226,8 +230,10 @@ def test_a_revoked_grant_stops_only_its_mailbox() -> None:
         (1, Phase.REVOKED, "renew it"),
         (2, Phase.CURRENT, None),
     }
-    two.committed()
+    two.committed(START)
     assert two.decide(START) == [] and two.quiet
+    assert two.wake_at(START) == START + 60, "a refusal may be transient"
+    assert [decision.user_id for decision in only(two.decide(START + 60), ReadHistory)] == [1]
 
 
 def test_a_fetch_that_fails_as_a_whole_says_so_and_is_repeated_after_a_pause() -> None:
@@ -250,18 +256,21 @@ def test_an_expired_history_lists_everything_from_a_new_pin() -> None:
     one.on_outcome(pin, Pinned(300, 1), START + 2)
     [page] = only(one.decide(START + 2), ListPage)
     one.on_outcome(page, Listed((), None), START + 2)
-    one.committed()
+    [confirm] = only(one.decide(START + 2), Confirm)
+    one.on_outcome(confirm, Confirmed(0), START + 2)
+    one.committed(START)
     decisions = one.decide(START + 2)
     [commit] = only(decisions, CommitNow)
     assert [(update.phase, update.cursor) for update in commit.plan.mailboxes] == [(Phase.RECONCILE, None)]
     [compare] = only(decisions, Compare)
-    one.on_outcome(compare, Compared((LabelChange(1, 7, "INBOX", False, 300),)), START + 2)
-    one.committed()
+    change = LabelChange(1, 7, "INBOX", False, 300, mends=True)
+    one.on_outcome(compare, Compared(Differences((change,), (), (), 1)), START + 2)
+    one.committed(START)
 
     [commit] = only(one.decide(START + 2), CommitNow)
 
     assert [(update.phase, update.cursor) for update in commit.plan.mailboxes] == [(Phase.CURRENT, 300)]
-    assert commit.plan.changes == (LabelChange(1, 7, "INBOX", False, 300),)
+    assert commit.plan.changes == (change,)
 
 
 def test_calls_that_fail_one_after_another_come_ever_more_slowly_until_one_succeeds() -> None:
@@ -284,3 +293,55 @@ def test_calls_that_fail_one_after_another_come_ever_more_slowly_until_one_succe
 
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
     assert again is not None and round(again - now) == 1
+
+
+def _written_segment(one: Shard) -> Write:
+    answer(one, one.decide(START))
+    answer(one, one.decide(START))
+    [write] = only(one.decide(START), Write)
+    assert isinstance(write, Write)
+    return write
+
+
+def test_a_message_that_no_segment_takes_is_found_by_halves_and_filed() -> None:
+    one = opened(shard(), 1)
+    write, now, stored, filed = _written_segment(one), START, set(), []
+    todo = [write]
+    while todo:
+        write = todo.pop()
+        ids = {key for held in write.batches for key in held.message_ids}
+        if 1002 in ids:
+            one.write_failed(write, False, now, "OverflowError")
+        else:
+            stored |= ids
+            one.written(written(write, f"{ids}"))
+        now += 1
+        for decision in one.decide(now):
+            if isinstance(decision, Write):
+                todo.append(decision)
+            elif isinstance(decision, CommitNow):
+                filed += decision.plan.failed
+                one.committed(now)
+        todo += only(one.decide(now), Write)
+
+    assert stored == {1000, 1001, 1003}
+    assert [(item.message_id, item.error) for item in filed] == [(1002, "OverflowError")]
+
+
+def test_a_mailbox_whose_news_no_database_takes_is_quarantined_and_the_others_are_stored() -> None:
+    two = opened(shard(), 1, 2)
+    for read in only(two.decide(START), ReadHistory):
+        two.on_outcome(read, Changed((), (), 200, None), START)
+    committed = []
+    for _ in range(9):
+        for commit in only(two.decide(START), CommitNow):
+            users = {update.user_id for update in commit.plan.mailboxes}
+            bad = any(update.user_id == 1 and update.phase is Phase.CURRENT for update in commit.plan.mailboxes)
+            if bad:
+                two.commit_refused("NUL", START)
+            else:
+                committed += [(user_id, commit.plan.mailboxes[0].error) for user_id in users]
+                two.committed(START)
+
+    assert committed == [(2, None), (1, "quarantined after a defect of this release: NUL")]
+    assert two.quiet

@@ -13,7 +13,7 @@ from storage.config import ArchiveConfig
 from storage.files.blobs import open_blobs
 from storage.files.raw_file import unpack
 from storage.model.location import Location
-from storage.model.schemas import FETCHED
+from storage.model.schemas import DOUBTS, FETCHED
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -91,3 +91,16 @@ def test_a_message_on_which_the_parser_fails_costs_only_its_own_columns(
     table = pq.read_table(tmp_path / f"{manifest.name}.parquet").to_pylist()
     assert [row["subject"] for row in table] == ["", "good"]
     assert table[0]["defects"] == [PARSER_FAILED]
+
+
+def test_what_is_doubtful_about_an_answer_is_a_defect(tmp_path: Path) -> None:
+    archive = ArchiveConfig(uri=tmp_path.as_uri())
+    plain, doubtful = fetched((1, 1, b"Subject: a\n\nx")), fetched((1, 2, b"Subject: b\n\ny"))
+    doubtful = doubtful.append_column(DOUBTS, pa.array([["size-estimate:600"]], DOUBTS.type))
+
+    manifest, _ = processing.write_segment(archive, 4, 2, [plain, doubtful])
+
+    assert manifest is not None
+    stored = pq.read_table(tmp_path / f"{manifest.name}.parquet", columns=["message_id", "defects"]).to_pylist()
+    defects = {row["message_id"]: row["defects"] for row in stored}
+    assert defects[2] == [*defects[1], "size-estimate:600"]

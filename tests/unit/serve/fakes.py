@@ -24,6 +24,7 @@ from storage.control.principal import Principal
 from storage.control.sealing import Key, Keyring, Sealer
 from storage.db.audit import Detail
 from storage.errors import BackupError
+from storage.mailbox.failures import Failed
 from storage.model.message_id import from_hex
 from storage.model.records import MailboxRecord, User
 from storage.model.results import Attachment, Email, EmailSummary, Page, PageCursor, RankCursor, RankedPage
@@ -201,9 +202,15 @@ class RecordingOwners:
 class MemoryReader:
     """One user's mail in memory. `asked` keeps the arguments of `emails`."""
 
+    failed: tuple[Failed, ...] = ()
+
     def version(self) -> str | None:
         """Nothing of it is kept."""
         return None
+
+    def failures(self, limit: int) -> list[Failed]:
+        """As they were given."""
+        return list(self.failed[:limit])
 
     def __init__(self, messages: Sequence[tuple[Email, bytes]], record: MailboxRecord | None = None) -> None:
         self._messages = {from_hex(email.summary.id): (email, raw) for email, raw in messages}

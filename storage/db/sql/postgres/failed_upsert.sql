@@ -1,10 +1,10 @@
--- File messages that could not be fetched.
+-- File messages that could not be fetched, or that have to be looked at again.
 -- arrays of equal length.
-INSERT INTO failed_items (user_id, message_id, attempts, error, not_before)
+INSERT INTO failed_items (user_id, message_id, attempts, error, not_before, kind)
 SELECT *
 FROM unnest(
     CAST(:user_ids AS bigint[]), CAST(:message_ids AS bigint[]), CAST(:attempts AS integer[]),
-    CAST(:errors AS text[]), CAST(:not_before AS timestamptz[])
+    CAST(:errors AS text[]), CAST(:not_before AS timestamptz[]), CAST(:kinds AS text[])
 )
 ON CONFLICT (user_id, message_id) DO UPDATE
-SET attempts = excluded.attempts, error = excluded.error, not_before = excluded.not_before
+SET attempts = excluded.attempts, error = excluded.error, not_before = excluded.not_before, kind = excluded.kind

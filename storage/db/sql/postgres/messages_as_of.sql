@@ -10,14 +10,14 @@ SELECT
         FROM (
             SELECT DISTINCT ON (label_id) label_id, carried
             FROM (
-                SELECT later.label_id, NOT later.is_on AS carried, later.history_id
+                SELECT later.label_id, NOT later.is_on AS carried, later.history_id, later.observed_at
                 FROM label_events AS later
                 WHERE later.user_id = stored.user_id AND later.message_id = stored.message_id
                     AND later.observed_at > CAST(:as_of AS timestamptz) AND later.label_id <> '\Deleted'
                 UNION ALL
-                SELECT label_id, TRUE, NULL FROM unnest(stored.labels) AS label_id
+                SELECT label_id, TRUE, NULL, NULL FROM unnest(stored.labels) AS label_id
             ) AS facts
-            ORDER BY label_id, history_id NULLS LAST
+            ORDER BY label_id, history_id NULLS LAST, observed_at
         ) AS first_since
         WHERE carried
     ) ELSE stored.labels END AS labels,
@@ -26,7 +26,7 @@ SELECT
         FROM label_events AS earlier
         WHERE earlier.user_id = stored.user_id AND earlier.message_id = stored.message_id
             AND earlier.observed_at <= CAST(:as_of AS timestamptz) AND earlier.label_id = '\Deleted'
-        ORDER BY history_id DESC
+        ORDER BY history_id DESC, observed_at DESC
         LIMIT 1
     ) ELSE stored.deleted_at END AS deleted_at
 FROM messages AS stored

@@ -1,5 +1,5 @@
--- Which of these messages are stored already?
+-- Which of these messages are stored already, and which of those count as deleted?
 -- :user_id, :message_ids
-SELECT message_id
+SELECT message_id, deleted_at IS NOT NULL AS deleted
 FROM messages
 WHERE user_id = :user_id AND message_id = ANY(:message_ids)

@@ -3,6 +3,7 @@
 UPDATE messages AS m
 SET labels = string_to_array(changed.labels, chr(31)),
     history_id = changed.history_id,
+    fetched_history_id = coalesce(m.fetched_history_id, m.history_id),
     changed_at = now(),
     deleted_at = CASE WHEN changed.redeleted THEN now() WHEN changed.deleted THEN m.deleted_at END
 FROM unnest(

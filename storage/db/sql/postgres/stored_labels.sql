@@ -1,6 +1,6 @@
--- The labels of a mailbox's stored messages that were last seen before a history id.
--- :user_id, :before history id
+-- The labels of a mailbox's stored messages that were last seen at a history id or before it.
+-- :user_id, :before: history id
 SELECT message_id, deleted_at IS NOT NULL AS deleted, labels
 FROM messages
-WHERE user_id = :user_id AND history_id < :before
+WHERE user_id = :user_id AND history_id <= :before
 ORDER BY message_id

@@ -229,7 +229,7 @@ def killed_after(engine: Engine, monkeypatch: pytest.MonkeyPatch, step: str) -> 
 
 
 @pytest.mark.parametrize(
-    "step", ["record_segment", "copy_index", "_fold_changes", "_update_mailboxes", "_append_events"]
+    "step", ["record_segment", "copy_index", "fold_changes", "_update_mailboxes", "_append_events"]
 )
 def test_a_connection_lost_at_any_step_leaves_nothing_and_the_commit_can_be_repeated(
     shard: Shard, monkeypatch: pytest.MonkeyPatch, step: str

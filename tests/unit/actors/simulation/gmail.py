@@ -117,6 +117,17 @@ class GmailBox:
             return added, Changed((), changes, upto, str(upto))
         return added, Changed((), changes, self.history_id, None)
 
+    def since(self, start: int) -> tuple[list[int], list[int]]:
+        """What arrived and what was deleted after a history id."""
+        records = [record for record in self.history if self._id(record) > start]
+        return [record for record in records if isinstance(record, int)], [
+            record.message_id for record in records if isinstance(record, LabelChange) and record.label_id == DELETED
+        ]
+
+    def total(self, label: str | None) -> int:
+        """How many messages there are (that carry a label)."""
+        return sum(label is None or label in self.messages[message_id].labels for message_id in self.alive())
+
     def get(self, message_id: int) -> Copy | None:
         """A message as it is now; None when it is gone."""
         message = self.messages[message_id]

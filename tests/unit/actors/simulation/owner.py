@@ -16,15 +16,19 @@ from actors.decisions import (
     CommitNow,
     Compare,
     Compared,
+    Confirm,
+    Confirmed,
     Failure,
     Fetch,
     Fetched,
+    LabelsRead,
     Listed,
     ListPage,
     Outcome,
     Pin,
     Pinned,
     ReadHistory,
+    ReadLabels,
     Watch,
     Watched,
     Write,
@@ -141,7 +145,7 @@ class Owner:
 
         self._charge(call.user_id, units, answer)
 
-    def _answer(self, call: Pin | ListPage | ReadHistory | Compare | Watch, failed: CallFailed | None) -> None:
+    def _answer(self, call: Call, failed: CallFailed | None) -> None:
         world = self.world
         if failed is not None:
             self._tell(call, failed)
@@ -159,11 +163,18 @@ class Owner:
             self._after(world.delay(), listed)
         elif isinstance(call, Compare):
             stored = world.postgres.stored_labels(call.user_id, call.pinned)
-            changes = tuple(differences(call.user_id, call.pinned, call.relisted, stored))
-            self._after(world.delay(), lambda: self._tell(call, Compared(changes)))
+            found = differences(call.user_id, call.pinned, call.listed, stored)
+            self._after(world.delay(), lambda: self._tell(call, Compared(found)))
+        elif isinstance(call, Confirm):
+            box = world.boxes[call.user_id]
+            added, deleted = box.since(call.since) if call.label_id is None else ([], [])
+            self._tell(call, Confirmed(box.total(call.label_id), tuple(added), tuple(deleted)))
+        elif isinstance(call, ReadLabels):
+            self._tell(call, LabelsRead(LABELS))
         elif isinstance(call, Watch):
             self._tell(call, Watched(world.now + 7 * 86_400))
         else:
+            assert isinstance(call, ReadHistory)
             self._answer_history(call)
 
     def _answer_history(self, call: ReadHistory) -> None:
@@ -174,8 +185,8 @@ class Owner:
         added, changed = page
 
         def told() -> None:
-            unknown = tuple(self.world.postgres.unknown(call.user_id, added))
-            self._tell(call, replace(changed, unknown=unknown))
+            unknown, returned = self.world.postgres.look(call.user_id, added)
+            self._tell(call, replace(changed, unknown=tuple(unknown), returned=tuple(returned)))
 
         self._after(self.world.delay(), told)
 
@@ -215,7 +226,9 @@ class Owner:
         asked = call.message_ids if arrived is None else call.message_ids[:arrived]
         missed = () if arrived is None or wrong == "lacking" else call.message_ids[arrived:]
         bad = box.permanent | box.flaky
-        copies = [copy for key in asked if key not in bad and (copy := box.get(key)) is not None]
+        lost = {key for key in asked if key not in bad and world.deviations.not_found(world.now)}
+        present = [key for key in asked if key not in bad and key not in lost]
+        copies = [copy for key in present if (copy := box.get(key)) is not None]
         throttled = wrong == "throttled"
         if not world.calm and random.random() < 0.2:  # just after we looked
             world.at(world.delay(), None, lambda: box.relabel(call.message_ids))
@@ -223,7 +236,7 @@ class Owner:
         failures += [Failure(key, "wrong", True, not throttled) for key in missed]
         return Fetched(
             landed=tuple(copy.message_id for copy in copies),
-            gone=tuple(key for key in asked if key not in bad and box.messages[key].deleted),
+            gone=tuple(key for key in asked if key not in bad and (key in lost or box.messages[key].deleted)),
             failures=tuple(failures),
             size_bytes=sum(copy.size_bytes for copy in copies),
             reference=tuple(copies),
@@ -236,7 +249,8 @@ class Owner:
         if isinstance(call, Fetch):
             self.out -= {(call.user_id, message_id) for message_id in call.message_ids}
             self.fetches.remove(call.user_id)
-        self.shard.on_outcome(call, outcome, self.world.now)
+        world = self.world
+        self.shard.on_outcome(call, world.deviations.of_answer(call, outcome, world.now), world.now)
         self.notify()
 
     def _charge(self, user_id: int, units: int, answer: Callable[[], None]) -> None:
@@ -312,7 +326,7 @@ class Owner:
         elif wrong:
             self.shard.commit_failed(now)
         else:
-            self.shard.committed()
+            self.shard.committed(now)
             self.compaction.notify()
         self.notify()
 

@@ -9,7 +9,7 @@ from storage.catalog.catalog import AlreadyStored
 from storage.catalog.compaction import CompactionOutdated
 from storage.catalog.leases import Lease, LeaseLost
 from storage.model.labels import LabelState, fold
-from storage.model.records import Commit, FailedItem, LiveSegment, MailboxRecord, Phase, StoredLabels
+from storage.model.records import Commit, FailedItem, LabelChange, LiveSegment, MailboxRecord, Phase, StoredLabels
 from tests.unit.actors.simulation.gmail import Copy
 
 
@@ -26,6 +26,8 @@ class ModelPostgres:
         # Of each shard: live segment -> its messages.
         self.contents: defaultdict[int, dict[str, frozenset[tuple[int, int]]]] = defaultdict(dict)
         self.synced: dict[int, int] = {}
+        self.log: list[LabelChange] = []  # as label_events
+        self.unreadable: set[tuple[int, str]] = set()
         self.refused = 0  # commits under an epoch that was over
         self.committed_by: list[tuple[int, int]] = []  # (epoch of the commit, epoch of the lease then)
 
@@ -49,14 +51,25 @@ class ModelPostgres:
 
     def unknown(self, user_id: int, message_ids: Sequence[int]) -> list[int]:
         """As `Catalog.unknown`."""
-        return [message_id for message_id in message_ids if (user_id, message_id) not in self.messages]
+        return self.look(user_id, message_ids)[0]
+
+    def look(self, user_id: int, message_ids: Sequence[int]) -> tuple[list[int], list[int]]:
+        """As `Catalog.look`."""
+        states = {key: self.states.get((user_id, key)) for key in message_ids}
+        return [key for key, state in states.items() if state is None], [
+            key for key, state in states.items() if state is not None and state.deleted
+        ]
+
+    def carried_labels(self, user_id: int) -> list[str]:
+        """As `Catalog.carried_labels`."""
+        return sorted({label for key, state in self.states.items() if key[0] == user_id for label in state.labels})
 
     def stored_labels(self, user_id: int, before: int) -> StoredLabels:
         """As `Catalog.stored_labels`."""
         states = {
             message_id: state
             for (owner_id, message_id), state in self.states.items()
-            if owner_id == user_id and state.history_id < before
+            if owner_id == user_id and state.history_id <= before
         }
         rows: dict[str, array[int]] = {}
         for row, state in enumerate(states.values()):
@@ -106,7 +119,7 @@ class ModelPostgres:
             self.contents[plan.shard_id][plan.segment.name] = frozenset(keys)
             for key, copy in zip(keys, index, strict=True):
                 self.messages[key] = copy
-                self.states[key] = LabelState(copy.labels, copy.history_id, False)
+                self.states[key] = LabelState(copy.labels, copy.history_id, False, copy.history_id)
         self.committed_by.append((plan.epoch, self.epochs[plan.shard_id]))
         self._fold(plan)
         for update in plan.mailboxes:
@@ -119,10 +132,12 @@ class ModelPostgres:
                 pinned=update.pinned,
                 estimate=update.estimate,
                 error=update.error,
+                reading_from=update.reading_from,
             )
             self.synced[update.user_id] = self.synced.get(update.user_id, 0) + update.synced
         for item in plan.failed:
             self.failed[item.user_id, item.message_id] = item
+        self.unreadable |= {(item.user_id, item.item) for item in plan.unreadable}
         for key in plan.settled:
             self.failed.pop(key, None)
 
@@ -132,4 +147,7 @@ class ModelPostgres:
             by_message.setdefault((change.user_id, change.message_id), []).append(number)
         for key, numbers in by_message.items():
             if key in self.states:  # messages that are not stored are passed over
-                self.states[key], _ = fold(self.states[key], [plan.changes[number] for number in numbers])
+                after, events = fold(self.states[key], [plan.changes[number] for number in numbers])
+                last = {**after.last, **{event.label_id: event.history_id for event in events}}
+                self.states[key] = replace(after, last=last)
+                self.log += events

@@ -3,11 +3,14 @@
 A failure names its seed: `World(SEED).run()` repeats it exactly.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
+from actors.backlog import Backlog
 from actors.decisions import Call, Fetch
+from actors.listing import Listing
 from actors.mailbox import Mailbox
 from actors.plans import MailboxPlan
 from actors.quota import ShardQuota
@@ -17,6 +20,8 @@ from tests.unit.actors.simulation.world import World
 
 _SEEDS = 300
 _BLOCK = 50
+#: Of a Gmail that deviates.
+_DEVIATING = 50
 
 #: Seeds (of one shard) that found a defect once, by what it was. Those below _SEEDS run twice: they must stay here when
 #: that shrinks.
@@ -52,6 +57,25 @@ def test_owners_that_hang_wake_both_before_and_after_they_were_replaced() -> Non
     assert short and long and stale
 
 
+@pytest.mark.parametrize("first", range(0, _DEVIATING, _BLOCK // 2))
+def test_a_gmail_that_answers_wrongly_deletes_nothing_and_is_mended(first: int) -> None:
+    injected: Counter[str] = Counter()
+    for seed in range(first, first + _BLOCK // 2):
+        injected += World(seed, deviating=(0.05, 0.15, 0.3)[seed % 3]).run().deviations.injected
+    assert len(injected) >= 12, "all kinds of deviations happened"
+
+
+def test_a_deletion_on_absence_alone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rash(backlog: Backlog, message_ids: Iterable[int], returned: bool = False) -> None:
+        """Takes what a listing lacks for deleted."""
+        backlog._verdicts.update({} if returned else dict.fromkeys(message_ids, True))
+
+    monkeypatch.setattr(Backlog, "check", rash)
+    monkeypatch.setattr(Listing, "agrees", lambda *_: True)  # which alone would hide most of it
+
+    assert "counts as deleted" in _found_by(range(_DEVIATING), lambda seed: World(seed, deviating=0.3))
+
+
 @pytest.mark.parametrize("defect", _REGRESSIONS)
 def test_what_was_found_once_stays_mended(defect: str) -> None:
     for seed in _REGRESSIONS[defect]:
@@ -84,12 +108,13 @@ def test_a_cursor_that_runs_ahead_is_found(monkeypatch: pytest.MonkeyPatch) -> N
 
     def hasty(mailbox: Mailbox, landed: Sequence[int]) -> MailboxPlan:
         """Takes every history page for done, whatever it still waits for."""
-        owed, mailbox._owed = mailbox._owed, set()
-        held, mailbox._held = mailbox._held, mailbox._held & set(landed)
+        backlog = mailbox._backlog
+        owed, backlog._owed = backlog._owed, set()
+        held, backlog._held = backlog._held, backlog._held & set(landed)
         try:
             return honest(mailbox, landed)
         finally:
-            mailbox._owed, mailbox._held = owed, held
+            backlog._owed, backlog._held = owed, held
 
     monkeypatch.setattr(Mailbox, "plan", hasty)
 

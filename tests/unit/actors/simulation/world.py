@@ -9,11 +9,12 @@ from collections.abc import Callable
 from random import Random
 
 from actors.broker import QuotaBroker
-from actors.config import RetryConfig, ShardConfig
+from actors.config import EvidenceConfig, PollConfig, RetryConfig, ShardConfig
 from actors.decisions import Mode
 from jobs.gmail.config import GmailConfig
 from storage.config import ArchiveConfig
 from tests.unit.actors.simulation import invariants
+from tests.unit.actors.simulation.deviations import Deviations
 from tests.unit.actors.simulation.gmail import GmailBox
 from tests.unit.actors.simulation.owner import Owner
 from tests.unit.actors.simulation.postgres import ModelPostgres
@@ -29,8 +30,11 @@ _ABSENT_SHARDS = 4
 class World:
     """One run. The same seed gives the same run, to the last event."""
 
-    def __init__(self, seed: int, postgres: ModelPostgres | None = None, shards: int | None = None) -> None:
-        """`shards`: None: one to three, by the seed."""
+    def __init__(
+        self, seed: int, postgres: ModelPostgres | None = None, shards: int | None = None, deviating: float = 0.0
+    ) -> None:
+        """`shards`: None: one to three, by the seed. `deviating`: share of Gmail's answers that are wrong."""
+        self.deviations = Deviations(seed, deviating, 1_000_000.0 + _HORIZON_S)
         self.seed, self.random = seed, Random(seed)
         # A draw of its own: with one shard a seed's history is what it was before there were several.
         self.shards = shards or Random(f"shards of {seed}").choice([1, 1, 2, 3])
@@ -58,6 +62,14 @@ class World:
             buffer_bytes=random.choice([300, 2000, 10_000]),
             typical_message_bytes=100,
             retry=RetryConfig(attempts=3, first_delay_s=1.0, filed_delay_s=20.0, longest_delay_s=600.0),
+            poll=PollConfig(longest_s=120.0),
+            evidence=EvidenceConfig(
+                gone_after_s=100.0,
+                check_delay_s=15.0,
+                suspect_least=10,
+                suspect_s=60.0,
+                overlap_s=(5.0, 60.0)[seed % 2],
+            ),
         )
         self.archive = ArchiveConfig(segment_bytes=1500, segment_messages=random.randint(3, 12), segment_age_s=2.1)
         self.archive = self.archive.model_copy(update={"open_segments": 2 + seed % 4})
@@ -87,8 +99,12 @@ class World:
         try:
             self._until_quiet()
             for user_id in self.boxes:
-                self._request(user_id, Mode.INCREMENTAL)
+                self._request(user_id, Mode.RECONCILE if self.deviations.rate else Mode.INCREMENTAL)
             self._until_quiet()
+            if self.deviations.rate:  # what it found to be deleted was asked for twice
+                for user_id in self.boxes:
+                    self._request(user_id, Mode.INCREMENTAL)
+                self._until_quiet()
             invariants.at_rest(self)
             while not all(owner.compaction.idle for owner in self.owners.values()):
                 self._step()

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from jobs.gmail import documents
 from jobs.gmail.errors import AnswerUnreadable
-from jobs.gmail.records import LabelChanged, MessageAdded, MessageDeleted, RawMessage
+from jobs.gmail.records import Label, LabelChanged, MessageAdded, MessageDeleted, RawMessage
+from storage.model.storable import original
 
 MESSAGE: dict[str, Any] = {
     "id": "1f",
@@ -53,7 +54,7 @@ def test_a_snippet_cut_inside_an_emoji_does_not_cost_the_message() -> None:
 
     message = documents.read(body, documents.raw_message)
 
-    assert (message.snippet, message.raw) == ("hi 😀 ?", b"\xff\xef")
+    assert (original(message.snippet), message.raw) == ("hi 😀 \ud83d", b"\xff\xef")
 
 
 @given(st.binary(max_size=200))
@@ -139,9 +140,80 @@ def test_an_empty_history_page_may_carry_a_token() -> None:
     assert (page.changes, page.next_page_token, page.history_id) == ([], "t", 3)
 
 
-@pytest.mark.parametrize(
-    "history", [5, [5], [{}], [{"id": "1", "messagesAdded": [{}]}], [{"id": "1", "labelsAdded": 1}]]
-)
+@pytest.mark.parametrize("record", [5, {}, {"id": "1", "messagesAdded": [{}]}, {"id": "1", "labelsAdded": 1}])
+def test_a_record_that_cannot_be_read_costs_no_other(record: Any) -> None:
+    good = {"id": "9", "messagesDeleted": [{"message": {"id": "a"}}]}
+    document = {"history": [record, good], "historyId": "9"}
+
+    page = documents.read(orjson.dumps(document), documents.history_page)
+
+    assert page.changes == [MessageDeleted(10, 9)]
+    assert page.unreadable == (str(record),)
+
+
+@pytest.mark.parametrize("history", [5, {}, "x", None])
 def test_a_history_of_another_shape_is_unreadable(history: Any) -> None:
     with pytest.raises(AnswerUnreadable):
         documents.read(orjson.dumps({"history": history, "historyId": "1"}), documents.history_page)
+
+
+_PROFILE = {"emailAddress": "a@b", "historyId": "7", "messagesTotal": 3, "threadsTotal": 2}
+
+
+_WHOLE: list[tuple[dict[str, Any], Any]] = [
+    (_PROFILE, documents.profile),
+    ({"labels": [{"id": "A"}]}, documents.labels),
+    ({"resultSizeEstimate": 0}, documents.message_page),
+    ({"historyId": "1"}, documents.history_page),
+]
+
+
+@pytest.mark.parametrize(
+    ("document", "reader"),
+    [
+        *(({}, reader) for _, reader in _WHOLE),
+        *(({"error": {"code": 500}} | whole, reader) for whole, reader in _WHOLE),
+        *((_PROFILE | {name: None}, documents.profile) for name in _PROFILE),
+        (_PROFILE | {"messagesTotal": -1}, documents.profile),
+        ({"nextPageToken": "t"}, documents.message_page),
+        ({"messages": None, "resultSizeEstimate": 1}, documents.message_page),
+        ({"messages": [], "nextPageToken": "t" * 5000, "resultSizeEstimate": 1}, documents.message_page),
+        ({"labels": []}, documents.labels),
+        ({"labels": [{"id": ""}]}, documents.labels),
+        ({"history": []}, documents.history_page),
+        ({"historyId": "0"}, documents.history_page),
+        ({"id": "L"}, documents.label_total),
+    ],
+)
+def test_an_answer_without_what_must_be_there_is_none(document: dict[str, Any], reader: Any) -> None:
+    with pytest.raises(AnswerUnreadable):
+        documents.read(orjson.dumps(document), reader)
+
+
+def test_one_id_that_cannot_be_read_costs_no_other() -> None:
+    document = {"messages": [{"id": "1a"}, {"id": "001b"}, {"id": 5}, {}, None, {"id": "ffffffffffffffff"}]}
+
+    page = documents.read(orjson.dumps(document), documents.message_page)
+
+    assert page.ids == [0x1A, -1]
+    assert page.unreadable == ("001b", "5", "{}", "None")
+
+
+def test_one_label_that_cannot_be_read_costs_no_other() -> None:
+    given: list[Any] = [
+        {"id": "A", "name": "Receipts", "type": "user", "color": {"textColor": "#000", "backgroundColor": "#fff"}},
+        {"id": "B\0", "name": None, "messageListVisibility": "show", "labelListVisibility": "labelHide"},
+        {"name": "C"},
+        {"id": "x" * 300, "name": "D"},
+        7,
+    ]
+
+    assert documents.read(orjson.dumps({"labels": given}), documents.labels) == [
+        Label("A", "Receipts", "user", "", "#000/#fff"),
+        Label("B\x1a0000", None, "user", "show/labelHide"),
+    ]
+
+
+@pytest.mark.parametrize("date_ms", [10**17, -(10**17), 253402300800000])
+def test_a_date_beyond_the_calendar_is_a_defect_and_keeps_its_value(date_ms: int) -> None:
+    assert read_message(internalDate=str(date_ms)).defects == (f"internal-date:{date_ms}",)

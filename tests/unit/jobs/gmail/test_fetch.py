@@ -255,3 +255,38 @@ def test_every_id_is_accounted_for_once(
 
     found = landed(result) + result.gone + [failure.message_id for failure in result.failures]
     assert sorted(found) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("raw", ["", "AAAA"])
+def test_bytes_far_from_the_estimate_are_asked_for_once_more(raw: str) -> None:
+    doubtful, whole = message(1, sizeEstimate=6, raw=raw), message(1, sizeEstimate=6, raw="AAAAAAAA")
+
+    result = ended(
+        fetch_of(1, 2), answer(multipart((1, 200, doubtful), (2, 200, message(2)))), answer(multipart((1, 200, whole)))
+    )
+
+    assert [(found.id, len(found.raw), found.defects) for found in result.messages] == [(2, 3, ()), (1, 6, ())]
+    assert (result.failures, result.units) == ([], 60)
+
+
+def test_bytes_that_stay_far_from_the_estimate_are_kept_with_a_defect() -> None:
+    answers = [answer(multipart((1, 200, message(1, sizeEstimate=600, raw=raw)))) for raw in ("AAAAAAAA", "AAAA")]
+
+    result = ended(fetch_of(1), *answers)
+
+    assert [(len(found.raw), found.defects) for found in result.messages] == [(6, ("size-estimate:600",))]
+
+
+def test_no_bytes_at_all_are_no_message() -> None:
+    empty = answer(multipart((1, 200, message(1, sizeEstimate=600, raw=""))))
+
+    result = ended(fetch_of(1), empty, empty)
+
+    assert kinds(result) == {1: "unreadable"}
+    assert "no bytes of about 600" in result.failures[0].error
+
+
+def test_a_message_that_gmail_says_is_empty_is_one() -> None:
+    result = ended(fetch_of(1), answer(multipart((1, 200, message(1, sizeEstimate=0, raw="")))))
+
+    assert [(found.raw, found.defects) for found in result.messages] == [(b"", ())]

@@ -12,6 +12,7 @@ from serve.gateway import application
 from serve.http.executor import BlockingExecutor
 from serve.sync import sync
 from storage.catalog.leases import LeaseLost
+from storage.mailbox.failures import Failed
 from storage.model.records import MailboxRecord, Phase, User
 from storage.model.wait_reasons import WaitKind, WaitReason
 from tests.unit.serve.fakes import (
@@ -38,6 +39,7 @@ _LIVE = {
     "fetched": 60,
     "fetched_bytes": 6000,
     "throttled": 2,
+    "failed": 1,
 }
 
 
@@ -81,6 +83,7 @@ async def test_status_joins_what_is_committed_with_what_is_under_way(http: httpx
         "fetched": 60,
         "fetched_bytes": 6000,
         "throttled": 2,
+        "failed": 1,
         "paused": False,
         "waits": [],
     }
@@ -102,6 +105,36 @@ async def test_status_says_why_the_callers_backup_waits(http: httpx.AsyncClient,
         "since": "1970-01-01T00:00:10Z",
         "attempts": 3,
         "next_attempt_at": "1970-01-01T00:00:12Z",
+    }
+
+
+async def test_what_failed_is_told_with_its_reason() -> None:
+    reader = MemoryReader([], _RECORD)
+    at = datetime(2026, 11, 2, tzinfo=UTC)
+    reader.failed = (Failed(1, "1f", "missing", at, 3, at, "the field 'threadId' is missing"),)
+    tokens = access_tokens()
+    routes = sync.router(
+        MemoryReaders({ANN.user_id: reader}),
+        RecordingOwners(),
+        MemoryPauses(),
+        STREAMS,
+        BlockingExecutor(2),
+        ServeConfig(),
+    )
+    async with client(application("sync", [routes], ServeConfig(), authentication(tokens))) as http:
+        answer = await http.get("/api/v1/sync/failures", headers=header(tokens))
+
+    assert answer.json() == {
+        "items": [
+            {
+                "id": "1f",
+                "kind": "missing",
+                "since": "2026-11-02T00:00:00Z",
+                "attempts": 3,
+                "next_attempt_at": "2026-11-02T00:00:00Z",
+                "reason": "the field 'threadId' is missing",
+            }
+        ]
     }
 
 

@@ -99,3 +99,20 @@ def test_the_events_of_a_label_alternate_and_undone_from_the_last_give_the_state
         labels ^= {event.label_id}
     assert labels == INBOX.labels
     assert len({(event.label_id, event.history_id) for event in events}) == len(events)
+
+
+def test_a_record_that_comes_late_still_counts_where_nothing_newer_is_known_of_its_label() -> None:
+    state = LabelState(frozenset({"INBOX", "B"}), 20, False, fetched_id=10, last={"B": 20})
+    late = [LabelChange(1, 7, "A", True, 15), LabelChange(1, 7, "B", False, 15), LabelChange(1, 7, "INBOX", False, 9)]
+
+    after, events = fold(state, late)
+
+    assert (after.labels, after.history_id, events) == (frozenset({"A", "B", "INBOX"}), 20, [late[0]])
+
+
+def test_what_a_reconciliation_mends_counts_after_the_record_of_the_same_history_id() -> None:
+    state = LabelState(frozenset(), 20, True, fetched_id=10, last={DELETED: 20})
+    told, mended = LabelChange(1, 7, DELETED, False, 20), LabelChange(1, 7, DELETED, False, 20, mends=True)
+
+    assert fold(state, [told]) == (state, [])
+    assert fold(state, [mended])[1] == [mended] and not fold(state, [mended])[0].deleted

@@ -1,0 +1,310 @@
+"""The messages that one mailbox owes: to be fetched, being fetched, held for a segment, or filed for a later try.
+
+Two kinds are owed. A *missing* message is stored once it lands; its 404 counts only after a day of them, unless the
+history says that it was deleted. A *check* is stored already and doubted: a listing lacks it, or has it though it
+counts as deleted. It is fetched to see: when it lands it lives, and two 404s with a delay between them mean that it is
+deleted.
+
+Pure, the clock is an argument; actors/mailbox.py drives it. What must outlive the process is in `plan`.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from actors.config import EvidenceConfig, RetryConfig
+from actors.decisions import Failure
+from actors.plans import BacklogPlan
+from storage.model.records import FailedItem, FailedKind
+
+#: 404s after which a message that was never stored may be gone, however long ago the first was.
+_LEAST_404S = 3
+#: 404s that a stored message's deletion takes.
+_CHECK_404S = 2
+#: Ids that the history says are deleted, kept at most: an older one costs a fetch.
+_REMEMBERED = 10_000
+_CHECKS = (FailedKind.CHECK, FailedKind.SUSPECT)
+
+
+class Backlog:
+    """What one mailbox owes."""
+
+    def __init__(
+        self, user_id: int, failed: Iterable[FailedItem], retry: RetryConfig, evidence: EvidenceConfig
+    ) -> None:
+        self._user_id, self._retry, self._evidence = user_id, retry, evidence
+        self._todo: deque[int] = deque()
+        self._waiting: list[tuple[float, int]] = []  # heap of (not before, id)
+        self._out: set[int] = set()
+        self._held: set[int] = set()
+        self._owed: set[int] = set()  # todo, waiting, out and held together
+        self._checks: set[int] = set()  # those of them that are stored
+        self._returned: set[int] = set()  # those of them that count as deleted
+        self._attempts: dict[int, int] = {}
+        self._filed = {item.message_id: item for item in failed}  # durable
+        self._to_file: dict[int, FailedItem] = {}  # to become durable with the next commit
+        self._settled: set[int] = set()  # gone at Gmail, or stored: their durable rows go
+        self._verdicts: dict[int, bool] = {}  # checked: whether it is deleted
+        self._dead: dict[int, None] = {}  # the history says so
+
+    # ---- what there is
+
+    @property
+    def owed(self) -> Collection[int]:
+        """Messages that are owed now; filed ones are not."""
+        return self._owed
+
+    @property
+    def todo(self) -> int:
+        """Messages that can be asked for."""
+        return len(self._todo)
+
+    @property
+    def filed(self) -> int:
+        """Messages that wait for a later try, as the next commit will say."""
+        return len((self._filed.keys() | self._to_file.keys()) - self._settled)
+
+    @property
+    def missing(self) -> int:
+        """Those of them that are not stored."""
+        items = {**self._filed, **self._to_file}
+        return sum(item.kind is FailedKind.MISSING for key, item in items.items() if key not in self._settled)
+
+    def due_at(self) -> float | None:
+        """When a filed message should be tried again (seconds since 1970)."""
+        return min((item.not_before.timestamp() for item in self._filed.values()), default=None)
+
+    def wake(self, now: float) -> None:
+        """Bring back the messages whose wait is over."""
+        while self._waiting and self._waiting[0][0] <= now:
+            message_id = heapq.heappop(self._waiting)[1]
+            if message_id in self._owed:
+                self._todo.append(message_id)
+
+    def wake_at(self) -> float | None:
+        """When a message that waits may be asked for again."""
+        return self._waiting[0][0] if self._waiting else None
+
+    # ---- what is owed
+
+    def owe(self, message_ids: Iterable[int]) -> int:
+        """Messages that are not stored; how many are new. Filed ones have their own time."""
+        return self._add(key for key in message_ids if not self._is_filed(key) and key not in self._dead)
+
+    def owe_due(self, now: float) -> None:
+        """Filed messages whose time has come."""
+        due = [
+            key for key, item in self._filed.items() if item.not_before.timestamp() <= now and key not in self._settled
+        ]
+        self._checks.update(key for key in due if self._filed[key].kind in _CHECKS)
+        self._add(due)
+
+    def check(self, message_ids: Iterable[int], returned: bool = False) -> None:
+        """Stored messages that are doubted: ask for each by itself. returned: they count as deleted."""
+        doubted = [key for key in message_ids if not self._is_filed(key) and key not in self._owed]
+        self._checks.update(doubted)
+        if returned:
+            self._returned.update(doubted)
+        self._add(doubted)
+
+    def suspect(self, message_ids: Iterable[int], error: str, now: float) -> None:
+        """Stored messages of which so many are doubted at once that it is more likely the listing's fault."""
+        not_before = datetime.fromtimestamp(now + self._evidence.suspect_s, UTC)
+        for key in message_ids:
+            if not self._is_filed(key) and key not in self._owed:
+                since = datetime.fromtimestamp(now, UTC)
+                self._to_file[key] = FailedItem(self._user_id, key, 0, error, not_before, FailedKind.SUSPECT, since)
+
+    def deleted(self, message_ids: Collection[int]) -> None:
+        """The history says that these are deleted: what is not under way is owed no longer."""
+        for key in message_ids:
+            self._dead.pop(key, None)
+            self._dead[key] = None
+        while len(self._dead) > _REMEMBERED:
+            del self._dead[next(iter(self._dead))]
+        gone = {key for key in message_ids if key in self._owed or self._is_filed(key)} - self._out - self._held
+        if not gone:
+            return
+        self._todo = deque(key for key in self._todo if key not in gone)
+        for key in gone:
+            self._release(key)
+
+    def take(self, count: int) -> tuple[int, ...]:
+        """The next messages to fetch; they are out until told otherwise."""
+        ids = tuple(self._todo.popleft() for _ in range(min(count, len(self._todo))))
+        self._out.update(ids)
+        return ids
+
+    def stop(self) -> None:
+        """Nothing more is asked for; what is out or held goes on."""
+        self._owed -= {*self._todo, *(key for _, key in self._waiting)}
+        self._todo.clear()
+        self._waiting.clear()
+
+    # ---- what became of them
+
+    def landed(self, message_ids: Collection[int]) -> tuple[int, ...]:
+        """These were fetched; those to store, in order. The others were checks: they live."""
+        self._out.difference_update(message_ids)
+        alive = self._checks.intersection(message_ids)
+        for key in alive:
+            self._verdicts[key] = False
+            self._release(key)
+        stored = tuple(key for key in message_ids if key not in alive)
+        self._held.update(stored)
+        return stored
+
+    def gone(self, message_ids: Collection[int], now: float, waits: bool) -> None:
+        """Gmail answers 404 for these. waits: a round is under way, in which they can be tried again."""
+        for key in message_ids:
+            self._out.discard(key)
+            if key in self._checks:
+                self._check_gone(key, now)
+            elif key in self._dead or self._is_gone_for_good(key, now):
+                self._release(key)
+            else:
+                error = "Gmail named this message and answers that it has none of that id (404)"
+                self.failed(Failure(key, error, retryable=True, charged=True), now, waits)
+
+    def failed(self, failure: Failure, now: float, waits: bool) -> None:
+        """A message did not arrive: it waits, or is filed when it failed too often or can never succeed."""
+        key = failure.message_id
+        self._out.discard(key)
+        if not failure.charged:
+            self._wait(key, now + (failure.retry_after_s or 0.0), waits)
+            return
+        filed = self._filed.get(key)
+        if key in self._checks:  # it counts 404s alone
+            self._file(key, filed.attempts if filed else 0, failure.error, self._evidence.check_delay_s, now)
+            return
+        before = filed.attempts if filed else 0
+        attempts = self._attempts.get(key, before) + 1
+        self._attempts[key] = attempts
+        retry = self._retry
+        if failure.retryable and attempts - before < retry.attempts:
+            delay = min(retry.first_delay_s * 2 ** (attempts - before - 1), retry.longest_delay_s)
+            self._wait(key, now + max(delay, failure.retry_after_s or 0.0), waits)
+            return
+        delay = min(retry.filed_delay_s * 2 ** min(before // retry.attempts, 10), retry.longest_delay_s)
+        self._file(key, attempts, failure.error, delay, now)
+
+    def unstorable(self, message_id: int, error: str, now: float) -> None:
+        """It arrived, and no store takes it."""
+        filed = self._filed.get(message_id)
+        self._held.discard(message_id)
+        self._file(message_id, (filed.attempts if filed else 0) + 1, error, self._retry.filed_delay_s, now)
+
+    def drop(self) -> None:
+        """Nothing of what was to be committed is."""
+        self._to_file.clear()
+        self._verdicts.clear()
+        self._settled.clear()
+
+    def returned(self, message_ids: Iterable[int], not_before: float, waits: bool) -> None:
+        """The fetch was never carried out, or what it brought was lost: ask again, without counting it."""
+        for key in message_ids:
+            self._out.discard(key)
+            self._held.discard(key)
+            if key in self._owed:
+                self._wait(key, not_before, waits)
+
+    # ---- commits
+
+    def plan(self, landed: Collection[int]) -> BacklogPlan:
+        """What a commit that stores `landed` may say. Changes nothing."""
+        done = self._held & set(landed)
+        return BacklogPlan(
+            landed=frozenset(done),
+            owed=frozenset(self._owed - done),
+            failed=tuple(self._to_file.values()),
+            settled=frozenset(self._settled | (done & self._filed.keys())),
+            verdicts=dict(self._verdicts),
+            revived=sum(key in self._returned for key, deleted in self._verdicts.items() if not deleted),
+            buried=sum(key not in self._returned for key, deleted in self._verdicts.items() if deleted),
+        )
+
+    def committed(self, plan: BacklogPlan) -> None:
+        """The plan is in Postgres."""
+        self._held -= plan.landed
+        self._owed -= plan.landed
+        for key in plan.settled:
+            self._filed.pop(key, None)
+            self._settled.discard(key)
+        for key in plan.landed:
+            self._attempts.pop(key, None)
+        for key in plan.verdicts:
+            self._verdicts.pop(key, None)
+            self._returned.discard(key)
+        for item in plan.failed:
+            self._filed[item.message_id] = item
+            if self._to_file.get(item.message_id) is item:
+                del self._to_file[item.message_id]
+
+    def refile(self, now: float) -> None:
+        """Somebody asks that all filed messages be tried now; what is suspect is only doubted from now on."""
+        at = datetime.fromtimestamp(now, UTC)
+        for key, item in self._filed.items():
+            kind = FailedKind.CHECK if item.kind is FailedKind.SUSPECT else item.kind
+            self._filed[key] = replace(item, not_before=min(item.not_before, at), kind=kind)
+
+    # ---- helpers
+
+    def _add(self, message_ids: Iterable[int]) -> int:
+        added = 0
+        for key in message_ids:
+            if key not in self._owed:
+                self._owed.add(key)
+                self._todo.append(key)
+                added += 1
+        return added
+
+    def _is_filed(self, key: int) -> bool:
+        return key in self._to_file or (key in self._filed and key not in self._settled)
+
+    def _is_gone_for_good(self, key: int, now: float) -> bool:
+        """Whether a message that was never stored has been answered with 404 for long enough."""
+        item = self._filed.get(key)
+        if item is None or item.since is None or item.attempts < _LEAST_404S:
+            return False
+        return item.since.timestamp() + self._evidence.gone_after_s <= now
+
+    def _check_gone(self, key: int, now: float) -> None:
+        filed = self._filed.get(key)
+        attempts = (filed.attempts if filed else 0) + 1
+        if attempts >= _CHECK_404S or key in self._dead:
+            self._verdicts[key] = True
+            self._release(key)
+            return
+        error = (
+            "a listing lacks this message, and Gmail answers 404 for it: asked once more before it counts as deleted"
+        )
+        self._file(key, attempts, error, self._evidence.check_delay_s, now)
+
+    def _file(self, key: int, attempts: int, error: str, delay_s: float, now: float) -> None:
+        filed = self._filed.get(key)
+        since = filed.since if filed and filed.since else datetime.fromtimestamp(now, UTC)
+        kind = FailedKind.CHECK if key in self._checks else FailedKind.MISSING
+        not_before = datetime.fromtimestamp(now + delay_s, UTC)
+        self._to_file[key] = FailedItem(self._user_id, key, attempts, error, not_before, kind, since)
+        self._settled.discard(key)
+        self._owed.discard(key)
+        self._checks.discard(key)
+        self._attempts.pop(key, None)
+
+    def _wait(self, key: int, not_before: float, waits: bool) -> None:
+        if waits:
+            heapq.heappush(self._waiting, (not_before, key))
+        else:
+            self._owed.discard(key)  # told to stop: the next round lists it again
+            self._checks.discard(key)
+
+    def _release(self, key: int) -> None:
+        """It is owed no longer."""
+        self._owed.discard(key)
+        self._checks.discard(key)
+        self._attempts.pop(key, None)
+        self._to_file.pop(key, None)
+        if key in self._filed:
+            self._settled.add(key)

@@ -1,0 +1,120 @@
+"""One listing of a mailbox: the ids that Gmail names, and whether a second source agrees that these are all. Pure.
+
+A listing counts as complete when one of these agrees with it:
+
+- `profile.messagesTotal`, read after the last page. The ids listed, with those that the history since the pin adds and
+  without those that it deletes, are as many: pages that shift while mail is deleted show as one too few. Of a label,
+  `labels.get` takes the profile's place.
+- A second listing that names exactly the same ids. So a total that Gmail counts otherwise (messagesTotal may include
+  chats, which messages.list leaves out) costs one more listing, and nothing else.
+
+actors/mailbox.py collects the pages; a reconciliation lists all ids first, then the ids of one label after another.
+"""
+
+from array import array
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+#: Ids that a listing may name per message of the profile before it is taken for one that never ends, and some more.
+_PER_MESSAGE, _MORE = 2, 2_000
+#: Times that a label is listed before it is left as it is until the next reconciliation.
+_LABEL_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Listed:
+    """What Gmail listed after a pin: every id, and the ids of each label. 8 bytes an id.
+
+    skipped: labels whose listings nothing agreed with: nothing is known of them.
+    """
+
+    message_ids: "array[int]"
+    labels: "Mapping[str, array[int]]"
+    skipped: frozenset[str] = frozenset()
+
+
+class Listing:
+    """The pages of one listing, as they arrive."""
+
+    def __init__(self) -> None:
+        self.label_id: str | None = None  # whose ids are being listed; None: everybody's
+        self.since = 0  # the history id before the listing
+        self._estimate = 0
+        self._message_ids = array("q")
+        self._unreadable = 0
+        self._labels: dict[str, array[int]] = {}
+        self._skipped: set[str] = set()
+        self._waiting: deque[str] = deque()
+        self._before: bytes | None = None  # the ids that the last listing of the same named
+        self._attempts = 0
+
+    def begin(self, since: int, estimate: int, label_ids: Iterable[str]) -> None:
+        """A listing of all ids begins, for the first time or again."""
+        self.since, self._estimate = since, estimate
+        self._message_ids, self._unreadable = array("q"), 0
+        self._waiting = deque(dict.fromkeys(label_ids))
+
+    def add(self, message_ids: Iterable[int], unreadable: int = 0) -> None:
+        """A page of the listing under way."""
+        self._present.extend(message_ids)
+        self._unreadable += unreadable
+
+    @property
+    def is_endless(self) -> bool:
+        """It named so many ids that it goes round in circles."""
+        return len(self._present) > _PER_MESSAGE * self._estimate + _MORE
+
+    def agrees(self, total: int, added: Collection[int] = (), deleted: Collection[int] = ()) -> bool:
+        """Whether a second source agrees with the listing, all of whose pages arrived.
+
+        Args:
+            total: messages by the profile, or by the label.
+            added, deleted: by the history since the listing began.
+        """
+        ids = self._distinct(added, deleted)
+        if len(ids) + self._unreadable == total:
+            return True
+        digest = ids.tobytes()
+        same, self._before = digest == self._before, digest
+        return same
+
+    def count(self, added: Collection[int] = (), deleted: Collection[int] = ()) -> int:
+        """Different ids that were named."""
+        return len(self._distinct(added, deleted)) + self._unreadable
+
+    def next_label(self) -> bool:
+        """The listing under way is complete; False when there is no other."""
+        self._before, self._attempts, self._unreadable = None, 0, 0
+        if not self._waiting:
+            return False
+        self.label_id = self._waiting.popleft()
+        self._labels[self.label_id] = array("q")
+        return True
+
+    def label_again(self) -> bool:
+        """Nothing agrees with the label's listing: list it again, or False when that was done often enough."""
+        assert self.label_id is not None
+        self._attempts += 1
+        self._labels[self.label_id], self._unreadable = array("q"), 0
+        if self._attempts < _LABEL_ATTEMPTS:
+            return True
+        del self._labels[self.label_id]
+        self._skipped.add(self.label_id)
+        return False
+
+    def result(self) -> Listed:
+        """Everything, once there is no other listing."""
+        return Listed(self._message_ids, self._labels, frozenset(self._skipped))
+
+    @property
+    def _present(self) -> "array[int]":
+        return self._message_ids if self.label_id is None else self._labels[self.label_id]
+
+    def _distinct(
+        self, added: Collection[int], deleted: Collection[int]
+    ) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+        ids = np.union1d(np.array(self._present, np.int64), np.array(list(added), np.int64))
+        return np.setdiff1d(ids, np.array(list(deleted), np.int64), assume_unique=True)

@@ -1,0 +1,76 @@
+"""What a page of Gmail's history means for a mailbox."""
+
+from actors.decisions import (
+    Changed,
+    Mode,
+)
+from actors.listing import Listing
+from actors.mailbox_listing import MailboxListing
+from actors.plans import HistoryPage
+from actors.rounds import Event, State
+from storage.model.records import DELETED, Phase
+
+#: Pages of history without anything new, one after another, after which its page tokens are taken for a loop.
+_BARREN_PAGES = 200
+
+
+class MailboxHistory(MailboxListing):
+    """Takes pages of history."""
+
+    def changed(self, page: Changed, now: float = 0.0) -> None:
+        """A page of history. Its changes become visible once the messages that it names have landed."""
+        self.standing.heard()
+        self._now = max(now, self._now)
+        fresh = self._overlap.fresh(page.changes)
+        gone = {change.message_id for change in page.changes if change.label_id == DELETED and change.on}
+        self._backlog.deleted(gone)
+        added = self._backlog.owe(page.unknown)
+        self._backlog.check([key for key in page.returned if key not in gone], returned=True)
+        self.progress.listed += added
+        new = bool(added or fresh)
+        self._news = self._news or new
+        self._note(page.unreadable, "history.list")
+        if self._labels and any(change.label_id not in self._labels for change in fresh if change.label_id != DELETED):
+            self._labels_due = True
+        # A change of a message that was fetched before it, and has not landed, would be lost on it.
+        named = {*page.unknown, *(change.message_id for change in fresh)}
+        self._pages.append(HistoryPage(frozenset(named & set(self._backlog.owed)), fresh, page.upto))
+        token = page.next_page_token
+        self._barren = 0 if new else self._barren + 1
+        if token is None:
+            self._got_ahead()
+            if page.upto is not None:
+                self._overlap.reached(page.upto, self._now)
+            self._step(Event.LAST_PAGE)
+        elif token in self._tokens or self._barren > _BARREN_PAGES:
+            self._follow_again("Gmail's history repeats a page token or never ends: it is read again")
+        else:
+            self._page_token = token
+            self._tokens.add(token)
+            self._round.step(Event.PAGE)
+
+    def page_refused(self, error: str) -> None:
+        """Gmail takes the page token no longer: the same listing or history begins again, where its first page is."""
+        if self._round.state is State.LISTING:
+            self._list_again(error)
+        elif self._round.state is State.FOLLOWING:
+            self._follow_again(error)
+
+    def history_expired(self) -> None:
+        """Gmail forgot what lies behind the cursor: there is none until ids and labels are listed again."""
+        if self._cursor is not None and self._start < self._cursor:  # only what would have been read again
+            self._overlap.reset(self._cursor)
+            self._follow()
+            self._step(Event.HISTORY_BROKE)
+            return
+        self._cursor = self._pinned = None
+        self._overlap.reset(None)
+        self._pages.clear()
+        self._mode, self._listing, self._news = Mode.RECONCILE, Listing(), True
+        self.standing.phase = Phase.RECONCILE
+        self._step(Event.HISTORY_EXPIRED)
+
+    def _follow_again(self, error: str) -> None:
+        self.stuck += 1
+        self.standing.doubt = error
+        self._step(Event.HISTORY_BROKE)

@@ -1,0 +1,104 @@
+"""What the answers about a listing mean for a mailbox: the pin, the pages, the second source, the comparison."""
+
+from collections.abc import Collection, Sequence
+
+from actors.decisions import (
+    Confirmed,
+    Mode,
+)
+from actors.mailbox_state import MailboxState
+from actors.plans import pages_of
+from actors.reconcile import Differences
+from actors.rounds import Event
+from storage.model.records import Phase
+
+#: Label changes that one commit folds for one mailbox, at most (more only if one page has more).
+CHANGES_PER_COMMIT = 20_000
+
+
+class MailboxListing(MailboxState):
+    """Takes the answers of a listing."""
+
+    def pinned(self, history_id: int, estimate: int, label_ids: Collection[str] = ()) -> None:
+        """The history id before the listing. The cursor, if there is one, lies before it: nothing between is passed."""
+        self.standing.heard()
+        reconciles = self.standing.phase is Phase.RECONCILE
+        self._listing.begin(history_id, estimate, label_ids if reconciles else ())
+        older = self._cursor if self._cursor is not None else None if reconciles else self._pinned
+        self._pinned = history_id if older is None else min(history_id, older)
+        self._estimate = estimate
+        self._step(Event.PINNED)
+
+    def listed(
+        self,
+        unknown: Collection[int],
+        next_page_token: str | None,
+        listed: Collection[int] = (),
+        unreadable: Sequence[str] = (),
+    ) -> None:
+        """A page of the listing; `unknown` are those of its ids that are not stored."""
+        self.standing.heard()
+        added = self._backlog.owe(unknown)
+        self.progress.listed += added
+        if self._mode is Mode.RECONCILE:
+            self.standing.mended(missing=added)
+        self._note(unreadable, "messages.list")
+        self._listing.add(listed, len(unreadable))
+        if next_page_token is None:
+            self._step(Event.LAST_PAGE)
+        elif next_page_token in self._tokens or self._listing.is_endless:
+            self._list_again("Gmail's listing repeats a page token or never ends: it is read again")
+        else:
+            self._page_token = next_page_token
+            self._tokens.add(next_page_token)
+            self._round.step(Event.PAGE)
+
+    def confirmed(self, answer: Confirmed) -> None:
+        """What a second source says of the listing: when it disagrees, nothing is concluded and it is listed again."""
+        self.standing.heard()
+        listing, label_id = self._listing, self._listing.label_id
+        if not listing.agrees(answer.total, answer.added, answer.deleted):
+            count = listing.count(answer.added, answer.deleted)
+            self.stuck += 1
+            if label_id is None:
+                self.standing.doubt = f"listing disagrees: {answer.total} by the profile, {count} listed"
+                self._step(Event.IDS_DISAGREE)
+                return
+            self.standing.doubt = f"listing of {label_id} disagrees: {answer.total} by the label, {count} listed"
+            if listing.label_again():
+                self._step(Event.LABEL_DISAGREES)
+                return
+        else:
+            self._got_ahead()
+        if self.standing.phase is not Phase.RECONCILE:
+            self._step(Event.IDS_AGREE)
+        elif listing.next_label():
+            self._step(Event.LABEL_FOLLOWS)
+        else:
+            self._step(Event.ALL_AGREE)
+
+    def compared(self, found: Differences, now: float) -> None:
+        """Where what is stored differs from what was listed. Absence is no deletion: each absent one is asked for."""
+        self.standing.heard()
+        evidence = self._evidence
+        self.standing.mended(labels=len(found.changes))
+        self._pages.extend(pages_of(found.changes, CHANGES_PER_COMMIT))
+        absent = len(found.absent)
+        if absent > evidence.suspect_least and absent > evidence.suspect_share * found.alive:
+            error = f"suspect: a listing lacks {absent} of {found.alive} messages at once; looked at again later"
+            self._backlog.suspect(found.absent, error, now)
+        else:
+            self._backlog.check(found.absent)
+        self._backlog.check(found.returned, returned=True)
+        self._step(Event.COMPARED)
+
+    def _list_again(self, error: str) -> None:
+        self.stuck += 1
+        self.standing.doubt = error
+        if self._listing.label_id is not None and not self._listing.label_again():
+            self._step(Event.LAST_PAGE)
+            self._step(Event.LABEL_FOLLOWS if self._listing.next_label() else Event.ALL_AGREE)
+            return
+        self._step(Event.LISTING_BROKE)
+        if self._listing.label_id is not None:  # the ids are listed already
+            self._round.step(Event.PINNED)

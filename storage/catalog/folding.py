@@ -1,0 +1,70 @@
+"""Folds label changes into the message index, and logs what they turned over. Called within the catalogue's commit."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection
+
+from storage.db.sql_files import query
+from storage.model.labels import LabelState, fold
+from storage.model.records import DELETED, LabelChange
+
+_UNIT_SEPARATOR = "\x1f"
+
+
+def fold_changes(connection: Connection, changes: Sequence[LabelChange]) -> None:
+    """Fold label changes into the index and log what they turned over. Messages not stored are passed over."""
+    if not changes:
+        return
+    by_message: dict[tuple[int, int], list[LabelChange]] = defaultdict(list)
+    for change in changes:
+        by_message[change.user_id, change.message_id].append(change)
+    rows = connection.execute(query("messages_locked"), keys_of(by_message)).all()
+    late = [
+        (row.user_id, row.message_id)
+        for row in rows
+        if any(change.history_id <= row.history_id for change in by_message[row.user_id, row.message_id])
+    ]
+    last: dict[tuple[int, int], dict[str, int]] = defaultdict(dict)
+    for event in connection.execute(query("label_events_last"), keys_of(late)) if late else ():
+        last[event.user_id, event.message_id][event.label_id] = event.history_id
+    changed: list[tuple[int, int, LabelState, bool]] = []
+    events: list[LabelChange] = []
+    for row in rows:
+        known = last.get((row.user_id, row.message_id), {})
+        deleted = row.deleted_at is not None
+        before = LabelState(frozenset(row.labels), row.history_id, deleted, row.fetched_history_id, known)
+        after, applied = fold(before, by_message[row.user_id, row.message_id])
+        if after != before:
+            redeleted = after.deleted and any(event.label_id == DELETED for event in applied)
+            changed.append((row.user_id, row.message_id, after, redeleted))
+            events += applied
+    if not changed:
+        return
+    connection.execute(
+        query("messages_relabel"),
+        {
+            "user_ids": [user_id for user_id, _, _, _ in changed],
+            "message_ids": [message_id for _, message_id, _, _ in changed],
+            "labels": [_UNIT_SEPARATOR.join(sorted(after.labels)) for _, _, after, _ in changed],
+            "history_ids": [after.history_id for _, _, after, _ in changed],
+            "deleted": [after.deleted for _, _, after, _ in changed],
+            "redeleted": [redeleted for _, _, _, redeleted in changed],
+        },
+    )
+    connection.execute(
+        query("label_events_insert"),
+        {
+            "user_ids": [event.user_id for event in events],
+            "message_ids": [event.message_id for event in events],
+            "label_ids": [event.label_id for event in events],
+            "is_on": [event.on for event in events],
+            "history_ids": [event.history_id for event in events],
+        },
+    )
+
+
+def keys_of(keys: Iterable[tuple[int, int]]) -> dict[str, list[int]]:
+    """(user, message) pairs as two arrays of equal length."""
+    found = list(keys)
+    return {"user_ids": [key[0] for key in found], "message_ids": [key[1] for key in found]}

@@ -1,0 +1,46 @@
+"""What of mailboxes is not as Gmail has it, and why: messages that failed, doubted ones, and what had no readable id.
+
+Blocking: call it from a thread.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from storage.db.engines import Source, transaction
+from storage.db.sql_files import query
+from storage.model.message_id import to_hex
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One of them.
+
+    id: Gmail's hex id, or what stood in its place ("unreadable"). kind: as `FailedKind`, or "unreadable".
+    next_attempt_at: None: only a comparison with Gmail finds it again.
+    """
+
+    user_id: int
+    id: str
+    kind: str
+    since: datetime
+    attempts: int
+    next_attempt_at: datetime | None
+    reason: str
+
+
+def failures(engine: Source, user_ids: Sequence[int], limit: int) -> list[Failed]:
+    """Of these mailboxes of one database, those that are tried next first, at most `limit`."""
+    values = {"user_ids": list(user_ids), "limit": limit}
+    with transaction(engine) as connection:
+        rows = connection.execute(query("failed_of_users"), values).all()
+        unreadable = connection.execute(query("unreadable_of_users"), values).all()
+    found = [
+        Failed(row.user_id, to_hex(row.message_id), row.kind, row.first_at, row.attempts, row.not_before, row.error)
+        for row in rows
+    ]
+    found += [
+        Failed(row.user_id, row.item, "unreadable", row.first_at, row.times, None, f"no readable id in {row.found_in}")
+        for row in unreadable
+    ]
+    return found[:limit]

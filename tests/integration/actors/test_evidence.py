@@ -1,0 +1,425 @@
+"""A Gmail that answers wrongly with status 200, over real HTTP: what a person sees meanwhile, and the archive after."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from actors.config import BackupConfig, EvidenceConfig, PollConfig, RetryConfig, ShardConfig
+from actors.decisions import Mode
+from actors.owner import ShardOwner
+from cluster.simulator.process import start_simulator
+from jobs.gmail.config import GmailConfig
+from storage.config import ArchiveConfig, PostgresConfig
+from storage.control.sealing import new_key
+from storage.db.engines import transaction
+from storage.model.records import MailboxRecord, Phase, User
+from storage.model.storable import storable_id
+from tests.integration.actors.conftest import Cluster, Simulator, until
+
+_EVIDENCE = EvidenceConfig(check_delay_s=0.3, gone_after_s=3600.0, suspect_s=3600.0, grant_again_s=0.3)
+
+
+@pytest.fixture
+async def doubted(new_database: Callable[[], str], tmp_path: Path) -> AsyncIterator[Cluster]:
+    """A cluster of two small mailboxes at a simulator of its own, which nothing looks at unasked."""
+    dsns = [SecretStr(new_database()) for _ in range(2)]
+    with start_simulator(["--generate=80", "--users=2", "--quota-profile=unlimited"]) as url:
+        shard = ShardConfig(
+            poll=PollConfig(enabled=False),
+            retry=RetryConfig(first_delay_s=0.05, filed_delay_s=900.0),
+            evidence=_EVIDENCE,
+            fetch_size=10,
+        )
+        backup = BackupConfig(
+            cluster="test",
+            gmail=GmailConfig(endpoint=url, token_uri=f"{url}/token", quota_profile="unlimited"),
+            shard=shard,
+            archive=ArchiveConfig(uri=f"file://{tmp_path}/archive", segment_age_s=0.1),
+            postgres=PostgresConfig(control_dsn=dsns[0], shard_dsns=(dsns[1],)),
+            sealing_key=SecretStr(new_key()),
+        )
+        cluster = Cluster(Simulator(url), backup)
+        yield cluster
+        for owner in cluster.owners:
+            await owner.close()
+        await until(cluster.unused)
+        cluster.databases.close()
+
+
+def deviate(cluster: Cluster, *rules: dict[str, Any]) -> None:
+    """Have Gmail's answers deviate by these rules alone."""
+    cluster.simulator.ask("deviations", orjson.dumps({"rules": rules}))
+
+
+def state(cluster: Cluster, user: User) -> MailboxRecord:
+    found = cluster.reader(user).state()
+    assert found is not None
+    return found
+
+
+def stored(cluster: Cluster, user: User) -> dict[int, tuple[bool, frozenset[str]]]:
+    """Message -> (deleted, labels), as the archive has it."""
+    with transaction(cluster.catalog.engine) as connection:
+        rows = connection.execute(
+            text("SELECT message_id, deleted_at IS NOT NULL, labels FROM messages WHERE user_id = :user_id"),
+            {"user_id": user.user_id},
+        )
+        return {row[0]: (row[1], frozenset(row[2])) for row in rows}
+
+
+def wrong(cluster: Cluster, user: User) -> dict[int, object]:
+    """Where the archive differs from Gmail: bytes, labels, and deletions."""
+    held, mine = cluster.simulator.held(user.email), stored(cluster, user)
+    found: dict[int, object] = dict(cluster.differences(user))
+    for message_id, (deleted, labels) in mine.items():
+        if deleted != (message_id not in held):
+            found[message_id] = f"deleted: {deleted}"
+        elif not deleted and labels != {storable_id(label) for label in held[message_id]["labels"]}:
+            found[message_id] = labels
+    return found
+
+
+def deleted(cluster: Cluster, user: User) -> set[int]:
+    return {message_id for message_id, (gone, _) in stored(cluster, user).items() if gone}
+
+
+async def sync(cluster: Cluster, owner: ShardOwner, user: User, mode: Mode = Mode.INCREMENTAL) -> None:
+    await owner.request(user, mode)
+    await cluster.quiet(owner, user)
+
+
+async def backed_up(cluster: Cluster) -> tuple[ShardOwner, User]:
+    """Everything of the first mailbox, stored."""
+    owner, _ = await cluster.owner()
+    user = cluster.users[0]
+    await sync(cluster, owner, user, Mode.FULL)
+    assert wrong(cluster, user) == {}
+    return owner, user
+
+
+async def seen(cluster: Cluster, user: User, said: str) -> None:
+    """Wait until the mailbox's error says this."""
+
+    async def says() -> bool:
+        found = await asyncio.to_thread(cluster.reader(user).state)
+        return found is not None and said in (found.error or "")
+
+    await until(says)
+
+
+#: Answers that are none, and what a person reads of each.
+NOTHING = [("empty", "cannot be read"), ("error-object", "cannot be read"), ("portal", "cannot be read")]
+
+
+@pytest.mark.parametrize("method", ["messages.list", "labels.list", "labels.get", "getProfile", "history.list"])
+@pytest.mark.parametrize(("kind", "said"), NOTHING)
+async def test_an_answer_of_nothing_after_expired_history_deletes_nothing(
+    doubted: Cluster, method: str, kind: str, said: str
+) -> None:
+    owner, user = await backed_up(doubted)
+    doubted.simulator.act(user.email, "expire-history")
+    deviate(doubted, {"kind": kind, "method": method, "email": user.email, "times": 2})
+
+    await sync(doubted, owner, user)
+
+    assert deleted(doubted, user) == set()
+    assert wrong(doubted, user) == {}
+    assert (state(doubted, user).phase, state(doubted, user).error) == (Phase.CURRENT, None)
+
+
+@pytest.mark.parametrize(("kind", "said"), NOTHING)
+async def test_while_nothing_is_answered_the_mailbox_says_so(doubted: Cluster, kind: str, said: str) -> None:
+    owner, user = await backed_up(doubted)
+    doubted.simulator.act(user.email, "expire-history")
+    deviate(doubted, {"kind": kind, "method": "messages.list", "times": None})
+    await owner.request(user, Mode.INCREMENTAL)
+
+    await seen(doubted, user, said)
+
+    assert state(doubted, user).phase is Phase.RECONCILE
+    assert deleted(doubted, user) == set()
+    deviate(doubted)
+    await doubted.quiet(owner, user)
+    assert wrong(doubted, user) == {}
+
+
+@pytest.mark.parametrize("method", ["messages.list", "getProfile", "labels.list"])
+async def test_a_first_backfill_waits_for_a_real_answer(doubted: Cluster, method: str) -> None:
+    owner, _ = await doubted.owner()
+    user = doubted.users[0]
+    deviate(doubted, {"kind": "empty", "method": method, "times": 2})
+
+    await sync(doubted, owner, user, Mode.FULL)
+
+    assert wrong(doubted, user) == {}
+    assert state(doubted, user).messages == len(doubted.simulator.held(user.email)) > 30
+
+
+async def test_a_listing_that_leaves_ids_out_is_told_and_read_again(doubted: Cluster) -> None:
+    owner, _ = await doubted.owner()
+    user = doubted.users[0]
+    ids = [f"{key:x}" for key in list(doubted.simulator.held(user.email))[:7]]
+    deviate(doubted, {"kind": "set", "method": "getProfile", "path": "messagesTotal", "value": 1000, "times": None})
+    await owner.request(user, Mode.FULL)
+    await seen(doubted, user, "listing disagrees: 1000 by the profile")
+    assert state(doubted, user).phase is Phase.FULL
+    await owner.stop_mailbox(user.user_id)
+    await doubted.quiet(owner, user)
+    deviate(doubted, {"kind": "omit", "method": "messages.list", "ids": ids, "times": 1})
+
+    await sync(doubted, owner, user, Mode.FULL)
+
+    assert wrong(doubted, user) == {}
+    assert (state(doubted, user).phase, state(doubted, user).error) == (Phase.CURRENT, None)
+
+
+async def test_a_reconciliation_whose_listing_leaves_ids_out_deletes_none(doubted: Cluster) -> None:
+    owner, user = await backed_up(doubted)
+    ids = [f"{key:x}" for key in list(doubted.simulator.held(user.email))[:7]]
+    # Twice the same: a second listing agrees, so that only the messages' own answers speak for them.
+    deviate(doubted, {"kind": "omit", "method": "messages.list", "label": "", "ids": ids, "times": None})
+
+    await sync(doubted, owner, user, Mode.RECONCILE)
+
+    assert deleted(doubted, user) == set()
+    deviate(doubted)
+    await sync(doubted, owner, user, Mode.RECONCILE)
+    assert wrong(doubted, user) == {}
+
+
+async def test_pages_that_shift_while_mail_is_deleted_lose_nothing(doubted: Cluster) -> None:
+    owner, _ = await doubted.owner()
+    user = doubted.users[0]
+    last = f"{list(doubted.simulator.held(user.email))[-1]:x}"
+    deviate(doubted, {"kind": "omit", "method": "messages.list", "label": "", "ids": [last], "times": 1})
+    await owner.request(user, Mode.FULL)
+    await doubted.quiet(owner, user)
+    assert wrong(doubted, user) == {}
+
+
+async def test_a_message_that_is_not_found_once_is_asked_for_again(doubted: Cluster) -> None:
+    owner, _ = await doubted.owner()
+    user = doubted.users[0]
+    deviate(doubted, {"kind": "not-found", "method": "messages.get", "each": True})
+
+    await sync(doubted, owner, user, Mode.FULL)
+
+    assert wrong(doubted, user) == {}
+
+
+async def test_a_message_that_stays_not_found_is_filed_with_its_reason(doubted: Cluster) -> None:
+    owner, _ = await doubted.owner()
+    user = doubted.users[0]
+    lost = next(iter(doubted.simulator.held(user.email)))
+    deviate(doubted, {"kind": "not-found", "method": "messages.get", "ids": [f"{lost:x}"], "times": None})
+
+    await sync(doubted, owner, user, Mode.FULL)
+
+    [item] = await asyncio.to_thread(doubted.catalog.failed, user.shard_id)
+    assert item.message_id == lost and "answers that it has none of that id (404)" in item.error
+    assert wrong(doubted, user) == {lost: "missing"}
+    deviate(doubted)
+    await owner.retry_failed(user)
+    await doubted.quiet(owner, user)
+    assert wrong(doubted, user) == {}
+
+
+async def test_history_that_lags_behind_its_own_id_is_read_again(doubted: Cluster) -> None:
+    owner, user = await backed_up(doubted)
+    starred, gone, *_ = doubted.simulator.held(user.email)
+    doubted.simulator.act(user.email, "lag")
+    for number in range(5):
+        doubted.simulator.ask(f"users/{user.email}/messages", b"Subject: late %d\r\n\r\nhello\r\n" % number)
+    doubted.simulator.act(user.email, f"messages/{starred:x}/labels", add=["STARRED"], remove=["UNREAD"])
+    doubted.simulator.act(user.email, f"messages/{gone:x}/delete")
+    await sync(doubted, owner, user)
+    assert wrong(doubted, user) != {}, "it is not told yet"
+    deviate(doubted)
+
+    await sync(doubted, owner, user)
+
+    assert wrong(doubted, user) == {}
+
+
+async def test_a_next_owner_reads_what_lagged_for_the_one_before(doubted: Cluster) -> None:
+    owner, user = await backed_up(doubted)
+    doubted.simulator.act(user.email, "lag")
+    doubted.simulator.ask(f"users/{user.email}/messages", b"Subject: late\r\n\r\nhello\r\n")
+    await sync(doubted, owner, user)
+    await owner.close()
+    deviate(doubted)
+    owner, _ = await doubted.owner()
+
+    await sync(doubted, owner, user)
+
+    assert wrong(doubted, user) == {}
+
+
+@pytest.mark.parametrize("label", ["Label\0_1", "L\ud83d", "\\Deleted", "a\x1fb"])
+async def test_a_label_that_no_store_can_hold_costs_nobody_anything(doubted: Cluster, label: str) -> None:
+    owner, _ = await doubted.owner()
+    user, neighbour = doubted.users
+    chosen = f"{next(iter(doubted.simulator.held(user.email))):x}"
+    value = orjson.loads(orjson.dumps([label])) if label != "L\ud83d" else ["L?"]
+    deviate(
+        doubted,
+        {"kind": "set", "method": "messages.get", "ids": [chosen], "path": "labelIds", "value": value, "times": 1},
+        {"kind": "set", "method": "labels.list", "path": "labels.15.name", "value": "N\0", "times": None},
+    )
+
+    for each in (user, neighbour):
+        await owner.request(each, Mode.FULL)
+    for each in (user, neighbour):
+        await doubted.quiet(owner, each)
+
+    assert owner.failure is None
+    assert stored(doubted, user)[int(chosen, 16)] == (False, {storable_id(value[0])})
+    assert wrong(doubted, neighbour) == {}
+    deviate(doubted)
+    await sync(doubted, owner, user, Mode.RECONCILE)
+    assert wrong(doubted, user) == {}
+
+
+async def test_a_date_beyond_the_calendar_costs_nothing_but_a_defect(doubted: Cluster) -> None:
+    owner, _ = await doubted.owner()
+    user = doubted.users[0]
+    chosen = next(iter(doubted.simulator.held(user.email)))
+    date = {"path": "internalDate", "value": "253402300800000", "times": 1}
+    deviate(doubted, {"kind": "set", "method": "messages.get", "ids": [f"{chosen:x}"], **date})
+
+    await sync(doubted, owner, user, Mode.FULL)
+
+    assert wrong(doubted, user) == {}
+    found = doubted.reader(user).email(chosen)
+    assert found is not None and found.summary.date.year == 9999
+    [damaged] = [
+        one for one in doubted.reader(user).defective(500) if "internal-date:253402300800000" in one["defects"]
+    ]
+    assert int(damaged["id"], 16) == chosen
+
+
+@pytest.mark.parametrize("path", ["threadId", "internalDate", "historyId", "raw", "id"])
+async def test_a_field_that_is_missing_files_the_message_with_its_reason(doubted: Cluster, path: str) -> None:
+    owner, _ = await doubted.owner()
+    user = doubted.users[0]
+    chosen = next(iter(doubted.simulator.held(user.email)))
+    rule = {"kind": "missing", "method": "messages.get", "ids": [f"{chosen:x}"], "path": path, "times": None}
+    deviate(doubted, rule)
+
+    await sync(doubted, owner, user, Mode.FULL)
+
+    [item] = await asyncio.to_thread(doubted.catalog.failed, user.shard_id)
+    assert (item.message_id, path in item.error) == (chosen, True)
+    assert wrong(doubted, user) == {chosen: "missing"}
+    status = owner.status(user.user_id)
+    assert status is not None and status["failed"] == 1
+
+
+async def _calls(cluster: Cluster) -> int:
+    stats = await asyncio.to_thread(cluster.simulator.ask, "stats")
+    return sum(stats["answered"].values())
+
+
+@pytest.mark.parametrize("method", ["messages.list", "history.list"])
+@pytest.mark.parametrize("kind", ["loop", "endless"])
+async def test_page_tokens_that_never_end_cost_few_calls_and_are_told(doubted: Cluster, method: str, kind: str) -> None:
+    owner, user = await backed_up(doubted)
+    deviate(doubted, {"kind": kind, "method": method, "times": None})
+    await owner.request(user, Mode.FULL if method == "messages.list" else Mode.INCREMENTAL)
+    await seen(doubted, user, "repeats a page token or never ends")
+    before = await _calls(doubted)
+
+    await asyncio.sleep(3)  # what is asked for in a while
+
+    bound = 450 if kind == "endless" else 12  # an endless one is found out by its length
+    assert await _calls(doubted) - before < bound
+    deviate(doubted)
+    await doubted.quiet(owner, user)
+    assert wrong(doubted, user) == {}
+    assert state(doubted, user).error is None
+
+
+@pytest.mark.parametrize("kind", ["raw-empty", "raw-cut"])
+async def test_bytes_that_are_cut_once_are_fetched_whole(doubted: Cluster, kind: str) -> None:
+    owner, _ = await doubted.owner()
+    user = doubted.users[0]
+    deviate(doubted, {"kind": kind, "method": "messages.get", "each": True})
+
+    await sync(doubted, owner, user, Mode.FULL)
+
+    assert wrong(doubted, user) == {}
+
+
+async def test_labels_keep_up_with_their_names(doubted: Cluster) -> None:
+    owner, user = await backed_up(doubted)
+    chosen = next(iter(doubted.simulator.held(user.email)))
+    doubted.simulator.act(user.email, "labels/Label_77", name="Brand new")
+    doubted.simulator.act(user.email, f"messages/{chosen:x}/labels", add=["Label_77"])
+
+    await sync(doubted, owner, user)
+
+    names = {label.id: label.name for label in doubted.reader(user).labels()}
+    assert names["Label_77"] == "Brand new"
+
+
+async def test_a_grant_that_is_refused_once_is_tried_again_by_itself(doubted: Cluster) -> None:
+    owner, user = await backed_up(doubted)
+    doubted.simulator.ask(f"users/{user.email}/refuse-grant?times=1", b"{}")
+    doubted.simulator.ask(f"users/{user.email}/messages", b"Subject: later\r\n\r\nhello\r\n")
+    await owner.request(user, Mode.INCREMENTAL)
+
+    async def came() -> bool:
+        return await asyncio.to_thread(wrong, doubted, user) == {}
+
+    await until(came)
+    assert (state(doubted, user).phase, state(doubted, user).error) == (Phase.CURRENT, None)
+
+
+async def test_an_id_that_does_not_round_trip_is_recorded_by_name(doubted: Cluster) -> None:
+    owner, _ = await doubted.owner()
+    user = doubted.users[0]
+    rule = {"kind": "set", "method": "messages.list", "path": "messages.3.id", "value": "00ab", "times": None}
+    deviate(doubted, rule)
+
+    await sync(doubted, owner, user, Mode.FULL)
+
+    with transaction(doubted.catalog.engine) as connection:
+        rows = connection.execute(text("SELECT item, found_in FROM unreadable_items")).all()
+    assert [tuple(row) for row in rows] == [("00ab", "messages.list")]
+    assert len(wrong(doubted, user)) == 1, "all others are stored"
+
+
+async def test_mail_that_counts_as_deleted_and_is_seen_lives_again(doubted: Cluster) -> None:
+    owner, user = await backed_up(doubted)
+    chosen = next(iter(doubted.simulator.held(user.email)))
+    with transaction(doubted.catalog.engine) as connection:
+        connection.execute(text("UPDATE messages SET deleted_at = now() WHERE message_id = :key"), {"key": chosen})
+
+    await sync(doubted, owner, user, Mode.RECONCILE)
+
+    assert wrong(doubted, user) == {}
+    with transaction(doubted.catalog.engine) as connection:
+        events = connection.execute(text("SELECT data FROM outbox WHERE type = 'mailbox.mended'")).scalars().all()
+    assert [event["revived"] for event in events] == [1]
+
+
+async def test_a_real_deletion_outside_history_takes_two_404s(doubted: Cluster) -> None:
+    owner, user = await backed_up(doubted)
+    gone = next(iter(doubted.simulator.held(user.email)))
+    doubted.simulator.act(user.email, f"messages/{gone:x}/delete")
+    doubted.simulator.act(user.email, "expire-history")
+
+    await sync(doubted, owner, user)
+    assert deleted(doubted, user) == set(), "one 404 is not enough"
+
+    async def is_deleted() -> bool:
+        return await asyncio.to_thread(deleted, doubted, user) == {gone}
+
+    await until(is_deleted)
+    assert wrong(doubted, user) == {}
