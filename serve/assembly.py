@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 
 from fastapi import APIRouter, FastAPI
+from pydantic import SecretStr
 
 from actors.config import BackupConfig
 from actors.forecast import forecast
@@ -64,6 +65,8 @@ class Settings:
     backup: BackupConfig
     serve: ServeConfig
     campaigns: CampaignsConfig | None = None
+    #: The secret that the proxy in front of the replicas shows with every request; None: there is no such proxy.
+    proof: SecretStr | None = None
 
 
 class Assembly:
@@ -86,6 +89,7 @@ class Assembly:
         """
         self._answered = answered
         self._backup, self._config, self._owners = settings.backup, settings.serve, owners
+        self._proof = settings.proof.get_secret_value() if settings.proof is not None else None
         self._jobs = jobs or NoJobs()
         self._broker = broker or LocalBroker(settings.serve.rates)
 
@@ -142,10 +146,10 @@ class Assembly:
         metrics = Metrics(self._state, self._owners, self._config.probe_timeout_s)
         apps = [self.auth(), self.emails(), self.sync(), self.analytics(), self.push()]
         routers = root.routers(probes, metrics, lambda: self._replicas.health())
-        return root_application(routers, apps, self._config, self._door)
+        return root_application(routers, apps, self._config, self._door, self._proof)
 
     def _application(self, name: str, routers: list[APIRouter] | tuple[APIRouter, ...]) -> FastAPI:
-        return application(name, routers, self._config, self._door)
+        return application(name, routers, self._config, self._door, self._proof)
 
     async def check(self) -> None:
         """Return once a thread was free: an application whose threads all hang does not."""

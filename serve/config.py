@@ -74,6 +74,25 @@ class GoogleConfig(BaseModel, frozen=True):
     keys_url: str = Field("https://www.googleapis.com/oauth2/v3/certs", description="Google's public keys")
 
 
+class EdgeConfig(BaseModel, frozen=True):
+    """What one client may hold of the proxy in front of the replicas."""
+
+    connections: PositiveInt = Field(
+        2048, description="connections at a time; fewer where the limit of open files is low (2.5 files each)"
+    )
+    connections_each: PositiveInt = Field(
+        64, description="connections at a time from one address (IPv6: one network of 64 bits) that is no trusted proxy"
+    )
+    requests_each: PositiveInt = Field(
+        20_000, description="requests in 10 s from one address that is no trusted proxy; further ones get 429"
+    )
+    request_s: PositiveInt = Field(10, description="seconds in which a request's head and body must be there")
+    idle_s: PositiveInt = Field(30, description="seconds of silence after which a client's connection is closed")
+    answer_bytes_per_s: PositiveInt = Field(
+        32 << 10, description="bytes of an answer that a client must take per second, after the first 30 s"
+    )
+
+
 class ServeConfig(BaseModel, frozen=True):
     """The gateway."""
 
@@ -87,6 +106,7 @@ class ServeConfig(BaseModel, frozen=True):
     trusted_proxies: tuple[str, ...] = Field(
         (), description="networks of proxies in front of the gateway whose X-Forwarded-For is believed"
     )
+    edge: EdgeConfig = EdgeConfig()
     rates: RatesConfig = RatesConfig()
     sandbox: SandboxConfig = SandboxConfig()
     answers_bytes: PositiveInt = Field(

@@ -1,6 +1,7 @@
 """The stack that every application wears, from the outside in:
 
     request id, trace context, access log, security headers   serve/http/request_context.py
+    nothing that did not come through our own proxy            serve/http/client_address.py
     requests at a time, size, time                             serve/http/limits.py
     CORS by an allow-list                                      Starlette's, if there are origins
     rate of the address, authentication, authorisation,
@@ -23,7 +24,7 @@ from serve.auth.policies import require_policies
 from serve.config import ServeConfig
 from serve.faults import FAULTS
 from serve.http import problems
-from serve.http.client_address import Addresses
+from serve.http.client_address import Addresses, OnlyProxy
 from serve.http.conditional import ConditionalResponseMiddleware
 from serve.http.limits import BodyLimitMiddleware, ConcurrencyLimitMiddleware, DeadlineMiddleware
 from serve.http.request_context import RequestContextMiddleware
@@ -39,12 +40,17 @@ _TOLD += ["X-GBM-Position", "X-Request-ID", "traceparent"]
 
 
 def application(
-    name: str, routers: Sequence[APIRouter], config: ServeConfig, door: AccessControl | None = None
+    name: str,
+    routers: Sequence[APIRouter],
+    config: ServeConfig,
+    door: AccessControl | None = None,
+    proof: str | None = None,
 ) -> FastAPI:
     """An app of these routers that wears the stack. Its own documentation is off: serve/ops/root.py has all of it.
 
     Args:
         door: None: all its routes are public, and nobody's rate is limited.
+        proof: the secret of the proxy in front of the replicas; None: there is none.
     """
     app = FastAPI(title=f"{TITLE}: {name}", openapi_url=None, docs_url=None, redoc_url=None)
     for router in routers:
@@ -70,18 +76,23 @@ def application(
     app.add_middleware(BodyLimitMiddleware, limit_bytes=config.body_bytes)
     app.add_middleware(DeadlineMiddleware, timeout_s=config.timeout_s)
     app.add_middleware(ConcurrencyLimitMiddleware, most=config.scale_of(name).max_requests)
+    app.add_middleware(OnlyProxy, proof=proof)
     app.add_middleware(RequestContextMiddleware)
     return app
 
 
 def root_application(
-    routers: Sequence[APIRouter], apps: Sequence[FastAPI], config: ServeConfig, door: AccessControl | None = None
+    routers: Sequence[APIRouter],
+    apps: Sequence[FastAPI],
+    config: ServeConfig,
+    door: AccessControl | None = None,
+    proof: str | None = None,
 ) -> FastAPI:
     """The application at /, with the description of all applications.
 
     Args:
         routers: of serve/ops/root.py; apps: the other applications.
     """
-    app = application("gateway", [*routers, root.documentation(routers, apps)], config, door)
+    app = application("gateway", [*routers, root.documentation(routers, apps)], config, door, proof)
     app.state.describe = lambda: root.described(apps, routers)
     return app
