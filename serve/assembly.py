@@ -49,6 +49,8 @@ from storage.fulltext.cache import cache_of
 from storage.replication.control_fallback import Lookups
 from storage.replication.routing import Replicas
 
+_SYSTEM_THREADS = 2
+
 
 @dataclass(frozen=True, slots=True)
 class CampaignsConfig:
@@ -158,6 +160,7 @@ class Assembly:
     def close(self) -> None:
         """Give every connection back."""
         self._threads.close()
+        self._system_threads.close()
         if "_replicas" in self.__dict__:
             self._replicas.close()
         self._databases.close()
@@ -165,7 +168,7 @@ class Assembly:
     @cached_property
     def _databases(self) -> Databases:
         # A connection for every thread, and one for the look at replicas: none waits for another's.
-        size = max(self._backup.postgres.pool_size, self._config.threads + 1)
+        size = max(self._backup.postgres.pool_size, self._config.threads + _SYSTEM_THREADS + 1)
         return Databases(self._backup.postgres.model_copy(update={"pool_size": size}), application="gbm gateway")
 
     @cached_property
@@ -179,6 +182,11 @@ class Assembly:
     @cached_property
     def _threads(self) -> BlockingExecutor:
         return BlockingExecutor(self._config.threads)
+
+    @cached_property
+    def _system_threads(self) -> BlockingExecutor:
+        """For what every request needs and no caller may hold up: signing keys, revocations, the audit log."""
+        return BlockingExecutor(_SYSTEM_THREADS)
 
     @cached_property
     def _tokens(self) -> AccessTokens:
@@ -206,13 +214,16 @@ class Assembly:
 
     @cached_property
     def _notes(self) -> AuditBuffer:
-        return AuditBuffer(Audit(self._databases.control), self._threads, self._config.tokens.audit_s)
+        return AuditBuffer(Audit(self._databases.control), self._system_threads, self._config.tokens.audit_s)
 
     @cached_property
     def _door(self) -> AccessControl:
         config = self._config.tokens
-        revocations = Revocations(self._grants, self._threads, config.access_s + 60.0, config.revocations_s)
-        authenticate = authenticator(self._tokens, self._threads, revocations)
+        horizon_s = config.access_s + 60.0
+        revocations = Revocations(
+            self._grants, self._system_threads, horizon_s, config.revocations_s, grace_s=config.revocations_grace_s
+        )
+        authenticate = authenticator(self._tokens, self._system_threads, revocations)
         return AccessControl(authenticate, RateLimits(self._config.rates, self._broker), self._notes)
 
     @cached_property

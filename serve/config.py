@@ -20,6 +20,9 @@ class TokenConfig(BaseModel, frozen=True):
     access_s: PositiveInt = Field(900, description="seconds that an access token is good for")
     rotate_s: PositiveFloat = Field(30 * 86_400.0, description="seconds after which another key signs access tokens")
     revocations_s: PositiveFloat = Field(3.0, description="seconds until every replica has heard of a revocation")
+    revocations_grace_s: PositiveFloat = Field(
+        900.0, description="seconds that the last known revocations count while the control database is away"
+    )
     grant_s: PositiveInt = Field(8 * 3600, description="seconds that a grant to read another's mail may last at most")
     audit_s: PositiveFloat = Field(10.0, description="seconds in which repeated refusals are one line of the audit log")
     keys_per_user: PositiveInt = Field(100, description="live API keys of one user, of those made over HTTP")
