@@ -91,6 +91,9 @@ class EdgeConfig(BaseModel, frozen=True):
     )
     request_s: PositiveInt = Field(10, description="seconds in which a request's head and body must be there")
     idle_s: PositiveInt = Field(30, description="seconds of silence after which a client's connection is closed")
+    spool_bytes: PositiveInt = Field(
+        1 << 30, description="bytes of answers that wait for slow readers in temporary files, per replica"
+    )
     answer_bytes_per_s: PositiveInt = Field(
         32 << 10, description="bytes of an answer that a client must take per second, after the first 30 s"
     )

@@ -2,10 +2,12 @@
 
     request id, trace context, access log, security headers   serve/http/request_context.py
     nothing that did not come through our own proxy            serve/http/client_address.py
-    requests at a time, size, time                             serve/http/limits.py
+    answers at the speed of their reader                       serve/http/paced_response.py
+    time until an answer begins                                serve/http/limits.py
     CORS by an allow-list                                      Starlette's, if there are origins
     rate of the address, authentication, authorisation,
     rate of the caller                                         serve/auth/authorization.py
+    the body, whole; requests at a time, fairly                serve/http/limits.py, fair_slots.py
     compression, ETag, `fields`                                serve/http/conditional.py
     position of reads                                          serve/http/session_token.py
     problems                                                   serve/http/problems.py, serve/faults.py
@@ -26,7 +28,8 @@ from serve.faults import FAULTS
 from serve.http import problems
 from serve.http.client_address import Addresses, OnlyProxy
 from serve.http.conditional import ConditionalResponseMiddleware
-from serve.http.limits import BodyLimitMiddleware, ConcurrencyLimitMiddleware, DeadlineMiddleware
+from serve.http.limits import BodyMiddleware, ConcurrencyLimitMiddleware, DeadlineMiddleware
+from serve.http.paced_response import PacedResponseMiddleware
 from serve.http.request_context import RequestContextMiddleware
 from serve.http.session_token import SessionTokenMiddleware
 from serve.openapi import TITLE
@@ -52,7 +55,8 @@ def application(
         door: None: all its routes are public, and nobody's rate is limited.
         proof: the secret of the proxy in front of the replicas; None: there is none.
     """
-    app = FastAPI(title=f"{TITLE}: {name}", openapi_url=None, docs_url=None, redoc_url=None)
+    # Never a redirect: its address would be made of the request's Host.
+    app = FastAPI(title=f"{TITLE}: {name}", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     for router in routers:
         app.include_router(router)
     routes = app.state.routes = [route for router in routers for route in router.routes]
@@ -61,6 +65,9 @@ def application(
     # Each is put around those before it.
     app.add_middleware(SessionTokenMiddleware)
     app.add_middleware(ConditionalResponseMiddleware)
+    most = config.scale_of(name).max_requests
+    app.add_middleware(ConcurrencyLimitMiddleware, most=most)
+    app.add_middleware(BodyMiddleware, limit_bytes=config.body_bytes, timeout_s=float(config.edge.request_s), most=most)
     app.add_middleware(
         AuthMiddleware, routes=routes, door=door or AccessControl(), addresses=Addresses(config.trusted_proxies)
     )
@@ -73,9 +80,10 @@ def application(
             expose_headers=_TOLD,
             max_age=600,
         )
-    app.add_middleware(BodyLimitMiddleware, limit_bytes=config.body_bytes)
     app.add_middleware(DeadlineMiddleware, timeout_s=config.timeout_s)
-    app.add_middleware(ConcurrencyLimitMiddleware, most=config.scale_of(name).max_requests)
+    app.add_middleware(
+        PacedResponseMiddleware, bytes_per_s=config.edge.answer_bytes_per_s, most_bytes=config.edge.spool_bytes
+    )
     app.add_middleware(OnlyProxy, proof=proof)
     app.add_middleware(RequestContextMiddleware)
     return app

@@ -22,6 +22,7 @@ from serve.auth.policies import Policy, policy_of
 from serve.auth.rates import RateLimits
 from serve.http import problems
 from serve.http.client_address import Addresses
+from serve.http.fair_slots import acting_caller
 from storage.control.principal import Principal
 from storage.errors import BackupError
 
@@ -57,21 +58,33 @@ class AuthMiddleware:
         self._authenticate, self._limits, self._notes = door.authenticate, door.limits, door.notes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            policy = scope["state"]["policy"] = policy_for(self._routes, scope)
-            ends: Ends | None = None
-            try:
-                self._limit_address(scope, policy)
-                if policy is not None and not policy.is_public:
-                    ends = await self._admit(scope, policy)
-            except BackupError as exc:
-                if isinstance(exc, TokenInvalid) and exc.reason != "missing":
-                    self._note(scope["state"]["address"], "token.refused", "access token", exc.reason)
-                await problems.of_error(scope, exc)(scope, receive, send)
-                return
-            if policy is not None and policy.streaming and ends is not None:
-                await self._while_good(ends, scope, receive, send)
-                return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        token = acting_caller.set(None)
+        try:
+            await self._authorized(scope, receive, send)
+        finally:
+            acting_caller.reset(token)
+
+    async def _authorized(self, scope: Scope, receive: Receive, send: Send) -> None:
+        policy = scope["state"]["policy"] = policy_for(self._routes, scope)
+        ends: Ends | None = None
+        try:
+            self._limit_address(scope, policy)
+            if policy is not None and not policy.is_public:
+                ends = await self._admit(scope, policy)
+        except BackupError as exc:
+            if isinstance(exc, TokenInvalid) and exc.reason != "missing":
+                self._note(scope["state"]["address"], "token.refused", "access token", exc.reason)
+            await problems.of_error(scope, exc)(scope, receive, send)
+            return
+        principal = scope["state"].get("principal")
+        address = f"address {scope['state']['address']}"
+        acting_caller.set(address if principal is None else acting(principal))
+        if policy is not None and policy.streaming and ends is not None:
+            await self._while_good(ends, scope, receive, send)
+            return
         await self._app(scope, receive, send)
 
     async def _while_good(self, ends: Ends, scope: Scope, receive: Receive, send: Send) -> None:

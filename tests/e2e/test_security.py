@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from cluster.orphan_processes import MARK
 
+from cluster.orphan_processes import MARK
 from cluster.simulator.process import start_simulator
 from serve.http.client_address import FORWARDED, PEER, PROOF
 from tests.conftest import private_home

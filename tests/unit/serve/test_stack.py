@@ -98,12 +98,17 @@ async def test_who_takes_too_long_is_told_so_while_the_others_go_on() -> None:
 
 async def test_beyond_so_many_at_a_time_requests_are_refused_at_once() -> None:
     release = threading.Event()
-    async with client(_app(ServeConfig(scale=ScaleConfig(max_requests=2)), release)) as http:
+    app = _app(ServeConfig(scale=ScaleConfig(max_requests=2)), release)
+    async with client(app) as http:
         running = [asyncio.create_task(http.get("/api/v1/things/slow")) for _ in range(2)]
         refused = await http.get("/api/v1/things")
         while refused.status_code == 200:  # until both are in
             await asyncio.sleep(0)
             refused = await http.get("/api/v1/things")
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited"), "who crowds is told so"
+        elsewhere = httpx.ASGITransport(app, client=("203.0.113.9", 1))
+        async with httpx.AsyncClient(transport=elsewhere, base_url="http://gateway") as other:
+            refused = await other.get("/api/v1/things")
         assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
         assert refused.headers["retry-after"] == "1"
         release.set()
