@@ -107,7 +107,10 @@ def _read_what_coding_reads() -> None:
     values = pa.table({"t": pa.array([0], pa.timestamp("us", "UTC")), "d": pa.array([1], pa.decimal128(18, 3))})
     for form in _FORMS:
         encode(values.schema, iter(values.to_batches()), form, 1, 1 << 20)
-    duckdb.sql("SELECT uuid() AS u, TIMESTAMPTZ '2024-05-01 10:00+02' AS t, INTERVAL 1 DAY AS i").to_arrow_table()
+    with duckdb.connect(":memory:", config={"threads": 1}) as other:
+        other.execute(
+            "SELECT uuid() AS u, TIMESTAMPTZ '2024-05-01 10:00+02' AS t, INTERVAL 1 DAY AS i"
+        ).to_arrow_table()
 
 
 def _address_space() -> int:

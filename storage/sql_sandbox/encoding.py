@@ -7,7 +7,7 @@ question's process (child.py), and on a person's own machine (`gbm sql`).
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import orjson
 import pyarrow as pa
@@ -63,6 +63,16 @@ def encode(
     return coded, count, cut
 
 
+class _Writer(Protocol):
+    """Codes the rows of an answer."""
+
+    def __init__(self, coded: Coded, schema: pa.Schema) -> None: ...
+
+    def write(self, table: pa.Table) -> None: ...
+
+    def end(self, cut: bool) -> None: ...
+
+
 class _Json:
     def __init__(self, coded: Coded, schema: pa.Schema) -> None:
         self._coded, self._first = coded, True
@@ -116,7 +126,7 @@ class _Arrow:
         self._sink.truncate()
 
 
-_WRITERS = {"json": _Json, "csv": _Csv, "arrow": _Arrow}
+_WRITERS: Mapping[Form, type[_Writer]] = {"json": _Json, "csv": _Csv, "arrow": _Arrow}
 
 
 def _slowly(table: pa.Table) -> Iterator[list[Any]]:
