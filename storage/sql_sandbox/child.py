@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import sys
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import duckdb
@@ -114,8 +115,7 @@ def _read_what_coding_reads() -> None:
 
 
 def _address_space() -> int:
-    with open("/proc/self/statm", "rb") as file:
-        return int(file.read().split()[0]) * resource.getpagesize()
+    return int(Path("/proc/self/statm").read_bytes().split()[0]) * resource.getpagesize()
 
 
 def _read(source: BinaryIO, most: int) -> bytes:

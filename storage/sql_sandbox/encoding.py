@@ -116,7 +116,7 @@ class _Arrow:
         self._writer.write_table(table)
         self._hand_on()
 
-    def end(self, cut: bool) -> None:
+    def end(self, cut: bool) -> None:  # noqa: ARG002 - a header tells it
         self._writer.close()
         self._hand_on()
 

@@ -80,7 +80,7 @@ def ask_coded(sql: str, views: Views, config: SandboxConfig, form: Form, checked
             child.send(wire.packed(table))
         told = child.told()
         _warn_of_gaps(tuple(told["missing"]))
-        file = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_PIECE))
+        file = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_PIECE))  # noqa: SIM115 - the answer's reader closes it
         try:
             size = child.receive_into(file, config.answer_bytes)
         except BaseException:
