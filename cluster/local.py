@@ -18,6 +18,7 @@ from actors.forecast import forecast
 from actors.supervisor import SupervisorConfig
 from cluster.backfill import campaign_command
 from cluster.campaign_supervisor import CampaignSupervisor
+from cluster.haproxy import Proxy
 from cluster.home import Home
 from cluster.orphan_processes import end_leftovers
 from cluster.owners import close_shards, start_shards, sweep_shards
@@ -52,6 +53,7 @@ class LocalCluster:
     stores: Stores
     api: str
     dashboard: str
+    proxy: Proxy
     swept: list[str] = field(default_factory=list)
 
 
@@ -78,7 +80,9 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         require_free("127.0.0.1", settings.ray.dashboard_port, "GBM_RAY__DASHBOARD_PORT")
         stores = stack.enter_context(open_stores(settings, tell))
         tell("Ray")
-        dashboard = stack.enter_context(local_ray(home, settings.ray))
+        dashboard, proxy = stack.enter_context(local_ray(home, settings.ray, settings.serve))
+        if proxy.connections < settings.serve.edge.connections:
+            tell(f"the gateway with {proxy.connections} connections at most, by the limit of open files")
         check_stop()
         tell("shards and gateway")
         stack.callback(lambda: asyncio.run(close_shards(list(stores.shards))))
@@ -89,7 +93,8 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
 
             stack.callback(deployment.shutdown)
             campaigns = CampaignsConfig(dashboard, tuple(campaign_command(home)))
-            deployment.deploy(stores.config, settings.serve, campaigns)
+            front = deployment.Proxy(proxy.proof, str(proxy.certificate), str(proxy.key))
+            deployment.deploy(stores.config, settings.serve, campaigns, front)
         check_stop()
         swept = asyncio.run(sweep_shards(list(stores.shards)))
         api = f"http://{settings.serve.host}:{settings.serve.port}"
@@ -106,7 +111,7 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         watch = SupervisorConfig(every_s=settings.ray.ping_every_s, hung_after_s=settings.ray.hung_after_s)
         rates, reasons = settings.serve.rates if gateway else None, WaitReasons(stores.databases.control)
         stack.enter_context(supervised(stores.config, rates, list(stores.shards), watch, reasons))
-        yield LocalCluster(stores, api, dashboard, swept)
+        yield LocalCluster(stores, api, dashboard, proxy, swept)
 
 
 def _warn_of_billing(stores: Stores) -> None:

@@ -17,6 +17,7 @@ from cluster.ray_internals import free_agent_port, log_driver_output
 from cluster.runtime_folder import RuntimeFolder, remove_abandoned
 from cluster.settings import RaySettings
 from cluster.signals import watch_signals
+from serve.config import ServeConfig
 from storage.errors import BackupError
 
 _LOG = logging.getLogger(__name__)
@@ -64,17 +65,18 @@ def prepare_environment(home: Home) -> None:
 
 
 @contextmanager
-def local_ray(home: Home, settings: RaySettings) -> Iterator[str]:
-    """A Ray of our own until the block ends; gives the dashboard's URL.
+def local_ray(home: Home, settings: RaySettings, serve: ServeConfig) -> Iterator[tuple[str, haproxy.Proxy]]:
+    """A Ray of our own until the block ends; gives the dashboard's URL, and the HAProxy that Serve will start.
 
     Raises:
-        RayUnavailable.
+        RayUnavailable, TooFewFiles.
     """
     prepare_environment(home)
     remove_abandoned()
     folder = RuntimeFolder(home)
     folder.claim()
-    os.environ.update(haproxy.environment(folder.haproxy))
+    proxy = haproxy.prepare(folder.haproxy, serve)
+    os.environ.update(proxy.environment)
     import ray
     from ray.exceptions import RayError
 
@@ -99,8 +101,10 @@ def local_ray(home: Home, settings: RaySettings) -> Iterator[str]:
     watch_signals()  # Ray has set handlers of its own
     try:
         folder.require_private()  # Ray opens its own folder, and Serve will execute HAProxy's script beside it
-        yield f"http://{context.dashboard_url}"
+        _record_address(home, address())
+        yield f"http://{context.dashboard_url}", proxy
     finally:
+        _address_path(home).unlink(missing_ok=True)
         ray.shutdown()
         end_leftovers(home.root)
         folder.remove()
@@ -130,8 +134,36 @@ def joined(home: Home, address: str) -> Iterator[None]:
         ray.shutdown()
 
 
-def connect_from_job() -> None:
-    """Connect to the cluster that this job runs on."""
-    import ray
+def connect_from_job(home: Home) -> None:
+    """Connect to the cluster of this home, which this job runs on.
 
-    ray.init(namespace="gbm", log_to_driver=False, logging_level=logging.WARNING)
+    Its address is read from the home: what Ray tells a job (RAY_ADDRESS) is that of any cluster of the machine, and
+    whoever listens there would get this cluster's token.
+
+    Raises:
+        RayUnavailable.
+    """
+    prepare_environment(home)
+    try:
+        address = _address_path(home).read_text().strip()
+    except FileNotFoundError as exc:
+        raise RayUnavailable(f"no cluster runs on {home.root}") from exc
+    os.environ["RAY_ADDRESS"] = address
+    import ray
+    from ray.exceptions import RayError
+
+    try:
+        ray.init(address, namespace="gbm", log_to_driver=False, logging_level=logging.WARNING)
+    except (RayError, RuntimeError, ValueError, ConnectionError, TimeoutError) as exc:
+        raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
+
+
+def _address_path(home: Home) -> Path:
+    return home.run / "ray.address"
+
+
+def _record_address(home: Home, address: str) -> None:
+    path = _address_path(home)
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(address)

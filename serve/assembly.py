@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 
 from fastapi import APIRouter, FastAPI
+from pydantic import SecretStr
 
 from actors.config import BackupConfig
 from actors.forecast import forecast
@@ -48,6 +49,8 @@ from storage.fulltext.cache import cache_of
 from storage.replication.control_fallback import Lookups
 from storage.replication.routing import Replicas
 
+_SYSTEM_THREADS = 2
+
 
 @dataclass(frozen=True, slots=True)
 class CampaignsConfig:
@@ -64,6 +67,8 @@ class Settings:
     backup: BackupConfig
     serve: ServeConfig
     campaigns: CampaignsConfig | None = None
+    #: The secret that the proxy in front of the replicas shows with every request; None: there is no such proxy.
+    proof: SecretStr | None = None
 
 
 class Assembly:
@@ -86,6 +91,7 @@ class Assembly:
         """
         self._answered = answered
         self._backup, self._config, self._owners = settings.backup, settings.serve, owners
+        self._proof = settings.proof.get_secret_value() if settings.proof is not None else None
         self._jobs = jobs or NoJobs()
         self._broker = broker or LocalBroker(settings.serve.rates)
 
@@ -142,10 +148,10 @@ class Assembly:
         metrics = Metrics(self._state, self._owners, self._config.probe_timeout_s)
         apps = [self.auth(), self.emails(), self.sync(), self.analytics(), self.push()]
         routers = root.routers(probes, metrics, lambda: self._replicas.health())
-        return root_application(routers, apps, self._config, self._door)
+        return root_application(routers, apps, self._config, self._door, self._proof)
 
     def _application(self, name: str, routers: list[APIRouter] | tuple[APIRouter, ...]) -> FastAPI:
-        return application(name, routers, self._config, self._door)
+        return application(name, routers, self._config, self._door, self._proof)
 
     async def check(self) -> None:
         """Return once a thread was free: an application whose threads all hang does not."""
@@ -154,6 +160,7 @@ class Assembly:
     def close(self) -> None:
         """Give every connection back."""
         self._threads.close()
+        self._system_threads.close()
         if "_replicas" in self.__dict__:
             self._replicas.close()
         self._databases.close()
@@ -161,7 +168,7 @@ class Assembly:
     @cached_property
     def _databases(self) -> Databases:
         # A connection for every thread, and one for the look at replicas: none waits for another's.
-        size = max(self._backup.postgres.pool_size, self._config.threads + 1)
+        size = max(self._backup.postgres.pool_size, self._config.threads + _SYSTEM_THREADS + 1)
         return Databases(self._backup.postgres.model_copy(update={"pool_size": size}), application="gbm gateway")
 
     @cached_property
@@ -175,6 +182,11 @@ class Assembly:
     @cached_property
     def _threads(self) -> BlockingExecutor:
         return BlockingExecutor(self._config.threads)
+
+    @cached_property
+    def _system_threads(self) -> BlockingExecutor:
+        """For what every request needs and no caller may hold up: signing keys, revocations, the audit log."""
+        return BlockingExecutor(_SYSTEM_THREADS)
 
     @cached_property
     def _tokens(self) -> AccessTokens:
@@ -202,13 +214,16 @@ class Assembly:
 
     @cached_property
     def _notes(self) -> AuditBuffer:
-        return AuditBuffer(Audit(self._databases.control), self._threads, self._config.tokens.audit_s)
+        return AuditBuffer(Audit(self._databases.control), self._system_threads, self._config.tokens.audit_s)
 
     @cached_property
     def _door(self) -> AccessControl:
         config = self._config.tokens
-        revocations = Revocations(self._grants, self._threads, config.access_s + 60.0, config.revocations_s)
-        authenticate = authenticator(self._tokens, self._threads, revocations)
+        horizon_s = config.access_s + 60.0
+        revocations = Revocations(
+            self._grants, self._system_threads, horizon_s, config.revocations_s, grace_s=config.revocations_grace_s
+        )
+        authenticate = authenticator(self._tokens, self._system_threads, revocations)
         return AccessControl(authenticate, RateLimits(self._config.rates, self._broker), self._notes)
 
     @cached_property

@@ -20,6 +20,9 @@ class TokenConfig(BaseModel, frozen=True):
     access_s: PositiveInt = Field(900, description="seconds that an access token is good for")
     rotate_s: PositiveFloat = Field(30 * 86_400.0, description="seconds after which another key signs access tokens")
     revocations_s: PositiveFloat = Field(3.0, description="seconds until every replica has heard of a revocation")
+    revocations_grace_s: PositiveFloat = Field(
+        900.0, description="seconds that the last known revocations count while the control database is away"
+    )
     grant_s: PositiveInt = Field(8 * 3600, description="seconds that a grant to read another's mail may last at most")
     audit_s: PositiveFloat = Field(10.0, description="seconds in which repeated refusals are one line of the audit log")
     keys_per_user: PositiveInt = Field(100, description="live API keys of one user, of those made over HTTP")
@@ -74,6 +77,28 @@ class GoogleConfig(BaseModel, frozen=True):
     keys_url: str = Field("https://www.googleapis.com/oauth2/v3/certs", description="Google's public keys")
 
 
+class EdgeConfig(BaseModel, frozen=True):
+    """What one client may hold of the proxy in front of the replicas."""
+
+    connections: PositiveInt = Field(
+        2048, description="connections at a time; fewer where the limit of open files is low (2.5 files each)"
+    )
+    connections_each: PositiveInt = Field(
+        64, description="connections at a time from one address (IPv6: one network of 64 bits) that is no trusted proxy"
+    )
+    requests_each: PositiveInt = Field(
+        20_000, description="requests in 10 s from one address that is no trusted proxy; further ones get 429"
+    )
+    request_s: PositiveInt = Field(10, description="seconds in which a request's head and body must be there")
+    idle_s: PositiveInt = Field(30, description="seconds of silence after which a client's connection is closed")
+    spool_bytes: PositiveInt = Field(
+        1 << 30, description="bytes of answers that wait for slow readers in temporary files, per replica"
+    )
+    answer_bytes_per_s: PositiveInt = Field(
+        32 << 10, description="bytes of an answer that a client must take per second, after the first 30 s"
+    )
+
+
 class ServeConfig(BaseModel, frozen=True):
     """The gateway."""
 
@@ -87,6 +112,7 @@ class ServeConfig(BaseModel, frozen=True):
     trusted_proxies: tuple[str, ...] = Field(
         (), description="networks of proxies in front of the gateway whose X-Forwarded-For is believed"
     )
+    edge: EdgeConfig = EdgeConfig()
     rates: RatesConfig = RatesConfig()
     sandbox: SandboxConfig = SandboxConfig()
     answers_bytes: PositiveInt = Field(

@@ -6,8 +6,11 @@ replica's constructor, because Serve loses what an ASGI lifespan makes.
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from fastapi import FastAPI
+from pydantic import SecretStr
 from ray import serve as ray_serve
 from ray.util.metrics import Counter
 from starlette.datastructures import MutableHeaders
@@ -29,6 +32,7 @@ from storage.control.campaigns import Campaign, Campaigns
 from storage.errors import BackupError
 
 _LOG = logging.getLogger(__name__)
+LOOPBACK = "127.0.0.1"
 #: Seconds that the broker of rates, begun with the replicas, may start longer than they.
 _RATES_S = 30.0
 #: Application -> (prefix, what makes it).
@@ -53,6 +57,20 @@ class GatewayFailed(BackupError):
         return f"The gateway does not start: {self.reason}"
 
 
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """The HAProxy of this cluster: what it shows to replicas, and what they show to it."""
+
+    proof: SecretStr
+    certificate: str
+    key: str
+
+    def http_options(self, port: int) -> dict[str, object]:
+        """Serve's. Replicas listen on loopback; HAProxy alone has the public address (cluster/haproxy_config.py)."""
+        options = {"host": LOOPBACK, "port": port}
+        return {**options, "ssl_certfile": self.certificate, "ssl_keyfile": self.key}
+
+
 class _NamedByServe:
     """Leaves X-Request-ID to Serve, which takes the client's or makes one, and adds it to every response itself."""
 
@@ -74,6 +92,7 @@ class Gateway:
 
     def __init__(self, name: str, settings: Settings) -> None:
         _log_with_serve()
+        _stay_on_loopback()
         owners = ShardClient(settings.serve.owner_timeout_s)
         jobs = CampaignJobs(settings.campaigns) if settings.campaigns else None
         answers = Counter("gbm_answers", "Answers about a mailbox, kept ones and new ones.", ("application", "kept"))
@@ -108,11 +127,14 @@ class CampaignJobs:
             raise JobsUnavailable(_last_line(str(exc))) from exc
 
 
-def deploy(backup: BackupConfig, config: ServeConfig, campaigns: CampaignsConfig | None = None) -> list[str]:
+def deploy(
+    backup: BackupConfig, config: ServeConfig, campaigns: CampaignsConfig | None = None, proxy: Proxy | None = None
+) -> list[str]:
     """Start the gateway, or replace the one that runs.
 
     Args:
         campaigns: how campaigns are begun; None: over HTTP none is.
+        proxy: the HAProxy in front; None: Serve's own proxy listens at `config.host`, and replicas believe anybody.
 
     Returns:
         The URLs of the applications, the gateway's own last.
@@ -121,12 +143,13 @@ def deploy(backup: BackupConfig, config: ServeConfig, campaigns: CampaignsConfig
         PortOccupied, GatewayFailed.
         KeyMissing, KeyInvalid, KeyExposed, InvalidDsn, ArchiveUnusable: a replica could not start with this.
     """
-    settings = Settings(backup, config, campaigns)
+    settings = Settings(backup, config, campaigns, proxy.proof if proxy is not None else None)
     Assembly(settings, ShardClient()).root()  # fails here at once, in one sentence, not in replicas after retries
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # its progress is not for our caller's console
     if not ray_serve.status().proxies:
         require_free(config.host, config.port, "GBM_SERVE__PORT")
-    ray_serve.start(http_options={"host": config.host, "port": config.port})
+    options = {"host": config.host, "port": config.port} if proxy is None else proxy.http_options(config.port)
+    ray_serve.start(http_options=options)
     targets = [
         ray_serve.RunTarget(
             _deployment(name, config.scale_of(name)).bind(name, settings), name=name, route_prefix=prefix
@@ -189,6 +212,23 @@ def _log_with_serve() -> None:
     ours.propagate = False
     handlers = [getattr(handler, "target", None) or handler for handler in logging.getLogger("ray.serve").handlers]
     ours.handlers = [handler for handler in handlers if isinstance(handler, logging.FileHandler)]
+
+
+def _stay_on_loopback() -> None:
+    """Have this replica's port for handle calls listen on loopback: Serve binds it to all interfaces, unasked.
+
+    Ray's token guards it either way, but nobody outside needs to reach it.
+    """
+    from ray.serve._private import replica
+
+    if getattr(replica, "_gbm_loopback", False):
+        return
+    bind = replica.add_port_to_grpc_server
+
+    def on_loopback(server: Any, address: str) -> int:
+        return int(bind(server, address.replace("[::]", LOOPBACK)))
+
+    replica.add_port_to_grpc_server, replica._gbm_loopback = on_loopback, True
 
 
 def _failure() -> str:

@@ -11,7 +11,7 @@ from serve.auth.errors import NotBackedUp, SignInFailed
 from serve.auth.policies import RoleRequired, ScopeRequired
 from serve.auth.pubsub_auth import CertificatesUnavailable, PushRefused
 from serve.auth.tokens import SecretRefused
-from serve.http.errors import RateLimited
+from serve.http.errors import Overloaded, RateLimited
 from serve.http.field_mask import InvalidFields
 from serve.http.problems import Fault, FaultTable
 from serve.mail.readers import UnknownShard
@@ -60,6 +60,7 @@ FAULTS: FaultTable = {
     NotBackedUp: Fault(403, "not_backed_up", "No account here"),
     UnknownGrant: Fault(404, "unknown_grant", "Grant not known"),
     RateLimited: Fault(429, "rate_limited", "Too many requests", wait_s=attrgetter("wait_s")),
+    Overloaded: Fault(503, "overloaded", "Too busy", retry_after_s=1),
     InvalidFields: Fault(400, "invalid_fields", "Fields not understood"),
     JobsUnavailable: Fault(503, "jobs_unavailable", "Jobs cannot be submitted", _AGAIN, 10),
     FileDamaged: Fault(

@@ -1,10 +1,13 @@
 """The stack that every application wears, from the outside in:
 
     request id, trace context, access log, security headers   serve/http/request_context.py
-    requests at a time, size, time                             serve/http/limits.py
+    nothing that did not come through our own proxy            serve/http/client_address.py
+    answers at the speed of their reader                       serve/http/paced_response.py
+    time until an answer begins                                serve/http/limits.py
     CORS by an allow-list                                      Starlette's, if there are origins
     rate of the address, authentication, authorisation,
     rate of the caller                                         serve/auth/authorization.py
+    the body, whole; requests at a time, fairly                serve/http/limits.py, fair_slots.py
     compression, ETag, `fields`                                serve/http/conditional.py
     position of reads                                          serve/http/session_token.py
     problems                                                   serve/http/problems.py, serve/faults.py
@@ -23,9 +26,10 @@ from serve.auth.policies import require_policies
 from serve.config import ServeConfig
 from serve.faults import FAULTS
 from serve.http import problems
-from serve.http.client_address import Addresses
+from serve.http.client_address import Addresses, OnlyProxy
 from serve.http.conditional import ConditionalResponseMiddleware
-from serve.http.limits import BodyLimitMiddleware, ConcurrencyLimitMiddleware, DeadlineMiddleware
+from serve.http.limits import BodyMiddleware, ConcurrencyLimitMiddleware, DeadlineMiddleware
+from serve.http.paced_response import PacedResponseMiddleware
 from serve.http.request_context import RequestContextMiddleware
 from serve.http.session_token import SessionTokenMiddleware
 from serve.openapi import TITLE
@@ -39,14 +43,20 @@ _TOLD += ["X-GBM-Position", "X-Request-ID", "traceparent"]
 
 
 def application(
-    name: str, routers: Sequence[APIRouter], config: ServeConfig, door: AccessControl | None = None
+    name: str,
+    routers: Sequence[APIRouter],
+    config: ServeConfig,
+    door: AccessControl | None = None,
+    proof: str | None = None,
 ) -> FastAPI:
     """An app of these routers that wears the stack. Its own documentation is off: serve/ops/root.py has all of it.
 
     Args:
         door: None: all its routes are public, and nobody's rate is limited.
+        proof: the secret of the proxy in front of the replicas; None: there is none.
     """
-    app = FastAPI(title=f"{TITLE}: {name}", openapi_url=None, docs_url=None, redoc_url=None)
+    # Never a redirect: its address would be made of the request's Host.
+    app = FastAPI(title=f"{TITLE}: {name}", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     for router in routers:
         app.include_router(router)
     routes = app.state.routes = [route for router in routers for route in router.routes]
@@ -55,6 +65,9 @@ def application(
     # Each is put around those before it.
     app.add_middleware(SessionTokenMiddleware)
     app.add_middleware(ConditionalResponseMiddleware)
+    most = config.scale_of(name).max_requests
+    app.add_middleware(ConcurrencyLimitMiddleware, most=most)
+    app.add_middleware(BodyMiddleware, limit_bytes=config.body_bytes, timeout_s=float(config.edge.request_s), most=most)
     app.add_middleware(
         AuthMiddleware, routes=routes, door=door or AccessControl(), addresses=Addresses(config.trusted_proxies)
     )
@@ -67,21 +80,27 @@ def application(
             expose_headers=_TOLD,
             max_age=600,
         )
-    app.add_middleware(BodyLimitMiddleware, limit_bytes=config.body_bytes)
     app.add_middleware(DeadlineMiddleware, timeout_s=config.timeout_s)
-    app.add_middleware(ConcurrencyLimitMiddleware, most=config.scale_of(name).max_requests)
+    app.add_middleware(
+        PacedResponseMiddleware, bytes_per_s=config.edge.answer_bytes_per_s, most_bytes=config.edge.spool_bytes
+    )
+    app.add_middleware(OnlyProxy, proof=proof)
     app.add_middleware(RequestContextMiddleware)
     return app
 
 
 def root_application(
-    routers: Sequence[APIRouter], apps: Sequence[FastAPI], config: ServeConfig, door: AccessControl | None = None
+    routers: Sequence[APIRouter],
+    apps: Sequence[FastAPI],
+    config: ServeConfig,
+    door: AccessControl | None = None,
+    proof: str | None = None,
 ) -> FastAPI:
     """The application at /, with the description of all applications.
 
     Args:
         routers: of serve/ops/root.py; apps: the other applications.
     """
-    app = application("gateway", [*routers, root.documentation(routers, apps)], config, door)
+    app = application("gateway", [*routers, root.documentation(routers, apps)], config, door, proof)
     app.state.describe = lambda: root.described(apps, routers)
     return app

@@ -28,7 +28,7 @@ from cluster.orphan_processes import marked
 from cluster.settings import Settings
 from cluster.stores import open_stores
 from serve.auth.api_keys import new_key
-from serve.config import ScaleConfig
+from serve.config import EdgeConfig, ScaleConfig
 from storage.errors import BackupError
 
 _EMAIL = "bench@example.com"
@@ -119,14 +119,18 @@ def bench_serve(
         )
         one = ScaleConfig(max_replicas=1)
         rates = RatesConfig(principal=_FREE, address=_FREE, login=_FREE, total=_FREE)
-        serve = settings.serve.model_copy(update={"port": _free_port(), "rates": rates, "scale": one})
+        edge = EdgeConfig(requests_each=10**9)
+        serve = settings.serve.model_copy(update={"port": _free_port(), "rates": rates, "scale": one, "edge": edge})
         with local_cluster(settings.model_copy(update={"ray": ray, "serve": serve}), told) as cluster:
             from serve import deployment
 
             asked = _Asked(cluster.api, secret, seconds, told)
             loads = asked.loads()
             told("scaling")
-            deployment.deploy(cluster.stores.config, serve.model_copy(update={"applications": {"emails": several}}))
+            scaled = serve.model_copy(update={"applications": {"emails": several}})
+            proxy = cluster.proxy
+            front = deployment.Proxy(proxy.proof, str(proxy.certificate), str(proxy.key))
+            deployment.deploy(cluster.stores.config, scaled, proxy=front)
             before = deployment.replicas("emails")
             scaling = asked.scaled(cluster.stores.home.root, lambda: deployment.replicas("emails"))
             told("waiting for the replicas to end")

@@ -30,6 +30,7 @@ class Identity:
 
     def token(self, email: str, nonce: str, now: float) -> str:
         """An ID token for whom signed in."""
+        domain = email.rpartition("@")[2]
         claims = {
             "iss": ISSUER,
             "aud": self._client_id,
@@ -39,6 +40,7 @@ class Identity:
             "email_verified": True,
             "iat": int(now),
             "exp": int(now) + _LIVES_S,
+            **({} if domain == "gmail.com" else {"hd": domain}),
             **({"nonce": nonce} if nonce else {}),
         }
         return jwt.encode({"alg": "RS256", "kid": _KID}, claims, self._key, algorithms=["RS256"])

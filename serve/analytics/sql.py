@@ -1,28 +1,30 @@
 """POST /api/v1/analytics/query: SQL over the caller's own mail, in a process that has nothing else."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Any, BinaryIO
 
-import orjson
-import pyarrow as pa
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import StreamingResponse
 
-from jobs.rendering.tables import csv_of, plain, rows_of
 from serve.analytics import filters
 from serve.auth.authorization import Caller
 from serve.auth.policies import Scope, permits
+from serve.http.errors import Overloaded
 from serve.http.executor import BlockingExecutor
+from serve.http.fair_slots import FairSlots, acting_caller
 from serve.http.problems import responses
 from serve.mail.readers import Mailboxes
-from storage.sql_sandbox import wire
 from storage.sql_sandbox.config import SandboxConfig
+from storage.sql_sandbox.encoding import Form
 from storage.sql_sandbox.errors import SqlBusy
-from storage.sql_sandbox.process import ask
+from storage.sql_sandbox.process import Answer, ask_coded
 
 _CSV, _ARROW = "text/csv", "application/vnd.apache.arrow.stream"
+_TYPES: Mapping[Form, str] = {"json": "application/json", "csv": _CSV, "arrow": _ARROW}
+_PIECE = 256 << 10
+#: Questions of one user that may wait for a place; more are refused at once.
+_WAITING_EACH = 4
 
 
 class SqlQuestion(BaseModel):
@@ -49,29 +51,19 @@ class SqlAnswer(BaseModel):
 
 
 class Sandbox:
-    """Asks questions, so many at a time. Blocking."""
+    """Asks questions, so many at a time, one of each user. Blocking, but for the waiting."""
 
     def __init__(self, mailboxes: Mailboxes, config: SandboxConfig) -> None:
         self._mailboxes, self._config = mailboxes, config
-        self._free = threading.BoundedSemaphore(config.at_a_time)
+        self.slots = FairSlots(config.at_a_time, each=1, waiting_each=_WAITING_EACH, wait_s=config.time_s)
 
-    def answer(self, principal: Any, sql: str) -> tuple[pa.Table, bool]:
-        """The answer, and whether it was cut off.
+    def answer(self, principal: Any, sql: str, form: Form) -> Answer:
+        """The coded answer.
 
         Raises:
-            SqlBusy, and what `ask` raises.
+            What `ask_coded` raises.
         """
-        with self._place():
-            return ask(sql, self._mailboxes.reader(principal).views, self._config)
-
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        if not self._free.acquire(timeout=self._config.time_s):
-            raise SqlBusy
-        try:
-            yield
-        finally:
-            self._free.release()
+        return ask_coded(sql, self._mailboxes.reader(principal).views, self._config, form)
 
 
 def router(sandbox: Sandbox, threads: BlockingExecutor) -> APIRouter:
@@ -91,25 +83,23 @@ def router(sandbox: Sandbox, threads: BlockingExecutor) -> APIRouter:
         body: SqlQuestion,
         accept: Annotated[str, Header(max_length=500, description="application/json, text/csv or Arrow's stream")] = "",
     ) -> Response:
-        def made() -> Response:
-            table, cut = sandbox.answer(principal, body.sql)
-            headers = {"X-GBM-Truncated": str(cut).lower()}
-            if _ARROW in accept:
-                return Response(bytes(wire.packed(table)), media_type=_ARROW, headers=headers)
-            if _CSV in accept:
-                return Response(csv_of(table), media_type=_CSV, headers=headers)
-            return Response(_json(table, cut), media_type="application/json", headers=headers)
-
-        return await threads.run(made)
+        form: Form = "arrow" if _ARROW in accept else "csv" if _CSV in accept else "json"
+        caller = acting_caller.get()
+        try:
+            await sandbox.slots.acquire(caller)
+        except Overloaded as exc:
+            raise SqlBusy from exc
+        try:
+            answer = await threads.run(sandbox.answer, principal, body.sql, form)
+        finally:
+            sandbox.slots.release(caller)
+        headers = {"X-GBM-Truncated": str(answer.truncated).lower(), "Content-Length": str(answer.size)}
+        return StreamingResponse(_pieces(answer.file), media_type=_TYPES[form], headers=headers)
 
     return routes
 
 
-def _json(table: pa.Table, cut: bool) -> bytes:
-    columns = [{"name": field.name, "type": str(field.type)} for field in table.schema]
-    document = {
-        "columns": columns,
-        "rows": [[plain(value) for value in row] for row in rows_of(table)],
-        "truncated": cut,
-    }
-    return orjson.dumps(document, default=str, option=orjson.OPT_NON_STR_KEYS)
+async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:
+    with file:
+        while piece := file.read(_PIECE):
+            yield piece

@@ -5,6 +5,8 @@ but its head was read. What it finds stands in the request's state: `policy`,
 `claims`, `principal`; endpoints take the principal by `Caller`.
 """
 
+import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -12,7 +14,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.datastructures import Headers
 from starlette.routing import BaseRoute, Match
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.auth.audit_buffer import AuditBuffer
 from serve.auth.authentication import Authenticate, TokenInvalid, principal_of
@@ -20,8 +22,12 @@ from serve.auth.policies import Policy, policy_of
 from serve.auth.rates import RateLimits
 from serve.http import problems
 from serve.http.client_address import Addresses
+from serve.http.fair_slots import acting_caller
 from storage.control.principal import Principal
 from storage.errors import BackupError
+
+#: Seconds between two looks whether the token of a stream is still good.
+_LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,14 @@ class AccessControl:
     notes: AuditBuffer | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """A token that let somebody in, and how long it is good. left_s: seconds; unless it is revoked before."""
+
+    token: str
+    left_s: float
+
+
 class AuthMiddleware:
     """Authenticates and authorises requests for routes that are not public."""
 
@@ -44,18 +58,70 @@ class AuthMiddleware:
         self._authenticate, self._limits, self._notes = door.authenticate, door.limits, door.notes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            policy = scope["state"]["policy"] = policy_for(self._routes, scope)
-            try:
-                self._limit_address(scope, policy)
-                if policy is not None and not policy.is_public:
-                    await self._admit(scope, policy)
-            except BackupError as exc:
-                if isinstance(exc, TokenInvalid) and exc.reason != "missing":
-                    self._note(scope["state"]["address"], "token.refused", "access token", exc.reason)
-                await problems.of_error(scope, exc)(scope, receive, send)
-                return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        token = acting_caller.set(None)
+        try:
+            await self._authorized(scope, receive, send)
+        finally:
+            acting_caller.reset(token)
+
+    async def _authorized(self, scope: Scope, receive: Receive, send: Send) -> None:
+        policy = scope["state"]["policy"] = policy_for(self._routes, scope)
+        ends: Ends | None = None
+        try:
+            self._limit_address(scope, policy)
+            if policy is not None and not policy.is_public:
+                ends = await self._admit(scope, policy)
+        except BackupError as exc:
+            if isinstance(exc, TokenInvalid) and exc.reason != "missing":
+                self._note(scope["state"]["address"], "token.refused", "access token", exc.reason)
+            await problems.of_error(scope, exc)(scope, receive, send)
+            return
+        principal = scope["state"].get("principal")
+        address = f"address {scope['state']['address']}"
+        acting_caller.set(address if principal is None else acting(principal))
+        if policy is not None and policy.streaming and ends is not None:
+            await self._while_good(ends, scope, receive, send)
+            return
         await self._app(scope, receive, send)
+
+    async def _while_good(self, ends: Ends, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer for as long as the token is good: a stream does not outlive what opened it."""
+        started = ended = False
+
+        async def noted(message: Message) -> None:
+            nonlocal started, ended
+            started = started or message["type"] == "http.response.start"
+            ended = ended or (message["type"] == "http.response.body" and not message.get("more_body"))
+            await send(message)
+
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(loop.time() + ends.left_s) as deadline:
+                watch = loop.create_task(self._watch(ends.token, deadline))
+                try:
+                    await self._app(scope, receive, noted)
+                finally:
+                    watch.cancel()
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            if not started:
+                await problems.of_error(scope, TokenInvalid("expired"))(scope, receive, send)
+            elif not ended:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _watch(self, token: str, deadline: asyncio.Timeout) -> None:
+        assert self._authenticate is not None
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            try:
+                await self._authenticate(token)
+            except BackupError:
+                deadline.reschedule(0.0)
+                return
 
     def _note(self, actor: str, action: str, subject: str, what: str) -> None:
         if self._notes is not None:
@@ -73,7 +139,7 @@ class AuthMiddleware:
     def _told(self, scope: Scope, headers: dict[str, str]) -> None:
         scope["state"]["headers"].update(headers)
 
-    async def _admit(self, scope: Scope, policy: Policy) -> None:
+    async def _admit(self, scope: Scope, policy: Policy) -> Ends:
         scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
         if self._authenticate is None or scheme.lower() != "bearer" or not token:
             raise TokenInvalid
@@ -85,7 +151,14 @@ class AuthMiddleware:
             scope["state"]["user_id"] = f"{principal.user_id} by {principal.actor}"
             self._note(principal.actor, "grant.read", principal.grant_id, f"{scope['method']} {scope['path']}")
         if self._limits is not None:
-            self._told(scope, self._limits.spend("principal", str(principal.user_id), policy.cost))
+            # Who acts is charged, not whose mail is read.
+            self._told(scope, self._limits.spend("principal", acting(principal), policy.cost))
+        return Ends(token, max(float(claims["exp"]) - time.time(), 0.0))
+
+
+def acting(principal: Principal) -> str:
+    """Who causes the work of a request: the reader by a grant, else the mailbox's owner. By address."""
+    return (principal.actor or principal.email).lower()
 
 
 def policy_for(routes: Sequence[BaseRoute], scope: Scope) -> Policy | None:

@@ -1,7 +1,8 @@
 """Access tokens that are worth nothing before they expire: signed out, of a revoked key or grant, of a removed user.
 
-The list is short, because tokens are short-lived; a replica reads it every few seconds, not at every request. While the
-control database is away the last list counts: who was let in goes on reading until the token expires.
+The list is short, because tokens are short-lived; a replica reads it every few seconds, not at every request. A list
+older than that is not used: the request waits until it is read again. Only while the control database is away the last
+list counts, for a bounded time (`grace_s`), after which nobody is let in; `stale_s` says how old it is.
 """
 
 import asyncio
@@ -33,30 +34,63 @@ class Revocations:
         horizon_s: float,
         every_s: float,
         clock: Callable[[], float] = time.monotonic,
+        grace_s: float = 900.0,
     ) -> None:
-        """`horizon_s`: how long an access token lives at most."""
+        """Reads nothing yet.
+
+        Args:
+            horizon_s: how long an access token lives at most.
+            every_s: age at which a list is read again before it is used.
+            grace_s: age to which a list is used while the database is away.
+        """
         self._store, self._threads, self._horizon_s, self._every_s = store, threads, horizon_s, every_s
-        self._clock = clock
+        self._clock, self._grace_s = clock, grace_s
+        self._failure: DatabaseUnreachable | None = None
         self._until: dict[tuple[str, str], float] = {}
-        self._read_at: float | None = None
+        self._read_at = clock()  # of a process that never read one, the grace counts from its start
+        self._tried_at: float | None = None
         self._reading: asyncio.Task[None] | None = None
 
+    @property
+    def stale_s(self) -> float:
+        """Seconds since the list in use was read."""
+        return self._clock() - self._read_at
+
     async def revoked(self, claims: dict[str, Any]) -> bool:
-        """Whether a verified token was revoked. Waits for the list once, when there is none yet."""
-        if self._read_at is None or self._clock() - self._read_at >= self._every_s:
+        """Whether a verified token was revoked, by a list that is no older than its bound. Waits for it.
+
+        Raises:
+            DatabaseUnreachable: the control database has been away for longer than the grace.
+        """
+        while self._tried_at is None or self._clock() - self._tried_at >= self._every_s:
             if self._reading is None or self._reading.done():
                 self._reading = self._threads.begin(self._read())
-            if self._read_at is None:
-                await asyncio.shield(self._reading)
+            if self._failure is not None:
+                break  # the grace: nobody waits for a database that is known to be away
+            await asyncio.shield(self._reading)
+        if self._failure is not None and self.stale_s > self._grace_s:
+            raise self._failure
         issued = claims["iat"]
-        named = (("user", claims["sub"]), ("key", claims.get("key")), ("grant", claims.get("grant")))
+        named = (
+            ("user", claims["sub"]),
+            ("key", claims.get("key")),
+            ("grant", claims.get("grant")),
+            ("session", claims.get("sid")),
+        )
         return any(name is not None and issued < self._until.get((kind, name), 0.0) for kind, name in named)
 
     async def _read(self) -> None:
         began = self._clock()
         try:
             found = await self._threads.run(self._store.revocations, self._horizon_s)
-            self._until = {(each.kind, each.name): each.until for each in found}
         except DatabaseUnreachable as exc:
-            _LOG.warning("What was revoked lately cannot be read: %s", exc)
-        self._read_at = began
+            if self._failure is None:
+                _LOG.warning("Revocations cannot be read; the last list counts for %d s more: %s", self._grace_s, exc)
+            self._failure = exc
+            began = self._clock()  # the attempt may have taken long; the next one is due after it
+        else:
+            if self._failure is not None:
+                _LOG.warning("Revocations are read again, after %d s", self.stale_s)
+            self._until = {(each.kind, each.name): each.until for each in found}
+            self._read_at, self._failure = began, None
+        self._tried_at = began

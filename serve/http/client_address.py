@@ -1,20 +1,43 @@
 """Whose request it is before anybody has signed in: the client's address.
 
-The proxy in front of the replicas tells the address that it saw in a header of its own, which it sets over whatever a
-client sends (cluster/haproxy.py), and which counts only when the peer is this machine. Proxies that an operator puts
-in front of that one are named in `trusted_proxies`; of what X-Forwarded-For says, the last address that is not one of
-them counts.
+The proxy in front of the replicas (cluster/haproxy.py) tells the address that it saw in a header of its own, beside a
+secret that it shares with the replicas of its cluster. Both are set over whatever a client sends. Replicas of a cluster
+with such a proxy refuse every request without the secret; without one, no header is believed. Proxies that an operator
+puts in front of that one are named in `trusted_proxies`; of what their X-Forwarded-For says, the last address that is
+not one of them counts.
 """
 
+import hmac
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 from starlette.datastructures import Headers
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-HEADER = "x-gbm-peer"
+from serve.http import problems
+
+#: Set by our proxy alone: the address of the connection, what a trusted proxy in front said, the shared secret.
+PEER, FORWARDED, PROOF = "x-gbm-peer", "x-gbm-forwarded-for", "x-gbm-proxy"
 _MOST_HOPS = 20
+
+
+class OnlyProxy:
+    """Refuses what did not come through our own proxy: 403, before anything else of the request is looked at."""
+
+    def __init__(self, app: ASGIApp, proof: str | None) -> None:
+        """`proof`: the secret that the proxy shows; None: there is no proxy, and no header is believed."""
+        self._app, self._proof = app, proof.encode() if proof is not None else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self._proof is not None:
+            shown = [value for name, value in scope["headers"] if name == PROOF.encode()]
+            if len(shown) != 1 or not hmac.compare_digest(shown[0], self._proof):
+                await problems.of_status(scope, 403)(scope, receive, send)
+                return
+            scope["headers"] = [header for header in scope["headers"] if header[0] != PROOF.encode()]
+            scope["state"]["proxied"] = True
+        await self._app(scope, receive, send)
 
 
 class Addresses:
@@ -28,10 +51,11 @@ class Addresses:
         """The client's address; of IPv6 the network of 64 bits, which one client has to itself."""
         headers = Headers(scope=scope)
         peer = _parsed(scope["client"][0]) if scope.get("client") else None
-        if peer is not None and peer.is_loopback and HEADER in headers:
-            peer = _parsed(headers[HEADER]) or peer
+        if not scope.get("state", {}).get("proxied"):
+            return "unknown" if peer is None else _client(peer)
+        peer = _parsed(headers.get(PEER, "")) or peer
         if peer is not None and self._trusts(peer):
-            for text in reversed(headers.get("x-forwarded-for", "").split(",")[-_MOST_HOPS:]):
+            for text in reversed(headers.get(FORWARDED, "").split(",")[-_MOST_HOPS:]):
                 if (hop := _parsed(text)) is None:
                     break
                 peer = hop

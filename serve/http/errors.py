@@ -14,3 +14,13 @@ class RateLimited(BackupError):
 
     def __str__(self) -> str:
         return f"Too many requests: wait {math.ceil(self.wait_s)} s, as the Retry-After header says."
+
+
+class Overloaded(BackupError):
+    """This replica does as much as it can. Try again in a moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def __str__(self) -> str:
+        return "This service is too busy: try again shortly."

@@ -3,42 +3,77 @@
 import asyncio
 
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.http import problems
+from serve.http.errors import Overloaded, RateLimited
+from serve.http.fair_slots import FairSlots, acting_caller, share
+from storage.errors import BackupError
+
+#: Of places, what one caller may hold.
+_PART = 0.25
 
 
-class BodyLimitMiddleware:
-    """Refuses bodies that are larger than the limit, by what they say and by what arrives."""
+class BodyMiddleware:
+    """Reads a request's body whole before anything works on the request, bounded in size and time.
 
-    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
-        self._app, self._limit_bytes = app, limit_bytes
+    Bodies that are large (cluster/haproxy.py waits for small ones) occupy nobody's place while they arrive: only so
+    many are read at a time, and of one caller a quarter of them.
+    """
+
+    def __init__(self, app: ASGIApp, limit_bytes: int, timeout_s: float, most: int) -> None:
+        self._app, self._limit_bytes, self._timeout_s = app, limit_bytes, timeout_s
+        self._slots = FairSlots(most, share(most, part=_PART))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        declared = Headers(scope=scope).get("content-length", "0")
+        headers = Headers(scope=scope)
+        declared = headers.get("content-length", "0")
         if not declared.isdecimal() or int(declared[:20]) > self._limit_bytes:
             await problems.of_status(scope, 413 if declared.isdecimal() else 400)(scope, receive, send)
             return
-        received = 0
-
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._limit_bytes:
-                raise _TooLarge
-            return message
-
-        noted = _Noted(send)
+        if scope["state"].get("policy") is None or (declared.strip("0") == "" and "transfer-encoding" not in headers):
+            await self._app(scope, receive, send)  # 404 and 405 read nothing
+            return
         try:
-            await self._app(scope, counted, noted)
+            async with self._slots.place(acting_caller.get()), asyncio.timeout(self._timeout_s):
+                body = await _read(receive, self._limit_bytes)
+        except TimeoutError:
+            await problems.of_status(scope, 408)(scope, receive, send)
+        except BackupError as exc:
+            await problems.of_error(scope, exc)(scope, receive, send)
         except _TooLarge:
-            if noted.started:
-                raise
             await problems.of_status(scope, 413)(scope, receive, send)
+        except ClientDisconnect:
+            return  # nobody is there to be answered
+        else:
+            await self._app(scope, _replayed(body, receive), send)
+
+
+async def _read(receive: Receive, limit_bytes: int) -> bytes:
+    pieces, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        size, more = size + len(pieces[-1]), message.get("more_body", False)
+        if size > limit_bytes:
+            raise _TooLarge
+    return b"".join(pieces)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Gives the body, then what else there is: that the client is gone."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replayed
 
 
 class DeadlineMiddleware:
@@ -74,28 +109,38 @@ class DeadlineMiddleware:
 class ConcurrencyLimitMiddleware:
     """Refuses what comes beyond so many requests at a time, at once: a queue that only grows serves nobody.
 
-    Streams count as long as they last. Health is asked beside it: a busy replica is not a dead one.
+    One caller has a quarter of the places, and is told 429 beyond; sign-ins have places of their own. Streams count as
+    long as they last. Health is asked beside it: a busy replica is not a dead one.
     """
 
     def __init__(self, app: ASGIApp, most: int) -> None:
-        self._app, self._most, self._running = app, most, 0
+        self._app = app
+        self._slots = FairSlots(most, share(most, least=2, part=_PART))
+        logins = share(most, least=4, part=_PART)
+        self._logins = FairSlots(logins, share(logins, least=2, part=_PART))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] == "/health":
             await self._app(scope, receive, send)
             return
-        if self._running >= self._most:
+        policy = scope["state"].get("policy")
+        slots, caller = self._logins if policy is not None and policy.login else self._slots, acting_caller.get()
+        try:
+            await slots.acquire(caller)
+        except RateLimited as exc:
+            await problems.of_error(scope, exc)(scope, receive, send)
+            return
+        except Overloaded:
             await problems.overloaded(scope)(scope, receive, send)
             return
-        self._running += 1
         try:
             await self._app(scope, receive, send)
         finally:
-            self._running -= 1
+            slots.release(caller)
 
 
-class _TooLarge(BaseException):
-    """The body outgrew the limit. No `Exception`, so that nobody who parses the body takes it for bad input."""
+class _TooLarge(Exception):
+    """The body outgrew the limit."""
 
 
 class _Noted:

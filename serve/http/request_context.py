@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.http import problems, tracing
+from serve.http.paced_response import SlowReader
 
 _LOG = logging.getLogger("serve.access")
 _FAILED = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ class RequestContextMiddleware:
 
         try:
             await self._app(scope, receive, framed)
+        except SlowReader:
+            raise  # the connection is cut
         except Exception:
             _FAILED.exception("Request %s failed on a defect", request_id)
             if status:

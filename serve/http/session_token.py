@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.http import problems
 from storage.replication.routing import ReadSession
-from storage.replication.session_token import InvalidSessionToken, SessionToken
+from storage.replication.session_token import MOST_CHARACTERS, PATTERN, InvalidSessionToken, SessionToken
 
 HEADER = "X-GBM-Position"
 _SAYS = "How far your reads have seen the backup: send the last answer's to see nothing older."
@@ -58,7 +58,8 @@ class SessionTokenMiddleware:
 
 def describe(document: dict[str, Any], prefixes: tuple[str, ...]) -> None:
     """Add the header to the operations under these prefixes of an OpenAPI document."""
-    parameter = {"name": HEADER, "in": "header", "required": False, "description": _SAYS, "schema": {"type": "string"}}
+    given = {"type": "string", "minLength": 2, "maxLength": MOST_CHARACTERS, "pattern": PATTERN}
+    parameter = {"name": HEADER, "in": "header", "required": False, "description": _SAYS, "schema": given}
     for path, operations in document.get("paths", {}).items():
         if path.startswith(prefixes):
             for operation in operations.values():

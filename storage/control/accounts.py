@@ -114,6 +114,11 @@ class Accounts(ControlStore):
         with transaction(self._engine) as connection:
             return set(connection.execute(query("users_paused"), {"shard_id": shard_id}).scalars())
 
+    def bind_google(self, user_id: int, sub: str) -> bool:
+        """Bind a user to a Google account at the first sign-in; False when bound to another one since."""
+        with transaction(self._engine) as connection:
+            return connection.execute(query("user_bind_google"), {"user_id": user_id, "sub": sub}).first() is not None
+
     def remove_user(self, user_id: int) -> None:
         """Stop backing up a mailbox and delete its credentials. Its mail stays."""
         with transaction(self._engine) as connection:

@@ -91,14 +91,19 @@ class ApiKeys(ControlStore):
             return [_api_key(row) for row in rows]
 
     def revoke_key(self, key_id: str, user_id: int | None = None, by: str | None = None) -> bool:
-        """End an API key (of a user) and every refresh token that it gave. False when there is no such live key."""
+        """End an API key (of a user), every key made with it, and every refresh token that these gave.
+
+        False when there is no such live key.
+        """
         with transaction(self._engine) as connection:
             values = {"key_id": key_id, "user_id": user_id}
-            done = connection.execute(query("api_key_revoke"), values).rowcount == 1
-            if done:
-                connection.execute(query("refresh_tokens_of_key_delete"), values)
-                audit.append(connection, by or self._actor, "key.revoke", key_id)
-            return done
+            ended = [str(row.key_id) for row in connection.execute(query("api_key_revoke"), values)]
+            if ended:
+                connection.execute(query("refresh_tokens_of_keys_delete"), {"key_ids": ended})
+            for each in ended:
+                detail: audit.Detail = {} if each == key_id else {"made_with": key_id}
+                audit.append(connection, by or self._actor, "key.revoke", each, detail)
+            return bool(ended)
 
     def principal_of_key(self, key_id: str, secret_hash: bytes) -> Principal | None:
         """Who a live API key speaks for; None when it is unknown, expired or revoked."""

@@ -144,10 +144,11 @@ class Grants:
             audit.append(connection, principal.email, "session.end_all", principal.email)
 
     def end_session(self, principal: Principal, family: str) -> None:
-        """End one session of a user: its refresh tokens."""
+        """End one session of a user: refresh tokens at once, access tokens as soon as replicas hear of it."""
         with transaction(self._engine) as connection:
             statement = text("DELETE FROM refresh_tokens WHERE family = CAST(:family AS uuid) AND user_id = :user_id")
             connection.execute(statement, {"family": family, "user_id": principal.user_id})
+            connection.execute(query("session_end"), {"family": family})
             audit.append(connection, principal.email, "session.end", principal.email)
 
     def revocations(self, horizon_s: float) -> list[Revocation]:

@@ -18,6 +18,8 @@ _VERSION = "1."
 _MARK = struct.Struct(">QIQ")
 #: Servers that a token can speak of: it travels in a header.
 MOST_MARKS = 32
+#: What a token looks like; not every text like that is one.
+PATTERN = r"^1\.[A-Za-z0-9_-]*$"
 #: Characters of the longest token.
 MOST_CHARACTERS = len(_VERSION) + -(-MOST_MARKS * _MARK.size * 4 // 3)
 

@@ -1,25 +1,31 @@
 """The process of one question: reads the question and its tables, answers, ends. Started by process.py alone.
 
-It has no files, no network, no environment, no secrets: what it may know comes through its standard input. Its limits
-are the kernel's; DuckDB's own settings are locked besides.
+It has no files, no network, no environment, no secrets: what it may know comes through its standard input. Before it
+runs the question it shuts itself in (wall.py), and gives up the address space that it does not need; DuckDB's own
+settings are locked besides. The answer is coded here, so that what is bounded is what is sent.
 """
 
 import json
 import os
 import resource
 import sys
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import duckdb
 import pyarrow as pa
 
-from storage.sql_sandbox import wire
+from storage.sql_sandbox import wall, wire
+from storage.sql_sandbox.encoding import Form, encode
 from storage.sql_sandbox.errors import SqlInvalid, SqlRefused
 from storage.sql_sandbox.grammar import check
 
 _MOST_QUESTION = 1 << 20
 #: Address space of the process besides what DuckDB may use, tables that it is given counted twice.
 _ROOM_BYTES = 1536 << 20
+#: Address space for the question besides what DuckDB may use and its answer takes.
+_SPARE_BYTES = 192 << 20
+_FORMS: tuple[Form, ...] = ("json", "csv", "arrow")
 _MEMORY = (duckdb.OutOfMemoryException, MemoryError, pa.ArrowMemoryError)
 
 
@@ -36,9 +42,9 @@ def main() -> None:
             _tell(sink, {"views": sorted(found.views), "columns": columns})
         else:  # a test of what is below the grammar
             _tell(sink, {"views": sorted(asked["views"]), "columns": None})
-        answer = _answer(asked, source)
-        answer.validate(full=True)  # a number of 39 digits is none that Arrow holds
-        packed = wire.packed(answer)
+        database, missing = _prepared(asked, source)
+        reader = database.sql(asked["sql"]).to_arrow_reader(1000)
+        coded, rows, cut = encode(reader.schema, reader, asked["form"], asked["rows"], asked["answer_bytes"])
     except SqlInvalid as exc:
         return _tell(sink, {"error": "invalid", "reason": exc.reason})
     except SqlRefused as exc:
@@ -55,8 +61,8 @@ def main() -> None:
         return _tell(sink, {"error": "invalid", "reason": str(exc)[:500]})
     except Exception as exc:  # noqa: BLE001 - values that Arrow cannot hold raise in a dozen classes
         return _tell(sink, {"error": "invalid", "reason": f"the answer cannot be told ({type(exc).__name__})"})
-    _tell(sink, {"rows": answer.num_rows})
-    for piece in wire.framed(packed):
+    _tell(sink, {"rows": rows, "truncated": cut, "missing": missing})
+    for piece in wire.framed(coded.view()):
         sink.write(piece)
     return sink.flush()
 
@@ -71,7 +77,8 @@ def _limit(asked: dict[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (space, space))
 
 
-def _answer(asked: dict[str, Any], source: BinaryIO) -> pa.Table:
+def _prepared(asked: dict[str, Any], source: BinaryIO) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
+    """A database with the question's tables, in a process that is shut in; and what the system lacks for that."""
     database = duckdb.connect(
         ":memory:",
         config={
@@ -90,16 +97,25 @@ def _answer(asked: dict[str, Any], source: BinaryIO) -> pa.Table:
     for name in names:
         database.register(name, wire.unpacked(_read(source, 2 * asked["input_bytes"])))
     database.execute("SET lock_configuration = true")
-    reader = database.sql(asked["sql"]).to_arrow_reader(1000)
-    batches, rows, size = [], 0, 0
-    for batch in reader:
-        batches.append(batch)
-        rows, size = rows + batch.num_rows, size + batch.nbytes
-        if size > asked["answer_bytes"]:
-            raise MemoryError
-        if rows > asked["rows"]:
-            break
-    return pa.Table.from_batches(batches, reader.schema).slice(0, asked["rows"] + 1)
+    _read_what_coding_reads()
+    space = _address_space() + asked["memory_bytes"] + 2 * asked["answer_bytes"] + _SPARE_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (space, space))
+    return database, wall.build()
+
+
+def _read_what_coding_reads() -> None:
+    """Have libraries load what they load at first use: time zones, numbers, UUIDs."""
+    values = pa.table({"t": pa.array([0], pa.timestamp("us", "UTC")), "d": pa.array([1], pa.decimal128(18, 3))})
+    for form in _FORMS:
+        encode(values.schema, iter(values.to_batches()), form, 1, 1 << 20)
+    with duckdb.connect(":memory:", config={"threads": 1}) as other:
+        other.execute(
+            "SELECT uuid() AS u, TIMESTAMPTZ '2024-05-01 10:00+02' AS t, INTERVAL 1 DAY AS i"
+        ).to_arrow_table()
+
+
+def _address_space() -> int:
+    return int(Path("/proc/self/statm").read_bytes().split()[0]) * resource.getpagesize()
 
 
 def _read(source: BinaryIO, most: int) -> bytes:

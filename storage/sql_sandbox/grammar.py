@@ -5,7 +5,7 @@ known is refused. The process that runs a question holds by itself; this makes t
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,16 +88,16 @@ class _Walk:
     def statement(self, statement: Mapping[str, Any]) -> None:
         if statement.get("named_param_map"):
             raise SqlRefused("parameters")
-        self._names = self._views | {name.lower() for name in _ctes(statement)}
-        self._look(statement, 0)
+        self._look(statement, 0, self._views)
 
-    def _look(self, part: Any, depth: int) -> None:
+    def _look(self, part: Any, depth: int, names: frozenset[str]) -> None:
+        """Look at a part, in which these tables can be named."""
         self._parts += 1
         if depth > _DEEPEST or self._parts > _MOST_PARTS:
             raise SqlRefused("so long or so deep a statement")
         if isinstance(part, list):
             for each in part:
-                self._look(each, depth + 1)
+                self._look(each, depth + 1, names)
         elif isinstance(part, dict):
             kind, sort = part.get("type"), part.get("class")
             if isinstance(sort, str):
@@ -105,11 +105,25 @@ class _Walk:
             elif isinstance(kind, str) and "select_list" in part:
                 _require(kind in _QUERIES, f"a query of the kind {kind}")
             elif isinstance(kind, str) and ("alias" in part and "sample" in part):
-                self._source(part, kind)
-            for each in part.values():
-                self._look(each, depth + 1)
+                self._source(part, kind, names)
+            self._look_within(part, depth + 1, names)
 
-    def _source(self, part: Mapping[str, Any], kind: str) -> None:
+    def _look_within(self, part: Mapping[str, Any], depth: int, names: frozenset[str]) -> None:
+        """Look at the parts of a part. A common table expression has a name in what follows it, not in itself."""
+        entries = (part.get("cte_map") or {}).get("map", [])
+        for entry in entries:
+            self._look(entry.get("value"), depth, names)
+            names |= {str(entry.get("key", "")).lower()}
+        own, within = names | {str(part.get("cte_name", part.get("ctename", ""))).lower()}, frozenset[str]()
+        if part.get("type") == "RECURSIVE_CTE_NODE":
+            within = frozenset({"right"})
+        elif part.get("type") == "CTE_NODE":
+            within = frozenset({"child"})
+        for key, each in part.items():
+            if key != "cte_map":
+                self._look(each, depth, own if key in within else names)
+
+    def _source(self, part: Mapping[str, Any], kind: str, names: frozenset[str]) -> None:
         _require(kind in _SOURCES, f"a source of the kind {kind}")
         if kind == "TABLE_FUNCTION":
             name = str(part.get("function", {}).get("function_name", "")).lower()
@@ -118,8 +132,8 @@ class _Walk:
             name = str(part["table_name"]).lower()
             qualified = part.get("schema_name") or part.get("catalog_name") or part.get("at_clause")
             _require(not qualified, f"a table of another schema: {part.get('schema_name') or part.get('catalog_name')}")
-            _require(name in self._names, f"the table {part['table_name']}; there are {', '.join(sorted(self._views))}")
-            if name in self._views:
+            _require(name in names, f"the table {part['table_name']}; there are {', '.join(sorted(self._views))}")
+            if name in self._views:  # also where an expression of that name hides it: then it is read in vain
                 self.read.add(name)
 
     def _expression(self, part: Mapping[str, Any], sort: str) -> None:
@@ -135,20 +149,6 @@ class _Walk:
             name = str(part.get("function_name", "")).lower()
             _require(not part.get("schema") and not part.get("catalog"), f"a function of another schema: {name}")
             _require(name in _FUNCTIONS, f"the function {name}")
-
-
-def _ctes(part: Any) -> Iterator[str]:
-    waiting = [part]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, list):
-            waiting += each
-        elif isinstance(each, dict):
-            for entry in (each.get("cte_map") or {}).get("map", []):
-                yield str(entry.get("key", ""))
-            if each.get("type") in ("CTE_NODE", "RECURSIVE_CTE_NODE"):
-                yield str(each.get("cte_name", each.get("ctename", "")))
-            waiting += each.values()
 
 
 def _require(allowed: bool, what: str) -> None:

@@ -1,25 +1,32 @@
 """Asks a question of a process that is made for it, and ends it at its deadline."""
 
 import json
+import logging
 import os
 import selectors
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, BinaryIO, NoReturn, Protocol, cast
 
 import pyarrow as pa
 
 from storage.files.bounded_table import TableTooLarge
 from storage.sql_sandbox import wire
 from storage.sql_sandbox.config import SandboxConfig
+from storage.sql_sandbox.encoding import Form
 from storage.sql_sandbox.errors import SqlCrashed, SqlInvalid, SqlRefused, SqlTimedOut, SqlTooLarge
 
 _ROOT = Path(__file__).parents[2]
 _MOST_TOLD = 1 << 20
+_PIECE = 256 << 10
+_LOG = logging.getLogger(__name__)
 
 
 class Views(Protocol):
@@ -32,8 +39,31 @@ class Views(Protocol):
         """A view with at least these of its columns that it has; None: with all. Raises TableTooLarge."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, coded, in a file that is gone once it is closed."""
+
+    file: BinaryIO
+    size: int
+    truncated: bool
+
+
 def ask(sql: str, views: Views, config: SandboxConfig, checked: bool = True) -> tuple[pa.Table, bool]:
-    """The answer to a question, and whether it was cut off. Blocking.
+    """The answer to a question as a table, and whether it was cut off. Blocking. For who asks on their own machine.
+
+    Raises:
+        What `ask_coded` does.
+    """
+    answer = ask_coded(sql, views, config, "arrow", checked)
+    with answer.file as file:
+        try:
+            return wire.unpacked(file.read()), answer.truncated
+        except (pa.ArrowException, ValueError) as exc:
+            raise SqlCrashed("its answer is none") from exc
+
+
+def ask_coded(sql: str, views: Views, config: SandboxConfig, form: Form, checked: bool = True) -> Answer:
+    """The answer to a question, coded by the question's process; no more than a piece of it in memory. Blocking.
 
     Args:
         checked: the grammar is asked, too; False in tests of the process alone.
@@ -42,23 +72,34 @@ def ask(sql: str, views: Views, config: SandboxConfig, checked: bool = True) -> 
         SqlInvalid, SqlRefused, SqlTooLarge, SqlTimedOut, SqlCrashed; what reading the mail raises.
     """
     with _Child(config) as child:
-        child.send(_question(sql, views, config, checked))
+        child.send(_question(sql, views, config, form, checked))
         wanted = child.told()
         tables = _tables(views, wanted["views"], wanted["columns"], config)
         child.send(json.dumps(list(tables)).encode())
         for table in tables.values():
             child.send(wire.packed(table))
-        child.told()
+        told = child.told()
+        _warn_of_gaps(tuple(told["missing"]))
+        file = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_PIECE))  # noqa: SIM115 - the answer's reader closes it
         try:
-            answer = wire.unpacked(child.receive(2 * config.answer_bytes + _MOST_TOLD))
-        except (pa.ArrowException, ValueError) as exc:
-            raise SqlCrashed("its answer is none") from exc
-    return answer.slice(0, config.rows), answer.num_rows > config.rows
+            size = child.receive_into(file, config.answer_bytes)
+        except BaseException:
+            file.close()
+            raise
+    file.seek(0)
+    return Answer(file, size, bool(told["truncated"]))
 
 
-def _question(sql: str, views: Views, config: SandboxConfig, checked: bool) -> bytes:
+@cache
+def _warn_of_gaps(missing: tuple[str, ...]) -> None:
+    """Say once what of the wall around questions this system does not have."""
+    if missing:
+        _LOG.warning("This system has no %s: SQL is held by DuckDB's settings and the rest", ", ".join(missing))
+
+
+def _question(sql: str, views: Views, config: SandboxConfig, form: Form, checked: bool) -> bytes:
     limits = config.model_dump(exclude={"at_a_time"})
-    encoded = json.dumps({"sql": sql, "views": list(views.names), "checked": checked, **limits}).encode()
+    encoded = json.dumps({"sql": sql, "views": list(views.names), "checked": checked, "form": form, **limits}).encode()
     if len(encoded) > _MOST_TOLD:
         raise SqlRefused("so long a statement")
     return encoded
@@ -147,6 +188,21 @@ class _Child:
     def receive(self, most: int) -> bytes:
         """A message from it."""
         return wire.read(self._exactly, most)
+
+    def receive_into(self, file: BinaryIO, most: int) -> int:
+        """A message from it, into a file; its bytes.
+
+        Raises:
+            SqlCrashed: it is longer than `most`.
+        """
+        (left,) = (size,) = wire.LENGTH.unpack(self._exactly(wire.LENGTH.size))
+        if size > most:
+            raise SqlCrashed("its answer is larger than it may be")
+        while left:
+            piece = self._exactly(min(left, _PIECE))
+            file.write(piece)
+            left -= len(piece)
+        return int(size)
 
     def _exactly(self, length: int) -> bytes:
         assert self._process.stdout is not None

@@ -41,6 +41,8 @@ from storage.control.sealing import SealBroken, Sealer
 
 COOKIE = "gbm_signin"
 _CONTEXT = "google-sign-in"
+#: Domains whose addresses Google itself deals out.
+_GMAIL = frozenset({"gmail.com", "googlemail.com"})
 _ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 _LIVES_S = 600
 _LEEWAY_S = 5
@@ -55,6 +57,14 @@ class Attempt:
     nonce: str
     verifier: str
     until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A Google account: its address, and the id that it keeps when the address changes hands."""
+
+    email: str
+    sub: str
 
 
 class GoogleSignIn:
@@ -94,8 +104,8 @@ class GoogleSignIn:
         cookie = base64.urlsafe_b64encode(self._sealer.seal(content, _CONTEXT)).decode()
         return f"{require_safe(self._config.auth_uri)}?{urlencode(query)}", cookie
 
-    def finish(self, cookie: str, state: str, code: str) -> str:
-        """The verified address of who comes back.
+    def finish(self, cookie: str, state: str, code: str) -> Identity:
+        """The verified account of who comes back.
 
         Raises:
             SignInFailed, CertificatesUnavailable.
@@ -131,8 +141,8 @@ class GoogleSignIn:
             raise SignInFailed("late")
         return attempt
 
-    def _verified(self, token: Any, nonce: str) -> str:
-        """The address that an ID token says, once everything else in it is right."""
+    def _verified(self, token: Any, nonce: str) -> Identity:
+        """The account that an ID token names, once everything else in it is right."""
         if not isinstance(token, str) or len(token) > _LONGEST:
             raise SignInFailed("ID token")
         try:
@@ -157,7 +167,14 @@ class GoogleSignIn:
             raise SignInFailed(f"ID token ({type(exc).__name__})") from exc
         if claims.get("email_verified") is not True or not isinstance(claims.get("email"), str):
             raise SignInFailed("address not verified")
-        return str(claims["email"])
+        email, sub = str(claims["email"]).lower(), claims.get("sub")
+        if not isinstance(sub, str) or not 0 < len(sub) <= 255:
+            raise SignInFailed("no account")
+        domain = email.rpartition("@")[2]
+        # Of other addresses Google vouches only where it hosts the domain: anybody can have verified one, once.
+        if domain not in _GMAIL and str(claims.get("hd", "")).lower() != domain:
+            raise SignInFailed("address of a domain that is not the account's")
+        return Identity(email, sub)
 
 
 def router(
@@ -190,11 +207,13 @@ def router(
         _set(response, "", 0)  # an attempt is good once
 
         def signed_in() -> tuple[Principal, Grant]:
-            email = sign_in.finish(gbm_signin, state, code)
+            identity = sign_in.finish(gbm_signin, state, code)
             try:
-                user = control.user(email)
+                user = control.user(identity.email)
             except UnknownUser as exc:
                 raise NotBackedUp from exc
+            if not control.bind_google(user.user_id, identity.sub):
+                raise SignInFailed(f"another Google account than before for {user.email}")
             principal = Principal(user.user_id, user.email, user.shard_id, Role.OWNER.value)
             return principal, desk.begin(principal)
 

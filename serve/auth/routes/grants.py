@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from serve.auth.authentication import AccessTokens
 from serve.auth.authorization import Caller
-from serve.auth.policies import GRANTED, Role, Scope, permits
+from serve.auth.policies import GRANTED, Role, Scope, ScopeRequired, permits
 from serve.auth.routes.auth import PREFIX, TokenAnswer
 from serve.config import TokenConfig
 from serve.http.executor import BlockingExecutor
@@ -79,6 +79,8 @@ def router(
     @routes.post("", status_code=201, summary="Get leave to read a mailbox", responses=responses(404))
     @permits(Role.OPERATOR, Role.AUDITOR, scope=Scope.AUDIT, cost=10)
     async def create(principal: Caller, body: GrantRequest) -> GrantItem:
+        granted(principal)
+
         def made() -> Grant:
             mailbox = control.user(body.email)
             return grants.create(principal, mailbox, body.reason, min(body.expires_in, config.grant_s))
@@ -99,9 +101,9 @@ def router(
     @routes.post("/{grant_id}/token", summary="An access token to read by a grant", responses=responses(404))
     @permits(Role.OPERATOR, Role.AUDITOR, scope=Scope.AUDIT, cost=10)
     async def token(principal: Caller, grant_id: _GrantId) -> TokenAnswer:
+        scopes = granted(principal)
         grant = await threads.run(grants.use, grant_id, principal)
         mailbox = grant.mailbox
-        scopes = frozenset(scope.value for scope in GRANTED)
         reader = Principal(
             mailbox.user_id,
             mailbox.email,
@@ -117,6 +119,20 @@ def router(
         return TokenAnswer(access_token=access, expires_in=lifetime_s, refresh_token=None)
 
     return routes
+
+
+def granted(principal: Principal) -> frozenset[str]:
+    """The scopes of a token by a grant: what grants give, and no more than the caller's own key may.
+
+    Raises:
+        ScopeRequired: nothing is left.
+    """
+    scopes = frozenset(scope.value for scope in GRANTED)
+    if principal.scopes is not None:
+        scopes &= principal.scopes
+    if not scopes:
+        raise ScopeRequired(Scope.MAIL)
+    return scopes
 
 
 def _person(principal: Principal) -> int | None:

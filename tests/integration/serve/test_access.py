@@ -14,12 +14,15 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OKPKey
+from sqlalchemy import text as sql_text
 
 from actors.rates import Rate, RatesConfig
 from cluster.simulator.process import start_simulator
 from serve.assembly import Assembly, Settings
 from serve.config import GoogleConfig, ServeConfig, TokenConfig
+from storage.control.accounts import TooManyKeys
 from storage.db.audit import Audit, Entry
+from storage.db.engines import transaction
 from tests.integration.serve.conftest import Archive, RecordingOwners, mail, signed_in
 
 AUTH = "/api/v1/auth"
@@ -367,6 +370,16 @@ async def test_who_is_backed_up_signs_in_with_google_and_nobody_else(archive: Ar
         refreshed = await http.post(f"{AUTH}/token", json={"refresh_token": answer.json()["refresh_token"]})
         assert refreshed.status_code == 200
 
+        user = archive.control.user(emails[0])
+        assert not archive.control.bind_google(user.user_id, "of another account"), "bound at the first sign-in"
+        with transaction(archive.databases.control) as connection:
+            connection.execute(sql_text("UPDATE users SET google_sub = 'of another account'"))
+        changed = await http.get(callback, params=await consent(http, emails[0]))
+        assert (changed.status_code, changed.json()["code"]) == (401, "sign_in_failed")
+        await audited(archive, "token.refused", what=f"another Google account than before for {emails[0]}")
+        with transaction(archive.databases.control) as connection:
+            connection.execute(sql_text("UPDATE users SET google_sub = NULL"))
+
         stranger = await http.get(callback, params=await consent(http, emails[1]))
         assert (stranger.status_code, stranger.json()["code"]) == (403, "not_backed_up")
         given = await consent(http, emails[0])
@@ -384,3 +397,84 @@ async def test_who_is_backed_up_signs_in_with_google_and_nobody_else(archive: Ar
 async def test_without_a_client_there_is_no_sign_in_with_google(http: httpx.AsyncClient) -> None:
     for path in ("login", "callback"):
         assert (await http.get(f"{AUTH}/google/{path}")).status_code == 404
+
+
+async def test_what_a_key_made_ends_with_it(archive: Archive, http: httpx.AsyncClient) -> None:
+    user, text = archive.add_user("ann@example.com")
+    owner = await signed_in(http, text)
+    stolen = (await http.post(f"{AUTH}/keys", json={}, headers=owner)).json()
+    thief = await signed_in(http, stolen["api_key"])
+    second = (await http.post(f"{AUTH}/keys", json={}, headers=thief)).json()
+    third = (await http.post(f"{AUTH}/keys", json={}, headers=await signed_in(http, second["api_key"]))).json()
+    granted = (await http.post(f"{AUTH}/token", json={"api_key": third["api_key"]})).json()
+
+    assert (await http.delete(f"{AUTH}/keys/{stolen['key_id']}", headers=owner)).status_code == 204
+
+    for made in (stolen, second, third):
+        assert (await http.post(f"{AUTH}/token", json={"api_key": made["api_key"]})).status_code == 401
+    assert (await http.post(f"{AUTH}/token", json={"refresh_token": granted["refresh_token"]})).status_code == 401
+    await _refused_soon(http, bearer(granted["access_token"]))
+    assert (await http.get("/api/v1/emails", headers=owner)).status_code == 200
+    assert [key.revoked_at is None for key in archive.control.keys(user.user_id)] == [True, False, False, False]
+    assert await audited(archive, "key.revoke", made_with=stolen["key_id"])
+
+
+async def test_a_key_that_has_ended_makes_no_other(archive: Archive) -> None:
+    user, text = archive.add_user("ann@example.com")
+    archive.control.revoke_key(text[4:14])
+    with pytest.raises(TooManyKeys):
+        archive.control.save_key("aaaaaaaaaa", user.user_id, "owner", b"x" * 32, None, maker=text[4:14])
+
+
+async def test_who_signs_out_has_no_access_token_any_more(archive: Archive, http: httpx.AsyncClient) -> None:
+    _, text = archive.add_user("ann@example.com")
+    session, other = await signed_in(http, text), await signed_in(http, text)
+    assert (await http.post(f"{AUTH}/sign-out", headers=session)).status_code == 204
+    await _refused_soon(http, session)
+    assert (await http.get("/api/v1/emails", headers=other)).status_code == 200
+
+
+async def _refused_soon(http: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    async with asyncio.timeout(10):
+        while (await http.get("/api/v1/emails", headers=headers)).status_code != 401:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(("scopes", "status"), [(["audit"], 403), (["audit", "analytics"], 201)])
+async def test_a_grant_is_no_wider_than_the_key_that_asks(
+    archive: Archive, http: httpx.AsyncClient, scopes: list[str], status: int
+) -> None:
+    _, text = archive.add_user("eve@example.com", role="operator")
+    archive.add_user("ann@example.com")
+    whole = await signed_in(http, text)
+    asked = {"email": "ann@example.com", "reason": "a good one"}
+    key = (await http.post(f"{AUTH}/keys", json={"role": "operator", "scopes": scopes}, headers=whole)).json()
+    narrow = await signed_in(http, key["api_key"])
+
+    made = await http.post(f"{AUTH}/grants", json=asked, headers=narrow)
+    assert made.status_code == status, made.text
+    if status == 403:
+        grant = (await http.post(f"{AUTH}/grants", json=asked, headers=whole)).json()["grant_id"]
+        refused = await http.post(f"{AUTH}/grants/{grant}/token", headers=narrow)
+        assert (refused.status_code, refused.json()["code"]) == (403, "scope_required")
+        return
+    token = await http.post(f"{AUTH}/grants/{made.json()['grant_id']}/token", headers=narrow)
+    reader = bearer(token.json()["access_token"])
+    assert (await http.get("/api/v1/emails", headers=reader)).status_code == 403
+    verified = (await http.post(f"{AUTH}/verify", headers=reader)).json()
+    assert verified["scope"] == "analytics"
+
+
+async def test_who_reads_by_a_grant_is_charged_and_not_the_owner(archive: Archive) -> None:
+    few = RatesConfig(login=RATES.login, principal=Rate(per_s=0.001, burst=200))
+    _, owners = archive.add_user("ann@example.com")
+    _, auditors = archive.add_user("eve@example.com", role="auditor")
+    async with gateway(archive, ServeConfig(rates=few, tokens=QUICK)) as (http, _):
+        auditor = await signed_in(http, auditors)
+        asked = {"email": "ann@example.com", "reason": "a good one"}
+        grant = (await http.post(f"{AUTH}/grants", json=asked, headers=auditor)).json()["grant_id"]
+        token = (await http.post(f"{AUTH}/grants/{grant}/token", headers=auditor)).json()["access_token"]
+        told = [(await http.get("/api/v1/emails", headers=bearer(token))).status_code for _ in range(100)]
+        assert 429 in told
+        owner = await signed_in(http, owners)
+        assert (await http.get("/api/v1/emails", headers=owner)).status_code == 200

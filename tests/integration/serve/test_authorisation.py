@@ -65,20 +65,21 @@ TABLE: dict[str, Row] = {
     "GET /api/v1/auth/google/callback": Row(set()),
     "POST /api/v1/push/gmail": Row(set(), body={"message": {"data": "e30="}}),
     "POST /api/v1/auth/verify": Row(SIGNED_IN | {"grant"}),
-    "POST /api/v1/auth/sign-out": Row(SIGNED_IN),
+    "POST /api/v1/auth/sign-out": Row(SIGNED_IN, ends=True),
     "POST /api/v1/auth/sign-out-everywhere": Row(KEYS, ends=True),
     "GET /api/v1/auth/keys": Row(KEYS),
     "POST /api/v1/auth/keys": Row(KEYS, body={}),
     "DELETE /api/v1/auth/keys/{key_id}": Row(
         KEYS, ids={"key_id": "NEW_KEY"}, foreign={"key_id": "FOREIGN_KEY"}, ends=True
     ),
-    "POST /api/v1/auth/grants": Row(AUDIT, body={"email": "bob@example.com", "reason": "a good one"}),
+    # A grant is no wider than the key that asks for it: one for audit alone gets none.
+    "POST /api/v1/auth/grants": Row(AUDIT - {"audit key"}, body={"email": "bob@example.com", "reason": "a good one"}),
     "GET /api/v1/auth/grants": Row(KEYS),
     "DELETE /api/v1/auth/grants/{grant_id}": Row(
         KEYS, ids={"grant_id": "NEW_GRANT"}, foreign={"grant_id": "FOREIGN_GRANT"}, ends=True
     ),
     "POST /api/v1/auth/grants/{grant_id}/token": Row(
-        AUDIT, ids={"grant_id": "NEW_GRANT"}, foreign={"grant_id": "FOREIGN_GRANT"}, ends=True
+        AUDIT - {"audit key"}, ids={"grant_id": "NEW_GRANT"}, foreign={"grant_id": "FOREIGN_GRANT"}, ends=True
     ),
     "GET /api/v1/emails": Row(MAIL),
     "GET /api/v1/emails/{email_id}": Row(MAIL, ids=OWN, foreign=OTHER),

@@ -1,5 +1,6 @@
 """SQL of a mailbox's owner answers, and gets out of its process in no way, nor does what the grammar lets through."""
 
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ import pytest
 from storage.errors import BackupError
 from storage.files.bounded_table import TableTooLarge
 from storage.sql_sandbox.config import SandboxConfig
+from storage.sql_sandbox.encoding import Form
 from storage.sql_sandbox.errors import SqlCrashed, SqlInvalid, SqlRefused, SqlTimedOut, SqlTooLarge
 from storage.sql_sandbox.grammar import _FUNCTIONS, check
-from storage.sql_sandbox.process import _Child, ask
+from storage.sql_sandbox.process import _Child, ask, ask_coded
 from tests.integration.storage.factory import Mail, Shard
 
 VIEWS = frozenset({"messages", "recipients", "labels", "label_events", "attachments", "analysis"})
@@ -326,3 +328,76 @@ def test_the_process_of_a_question_may_start_no_other() -> None:
     program = limited.format(asked) + "; print(resource.getrlimit(resource.RLIMIT_NPROC))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "(0, 0)"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT (WITH duckdb_tables AS (SELECT 1 AS a) SELECT max(a) FROM duckdb_tables), t.* FROM duckdb_tables t",
+        "WITH duckdb_tables AS (SELECT * FROM duckdb_tables) SELECT * FROM duckdb_tables",
+        "WITH a AS (SELECT * FROM duckdb_views), duckdb_views AS (SELECT 1) SELECT * FROM a",
+        "SELECT * FROM (WITH pg_tables AS (SELECT 1) SELECT * FROM pg_tables) x, pg_tables",
+        "WITH RECURSIVE pg_tables AS (SELECT tablename FROM pg_tables UNION SELECT 'x') SELECT * FROM pg_tables",
+        "SELECT 1 UNION ALL (WITH duckdb_logs AS (SELECT 2) SELECT * FROM duckdb_logs) UNION ALL FROM duckdb_logs",
+    ],
+)
+def test_a_name_counts_only_where_it_is_given(sql: str) -> None:
+    with pytest.raises(SqlRefused, match="the table"):
+        check(sql, VIEWS)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "WITH a AS (SELECT * FROM messages), b AS (SELECT * FROM a) SELECT * FROM b, a",
+        "WITH RECURSIVE t AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM t WHERE a < 3) SELECT * FROM t",
+        "WITH a AS MATERIALIZED (SELECT 1 AS x) SELECT (SELECT max(x) FROM a) FROM messages, a",
+        "WITH a AS (SELECT 1 AS x) SELECT * FROM (WITH b AS (SELECT * FROM a) SELECT * FROM b, a)",
+        "WITH A AS (SELECT 1) SELECT * FROM a",
+    ],
+)
+def test_a_name_counts_in_all_that_follows(sql: str) -> None:
+    assert check(sql, VIEWS).views <= {"messages"}
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_the_coded_answer_is_bounded_and_not_what_arrow_holds(mailbox: tuple[Shard, int], form: Form) -> None:
+    shard, user = mailbox
+    large = "x" * 8000
+    sql = f"SELECT 0::ENUM('{large}') AS e FROM range(10000)".replace("0::", f"'{large}'::")
+    views, config = shard.reader(user).views, SandboxConfig(time_s=60, answer_bytes=1 << 20)
+    with pytest.raises(SqlTooLarge):
+        ask_coded(sql, views, config, form)
+    answer = ask_coded(f"{sql} LIMIT 100", views, config, form)
+    with answer.file as file:
+        assert len(file.read()) == answer.size > 100 * 8000
+
+
+_SHUT_IN = """
+import os, socket, sys
+import duckdb
+from storage.sql_sandbox import wall
+assert wall.build() == [], "this kernel has it all"
+for attempt in ("open('/etc/passwd')", "socket.socket()", "os.fork()", "os.execv('/bin/true', ['true'])",
+                "os.kill(1, 0)", "os.listdir('/')", "os.mkdir('/tmp/x')", "os.symlink('a', '/tmp/x')"):
+    try:
+        eval(attempt)
+    except PermissionError:
+        continue
+    sys.exit(attempt)
+"""
+
+
+def test_the_process_is_shut_in_by_the_kernel() -> None:
+    done = subprocess.run([sys.executable, "-c", _SHUT_IN], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_process_grows_no_larger_than_is_promised(mailbox: tuple[Shard, int]) -> None:
+    """512 MiB for DuckDB, and what Python, DuckDB and Arrow are by themselves."""
+    shard, user = mailbox
+    code = f"SELECT list(x) FROM range({10**8}) AS r(x)"
+    with pytest.raises((SqlTooLarge, SqlTimedOut, SqlCrashed)):
+        ask(code, shard.reader(user).views, SandboxConfig(time_s=20))
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
+    assert peak < 1100, f"{peak} MiB"

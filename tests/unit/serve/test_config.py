@@ -5,13 +5,13 @@ import pickle
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from serve.config import PushConfig, ScaleConfig, ServeConfig, TokenConfig
+from serve.config import EdgeConfig, PushConfig, ScaleConfig, ServeConfig, TokenConfig
 from storage.sql_sandbox.config import SandboxConfig
 
 
-@pytest.mark.parametrize("model", [ServeConfig, TokenConfig, ScaleConfig, PushConfig, SandboxConfig])
+@pytest.mark.parametrize("model", [ServeConfig, TokenConfig, ScaleConfig, PushConfig, SandboxConfig, EdgeConfig])
 def test_every_setting_of_our_own_is_described(model: type[BaseModel]) -> None:
-    nested = ("tokens", "scale", "push", "rates", "google", "streams", "sandbox")
+    nested = ("tokens", "scale", "push", "rates", "google", "streams", "sandbox", "edge")
     plain = {name: field for name, field in model.model_fields.items() if name not in nested}
 
     assert plain

@@ -16,7 +16,7 @@ from serve.auth.policies import public
 from serve.config import ScaleConfig, ServeConfig
 from serve.gateway import application
 from serve.http import field_mask, tracing
-from serve.http.client_address import HEADER, Addresses
+from serve.http.client_address import FORWARDED, PEER, PROOF, Addresses
 from serve.http.conditional import etag, matches
 from serve.http.executor import BlockingExecutor
 from tests.unit.serve.fakes import client
@@ -98,12 +98,17 @@ async def test_who_takes_too_long_is_told_so_while_the_others_go_on() -> None:
 
 async def test_beyond_so_many_at_a_time_requests_are_refused_at_once() -> None:
     release = threading.Event()
-    async with client(_app(ServeConfig(scale=ScaleConfig(max_requests=2)), release)) as http:
+    app = _app(ServeConfig(scale=ScaleConfig(max_requests=2)), release)
+    async with client(app) as http:
         running = [asyncio.create_task(http.get("/api/v1/things/slow")) for _ in range(2)]
         refused = await http.get("/api/v1/things")
         while refused.status_code == 200:  # until both are in
             await asyncio.sleep(0)
             refused = await http.get("/api/v1/things")
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited"), "who crowds is told so"
+        elsewhere = httpx.ASGITransport(app, client=("203.0.113.9", 1))
+        async with httpx.AsyncClient(transport=elsewhere, base_url="http://gateway") as other:
+            refused = await other.get("/api/v1/things")
         assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
         assert refused.headers["retry-after"] == "1"
         release.set()
@@ -224,24 +229,48 @@ def test_what_is_narrowed_was_there(document: object, text: str) -> None:
 @pytest.mark.parametrize(
     ("peer", "headers", "trusted", "client"),
     [
-        ("203.0.113.7", {}, [], "203.0.113.7"),
-        ("203.0.113.7", {HEADER: "1.2.3.4", "x-forwarded-for": "1.2.3.4"}, [], "203.0.113.7"),
-        ("127.0.0.1", {HEADER: "203.0.113.9", "x-forwarded-for": "1.2.3.4"}, [], "203.0.113.9"),
+        ("127.0.0.1", {PEER: "203.0.113.9", "x-forwarded-for": "1.2.3.4"}, [], "203.0.113.9"),
+        ("127.0.0.1", {PEER: "203.0.113.9", FORWARDED: "1.2.3.4"}, TEN, "203.0.113.9"),
         (
             "127.0.0.1",
-            {HEADER: "10.1.1.1", "x-forwarded-for": "1.2.3.4, 203.0.113.5, 10.2.2.2"},
+            {PEER: "10.1.1.1", FORWARDED: "1.2.3.4, 203.0.113.5, 10.2.2.2"},
             ["10.0.0.0/8"],
             "203.0.113.5",
         ),
-        ("127.0.0.1", {HEADER: "10.1.1.1", "x-forwarded-for": "1.2.3.4, junk"}, TEN, "10.1.1.1"),
-        ("2001:db8:1:2:3:4:5:6", {}, [], "2001:db8:1:2::/64"),
-        ("::ffff:203.0.113.7", {}, [], "203.0.113.7"),
-        (None, {}, [], "unknown"),
+        ("127.0.0.1", {PEER: "10.1.1.1", FORWARDED: "1.2.3.4, junk"}, TEN, "10.1.1.1"),
+        ("127.0.0.1", {PEER: "2001:db8:1:2:3:4:5:6"}, [], "2001:db8:1:2::/64"),
+        ("127.0.0.1", {PEER: "::ffff:203.0.113.7"}, [], "203.0.113.7"),
     ],
 )
-def test_a_client_is_who_the_proxy_saw(
-    peer: str | None, headers: dict[str, str], trusted: list[str], client: str
-) -> None:
+def test_a_client_is_who_our_proxy_saw(peer: str, headers: dict[str, str], trusted: list[str], client: str) -> None:
+    assert Addresses(trusted).of(_scope(peer, headers, proxied=True)) == client
+
+
+@pytest.mark.parametrize(
+    ("peer", "client"),
+    [("127.0.0.1", "127.0.0.1"), ("203.0.113.7", "203.0.113.7"), ("2001:db8::7", "2001:db8::/64"), (None, "unknown")],
+)
+def test_without_our_proxy_no_header_names_a_client(peer: str | None, client: str) -> None:
+    headers = {PEER: "1.2.3.4", FORWARDED: "1.2.3.4", "x-forwarded-for": "1.2.3.4"}
+    assert Addresses(["127.0.0.0/8"]).of(_scope(peer, headers, proxied=False)) == client
+
+
+def _scope(peer: str | None, headers: dict[str, str], proxied: bool) -> dict[str, object]:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    scope = {"type": "http", "client": (peer, 1) if peer else None, "headers": raw}
-    assert Addresses(trusted).of(scope) == client
+    return {"type": "http", "client": (peer, 1) if peer else None, "headers": raw, "state": {"proxied": proxied}}
+
+
+async def test_behind_a_proxy_nothing_is_answered_that_did_not_come_through_it() -> None:
+    router = APIRouter()
+    router.add_api_route("/api/v1/things", public()(_nothing))
+    async with client(application("things", [router], ServeConfig(), proof="secret")) as http:
+        answers = [
+            await http.get("/api/v1/things", headers=headers)
+            for headers in ({}, {PROOF: ""}, {PROOF: "other"}, {PROOF: "secret"})
+        ]
+        twice = await http.get("/api/v1/things", headers=[(PROOF, "secret"), (PROOF, "other")])
+    assert [answer.status_code for answer in [*answers, twice]] == [403, 403, 403, 200, 403]
+
+
+async def _nothing() -> None:
+    return None

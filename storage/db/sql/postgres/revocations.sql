@@ -1,4 +1,4 @@
--- What access tokens are worth nothing although they have not expired: of a user before a time, of a key, of a grant.
+-- What access tokens are worth nothing although they have not expired: of a user before a time, of a key, grant, session.
 -- :horizon_s: seconds that an access token lives at most
 SELECT 'user' AS kind, CAST(user_id AS text) AS name, extract(epoch FROM tokens_not_before) AS until
 FROM users WHERE tokens_not_before > now() - make_interval(secs => :horizon_s)
@@ -11,3 +11,6 @@ FROM api_keys WHERE revoked_at > now() - make_interval(secs => :horizon_s)
 UNION ALL
 SELECT 'grant', grant_id, extract(epoch FROM revoked_at) + 1
 FROM grants WHERE revoked_at > now() - make_interval(secs => :horizon_s)
+UNION ALL
+SELECT 'session', CAST(family AS text), extract(epoch FROM ended_at) + 1
+FROM ended_sessions WHERE ended_at > now() - make_interval(secs => :horizon_s)

@@ -1,0 +1,102 @@
+"""serve/auth/revocations.py"""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from serve.auth.revocations import Revocations
+from serve.http.executor import BlockingExecutor
+from storage.control.grants import Revocation
+from storage.db.engines import DatabaseUnreachable
+from tests.unit.serve.fakes import Clock
+
+CLAIMS = {"iat": 100, "sub": "1", "key": "k1", "sid": "s1"}
+
+
+class Store:
+    """What was revoked; `away`: it cannot be read; `hold`: reading takes until it is set."""
+
+    def __init__(self) -> None:
+        self.rows: list[Revocation] = []
+        self.away, self.reads = False, 0
+        self.hold: threading.Event | None = None
+
+    def revocations(self, horizon_s: float) -> Sequence[Revocation]:
+        self.reads += 1
+        if self.hold is not None:
+            assert self.hold.wait(10)
+        if self.away:
+            raise DatabaseUnreachable("control", "away")
+        return list(self.rows)
+
+
+def _revocations(store: Store, clock: Clock) -> Revocations:
+    return Revocations(store, BlockingExecutor(2), 900, 3.0, clock, grace_s=60.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("kind", "name"), [("user", "1"), ("key", "k1"), ("session", "s1")])
+async def test_a_list_that_is_too_old_is_not_used(kind: str, name: str) -> None:
+    store, clock = Store(), Clock(1000.0)
+    revocations = _revocations(store, clock)
+    assert not await revocations.revoked(CLAIMS)
+
+    store.rows = [Revocation(kind, name, 200.0)]
+    clock.now += 2.9
+    assert not await revocations.revoked(CLAIMS), "the list is read every three seconds"
+    clock.now += 0.1
+    assert await revocations.revoked(CLAIMS), "the first request after that waits for it"
+
+
+async def test_requests_wait_for_one_reading_together() -> None:
+    store, clock = Store(), Clock(1000.0)
+    revocations = _revocations(store, clock)
+    await revocations.revoked(CLAIMS)
+    store.rows, store.hold = [Revocation("key", "k1", 200.0)], threading.Event()
+    clock.now += 100
+
+    waiting = [asyncio.create_task(revocations.revoked(CLAIMS)) for _ in range(20)]
+    while store.reads < 2:
+        await asyncio.sleep(0)
+    assert not any(task.done() for task in waiting)
+    store.hold.set()
+
+    assert await asyncio.gather(*waiting) == [True] * 20
+    assert store.reads == 2
+
+
+async def test_while_the_database_is_away_the_last_list_counts_for_a_bounded_time() -> None:
+    store, clock = Store(), Clock(1000.0)
+    revocations = _revocations(store, clock)
+    store.rows = [Revocation("key", "k2", 200.0)]
+    await revocations.revoked(CLAIMS)
+    store.away = True
+    for _ in range(19):
+        clock.now += 3
+        assert not await revocations.revoked(CLAIMS)
+        assert await revocations.revoked(CLAIMS | {"key": "k2"})
+    assert revocations.stale_s == 57.0
+
+    clock.now += 4
+    with pytest.raises(DatabaseUnreachable):
+        await revocations.revoked(CLAIMS)
+
+    store.away = False
+    clock.now += 3
+    while revocations.stale_s > 3:
+        try:
+            await revocations.revoked(CLAIMS)
+        except DatabaseUnreachable:
+            await asyncio.sleep(0)
+    assert not await revocations.revoked(CLAIMS)
+
+
+async def test_a_process_that_never_read_a_list_has_no_more_than_the_grace() -> None:
+    store, clock = Store(), Clock(1000.0)
+    store.away = True
+    revocations = _revocations(store, clock)
+    assert not await revocations.revoked(CLAIMS)
+    clock.now += 61
+    with pytest.raises(DatabaseUnreachable):
+        await revocations.revoked(CLAIMS)
