@@ -1,4 +1,4 @@
-"""`gbm bench moments`: pages of a large mailbox as it is and as it was, as the gateway reads them, without content.
+"""`gbm bench as-of`: pages of a large mailbox as it is and as it was, as the gateway reads them, without content.
 
 A mailbox of made-up messages lives for a year in an embedded database of its own, whatever database is configured; some
 of its messages change and change back.
@@ -44,7 +44,7 @@ class PageFigures:
         return asdict(self)
 
 
-def bench_moments(settings: Settings, messages: int, events: int) -> list[PageFigures]:
+def bench_as_of(settings: Settings, messages: int, events: int) -> list[PageFigures]:
     """Read pages of a mailbox of so many messages and label events, in a home of its own that is removed afterwards.
 
     Raises:
