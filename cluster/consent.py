@@ -14,14 +14,14 @@ _STRAY = "This page belongs to no login that is under way."
 
 
 class ConsentLate(BackupError):
-    """Nobody consented in time. Run the command again."""
+    """The owner did not consent in time. Run the command again."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
         self.seconds = seconds
 
     def __str__(self) -> str:
-        return f"Nobody consented within {self.seconds:.0f} s: run the command again, and open the address it prints."
+        return f"No consent was given within {self.seconds:.0f} s: run the command again and open the page it prints."
 
 
 class ConsentPort:

@@ -11,14 +11,14 @@ from storage.errors import BackupError
 
 
 class JobRefused(BackupError):
-    """The job was not taken or did not succeed. Its log says why."""
+    """Ray did not accept the job, or the job failed. Read its log."""
 
     def __init__(self, job_id: str, reason: str) -> None:
         super().__init__(job_id, reason)
         self.job_id, self.reason = job_id, reason
 
     def __str__(self) -> str:
-        return f"The job {self.job_id} did not succeed: {self.reason}"
+        return f"The job {self.job_id} failed ({self.reason.rstrip('.')}): see its log in the Ray dashboard."
 
 
 def job_of(home: Home, dashboard: str, job_id: str) -> "Job":

@@ -15,14 +15,14 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 class NotATime(BackupError):
-    """The text is not a moment. Write it in one of the ways that the error names."""
+    """The text is not a time. Write it in one of the formats in the message."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.text = text
 
     def __str__(self) -> str:
-        return f"{self.text!r} is not a time such as 2026-10-01, 2026-10-01T12:30Z, 3d or 12h."
+        return f"{self.text!r} is not a time: write 2026-10-01, 2026-10-01T12:30Z, 3d or 12h."
 
 
 def moment(text: str, now: datetime) -> datetime:

@@ -31,8 +31,8 @@ class CorpusMissing(BackupError):
 
     def __str__(self) -> str:
         return (
-            f"--quality needs --mail with the SpamAssassin corpus as a .tar.gz of .eml files, spam and ham in their "
-            f"names: {self.reason}."
+            f"--quality needs labelled mail ({self.reason}): give --mail with the SpamAssassin corpus, a .tar.gz of "
+            ".eml files whose names contain spam or ham."
         )
 
 

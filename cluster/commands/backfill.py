@@ -17,7 +17,7 @@ Emails = Annotated[list[str] | None, typer.Argument(help="Addresses of mailboxes
 All = Annotated[bool, typer.Option("--all", help="Every mailbox.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Show progress until the end; Ctrl-C leaves the job running.")]
 Timeout = Annotated[
-    float | None, typer.Option("--timeout", min=1, help="With --wait: seconds after which to stop and report the reason.")
+    float | None, typer.Option("--timeout", min=1, help="With --wait: seconds until it stops and reports the reason.")
 ]
 Full = Annotated[bool, typer.Option("--full", help="List every message again instead of only the changes.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
