@@ -21,10 +21,10 @@ def bars(rows: Sequence[tuple[str, int, str]], width: int = 30) -> Iterable[Text
     """A bar each: what, its number, and how that is written."""
     most = max((value for _, value, _ in rows), default=0)
     name = min(max((len(what) for what, _, _ in rows), default=0), 34)
-    for what, value, told in rows:
+    for what, value, label in rows:
         length = max(1, round(value / most * width)) if value else 0
         shown = what if len(what) <= name else f"{what[: name - 1]}…"
-        yield Text.assemble(f"  {shown:<{name}}  ", ("━" * length, "deep_sky_blue3"), f" {told}")
+        yield Text.assemble(f"  {shown:<{name}}  ", ("━" * length, "deep_sky_blue3"), f" {label}")
 
 
 def week(hours: Sequence[Sequence[int]]) -> Iterable[Text]:

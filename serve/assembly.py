@@ -142,10 +142,10 @@ class Assembly:
         metrics = Metrics(self._state, self._owners, self._config.probe_timeout_s)
         apps = [self.auth(), self.emails(), self.sync(), self.analytics(), self.push()]
         routers = root.routers(probes, metrics, lambda: self._replicas.health())
-        return root_application(routers, apps, self._config, self._door)
+        return root_application(routers, apps, self._config, self._access_control)
 
     def _application(self, name: str, routers: list[APIRouter] | tuple[APIRouter, ...]) -> FastAPI:
-        return application(name, routers, self._config, self._door)
+        return application(name, routers, self._config, self._access_control)
 
     async def check(self) -> None:
         """Return once a thread was free: an application whose threads all hang does not."""
@@ -205,7 +205,7 @@ class Assembly:
         return AuditBuffer(Audit(self._databases.control), self._threads, self._config.tokens.audit_s)
 
     @cached_property
-    def _door(self) -> AccessControl:
+    def _access_control(self) -> AccessControl:
         config = self._config.tokens
         revocations = Revocations(self._grants, self._threads, config.access_s + 60.0, config.revocations_s)
         authenticate = authenticator(self._tokens, self._threads, revocations)

@@ -92,10 +92,10 @@ def _export(
     if kind is Format.ICEBERG:
         return _iceberg(stores, path, as_of, force)
     chosen = mailboxes(stores, email, query, as_of, deleted)
-    with _progress(chosen, query) as told:
+    with _progress(chosen, query) as report_progress:
         if kind is Format.PARQUET:
-            return export_parquet(chosen, path, force, told)
-        return export_messages(kind.value, chosen[0], stores.blobs, path, force, told)
+            return export_parquet(chosen, path, force, report_progress)
+        return export_messages(kind.value, chosen[0], stores.blobs, path, force, report_progress)
 
 
 def _iceberg(stores: "Stores", path: Path, as_of: str | None, force: bool) -> "Report":
@@ -133,8 +133,8 @@ def _progress(chosen: "list[Mailbox]", query: str) -> Iterator["Told"]:
     with Progress(*columns, console=notes, refresh_per_second=4) as progress:
         task = progress.add_task("", total=total)
 
-        def told(report: "Report") -> None:
+        def report_progress(report: "Report") -> None:
             done = report.messages + len(report.damaged)
             progress.update(task, completed=done, description=f"{count(done)} messages · {size(report.size_bytes)}")
 
-        yield told
+        yield report_progress

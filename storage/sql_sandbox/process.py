@@ -43,12 +43,12 @@ def ask(sql: str, views: Views, config: SandboxConfig, checked: bool = True) -> 
     """
     with _Child(config) as child:
         child.send(_question(sql, views, config, checked))
-        wanted = child.told()
+        wanted = child.reply()
         tables = _tables(views, wanted["views"], wanted["columns"], config)
         child.send(json.dumps(list(tables)).encode())
         for table in tables.values():
             child.send(wire.packed(table))
-        child.told()
+        child.reply()
         try:
             answer = wire.unpacked(child.receive(2 * config.answer_bytes + _MOST_TOLD))
         except (pa.ArrowException, ValueError) as exc:
@@ -124,7 +124,7 @@ class _Child:
         except BrokenPipeError:
             self._explain()
 
-    def told(self) -> Mapping[str, Any]:
+    def reply(self) -> Mapping[str, Any]:
         """What it says.
 
         Raises:
