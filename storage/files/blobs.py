@@ -33,14 +33,14 @@ class ArchiveFull(ArchiveUnusable):
     """The archive's disk has no more room than its reserve. Free space; nothing is lost, and it goes on by itself."""
 
     def __str__(self) -> str:
-        return f"The disk of the archive {self.uri} is full: {self.reason}."
+        return f"The disk of the archive {self.uri} is full ({self.reason}): free space; the backup then resumes."
 
 
 class ArchiveReadOnly(ArchiveUnusable):
     """The archive's disk takes no writes. Mount it for writing; nothing is lost, and it goes on by itself."""
 
     def __str__(self) -> str:
-        return f"The archive {self.uri} takes no writes: {self.reason}."
+        return f"The archive {self.uri} is read-only ({self.reason}): mount it for writing."
 
 
 def archive_error(uri: str, error: OSError) -> ArchiveUnusable:
