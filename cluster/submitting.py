@@ -1,4 +1,4 @@
-"""Ray Jobs: submitted to a running cluster, and waited for."""
+"""Submits Ray Jobs to a running cluster and waits for them."""
 
 import shlex
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class JobRefused(BackupError):
 
 
 def job_of(home: Home, dashboard: str, job_id: str) -> "Job":
-    """A job that was submitted.
+    """Attach to a submitted job.
 
     Raises:
         RayUnavailable.
@@ -39,7 +39,7 @@ def job_of(home: Home, dashboard: str, job_id: str) -> "Job":
 def submit_campaign(
     home: Home, dashboard: str, command: Sequence[str], campaigns: Campaigns, campaign: Campaign
 ) -> tuple[Campaign, "Job"]:
-    """Have a campaign worked on by a Ray Job, submitted unless the last one is alive.
+    """Return the live Ray Job of a campaign, or submit one.
 
     Raises:
         RayUnavailable, JobRefused, CampaignEnded.
@@ -57,7 +57,7 @@ def submit_campaign(
 
 
 def submit_job(home: Home, dashboard: str, command: Sequence[str], job_id: str) -> "Job":
-    """Have a command run as a Ray Job.
+    """Run a command as a Ray Job.
 
     Raises:
         RayUnavailable, JobRefused.
@@ -86,7 +86,7 @@ class Job:
         return Job(job_id, self._client)
 
     def ended(self) -> bool:
-        """Whether the job is over; one that failed raises.
+        """Whether the job has succeeded. A failed job raises.
 
         Raises:
             JobRefused: with the end of its log.
