@@ -249,10 +249,10 @@ class _LoadGenerator:
         headers: Mapping[str, str] | None = None,
         file: Path | None = None,
     ) -> list[str]:
-        headers = [f"--header={name}: {value}" for name, value in {**self._headers, **(headers or {})}.items()]
+        sent = [f"--header={name}: {value}" for name, value in {**self._headers, **(headers or {})}.items()]
         script = [f"--script={file}"] if file else []
         timing = ["-t1", f"-c{clients}", f"-d{int(seconds)}s", "--latency", "--timeout", "20s"]
-        return ["wrk", *timing, *headers, *script, self._api + path]
+        return ["wrk", *timing, *sent, *script, self._api + path]
 
 
 def _wrk(arguments: list[str]) -> "subprocess.Popen[str]":
