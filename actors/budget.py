@@ -139,7 +139,7 @@ class BrokerSilent(BackupError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"The quota broker does not answer ({self.reason}): the shard goes on with its static share."
+        return f"The quota broker does not answer ({self.reason}): use the static share of the quota."
 
 
 class Broker(Protocol):

@@ -37,7 +37,7 @@ class ActorGone(BackupError):
         self.name, self.reason, self.missing = name, reason, missing
 
     def __str__(self) -> str:
-        return f"The actor {self.name} has no process ({self.reason}): a new one starts."
+        return f"The actor {self.name} has no process ({self.reason}): wait until it has restarted, then retry."
 
 
 class Actors(Protocol):

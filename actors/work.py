@@ -31,7 +31,7 @@ class WorkLost(BackupError):
         self.reason, self.mail_lost = reason, mail_lost
 
     def __str__(self) -> str:
-        return f"A worker was lost ({self.reason}): its work is done again."
+        return f"A worker died ({self.reason}): retry its work."
 
 
 class Work(Protocol):

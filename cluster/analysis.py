@@ -1,8 +1,8 @@
-"""An analysis at work: has owners of shards analyse what is stored as far as it is not, and outlasts their restarts.
+"""The Ray Job of `gbm analyze`: makes shard owners analyse stored segments, and survives their restarts.
 
     python -m cluster.analysis --home FOLDER [--only NAME ...] SHARD[:USER,...] ...
 
-Runs as a Ray Job. Killed, it loses nothing: what was committed stays, and the next run asks only for the rest.
+A killed job loses nothing: committed results stay, and the next run processes the rest.
 """
 
 import argparse
@@ -18,14 +18,14 @@ from cluster.stores import open_stores
 from storage.errors import BackupError
 
 _ASK_AGAIN_S = 2.0
-#: Owners restart within seconds; a job outlasts that.
+#: Owners restart within seconds; the job waits longer.
 _PATIENCE_S = 120.0
 #: Of one shard.
 _LONGEST_S = 7 * 86_400.0
 
 
 def main() -> int:
-    """Run one analysis; 0 when everything is analysed."""
+    """Run one analysis; return 0 if everything is analysed."""
     parser = argparse.ArgumentParser(prog="cluster.analysis")
     parser.add_argument("--home", required=True, help="GBM_HOME of the cluster")
     parser.add_argument("--only", action="append", default=[], help="an analyser; none: all")
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def argument(shard_id: int, user_ids: Sequence[int] | None) -> str:
-    """A shard as this command takes it."""
+    """Format a shard as an argument of this command."""
     return str(shard_id) if user_ids is None else f"{shard_id}:{','.join(map(str, user_ids))}"
 
 
@@ -65,7 +65,7 @@ async def _one(shard_id: int, user_ids: list[int] | None, only: Sequence[str]) -
         try:
             segments = await client.analyse(shard_id, only, user_ids, True)
         except ShardUnavailable:
-            answered = max(answered, asked)  # it was there until we asked
+            answered = max(answered, asked)  # the owner was available until this call
             if time.monotonic() - answered > _PATIENCE_S:
                 raise
             await asyncio.sleep(_ASK_AGAIN_S)

@@ -94,11 +94,11 @@ def backfill(
     campaigns = Campaigns(stores.databases.control)
     campaign, new = campaigns.begin(mode.value, members_of(stores, users), requested_by)
     if not new:
-        notes.print(f"Joining campaign {campaign.campaign_id}, which does the same and runs already.")
+        notes.print(f"Joining the running campaign {campaign.campaign_id} for the same mailboxes.")
     job = start(stores, dashboard, campaign)
     if not wait:
         notes.print(
-            f"Campaign {campaign.campaign_id} runs as job {job.job_id}: see `gbm backfill --list`, {dashboard}."
+            f"Campaign {campaign.campaign_id} runs as job {job.job_id}. To follow it: gbm backfill --list; {dashboard}"
         )
         return None
     result = show(stores, campaign.campaign_id, job, timeout_s)

@@ -63,13 +63,13 @@ class _Run:
         self._client = ShardClient()
         self._requests = SyncRequests(lambda user: self._client.request(user, self._mode), self._paused, _tell_failing)
         self._recorded = {member.user.user_id for member in self._members if member.state == "done"}
-        self._told_to_stop = False
+        self._stopping = False
 
     async def run(self) -> int:
         """To the end, or until it is cancelled or told to stop. Outlasts a PostgreSQL that restarts."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop)
         away = ""
-        while not self._told_to_stop:
+        while not self._stopping:
             try:
                 ended = await self._step()
                 away = ""
@@ -98,7 +98,7 @@ class _Run:
         return None
 
     def _stop(self) -> None:
-        self._told_to_stop = True
+        self._stopping = True
 
     def _record(self, progress: Progress) -> None:
         done = [user_id for user_id in progress.done if user_id not in self._recorded]

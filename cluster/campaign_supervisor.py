@@ -1,7 +1,7 @@
-"""Sees to it that campaigns go on: a job that died, or that a former cluster took with it, is submitted again.
+"""Keeps campaigns running: submits the job of a campaign again if it died or if its cluster stopped.
 
-A campaign is a row in Postgres, and its job may die at any moment. A job that somebody is just submitting is left alone
-for a while, so that it is not submitted twice; one that dies again and again is waited for ever longer. Blocking.
+A campaign is a row in Postgres, and its job may die at any time. A job that another process has just submitted is left
+alone for a while, so that it is not submitted twice; after repeated failures the delay grows. Blocking.
 """
 
 import logging
@@ -14,15 +14,15 @@ from storage.errors import BackupError
 
 _LOG = logging.getLogger(__name__)
 
-#: Seconds after somebody submitted a job, or after a look at it, in which it is left alone.
+#: Seconds after a submission or a check during which a job is left alone.
 _SETTLE_S = 15.0
-#: Seconds until a job that died once more is submitted again: the first time, and at most.
+#: Seconds until a job that died again is resubmitted: the initial and the maximum delay.
 _FIRST_S, _LONGEST_S = 15.0, 600.0
 
 
 @dataclass(slots=True)
 class _Known:
-    """A campaign as the last look found it, and when its job is looked at again."""
+    """The last known state of a campaign, and the time of the next check of its job."""
 
     runs: int = -1
     wait_s: float = _FIRST_S
@@ -30,7 +30,7 @@ class _Known:
 
 
 class CampaignSupervisor:
-    """Has every campaign that has not ended worked on."""
+    """Makes sure that every unfinished campaign has a live job."""
 
     def __init__(
         self,
@@ -38,12 +38,12 @@ class CampaignSupervisor:
         start: Callable[[Campaign], Campaign],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`start`: the campaign with a job that is alive, submitted if need be. `clock`: seconds."""
+        """`start`: returns the campaign with a live job, submitting one if needed. `clock`: seconds."""
         self._campaigns, self._start, self._clock = campaigns, start, clock
         self._known: dict[int, _Known] = {}
 
     def look(self) -> list[int]:
-        """The campaigns for which a job was submitted again.
+        """Check all campaigns; return those whose job was submitted again.
 
         Raises:
             DatabaseUnreachable: the campaigns cannot be read.
@@ -53,7 +53,7 @@ class CampaignSupervisor:
         again = []
         for campaign_id, campaign in running.items():
             known = self._known.setdefault(campaign_id, _Known())
-            if known.runs != campaign.runs:  # somebody is at it, just now
+            if known.runs != campaign.runs:  # another process has just submitted a job
                 known.runs, known.not_before = campaign.runs, self._clock() + _SETTLE_S
             elif self._clock() >= known.not_before:
                 known.not_before = self._clock() + _SETTLE_S
@@ -67,7 +67,7 @@ class CampaignSupervisor:
     def _submitted_again(self, campaign: Campaign) -> bool:
         try:
             now = self._start(campaign)
-        except CampaignEnded:  # just now
+        except CampaignEnded:  # ended in the meantime
             return False
         except BackupError as exc:
             _LOG.warning("Campaign %d has no job that is alive: %s", campaign.campaign_id, exc)

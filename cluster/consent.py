@@ -1,4 +1,4 @@
-"""Waits on a loopback port for the browser that comes back from a consent page. One answer, then the port is closed."""
+"""Receives the redirect of an OAuth consent page on a loopback port, once; then closes the port."""
 
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,21 +14,21 @@ _STRAY = "This page belongs to no login that is under way."
 
 
 class ConsentLate(BackupError):
-    """Nobody consented in time. Run the command again."""
+    """The owner did not consent in time. Run the command again."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
         self.seconds = seconds
 
     def __str__(self) -> str:
-        return f"Nobody consented within {self.seconds:.0f} s: run the command again, and open the address it prints."
+        return f"No consent was given within {self.seconds:.0f} s: run the command again and open the page it prints."
 
 
 class ConsentPort:
-    """A listening port of this machine's own address, for one login."""
+    """A loopback port for the redirect of one login."""
 
     def __init__(self) -> None:
-        """Listens at once, on a port that the system chooses; the browser may be quick."""
+        """Listen at once, on a port chosen by the system, because the browser may respond before `wait`."""
         self._server = _Server(("127.0.0.1", 0), _Handler)
 
     def __enter__(self) -> "ConsentPort":
@@ -39,11 +39,11 @@ class ConsentPort:
 
     @property
     def uri(self) -> str:
-        """Where the browser is to be sent."""
+        """The redirect URI."""
         return f"http://127.0.0.1:{self._server.server_address[1]}/"
 
     def wait(self, state: str, timeout_s: float) -> tuple[str, str]:
-        """The code and the error of the redirect that carries this state; whatever else comes is turned away.
+        """Return the code and the error of the redirect with this state; other requests are rejected.
 
         Raises:
             ConsentLate.
@@ -65,9 +65,9 @@ class _Server(HTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers the browser."""
+    """Responds to the browser."""
 
-    timeout = 10  # seconds that a connection may say nothing: one at a time is served
+    timeout = 10  # seconds of silence per connection; connections are served one at a time
     server: _Server
 
     def do_GET(self) -> None:
@@ -87,4 +87,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the request line has the code in it."""
+        """Log nothing: the request line contains the code."""

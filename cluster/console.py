@@ -1,4 +1,4 @@
-"""How commands speak: data on standard output, everything else on standard error, errors in one sentence."""
+"""Output of commands: data on standard output, everything else on standard error, errors as one sentence."""
 
 import sys
 from collections.abc import Callable
@@ -26,7 +26,7 @@ out = SafeConsole(highlight=False, soft_wrap=True)
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
-    """Turns an expected error into its sentence and exit code 1, and Ctrl-C into exit code 130."""
+    """Decorate a command: an expected error prints its sentence and exits with 1; Ctrl-C exits with 130."""
 
     module = function.__module__.rpartition(".")[2]
     name = f"gbm {module}" if module == function.__name__ else f"gbm {module} {function.__name__}"
@@ -51,23 +51,23 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def running() -> str:
-    """The command that runs in this thread, such as "gbm accounts add"; "gbm" when none does."""
+    """The name of the running command, such as "gbm accounts add"; "gbm" outside a command."""
     return _RUNNING.get()
 
 
 def fail(sentence: str) -> NoReturn:
-    """Say what is wrong and leave with exit code 1."""
+    """Print an error and exit with code 1."""
     notes.print(f"[red]gbm:[/red] {escape(sentence)}")
     raise typer.Exit(1)
 
 
 def print_json(document: object) -> None:
-    """One JSON document on standard output, all text exact: characters that steer a terminal are JSON's escapes."""
+    """Print one JSON document on standard output. Terminal control characters are written as JSON escapes."""
     data = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     sys.stdout.buffer.write(data if data.isascii() else json_escaped(data.decode()).encode())
     sys.stdout.buffer.flush()
 
 
 def count(number: float) -> str:
-    """A number with separators of thousands."""
+    """Format a number with thousands separators."""
     return f"{number:,.0f}"

@@ -1,4 +1,4 @@
-"""The databases' own backup and their rebuilding, for the commands of `gbm db`. No cluster may be running meanwhile."""
+"""Restore, rebuild and roll-up of the databases for `gbm db`, while no cluster runs."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -34,10 +34,10 @@ class ShardsOwned(BackupError):
 
 
 def roll_up_here(stores: Stores, shards: list[int]) -> dict[int, RolledUp | None]:
-    """Roll shards up that nobody owns, each under a lease of our own.
+    """Write roll-ups of shards without owners, each under a temporary lease.
 
     Raises:
-        LeaseHeld: another cluster owns one.
+        LeaseHeld: another cluster owns a shard.
     """
     done = {}
     for shard_id in shards:
@@ -52,7 +52,7 @@ def roll_up_here(stores: Stores, shards: list[int]) -> dict[int, RolledUp | None
 
 @contextmanager
 def idle_stores(settings: Settings, tell: Callable[[str], None] | None = None) -> Iterator[Stores]:
-    """The stores while no cluster of this home runs, and none owns a shard.
+    """Open the stores if no cluster runs on this home and no shard is owned.
 
     Raises:
         AlreadyRunning, ShardsOwned.
@@ -70,10 +70,10 @@ def idle_stores(settings: Settings, tell: Callable[[str], None] | None = None) -
 
 
 def rebuild(stores: Stores, addresses: Mapping[int, str], replace: bool, keep: bool, tell: Tell) -> Rebuilt:
-    """The databases from the archive's files alone.
+    """Rebuild the databases from the archive's files alone.
 
     Raises:
-        DatabasesFilled: they hold data; `replace` loses those, `keep` only adds what they lack.
+        DatabasesFilled: they contain data; `replace` deletes it, `keep` adds only what is missing.
     """
     if replace:
         dump.clear(stores.databases)
@@ -86,7 +86,7 @@ def rebuild(stores: Stores, addresses: Mapping[int, str], replace: bool, keep: b
 def restore(
     stores: Stores, path: Path, replace: bool, told: dump.Tell, tell: Tell
 ) -> tuple[dict[str, Any], Rebuilt, bool]:
-    """A backup, and then what the archive has since; also whether the sealing key opens the backup's secrets.
+    """Restore a backup, then import newer segments. Also return whether the sealing key opens its secrets.
 
     Raises:
         DatabasesFilled, BackupUnusable.
@@ -106,7 +106,7 @@ def _reconcile(stores: Stores, addresses: Mapping[int, str], tell: Tell) -> Rebu
 
 
 def _opens(stores: Stores) -> bool:
-    """Whether one of the sealed credentials can be opened; true when there is none."""
+    """Whether the key decrypts a sealed credential; true if there are none."""
     for user in stores.control.users():
         sealed = stores.control.credentials(user.user_id)
         if sealed is not None:

@@ -1,4 +1,4 @@
-"""What `gbm demo` does: a simulated Gmail, a cluster, a backfill, a summary."""
+"""`gbm demo`: a simulated Gmail, a local cluster, a backfill and a summary."""
 
 import json
 import time
@@ -23,7 +23,7 @@ from storage.model.records import User
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What can be chosen about a demonstration."""
+    """Options of a demonstration."""
 
     mail: tuple[Path, ...]
     messages: int
@@ -35,10 +35,10 @@ class DemoOptions:
 
 
 def demonstrate(settings: Settings, options: DemoOptions) -> None:
-    """Run the demonstration; returns when it was asked to stop, with nothing left running.
+    """Run the demonstration until Ctrl-C (or once with `leave`), then stop every process it started.
 
     Raises:
-        BackupError: one sentence that says what is wrong and what to do.
+        BackupError: the cluster or the backup failed.
     """
     watch_signals()
     source = [f"--mail={path}" for path in options.mail] or [f"--generate={options.messages}", "--hostile"]
@@ -69,7 +69,7 @@ def _show(settings: Settings, options: DemoOptions, gmail: str, cluster: LocalCl
         for entry in json.loads(_get(f"{gmail}/_sim/users"))
     ]
     if cluster.swept:
-        notes.print(f"Swept {len(cluster.swept)} files that an interrupted run had left.")
+        notes.print(f"Deleted {len(cluster.swept)} uncommitted files of an interrupted run.")
     result = backfill(stores, cluster.dashboard, users, wait=True, mode=Mode.INCREMENTAL)
     assert result is not None
     summary = {**_summary(settings, cluster, users, result), "gmail": gmail}
@@ -82,7 +82,7 @@ def _show(settings: Settings, options: DemoOptions, gmail: str, cluster: LocalCl
         else:
             _print(summary)
         if not options.leave:
-            notes.print("Ctrl-C ends the demonstration.")
+            notes.print("Press Ctrl-C to stop the demonstration.")
             wait_for_stop()
     finally:
         stores.control.revoke_key(key.key_id)
@@ -128,22 +128,22 @@ def _print(summary: dict[str, Any]) -> None:
     archive = summary["archive"]
     ratio = archive["stored_bytes"] / max(archive["raw_bytes"], 1)
     others = (
-        f" with the {size(archive['raw_bytes'])} of all mailboxes"
+        f" of all mailboxes ({size(archive['raw_bytes'])} of mail)"
         if archive["raw_bytes"] != summary["raw_bytes"]
         else ""
     )
     lines = [
         "",
         f"  {count(summary['messages'])} messages backed up ({count(summary['new_messages'])} new) in "
-        f"{summary['seconds']:.1f} s from {len(summary['mailboxes'])} mailbox(es) "
-        f"(the job took {summary['job_start_seconds']:.1f} s to start)",
+        f"{summary['seconds']:.1f} s from {_mailboxes(len(summary['mailboxes']))} "
+        f"(plus {summary['job_start_seconds']:.1f} s to start the job)",
         f"  {size(summary['raw_bytes'])} of mail; "
         f"the archive{others} takes {size(archive['stored_bytes'])} ({ratio:.0%})",
-        f"  {count(summary['units'])} quota units; at Gmail's own pace {pace['standard']:g} min (standard), "
-        f"{pace['legacy']:g} min (legacy)",
+        f"  {count(summary['units'])} quota units; Gmail's own limits allow this in "
+        f"{pace['standard']:g} min (standard) or {pace['legacy']:g} min (legacy)",
     ]
     if summary["defective"]:
-        lines.append(f"  {count(summary['defective'])} messages have MIME defects, all are stored whole, such as:")
+        lines.append(f"  {count(summary['defective'])} messages with MIME defects, stored unchanged, for example:")
         lines += [
             f"      {row['id']}  {', '.join(row['defects'])}  {row['subject'][:60]}" for row in summary["defects"]
         ]
@@ -151,18 +151,22 @@ def _print(summary: dict[str, Any]) -> None:
     lines += [f"    {count(row['messages']):>8}  {row['sender']}" for row in summary["top_senders"]]
     search = summary["search"]
     lines += ["", f"  Search for {search['query']!r} ({search['milliseconds']:.0f} ms)"]
-    lines += [f"      {subject[:90]}" for subject in search["subjects"]] or ["      nothing"]
+    lines += [f"      {subject[:90]}" for subject in search["subjects"]] or ["      no results"]
     lines += ["", f"  API documentation  {summary['docs']}", f"  Ray dashboard      {summary['dashboard']}"]
-    lines += [f"                     (it asks for the token in {summary['dashboard_token']})"]
+    lines += [f"                     (sign in with the token in {summary['dashboard_token']})"]
     if summary["api_key"]:
-        lines.append(f"  API key            {summary['api_key']}  (until this demonstration ends)")
+        lines.append(f"  API key            {summary['api_key']}  (valid until the demonstration ends)")
     lines += [f"  Data               {summary['home']}", ""]
     for line in lines:
         notes.print(line, markup=False, soft_wrap=True)
 
 
+def _mailboxes(number: int) -> str:
+    return "1 mailbox" if number == 1 else f"{number} mailboxes"
+
+
 def _minutes(messages: int, profile: Literal["standard", "legacy"], mailboxes: int) -> float:
-    """How long Gmail's limit per user makes so many gets take, mailboxes side by side."""
+    """Minutes that fetching `messages` takes at Gmail's limit per user, all mailboxes in parallel."""
     limits = PROFILES[profile]
     assert limits.units_per_minute_per_user
     return messages * limits.costs["messages.get"] / (limits.units_per_minute_per_user * mailboxes)

@@ -41,17 +41,18 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Settings are GBM_... variables or the YAML file that GBM_CONFIG names: see `gbm config show`.",
+    epilog="New here? Run `gbm demo`. Configure with GBM_... variables or the YAML file named by GBM_CONFIG;"
+    " `gbm config show` prints every setting.",
 )
 
 
 @app.callback()
 def program(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Gmail Backup Manager: back up many Gmail mailboxes, prove it, read them."""
+    """Gmail Backup Manager: back up Gmail mailboxes completely, keep them current, search and export them."""
 
 
 app.command()(demo.demo)
@@ -65,7 +66,7 @@ app.command()(backfill.sync)
 app.command()(failures.failures)
 app.command()(compact.compact)
 app.command()(analyze.analyze)
-# A term may begin with "-", and "-has:attachment" must not ask for help.
+# A search term may begin with "-"; without this, "-has:attachment" would print the help.
 app.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})(search.search)
 app.command()(audit.audit)
 app.command()(changes.changes)

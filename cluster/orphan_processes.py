@@ -1,7 +1,7 @@
-"""Processes that a killed cluster left behind: Ray's proxy and the drivers of jobs outlive the Ray that started them.
+"""Processes of a killed cluster: Ray's proxy and the drivers of jobs outlive the Ray that started them.
 
-Every process of a cluster inherits a mark with its home (`MARK`). Whoever holds the home's lock is its only cluster, so
-any other marked process is left over and is ended, by its id.
+Every process of a cluster inherits an environment variable with its home (`MARK`). The holder of the home's lock is its
+only cluster, so any other marked process is an orphan and is ended, by its id.
 """
 
 import logging
@@ -19,9 +19,9 @@ _PATIENCE_S = 3.0
 
 
 def end_leftovers(home: Path) -> int:
-    """End every process that carries this home's mark, save this one and its parents; returns how many there were.
+    """End every process with this home's mark, except this one and its parents; return their number.
 
-    The embedded PostgreSQL is left alone: it belongs to all who use the home, and recovers or stops by itself.
+    The embedded PostgreSQL is left alone: all processes of the home share it, and it recovers or stops by itself.
     """
     found = list(marked(home))
     for process in found:
@@ -35,7 +35,7 @@ def end_leftovers(home: Path) -> int:
 
 
 def marked(home: Path) -> Iterator[psutil.Process]:
-    """Every process that carries this home's mark, save this one, its parents and the embedded PostgreSQL."""
+    """Every process with this home's mark, except this one, its parents and the embedded PostgreSQL."""
     spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     for process in psutil.process_iter():
         if process.pid in spared:
@@ -44,4 +44,4 @@ def marked(home: Path) -> Iterator[psutil.Process]:
             if process.environ().get(MARK) == str(home) and process.name() != "postgres":
                 yield process
         except psutil.Error:
-            continue  # it has ended, or belongs to somebody else
+            continue  # it has ended, or belongs to another user

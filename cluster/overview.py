@@ -1,4 +1,4 @@
-"""The state of everything, from Postgres: shards with their owners, mailboxes with their lag."""
+"""The state of the cluster, read from Postgres: shards with their owners, mailboxes with their lag, quota."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -14,7 +14,7 @@ from storage.model.wait_reasons import WHOLE_SHARD, WaitReason
 
 
 def overview(stores: Stores, running: dict[str, object] | None, now: datetime) -> dict[str, Any]:
-    """{running, shards: [...], mailboxes: [...], quota: {...}}: what `gbm status --json` prints."""
+    """{running, shards: [...], mailboxes: [...], quota: {...}}: the output of `gbm status --json`."""
     waits = WaitReasons(stores.databases.control).all()
     mailboxes = []
     for facts in gathered.mailboxes(stores.databases, stores.shards):
@@ -41,7 +41,7 @@ def _of_shard(waits: list[WaitReason], shard_id: int) -> list[dict[str, Any]]:
 
 
 def _debt(stores: Stores, shard: dict[str, Any]) -> dict[str, int]:
-    """What waits to be merged of a shard."""
+    """The segments of a shard that await compaction."""
     live = Compactions(stores.databases.shard_database(shard["database"])).live(shard["shard_id"])
     owed = debt(live, stores.config.archive)
     return {"open_segments": owed.open_segments, "debt_bytes": owed.bytes, "excluded_segments": owed.excluded}

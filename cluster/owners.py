@@ -1,4 +1,4 @@
-"""The owners of shards: started and watched by who runs the cluster, told what to do by commands beside it."""
+"""Shard owners: started by the process that runs the cluster, called by commands outside the cluster."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Seconds that a whole shard's compaction may take before it is no longer waited for; it goes on.
+#: Seconds to wait for the compaction of a shard; it continues afterwards.
 _COMPACTION_S = 6 * 3600.0
-#: Seconds that an owner has to roll up for the last time and to give its lease up.
+#: Seconds for an owner to write its last roll-up and release its lease.
 _CLOSE_S = 25.0
 #: Seconds that the first roll-up of a large shard may take.
 _ROLLUP_S = 3600.0
@@ -41,11 +41,11 @@ def retry_failed(home: Home, address: str, users: Sequence[User]) -> None:
 
 
 def start_shards(config: Any, shards: Sequence[int]) -> None:
-    """Start the broker and the owner of every shard; they work from their first ping on.
+    """Start the broker and the owner of every shard. They begin to work at their first ping.
 
     Args:
         config: actors.config.BackupConfig.
-        shards: their numbers; each owner finds its database in the map.
+        shards: shard ids; each owner looks its database up in the shard map.
     """
     from actors.remote.quota import start_broker
     from actors.remote.shard import start_shard
@@ -56,7 +56,7 @@ def start_shards(config: Any, shards: Sequence[int]) -> None:
 
 
 async def sweep_shards(shards: Sequence[int]) -> list[str]:
-    """Have every owner take its shard; returns the orphan files swept on the way.
+    """Make every owner acquire its shard, and return the orphan files that it deleted.
 
     Raises:
         BackupError: an owner cannot work.
@@ -69,7 +69,7 @@ async def sweep_shards(shards: Sequence[int]) -> list[str]:
 
 
 async def close_shards(shards: Sequence[int]) -> None:
-    """Have every owner give its lease up."""
+    """Make every owner release its lease."""
     from actors.remote.client import ShardClient
 
     client = ShardClient(timeout_s=_CLOSE_S)
@@ -77,7 +77,7 @@ async def close_shards(shards: Sequence[int]) -> None:
 
 
 def compact_shards(home: Home, address: str, shards: Sequence[int], wait: bool) -> "dict[int, list[Compacted]]":
-    """Have the owners of shards merge all that they can, from outside the cluster; what was merged, if waited for.
+    """Make the owners of shards compact them, from outside the cluster. Return the merges if the call waits.
 
     Raises:
         RayUnavailable, and whatever an owner raises.
@@ -87,7 +87,7 @@ def compact_shards(home: Home, address: str, shards: Sequence[int], wait: bool) 
 
 
 def roll_up_shards(home: Home, address: str, shards: Sequence[int]) -> "dict[int, RolledUp | None]":
-    """Have the owners of shards roll up what only Postgres knows, from outside the cluster.
+    """Make the owners of shards write roll-ups, from outside the cluster.
 
     Raises:
         RayUnavailable, and whatever an owner raises.
@@ -104,7 +104,7 @@ async def _roll_up(shards: Sequence[int]) -> "dict[int, RolledUp | None]":
 
 
 def rest_mailbox(home: Home, address: str, user: User, paused: bool) -> None:
-    """Have the owner of a mailbox's shard pause or resume its backup, from outside the cluster.
+    """Pause or resume a mailbox at the owner of its shard, from outside the cluster.
 
     Raises:
         RayUnavailable, and whatever the owner raises.
@@ -132,10 +132,10 @@ async def _compact(shards: Sequence[int], wait: bool) -> "dict[int, list[Compact
 
 
 async def _of_each(shards: Sequence[int], ask: Callable[[int], Awaitable[T]]) -> dict[int, T]:
-    """What the owner of each shard answers, asked at once: one that is silent or fails keeps no other from its work.
+    """Call the owners of several shards in parallel: a silent or failing owner does not delay the others.
 
     Raises:
-        BackupError: the first failure, once every owner has answered or been given up.
+        BackupError: the first failure, after every owner has responded or timed out.
     """
     answers = await asyncio.gather(*(ask(shard_id) for shard_id in shards), return_exceptions=True)
     done: dict[int, T] = {}

@@ -1,4 +1,4 @@
-"""How far a sync of some mailboxes is, read from Postgres: what is counted is committed. Blocking."""
+"""Progress of a sync, read from Postgres: only committed messages are counted. Blocking."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -12,10 +12,12 @@ from storage.model.wait_reasons import WaitReason
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A look at all mailboxes together. Counts are totals, not only this sync's.
+    """The state of a sync's mailboxes at one time. Counts cover everything stored, not only this sync.
 
-    done: user ids; errors: of mailboxes that can go no further, by user id; trouble: what holds another one up for now;
-    waits: why pending ones, or their whole shards, wait.
+    done: user ids of complete mailboxes.
+    errors: permanent errors, by user id.
+    trouble: the first temporary error of a mailbox that is being retried.
+    waits: reasons for which pending mailboxes, or their whole shards, wait.
     """
 
     messages: int
@@ -30,12 +32,12 @@ class Progress:
 
     @property
     def ended(self) -> bool:
-        """Every mailbox is complete, or can go no further."""
+        """Every mailbox is complete or has failed permanently."""
         return not self.pending
 
 
 def members_of(stores: Stores, users: Sequence[User]) -> list[Member]:
-    """Mailboxes as they are now, before something is asked for."""
+    """The current state of mailboxes, as the baseline of a `Watch`."""
     states = states_of(stores.databases, stores.shards, users)
     return [
         Member(user, state.synced_at, state.listed_at, state.messages) if state else Member(user)
@@ -44,16 +46,16 @@ def members_of(stores: Stores, users: Sequence[User]) -> list[Member]:
 
 
 class Watch:
-    """Tells when a sync that was asked for after the members were looked at has ended for each of them."""
+    """Follows a sync until every member is complete or has failed. Take `members` before the sync is requested."""
 
     def __init__(self, stores: Stores, members: Sequence[Member], full: bool = False) -> None:
-        """`full`: a mailbox is done when it was listed whole since, not already when it was brought up to date."""
+        """`full`: a mailbox is complete only after a full listing; an incremental sync is not enough."""
         self._stores, self._full = stores, full
         self._members = {member.user.user_id: member for member in members}
-        self._going: set[int] = set()  # mailboxes that were seen not stopped: a stop is news then
+        self._going: set[int] = set()  # mailboxes seen running: a later STOPPED phase is a new stop
 
     def look(self) -> Progress:
-        """Where the mailboxes stand now."""
+        """Read the current state of the mailboxes."""
         users = [member.user for member in self._members.values()]
         states = states_of(self._stores.databases, self._stores.shards, users)
         self._going |= {user_id for user_id, state in states.items() if state.phase is not Phase.STOPPED}
@@ -77,7 +79,7 @@ class Watch:
         )
 
     def give_up(self, user_id: int, error: str) -> None:
-        """A mailbox that nobody will work on, and why."""
+        """Mark a mailbox as failed permanently, with the reason."""
         self._members[user_id] = replace(self._members[user_id], state="failed", error=error)
 
     def _waits(self, pending: Sequence[User]) -> list[WaitReason]:
@@ -95,7 +97,7 @@ class Watch:
 
     def _hopeless(self, user_id: int, state: MailboxRecord) -> str | None:
         if state.phase is Phase.REVOKED:
-            return state.error or f"Google refuses the grant of {state.email}."
+            return state.error or f"Google rejects the credentials of {state.email}: connect the account again."
         if state.phase is Phase.STOPPED and user_id in self._going:
-            return f"{state.email} was told to stop: a new sync goes on where it was."
+            return f"The sync of {state.email} was stopped: start it again to resume."
         return None

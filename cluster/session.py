@@ -31,7 +31,7 @@ class RayUnavailable(BackupError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"Ray is not available: {self.reason}."
+        return f"Ray is not available ({self.reason.rstrip('.')}): read its logs, then run `gbm down` and `gbm up`."
 
 
 def environment(home: Home) -> dict[str, str]:

@@ -95,7 +95,7 @@ class DefaultsMissing(BackupError):
         self.path = path
 
     def __str__(self) -> str:
-        return f"The packaged defaults {self.path} are missing: this installation is not whole, install it again."
+        return f"The packaged defaults {self.path} are missing from this installation: install it again."
 
 
 class _Environment(EnvSettingsSource):

@@ -1,7 +1,7 @@
-"""Being told to stop: Ctrl-C and SIGTERM alike unwind the stack, so that everything that was started is stopped.
+"""Stop requests: Ctrl-C and SIGTERM both unwind the stack, so that everything that was started is stopped.
 
-Libraries swallow KeyboardInterrupt here and there (Ray Serve while it deploys does), so a request to stop is also
-remembered, and asked for between the steps of a start.
+Some libraries swallow KeyboardInterrupt (such as Ray Serve during a deployment), so a stop request is also stored, and
+checked between the steps of a start.
 """
 
 import signal
@@ -12,19 +12,19 @@ _asked = threading.Event()
 
 
 def watch_signals() -> None:
-    """Have SIGINT and SIGTERM raise KeyboardInterrupt, once, and be remembered. Main thread only."""
+    """Make SIGINT and SIGTERM raise KeyboardInterrupt once, and store the request. Main thread only."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
 
 
 def check_stop() -> None:
-    """Raise KeyboardInterrupt if this process was asked to stop."""
+    """Raise KeyboardInterrupt if a stop was requested."""
     if _asked.is_set():
         raise KeyboardInterrupt
 
 
 def wait_for_stop() -> None:
-    """Return when this process is asked to stop."""
+    """Wait for a stop request."""
     try:
         _asked.wait()
     except KeyboardInterrupt:
@@ -33,6 +33,6 @@ def wait_for_stop() -> None:
 
 def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature is Python's
     if _asked.is_set():
-        return  # everything is being stopped: a second Ctrl-C must not cut that short
+        return  # a second Ctrl-C must not interrupt the shutdown
     _asked.set()
     raise KeyboardInterrupt

@@ -1,6 +1,6 @@
-"""The databases and keys that every command needs, opened: the embedded server where no DSN is set.
+"""Open databases, keys and archive, for every command; an embedded PostgreSQL if no DSN is set.
 
-Several processes may have the stores of one home open at once; the embedded server ends with the last of them.
+Several processes may open the stores of one home at the same time; the embedded server stops with the last of them.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ CONTROL_DATABASE = "gbm_control"
 
 @dataclass(frozen=True)
 class Stores:
-    """Open stores and the frozen configuration with which other processes open the same ones."""
+    """Open stores, and the frozen configuration with which other processes open the same stores."""
 
     settings: Settings
     home: Home
@@ -53,7 +53,7 @@ class Stores:
 
     @cached_property
     def sealer(self) -> Sealer:
-        """Opens and seals secrets."""
+        """Encrypts and decrypts secrets."""
         return self.config.sealer()
 
     @cached_property
@@ -71,20 +71,20 @@ class Stores:
         return ShardMap(lambda _wanted: self.control.shards())
 
     def catalog(self, user: User) -> Catalog:
-        """The write side of a user's shard database."""
+        """The catalogue of a user's shard, for writing."""
         return self.catalog_of(user.shard_id)
 
     def catalog_of(self, shard_id: int) -> Catalog:
-        """The write side of a shard's database."""
+        """The catalogue of a shard, for writing."""
         return Catalog(self.databases.shard_database(self.shards[shard_id]))
 
     def reader(self, user: User) -> MailboxReader:
-        """One user's mail."""
+        """A reader of one user's mail."""
         engine = self.databases.shard_database(self.shards[user.shard_id])
         return MailboxReader(user.user_id, engine, self.blobs, cache_of(self.config.archive), reading.body)
 
     def add_account(self, email: str, authorized_user: bytes) -> User:
-        """Back a mailbox up from now on, with this grant; an account that is known gets the new grant.
+        """Add an account with these credentials, or replace the credentials of a known account.
 
         Raises:
             CredentialsUnusable, EndpointUnsafe: the file is not an authorized-user file.
@@ -97,10 +97,10 @@ class Stores:
         return user
 
     def add_domain(self, domain: str, service_account: bytes, admin: str) -> tuple[list[User], list[str]]:
-        """Back up every active user of a domain from now on.
+        """Add every active user of a domain.
 
         Returns:
-            The users, and the addresses that the directory has but that are suspended or archived.
+            The users, and the addresses of suspended or archived users.
 
         Raises:
             CredentialsUnusable, EndpointUnsafe: the file is not a service account's.
@@ -117,7 +117,7 @@ class Stores:
         return users, [entry.email for entry in found if not entry.active]
 
     def discover(self, domain: str, service_account: bytes, admin: str) -> list[DirectoryUser]:
-        """The users of a domain; keeps nothing. Raises as `add_domain`."""
+        """List the users of a domain without storing anything. Raises the errors of `add_domain`."""
         account, gmail = ServiceAccount.parse(service_account), self.config.gmail
         token = delegated_token(account, admin, DIRECTORY_SCOPE, gmail, datetime.now(UTC))
         return domain_users(gmail, token.token.get_secret_value(), domain)
@@ -125,7 +125,7 @@ class Stores:
 
 @contextmanager
 def open_databases(settings: Settings, tell: Callable[[str], None]) -> Iterator[tuple[Databases, PostgresConfig]]:
-    """Start or join the embedded server if need be; the databases as they are, and the configuration that opens them.
+    """Start or join the embedded server if needed. Yield the databases, not upgraded, and their configuration.
 
     Raises:
         BackupError: one sentence that says what is wrong and what to do.
@@ -146,11 +146,11 @@ def open_databases(settings: Settings, tell: Callable[[str], None]) -> Iterator[
 
 @contextmanager
 def open_stores(settings: Settings, progress: Callable[[str], None] | None = None) -> Iterator[Stores]:
-    """Start or join the embedded server if need be, bring the schemas up to date, hand the stores out.
+    """Start or join the embedded server if needed, upgrade the schemas (not in production), and yield the stores.
 
     Raises:
-        SchemaOutdated: a production database is older than this release: nothing is migrated by the way there.
-        HomeNewer: a newer program has upgraded this home: nothing was touched.
+        SchemaOutdated: a production database is older than this release; run `gbm db upgrade`.
+        HomeNewer: a newer program has upgraded this home; nothing was changed.
         BackupError: one sentence that says what is wrong and what to do.
     """
     home = Home(settings.home)
@@ -162,7 +162,7 @@ def open_stores(settings: Settings, progress: Callable[[str], None] | None = Non
         else:
             with upgrading(settings, home, databases, tell):
                 migrate.upgrade(databases, settings.shards.count, tell)
-        # A key is made once, before anything is sealed: one that got lost later must not be replaced in silence.
+        # A key is created only before anything is sealed: silently replacing a lost key would hide the loss.
         load_key(settings.sealing.key, home.sealing_key, create=not Control(databases.control).has_secrets())
         config = _config(settings, home, postgres)
         open_blobs(config.archive.uri)

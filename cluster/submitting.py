@@ -1,4 +1,4 @@
-"""Ray Jobs: submitted to a running cluster, and waited for."""
+"""Submits Ray Jobs to a running cluster and waits for them."""
 
 import shlex
 from collections.abc import Sequence
@@ -11,18 +11,18 @@ from storage.errors import BackupError
 
 
 class JobRefused(BackupError):
-    """The job was not taken or did not succeed. Its log says why."""
+    """Ray did not accept the job, or the job failed. Read its log."""
 
     def __init__(self, job_id: str, reason: str) -> None:
         super().__init__(job_id, reason)
         self.job_id, self.reason = job_id, reason
 
     def __str__(self) -> str:
-        return f"The job {self.job_id} did not succeed: {self.reason}"
+        return f"The job {self.job_id} failed ({self.reason.rstrip('.')}): see its log in the Ray dashboard."
 
 
 def job_of(home: Home, dashboard: str, job_id: str) -> "Job":
-    """A job that was submitted.
+    """Attach to a submitted job.
 
     Raises:
         RayUnavailable.
@@ -39,7 +39,7 @@ def job_of(home: Home, dashboard: str, job_id: str) -> "Job":
 def submit_campaign(
     home: Home, dashboard: str, command: Sequence[str], campaigns: Campaigns, campaign: Campaign
 ) -> tuple[Campaign, "Job"]:
-    """Have a campaign worked on by a Ray Job, submitted unless the last one is alive.
+    """Return the live Ray Job of a campaign, or submit one.
 
     Raises:
         RayUnavailable, JobRefused, CampaignEnded.
@@ -57,7 +57,7 @@ def submit_campaign(
 
 
 def submit_job(home: Home, dashboard: str, command: Sequence[str], job_id: str) -> "Job":
-    """Have a command run as a Ray Job.
+    """Run a command as a Ray Job.
 
     Raises:
         RayUnavailable, JobRefused.
@@ -86,7 +86,7 @@ class Job:
         return Job(job_id, self._client)
 
     def ended(self) -> bool:
-        """Whether the job is over; one that failed raises.
+        """Whether the job has succeeded. A failed job raises.
 
         Raises:
             JobRefused: with the end of its log.

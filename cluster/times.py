@@ -1,6 +1,6 @@
-"""A moment as it is written on the command line.
+"""Times on the command line.
 
-RFC 3339 or the beginning of it, UTC unless it names another offset ("2026-10-01", "2026-10-01 12:30",
+RFC 3339 or a prefix of it, in UTC unless it has an offset ("2026-10-01", "2026-10-01 12:30",
 "2026-10-01T12:30+02:00"), or an age: "90s", "30min", "12h", "3d", "2w" before now.
 """
 
@@ -15,18 +15,18 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 class NotATime(BackupError):
-    """The text is not a moment. Write it in one of the ways that the error names."""
+    """The text is not a time. Write it in one of the formats in the message."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.text = text
 
     def __str__(self) -> str:
-        return f"{self.text!r} is not a time such as 2026-10-01, 2026-10-01T12:30Z, 3d or 12h."
+        return f"{self.text!r} is not a time: write 2026-10-01, 2026-10-01T12:30Z, 3d or 12h."
 
 
 def moment(text: str, now: datetime) -> datetime:
-    """The moment that a text means, in UTC; as storage/mailbox/as_of.py can reach it.
+    """Parse a time to UTC, within the range of storage/mailbox/as_of.py.
 
     Raises:
         NotATime.
@@ -41,5 +41,5 @@ def moment(text: str, now: datetime) -> datetime:
 
 
 def optional(text: str | None, now: datetime) -> datetime | None:
-    """The same; of no text, None."""
+    """Parse an optional time; None for None."""
     return None if text is None else moment(text, now)

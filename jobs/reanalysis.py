@@ -43,7 +43,7 @@ class NoSuchAnalyser(BackupError):
         self.name = name
 
     def __str__(self) -> str:
-        return f"There is no analyser {self.name!r} on this cluster."
+        return f"There is no analyser {self.name!r} on this cluster: correct the name."
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,10 +148,10 @@ class Assembly:
         metrics = Metrics(self._state, self._owners, self._config.probe_timeout_s)
         apps = [self.auth(), self.emails(), self.sync(), self.analytics(), self.push()]
         routers = root.routers(probes, metrics, lambda: self._replicas.health())
-        return root_application(routers, apps, self._config, self._door, self._proof)
+        return root_application(routers, apps, self._config, self._access_control, self._proof)
 
     def _application(self, name: str, routers: list[APIRouter] | tuple[APIRouter, ...]) -> FastAPI:
-        return application(name, routers, self._config, self._door, self._proof)
+        return application(name, routers, self._config, self._access_control, self._proof)
 
     async def check(self) -> None:
         """Return once a thread was free: an application whose threads all hang does not."""
@@ -217,7 +217,7 @@ class Assembly:
         return AuditBuffer(Audit(self._databases.control), self._system_threads, self._config.tokens.audit_s)
 
     @cached_property
-    def _door(self) -> AccessControl:
+    def _access_control(self) -> AccessControl:
         config = self._config.tokens
         horizon_s = config.access_s + 60.0
         revocations = Revocations(

@@ -47,14 +47,14 @@ _APPLICATIONS: Mapping[str, tuple[str, Callable[[Assembly], FastAPI]]] = {
 
 
 class GatewayFailed(BackupError):
-    """An application of the gateway does not start. Its replica's log tells why."""
+    """An application of the gateway does not start. Read the log of its replica."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"The gateway does not start: {self.reason}"
+        return f"The gateway does not start ({self.reason.rstrip('.')}): read the log of its replica."
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""`gbm bench analysis`: what each analyser costs, and how fast an archive is analysed anew.
+"""`gbm bench analysis`: CPU cost of each analyser, and throughput of re-analysing an archive.
 
-Costs are CPU time of one core, the best of three passes over mail that was parsed before. Anew: segments are read back,
-analysed and written by as many processes as there are cores, and committed, as `gbm analyze` does without Ray.
+Costs are CPU time, the best of three passes over parsed mail. For the archive, one process per core reads
+segments back, analyses, writes and commits them, as `gbm analyze` does, but without Ray.
 """
 
 import multiprocessing
@@ -37,11 +37,11 @@ _LEASE_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class AnalysisResult:
-    """What one run measured.
+    """Results of one run.
 
-    cost_us: by analyser, in the order in which they run: who runs first pays for what others share.
-    together_us: all of them in batches, with their columns.
-    anew_per_s: messages of an archive analysed anew per second; None: not measured.
+    cost_us: by analyser, in execution order; the first one also pays for shared work.
+    together_us: all analysers in batches, including their columns.
+    anew_per_s: re-analysed messages of an archive per second; None if not measured.
     """
 
     messages: int
@@ -52,24 +52,24 @@ class AnalysisResult:
     anew_per_s: float | None
 
     def as_json(self) -> dict[str, object]:
-        """For `--json`."""
+        """The JSON document of `--json`."""
         return asdict(self)
 
 
 def bench_analysis(
-    settings: Settings, mail: tuple[Path, ...], archived: int, told: Callable[[str], None]
+    settings: Settings, mail: tuple[Path, ...], archived: int, report: Callable[[str], None]
 ) -> AnalysisResult:
-    """Analyse mail, and an archive.
+    """Measure the analysers on mail, and optionally on an archive.
 
     Args:
-        mail: none: generated mail.
-        archived: messages of the archive that is analysed anew; 0: none is.
+        mail: paths; empty uses generated mail.
+        archived: messages of the archive to re-analyse; 0 skips it.
 
     Raises:
         BackupError.
     """
     corpus = Corpus.read(mail, _GENERATED)
-    told(f"analysing {len(corpus.messages):,} messages")
+    report(f"analysing {len(corpus.messages):,} messages")
     parsed = [parse(raw) for raw in corpus.messages]
     best: dict[str, float] = {}
     together = float("inf")
@@ -83,7 +83,7 @@ def bench_analysis(
         for start in range(0, len(parsed), _BATCH):
             columns.analyse([Mail(message) for message in parsed[start : start + _BATCH]], BUILT_IN)
         together = min(together, time.process_time() - began)
-    per_s = _anew(settings, corpus, archived, told) if archived else None
+    per_s = _anew(settings, corpus, archived, report) if archived else None
     count = len(parsed)
     return AnalysisResult(
         messages=count,
@@ -95,15 +95,15 @@ def bench_analysis(
     )
 
 
-def _anew(settings: Settings, corpus: Corpus, messages: int, told: Callable[[str], None]) -> float:
+def _anew(settings: Settings, corpus: Corpus, messages: int, report: Callable[[str], None]) -> float:
     with private_home(settings) as settings, open_stores(settings) as stores:
-        told(f"writing {messages:,} messages")
+        report(f"writing {messages:,} messages")
         users = [stores.control.add_user(f"bench{number}@example.com") for number in range(_MAILBOXES)]
         with pool_of(_PROCESSES, corpus) as pool:
             work = Work(stores, users, _shares(users, messages), pool, 2 * _PROCESSES)
             work.write(lambda *_: None)
             work.release()
-        told("analysing them anew")
+        report("analysing them anew")
         archive, done = stores.config.archive, 0
         began = time.monotonic()
         with ProcessPoolExecutor(_PROCESSES, multiprocessing.get_context("spawn")) as pool:

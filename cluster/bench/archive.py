@@ -1,7 +1,8 @@
-"""`gbm bench archive`: an archive of any size, written, compacted and asked, in a home of its own.
+"""`gbm bench archive`: write, compact and query an archive of any size, in a separate home.
 
-Segments are written by the code that tasks run, in processes of their own, and committed as owners commit. Then shards
-are compacted by the owners' policy, and a fresh process asks. No Ray and no Gmail: that is `gbm bench ingest`.
+Segments are written with the code of the tasks, in separate processes, and committed with the code of the owners. The
+shards are then compacted by the owners' policy, and a new process runs queries. No Ray and no Gmail: those are measured
+by `gbm bench ingest`.
 """
 
 import multiprocessing
@@ -19,7 +20,7 @@ import pyarrow as pa
 from actors.compaction import choose
 from cluster.bench import figures
 from cluster.bench.home import private_home
-from cluster.bench.questions import Answers, ask_all
+from cluster.bench.questions import QueryLatencies, ask_all
 from cluster.bench.resampling import Corpus, Share, message_id, segments, sizes, total
 from cluster.settings import Settings
 from cluster.stores import Stores, open_stores
@@ -40,16 +41,16 @@ from storage.segments.file_names import SUFFIXES
 _GENERATED = 5000
 _LARGEST = 100_000
 _LEASE_S = 86_400.0
-#: Segments that are written ahead of the commits, per process.
+#: Segments written ahead of the commits, per process.
 _AHEAD = 2
 
 T = TypeVar("T")
-Told = Callable[[str, int, int], None]
+Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ArchivePlan:
-    """What to measure. times: how often each question is asked. home: kept afterwards; None: a temporary one."""
+    """Parameters of a run. times: repetitions of each query. home: folder to keep; None uses a temporary one."""
 
     mail: tuple[Path, ...] = ()
     messages: int = 100_000
@@ -61,12 +62,12 @@ class ArchivePlan:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveResult:
-    """What one run measured.
+    """Results of one run.
 
     stages_ms: CPU per message of the tasks that write. bytes_per_message: by kind of file, after compaction.
     stored_share: bytes of all files and of the message index in Postgres, per byte of mail.
-    merged: messages that merges wrote, each as often as it was.
-    merged_per_core_s: of them, per second of CPU.
+    merged: messages written by merges, counted once per merge.
+    merged_per_core_s: merged messages per second of CPU.
     """
 
     users: int
@@ -83,18 +84,18 @@ class ArchiveResult:
     merged_per_core_s: float
     bytes_per_message: dict[str, float]
     stored_share: float
-    answers: Answers
+    answers: QueryLatencies
 
     def as_json(self) -> dict[str, object]:
-        """For `--json`."""
+        """The JSON document of `--json`."""
         return asdict(self)
 
 
-def bench_archive(settings: Settings, plan: ArchivePlan, told: Told) -> ArchiveResult:
-    """Write, compact, ask.
+def bench_archive(settings: Settings, plan: ArchivePlan, report: Report) -> ArchiveResult:
+    """Write, compact and query an archive.
 
     Args:
-        told: hears what is done: (what, so many, of so many).
+        report: called with (step, done, total).
 
     Raises:
         BackupError.
@@ -107,14 +108,14 @@ def bench_archive(settings: Settings, plan: ArchivePlan, told: Told) -> ArchiveR
             mailboxes = dict(zip((user.user_id for user in users), wanted, strict=True))
             work = Work(stores, users, mailboxes, pool, _AHEAD * plan.processes)
             started = time.monotonic()
-            written = work.write(told)
+            written = work.write(report)
             write_s = time.monotonic() - started
             started = time.monotonic()
-            merged, merge_cpu_s = work.compact(told)
+            merged, merge_cpu_s = work.compact(report)
             compact_s = time.monotonic() - started
             stored = {**_stored(stores), "index": _index_bytes(stores)}
             live = sum(shard["segments"] for shard in shard_status.shards(stores.databases, stores.shards))
-        told("asking", 0, 1)
+        report("asking", 0, 1)
         ids = {
             user_id: [message_id(user_id, n) for n in range(0, size, 1 + size // 500)]
             for user_id, size in mailboxes.items()
@@ -149,7 +150,7 @@ class _Written:
 
 
 class Work:
-    """Everything that is done to the archive, shard by shard."""
+    """Writes and compacts the archive, shard by shard."""
 
     def __init__(
         self,
@@ -172,11 +173,11 @@ class Work:
                 catalog.open_mailbox(shard_id, user.user_id, user.email)
 
     def release(self) -> None:
-        """Let the shards go: owners of a cluster may take them."""
+        """Release the leases of the shards."""
         for shard_id, lease in self._leases.items():
             leases.release(self._catalog(shard_id).engine, lease)
 
-    def write(self, told: Told) -> _Written:
+    def write(self, report: Report) -> _Written:
         """Write and commit every segment."""
         written, done, all_of_them = _Written(Counter()), 0, sum(self._mailboxes.values())
         for shard_id, manifest, index, cpu_s in _in_turn(self._pool, self._writes(), self._ahead):
@@ -185,7 +186,7 @@ class Work:
             written.raw_bytes += manifest.size_bytes
             written.segments += 1
             done += manifest.messages
-            told("writing", done, all_of_them)
+            report("writing", done, all_of_them)
         return written
 
     def _writes(self) -> "Iterator[tuple[Callable[..., _Segment], tuple[object, ...]]]":
@@ -204,8 +205,8 @@ class Work:
         plan = Commit(shard_id, lease.owner, lease.epoch, manifest, updates)
         assert self._catalog(shard_id).commit(plan, index)
 
-    def compact(self, told: Told) -> tuple[int, float]:
-        """Merge until the policy wants nothing more; messages merged, and the CPU seconds that it took."""
+    def compact(self, report: Report) -> tuple[int, float]:
+        """Merge until the policy has nothing to merge. Return the merged messages and the CPU seconds."""
         waiting = deque(sorted(self._users))
         running: dict[int, Future[tuple[Merged, pa.Table, float]]] = {}
         merged, cpu_s = 0, 0.0
@@ -225,7 +226,7 @@ class Work:
                 merged += result.segment.messages
                 cpu_s += used
                 waiting.append(shard_id)
-                told("compacting", merged, merged)
+                report("compacting", merged, merged)
         return merged, cpu_s
 
     def _catalog(self, shard_id: int) -> Catalog:
@@ -245,7 +246,7 @@ def _remember(corpus: Corpus) -> None:
 
 
 def _write(archive: ArchiveConfig, shard_id: int, epoch: int, shares: tuple[Share, ...], seed: int) -> _Segment:
-    """One segment, in a process of the pool. Dealing the mail is not measured."""
+    """Write one segment in a process of the pool. Resampling is not measured."""
     mail = _corpus[0].deal(shares, seed)
     cpu_timer.take()
     started = time.process_time()
@@ -267,7 +268,7 @@ def _compact(
 def _in_turn(
     pool: ProcessPoolExecutor, work: Iterator[tuple[Callable[..., T], tuple[object, ...]]], most: int
 ) -> Iterator[T]:
-    """The results in order, `most` ahead: what is written and not yet committed lies in memory."""
+    """Yield results in order, at most `most` ahead, because uncommitted segments are held in memory."""
     ahead: deque[Future[T]] = deque()
     for function, arguments in work:
         ahead.append(pool.submit(function, *arguments))
@@ -279,14 +280,14 @@ def _in_turn(
 
 @contextmanager
 def pool_of(processes: int, corpus: Corpus) -> Iterator[ProcessPoolExecutor]:
-    """Processes that write and merge this mail."""
+    """A pool of processes that write and merge this mail."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, _remember, (corpus,)) as pool:
         yield pool
 
 
 def _index_bytes(stores: Stores) -> int:
-    """Of the message index, with its own indexes, in all shard databases."""
+    """Bytes of the message index and its indexes in all shard databases."""
     size_bytes = 0
     for database in range(stores.databases.shard_databases):
         with transaction(stores.databases.shard_database(database)) as connection:
@@ -295,7 +296,7 @@ def _index_bytes(stores: Stores) -> int:
 
 
 def _stored(stores: Stores) -> dict[str, int]:
-    """Bytes by kind of file, of the segments that readers are given."""
+    """Bytes by kind of file, of all live segments."""
     names = {
         segment.name
         for shard_id in stores.shards

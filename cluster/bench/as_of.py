@@ -1,7 +1,7 @@
-"""`gbm bench moments`: pages of a large mailbox as it is and as it was, as the gateway reads them, without content.
+"""`gbm bench as-of`: pages of a large mailbox, now and as of earlier times, as the gateway reads them.
 
-A mailbox of made-up messages lives for a year in an embedded database of its own, whatever database is configured; some
-of its messages change and change back.
+The mailbox is synthetic and lives in a separate embedded database. Its label events span a year: some messages gain a
+label and lose it again.
 """
 
 import time
@@ -31,7 +31,7 @@ _ROUNDS = 40
 
 @dataclass(frozen=True, slots=True)
 class PageFigures:
-    """A kind of page at a moment: milliseconds, and messages on it."""
+    """Latency of a kind of page as of one time, in milliseconds, and the messages on it."""
 
     page: str
     moment: str
@@ -40,12 +40,12 @@ class PageFigures:
     messages: int
 
     def as_json(self) -> dict[str, object]:
-        """For `--json`."""
+        """The JSON document of `--json`."""
         return asdict(self)
 
 
-def bench_moments(settings: Settings, messages: int, events: int) -> list[PageFigures]:
-    """Read pages of a mailbox of so many messages and label events, in a home of its own that is removed afterwards.
+def bench_as_of(settings: Settings, messages: int, events: int) -> list[PageFigures]:
+    """Read pages of a mailbox with `messages` messages and `events` label events, in a temporary home.
 
     Raises:
         BackupError.

@@ -1,8 +1,8 @@
-"""`gbm bench catalog`: what the catalogue of a large shard database costs those who plan by it and commit to it.
+"""`gbm bench catalog`: planning reads with, and committing to, the catalogue of a large shard database.
 
-The catalogue is made up, in an embedded database of its own, whatever database is configured. Planning is what every
-reader does first: which segments hold mail of this user in this time range. A commit is the whole fenced transaction
-of one segment: its row, what its users have in it, their messages, cursors and events.
+The catalogue is synthetic and lives in a separate embedded database. Planning selects the segments with mail of a user
+in a time range, the first step of every read. A commit is the whole fenced transaction of a segment: its row, its
+users' shares, their messages, cursors and events.
 """
 
 import random
@@ -34,9 +34,9 @@ _YEARS = timedelta(days=3652)
 
 @dataclass(frozen=True, slots=True)
 class CatalogPlan:
-    """How large the catalogue is. users_each: users with mail in a segment, of those that there are.
+    """Size of the catalogue. users_each: users per segment.
 
-    messages_each: of each user in a segment that is committed: a few, as an incremental sync finds them.
+    messages_each: messages per user in a committed segment; a few, as in an incremental sync.
     """
 
     segments: int = 100_000
@@ -48,7 +48,7 @@ class CatalogPlan:
 
 @dataclass(frozen=True, slots=True)
 class CatalogFigures:
-    """Milliseconds of one step. found: segments that a plan names, or messages that a commit stores, at the median."""
+    """Latency of one step in milliseconds. found: median number of planned segments or committed messages."""
 
     step: str
     p50_ms: float
@@ -56,12 +56,12 @@ class CatalogFigures:
     found: int
 
     def as_json(self) -> dict[str, object]:
-        """For `--json`."""
+        """The JSON document of `--json`."""
         return asdict(self)
 
 
 def bench_catalog(settings: Settings, plan: CatalogPlan) -> list[CatalogFigures]:
-    """Make the catalogue, plan by it and commit to it, in a home of its own that is removed afterwards.
+    """Create the catalogue, then measure plans and commits, in a temporary home.
 
     Raises:
         BackupError.
@@ -75,7 +75,7 @@ def bench_catalog(settings: Settings, plan: CatalogPlan) -> list[CatalogFigures]
 def _fill(stores: Stores, plan: CatalogPlan) -> None:
     engine = stores.databases.shard_database(stores.shards[_SHARD])
     with transaction(engine) as connection:
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")  # making ten million rows takes minutes
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")  # inserting ten million rows takes minutes
         connection.execute(query("bench/mailboxes"), {"shard_id": _SHARD, "mailboxes": plan.users})
         connection.execute(query("bench/segments"), {"shard_id": _SHARD, "segments": plan.segments})
         connection.execute(query("bench/segment_users"), {"users": plan.users, "each": plan.users_each})
@@ -114,8 +114,8 @@ def _committing(stores: Stores, plan: CatalogPlan) -> CatalogFigures:
 
 def _segment(lease: Lease, number: int, users: int, each: int) -> tuple[Commit, pa.Table]:
     now = datetime.now(UTC)
-    told = range(number * each, (number + 1) * each)
-    keys = [(user_id, message_id) for user_id in range(1, users + 1) for message_id in told]
+    message_ids = range(number * each, (number + 1) * each)
+    keys = [(user_id, message_id) for user_id in range(1, users + 1) for message_id in message_ids]
     constant = {"thread_id": 1, "history_id": 1000, "received_at": now, "labels": ["INBOX", "UNREAD"]}
     place = {"size_bytes": 5000, "sha256": bytes(32), "frame_offset": 0, "frame_bytes": 500_000, "raw_offset": 0}
     rows = [{"user_id": user_id, "message_id": message_id, **constant, **place} for user_id, message_id in keys]

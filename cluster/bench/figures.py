@@ -1,6 +1,6 @@
-"""The arithmetic of the measurements: rates, the quota's ceiling, fair turns. Pure.
+"""Arithmetic of the benchmarks: rates, the quota ceiling, fair turns. Pure.
 
-Times are seconds on one clock; where it begins does not matter.
+Times are seconds on one clock with an arbitrary origin.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """When one mailbox had work for Gmail: from its request to its last message.
+    """The working time of one mailbox: from its sync request to its last message.
 
     idle_s: the longest time between two of its fetches, or before the first.
-    units: quota units that it was charged.
+    units: quota units charged.
     """
 
     start_s: float
@@ -22,7 +22,7 @@ class Working:
 
     @property
     def seconds(self) -> float:
-        """How long it had work."""
+        """Duration of the work."""
         return max(self.end_s - self.start_s, 0.0)
 
 
@@ -32,14 +32,14 @@ def per_message_ms(cpu_s: Mapping[str, float], messages: int) -> dict[str, float
 
 
 def share(part: float, whole: float) -> float:
-    """`part` of `whole`, 0 of nothing."""
+    """`part / whole`; 0 if `whole` is 0."""
     return round(part / whole, 4) if whole else 0.0
 
 
 def ceiling_units(working: Iterable[Working], per_user: float | None, per_project: float | None) -> float:
     """Units that the quota allowed while work remained.
 
-    At any moment each mailbox that has work may spend its own limit, all together at most the project's.
+    A mailbox with work may spend its limit per user; all mailboxes together at most the project limit.
 
     Args:
         per_user, per_project: units per second; None: no limit.
@@ -56,12 +56,12 @@ def ceiling_units(working: Iterable[Working], per_user: float | None, per_projec
 
 
 def users_units(working: Iterable[Working], per_user: float | None) -> float:
-    """Units that the users' own limits allowed while they had work."""
+    """Units that the limits per user allowed while mailboxes had work."""
     return sum(span.seconds for span in working) * (per_user or 0.0)
 
 
 def busy_seconds(working: Sequence[Working]) -> float:
-    """From the first request to the last message of all."""
+    """Time from the first request to the last message."""
     if not working:
         return 0.0
     return max(span.end_s for span in working) - min(span.start_s for span in working)
@@ -70,13 +70,13 @@ def busy_seconds(working: Sequence[Working]) -> float:
 def fair_turn_s(working: Iterable[Working], turns: int) -> float:
     """Seconds between two turns of a mailbox if all had taken turns evenly.
 
-    The mailboxes at work at a time, times what one turn took; a turn is one fetch.
+    The number of mailboxes working at a time, multiplied by the duration of a turn. A turn is one fetch.
     """
     return sum(span.seconds for span in working) / turns if turns else 0.0
 
 
 def longest_idle_s(working: Iterable[Working]) -> float:
-    """The longest that any mailbox waited while it had work."""
+    """The longest wait of a mailbox with work."""
     return max((span.idle_s for span in working), default=0.0)
 
 

@@ -1,4 +1,4 @@
-"""A home for a measurement: a folder of its own, with databases and an archive of its own, whatever is configured."""
+"""A separate home for a benchmark, with its own databases and archive, independent of the configuration."""
 
 import tempfile
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from cluster.settings import Settings
 
 @contextmanager
 def private_home(settings: Settings, kept: Path | None = None) -> Iterator[Settings]:
-    """The settings with such a home.
+    """The settings with a separate home.
 
     Args:
-        kept: where it is made, and stays; None: it is removed with the block.
+        kept: folder to create the home in and keep; None uses a temporary folder.
     """
     with tempfile.TemporaryDirectory(prefix="gbm-bench-", ignore_cleanup_errors=True) as folder:
         postgres = settings.postgres.model_copy(update={"control_dsn": None, "shard_dsns": ()})

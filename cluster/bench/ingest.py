@@ -1,8 +1,8 @@
-"""`gbm bench ingest`: from listing to committed segments, against a simulator in a process of its own.
+"""`gbm bench ingest`: from listing to committed segments, against a simulator in a separate process.
 
-CPU by kind of process is the operating system's; by stage it is what tasks count of themselves (storage/cpu_timer.py),
-and "worker" is the rest of the tasks' processes: Ray's passing of arguments and results, and imports of workers that
-were started meanwhile. Quota, refusals and pauses are the simulator's own account.
+CPU per process comes from the operating system, CPU per stage from the tasks (storage/cpu_timer.py). The stage "worker"
+is the remaining CPU of the task processes: Ray's transport of arguments and results, and imports of workers started
+during the run. Quota use, rejected calls and pauses are counted by the simulator.
 """
 
 import asyncio
@@ -30,13 +30,13 @@ from jobs.gmail.quota_costs import PROFILES, QuotaName
 from storage.model.records import User
 
 _POLL_S = 0.2
-#: Mailboxes that are backed up before the measurement: at least so many, so that every worker has been started.
+#: Minimum number of mailboxes backed up before the measurement, so that every worker has started.
 _WARM_UP = 8
 
 
 @dataclass(frozen=True, slots=True)
 class IngestPlan:
-    """What to measure.
+    """Parameters of a run.
 
     uneven: mailbox sizes follow a power law. time_scale: a minute of quota lasts 60 / time_scale seconds.
     units_share: the limits of a minute, as a share of the profile's.
@@ -55,10 +55,10 @@ class IngestPlan:
 
 @dataclass(frozen=True, slots=True)
 class QuotaUse:
-    """How the limits were used while work remained, by the simulator's account.
+    """Use of the quota limits while work remained, counted by the simulator.
 
-    users, project: share of what the mailboxes' own limits and the project's would have allowed; ceiling: of both
-    together, whichever is lower at each moment. throttled: share of all calls that were refused with 429.
+    users, project: share of the units allowed by the limits per user, and by the project limit. ceiling: share of the
+    units allowed by both, the lower one at any time. throttled: share of calls rejected with 429.
     """
 
     units: int
@@ -70,9 +70,9 @@ class QuotaUse:
 
 @dataclass(frozen=True, slots=True)
 class Fairness:
-    """How evenly mailboxes took turns.
+    """How evenly mailboxes were fetched.
 
-    fair_turn_s: seconds between two turns of a mailbox if turns were even; longest_idle: the longest wait, in those.
+    fair_turn_s: seconds between two fetches of a mailbox if even; longest_idle: the longest wait, in fair turns.
     """
 
     turns: int
@@ -83,7 +83,7 @@ class Fairness:
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """What one run measured. `cpu_ms` (by kind of process) and `stages_ms` (of the tasks) are per message."""
+    """Results of one run. `cpu_ms` (by kind of process) and `stages_ms` (of the tasks) are per message."""
 
     mailboxes: int
     messages: int
@@ -104,14 +104,14 @@ class IngestResult:
     stored_bytes: int
 
     def as_json(self) -> dict[str, object]:
-        """For `--json`."""
+        """The JSON document of `--json`."""
         return asdict(self)
 
 
 def bench_ingest(settings: Settings, plan: IngestPlan) -> IngestResult:
-    """Back up mail, dealt to mailboxes, in a home of its own that is removed afterwards.
+    """Back up mail, distributed over mailboxes, in a temporary home.
 
-    A few more mailboxes are backed up first, unmeasured: starting a worker costs seconds of CPU, once.
+    A few extra mailboxes are backed up first and not measured, because starting a worker costs seconds of CPU.
 
     Raises:
         BackupError.
@@ -136,7 +136,7 @@ def bench_ingest(settings: Settings, plan: IngestPlan) -> IngestResult:
 
 
 def _limits(plan: IngestPlan) -> dict[str, int]:
-    """Units per minute in place of the profile's, on both sides."""
+    """Units per minute that replace the profile's limits, in the simulator and in the cluster."""
     profile = PROFILES[plan.quota_profile]
     limits = {
         "units_per_user": profile.units_per_minute_per_user,
@@ -198,7 +198,7 @@ def _measure(stores: Stores, gmail: str, plan: IngestPlan, config: GmailConfig) 
 
 
 def working_of(stats: Mapping[str, Any], started_at: float, emails: set[str]) -> list[Working]:
-    """When each mailbox had work, from the simulator's account; all were asked for at `started_at`."""
+    """The working time of each mailbox, from the simulator's counts; all syncs were requested at `started_at`."""
     return [
         Working(
             start_s=started_at,
@@ -214,7 +214,7 @@ def working_of(stats: Mapping[str, Any], started_at: float, emails: set[str]) ->
 def quota_use(
     config: GmailConfig, working: Sequence[Working], before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> QuotaUse | None:
-    """How the limits were used; None when the profile has none."""
+    """Use of the limits; None if the profile has no limits."""
     limits = config.quota
     if limits.units_per_minute_per_user is None or limits.units_per_minute_per_project is None:
         return None
@@ -233,13 +233,13 @@ def quota_use(
 
 
 def fairness(working: Sequence[Working], turns: int) -> Fairness:
-    """How evenly the mailboxes took turns."""
+    """Compute the fairness of `turns` fetches."""
     fair, idle = figures.fair_turn_s(working, turns), figures.longest_idle_s(working)
     return Fairness(turns, round(fair, 3), round(idle, 3), figures.share(idle, fair))
 
 
 def add_accounts(stores: Stores, gmail: str) -> list[User]:
-    """Have every mailbox of the simulator backed up from now on."""
+    """Add every mailbox of the simulator as an account."""
     return [
         stores.add_account(entry["email"], _get(f"{gmail}/_sim/users/{entry['email']}/authorized-user"))
         for entry in json.loads(_get(f"{gmail}/_sim/users"))
@@ -247,7 +247,7 @@ def add_accounts(stores: Stores, gmail: str) -> list[User]:
 
 
 def back_up(stores: Stores, users: Sequence[User], meter: Meter, mode: Mode = Mode.FULL) -> Progress:
-    """Ask for a sync of these mailboxes, and wait until it ends for all."""
+    """Request a sync of these mailboxes and wait until all have ended."""
     watch = Watch(stores, members_of(stores, users))
     asyncio.run(_request(users, mode))
     while not (look := watch.look()).ended:
@@ -264,7 +264,7 @@ async def _request(users: Sequence[User], mode: Mode) -> None:
 
 
 def _spent(stores: Stores) -> dict[str, float]:
-    """What the tasks of all shards count of themselves."""
+    """CPU seconds by stage, summed over the tasks of all shards."""
     from actors.remote.client import ShardClient
 
     async def ask() -> list[dict[str, float]]:
@@ -279,7 +279,7 @@ def _spent(stores: Stores) -> dict[str, float]:
 
 
 def account_of(gmail: str) -> dict[str, Any]:
-    """The simulator's own counts."""
+    """The simulator's counters."""
     stats: dict[str, Any] = json.loads(_get(f"{gmail}/_sim/stats"))
     return stats
 

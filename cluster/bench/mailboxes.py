@@ -1,7 +1,7 @@
-"""`gbm bench mailboxes`: the memory of one shard's owner that holds many idle mailboxes, in a process of its own.
+"""`gbm bench mailboxes`: memory of a shard owner with many idle mailboxes, in a separate process.
 
-The process is as large as an owner's (the same packages, Ray among them), but no cluster runs: what a mailbox costs is
-read before and after the owner takes its shard.
+The process imports the packages of a real owner, including Ray, but no cluster runs. Memory is measured before and
+after the owner takes its shard.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ from storage.db.engines import transaction
 from storage.db.sql_files import query
 
 _SHARD = 0
-#: Mailboxes whose messages one statement makes: a moment's work, so that the progress moves.
+#: Mailboxes per INSERT statement; small enough to keep the progress bar moving.
 _FILL = 200
 
 
 @dataclass(frozen=True, slots=True)
 class MailboxesResult:
-    """Memory is what the owner's process has for itself (resident and not shared).
+    """Memory is unshared resident memory of the owner's process.
 
-    base_mb: before the mailboxes. timers, tasks: of the event loop, that all the idle mailboxes add together.
+    base_mb: without mailboxes. timers, tasks: of the event loop, added by all idle mailboxes together.
     """
 
     mailboxes: int
@@ -44,13 +44,13 @@ class MailboxesResult:
     idle_cpu_share: float
 
     def as_json(self) -> dict[str, object]:
-        """For `--json`."""
+        """The JSON document of `--json`."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class OwnerFigures:
-    """What the owner's process says of itself."""
+    """Measurements of the owner's process."""
 
     base_bytes: int
     held_bytes: int
@@ -60,11 +60,11 @@ class OwnerFigures:
     idle_cpu_share: float
 
 
-def bench_mailboxes(settings: Settings, mailboxes: int, known: int, told: Callable[[int], None]) -> MailboxesResult:
-    """Hold idle mailboxes, each with `known` messages in Postgres, in a home of its own that is removed afterwards.
+def bench_mailboxes(settings: Settings, mailboxes: int, known: int, report: Callable[[int], None]) -> MailboxesResult:
+    """Hold idle mailboxes, each with `known` messages in Postgres, in a temporary home.
 
     Args:
-        told: hears how many mailboxes have been made.
+        report: called with the number of mailboxes created so far.
 
     Raises:
         BackupError.
@@ -72,14 +72,14 @@ def bench_mailboxes(settings: Settings, mailboxes: int, known: int, told: Callab
     with private_home(settings) as private:
         settings = private.model_copy(update={"shards": settings.shards.model_copy(update={"count": 1})})
         with open_stores(settings) as stores:
-            _fill(stores, mailboxes, known, told)
+            _fill(stores, mailboxes, known, report)
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 figures = pool.apply(hold, (settings,))
     return result_of(figures, mailboxes, known)
 
 
 def result_of(figures: OwnerFigures, mailboxes: int, known: int) -> MailboxesResult:
-    """The owner's figures as megabytes in all and kilobytes each."""
+    """Convert the owner's figures to megabytes in total and kilobytes per mailbox."""
     return MailboxesResult(
         mailboxes=mailboxes,
         known_each=known,
@@ -93,7 +93,7 @@ def result_of(figures: OwnerFigures, mailboxes: int, known: int) -> MailboxesRes
     )
 
 
-def _fill(stores: Stores, mailboxes: int, known: int, told: Callable[[int], None]) -> None:
+def _fill(stores: Stores, mailboxes: int, known: int, report: Callable[[int], None]) -> None:
     engine = stores.databases.shard_database(stores.shards[_SHARD])
     with transaction(engine) as connection:
         connection.execute(query("bench/mailboxes"), {"shard_id": _SHARD, "mailboxes": mailboxes})
@@ -101,12 +101,12 @@ def _fill(stores: Stores, mailboxes: int, known: int, told: Callable[[int], None
         last = min(first + _FILL - 1, mailboxes)
         with transaction(engine) as connection:
             connection.execute(query("bench/messages"), {"first": first, "last": last, "known": known})
-        told(last)
+        report(last)
 
 
 def hold(settings: Settings) -> OwnerFigures:
-    """Own the shard in this process, and look at it when it is idle. Called in a process of its own."""
-    import actors.remote.shard  # noqa: F401 - an owner's process has it, and Ray, in memory
+    """Own the shard in this process and measure it when idle. Called in a separate process."""
+    import actors.remote.shard  # noqa: F401 - part of an owner's memory, as is Ray
     from actors.owner import ShardOwner
     from actors.tokens import Tokens
     from actors.work import ThreadWork
@@ -130,7 +130,7 @@ def hold(settings: Settings) -> OwnerFigures:
         await owner.start()
         start_s = time.monotonic() - started
         cpu, since = process.cpu_times(), time.monotonic()
-        await asyncio.sleep(5.0)  # what an idle owner does by itself
+        await asyncio.sleep(5.0)  # the window of the idle measurement
         used = sum(process.cpu_times()[:2]) - sum(cpu[:2])
         share = used / (time.monotonic() - since)
         tasks_now, timers_now = _of_loop()
@@ -138,7 +138,7 @@ def hold(settings: Settings) -> OwnerFigures:
         await owner.close()
         return OwnerFigures(base, held, start_s, timers_now - timers, tasks_now - tasks, share)
 
-    # Nobody answers for these mailboxes: they must not be polled meanwhile.
+    # No Gmail serves these mailboxes, so they must not be polled.
     quiet = settings.shards.poll.model_copy(update={"enabled": False})
     settings = settings.model_copy(update={"shards": settings.shards.model_copy(update={"poll": quiet})})
     with open_stores(settings) as stores:
@@ -146,7 +146,7 @@ def hold(settings: Settings) -> OwnerFigures:
 
 
 class _NoBroker:
-    """Idle mailboxes ask for no units."""
+    """A broker that is never called: idle mailboxes request no units."""
 
     async def throttled(self, seconds: float) -> None:
         """Gmail has no limit here."""

@@ -1,4 +1,4 @@
-"""`gbm bench numbers`: how long questions about a whole mailbox take, as the gateway asks them, nothing kept."""
+"""`gbm bench numbers`: latency of the statistics of a whole mailbox, as the gateway reads them, without caches."""
 
 import gc
 import time
@@ -44,38 +44,38 @@ QUESTIONS: Mapping[str, Callable[[MailboxStats], object]] = {
 
 @dataclass(frozen=True, slots=True)
 class NumbersResult:
-    """Milliseconds of each question: (p50, p95)."""
+    """Latency of each query in milliseconds: (p50, p95)."""
 
     messages: int
     took_ms: Mapping[str, tuple[float, float]]
 
     def as_json(self) -> dict[str, object]:
-        """For `--json`."""
+        """The JSON document of `--json`."""
         return asdict(self)
 
 
 def bench_numbers(
-    settings: Settings, mail: tuple[Path, ...], messages: int, told: Callable[[str], None]
+    settings: Settings, mail: tuple[Path, ...], messages: int, report: Callable[[str], None]
 ) -> NumbersResult:
-    """Write a mailbox, and ask.
+    """Write a mailbox and measure every query.
 
     Raises:
         BackupError.
     """
     corpus = Corpus.read(mail, _GENERATED)
     with private_home(settings) as settings, open_stores(settings) as stores:
-        told(f"writing {messages:,} messages")
+        report(f"writing {messages:,} messages")
         user = stores.control.add_user("bench@example.com")
         with pool_of(_PROCESSES, corpus) as pool:
             work = Work(stores, [user], {user.user_id: messages}, pool, 2 * _PROCESSES)
             work.write(lambda *_: None)
             work.compact(lambda *_: None)
             work.release()
-        gc.freeze()  # the mail that was resampled, which no gateway has: to look through it takes 100 ms
+        gc.freeze()  # a collection over the resampled mail, which no gateway holds, takes 100 ms
         reader, took = stores.reader(user), dict[str, tuple[float, float]]()
         for name, ask in QUESTIONS.items():
-            told(name)
-            ask(reader.counting())  # files are opened once
+            report(name)
+            ask(reader.counting())  # warm up: opens the files
             times = []
             for _ in range(_TIMES):
                 began = time.perf_counter()

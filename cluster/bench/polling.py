@@ -1,6 +1,6 @@
-"""`gbm bench mailboxes --poll`: what it costs to look at many mailboxes in which nothing happened.
+"""`gbm bench mailboxes --poll`: the cost of polling many unchanged mailboxes.
 
-A real local cluster backs them up first, unmeasured; then an incremental sync of all is asked for at once.
+A local cluster backs them up first, unmeasured; then an incremental sync of all is requested at once.
 """
 
 import time
@@ -16,13 +16,13 @@ from cluster.settings import Settings
 from cluster.simulator.process import start_simulator
 from cluster.stores import Stores
 
-#: Messages of each mailbox: a quiet one costs the same however many it has.
+#: Messages per mailbox; the cost of polling an unchanged mailbox does not depend on it.
 _EACH = 2
 
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """What one look at every mailbox cost. `units_each`: 2 is one call of history.list; `files`: written meanwhile."""
+    """Cost of one poll per mailbox. `units_each`: 2 is one call of history.list; `files`: files written."""
 
     mailboxes: int
     seconds: float
@@ -32,12 +32,12 @@ class PollResult:
     cpu_ms_each: float
 
     def as_json(self) -> dict[str, object]:
-        """For `--json`."""
+        """The JSON document of `--json`."""
         return asdict(self)
 
 
 def bench_poll(settings: Settings, mailboxes: int) -> PollResult:
-    """Look at quiet mailboxes once, in a home of its own that is removed afterwards.
+    """Poll unchanged mailboxes once, in a temporary home.
 
     Raises:
         BackupError.
@@ -48,7 +48,7 @@ def bench_poll(settings: Settings, mailboxes: int) -> PollResult:
         private_home(settings) as private,
     ):
         update = {"endpoint": gmail, "token_uri": f"{gmail}/token", "quota_profile": "unlimited"}
-        quiet = settings.shards.poll.model_copy(update={"enabled": False})  # only what is asked for is measured
+        quiet = settings.shards.poll.model_copy(update={"enabled": False})  # measure only the requested sync
         changed: dict[str, object] = {
             "gmail": settings.gmail.model_copy(update=update),
             "shards": settings.shards.model_copy(update={"poll": quiet}),

@@ -1,10 +1,10 @@
-"""CPU and memory of this process's descendants, by what they do, as the operating system counts them."""
+"""CPU and memory of this process's descendants by kind, as counted by the operating system."""
 
 from collections import defaultdict
 
 import psutil
 
-#: Kinds whose CPU counts as ours; Ray's own processes, PostgreSQL and the simulator are shown apart.
+#: Kinds whose CPU is the project's own; Ray, PostgreSQL and the simulator are reported separately.
 OURS = ("owners", "tasks")
 
 
@@ -20,10 +20,10 @@ class Meter:
         self._before = {pid: used for pid, (_, used) in self._latest.items()}
 
     def sample(self) -> None:
-        """Look at every process; one that ends keeps its last figure.
+        """Sample every process. A process that has ended keeps its last sample.
 
-        Memory is resident and not shared with others: mail in Ray's object store and PostgreSQL's buffers are mapped
-        into many processes, and would be counted in each.
+        Memory is unshared resident memory: Ray's object store and PostgreSQL's buffers are mapped into many processes
+        and would be counted several times.
         """
         memory: dict[str, float] = defaultdict(float)
         for process in psutil.Process().children(recursive=True):
@@ -40,7 +40,7 @@ class Meter:
         self.peak_total_mb = round(max(self.peak_total_mb, ours), 1)
 
     def _kind(self, process: psutil.Process) -> str:
-        """A worker that became an actor stays one, whatever its title says between two calls."""
+        """The kind of a process. A worker that became an actor stays an owner: its title changes between calls."""
         known = self._latest.get(process.pid)
         return known[0] if known and known[0] not in ("tasks", "ray") else kind_of(process)
 
@@ -54,12 +54,12 @@ class Meter:
 
     @property
     def started(self) -> int:
-        """Task workers that were started meanwhile: each costs seconds of CPU, once."""
+        """Task workers started since construction; each start costs seconds of CPU."""
         return sum(kind == "tasks" and pid not in self._before for pid, (kind, _) in self._latest.items())
 
 
 def kind_of(process: psutil.Process) -> str:
-    """owners, tasks, ray, postgres or simulator."""
+    """Classify a process: owners, tasks, ray, postgres or simulator."""
     title = " ".join(process.cmdline())
     if "cluster.simulator" in title:
         return "simulator"

@@ -1,7 +1,7 @@
-"""`gbm bench analysis --quality`: how often analysers are right, where the truth is known; their mistakes, too.
+"""`gbm bench analysis --quality`: accuracy of the analysers on labelled mail, with examples of mistakes.
 
-Spam: the SpamAssassin corpus, learnt from a part and measured on another, split by time and by sender; never at random,
-because the copies of one campaign would be on both sides. Languages: sentences.py.
+Spam: the SpamAssassin corpus, split into training and test mail by time and by sender. A random split would put copies
+of one campaign into both parts. Languages: sentences.py.
 """
 
 import tarfile
@@ -23,7 +23,7 @@ _MISTAKES = 5
 
 
 class CorpusMissing(BackupError):
-    """The quality of analysers is measured on labelled mail, which was not named or has no labels. Name it."""
+    """No labelled mail was given. Name the SpamAssassin corpus with --mail."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -31,8 +31,8 @@ class CorpusMissing(BackupError):
 
     def __str__(self) -> str:
         return (
-            f"--quality needs --mail with the SpamAssassin corpus as a .tar.gz of .eml files, spam and ham in their "
-            f"names: {self.reason}."
+            f"--quality needs labelled mail ({self.reason}): give --mail with the SpamAssassin corpus, a .tar.gz of "
+            ".eml files whose names contain spam or ham."
         )
 
 
@@ -40,8 +40,8 @@ class CorpusMissing(BackupError):
 class SpamResult:
     """One split, at one threshold of the score.
 
-    precision, recall: of spam; ham_precision, ham_recall: of what is not told to be spam.
-    false_alarms, missed: subjects of some mistakes, the worst first.
+    precision, recall: of spam; ham_precision, ham_recall: of mail not flagged as spam.
+    false_alarms, missed: subjects of some mistakes, worst first.
     """
 
     split: str
@@ -60,7 +60,7 @@ class SpamResult:
 
 @dataclass(frozen=True, slots=True)
 class LanguageResult:
-    """How many of the sentences of a length were told right, and what was taken for what."""
+    """Correctly detected sentences of one length class, and the mistakes."""
 
     length: str
     right: int
@@ -70,18 +70,18 @@ class LanguageResult:
 
 @dataclass(frozen=True, slots=True)
 class QualityResult:
-    """What one run measured."""
+    """Results of one run."""
 
     spam: tuple[SpamResult, ...]
     languages: tuple[LanguageResult, ...]
 
     def as_json(self) -> dict[str, object]:
-        """For `--json`."""
+        """The JSON document of `--json`."""
         return asdict(self)
 
 
 def bench_quality(mail: Sequence[Path]) -> QualityResult:
-    """Learn, and measure.
+    """Train and measure.
 
     Raises:
         CorpusMissing.
@@ -104,18 +104,18 @@ def _spam(split: str, learnt: Sequence[Example], measured: Sequence[Example]) ->
     scored = sorted(((model.score(features(each.mail)), each) for each in measured), key=lambda pair: pair[0])
     results = []
     for threshold in (0.5, SPAM):
-        told = [pair for pair in scored if pair[0] >= threshold]
-        alarms = [each for _, each in reversed(told) if not each.spam]
+        flagged = [pair for pair in scored if pair[0] >= threshold]
+        alarms = [each for _, each in reversed(flagged) if not each.spam]
         missed = [each for score, each in scored if each.spam and score < threshold]
-        right = len(told) - len(alarms)
-        ham = len(measured) - len(told) - len(missed)
+        right = len(flagged) - len(alarms)
+        ham = len(measured) - len(flagged) - len(missed)
         results.append(
             SpamResult(
                 split,
                 threshold,
                 len(learnt),
                 len(measured),
-                round(right / max(len(told), 1), 4),
+                round(right / max(len(flagged), 1), 4),
                 round(right / max(right + len(missed), 1), 4),
                 round(ham / max(ham + len(missed), 1), 4),
                 round(ham / max(ham + len(alarms), 1), 4),
@@ -134,7 +134,7 @@ def _languages() -> list[LanguageResult]:
     for name, start, end in kinds:
         asked = [(code, text) for code, texts in SENTENCES.items() for text in texts[start:end]]
         found = [(code, detect(bodies.words(text))[0]) for code, text in asked]
-        wrong = Counter(f"{code} as {told or 'nothing'}" for code, told in found if told != code)
+        wrong = Counter(f"{code} as {guess or 'nothing'}" for code, guess in found if guess != code)
         results.append(
             LanguageResult(
                 name, len(found) - wrong.total(), len(found), tuple(f"{each} {n}" for each, n in wrong.most_common(8))

@@ -1,7 +1,7 @@
-"""What an archive is asked by `gbm bench archive`, timed in a process that has just begun.
+"""Queries of `gbm bench archive`, measured in a new process.
 
-Cold: the first question of its kind in the process; the operating system may have the files in memory. Warm: those
-after the first twenty, which open files for the first time, too.
+Cold: the first query of its kind in the process; files may be in the operating system's cache. Warm: queries after the
+first twenty, which also open files for the first time.
 """
 
 import time
@@ -21,15 +21,15 @@ from storage.model.results import Email
 from storage.reader import MailboxReader
 
 _LETTERS = 5
-#: Questions of a kind after the first that are not counted: they open files for the first time.
+#: Queries after the first that are not counted, because they open files for the first time.
 _OPENING = 20
-#: Messages whose words are searched for.
+#: Messages from which the search words are taken.
 _SAMPLED = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds of one kind of question. p50, p95: of the warm ones; found: answers with something in them."""
+    """Latency of one kind of query in milliseconds. p50, p95: warm queries; found: non-empty results."""
 
     asked: int
     found: int
@@ -39,11 +39,11 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """What the asking process measured.
+class QueryLatencies:
+    """Measurements of the querying process.
 
     first_list_ms: from opening the databases to the first list.
-    peak_mb: resident memory, without what is mapped from files, its highest.
+    peak_mb: peak resident memory without file mappings.
     """
 
     latencies: dict[str, Latency]
@@ -51,14 +51,16 @@ class Answers:
     peak_mb: float
 
 
-def ask_all(settings: Settings, users: Sequence[User], large: User, ids: dict[int, list[int]], times: int) -> Answers:
-    """Every question, `times` times each.
+def ask_all(
+    settings: Settings, users: Sequence[User], large: User, ids: dict[int, list[int]], times: int
+) -> QueryLatencies:
+    """Run every query `times` times.
 
     Args:
-        large: the user whose mailbox words are searched in.
+        large: the user whose mailbox is searched for words.
         ids: messages of each user, by user id.
     """
-    process, chance = psutil.Process(), Random(20261124)  # noqa: S311 - chooses questions, keeps no secret
+    process, chance = psutil.Process(), Random(20261124)  # noqa: S311 - not for secrets
     with open_stores(settings) as stores:
         started = time.perf_counter()
         stores.reader(large).emails(limit=50)
@@ -68,7 +70,7 @@ def ask_all(settings: Settings, users: Sequence[User], large: User, ids: dict[in
             for name, cheap, question in _questions(stores, users, large, ids, chance)
         }
         peak = max(latency[1] for latency in latencies.values())
-    return Answers({name: latency for name, (latency, _) in latencies.items()}, round(first_list_ms, 1), peak)
+    return QueryLatencies({name: latency for name, (latency, _) in latencies.items()}, round(first_list_ms, 1), peak)
 
 
 Question = Callable[[], object]

@@ -1,8 +1,8 @@
-"""Mail for an archive of any size: real or generated messages dealt again and again to many users.
+"""Mail for an archive of any size: real or generated messages, resampled for many users.
 
-A message keeps its bytes and, in runs, its neighbours, as threads and lists have them in a mailbox; its id, date and
-labels are made, so that every copy is a message of its own. What repeats is the text: an index of words has fewer
-different words than as much real mail would bring.
+A copy keeps the bytes of its message and, within a run, its neighbours, as threads and lists have them in a mailbox.
+Its id, date and labels are generated, so every copy is a distinct message. The text repeats: a word index has fewer
+distinct words than the same amount of real mail.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,11 +20,11 @@ from cluster.simulator.snippet import snippet
 from cluster.simulator.sources import read_mail
 from storage.model.schemas import FETCHED
 
-#: Messages of one user in one segment: shards take turns among mailboxes, so segments have several.
+#: Messages of one user in a segment: shards alternate between mailboxes, so a segment has several users.
 _RUN = 500
 _FIRST_AT = datetime(2016, 1, 1, tzinfo=UTC)
 _SPAN_S = 10 * 365 * 86_400
-#: Odd, so that multiplying by it modulo a power of two gives every number once.
+#: Odd: multiplication by it modulo a power of two is a permutation.
 _SCATTER = 0x9E37_79B9_7F4A_7C15
 _IDS = 1 << 62
 #: Share of messages that carry a label.
@@ -36,7 +36,7 @@ _LABELS = (
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Consecutive messages of one user: numbers `first` to `first + count - 1` of the `size` that it has in all."""
+    """Consecutive messages of one user: numbers `first` to `first + count - 1` of `size` in total."""
 
     user_id: int
     first: int
@@ -46,13 +46,13 @@ class Share:
 
 @dataclass(frozen=True)
 class Corpus:
-    """The messages that are dealt."""
+    """The messages to resample."""
 
     messages: tuple[bytes, ...]
 
     @classmethod
     def read(cls, paths: Sequence[Path], generated: int) -> "Corpus":
-        """All mail at these paths; none named: so many generated messages.
+        """Read all mail at these paths, or generate `generated` messages if there are no paths.
 
         Raises:
             MailNotFound, MailUnreadable, MailTooLarge.
@@ -66,8 +66,8 @@ class Corpus:
         return tuple(map(snippet, self.messages))
 
     def deal(self, shares: Sequence[Share], seed: int) -> pa.Table:
-        """schemas.FETCHED for these shares; the same seed deals the same."""
-        chance = Random(seed)  # noqa: S311 - deals mail, keeps no secret
+        """Return a table of schemas.FETCHED for these shares. Deterministic for a seed."""
+        chance = Random(seed)  # noqa: S311 - not for secrets
         rows = [(share, number) for share in shares for number in range(share.first, share.first + share.count)]
         chosen = [
             index % len(self.messages)
@@ -89,7 +89,7 @@ class Corpus:
 
 
 def message_id(user_id: int, number: int) -> int:
-    """The id of a user's message: another for each number, in no order."""
+    """The id of a user's message: unique per number, in no particular order."""
     return (number * _SCATTER + user_id) % _IDS
 
 
@@ -99,28 +99,28 @@ def _received_at(share: Share, number: int, chance: Random) -> datetime:
 
 
 def sizes(messages: int, users: int, largest: int) -> list[int]:
-    """Messages of each user: the first has `largest`, but no more than half of all; the others the rest evenly."""
+    """Messages per user: `largest` for the first, at most half of all; the rest is divided evenly."""
     first = min(largest, messages // 2) if users > 1 else messages
     rest, others = messages - first, users - 1
     return [first, *(rest // others + (number < rest % others) for number in range(others))]
 
 
 def segments(wanted: Sequence[tuple[int, int]], messages: int) -> Iterator[list[Share]]:
-    """What each segment of one shard holds: runs of several users, until everybody's messages are dealt.
+    """The content of each segment of a shard: runs of several users, until all messages are assigned.
 
     Args:
         wanted: (user, messages).
-        messages: of a segment.
+        messages: messages per segment.
     """
     left = [
         (user_id, first, min(_RUN, size - first), size) for user_id, size in wanted for first in range(0, size, _RUN)
     ]
-    left.sort(key=lambda run: run[1] / run[3])  # everybody is as far
+    left.sort(key=lambda run: run[1] / run[3])  # keep users at equal progress
     full = max(messages // _RUN, 1)
     for at in range(0, len(left), full):
         yield [Share(*run) for run in left[at : at + full]]
 
 
 def total(shares: Sequence[Share]) -> int:
-    """Messages of these shares."""
+    """The number of messages in these shares."""
     return [0, *accumulate(share.count for share in shares)][-1]

@@ -1,6 +1,6 @@
-"""Sentences in many languages, as short as a subject and as long as a message, to measure how languages are told."""
+"""Sentences in many languages, from the length of a subject to that of a message, to measure language detection."""
 
-#: Language -> what people write in mail: four short ones, three of a sentence, one of several.
+#: Language -> texts as in mail: four short ones, three of one sentence, one of several sentences.
 SENTENCES: dict[str, tuple[str, ...]] = {
     "en": (
         *("See you tomorrow morning", "Thanks for your help", "Please call me back", "The invoice is attached"),

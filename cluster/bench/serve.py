@@ -1,8 +1,7 @@
-"""`gbm bench serve`: what the gateway answers per second, what a killed replica costs, how it scales.
+"""`gbm bench serve`: throughput of the gateway, the cost of a killed replica, and autoscaling.
 
-A large mailbox is written into an archive of its own; a whole cluster serves it with one replica of each application,
-callers' rates unlimited; `wrk` asks. Then `emails` may have three replicas: under load it gets them, one is killed, and
-without load they end.
+A local cluster serves a large mailbox with one replica per application and without rate limits; `wrk` sends the load.
+Then `emails` may scale to three replicas: load adds replicas, one is killed, and without load they stop.
 """
 
 import math
@@ -37,7 +36,7 @@ _MOST_S = 60.0
 _CLIENTS, _MOST_REPLICAS, _PAGES = 16, 3, 40
 _POLL_S = 0.25
 _FREE = Rate(per_s=1e7, burst=1e8)
-#: Pages one after the other, so that no answer is a kept one.
+#: Requests a different page each time, so that no response comes from the cache.
 _SCRIPT = """
 local cursors = {{{cursors}}}
 local number = 0
@@ -52,7 +51,7 @@ _UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
 class WrkMissing(BackupError):
-    """The load comes from wrk, which is not installed. Install it."""
+    """The load generator wrk is not installed. Install it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +62,7 @@ class WrkMissing(BackupError):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one kind of request came to. failed: answers that were no success, and broken connections."""
+    """Result of one kind of request. failed: unsuccessful responses and broken connections."""
 
     what: str
     clients: int
@@ -75,11 +74,11 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class ServeResult:
-    """What one run measured.
+    """Results of one run.
 
-    killed_failed: requests that failed while one of three replicas was killed; killed_held: that it may have held.
-    replicas: of `emails`, before, under and after load. upscaled_s, downscaled_s: how long that took; healed_s: from
-    the kill until there were as many as before, under the same load.
+    killed_failed: requests that failed when one of three replicas was killed; killed_held: requests that it may have
+    held. replicas: of `emails` before, under and after load. upscaled_s, downscaled_s: seconds of scaling; healed_s:
+    seconds from the kill until the replica was replaced, under the same load.
     """
 
     messages: int
@@ -92,18 +91,18 @@ class ServeResult:
     downscaled_s: float
 
     def as_json(self) -> dict[str, object]:
-        """For `--json`."""
+        """The JSON document of `--json`."""
         return asdict(self)
 
 
 def bench_serve(
-    settings: Settings, mail: tuple[Path, ...], messages: int, seconds: int, told: Callable[[str], None]
+    settings: Settings, mail: tuple[Path, ...], messages: int, seconds: int, report: Callable[[str], None]
 ) -> ServeResult:
-    """Fill, serve, ask, kill, scale.
+    """Fill a mailbox, serve it, measure requests, scaling and a killed replica.
 
     Args:
-        seconds: that each kind of request is asked.
-        told: hears what is done.
+        seconds: of load per kind of request.
+        report: called with the current step.
 
     Raises:
         BackupError.
@@ -111,7 +110,7 @@ def bench_serve(
     if shutil.which("wrk") is None:
         raise WrkMissing
     with private_home(settings) as settings:
-        told("writing the mailbox")
+        report("writing the mailbox")
         secret = _fill(settings, mail, messages)
         ray = settings.ray.model_copy(update={"dashboard_port": _free_port()})
         several = ScaleConfig(
@@ -121,19 +120,19 @@ def bench_serve(
         rates = RatesConfig(principal=_FREE, address=_FREE, login=_FREE, total=_FREE)
         edge = EdgeConfig(requests_each=10**9)
         serve = settings.serve.model_copy(update={"port": _free_port(), "rates": rates, "scale": one, "edge": edge})
-        with local_cluster(settings.model_copy(update={"ray": ray, "serve": serve}), told) as cluster:
+        with local_cluster(settings.model_copy(update={"ray": ray, "serve": serve}), report) as cluster:
             from serve import deployment
 
-            asked = _Asked(cluster.api, secret, seconds, told)
+            asked = _LoadGenerator(cluster.api, secret, seconds, report)
             loads = asked.loads()
-            told("scaling")
+            report("scaling")
             scaled = serve.model_copy(update={"applications": {"emails": several}})
             proxy = cluster.proxy
             front = deployment.Proxy(proxy.proof, str(proxy.certificate), str(proxy.key))
             deployment.deploy(cluster.stores.config, scaled, proxy=front)
             before = deployment.replicas("emails")
             scaling = asked.scaled(cluster.stores.home.root, lambda: deployment.replicas("emails"))
-            told("waiting for the replicas to end")
+            report("waiting for the replicas to end")
             after, downscaled_s = _until(lambda: deployment.replicas("emails"), lambda number: number == 1)
     return ServeResult(
         messages=messages,
@@ -148,7 +147,7 @@ def bench_serve(
 
 
 def _fill(settings: Settings, mail: tuple[Path, ...], messages: int) -> str:
-    """Write the mailbox; the text of an API key of its owner."""
+    """Write the mailbox and return an API key of its owner."""
     corpus = Corpus.read(mail, _GENERATED)
     with open_stores(settings) as stores, pool_of(2, corpus) as pool:
         user = stores.control.add_user(_EMAIL)
@@ -163,7 +162,7 @@ def _fill(settings: Settings, mail: tuple[Path, ...], messages: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """What became of replicas under load. failed, held: requests when one was killed; healed_s: until another ran."""
+    """Replicas under load. failed, held: requests when a replica was killed; healed_s: until its replacement ran."""
 
     replicas: int
     upscaled_s: float
@@ -172,16 +171,16 @@ class Scaling:
     healed_s: float
 
 
-class _Asked:
-    """The gateway, asked by wrk."""
+class _LoadGenerator:
+    """Sends load to the gateway with wrk."""
 
-    def __init__(self, api: str, secret: str, seconds: int, told: Callable[[str], None]) -> None:
-        self._api, self._seconds, self._told = api, seconds, told
+    def __init__(self, api: str, secret: str, seconds: int, report: Callable[[str], None]) -> None:
+        self._api, self._seconds, self._report = api, seconds, report
         answer = httpx.post(f"{api}/api/v1/auth/token", json={"api_key": secret}).raise_for_status()
         self._headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
     def loads(self) -> list[Load]:
-        """Every kind of request in turn."""
+        """Measure every kind of request."""
         page = httpx.get(f"{self._api}/api/v1/emails?limit=50", headers=self._headers).raise_for_status()
         email = f"/api/v1/emails/{page.json()['items'][0]['id']}"
         known = {"If-None-Match": page.headers["etag"]}
@@ -199,15 +198,15 @@ class _Asked:
         return found
 
     def scaled(self, home: Path, running: Callable[[], int]) -> "Scaling":
-        """Load until there are all replicas, kill one of them, and go on until there are all again."""
+        """Apply load until all replicas run, kill one, and continue until it is replaced."""
         with _wrk(self._arguments("/api/v1/emails?limit=50", _CLIENTS, 4 * _MOST_S)) as load:
             under, upscaled_s = _until(running, lambda number: number == _MOST_REPLICAS)
             _kill_a_replica(home, "emails")
             _, noticed_s = _until(running, lambda number: number < _MOST_REPLICAS)
             healed, healed_s = _until(running, lambda number: number == _MOST_REPLICAS)
-            load.send_signal(signal.SIGINT)  # it tells what it has counted so far
+            load.send_signal(signal.SIGINT)  # wrk prints its counts on SIGINT
             text = load.communicate()[0]
-        # wrk has one request at a time in each connection, and all of them may be with the one that is killed.
+        # wrk has one request in flight per connection, and the killed replica may hold all of them.
         return Scaling(
             under, upscaled_s, _failures(text), _CLIENTS, noticed_s + healed_s if healed == _MOST_REPLICAS else math.inf
         )
@@ -225,9 +224,9 @@ class _Asked:
         return _SCRIPT.format(cursors=", ".join(cursors))
 
     def _load(self, what: str, path: str, clients: int, headers: Mapping[str, str], script: str | None = None) -> Load:
-        if script is None:  # what is made once is not measured
+        if script is None:  # warm up
             httpx.get(self._api + path, headers=self._headers, timeout=_MOST_S).raise_for_status()
-        self._told(f"{what}, {clients} client{'' if clients == 1 else 's'}")
+        self._report(f"{what}, {clients} client{'' if clients == 1 else 's'}")
         with tempfile.TemporaryDirectory(prefix="gbm-wrk-") as folder:
             file = Path(folder) / "requests.lua"
             file.write_text(script or "")
@@ -235,7 +234,7 @@ class _Asked:
             with _wrk(arguments) as load:
                 text = load.communicate()[0]
         latency = {found[1]: float(found[2]) * _UNITS_MS[found[3]] for found in _LATENCY.finditer(text)}
-        unknown = float("inf")  # nothing was answered within the time
+        unknown = float("inf")  # no response within the time
         per_s = float(text.split("Requests/sec:")[1].split()[0])
         return Load(
             what,
@@ -254,10 +253,10 @@ class _Asked:
         headers: Mapping[str, str] | None = None,
         file: Path | None = None,
     ) -> list[str]:
-        told = [f"--header={name}: {value}" for name, value in {**self._headers, **(headers or {})}.items()]
+        sent = [f"--header={name}: {value}" for name, value in {**self._headers, **(headers or {})}.items()]
         script = [f"--script={file}"] if file else []
         timing = ["-t1", f"-c{clients}", f"-d{int(seconds)}s", "--latency", "--timeout", "20s"]
-        return ["wrk", *timing, *told, *script, self._api + path]
+        return ["wrk", *timing, *sent, *script, self._api + path]
 
 
 def _wrk(arguments: list[str]) -> "subprocess.Popen[str]":
@@ -269,7 +268,7 @@ def _failures(text: str) -> int:
 
 
 def _until(ask: Callable[[], int], wanted: Callable[[int], bool]) -> tuple[int, float]:
-    """What it came to, and in how many seconds: what was wanted, or what there is when the time is over."""
+    """Poll until the value is wanted or time is over. Return the last value and the seconds."""
     began = time.monotonic()
     while not wanted(found := ask()) and time.monotonic() - began < _MOST_S:
         time.sleep(_POLL_S)
@@ -277,7 +276,7 @@ def _until(ask: Callable[[], int], wanted: Callable[[int], bool]) -> tuple[int, 
 
 
 def _kill_a_replica(home: Path, name: str) -> None:
-    """SIGKILL the first process of ours that is a replica of an application."""
+    """Send SIGKILL to the first replica process of an application of this cluster."""
     replicas = [process for process in marked(home) if f"ServeReplica:{name}:" in " ".join(process.cmdline())]
     if replicas:
         replicas[0].kill()

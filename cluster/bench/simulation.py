@@ -1,6 +1,6 @@
 """`gbm bench simulation`: the engine's deterministic simulation over many seeds, on all cores.
 
-The simulation lives in tests/, which no wheel carries: this runs from a checkout.
+The simulation is part of tests/, which wheels do not contain: run it from a checkout.
 """
 
 import importlib
@@ -16,7 +16,7 @@ from typing import Any
 from storage.errors import BackupError
 
 _WORLD = "tests.unit.actors.simulation.world"
-#: Seeds that a process takes at a time: enough to keep handing out cheap, few enough for a moving progress bar.
+#: Seeds per work item: many enough for low overhead, few enough for a smooth progress bar.
 _CHUNK = 10
 
 
@@ -36,7 +36,7 @@ class SimulationMissing(BackupError):
 
 @dataclass(frozen=True, slots=True)
 class SimulationResult:
-    """What the seeds showed. `failed`: the first seed that broke an invariant, and how; None: all are clean."""
+    """Results of the seeds. `failed`: the first seed that violated an invariant, and how; None if none did."""
 
     first: int
     seeds: int
@@ -48,24 +48,24 @@ class SimulationResult:
     failure: str | None
 
     def as_json(self) -> dict[str, object]:
-        """For `--json`."""
+        """The JSON document of `--json`."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class SeedRun:
-    """One seed's run: its steps, and what went wrong, if anything."""
+    """The run of one seed: its steps and its failure, if any."""
 
     seed: int
     steps: int
     failure: str | None
 
 
-def bench_simulation(seeds: int, first: int, told: Callable[[int], None]) -> SimulationResult:
-    """Run `seeds` seeds from `first` on, until one fails.
+def bench_simulation(seeds: int, first: int, report: Callable[[int], None]) -> SimulationResult:
+    """Run `seeds` seeds, starting with `first`, until one fails.
 
     Args:
-        told: hears how many have run.
+        report: called with the number of finished seeds.
 
     Raises:
         SimulationMissing.
@@ -74,7 +74,7 @@ def bench_simulation(seeds: int, first: int, told: Callable[[int], None]) -> Sim
     processes = min(os.cpu_count() or 1, seeds)
     started = time.monotonic()
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        ran, steps, failed = until_failure(pool.imap(run_seed, range(first, first + seeds), _CHUNK), told)
+        ran, steps, failed = until_failure(pool.imap(run_seed, range(first, first + seeds), _CHUNK), report)
     seconds = time.monotonic() - started
     return SimulationResult(
         first=first,
@@ -88,19 +88,19 @@ def bench_simulation(seeds: int, first: int, told: Callable[[int], None]) -> Sim
     )
 
 
-def until_failure(runs: Iterator[SeedRun], told: Callable[[int], None]) -> tuple[int, int, SeedRun | None]:
-    """Seeds that ran, their steps, and the first that failed; runs after it are not awaited."""
+def until_failure(runs: Iterator[SeedRun], report: Callable[[int], None]) -> tuple[int, int, SeedRun | None]:
+    """Return the finished seeds, their steps and the first failure, without waiting for later runs."""
     ran = steps = 0
     for run in runs:
         ran, steps = ran + 1, steps + run.steps
-        told(ran)
+        report(ran)
         if run.failure is not None:
             return ran, steps, run
     return ran, steps, None
 
 
 def run_seed(seed: int) -> SeedRun:
-    """One seed, to its end or its failure, whatever that is."""
+    """Run one seed to its end or its first exception."""
     try:
         world = _world()(seed)
         world.run()

@@ -1,4 +1,4 @@
-"""`gbm accounts`: which mailboxes are backed up, and with whose consent."""
+"""`gbm accounts`: the mailboxes to back up and their credentials."""
 
 import webbrowser
 from datetime import UTC, datetime
@@ -12,13 +12,13 @@ from cluster.home import NotRunning
 from cluster.opening import open_stores, settings
 from storage.errors import BackupError
 
-app = typer.Typer(help="Add, list, pause and remove the mailboxes to back up.", no_args_is_help=True)
+app = typer.Typer(help="Add, list, pause and remove mailboxes.", no_args_is_help=True)
 
 _LARGEST_FILE = 64 << 10
 
 
 class FileUnreadable(BackupError):
-    """A file that was named cannot be read. Correct its name or permissions."""
+    """A file named on the command line cannot be read. Correct its name or permissions."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)
@@ -40,7 +40,7 @@ class InvalidAddress(BackupError):
 
 
 def checked_address(text: str) -> str:
-    """An address in lower case.
+    """Return an address in lower case.
 
     Raises:
         InvalidAddress.
@@ -52,7 +52,7 @@ def checked_address(text: str) -> str:
 
 
 def _content(path: Path) -> bytes:
-    """A small file's content.
+    """Return the content of a small file.
 
     Raises:
         FileUnreadable.
@@ -69,32 +69,38 @@ def _content(path: Path) -> bytes:
 def add(
     email: Annotated[str, typer.Argument(help="The mailbox's address.")],
     authorized_user: Annotated[
-        Path, typer.Option(help="Google's authorized-user JSON file, with the owner's refresh token.")
+        Path, typer.Option(help="Google's authorized-user JSON file, with a refresh token of the mailbox's owner.")
     ],
 ) -> None:
-    """Back a mailbox up from now on; an account that is known gets the new grant.
+    """Add a mailbox, with credentials from a file.
 
-    The file's content is sealed in Postgres; the file itself is not needed afterwards.
+    Use this if you already have a refresh token; otherwise use `gbm accounts login`. The credentials are encrypted in
+    Postgres and the file is no longer needed. Adding a known mailbox again replaces its credentials.
+
+    Example: gbm accounts add ada@example.com --authorized-user grant.json
     """
     address = checked_address(email)
     content = _content(authorized_user)
     with open_stores(settings()) as stores:
         user = stores.add_account(address, content)
-    notes.print(f"{user.email} is on shard {user.shard_id}; next: gbm backfill {user.email} --wait")
+    notes.print(f"Added {user.email} (shard {user.shard_id}). Next: gbm backfill {user.email} --wait")
 
 
 @app.command()
 @command
 def login(
     email: Annotated[str, typer.Argument(help="The mailbox's address.")],
-    client: Annotated[Path, typer.Option(help="The JSON file of an OAuth client of the type Desktop app.")],
-    browser: Annotated[bool, typer.Option(help="Open the consent page in this machine's browser.")] = True,
-    timeout_s: Annotated[float, typer.Option(min=1, help="Seconds to wait for the consent.")] = 300.0,
+    client: Annotated[Path, typer.Option(help="JSON file of an OAuth client of type Desktop app.")],
+    browser: Annotated[bool, typer.Option(help="Open the consent page in the browser of this machine.")] = True,
+    timeout_s: Annotated[float, typer.Option(min=1, help="Seconds to wait for consent.")] = 300.0,
 ) -> None:
-    """Back a mailbox up from now on, by its owner's consent in a browser on this machine.
+    """Add a mailbox, with its owner's consent in a browser on this machine.
 
-    The owner logs in at Google and allows reading; the grant is sealed in Postgres. An account that is known gets the
-    new grant. The client comes from Google Cloud's console: APIs and services, Credentials, OAuth client ID.
+    The owner signs in at Google and allows read access; the credentials are encrypted in Postgres. To get the client
+    file, open the Google Cloud console: APIs & Services, Credentials, Create credentials, OAuth client ID. Running this
+    for a known mailbox replaces its credentials.
+
+    Example: gbm accounts login ada@example.com --client client.json
     """
     from cluster.consent import ConsentPort
     from jobs.gmail.login import Login, OAuthClient
@@ -103,13 +109,13 @@ def login(
     oauth_client = OAuthClient.parse(content)
     with open_stores(settings()) as stores, ConsentPort() as port:
         attempt = Login(oauth_client, stores.config.gmail, address, port.uri)
-        notes.print(f"Open this page in a browser on this machine and allow the access of {address}:", markup=False)
+        notes.print(f"Open this page in a browser on this machine and allow access to {address}:", markup=False)
         notes.print(attempt.url, markup=False, soft_wrap=True)
         if browser:
             webbrowser.open(attempt.url)
         code, error = port.wait(attempt.state, timeout_s)
         user = stores.add_account(address, attempt.finish(code, error, datetime.now(UTC)))
-    notes.print(f"{user.email} is on shard {user.shard_id}; next: gbm backfill {user.email} --wait")
+    notes.print(f"Added {user.email} (shard {user.shard_id}). Next: gbm backfill {user.email} --wait")
 
 
 @app.command()
@@ -117,14 +123,17 @@ def login(
 def add_domain(
     domain: Annotated[str, typer.Argument(help="The Google Workspace domain, such as example.com.")],
     service_account: Annotated[Path, typer.Option(help="The service account's JSON key file.")],
-    admin: Annotated[str, typer.Option(help="Address of an admin who may list the domain's users.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show who would be backed up.")] = False,
+    admin: Annotated[str, typer.Option(help="Address of an administrator who may list the domain's users.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the new users without adding them.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Back every active user of a domain up from now on; run it again to take new users on.
+    """Add every active user of a Google Workspace domain.
 
-    The service account needs domain-wide delegation (Admin console, Security, API controls) of the scopes
+    Run it again to add users who joined since. Suspended and archived users are skipped; no mailbox is removed. The
+    service account needs domain-wide delegation (Admin console, Security, API controls) for the scopes
     https://www.googleapis.com/auth/gmail.readonly and https://www.googleapis.com/auth/admin.directory.user.readonly.
+
+    Example: gbm accounts add-domain example.com --service-account key.json --admin it@example.com
     """
     content, admin_address = _content(service_account), checked_address(admin)
     checked_address(f"postmaster@{domain}")
@@ -144,8 +153,8 @@ def add_domain(
     for email in new if not json else ():
         out.print(email, markup=False)
     notes.print(
-        f"{len(emails)} users of {domain}, {len(new)} of them new; {len(passed_over)} suspended or archived ones are "
-        f"passed over; {len(gone)} that are backed up are not active any more, and stay.",
+        f"{len(emails)} active users in {domain}, {len(new)} new. Skipped {len(passed_over)} suspended or archived "
+        f"users. {len(gone)} mailboxes belong to users who are no longer active; they are kept.",
         markup=False,
     )
     if not dry_run:
@@ -155,7 +164,7 @@ def add_domain(
 @app.command(name="list")
 @command
 def list_accounts(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Show all mailboxes with what is stored of each."""
+    """List all mailboxes with their phase and the number of stored messages."""
     with open_stores(settings()) as stores:
         rows, paused = [], {user_id for shard in stores.shards for user_id in stores.control.paused(shard)}
         for user in stores.control.users():
@@ -184,22 +193,22 @@ def list_accounts(json: Annotated[bool, typer.Option("--json", help="Print JSON.
 @app.command()
 @command
 def pause(email: Annotated[str, typer.Argument(help="The mailbox's address.")]) -> None:
-    """Have a mailbox's backup rest until it is resumed. What is stored stays, and can be read."""
+    """Pause a mailbox's backup until `gbm accounts resume`. Stored mail stays readable."""
     known = _rest(email, True)
-    notes.print(f"The backup of {known} rests; go on with it: gbm accounts resume {known}", markup=False)
+    notes.print(f"Paused the backup of {known}. To resume: gbm accounts resume {known}", markup=False)
 
 
 @app.command()
 @command
 def resume(email: Annotated[str, typer.Argument(help="The mailbox's address.")]) -> None:
-    """Go on with a mailbox's backup where it was paused."""
-    notes.print(f"The backup of {_rest(email, False)} goes on.", markup=False)
+    """Resume a paused mailbox's backup where it stopped."""
+    notes.print(f"Resumed the backup of {_rest(email, False)}.", markup=False)
 
 
 def _rest(email: str, paused: bool) -> str:
     with open_stores(settings()) as stores:
         user = stores.control.user(checked_address(email))
-        stores.control.pause(user.user_id, paused)  # for owners that start later
+        stores.control.pause(user.user_id, paused)  # for shard owners that start later
         try:
             address = str(stores.home.recorded()["ray"])
         except NotRunning:
@@ -213,7 +222,7 @@ def _rest(email: str, paused: bool) -> str:
 @app.command()
 @command
 def remove(email: Annotated[str, typer.Argument(help="The mailbox's address.")]) -> None:
-    """Back a mailbox up no more and forget its grant. Its mail stays."""
+    """Stop backing up a mailbox and delete its credentials. Stored mail is kept."""
     with open_stores(settings()) as stores:
         stores.control.remove_user(stores.control.user(email).user_id)
-    notes.print(f"{email} is backed up no more; what is stored stays.", markup=False)
+    notes.print(f"Removed {email}. Its stored mail is kept.", markup=False)

@@ -1,4 +1,4 @@
-"""`gbm analyze`: have analysers asked about mail that was stored before, or by earlier versions of them."""
+"""`gbm analyze`: analyse stored mail with new or newer analysers."""
 
 import sys
 import time
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 Emails = Annotated[list[str] | None, typer.Argument(help="Addresses of mailboxes.")]
 All = Annotated[bool, typer.Option("--all", help="Every mailbox.")]
 Only = Annotated[list[str] | None, typer.Option("--only", help="Only this analyser; may be repeated.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Until it is done; Ctrl-C stops only the waiting.")]
-Json = Annotated[bool, typer.Option("--json", help="Print what was analysed as JSON; waits for it.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Show progress until the end; Ctrl-C leaves the job running.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the analysed segments as JSON; implies --wait.")]
 
 _POLL_S = 0.5
-#: Shard -> only segments with mail of these users; None: all.
+#: Shard -> only segments with mail of these users; None means all segments.
 Wanted = Mapping[int, "list[int] | None"]
 
 
@@ -30,21 +30,23 @@ Wanted = Mapping[int, "list[int] | None"]
 def analyze(
     emails: Emails = None, everybody: All = False, only: Only = None, wait: Wait = False, json: Json = False
 ) -> None:
-    """Analyse what is stored as far as it is not, or was by earlier versions of analysers.
+    """Analyse stored mail that lacks results of the current analysers.
 
-    A Ray Job has the running cluster do it beside its sync, file by file; mail of others in the same file is analysed
-    along. Nothing is fetched and no mail is written anew. What is done is not done again: run it as often as you like,
-    also after a crash.
+    New mail is analysed when it is stored; use this after you add or update an analyser. A Ray Job processes segment by
+    segment while sync continues. A segment is analysed as a whole, including mail of other users in it. No mail is
+    fetched or rewritten. Finished segments are skipped, so it is safe to repeat, also after a crash.
+
+    Example: gbm analyze --all --wait
     """
     from jobs.analysis.running import configured
     from jobs.reanalysis import NoSuchAnalyser
 
     if bool(emails) == everybody:
-        fail("Name mailboxes, or say --all.")
+        fail("Nothing to analyse: name mailboxes, or give --all.")
     with open_stores(settings()) as stores:
         analysers = configured(stores.config.analysis)
         if analysers is None:
-            fail("All analysers are disabled: see GBM_ANALYSIS__DISABLED.")
+            fail("All analysers are disabled: remove names from GBM_ANALYSIS__DISABLED.")
         if unknown := sorted({*(only or ())} - {*analysers.versions}):
             raise NoSuchAnalyser(unknown[0])
         wanted = _wanted(stores, emails or ())
@@ -59,12 +61,12 @@ def analyze(
         shards = [{"shard_id": shard, "segments": segments} for shard, segments in done.items()]
         print_json({"job_id": job.job_id if job else None, "shards": shards})
     elif job is None:
-        notes.print("Everything is analysed.")
+        notes.print("All mail is analysed already.")
     elif wait:
         out.print(f"{sum(done.values())} segments analysed")
     else:
         messages = sum(sum(segments.values()) for segments in before.values())
-        notes.print(f"{count(messages)} messages will be analysed by the job {job.job_id}.")
+        notes.print(f"Job {job.job_id} analyses {count(messages)} messages.")
 
 
 def _wanted(stores: "Stores", emails: Sequence[str]) -> Wanted:
@@ -80,7 +82,7 @@ def _wanted(stores: "Stores", emails: Sequence[str]) -> Wanted:
 def _outdated(
     stores: "Stores", wanted: Wanted, analysers: "Analysers", only: Sequence[str]
 ) -> dict[int, dict[str, int]]:
-    """Shard -> segments that are to be analysed, with their messages."""
+    """Shard -> segments to analyse -> number of messages."""
     return {
         shard_id: {
             segment.name: segment.messages
@@ -102,16 +104,16 @@ def _submit(stores: "Stores", dashboard: str, wanted: Wanted, only: Sequence[str
 
 
 def _follow(stores: "Stores", job: "Job", wanted: Wanted, analysers: "Analysers", only: Sequence[str]) -> None:
-    """Show how far a job is until it ends.
+    """Show the progress of a job until it ends.
 
     Raises:
-        JobRefused: it failed.
+        JobRefused: the job failed.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     def left() -> int:
-        found = _outdated(stores, wanted, analysers, only)
-        return sum(sum(segments.values()) for segments in found.values())
+        outdated = _outdated(stores, wanted, analysers, only)
+        return sum(sum(segments.values()) for segments in outdated.values())
 
     total = left()
     columns = (TextColumn("Analysing"), BarColumn(bar_width=12), MofNCompleteColumn(), TimeRemainingColumn())

@@ -1,4 +1,4 @@
-"""`gbm audit`: the log of who did what."""
+"""`gbm audit`: the audit log."""
 
 from typing import Annotated
 
@@ -10,12 +10,17 @@ from cluster.opening import open_stores, settings
 
 @command
 def audit(
-    after: Annotated[int, typer.Option(min=0, help="Only entries after this one, as the first column numbers.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Entries at most; the next ones with --after.")] = 100,
-    action: Annotated[str | None, typer.Option(help='Only these, such as "key.create" or "shard.move".')] = None,
+    after: Annotated[int, typer.Option(min=0, help="Only entries after this id (the first column).")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of entries.")] = 100,
+    action: Annotated[str | None, typer.Option(help='Only this action, such as "key.create" or "shard.move".')] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show who added accounts, made keys, moved shards and changed databases, oldest first."""
+    """Show the audit log, oldest entry first.
+
+    The log records who added accounts, created keys, read another user's mail, moved shards and changed databases.
+
+    Example: gbm audit --action key.create
+    """
     from storage.db.audit import Audit
 
     with open_stores(settings()) as stores:
@@ -42,6 +47,6 @@ def audit(
             f"{entry.entry_id:>6}  {at}  {entry.actor:<24} {entry.action:<18} {entry.subject} {detail}", markup=False
         )
     if len(entries) == limit:
-        notes.print(f"There may be more: --after {entries[-1].entry_id}", markup=False)
+        notes.print(f"Next page: --after {entries[-1].entry_id}", markup=False)
     elif not entries:
-        notes.print("Nothing is noted there.", markup=False)
+        notes.print("No entries.", markup=False)

@@ -1,4 +1,4 @@
-"""`gbm backfill` and `gbm sync`: bring mailboxes up to date on the running cluster."""
+"""`gbm backfill` and `gbm sync`: back up mailboxes on the running cluster."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,20 +16,19 @@ if TYPE_CHECKING:
 
 Emails = Annotated[list[str] | None, typer.Argument(help="Addresses of mailboxes.")]
 All = Annotated[bool, typer.Option("--all", help="Every mailbox.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Show the progress until it ends; Ctrl-C stops only the showing.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Show progress until the end; Ctrl-C leaves the job running.")]
 Timeout = Annotated[
-    float | None,
-    typer.Option("--timeout", min=1, help="With --wait: seconds after which to give up, and say what it waits for."),
+    float | None, typer.Option("--timeout", min=1, help="With --wait: seconds until it stops and reports the reason.")
 ]
-Full = Annotated[bool, typer.Option("--full", help="List complete mailboxes anew, too, not only what changed.")]
+Full = Annotated[bool, typer.Option("--full", help="List every message again instead of only the changes.")]
 Reconcile = Annotated[
     bool,
-    typer.Option("--reconcile", help="Compare ids, labels and their names with Gmail, and mend what differs."),
+    typer.Option("--reconcile", help="Compare ids, labels and label names with Gmail, and repair differences."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-List = Annotated[bool, typer.Option("--list", help="Show the newest campaigns and how far they are.")]
-Resume = Annotated[int | None, typer.Option("--resume", help="Go on with a campaign that was cancelled or cut short.")]
-Cancel = Annotated[int | None, typer.Option("--cancel", help="Stop a campaign; --resume goes on with it later.")]
+List = Annotated[bool, typer.Option("--list", help="List the newest campaigns and their progress.")]
+Resume = Annotated[int | None, typer.Option("--resume", help="Resume a cancelled or interrupted campaign, by id.")]
+Cancel = Annotated[int | None, typer.Option("--cancel", help="Cancel a campaign, by id; --resume continues it.")]
 
 _LISTED = 20
 #: Exit code of `--wait` when the mailboxes are complete but for messages that failed.
@@ -48,14 +47,16 @@ def backfill(
     cancel: Cancel = None,
     json: Json = False,
 ) -> None:
-    """Back mailboxes up completely: one campaign, one Ray Job on the running cluster.
+    """Back up whole mailboxes: one campaign, run as a Ray Job on the running cluster.
 
-    What is stored already is not fetched again: run it as often as you like, also after a crash. The same command while
-    its campaign runs joins it.
+    Use it for the first backup, or with --full to compare a whole mailbox with Gmail. Stored messages are not fetched
+    again, so it is safe to repeat, also after a crash. If the same campaign is still running, the command joins it.
+
+    Example: gbm backfill ada@example.com --wait
     """
     chosen = [bool(emails), everybody, listing, resume is not None, cancel is not None]
     if sum(chosen) != 1:
-        fail("Name mailboxes, or say one of --all, --list, --resume ID, --cancel ID.")
+        fail("Nothing to back up: name mailboxes, or give exactly one of --all, --list, --resume ID, --cancel ID.")
     if listing:
         _list(json)
     elif resume is not None:
@@ -77,11 +78,16 @@ def sync(
     timeout: Timeout = None,
     json: Json = False,
 ) -> None:
-    """Bring mailboxes up to date: what changed since their last sync, or everything for a new one."""
+    """Fetch the changes since the last sync; a new mailbox is backed up completely.
+
+    The running cluster syncs every mailbox by itself; use this to have one synced at once.
+
+    Example: gbm sync ada@example.com --wait
+    """
     from actors.decisions import Mode
 
     if bool(emails) == everybody:
-        fail("Name mailboxes, or say --all.")
+        fail("Nothing to sync: name mailboxes, or give --all.")
     _run(emails, everybody, wait, Mode.RECONCILE if reconcile else Mode.INCREMENTAL, json, timeout)
 
 
@@ -94,7 +100,7 @@ def _run(
         dashboard = str(stores.home.recorded()["dashboard"])
         users = stores.control.users() if everybody else [stores.control.user(email) for email in emails or ()]
         if not users:
-            fail("There are no mailboxes yet: add one with `gbm accounts add EMAIL --authorized-user FILE`.")
+            fail("There are no mailboxes: add one with `gbm accounts login EMAIL --client FILE`.")
         users = list({user.user_id: user for user in users}.values())
         _tell(run_backfill(stores, dashboard, users, wait, mode, timeout_s=timeout_s), json)
 
@@ -106,7 +112,7 @@ def _resume(campaign_id: int, wait: bool, json: bool, timeout_s: float | None) -
     with open_stores(settings()) as stores:
         dashboard = str(stores.home.recorded()["dashboard"])
         job = start(stores, dashboard, Campaigns(stores.databases.control).get(campaign_id))
-        notes.print(f"Campaign {campaign_id} goes on as job {job.job_id}.")
+        notes.print(f"Resumed campaign {campaign_id} as job {job.job_id}.")
         if wait:
             _tell(show(stores, campaign_id, job, timeout_s), json)
 
@@ -116,7 +122,7 @@ def _cancel(campaign_id: int) -> None:
 
     with open_stores(settings()) as stores:
         Campaigns(stores.databases.control).cancel(campaign_id)
-    notes.print(f"Campaign {campaign_id} stops; gbm backfill --resume {campaign_id} goes on with it.")
+    notes.print(f"Cancelled campaign {campaign_id}. To resume: gbm backfill --resume {campaign_id}")
 
 
 def _list(json: bool) -> None:
@@ -138,7 +144,7 @@ def _list(json: bool) -> None:
 
 
 def campaign_as_json(stores: "Stores", campaign: "Campaign") -> dict[str, Any]:
-    """A campaign with its progress."""
+    """A campaign and its progress, as JSON."""
     from storage.control.campaigns import standing
 
     return standing(campaign, stores.databases, stores.shards)
@@ -153,14 +159,14 @@ def _tell(result: "BackfillResult | None", json: bool) -> None:
     else:
         notes.print(
             f"{count(result.messages)} new messages, {size(result.size_bytes)}, in {result.seconds:.1f} s; "
-            f"{count(result.total_messages)} stored in all{but}."
+            f"{count(result.total_messages)} stored in total{but}."
         )
     if result.missing:
         raise typer.Exit(MESSAGES_MISSING)
 
 
 def as_json(result: "BackfillResult") -> dict[str, object]:
-    """A backfill's result."""
+    """A backfill's result, as JSON."""
     return {
         "campaign": result.campaign_id,
         "job_id": result.job_id,

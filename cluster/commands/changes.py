@@ -1,4 +1,4 @@
-"""`gbm changes`: what a mailbox gained and lost between two moments. Needs no running cluster."""
+"""`gbm changes`: compare a mailbox at two times. Works without a running cluster."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -15,14 +15,19 @@ if TYPE_CHECKING:
 @command
 def changes(
     email: Annotated[str, typer.Argument(help="The mailbox's address.")],
-    since: Annotated[str, typer.Option(metavar="TIME", help="From 2026-10-01, 2026-10-01T12:30Z, or 3d ago.")],
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="To this time; else to now.")] = None,
-    vanished: Annotated[bool, typer.Option(help="Only what was deleted or moved to Trash.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="Messages at most.")] = 50,
-    cursor: Annotated[str | None, typer.Option(help="Go on where a former page ended; give --until, too.")] = None,
+    since: Annotated[str, typer.Option(metavar="TIME", help="Start: 2026-10-01, 2026-10-01T12:30Z, 3d (ago).")],
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="End; by default now.")] = None,
+    vanished: Annotated[bool, typer.Option(help="Only messages deleted or moved to Trash.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Maximum number of messages.")] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Continue after an earlier page; give --until as well.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Tell how every message's state at one time differs from that at another, as the backup saw it."""
+    """List messages that were added, deleted or relabelled between two times.
+
+    Compares the states that the backup recorded. Use it to find out what disappeared, and when.
+
+    Example: gbm changes ada@example.com --since 3d --vanished
+    """
     from cluster.times import moment, optional
     from storage.model.results import PageCursor
 
@@ -41,13 +46,13 @@ def changes(
         what = f"{described(item, names):<24} {item.sender[:28]:<28} {item.subject[:80]}"
         out.print(f"{item.date:%Y-%m-%d} {item.id:<16} {what}", markup=False)
     if token:
-        notes.print(f"There is more: --until {end.isoformat()} --cursor {token}", markup=False)
+        notes.print(f"Next page: --until {end.isoformat()} --cursor {token}", markup=False)
     elif not page.items:
-        notes.print("Nothing changed.")
+        notes.print("No changes.")
 
 
 def described(change: "Change", names: dict[str, str]) -> str:
-    """A change in a few words: added, deleted, restored, +LABEL, -LABEL."""
+    """Describe a change: added, deleted, restored, +LABEL, -LABEL."""
     words = ["added"] * change.added
     if change.deleted is not None:
         words.append("deleted" if change.deleted else "restored")
@@ -57,7 +62,7 @@ def described(change: "Change", names: dict[str, str]) -> str:
 
 
 def as_json(change: "Change") -> dict[str, object]:
-    """A change, spelled as the gateway spells messages."""
+    """A change, in the gateway's JSON format."""
     return {
         "id": change.id,
         "thread_id": change.thread_id,

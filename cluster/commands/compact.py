@@ -1,4 +1,4 @@
-"""`gbm compact`: merge the segments of shards into as few as possible, now."""
+"""`gbm compact`: merge small segments into large ones now."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -13,20 +13,24 @@ if TYPE_CHECKING:
     from actors.maintenance import Compacted
 
 Shard = Annotated[int | None, typer.Option("--shard", help="Only this shard.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Until it is done; then tell what was merged.")]
-Json = Annotated[bool, typer.Option("--json", help="Print what was merged as JSON; waits for it.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until the end and report the merged segments.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the merged segments as JSON; implies --wait.")]
 
 
 @command
 def compact(shard: Shard = None, wait: Wait = False, json: Json = False) -> None:
-    """Merge each shard's segments into as few as possible, and try those again whose files were damaged.
+    """Merge each shard's segments into as few files as possible, on the running cluster.
 
-    The running cluster does it beside its sync. By itself it merges what keeps readers fast; this goes further.
+    The cluster merges small segments by itself, as far as reads need it. Use this to merge further, for example before
+    copying the archive, or to retry segments that were excluded because their files were damaged. Sync continues
+    meanwhile.
+
+    Example: gbm compact --wait
     """
     with open_stores(settings()) as stores:
         address = str(stores.home.recorded()["ray"])
         if shard is not None and shard not in stores.shards:
-            fail(f"There is no shard {shard}: there are {len(stores.shards)}, from 0.")
+            fail(f"Shard {shard} does not exist: choose one from 0 to {len(stores.shards) - 1}.")
         from cluster.owners import compact_shards
 
         shards = sorted(stores.shards) if shard is None else [shard]
@@ -39,7 +43,7 @@ def compact(shard: Shard = None, wait: Wait = False, json: Json = False) -> None
         for number, merges in done.items():
             _tell(number, merges)
     else:
-        notes.print(f"{len(shards)} shards will be compacted: see `gbm status`.")
+        notes.print(f"Compaction of {len(shards)} shards started. To follow it: gbm status")
 
 
 def _tell(shard_id: int, merges: "list[Compacted]") -> None:
@@ -52,6 +56,6 @@ def _tell(shard_id: int, merges: "list[Compacted]") -> None:
     )
     for merge in merges:
         for name, reason in merge.excluded:
-            notes.print(f"left out: {name} ({reason}); restore its files from a copy", markup=False)
+            notes.print(f"excluded: {name} ({reason}); restore its files from a copy", markup=False)
         if merge.damaged:
-            notes.print(f"{count(merge.damaged)} messages in {merge.segment} are damaged: see the log", markup=False)
+            notes.print(f"damaged: {count(merge.damaged)} messages in {merge.segment}; see the log", markup=False)

@@ -1,4 +1,4 @@
-"""`gbm config`: the settings in force."""
+"""`gbm config`: the effective settings."""
 
 from typing import Annotated
 
@@ -7,13 +7,18 @@ import typer
 from cluster.console import command, out, print_json
 from cluster.opening import settings
 
-app = typer.Typer(help="Show the settings.", no_args_is_help=True)
+app = typer.Typer(help="Show the effective settings.", no_args_is_help=True)
 
 
 @app.command()
 @command
 def show(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Print every setting in force; secrets are masked."""
+    """Print every effective setting as YAML. Secrets are masked.
+
+    Variables (GBM_...) override the YAML file named by GBM_CONFIG, which overrides the defaults.
+
+    Example: gbm config show
+    """
     import yaml
 
     document = settings().model_dump(mode="json")

@@ -1,4 +1,4 @@
-"""`gbm db`: the databases as an operator sees to them."""
+"""`gbm db`: operate the databases."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from cluster.commands import db_backup, db_rebuild
 from cluster.console import command, fail, notes, out, print_json
 from cluster.opening import open_databases, settings
 
-app = typer.Typer(help="The databases themselves: upgrade, roll up, back up, restore, rebuild.", no_args_is_help=True)
+app = typer.Typer(help="Upgrade, back up, restore and rebuild the databases.", no_args_is_help=True)
 
 
 @app.command()
@@ -20,10 +20,13 @@ def upgrade(
         typer.Option("--copy/--no-copy", help="Copy the databases first; else GBM_UPGRADE__COPY_DATABASES."),
     ] = None,
 ) -> None:
-    """Bring the control database and every shard database to this release's schema; run it before the release.
+    """Upgrade the control database and every shard database to the schema of this release.
 
-    In production nothing else does. It can run beside a cluster of the release before, and again: what is done already
-    is passed over. A database that is in the way is named, the others are upgraded all the same; the exit code is 1.
+    In production, run it before you deploy a release; in development, `gbm up` does it. It is safe while a cluster of
+    the previous release runs, and safe to repeat. If a database fails, the others are still upgraded and the exit code
+    is 1.
+
+    Example: gbm db upgrade
     """
     from cluster.home import Home
     from cluster.upgrade.upgrade import upgrading
@@ -33,7 +36,10 @@ def upgrade(
     with open_databases(chosen) as databases, upgrading(chosen, Home(chosen.home), databases, _tell, copy):
         states = migrate.upgrade_each(databases, chosen.shards.count, _tell, wait_s, actor="command line")
     if failed := [state.label for state in states if not state.current]:
-        fail(f"{len(failed)} of {len(states)} databases are not up to date: {', '.join(failed)}; run it again.")
+        fail(
+            f"{len(failed)} of {len(states)} databases are not up to date ({', '.join(failed)}): "
+            "correct the errors above and run `gbm db upgrade` again."
+        )
     notes.print(f"All {len(states)} databases are up to date.")
 
 
@@ -44,7 +50,10 @@ def _tell(line: str) -> None:
 @app.command()
 @command
 def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Show the schema of every database; the exit code is 1 unless this release can work on all of them."""
+    """Show the schema revision of every database. The exit code is 1 if a database needs an upgrade.
+
+    Example: gbm db status
+    """
     from storage.db import migrate
 
     with open_databases(settings()) as databases:
@@ -63,7 +72,7 @@ def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
             ]
         )
     for state in states if not json else ():
-        how = state.error or ("up to date" if state.current else f"this release needs {state.newest}: gbm db upgrade")
+        how = state.error or ("up to date" if state.current else f"needs {state.newest}; run: gbm db upgrade")
         out.print(f"{state.label:<28} {state.revision or 'missing':<8} {how}", markup=False)
     if not all(state.current for state in states):
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""`gbm db backup`, `gbm db restore`: a copy of the databases, and back."""
+"""`gbm db backup`, `gbm db restore`: back up and restore the databases."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -14,12 +14,14 @@ from jobs.rendering.units import size
 
 @command
 def backup(
-    path: Annotated[Path, typer.Option("--out", help="The folder to write; it must not exist.")], json: Json = False
+    path: Annotated[Path, typer.Option("--out", help="Folder to create; it must not exist.")], json: Json = False
 ) -> None:
-    """Copy the databases into a folder, while the cluster runs or not.
+    """Back up the databases into a folder; the cluster may be running.
 
-    Mail is not in it, the archive has that. Secrets are, sealed: the key that opens them (GBM_HOME/sealing.key, or
-    GBM_SEALING__KEY) is not, so keep a copy of it somewhere else.
+    The backup contains no mail, which is in the archive. It contains encrypted credentials but not the sealing key that
+    decrypts them (GBM_HOME/sealing.key or GBM_SEALING__KEY): keep a copy of that key elsewhere.
+
+    Example: gbm db backup --out /backups/gbm-2026-11-29
     """
     from storage.recovery.dump import back_up
 
@@ -32,18 +34,21 @@ def backup(
     if json:
         print_json({"path": str(dumped.path), "taken_at": dumped.taken_at, "rows": dumped.rows})
     notes.print(f"{count(dumped.rows)} rows, {size(dumped.stored_bytes)}, in {path}", markup=False)
-    notes.print("The sealing key is not in it: keep a copy of that elsewhere.")
+    notes.print("The backup does not contain the sealing key: keep a copy of the key elsewhere.")
 
 
 @command
 def restore(
-    path: Annotated[Path, typer.Argument(help="A folder that `gbm db backup` wrote.")],
+    path: Annotated[Path, typer.Argument(help="A folder written by `gbm db backup`.")],
     replace: Replace = False,
     json: Json = False,
 ) -> None:
-    """Put a backup into empty databases, and take in what the archive has since.
+    """Restore a backup into empty databases and import newer segments from the archive.
 
-    The next sync reads from where each mailbox stood. The sealing key must be there. The cluster must not run.
+    Stop the cluster first, and put the sealing key of the backup in place. The next sync continues each mailbox from
+    its state at the time of the backup.
+
+    Example: gbm db restore /backups/gbm-2026-11-29
     """
     from cluster.databases import idle_stores
     from cluster.databases import restore as restore_databases
@@ -55,4 +60,4 @@ def restore(
     notes.print(f"Restored as of {document['taken_at']}.", markup=False)
     tell_rebuilt(done)
     if not opens:
-        notes.print("The sealing key here does not open the backup's secrets: put the right one in its place.")
+        notes.print("The sealing key does not decrypt the backup's credentials: replace it with the backup's key.")

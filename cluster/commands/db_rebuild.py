@@ -1,4 +1,4 @@
-"""`gbm db rollup`, `gbm db rebuild`: what only the databases know goes into the archive, and comes back from it."""
+"""`gbm db rollup`, `gbm db rebuild`: copy database state into the archive, and rebuild the databases from it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from storage.recovery.rebuild import Rebuilt, Tell
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Replace = Annotated[bool, typer.Option("--replace", help="Lose what the databases hold now.")]
-#: Damaged files that are told one by one.
+Replace = Annotated[bool, typer.Option("--replace", help="Delete the present content of the databases first.")]
+#: Damaged files that are listed one by one.
 _TOLD = 50
 
 
@@ -24,14 +24,16 @@ _TOLD = 50
 def rollup(
     shard: Annotated[int | None, typer.Option("--shard", help="Only this shard.")] = None, json: Json = False
 ) -> None:
-    """Write label events and mailbox states that are new into files of the archive, now.
+    """Write new label events and mailbox states into the archive now.
 
-    The running cluster does so by itself, at least hourly (GBM_ARCHIVE__ROLLUP_S). With them `gbm db rebuild` gives the
-    databases back as they were. A shard with nothing new writes no file.
+    `gbm db rebuild` restores the databases from these files. The running cluster writes them at least hourly
+    (GBM_ARCHIVE__ROLLUP_S); use this before you shut down or move the archive. A shard without changes writes no file.
+
+    Example: gbm db rollup
     """
     with open_stores(settings()) as stores:
         if shard is not None and shard not in stores.shards:
-            fail(f"There is no shard {shard}: there are {len(stores.shards)}, from 0.")
+            fail(f"Shard {shard} does not exist: choose one from 0 to {len(stores.shards) - 1}.")
         shards = sorted(stores.shards) if shard is None else [shard]
         if stores.home.owner_pid() is None:
             from cluster.databases import roll_up_here
@@ -45,33 +47,38 @@ def rollup(
         print_json({"shards": [{"shard_id": key, "file": rolled and asdict(rolled)} for key, rolled in done.items()]})
         return
     for shard_id, rolled in done.items():
-        told = "nothing new"
+        written = "no changes"
         if rolled is not None:
-            told = f"{count(rolled.events)} events, {count(rolled.states)} messages, {size(rolled.stored_bytes)}"
-        out.print(f"shard {shard_id:<4} {told}", markup=False)
+            written = f"{count(rolled.events)} events, {count(rolled.states)} messages, {size(rolled.stored_bytes)}"
+        out.print(f"shard {shard_id:<4} {written}", markup=False)
 
 
 @command
 def rebuild(
     address: Annotated[
         list[str] | None,
-        typer.Option("--address", help="USER_ID=ADDRESS of a mailbox that no roll-up names; may be repeated."),
+        typer.Option("--address", help="USER_ID=ADDRESS of a mailbox whose address is in no roll-up; may be repeated."),
     ] = None,
     replace: Replace = False,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep what the databases hold, and take in what they lack of the archive.")
+        bool, typer.Option("--keep", help="Keep the content of the databases and add what is only in the archive.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Rebuild empty databases from the archive's files alone.
+    """Rebuild the databases from the archive's files alone.
 
-    Users keep their ids and shards. What was rolled up comes back row by row; the mailboxes of what was not are listed
-    whole by the next sync, which fetches no stored mail again. Secrets are not in the archive: connect the accounts
-    again (`gbm accounts add`) and make new API keys. The cluster must not run. With --keep it goes on where it was
-    ended, takes in files that were damaged and are restored, and what is newer than databases that came from a copy.
+    Use it when the databases are lost and there is no backup of them (otherwise: `gbm db restore`). Stop the cluster
+    first. Users keep their ids and shards. Rolled-up state is restored row by row; a mailbox with newer mail is listed
+    completely by the next sync, which fetches no stored message again. The archive contains no secrets: connect the
+    accounts again (`gbm accounts login`) and create new API keys.
+
+    With --keep, an interrupted rebuild continues, and segments that the databases lack are added: files restored after
+    damage, or files newer than a restored database.
+
+    Example: gbm db rebuild
     """
     if replace and keep:
-        fail("Say --replace or --keep, not both.")
+        fail("The options --replace and --keep exclude each other: give one of them.")
     addresses = _addresses(address or [])
     from cluster.databases import idle_stores
     from cluster.databases import rebuild as rebuild_databases
@@ -81,14 +88,15 @@ def rebuild(
     if json:
         print_json(asdict(done))
     tell_rebuilt(done)
-    notes.print("Credentials, API keys and signing keys are not in the archive: connect every account again.")
+    notes.print("The archive contains no credentials, API keys or signing keys: connect every account again.")
 
 
 def tell_rebuilt(done: "Rebuilt") -> None:
-    """What was found in the archive, for people."""
+    """Print the result of a rebuild."""
     notes.print(
-        f"{count(done.segments)} segments with {count(done.messages)} messages taken in, {count(done.mailboxes)} "
-        f"mailboxes, {count(done.events)} label events; {count(done.relisted)} mailboxes will be listed whole.",
+        f"Imported {count(done.segments)} segments with {count(done.messages)} messages, {count(done.mailboxes)} "
+        f"mailboxes and {count(done.events)} label events. The next sync lists {count(done.relisted)} mailboxes "
+        "completely.",
         markup=False,
     )
     for name, reason in done.damaged[:_TOLD]:
@@ -97,13 +105,13 @@ def tell_rebuilt(done: "Rebuilt") -> None:
         notes.print(f"missing: the files of {name}; restore them from a copy", markup=False)
     for user_id in done.unnamed[:_TOLD]:
         notes.print(
-            f"nobody told the address of user {user_id}: rebuild with --replace --address {user_id}=…", markup=False
+            f"unknown address of user {user_id}: rebuild with --replace --address {user_id}=ADDRESS", markup=False
         )
 
 
 @contextmanager
 def progress(what: str) -> "Iterator[Tell]":
-    """A bar on standard error."""
+    """A progress bar on standard error."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn(what), BarColumn(bar_width=12), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -116,11 +124,11 @@ def progress(what: str) -> "Iterator[Tell]":
         yield tell
 
 
-def _addresses(told: list[str]) -> dict[int, str]:
-    found = {}
-    for text in told:
+def _addresses(arguments: list[str]) -> dict[int, str]:
+    addresses = {}
+    for text in arguments:
         user_id, _, address = text.partition("=")
         if not user_id.isdecimal() or "@" not in address:
-            fail(f"{text} is not USER_ID=ADDRESS.")
-        found[int(user_id)] = address
-    return found
+            fail(f"{text!r} is not an address assignment: write --address USER_ID=ADDRESS.")
+        addresses[int(user_id)] = address
+    return addresses

@@ -1,4 +1,4 @@
-"""`gbm export`: mail out of the archive, in open formats. Needs no running cluster."""
+"""`gbm export`: write mail in open formats. Works without a running cluster."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """What an export is written as."""
+    """Formats of an export."""
 
     MBOX = "mbox"
     EML = "eml"
@@ -30,9 +30,9 @@ class Format(StrEnum):
     ICEBERG = "iceberg"
 
 
-#: Formats that hold every mailbox at once.
+#: Formats that can hold several mailboxes.
 _TOGETHER = (Format.PARQUET, Format.ICEBERG)
-#: Damaged messages that are told one by one.
+#: Damaged messages that are listed one by one.
 _TOLD = 20
 
 
@@ -40,36 +40,41 @@ _TOLD = 20
 def export(
     email: Annotated[str | None, typer.Argument(help="The mailbox's address.")] = None,
     *,
-    everybody: Annotated[bool, typer.Option("--all", help="Every mailbox (parquet, iceberg).")] = False,
-    kind: Annotated[Format, typer.Option("--format", help="What to write.")],
-    path: Annotated[Path, typer.Option("--out", help="A file for mbox, a folder for the others.")],
-    query: Annotated[str, typer.Option(help="Only what a search finds: Spam and Trash only if it asks.")] = "",
+    everybody: Annotated[bool, typer.Option("--all", help="Every mailbox (parquet and iceberg only).")] = False,
+    kind: Annotated[Format, typer.Option("--format", help="Format to write.")],
+    path: Annotated[Path, typer.Option("--out", help="A file for mbox; a folder for the other formats.")],
+    query: Annotated[
+        str, typer.Option(help="Export only messages that match; without Spam and Trash unless it names them.")
+    ] = "",
     as_of: AsOf = None,
-    deleted: Annotated[bool, typer.Option(help="Mail that Gmail has no longer, too.")] = False,
+    deleted: Annotated[bool, typer.Option(help="Include mail deleted in Gmail.")] = False,
     force: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Export mail as it is, or as it was. Written whole or not at all; damaged messages are told and left out.
+    """Export mail as mbox, eml, maildir, Parquet or Iceberg.
 
-    mbox, eml and maildir give the exact bytes back; parquet has headers, text and labels for DuckDB and others; iceberg
-    makes the archive's own files a table, without copying them.
+    mbox, eml and maildir contain the exact original bytes. parquet contains headers, text and labels for DuckDB and
+    other tools. iceberg publishes the archive's own files as a table without copying them. An export is complete or not
+    written at all. Damaged messages are reported and skipped; the exit code is then 1. Works without a running cluster.
+
+    Example: gbm export ada@example.com --format mbox --out mail.mbox --as-of 2026-10-01
     """
     if everybody == bool(email):
-        fail("Name one mailbox, or say --all.")
+        fail("Nothing to export: name one mailbox, or give --all.")
     if everybody and kind not in _TOGETHER:
-        fail(f"A {kind} holds one mailbox: name it, or choose --format parquet.")
+        fail(f"The format {kind} holds one mailbox: name the mailbox, or use --format parquet.")
     if kind is Format.ICEBERG and (email or query or deleted):
-        fail("Iceberg tables are of all mail, deleted or not: say --all, without --query or --deleted.")
+        fail("Iceberg tables contain all mail of all mailboxes: use --all without --query and --deleted.")
     with open_stores(settings()) as stores:
         report = _export(stores, email, kind, path, query, as_of, deleted, force)
     if json:
         print_json(report.document())
     for damage in report.damaged[:_TOLD]:
         notes.print(str(damage), markup=False)
-    notes.print(f"{count(report.messages)} messages, {size(report.size_bytes)} of mail, in {path}", markup=False)
+    notes.print(f"Exported {count(report.messages)} messages, {size(report.size_bytes)}, to {path}", markup=False)
     if report.damaged:
         what = "segments" if kind is Format.ICEBERG else "messages"
-        fail(f"{count(len(report.damaged))} damaged {what} are not in it.")
+        fail(f"Skipped {count(len(report.damaged))} damaged {what}: restore their files from a copy and export again.")
 
 
 def _export(
@@ -87,10 +92,10 @@ def _export(
     if kind is Format.ICEBERG:
         return _iceberg(stores, path, as_of, force)
     chosen = mailboxes(stores, email, query, as_of, deleted)
-    with _progress(chosen, query) as told:
+    with _progress(chosen, query) as report_progress:
         if kind is Format.PARQUET:
-            return export_parquet(chosen, path, force, told)
-        return export_messages(kind.value, chosen[0], stores.blobs, path, force, told)
+            return export_parquet(chosen, path, force, report_progress)
+        return export_messages(kind.value, chosen[0], stores.blobs, path, force, report_progress)
 
 
 def _iceberg(stores: "Stores", path: Path, as_of: str | None, force: bool) -> "Report":
@@ -104,7 +109,7 @@ def _iceberg(stores: "Stores", path: Path, as_of: str | None, force: bool) -> "R
 
 
 def mailboxes(stores: "Stores", email: str | None, query: str, as_of: str | None, deleted: bool) -> "list[Mailbox]":
-    """What is to be read: one mailbox or all, each at one moment, by default that of its database's clock."""
+    """Mailboxes to export, each as of one time; by default the present of its database's clock."""
     from cluster.times import optional
     from jobs.exporting.records import Source
 
@@ -119,7 +124,7 @@ def mailboxes(stores: "Stores", email: str | None, query: str, as_of: str | None
 
 @contextmanager
 def _progress(chosen: "list[Mailbox]", query: str) -> Iterator["Told"]:
-    """A bar on standard error; of a search nobody knows how much it finds."""
+    """A progress bar on standard error; without a total for a query, whose number of matches is unknown."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     states = [reader.state() for _, reader in chosen]
@@ -128,8 +133,8 @@ def _progress(chosen: "list[Mailbox]", query: str) -> Iterator["Told"]:
     with Progress(*columns, console=notes, refresh_per_second=4) as progress:
         task = progress.add_task("", total=total)
 
-        def told(report: "Report") -> None:
+        def report_progress(report: "Report") -> None:
             done = report.messages + len(report.damaged)
             progress.update(task, completed=done, description=f"{count(done)} messages · {size(report.size_bytes)}")
 
-        yield told
+        yield report_progress

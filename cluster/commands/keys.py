@@ -12,7 +12,7 @@ from cluster.opening import open_stores, settings
 
 
 class KeyScope(StrEnum):
-    """serve.auth.policies.Scope, which takes too long to import for every command."""
+    """Copy of serve.auth.policies.Scope, whose import is too slow for every command."""
 
     MAIL = "mail"
     ANALYTICS = "analytics"
@@ -28,18 +28,24 @@ app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True
 @app.command()
 @command
 def create(
-    email: Annotated[str, typer.Argument(help="Whom the key speaks for.")],
-    role: Annotated[Literal["owner", "operator", "auditor"], typer.Option(help="What it may do.")] = "owner",
+    email: Annotated[str, typer.Argument(help="Address of the key's user.")],
+    role: Annotated[Literal["owner", "operator", "auditor"], typer.Option(help="Role of the key.")] = "owner",
     scope: Annotated[
-        list[KeyScope] | None, typer.Option(help="Narrow it to this; may be given again. Else all that its role may.")
+        list[KeyScope] | None,
+        typer.Option(help="Restrict the key to this scope; may be repeated. By default every scope of its role."),
     ] = None,
-    days: Annotated[int | None, typer.Option(min=1, max=3660, help="Days until it expires; else never.")] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=3660, help="Days until the key expires; by default it does not expire.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Make an API key and print it, once: only its hash is kept.
+    """Create an API key for the HTTP gateway and print it once; only its hash is stored.
 
-    Every role reads its own mailbox alone. An operator runs campaigns, an auditor reads the audit log; both read
-    another's mail only by a grant (POST /api/v1/auth/grants), which the log and the mailbox's owner see.
+    An owner reads their own mailbox. An operator also runs campaigns; an auditor also reads the audit log. To read
+    another user's mail, an operator or auditor needs a grant (POST /api/v1/auth/grants), which is written to the audit
+    log and visible to the mailbox's owner.
+
+    Example: gbm keys create ada@example.com --scope mail --days 90
     """
     from serve.auth.api_keys import new_key
 
@@ -61,14 +67,14 @@ def create(
             }
         )
         return
-    notes.print(f"Key {key.key_id} for {address}; it is not shown again:", markup=False)
+    notes.print(f"Created key {key.key_id} for {address}. Save the key: it is not shown again.", markup=False)
     out.print(key.text.get_secret_value(), markup=False)
 
 
 @app.command(name="list")
 @command
 def list_keys(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Show all API keys, without their secrets."""
+    """List all API keys, without their secrets."""
     with open_stores(settings()) as stores:
         keys = stores.control.keys()
     if json:
@@ -97,9 +103,9 @@ def list_keys(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
 @app.command()
 @command
-def revoke(key_id: Annotated[str, typer.Argument(help="As `gbm keys list` shows it.")]) -> None:
-    """End an API key and every token that it gave."""
+def revoke(key_id: Annotated[str, typer.Argument(help="Id of the key, from `gbm keys list`.")]) -> None:
+    """Revoke an API key and every token issued for it."""
     with open_stores(settings()) as stores:
         if not stores.control.revoke_key(key_id):
-            fail(f"There is no live key {key_id}: see `gbm keys list`.")
-    notes.print(f"Key {key_id} is revoked.", markup=False)
+            fail(f"Key {key_id} does not exist or is revoked: see `gbm keys list`.")
+    notes.print(f"Revoked key {key_id}.", markup=False)

@@ -1,4 +1,4 @@
-"""`gbm search`: find mail from the command line. Needs no running cluster."""
+"""`gbm search`: search a mailbox from the command line. Works without a running cluster."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,31 +14,36 @@ if TYPE_CHECKING:
     from storage.query.highlighting import Highlight
 
 AsOf = Annotated[
-    str | None, typer.Option("--as-of", metavar="TIME", help="As it was at 2026-10-01, 2026-10-01T12:30Z, or 3d ago.")
+    str | None,
+    typer.Option("--as-of", metavar="TIME", help="The mailbox as it was: 2026-10-01, 2026-10-01T12:30Z, 3d (ago)."),
 ]
 
-#: An argument that has one of these is spelled as it is meant.
+#: An argument with one of these characters is query syntax and is not quoted.
 _UNQUOTED = frozenset('"(){}')
 
 
 @command
 def search(
     email: Annotated[str, typer.Argument(help="The mailbox's address.")],
-    query: Annotated[list[str], typer.Argument(help="Gmail's language: words, from:, subject:, label:, after:, -x …")],
-    limit: Annotated[int, typer.Option(min=1, max=500, help="Messages at most.")] = 20,
-    cursor: Annotated[str | None, typer.Option(help="Go on where a former page ended.")] = None,
-    spam_trash: Annotated[bool, typer.Option(help="Search Spam and Trash too.")] = False,
-    deleted: Annotated[bool, typer.Option(help="Search mail that Gmail has no longer.")] = False,
+    query: Annotated[
+        list[str], typer.Argument(help="Gmail's search language: words, from:, subject:, label:, after:, -word.")
+    ],
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Maximum number of messages.")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="Continue after an earlier page.")] = None,
+    spam_trash: Annotated[bool, typer.Option(help="Include Spam and Trash.")] = False,
+    deleted: Annotated[bool, typer.Option(help="Search mail deleted in Gmail.")] = False,
     as_of: AsOf = None,
-    by: Annotated[Literal["date", "relevance"], typer.Option(help="Newest first, or best first.")] = "date",
-    highlights: Annotated[bool, typer.Option(help="Show where the words stand.")] = False,
+    by: Annotated[Literal["date", "relevance"], typer.Option(help="Order: newest first or best match first.")] = "date",
+    highlights: Annotated[bool, typer.Option(help="Show the matching text.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Find messages, newest or best first. All terms must hold; OR, { }, ( ) and -( ) group them as in Gmail.
+    """Search a mailbox in Gmail's search language.
+
+    A message matches if all terms match; OR, { }, ( ) and -( ) group terms as in Gmail. A single argument is a whole
+    query. Of several arguments, each is one term, and an argument with spaces is a phrase unless it is a group. Works
+    without a running cluster.
 
     Example: gbm search ada@example.com from:grace "weekly report" -draft has:attachment after:2026/01/31
-
-    One argument is a whole search; of several, each is a term, and one with spaces is a phrase unless it is a group.
     """
     from cluster.times import optional
     from storage.model.results import PageCursor, RankCursor
@@ -67,13 +72,13 @@ def search(
         for piece in pieces.get(item.id, []):
             out.print(f"    {piece.fragment.text}", markup=False)
     if token:
-        notes.print(f"There is more: --cursor {token}", markup=False)
+        notes.print(f"Next page: --cursor {token}", markup=False)
     elif not page.items:
-        notes.print("Nothing matches.")
+        notes.print("No messages match.")
 
 
 def as_query(arguments: list[str]) -> str:
-    """The search that a command line means: the shell has taken away the quotation marks of phrases."""
+    """Build a query from command-line arguments, quoting phrases whose quotation marks the shell removed."""
     if len(arguments) == 1:
         return arguments[0]
     return " ".join(_term(argument) for argument in arguments)
@@ -90,7 +95,7 @@ def _term(argument: str) -> str:
 
 
 def pieces_json(pieces: "Sequence[Highlight]") -> list[dict[str, object]]:
-    """Pieces of a message, as the gateway spells them."""
+    """Highlights of a message, in the gateway's JSON format."""
     return [
         {
             "field": piece.field,
@@ -103,7 +108,7 @@ def pieces_json(pieces: "Sequence[Highlight]") -> list[dict[str, object]]:
 
 
 def as_json(item: "EmailSummary") -> dict[str, object]:
-    """A message of a list, as the gateway spells it."""
+    """A message of a list, in the gateway's JSON format."""
     return {
         "id": item.id,
         "thread_id": item.thread_id,

@@ -1,4 +1,4 @@
-"""`gbm shards`: where shards live, and moving them between the shard databases."""
+"""`gbm shards`: list shards and move them between shard databases."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from storage.moving.balance import Step, plan
 from storage.moving.move import Moved, Mover, Tell
 
 app = typer.Typer(
-    help="Show in which database each shard lives; move shards while they are backed up and read.", no_args_is_help=True
+    help="List shards, and move them between shard databases while the cluster runs.", no_args_is_help=True
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -26,7 +26,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command(name="list")
 @command
 def list_shards(json: Json = False) -> None:
-    """Show every shard: its database, whether it is owned and under which epoch, its users and messages."""
+    """List every shard with its database, owner epoch, users and messages, and moves that are not finished."""
     with open_stores(settings()) as stores:
         shards = [
             {name: row[name] for name in ("shard_id", "database", "owned", "epoch", "users", "messages", "size_bytes")}
@@ -44,20 +44,25 @@ def list_shards(json: Json = False) -> None:
             markup=False,
         )
     for move in moves:
-        state = "is under way or was stopped" if move["state"] == "copying" else "is done; its former copy is kept"
-        out.print(f"the move of shard {move['shard_id']} to database {move['target']} {state}", markup=False)
+        state = "in progress or interrupted" if move["state"] == "copying" else "done; the old copy still exists"
+        out.print(f"move of shard {move['shard_id']} to database {move['target']}: {state}", markup=False)
 
 
 @app.command()
 @command
 def move(
-    shard: Annotated[int, typer.Argument(help="The shard's number.", min=0)],
-    database: Annotated[int, typer.Argument(help="Where it goes: a place in GBM_POSTGRES__SHARD_DSNS, from 0.", min=0)],
+    shard: Annotated[int, typer.Argument(help="Number of the shard.", min=0)],
+    database: Annotated[
+        int, typer.Argument(help="Target: a position in GBM_POSTGRES__SHARD_DSNS, counted from 0.", min=0)
+    ],
     json: Json = False,
 ) -> None:
-    """Move a shard to another shard database. Readers go on; its backup pauses for seconds.
+    """Move a shard to another shard database.
 
-    A move that was stopped or killed goes on when it is asked for again. The former copy goes an hour later.
+    The shard stays readable and its backup pauses for seconds. To resume an interrupted move, run the same command
+    again. The old copy is deleted an hour later.
+
+    Example: gbm shards move 3 1
     """
     with open_stores(settings()) as stores:
         mover = Mover(stores.databases, stores.config.cluster)
@@ -72,10 +77,15 @@ def move(
 @app.command()
 @command
 def rebalance(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be moved.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the moves without making them.")] = False,
     json: Json = False,
 ) -> None:
-    """Move as few shards as make the shard databases hold about equally many messages."""
+    """Even out the number of messages per shard database with as few moves as possible.
+
+    Use it after adding a database to GBM_POSTGRES__SHARD_DSNS.
+
+    Example: gbm shards rebalance --dry-run
+    """
     with open_stores(settings()) as stores:
         mover = Mover(stores.databases, stores.config.cluster)
         steps = _plan(stores)
@@ -91,10 +101,10 @@ def rebalance(
             f"shard {step.shard_id}: database {step.source} -> {step.target}, {count(step.messages)} messages",
             markup=False,
         )
-    for each in done:
-        _tell(each)
+    for moved in done:
+        _tell(moved)
     if not steps:
-        notes.print("No move would make the databases more even.")
+        notes.print("The databases are balanced: no shard needs to move.")
 
 
 def _plan(stores: Stores) -> list[Step]:
@@ -113,7 +123,7 @@ def _moved(mover: Mover, shard: int, database: int) -> Moved:
         with _shown(shard) as tell:
             return mover.move(shard, database, tell)
     except KeyboardInterrupt:
-        fail(f"Stopped. Nothing is lost; to go on: gbm shards move {shard} {database}")
+        fail(f"The move was interrupted and can be resumed: run `gbm shards move {shard} {database}` again.")
 
 
 @contextmanager
@@ -133,10 +143,10 @@ def _shown(shard: int) -> Iterator[Tell]:
 
 def _tell(done: Moved) -> None:
     if done.source == done.target:
-        out.print(f"shard {done.shard_id} lives in database {done.target} already", markup=False)
+        out.print(f"shard {done.shard_id} is already in database {done.target}", markup=False)
         return
     out.print(
-        f"shard {done.shard_id} lives in database {done.target} now: {count(done.rows)} rows copied, "
-        f"its backup paused for {done.paused_s:.1f} s",
+        f"shard {done.shard_id} moved to database {done.target}: {count(done.rows)} rows copied, "
+        f"backup paused for {done.paused_s:.1f} s",
         markup=False,
     )

@@ -1,4 +1,4 @@
-"""`gbm simulate`: a Gmail of your own, from real or generated mail."""
+"""`gbm simulate`: a simulated Gmail, with real or generated mail."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,29 +15,33 @@ if TYPE_CHECKING:
 def simulate(
     mail: Annotated[
         list[Path] | None,
-        typer.Option(help="A .eml, a folder of .eml, a maildir, an mbox, a .tar.gz of .eml. May be repeated."),
+        typer.Option(help="Mail to serve: .eml, folder of .eml, maildir, mbox or .tar.gz of .eml. May be repeated."),
     ] = None,
     generate: Annotated[
-        int | None, typer.Option(min=0, help="Messages to generate; 500 when there is no mail.")
+        int | None, typer.Option(min=0, help="Messages to generate; by default 500 without --mail, else 0.")
     ] = None,
-    hostile: Annotated[bool, typer.Option(help="Generate damaged and extreme messages, too.")] = False,
-    users: Annotated[int | None, typer.Option(min=1, help="Deal all mail to so many mailboxes.")] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8010,
+    hostile: Annotated[bool, typer.Option(help="Include damaged and extreme messages in generated mail.")] = False,
+    users: Annotated[int | None, typer.Option(min=1, help="Distribute all mail over this many mailboxes.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 chooses a free one.")] = 8010,
     quota_profile: Annotated[
-        Literal["legacy", "standard", "unlimited"], typer.Option(help="Gmail's limits to keep.")
+        Literal["legacy", "standard", "unlimited"], typer.Option(help="Gmail quota limits to enforce.")
     ] = "standard",
-    latency_ms: Annotated[float, typer.Option(min=0, help="Milliseconds before each answer.")] = 0.0,
+    latency_ms: Annotated[float, typer.Option(min=0, help="Delay of each response, in milliseconds.")] = 0.0,
     fault_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of calls that fail.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Of generated mail, labels and faults.")] = 0,
-    push_to: Annotated[str, typer.Option(help="Push changes of watched mailboxes to this address.")] = "",
-    push_loss_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of the pushes that get lost.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of generated mail, labels and faults.")] = 0,
+    push_to: Annotated[str, typer.Option(help="URL that receives pushes about watched mailboxes.")] = "",
+    push_loss_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of pushes that are lost.")] = 0.0,
 ) -> None:
-    """Serve the Gmail API on loopback until Ctrl-C.
+    """Serve a simulated Gmail API on loopback until Ctrl-C.
 
-    Point a cluster at it with GBM_GMAIL__ENDPOINT and GBM_GMAIL__TOKEN_URI; GET /_sim/users/EMAIL/authorized-user gives
-    the file that `gbm accounts add` wants, GET /_sim/client the one for `gbm accounts login`.
+    Use it to try the project, or a client of the Gmail API, without a Google account. The command prints the variables
+    that point a cluster at it. GET /_sim/users/EMAIL/authorized-user returns the file for `gbm accounts add`;
+    GET /_sim/client returns the file for `gbm accounts login`.
 
-    Pushes are signed by certificates at /certs: GBM_SERVE__PUSH__CERTIFICATES_URL, and as _AUDIENCE the address.
+    Pushes are signed with the certificates at /certs: set GBM_SERVE__PUSH__CERTIFICATES_URL to that URL and
+    GBM_SERVE__PUSH__AUDIENCE to the URL given as --push-to.
+
+    Example: gbm simulate --mail mail.mbox --port 8010
     """
     from cluster.simulator.config import SimulatorConfig
     from cluster.simulator.server import run
@@ -59,5 +63,5 @@ def simulate(
 
 
 def _announce(running: "RunningSimulator") -> None:
-    notes.print(f"A simulated Gmail serves {running.url} (users: {running.url}/_sim/users). Ctrl-C ends it.")
+    notes.print(f"Simulated Gmail at {running.url} (users: {running.url}/_sim/users). Press Ctrl-C to stop it.")
     notes.print(f"  export GBM_GMAIL__ENDPOINT={running.url} GBM_GMAIL__TOKEN_URI={running.url}/token", markup=False)

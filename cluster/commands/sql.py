@@ -1,4 +1,4 @@
-"""`gbm sql`: ask a mailbox in SQL. Needs no running cluster."""
+"""`gbm sql`: query a mailbox in SQL. Works without a running cluster."""
 
 from typing import Annotated
 
@@ -13,13 +13,15 @@ _WIDEST = 60
 @command
 def sql(
     email: Annotated[str, typer.Argument(help="The mailbox's address.")],
-    question: Annotated[str, typer.Argument(help="One SELECT over the views; quote it for the shell.")],
+    question: Annotated[str, typer.Argument(help="One SELECT statement, quoted for the shell.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
-    """Ask a mailbox in DuckDB's SQL, read-only, in a process that has nothing but what the question reads.
+    """Query a mailbox in DuckDB's SQL, read-only.
 
-    Views: messages, recipients, labels, label_events, attachments, analysis; ids are Gmail's hex, times UTC.
+    Views: messages, recipients, labels, label_events, attachments, analysis. Ids are Gmail's hexadecimal ids; times are
+    UTC. The query runs in a sandboxed process that can read this mailbox's data and nothing else. Works without a
+    running cluster.
 
     Example: gbm sql ada@example.com "SELECT from_address, count(*) AS n FROM messages GROUP BY 1 ORDER BY n DESC"
     """
@@ -45,7 +47,7 @@ def sql(
             drawn.add_row(*(Text(_shown(value)) for value in row))
         out.print(drawn)
     if cut:
-        notes.print(f"There is more than {len(rows):,} rows: GBM_SERVE__SANDBOX__ROWS.")
+        notes.print(f"Only the first {len(rows):,} rows are shown. To raise the limit, set GBM_SERVE__SANDBOX__ROWS.")
 
 
 def _shown(value: object) -> str:

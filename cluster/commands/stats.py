@@ -1,4 +1,4 @@
-"""`gbm stats` and `gbm report`: a mailbox in numbers and pictures. They need no running cluster."""
+"""`gbm stats` and `gbm report`: statistics of a mailbox. Both work without a running cluster."""
 
 import os
 import tempfile
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from storage.analytics.correspondence import Responses
     from storage.analytics.stats import Bucket, MailboxStats, Overview, Row
 
-Query = Annotated[str, typer.Option("--query", "-q", metavar="QUERY", help="Only of what this search finds.")]
+Query = Annotated[str, typer.Option("--query", "-q", metavar="QUERY", help="Only messages that match this search.")]
 Since = Annotated[
-    str | None, typer.Option("--from", metavar="TIME", help="Received at 2026-10-01, or 3d ago, or later.")
+    str | None, typer.Option("--from", metavar="TIME", help="Received at or after: 2026-10-01, 3d (ago).")
 ]
 Until = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Received before.")]
-Zone = Annotated[str, typer.Option("--tz", metavar="ZONE", help="Whose clock: Europe/Berlin, UTC …")]
+Zone = Annotated[str, typer.Option("--tz", metavar="ZONE", help="Time zone, such as Europe/Berlin.")]
 Email = Annotated[str, typer.Argument(help="The mailbox's address.")]
 
 _ROWS = 8
@@ -35,7 +35,7 @@ _WIDTH = 72
 
 
 class ReportNotWritten(BackupError):
-    """The report's file cannot be written. Name another one."""
+    """The report's file cannot be written. Name another file."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)
@@ -47,7 +47,7 @@ class ReportNotWritten(BackupError):
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What `gbm stats` shows. responses: mine and theirs."""
+    """The output of `gbm stats`. responses: of the owner, and of others."""
 
     overview: "Overview"
     attachments: "Attached"
@@ -69,7 +69,9 @@ def stats(
     zone: Zone = "UTC",
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show a mailbox in numbers: over time, by hour of the week, by sender, by label.
+    """Show statistics of a mailbox: over time, by hour of the week, by sender, by label.
+
+    Works without a running cluster.
 
     Example: gbm stats ada@example.com --from 2026-01-01 --tz Europe/Berlin
     """
@@ -79,10 +81,10 @@ def stats(
 
     clock = zone_of(zone)
     with _opened(email, query, since, until, as_of) as counting:
-        told = counting.overview()
-        bucket = bucket_of(told)
-        found = Numbers(
-            told,
+        overview = counting.overview()
+        bucket = bucket_of(overview)
+        numbers = Numbers(
+            overview,
             counting.attachments(),
             bucket,
             counting.timeline(bucket, clock, MOST_POINTS),
@@ -93,57 +95,61 @@ def stats(
         )
     if json:
         print_json(
-            {**asdict(found), "responses": dict(zip(("mine", "theirs"), map(asdict, found.responses), strict=True))}
+            {**asdict(numbers), "responses": dict(zip(("mine", "theirs"), map(asdict, numbers.responses), strict=True))}
         )
         return
-    if not told.years:
-        notes.print("No mail matches." if query or since or until or as_of else "Nothing is backed up yet.")
+    if not overview.years:
+        filtered = query or since or until or as_of
+        notes.print("No messages match." if filtered else f"No mail is stored yet: run gbm backfill {email} --wait")
         return
-    _draw(email, found, zone)
+    _draw(email, numbers, zone)
 
 
-def _draw(email: str, found: "Numbers", zone: str) -> None:
+def _draw(email: str, numbers: "Numbers", zone: str) -> None:
     from cluster import drawing
     from jobs.rendering.report import grid
 
-    told = found.overview
+    overview = numbers.overview
     total = {
-        name: sum(year[name] for year in told.years) for name in ("messages", "size_bytes", "sent", "unread", "deleted")
+        name: sum(year[name] for year in overview.years)
+        for name in ("messages", "size_bytes", "sent", "unread", "deleted")
     }
-    out.print(f"[bold]{email}[/bold]  {told.first_at:%Y-%m-%d} to {told.last_at:%Y-%m-%d}")
+    out.print(f"[bold]{email}[/bold]  {overview.first_at:%Y-%m-%d} to {overview.last_at:%Y-%m-%d}")
     out.print(
         f"  {count(total['messages'])} messages, {size(total['size_bytes'])}; {count(total['sent'])} sent,"
         f" {count(total['unread'])} unread, {count(total['deleted'])} deleted in Gmail"
     )
-    files = found.attachments
-    out.print(f"  {count(files.files)} attached files in {count(files.messages)} messages, {size(files.size_bytes)}")
-    for whose, each in zip(("You answer", "Others answer"), found.responses, strict=True):
-        if each.responses:
-            half = duration(each.median_s or 0.0)
-            out.print(f"  {whose} half of the time within {half} ({count(each.responses)} answers)")
-    out.print(f"\n[bold]Messages a {found.bucket}[/bold] ({zone})")
-    out.print(f"  {drawing.columns([each['messages'] for each in found.timeline], _WIDTH)}", markup=False)
-    out.print("\n[bold]Your week[/bold]")
-    for row in drawing.week(grid(found.activity)):
-        out.print(row)
-    for heading, rows, name in (("Who writes to you", found.senders, "address"), ("Labels", found.labels, "name")):
+    files = numbers.attachments
+    out.print(f"  {count(files.files)} attachments in {count(files.messages)} messages, {size(files.size_bytes)}")
+    for whose, responses in zip(("Your", "Others'"), numbers.responses, strict=True):
+        if responses.responses:
+            median = duration(responses.median_s or 0.0)
+            out.print(f"  {whose} median response time: {median} ({count(responses.responses)} responses)")
+    out.print(f"\n[bold]Messages per {numbers.bucket}[/bold] ({zone})")
+    out.print(f"  {drawing.columns([row['messages'] for row in numbers.timeline], _WIDTH)}", markup=False)
+    out.print("\n[bold]Messages by hour of the week[/bold]")
+    for line in drawing.week(grid(numbers.activity)):
+        out.print(line)
+    for heading, rows, name in (("Top senders", numbers.senders, "address"), ("Labels", numbers.labels, "name")):
         out.print(f"\n[bold]{heading}[/bold]")
-        shown = [(each[name], each["messages"], count(each["messages"])) for each in rows if each["messages"]]
-        for row in drawing.bars(shown):
-            out.print(row)
+        shown = [(row[name], row["messages"], count(row["messages"])) for row in rows if row["messages"]]
+        for line in drawing.bars(shown):
+            out.print(line)
 
 
 @command
 def report(
     email: Email,
-    file: Annotated[Path, typer.Option("--out", metavar="FILE", help="The page's file; replaced if it is there.")],
+    file: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write; an existing file is replaced.")],
     query: Query = "",
     since: Since = None,
     until: Until = None,
     as_of: AsOf = None,
     zone: Zone = "UTC",
 ) -> None:
-    """Write a mailbox's numbers as one page of charts that needs no network and runs nothing.
+    """Write statistics of a mailbox as one HTML page of charts.
+
+    The page contains no scripts and loads nothing from the network. Works without a running cluster.
 
     Example: gbm report ada@example.com --out report.html --tz Europe/Berlin
     """
@@ -157,11 +163,11 @@ def report(
         _replace(file, page)
     except OSError as exc:
         raise ReportNotWritten(str(file), exc.strerror or str(exc)) from exc
-    notes.print(f"{file} is written: open it in a browser.", markup=False)
+    notes.print(f"Wrote {file}: open it in a browser.", markup=False)
 
 
 def _replace(file: Path, text: str) -> None:
-    """Write a file whole or not at all; only its owner reads it."""
+    """Replace a file atomically, readable by its owner only."""
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as new:

@@ -1,4 +1,4 @@
-"""`gbm status`: what runs, and where every mailbox stands."""
+"""`gbm status`: the state of the cluster, its shards and its mailboxes."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,7 +13,13 @@ from jobs.rendering.units import size
 
 @command
 def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Show the local cluster, its shards and its mailboxes."""
+    """Show the cluster, today's quota use, shards and mailboxes.
+
+    Use it to see how far a backup is and which mailboxes have errors. Without a running cluster, it shows the state in
+    the databases.
+
+    Example: gbm status --json
+    """
     from cluster.overview import overview
 
     with open_stores(settings()) as stores:
@@ -32,11 +38,13 @@ def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
     quota = document["quota"]
     billed = f" of {count(quota['threshold'])} before billing" if quota["threshold"] else ""
     warning = (
-        "  [red]this passes it: slow backfills down, or expect to be billed[/red]" if quota["passes_threshold"] else ""
+        "  [red]forecast exceeds the free quota: slow down backfills or expect charges[/red]"
+        if quota["passes_threshold"]
+        else ""
     )
     out.print(
-        f"Quota      {count(quota['spent'])} units on {quota['day']} (Pacific), {count(quota['per_minute'])} a minute; "
-        f"by midnight {count(quota['by_midnight'])}{billed}{warning}"
+        f"Quota      {count(quota['spent'])} units on {quota['day']} (Pacific), "
+        f"{count(quota['per_minute'])} per minute; forecast for midnight {count(quota['by_midnight'])}{billed}{warning}"
     )
     for shard in document["shards"]:
         owed = f"  {size(shard['debt_bytes'])} to merge" if shard["debt_bytes"] else ""
@@ -51,7 +59,7 @@ def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
         )
         _print_waits(shard["waits"])
     for mailbox in document["mailboxes"]:
-        lag = f"synced {mailbox['lag_s']:.0f} s ago" if mailbox["lag_s"] is not None else "never complete yet"
+        lag = f"synced {mailbox['lag_s']:.0f} s ago" if mailbox["lag_s"] is not None else "first sync incomplete"
         failed = f"  {mailbox['failed']} failed" if mailbox["failed"] else ""
         trouble = f"  {mailbox['error']}" if mailbox["error"] else ""
         out.print(

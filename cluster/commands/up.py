@@ -1,4 +1,4 @@
-"""`gbm up` and `gbm down`: the local cluster, in the background or the foreground."""
+"""`gbm up` and `gbm down`: start and stop the local cluster."""
 
 import logging
 import os
@@ -23,29 +23,35 @@ _POLL_S = 0.1
 
 
 class StartFailed(BackupError):
-    """The background cluster did not come up. Its log says why."""
+    """The background cluster did not start. Read its log."""
 
     def __init__(self, reason: str, log: str) -> None:
         super().__init__(reason, log)
         self.reason, self.log = reason, log
 
     def __str__(self) -> str:
-        return f"{self.reason} (log: {self.log})"
+        return f"{self.reason.rstrip('.')}: see the log {self.log}."
 
 
 @command
 def up(
-    foreground: Annotated[bool, typer.Option(help="Stay in the foreground until Ctrl-C.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print what runs as JSON.")] = False,
+    foreground: Annotated[bool, typer.Option(help="Run in the foreground until Ctrl-C.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print addresses and process ids as JSON.")] = False,
 ) -> None:
-    """Start the local cluster: PostgreSQL (unless a DSN is set), Ray, the shards' owners, the gateway."""
+    """Start the local cluster in the background.
+
+    Starts PostgreSQL (unless GBM_POSTGRES__CONTROL_DSN is set), Ray, the shard owners and the HTTP gateway. Interrupted
+    backups resume by themselves. Use --foreground under a service manager.
+
+    Example: gbm up
+    """
     in_force = settings()
     home = Home(in_force.home)
     if foreground:
         from cluster.local import local_cluster
 
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        logging.getLogger("alembic").setLevel(logging.WARNING)  # the steps of a migration are told already
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # storage.db.migrate reports the steps already
         with local_cluster(in_force, _tell) as cluster:
             _announce(cluster.api, cluster.dashboard)
             wait_for_stop()
@@ -62,7 +68,7 @@ def up(
 
 @command
 def down() -> None:
-    """Stop the local cluster; what is under way resumes at the next start."""
+    """Stop the local cluster. Running backups resume at the next `gbm up`."""
     home = Home(settings().home)
     pid = home.owner_pid()
     if pid is None:
@@ -71,13 +77,13 @@ def down() -> None:
     deadline = time.monotonic() + _STOP_S
     while home.owner_pid() == pid:
         if time.monotonic() > deadline:
-            fail(f"Process {pid} has not ended after {_STOP_S:.0f} s: see {home.logs / 'cluster.log'}.")
+            fail(f"Process {pid} did not stop within {_STOP_S:.0f} s: see the log {home.logs / 'cluster.log'}.")
         time.sleep(_POLL_S)
-    notes.print("The cluster is stopped.")
+    notes.print("Stopped the cluster.")
 
 
 def _start_in_background(home: Home, log: Path) -> None:
-    """Start `gbm up --foreground` apart from this terminal and wait until it records itself, or for its upgrade."""
+    """Start `gbm up --foreground` detached from this terminal and wait until it is ready."""
     from cluster.upgrade.upgrade import is_under_way
 
     with log.open("ab") as output:
@@ -99,15 +105,15 @@ def _start_in_background(home: Home, log: Path) -> None:
                 status.update(_last_line(log, begin))
             if time.monotonic() > deadline:
                 process.terminate()
-                raise StartFailed(f"the cluster was not ready after {_START_S:.0f} s", str(log))
+                raise StartFailed(f"The cluster was not ready within {_START_S:.0f} s", str(log))
             time.sleep(_POLL_S)
 
 
 def _last_words(log: Path, begin: int) -> str:
-    """The sentence that the background process ended with, in one line."""
+    """The error message of the background process, on one line."""
     text = log.read_bytes()[begin:].decode(errors="replace")
     _, marker, sentence = text.rpartition("gbm: ")
-    return " ".join(sentence.split()) if marker else "The cluster ended on a defect of its own"
+    return " ".join(sentence.split()) if marker else "The cluster stopped because of an internal error"
 
 
 def _last_line(log: Path, begin: int) -> str:
@@ -123,4 +129,4 @@ def _tell(what: str) -> None:
 def _announce(api: str, dashboard: str) -> None:
     notes.print(f"API documentation  {api}/docs", markup=False)
     notes.print(f"Ray dashboard      {dashboard}", markup=False)
-    notes.print("Stop it with: gbm down", markup=False)
+    notes.print("To stop the cluster: gbm down", markup=False)

@@ -1,4 +1,4 @@
-"""`gbm upgrade`: what an upgrade of this home would do, the upgrade itself, and the way back."""
+"""`gbm upgrade`: check, run or undo the upgrade of a home."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,20 +14,23 @@ if TYPE_CHECKING:
 
 @command
 def upgrade(
-    check: Annotated[bool, typer.Option("--check", help="Only say what would be done, and how long it takes.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Show migrations and expected time; change nothing.")] = False,
     undo: Annotated[
-        str | None, typer.Option("--undo", help="Go back to this copy of the databases, for the older version.")
+        str | None, typer.Option("--undo", help="Restore this copy of the databases, to return to an older version.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Bring this home to the version of this program, as `gbm up` does first; go back by the copy that it took.
+    """Upgrade this home to the installed version, or return to an older one.
 
-    Before the first migration the databases are copied (GBM_UPGRADE__COPIES, kept for GBM_UPGRADE__KEEP_DAYS). An older
-    program refuses the home from then on. With --undo the databases are as the copy has them, and the version that it
-    was taken from opens the home again; the cluster must not run.
+    `gbm up` upgrades by itself; use this to check an upgrade before, to run it without starting the cluster, or to undo
+    it. The databases are copied before the first migration (GBM_UPGRADE__COPIES, kept for GBM_UPGRADE__KEEP_DAYS).
+    Afterwards, older versions refuse the home. --undo restores a copy, so that the version it was taken from opens the
+    home again; stop the cluster first.
+
+    Example: gbm upgrade --check
     """
     if check and undo is not None:
-        fail("Say --check or --undo, not both.")
+        fail("The options --check and --undo exclude each other: give one of them.")
     if undo is not None:
         _undo(undo, json)
         return
@@ -64,8 +67,10 @@ def _show(found: "UpgradeCheck") -> None:
         out.print(f"a copy before takes up to {size(found.copy_bytes)}, about {found.copy_seconds:.1f} s", markup=False)
     for copy in found.copies:
         out.print(f"kept: {copy.path.name}, {size(copy.stored_bytes)}", markup=False)
-    told = f"An upgrade takes about {found.seconds:.1f} s." if found.is_needed else "No database needs an upgrade."
-    notes.print(told)
+    if found.is_needed:
+        notes.print(f"The upgrade takes about {found.seconds:.1f} s.")
+    else:
+        notes.print("No database needs an upgrade.")
 
 
 def _undo(name: str, json: bool) -> None:

@@ -69,9 +69,9 @@ def start_simulator(arguments: Sequence[str]) -> SimulatorProcess:
             while not ready.exists():
                 if process.poll() is not None:
                     assert process.stderr is not None
-                    raise SimulatorFailed(process.stderr.read().strip() or "The simulated Gmail ended without a word.")
+                    raise SimulatorFailed(process.stderr.read().strip() or "It ended without an error: try again.")
                 if time.monotonic() > deadline:
-                    raise SimulatorFailed(f"The simulated Gmail was not ready after {_READY_S:.0f} s.")
+                    raise SimulatorFailed(f"The simulated Gmail was not ready within {_READY_S:.0f} s: try again.")
                 time.sleep(_POLL_S)
             return SimulatorProcess(process, json.loads(ready.read_text())["url"])
         except BaseException:

@@ -47,7 +47,7 @@ class CopyMissing(BackupError):
         self.name, self.folder = name, folder
 
     def __str__(self) -> str:
-        return f"There is no copy {self.name} in {self.folder}: `gbm upgrade --check` lists the copies."
+        return f"There is no copy {self.name} in {self.folder}: run `gbm upgrade --check` to list the copies."
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class UnknownAnalyser(BackupError):
         self.name, self.known = name, known
 
     def __str__(self) -> str:
-        return f"GBM_ANALYSIS__DISABLED names {self.name!r}, which is no analyser: there are {self.known}."
+        return f"GBM_ANALYSIS__DISABLED names the unknown analyser {self.name!r}: choose from {self.known}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,9 @@ class DestinationTaken(BackupError):
         self.path, self.replaceable = path, replaceable
 
     def __str__(self) -> str:
-        advice = "name another place, or say --force" if self.replaceable else "it is no export of ours: name another"
-        return f"{self.path} exists already: {advice}."
+        if self.replaceable:
+            return f"{self.path} exists: name another place, or replace the export with --force."
+        return f"{self.path} exists and is not an export of this program: name another place."
 
 
 class DestinationUnusable(BackupError):
@@ -39,7 +40,7 @@ class DestinationUnusable(BackupError):
         self.path, self.reason = path, reason
 
     def __str__(self) -> str:
-        return f"The export cannot be written to {self.path} ({self.reason})."
+        return f"The export cannot be written to {self.path} ({self.reason}): make room, or name another place."
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from jobs.exporting.destination import in_place, write_manifest
 from jobs.exporting.records import Damage, Report
 from storage.errors import BackupError
 from storage.files.blobs import FileDamaged, LocalBlobs
-from storage.fleet.snapshot import EVENTS, STATES, Snapshot, census
+from storage.fleet.snapshot import EVENTS, STATES, Snapshot, read_snapshot
 from storage.model.schemas import MESSAGES
 from storage.segments.file_names import PARQUET_SUFFIX
 
@@ -107,7 +107,7 @@ def export_iceberg(
         files: dict[str, list[str]] = {name: [] for name in _TABLES}
         moments = []
         for number, engine in enumerate(engines):
-            with census(engine) as look:
+            with read_snapshot(engine) as look:
                 moments.append(as_of or look.present())
                 files["mail"] += _sound(look, blobs, report)
                 for name in ("states", "events"):

@@ -107,7 +107,7 @@ class TokenRejected(GmailError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"Gmail refused the access token ({self.reason}): refresh it and repeat the call."
+        return f"Gmail rejected the access token ({self.reason}): repeat the call with a new token."
 
 
 class Throttled(GmailError):
@@ -209,7 +209,7 @@ class NotSent(GmailError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"The message was not asked for ({self.reason}): offer it again."
+        return f"The message was not requested ({self.reason}): retry it."
 
 
 class EndpointUnsafe(GmailError):
@@ -235,7 +235,7 @@ class CredentialsUnusable(GmailError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"This is not a usable authorized-user file: {self.reason}."
+        return f"The credentials file is not usable ({self.reason}): give the right file."
 
 
 class UnknownMethod(GmailError):
@@ -249,6 +249,5 @@ class UnknownMethod(GmailError):
 
     def __str__(self) -> str:
         return (
-            f"The quota profile {self.profile!r} has no cost for {self.method!r}: "
-            f"look it up and set GBM_GMAIL__COST_OVERRIDES."
+            f"The quota profile {self.profile!r} has no cost for {self.method!r}: set it in GBM_GMAIL__COST_OVERRIDES."
         )

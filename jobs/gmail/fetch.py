@@ -114,7 +114,7 @@ class Fetch:
         waiting = set(ids)
         try:
             for part in batch.split(answer.headers.get("content-type", ""), answer.body):
-                message_id = _asked(part.content_id, waiting)
+                message_id = _waiting_id(part.content_id, waiting)
                 if message_id is not None:
                     waiting.discard(message_id)
                     self._file(message_id, part)
@@ -134,7 +134,7 @@ class Fetch:
         aside, so that every repeat of the others gets further.
         """
         assert answer.fault is not None
-        culprit = _asked(batch.first_content_id(answer.body), set(missing)) if is_all else None
+        culprit = _waiting_id(batch.first_content_id(answer.body), set(missing)) if is_all else None
         if culprit is not None:
             self._fail([culprit], answer.fault)
         together = GmailUnavailable("its batch was larger than one answer may be")
@@ -194,7 +194,7 @@ def _plausible(message: RawMessage) -> bool:
     )
 
 
-def _asked(content_id: str, waiting: set[int]) -> int | None:
+def _waiting_id(content_id: str, waiting: set[int]) -> int | None:
     """The id that a part answers; None when it was not asked for, or is answered already."""
     try:
         message_id = from_hex(content_id)

@@ -132,11 +132,11 @@ class AuthMiddleware:
         address = scope["state"]["address"] = self._addresses.of(scope)
         if self._limits is not None:
             cost = policy.cost if policy is not None and policy.is_public else 1.0
-            self._told(scope, self._limits.spend("address", address, cost))
+            self._add_headers(scope, self._limits.spend("address", address, cost))
             if policy is not None and policy.login:
-                self._told(scope, self._limits.spend("login", address, 1.0))
+                self._add_headers(scope, self._limits.spend("login", address, 1.0))
 
-    def _told(self, scope: Scope, headers: dict[str, str]) -> None:
+    def _add_headers(self, scope: Scope, headers: dict[str, str]) -> None:
         scope["state"]["headers"].update(headers)
 
     async def _admit(self, scope: Scope, policy: Policy) -> Ends:
@@ -152,7 +152,7 @@ class AuthMiddleware:
             self._note(principal.actor, "grant.read", principal.grant_id, f"{scope['method']} {scope['path']}")
         if self._limits is not None:
             # Who acts is charged, not whose mail is read.
-            self._told(scope, self._limits.spend("principal", acting(principal), policy.cost))
+            self._add_headers(scope, self._limits.spend("principal", acting(principal), policy.cost))
         return Ends(token, max(float(claims["exp"]) - time.time(), 0.0))
 
 

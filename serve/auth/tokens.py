@@ -39,7 +39,7 @@ class SecretRefused(BackupError):
         super().__init__()
 
     def __str__(self) -> str:
-        return "This secret is not valid: it is unknown, expired, revoked or already used."
+        return "The secret is unknown, expired, revoked or already used: sign in again or create a new API key."
 
 
 @dataclass(frozen=True, slots=True)

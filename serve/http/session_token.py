@@ -44,14 +44,14 @@ class SessionTokenMiddleware:
             await problems.of_error(scope, exc)(scope, receive, send)
             return
 
-        async def told(message: Message) -> None:
+        async def send_with_token(message: Message) -> None:
             if message["type"] == "http.response.start" and mine.seen.marks:
                 MutableHeaders(scope=message)[HEADER] = mine.seen.encode()
             await send(message)
 
         token = _sight.set(mine)
         try:
-            await self._app(scope, receive, told)
+            await self._app(scope, receive, send_with_token)
         finally:
             _sight.reset(token)
 

@@ -139,7 +139,7 @@ def router(
     @routes.post("", status_code=202, summary="Begin a sync of your mailbox")
     @permits(Role.OWNER, Role.OPERATOR, scope=Scope.SYNC)
     async def begin(principal: Caller, body: SyncRequest) -> SyncStatus:
-        await _told(principal, owners.request(_user(principal), body.mode))
+        await _owner_call(principal, owners.request(_user(principal), body.mode))
         return await state(principal)
 
     @routes.get("/failures", summary="What of your mailbox could not be backed up, and why")
@@ -160,7 +160,7 @@ def router(
     @routes.post("/stop", summary="Stop the sync of your mailbox until the next request")
     @permits(Role.OWNER, Role.OPERATOR, scope=Scope.SYNC)
     async def stop(principal: Caller) -> SyncStatus:
-        await _told(principal, owners.stop(_user(principal)))
+        await _owner_call(principal, owners.stop(_user(principal)))
         return await state(principal)
 
     @routes.post("/pause", summary="Have the backup of your mailbox rest until you resume it")
@@ -168,7 +168,7 @@ def router(
     async def pause(principal: Caller) -> SyncStatus:
         await threads.run(pauses.pause, principal.user_id, True, principal.email)
         try:
-            await _told(principal, owners.pause(_user(principal)))
+            await _owner_call(principal, owners.pause(_user(principal)))
         except OwnerUnavailable as exc:
             _LOG.warning("The pause counts from the next owner on: %s", exc)
         return await state(principal)
@@ -177,8 +177,8 @@ def router(
     @permits(Role.OWNER, Role.OPERATOR, scope=Scope.SYNC)
     async def resume(principal: Caller) -> SyncStatus:
         await threads.run(pauses.pause, principal.user_id, False, principal.email)
-        await _told(principal, owners.unpause(_user(principal)))
-        await _told(principal, owners.request(_user(principal), Mode.INCREMENTAL))
+        await _owner_call(principal, owners.unpause(_user(principal)))
+        await _owner_call(principal, owners.request(_user(principal), Mode.INCREMENTAL))
         return await state(principal)
 
     @routes.get(
@@ -208,7 +208,7 @@ def _user(principal: Principal) -> User:
     return User(principal.user_id, principal.email, principal.shard_id)
 
 
-async def _told(principal: Principal, call: Awaitable[None]) -> None:
+async def _owner_call(principal: Principal, call: Awaitable[None]) -> None:
     """Whatever keeps an owner from obeying is temporary to a client, but for a pause."""
     try:
         await call

@@ -60,7 +60,7 @@ class AnalysisOutdated(BackupError):
         self.segment = segment
 
     def __str__(self) -> str:
-        return f"The segment {self.segment} was merged or analysed anew meanwhile: analyse what there is now."
+        return f"The segment {self.segment} was merged or re-analysed concurrently: analyse the current segments."
 
 
 class Catalog:

@@ -35,7 +35,7 @@ class CompactionOutdated(BackupError):
         self.shard_id, self.names = shard_id, names
 
     def __str__(self) -> str:
-        return f"Of shard {self.shard_id} {len(self.names)} segments were merged that it has no longer so: decide anew."
+        return f"{len(self.names)} merged segments of shard {self.shard_id} have changed: plan the compaction again."
 
 
 class Compactions:

@@ -35,7 +35,7 @@ class LeaseLost(BackupError):
         self.shard_id, self.epoch = shard_id, epoch
 
     def __str__(self) -> str:
-        return f"Shard {self.shard_id} is no longer owned under epoch {self.epoch}: another owner took over."
+        return f"Another owner took over shard {self.shard_id} from epoch {self.epoch}: stop working on it."
 
 
 class LeaseHeld(BackupError):

@@ -53,8 +53,8 @@ class KeyInvalid(BackupError):
 
     def __str__(self) -> str:
         return (
-            f"The key in {self.source} {self.problem}: it must be 32 random bytes as base64, "
-            "as `openssl rand -base64 32` prints them."
+            f"The key in {self.source} {self.problem}: use 32 random bytes in base64, "
+            "as printed by `openssl rand -base64 32`."
         )
 
 

@@ -62,8 +62,8 @@ class LockTimedOut(DatabaseUnreachable):
 
     def __str__(self) -> str:
         return (
-            f"Somebody else was at work in PostgreSQL at {self.where} and did not end in time ({self.reason}): "
-            "try again when that has ended."
+            f"Another process held a lock in PostgreSQL at {self.where} for too long ({self.reason}): "
+            "try again when it has finished."
         )
 
 
@@ -86,14 +86,17 @@ class DatabasesMisnamed(BackupError):
         self.problem = problem
 
     def __str__(self) -> str:
-        return f"GBM_POSTGRES__SHARD_DSNS is wrong: {self.problem}."
+        return f"The shard databases are misconfigured ({self.problem}): correct GBM_POSTGRES__SHARD_DSNS."
 
 
 class ReplicasMisnamed(DatabasesMisnamed):
     """The replicas' DSNs do not fit the databases. Correct the two settings that name replicas."""
 
     def __str__(self) -> str:
-        return f"GBM_POSTGRES__SHARD_REPLICA_DSNS or GBM_POSTGRES__CONTROL_REPLICA_DSNS is wrong: {self.problem}."
+        return (
+            f"The replicas are misconfigured ({self.problem}): correct GBM_POSTGRES__SHARD_REPLICA_DSNS or "
+            "GBM_POSTGRES__CONTROL_REPLICA_DSNS."
+        )
 
 
 class Source(Protocol):

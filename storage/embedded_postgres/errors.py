@@ -83,7 +83,8 @@ class InitFailed(BackupError):
         self.directory, self.reason = directory, reason
 
     def __str__(self) -> str:
-        return f"PostgreSQL could not create {self.directory}; correct this and start again: {self.reason}"
+        reason = self.reason.rstrip(".")
+        return f"PostgreSQL could not create {self.directory} ({reason}): correct the cause and start again."
 
 
 class ServerUnreachable(BackupError):
@@ -94,7 +95,7 @@ class ServerUnreachable(BackupError):
         self.directory, self.reason, self.log = directory, reason, log
 
     def __str__(self) -> str:
-        return f"The PostgreSQL in {self.directory} does not answer: {self.reason} (its log is {self.log})."
+        return f"The PostgreSQL in {self.directory} does not answer ({self.reason}): see its log {self.log}."
 
 
 class PasswordMissing(BackupError):

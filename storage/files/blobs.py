@@ -26,21 +26,21 @@ class ArchiveUnusable(BackupError):
         self.uri, self.reason = uri, reason
 
     def __str__(self) -> str:
-        return f"The archive {self.uri} cannot be used: {self.reason}."
+        return f"The archive {self.uri} cannot be used ({self.reason}): correct GBM_ARCHIVE__URI or its permissions."
 
 
 class ArchiveFull(ArchiveUnusable):
     """The archive's disk has no more room than its reserve. Free space; nothing is lost, and it goes on by itself."""
 
     def __str__(self) -> str:
-        return f"The disk of the archive {self.uri} is full: {self.reason}."
+        return f"The disk of the archive {self.uri} is full ({self.reason}): free space; the backup then resumes."
 
 
 class ArchiveReadOnly(ArchiveUnusable):
     """The archive's disk takes no writes. Mount it for writing; nothing is lost, and it goes on by itself."""
 
     def __str__(self) -> str:
-        return f"The archive {self.uri} takes no writes: {self.reason}."
+        return f"The archive {self.uri} is read-only ({self.reason}): mount it for writing."
 
 
 def archive_error(uri: str, error: OSError) -> ArchiveUnusable:
@@ -172,9 +172,9 @@ def open_blobs(uri: str) -> LocalBlobs:
     try:
         parts = urlsplit(uri)
     except ValueError as exc:
-        raise ArchiveUnusable(shown, "it is not a URI; set GBM_ARCHIVE__URI to file:///FOLDER") from exc
+        raise ArchiveUnusable(shown, "it is not of the form file:///FOLDER") from exc
     if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-        raise ArchiveUnusable(shown, "it is not of the form file:///FOLDER; set GBM_ARCHIVE__URI to one")
+        raise ArchiveUnusable(shown, "it is not of the form file:///FOLDER")
     root = Path(unquote(parts.path))
     try:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)

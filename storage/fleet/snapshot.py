@@ -49,7 +49,7 @@ class StoredSegment:
 
 
 class Snapshot:
-    """One shard database as one transaction sees it. Made by `census`."""
+    """One shard database as one transaction sees it. Made by `read_snapshot`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -80,7 +80,7 @@ class Snapshot:
 
 
 @contextmanager
-def census(engine: Engine) -> Iterator[Snapshot]:
+def read_snapshot(engine: Engine) -> Iterator[Snapshot]:
     """A look at a whole shard database: whatever is committed meanwhile, its answers fit together.
 
     Raises:

@@ -81,14 +81,14 @@ class Split:
         Raises:
             FileDamaged: tantivy cannot read the index.
         """
-        found = self._hits(self._asked(asked), limit + 1)
+        found = self._hits(self._tantivy_query(asked), limit + 1)
         if len(found) <= limit:
             return sorted(found, reverse=True)
         # Among those of one millisecond tantivy keeps any: when the cut falls between them, all are needed.
         last = found[limit - 1].received_ms
         if found[limit].received_ms == last:
             at = tantivy.Query.range_query(self._schema, RECEIVED, tantivy.FieldType.Integer, last, last)
-            tied = self._hits(_all([self._asked(asked), at]), self._searcher.num_docs)
+            tied = self._hits(_all([self._tantivy_query(asked), at]), self._searcher.num_docs)
             found = [hit for hit in found if hit.received_ms > last] + tied
         return sorted(found, reverse=True)[:limit]
 
@@ -109,7 +109,7 @@ class Split:
             FileDamaged.
         """
         weighed = [(_SHOULD, self._weighed(score)) for score in scores]
-        filtered = tantivy.Query.const_score_query(self._asked(asked), 0.0)
+        filtered = tantivy.Query.const_score_query(self._tantivy_query(asked), 0.0)
         query = tantivy.Query.boolean_query([(_MUST, filtered), *weighed])
 
         return self._guard(lambda: self._searcher.search(query, limit, count=False).hits)
@@ -138,7 +138,7 @@ class Split:
 
         return self._guard(search)
 
-    def _asked(self, asked: SplitQuery) -> tantivy.Query:
+    def _tantivy_query(self, asked: SplitQuery) -> tantivy.Query:
         parts = [tantivy.Query.term_query(self._schema, USER, asked.user_id), self._query(asked.words)]
         first, last = _milliseconds(asked.after_at), _milliseconds(asked.start.received_at)
         integer = tantivy.FieldType.Integer

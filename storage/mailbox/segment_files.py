@@ -49,7 +49,7 @@ _FEW_GROUPS = 4
 _SUMMARY_COLUMNS = ("from", "to", "cc", "subject", "snippet", "defects", "attachments.list.element.part")
 
 
-def _moments(rows: Sequence[Mapping[str, Any]]) -> list[datetime]:
+def _times_of(rows: Sequence[Mapping[str, Any]]) -> list[datetime]:
     return [row["received_at"] for row in rows]
 
 
@@ -115,13 +115,13 @@ class MailFiles:
         by_file: dict[str, list[Mapping[str, Any]]] = {}
         for row in rows:
             by_file.setdefault(row["segment"] + PARQUET_SUFFIX, []).append(row)
-        groups = sum(self._groups_of(file, _moments(members)) for file, members in by_file.items())
+        groups = sum(self._groups_of(file, _times_of(members)) for file, members in by_file.items())
         content: dict[int, dict[str, Any]] = {}
         if groups <= _FEW_GROUPS:
             for file, members in by_file.items():
                 content |= {found["message_id"]: found for found in self._direct(file, members)}
         else:
-            moments = _moments(rows)
+            moments = _times_of(rows)
             values = {
                 "message_ids": [row["message_id"] for row in rows],
                 "first_at": min(moments),
@@ -142,7 +142,7 @@ class MailFiles:
         ids = [row["message_id"] for row in rows]
         with self._naming(file):
             found = row_groups.shared().rows(
-                self._blobs.location(file), self._user_id, ids, _moments(rows), _SUMMARY_COLUMNS
+                self._blobs.location(file), self._user_id, ids, _times_of(rows), _SUMMARY_COLUMNS
             )
         return [{**row, "has_attachment": bool(row["attachments"])} for row in found]
 

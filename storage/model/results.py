@@ -172,7 +172,7 @@ class InvalidCursor(BackupError):
         self.token = token
 
     def __str__(self) -> str:
-        return "This cursor is not one of ours: start again without it."
+        return "The cursor is invalid: start again without a cursor."
 
 
 @dataclass(frozen=True, slots=True)

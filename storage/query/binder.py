@@ -62,7 +62,7 @@ class Mailbox:
         condition = self._condition(tree, now)
         if include_hidden or _asks_everywhere(tree, True):
             return condition
-        shown = {label.label_id for label in _asked(condition, True)}
+        shown = {label.label_id for label in _labelled(condition, True)}
         return all_of((condition, *(negated(Labelled(label)) for label in HIDDEN if label not in shown)))
 
     def _condition(self, tree: Tree, now: datetime) -> Condition:
@@ -153,9 +153,9 @@ def _asks_everywhere(tree: Tree, positive: bool) -> bool:
     return positive and isinstance(tree, Named) and tree.operator == "in" and tree.value in operators.EVERYWHERE
 
 
-def _asked(condition: Condition, positive: bool) -> list[Labelled]:
+def _labelled(condition: Condition, positive: bool) -> list[Labelled]:
     if isinstance(condition, Negated):
-        return _asked(condition.part, not positive)
+        return _labelled(condition.part, not positive)
     if isinstance(condition, AllOf | AnyOf):
-        return [label for part in condition.parts for label in _asked(part, positive)]
+        return [label for part in condition.parts for label in _labelled(part, positive)]
     return [condition] if positive and isinstance(condition, Labelled) else []

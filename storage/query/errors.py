@@ -11,4 +11,4 @@ class InvalidQuery(BackupError):
         self.reason, self.position = reason, position
 
     def __str__(self) -> str:
-        return f"This search is not understood at character {self.position}: {self.reason}."
+        return f"The search is invalid at character {self.position} ({self.reason}): correct it."

@@ -13,7 +13,7 @@ class SqlInvalid(BackupError):
         self.reason = reason[:_LONGEST]
 
     def __str__(self) -> str:
-        return f"DuckDB does not understand this: {self.reason}"
+        return f"DuckDB does not understand the query ({self.reason.rstrip('.')}): correct it."
 
 
 class SqlRefused(BackupError):
@@ -57,7 +57,7 @@ class SqlCrashed(BackupError):
         self.reason = reason[:_LONGEST]
 
     def __str__(self) -> str:
-        return f"The question's process ended without an answer ({self.reason}): ask otherwise."
+        return f"The query's process ended without a result ({self.reason}): rewrite the query."
 
 
 class SqlBusy(BackupError):

@@ -73,13 +73,13 @@ def ask_coded(sql: str, views: Views, config: SandboxConfig, form: Form, checked
     """
     with _Child(config) as child:
         child.send(_question(sql, views, config, form, checked))
-        wanted = child.told()
+        wanted = child.reply()
         tables = _tables(views, wanted["views"], wanted["columns"], config)
         child.send(json.dumps(list(tables)).encode())
         for table in tables.values():
             child.send(wire.packed(table))
-        told = child.told()
-        _warn_of_gaps(tuple(told["missing"]))
+        outcome = child.reply()
+        _warn_of_gaps(tuple(outcome["missing"]))
         file = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_PIECE))  # noqa: SIM115 - the answer's reader closes it
         try:
             size = child.receive_into(file, config.answer_bytes)
@@ -87,7 +87,7 @@ def ask_coded(sql: str, views: Views, config: SandboxConfig, form: Form, checked
             file.close()
             raise
     file.seek(0)
-    return Answer(file, size, bool(told["truncated"]))
+    return Answer(file, size, bool(outcome["truncated"]))
 
 
 @cache
@@ -165,7 +165,7 @@ class _Child:
         except BrokenPipeError:
             self._explain()
 
-    def told(self) -> Mapping[str, Any]:
+    def reply(self) -> Mapping[str, Any]:
         """What it says.
 
         Raises:

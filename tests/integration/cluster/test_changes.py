@@ -40,7 +40,7 @@ def test_what_vanished_is_told_as_json_in_pages(then: str) -> None:
     until, cursor = first["until"], first["next_cursor"]
     rest = gbm("changes", ANN, "--since", then, "--until", until, "--cursor", cursor, "--json")
     assert [item["id"] for item in (*first["items"], *orjson.loads(rest.stdout)["items"])] == ["3", "2", "1"]
-    assert "Nothing changed" in gbm("changes", ANN, "--since", until, "--until", until).stderr
+    assert "No changes" in gbm("changes", ANN, "--since", until, "--until", until).stderr
 
 
 def test_a_search_finds_what_was_there(then: str) -> None:

@@ -57,7 +57,7 @@ def test_a_database_that_is_in_the_way_is_named_and_the_exit_code_is_1(
     assert done.exit_code == 1
     assert "shard database 1 of 2: PostgreSQL at" in done.stderr
     assert "shard database 2 of 2: new -> " in done.stderr
-    assert "1 of 3 databases are not up to date: shard database 1 of 2" in done.stderr
+    assert "1 of 3 databases are not up to date (shard database 1 of 2)" in done.stderr
 
 
 def test_a_command_names_itself_to_postgres_and_its_idle_transactions_end(

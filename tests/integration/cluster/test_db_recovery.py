@@ -34,7 +34,7 @@ def test_the_databases_are_rebuilt_from_the_archive(stores: Stores, user: User) 
 
     assert first.exit_code == 0, first.output
     assert [shard["file"] is not None for shard in orjson.loads(first.stdout)["shards"]].count(True) == 1
-    assert "nothing new" in second.stdout
+    assert "no changes" in second.stdout
     assert refused.exit_code == 1
     assert "--replace" in refused.stderr
 

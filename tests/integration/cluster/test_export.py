@@ -40,10 +40,10 @@ def test_a_damaged_message_is_told_and_the_exit_code_is_not_0(shard: Shard, tmp_
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--format", "mbox", "--out", "x"], "Name one mailbox"),
-        (["--all", ANN, "--format", "parquet", "--out", "x"], "Name one mailbox"),
+        (["--format", "mbox", "--out", "x"], "name one mailbox"),
+        (["--all", ANN, "--format", "parquet", "--out", "x"], "name one mailbox"),
         (["--all", "--format", "mbox", "--out", "x"], "holds one mailbox"),
-        ([ANN, "--format", "mbox", "--out", "/"], "no export of ours"),
+        ([ANN, "--format", "mbox", "--out", "/"], "not an export of this program"),
         ([ANN, "--format", "mbox", "--out", "x", "--as-of", "soon"], "is not a time"),
         (["nobody@example.com", "--format", "mbox", "--out", "x"], "not backed up here"),
     ],

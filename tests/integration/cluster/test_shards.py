@@ -38,7 +38,7 @@ def test_a_shard_is_listed_moved_and_read_there(stores: Stores) -> None:
 
     assert plan == {"plan": [], "moved": []}
     assert moved.exit_code == 0
-    assert f"shard {number} lives in database 1 now" in moved.stdout
+    assert f"shard {number} moved to database 1" in moved.stdout
     assert stores.control.shards()[number] == 1
     assert len(orjson.loads(gbm("search", ANN, "Second", "--json").stdout)["items"]) == 1
     after = orjson.loads(gbm("shards", "list", "--json").stdout)

@@ -39,7 +39,7 @@ def mailbox(stores: Stores, shard: Shard) -> str:
 def test_a_mailbox_is_drawn(mailbox: str) -> None:
     done = gbm("stats", mailbox, "--tz", "Europe/Berlin")
     assert done.exit_code == 0, done.output
-    for piece in ("32 messages", "10 sent", "Messages a day (Europe/Berlin)", "Mon", "zoe@example.com", "INBOX"):
+    for piece in ("32 messages", "10 sent", "Messages per day (Europe/Berlin)", "Mon", "zoe@example.com", "INBOX"):
         assert piece in done.stdout, piece
 
 
@@ -48,7 +48,7 @@ def test_numbers_are_those_of_the_search_as_json(mailbox: str) -> None:
     assert sum(year["messages"] for year in told["overview"]["years"]) == 15
     assert [each["address"] for each in told["senders"]] == ["zoe@example.com"]
     assert sum(each["messages"] for each in told["timeline"]) == 15
-    assert "No mail matches" in gbm("stats", mailbox, "--query", "from:nobody").stderr
+    assert "No messages match" in gbm("stats", mailbox, "--query", "from:nobody").stderr
 
 
 @pytest.mark.parametrize(

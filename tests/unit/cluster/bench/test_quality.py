@@ -31,7 +31,7 @@ def test_what_is_no_corpus_is_refused(tmp_path: Path, content: bytes | None) -> 
     path = tmp_path / "corpus.tar.gz"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(CorpusMissing, match="--quality needs --mail"):
+    with pytest.raises(CorpusMissing, match="--quality needs labelled mail"):
         bench_quality([path])
     with pytest.raises(CorpusMissing, match="name one file"):
         bench_quality([])

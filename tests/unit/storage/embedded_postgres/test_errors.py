@@ -23,7 +23,7 @@ ERRORS = [
     (NotOurs("/data", "belongs to alice"), "use a directory of your own"),
     (AccountMissing("nobody"), "name an existing unprivileged account"),
     (InitFailed("/data", "initdb: error: no space left."), "no space left"),
-    (ServerUnreachable("/data", "FATAL: bad setting", "/data/postgres.log"), "its log is /data/postgres.log"),
+    (ServerUnreachable("/data", "FATAL: bad setting", "/data/postgres.log"), "see its log /data/postgres.log"),
     (PasswordMissing("/data/password"), "put /data/password back"),
 ]
 

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 STATEMENTS = (
     # The key that a key was made with: it ends with it. No foreign key: makers may be deleted by hand.
