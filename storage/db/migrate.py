@@ -1,7 +1,7 @@
-"""Creates the databases where that is allowed and brings their schemas up to date. Called before a cluster starts.
+"""Creates missing databases and upgrades schemas. Called before a cluster starts.
 
-`upgrade` stops at the first database that is in the way; `upgrade_each` (`gbm db upgrade`) names it, does the others.
-A schema that is newer than this release is left as it is: a release works on the schema of the next one (README.md).
+`upgrade` stops at the first database that fails; `upgrade_each` (`gbm db upgrade`) reports it and upgrades the others.
+A schema newer than this release is left unchanged: a release works on the schema of the next release (README.md).
 """
 
 import logging
@@ -24,9 +24,9 @@ from storage.errors import BackupError
 _LOG = logging.getLogger(__name__)
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x67626D  # "gbm": one migration at a time per database
-#: Seconds that an upgrade waits for another one's of the same database.
+#: Seconds that an upgrade waits for another upgrade of the same database.
 UPGRADE_WAIT_S = 600.0
-#: Seconds that a migration waits for a table that others use; all who come after it wait as long.
+#: Seconds that a migration waits for a table lock; later statements on the table queue behind it.
 _TABLE_WAIT_S = 10.0
 
 Schema = Literal["control", "shard"]
@@ -34,7 +34,7 @@ Tell = Callable[[str], None]
 
 
 class DatabaseMissing(BackupError):
-    """A database does not exist and this account may not create it. Have it created."""
+    """A database does not exist and this account may not create it. Ask an administrator to create it."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -47,7 +47,7 @@ class DatabaseMissing(BackupError):
 
 
 class SchemaOutdated(BackupError):
-    """A production database is older than this release, and is not migrated by the way. Run `gbm db upgrade`."""
+    """A production database has an older schema, which is not migrated automatically. Run `gbm db upgrade`."""
 
     def __init__(self, label: str, revision: str, newest: str) -> None:
         super().__init__(label, revision, newest)
@@ -61,7 +61,7 @@ class SchemaOutdated(BackupError):
 
 
 class SchemaUnknown(BackupError):
-    """A database has a revision that is none of this project's. Name another database, or restore this one."""
+    """A database has a schema revision of no release. Name another database, or restore this one."""
 
     def __init__(self, label: str, revision: str) -> None:
         super().__init__(label, revision)
@@ -69,7 +69,7 @@ class SchemaUnknown(BackupError):
 
     def __str__(self) -> str:
         return (
-            f"The {self.label} has the schema {self.revision!r}, which no release has: name another database, "
+            f"The {self.label} has the unknown schema revision {self.revision!r}: name another database, "
             "or restore this one from a copy."
         )
 
@@ -78,8 +78,8 @@ class SchemaUnknown(BackupError):
 class SchemaState:
     """The schema of one database.
 
-    label: such as "shard database 1 of 2". revision: None when the database or its schema is not there yet.
-    error: why it is not known, or not brought up to date.
+    label: such as "shard database 1 of 2". revision: None when the database or its schema does not exist.
+    error: why the revision could not be read or upgraded.
     """
 
     label: str
@@ -89,14 +89,14 @@ class SchemaState:
 
     @property
     def current(self) -> bool:
-        """This release can work on it."""
+        """Whether this release can work on the schema."""
         return self.error is None and self.revision is not None and self.revision >= self.newest
 
 
 def upgrade(databases: Databases, shards: int, progress: Tell | None = None) -> None:
-    """Create what is missing; bring every schema to the newest version; register `shards` logical shards.
+    """Create missing databases, upgrade every schema, and register `shards` logical shards.
 
-    Logical shards are dealt over the databases in turn, once: a shard that is registered stays where it is.
+    New shards are assigned to the databases round-robin; a registered shard keeps its database.
 
     Raises:
         DatabaseUnreachable, DatabaseMissing.
@@ -113,12 +113,12 @@ def upgrade(databases: Databases, shards: int, progress: Tell | None = None) -> 
 def upgrade_each(
     databases: Databases, shards: int, tell: Tell, wait_s: float = UPGRADE_WAIT_S, actor: str = "gbm"
 ) -> list[SchemaState]:
-    """As `upgrade`, but what is wrong with one database does not keep the others from being upgraded.
+    """As `upgrade`, but continues with the next database after an error.
 
     Args:
-        tell: hears a line per database, and of another upgrade that is waited for.
-        wait_s: seconds for which it is, per database.
-        actor: who is named in the audit log.
+        tell: receives a line per database, and a line when another upgrade is waited for.
+        wait_s: seconds to wait for another upgrade, per database.
+        actor: name for the audit log.
     """
     states = []
     for dsn, (label, schema, engine) in zip(databases.dsns(), _each(databases), strict=True):
@@ -140,7 +140,7 @@ def upgrade_each(
 
 
 def register(databases: Databases, shards: int) -> None:
-    """Register `shards` logical shards; one that is registered stays where it is."""
+    """Register `shards` logical shards; a registered shard keeps its database."""
     with transaction(databases.control) as connection:
         connection.execute(
             text(
@@ -152,15 +152,15 @@ def register(databases: Databases, shards: int) -> None:
 
 
 def states(databases: Databases) -> list[SchemaState]:
-    """The schema of every database, control first; changes nothing."""
+    """The schema of every database, control first. Read-only."""
     return [_state(label, schema, engine) for label, schema, engine in _each(databases)]
 
 
 def require(databases: Databases) -> None:
-    """Make sure that this release can work on every database, without changing any.
+    """Check that this release can work on every database. Read-only.
 
     Raises:
-        SchemaOutdated: a schema is older, or not there.
+        SchemaOutdated: a schema is older, or missing.
         DatabaseUnreachable.
     """
     for label, schema, engine in _each(databases):
@@ -198,7 +198,7 @@ def _revision(engine: Engine) -> str | None:
 def _upgrade_one(
     databases: Databases, engine: Engine, schema: Schema, label: str, tell: Tell, wait_s: float | None
 ) -> tuple[str | None, str]:
-    """Migrate one database and make its partitions; returns its revisions before and after."""
+    """Migrate one database and create its partitions; return its revisions before and after."""
     with transaction(engine) as connection:
         _await_others(connection, label, tell, wait_s)
         before = _version(connection)
@@ -210,28 +210,28 @@ def _upgrade_one(
     tables = partitions.of_control(retention) if schema == "control" else partitions.of_shard(retention)
     try:
         partitions.tend(engine, tables, datetime.now(UTC))
-    except LockTimedOut as exc:  # the default partitions take what comes, and a cluster tends them daily
-        _LOG.warning("The partitions of the %s are as they were: %s", label, exc)
+    except LockTimedOut as exc:  # rows go to the default partitions, and a cluster maintains partitions daily
+        _LOG.warning("The partitions of the %s were not maintained: %s", label, exc)
     return before, after
 
 
 def _await_others(connection: Connection, label: str, tell: Tell, wait_s: float | None) -> None:
-    """Have this database's upgrades for this transaction alone.
+    """Lock out other upgrades of this database until the transaction ends.
 
     Raises:
-        LockTimedOut: another one took longer than `wait_s`.
+        LockTimedOut: another upgrade took longer than `wait_s`.
     """
     if connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}).scalar():
         return
     limit_s = UPGRADE_WAIT_S if wait_s is None else wait_s
-    tell(f"{label}: another upgrade is at work; waiting for it, {limit_s:.0f} s at most")
+    tell(f"{label}: another upgrade is running; waiting for it, at most {limit_s:.0f} s")
     connection.execute(text("SET LOCAL statement_timeout = 0"))
     connection.execute(text(f"SET LOCAL lock_timeout = {max(int(limit_s * 1000), 1)}"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
 def _known(schema: Schema, revision: str | None, label: str) -> bool:
-    """Whether a revision is one of ours and can be upgraded; one of a newer release is left alone.
+    """Whether a revision is known and can be upgraded; a newer release's revision is left unchanged.
 
     Raises:
         SchemaUnknown.
@@ -246,16 +246,16 @@ def _known(schema: Schema, revision: str | None, label: str) -> bool:
 
 
 def _warn_of_newer(label: str, revision: str, newest: str) -> None:
-    _LOG.warning("The schema of the %s is %s, newer than this release's %s; left as it is", label, revision, newest)
+    _LOG.warning("The schema of the %s is %s, newer than this release's %s; unchanged", label, revision, newest)
 
 
 def _migrate(connection: Connection, schema: Schema, revision: str | None) -> None:
     if revision == _newest(schema):
         return
-    from alembic import command  # takes longer to import than a short command takes in all
+    from alembic import command  # importing it takes longer than a short command runs
     from alembic.config import Config
 
-    connection.execute(text("SET LOCAL statement_timeout = 0"))  # a large table's index takes what it takes
+    connection.execute(text("SET LOCAL statement_timeout = 0"))  # indexing a large table takes long
     connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     connection.execute(text(f"SET LOCAL lock_timeout = {int(_TABLE_WAIT_S * 1000)}"))
     config = Config()
@@ -266,7 +266,7 @@ def _migrate(connection: Connection, schema: Schema, revision: str | None) -> No
 
 
 def _record(databases: Databases, actor: str, label: str, before: str | None, after: str) -> None:
-    """Tell the audit log, if the control database has it; the upgrade itself is done either way."""
+    """Add the upgrade to the audit log, if the control database has one; a failure is logged only."""
     try:
         with transaction(databases.control) as connection:
             audit.append(connection, actor, "schema.upgrade", label, {"from": before, "to": after})
@@ -283,7 +283,7 @@ def _version(connection: Connection) -> str | None:
 
 @cache
 def _revisions(schema: Schema) -> frozenset[str]:
-    """All revisions: versions are files that begin with theirs, in order."""
+    """All revisions, in order: a version's file name begins with its revision."""
     return frozenset(path.name.split("_")[0] for path in (_MIGRATIONS / schema / "versions").glob("[0-9]*.py"))
 
 
@@ -296,7 +296,7 @@ def _sentence(exc: DBAPIError) -> str:
 
 
 def _does_not_exist(reason: str) -> bool:
-    return re.search(r'database ".*" does not exist', reason) is not None  # a role can be missing as well
+    return re.search(r'database ".*" does not exist', reason) is not None  # a role may be missing too
 
 
 def _create_database(dsn: str) -> None:
@@ -307,7 +307,7 @@ def _create_database(dsn: str) -> None:
             return
     except OperationalError as exc:
         if not _does_not_exist(str(exc)):
-            with transaction(engine):  # raises what is wrong, in our words
+            with transaction(engine):  # translates connection errors
                 return
     name = make_url(dsn).database or ""
     admin = create_engine(make_url(dsn).set(database="postgres"), poolclass=NullPool, isolation_level="AUTOCOMMIT")
@@ -316,5 +316,5 @@ def _create_database(dsn: str) -> None:
             quoted = admin.dialect.identifier_preparer.quote_identifier(name)
             connection.execute(text(f"CREATE DATABASE {quoted}"))
     except DBAPIError as exc:
-        if "already exists" not in str(exc):  # of two at once, the loser is told so by a unique index
+        if "already exists" not in str(exc):  # another process created it first
             raise DatabaseMissing(name) from exc

@@ -1,4 +1,4 @@
-"""Loads the named queries of storage/db/sql: one file per question, values always bound.
+"""Loads the named queries of storage/db/sql: one query per file; values are always bound.
 
 `postgres/` and `duckdb/` are the two dialects; `bench/` holds the Postgres queries of `gbm bench`.
 """

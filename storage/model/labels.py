@@ -1,11 +1,11 @@
-"""The fold of label changes into a message's present state, and the log of it. Pure.
+"""Folds label changes into a message's current state and the events to log. Pure.
 
-Gmail's history ids order the changes of a mailbox, so a change older than what a message already reflects is
-dropped: reading history twice, or from before the message was fetched, changes nothing.
+Gmail's history ids order the changes of a mailbox. A change that is not newer than the message's state is dropped, so
+reading history twice, or history from before the fetch, has no effect.
 
-An event of the log is a change that turned a label over (put it on where it was off, or took it off where it was on),
-and there is at most one per message, label and history id. So the events of one label of one message, in the order of
-their history ids, are on and off in turn, and each can be undone: storage/mailbox/as_of.py builds on that.
+An event records a change that flipped a label (on to off, or off to on). There is at most one event per message, label
+and history id. The events of one label of one message therefore alternate between on and off in the order of their
+history ids, and can be undone one by one: storage/mailbox/as_of.py relies on this.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from storage.model.records import DELETED, LabelChange
 
 @dataclass(frozen=True, slots=True)
 class LabelState:
-    """What a message carries now. `history_id`: of the last change that is reflected."""
+    """The labels that a message carries now. `history_id`: of the newest change included."""
 
     labels: frozenset[str]
     history_id: int
@@ -27,8 +27,8 @@ def fold(state: LabelState, changes: Sequence[LabelChange]) -> tuple[LabelState,
     """Apply changes of one message in the order of their history ids.
 
     Returns:
-        The new state, and the changes that turned a label over, in order: the events to append. A change that says
-        what is so already is none, nor are two under one history id that cancel each other.
+        The new state, and the changes that flipped a label, in order: the events to append. A change that repeats the
+        current state is not an event; neither are two changes with one history id that cancel each other.
     """
     carried, newest = set(state.labels), state.history_id
     if state.deleted:

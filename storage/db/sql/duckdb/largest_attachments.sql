@@ -1,4 +1,4 @@
--- The largest files in the selected messages (DuckDB).
+-- The largest attachments of the selected messages (DuckDB).
 -- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $limit: rows, 1 to 1000
 -- $first_at, $last_at: messages received from the one up to before the other
 SELECT message_id, received_at, file.part, file.filename, file.content_type, file.size_bytes, file.sha256

@@ -1,4 +1,4 @@
--- How long the owner and the others took to respond (DuckDB)? A response follows a message of the other side in a thread.
+-- Response times of the owner and of the others (DuckDB). A response follows a message of the other side in a thread.
 -- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $address: the owner's, in lower case
 -- $first_at, $last_at: messages received from the one up to before the other. sent: a table, messages labelled SENT
 WITH told AS (

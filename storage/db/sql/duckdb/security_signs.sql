@@ -1,5 +1,5 @@
--- The selected messages that may not be what they say, newest first (DuckDB).
--- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $limit: rows; analysis: a table, what analysers say
+-- The selected messages with signs of forgery or phishing, newest first (DuckDB).
+-- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $limit: rows; analysis: analysers' results
 -- $first_at, $last_at: messages received from the one up to before the other
 SELECT p.message_id, p.received_at, p."from" AS sender, p.subject,
     a.authenticity.dmarc IS NOT DISTINCT FROM 'fail' AS dmarc_failed,

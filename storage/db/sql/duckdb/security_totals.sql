@@ -1,5 +1,5 @@
--- How many of the selected messages have each sign that they are not what they say (DuckDB).
--- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; analysis: a table, what analysers say
+-- Number of selected messages with each sign of forgery or phishing (DuckDB).
+-- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; analysis: a table of analysers' results
 -- $first_at, $last_at: messages received from the one up to before the other
 SELECT
     count(*) AS messages,

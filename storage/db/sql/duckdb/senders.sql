@@ -1,4 +1,4 @@
--- Who writes to this user, most messages first (DuckDB)?
+-- Senders of the selected messages, most messages first (DuckDB).
 -- {chosen}: a condition on message_id. $files: Parquet paths; $user_id
 -- $first_at, $last_at: messages received from the one up to before the other; $limit: rows, 1 to 1000
 SELECT

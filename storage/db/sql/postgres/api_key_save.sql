@@ -1,6 +1,6 @@
--- Record an API key, which ends no later than the one that it was made with.
+-- Record an API key; it expires no later than the key that created it.
 -- :key_id, :user_id, :role, :secret_hash, :expires_at or null, :scopes or null for all
--- :maker: the key that it was made with, or null; :most: live keys that a user may have, or null for any number
+-- :maker: the key that created it, or null; :most: limit of live keys per user, or null for no limit
 INSERT INTO api_keys (key_id, user_id, role, secret_hash, expires_at, scopes)
 SELECT
     :key_id, :user_id, :role, CAST(:secret_hash AS bytea),

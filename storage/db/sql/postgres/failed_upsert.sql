@@ -1,4 +1,4 @@
--- File messages that could not be fetched.
+-- Record messages that could not be fetched.
 -- arrays of equal length.
 INSERT INTO failed_items (user_id, message_id, attempts, error, not_before)
 SELECT *

@@ -1,4 +1,4 @@
--- Keep a mailbox's labels as Gmail names them now. A label that Gmail dropped stays: old mail carries it.
+-- Store a mailbox's current labels. Labels deleted in Gmail stay: old mail carries them.
 -- :user_id, :label_ids, :names, :types: arrays of equal length.
 INSERT INTO labels (user_id, label_id, name, type)
 SELECT :user_id, * FROM unnest(CAST(:label_ids AS text[]), CAST(:names AS text[]), CAST(:types AS text[]))

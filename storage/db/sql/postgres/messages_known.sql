@@ -1,4 +1,4 @@
--- Which of these messages are stored already?
+-- The ids of these messages that are already stored.
 -- :user_id, :message_ids
 SELECT message_id
 FROM messages

@@ -1,5 +1,5 @@
--- What access tokens are worth nothing although they have not expired: of a user before a time, of a key, of a grant.
--- :horizon_s: seconds that an access token lives at most
+-- Revoked access tokens that have not expired: of a user before a time, of a key, of a grant.
+-- :horizon_s: longest lifetime of an access token in seconds
 SELECT 'user' AS kind, CAST(user_id AS text) AS name, extract(epoch FROM tokens_not_before) AS until
 FROM users WHERE tokens_not_before > now() - make_interval(secs => :horizon_s)
 UNION ALL

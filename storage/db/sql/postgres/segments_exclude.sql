@@ -1,4 +1,4 @@
--- Have compaction pass segments over, and say why.
+-- Exclude segments from compaction, with the reason.
 -- :shard_id; :names, :reasons: arrays of equal length.
 UPDATE segments AS s
 SET excluded = told.reason

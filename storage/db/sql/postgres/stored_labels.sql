@@ -1,4 +1,4 @@
--- The labels of a mailbox's stored messages that were last seen before a history id.
+-- The labels of a mailbox's stored messages whose last change is older than a history id.
 -- :user_id, :before history id
 SELECT message_id, deleted_at IS NOT NULL AS deleted, labels
 FROM messages
