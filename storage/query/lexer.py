@@ -1,4 +1,4 @@
-"""A search as tokens with their positions. It knows where a term begins, not what terms mean."""
+"""Splits a search into tokens with positions. Recognizes where a term begins, not its meaning."""
 
 import re
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from enum import Enum
 
 from storage.query.errors import InvalidQuery
 
-#: Longer is refused: no person writes it.
+#: Longer searches are rejected.
 LONGEST = 2000
 
 
 class Kind(Enum):
-    """What a token is."""
+    """The kind of a token."""
 
     WORD = "a word"
     PHRASE = "a phrase"
-    OPERATOR = "an operator"  # text: its name in lower case; its value follows at once or is missing
+    OPERATOR = "an operator"  # text: its name in lower case; its value follows directly or is missing
     MINUS = "-"
     PLUS = "+"
     OPEN = "("
@@ -30,7 +30,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """text: as written, without quotation marks. end: where the next character stands."""
+    """text: without quotation marks. end: position of the next character."""
 
     kind: Kind
     text: str
@@ -50,30 +50,30 @@ _KEYWORDS = {"OR": Kind.OR, "AND": Kind.AND, "AROUND": Kind.AROUND}
 
 
 def tokens(text: str) -> list[Token]:
-    """All tokens of a search; the last is END.
+    """All tokens of a search; the last one is END.
 
     Raises:
-        InvalidQuery: too long, not text, or a quotation mark is not closed.
+        InvalidQuery: the search is too long or not text, or a quotation mark is not closed.
     """
     if len(text) > LONGEST:
         raise InvalidQuery(f"it is longer than {LONGEST} characters", LONGEST)
     if unusable := _UNUSABLE.search(text):
         raise InvalidQuery("this is not a character of text", unusable.start())
-    found: list[Token] = []
+    lexed: list[Token] = []
     position = 0
     while True:
-        after_operator = bool(found) and found[-1].kind is Kind.OPERATOR
+        after_operator = bool(lexed) and lexed[-1].kind is Kind.OPERATOR
         if not after_operator:
             space = _SPACE.match(text, position)
             position = space.end() if space else position
         if position == len(text):
-            found.append(Token(Kind.END, "", position, position))
-            return found
+            lexed.append(Token(Kind.END, "", position, position))
+            return lexed
         token = _token(text, position, after_operator)
-        if token is None:  # white space where an operator's value should be
-            found.append(Token(Kind.END, "", position, position))
-            return found
-        found.append(token)
+        if token is None:  # whitespace instead of an operator's value
+            lexed.append(Token(Kind.END, "", position, position))
+            return lexed
+        lexed.append(token)
         position = token.end
 
 
