@@ -1,12 +1,12 @@
-"""A copy of the databases in a folder, and back. Rows only, by COPY: every PostgreSQL takes them, without pg_dump.
+"""Dumps the databases into a folder and restores them. Rows only, by COPY: any PostgreSQL works, without pg_dump.
 
-    manifest.json              format, when; per database: revision, WAL position, tables with columns, rows, SHA-256
+    manifest.json              format, time; per database: revision, WAL position, tables with columns, rows, SHA-256
     control/TABLE.copy.zst     PostgreSQL's binary COPY format, zstd
     shard0/TABLE.copy.zst
 
-Each database is read in one snapshot, the shards' before the control database: a user who is added meanwhile is then
-one without a mailbox, which is opened on first use; never a mailbox without its user, whose id a new user would get.
-The folder appears under its name when it is whole. It holds sealed secrets, so it is its owner's alone; the key that
+Each database is read in one snapshot, the shard databases before the control database. A user added meanwhile then has
+no mailbox, which is created on first use; the opposite, a mailbox without its user, would give its id to a new user.
+The folder gets its name when it is complete. It contains sealed secrets, so only its owner may read it; the key that
 opens them is not in it. Blocking.
 """
 
@@ -32,12 +32,12 @@ FORMAT = 1
 _MANIFEST = "manifest.json"
 _CHUNK = 1 << 20
 
-#: (database, table, tables done, tables in all)
+#: (database, table, tables done, tables in total)
 Tell = Callable[[str, str, int, int], None]
 
 
 class BackupUnusable(BackupError):
-    """The folder is not a whole backup that this version can restore. Name another."""
+    """The folder is not a complete backup in a format that this version can restore. Name another folder."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)
@@ -49,7 +49,7 @@ class BackupUnusable(BackupError):
 
 @dataclass(frozen=True, slots=True)
 class Dumped:
-    """What a backup holds. taken_at: when its first snapshot was taken."""
+    """Contents of a backup. taken_at: time of its first snapshot."""
 
     path: Path
     taken_at: datetime
@@ -64,15 +64,15 @@ def back_up(databases: Databases, path: Path, tell: Tell | None = None) -> Dumpe
         BackupUnusable: the folder exists, or cannot be written.
     """
     if path.exists():
-        raise BackupUnusable(str(path), "it exists already")
+        raise BackupUnusable(str(path), "it already exists")
     taken_at = datetime.now(UTC)
     fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         fresh.mkdir(mode=0o700, parents=True)
-        found = {
+        dumped = {
             name: _dump(engine, name, fresh / name, tell or (lambda *_: None)) for name, engine in _order(databases)
         }
-        document = {"format": FORMAT, "taken_at": taken_at.isoformat(), "databases": found}
+        document = {"format": FORMAT, "taken_at": taken_at.isoformat(), "databases": dumped}
         _write(fresh / _MANIFEST, [orjson.dumps(document, option=orjson.OPT_INDENT_2)])
         _sync(fresh)
         fresh.rename(path)
@@ -81,12 +81,12 @@ def back_up(databases: Databases, path: Path, tell: Tell | None = None) -> Dumpe
         raise BackupUnusable(str(path), exc.strerror or str(exc)) from exc
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    tables = [table for database in found.values() for table in database["tables"]]
+    tables = [table for database in dumped.values() for table in database["tables"]]
     return Dumped(path, taken_at, sum(t["rows"] for t in tables), sum(t["stored_bytes"] for t in tables))
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """A backup's manifest, after every file's SHA-256 was found right.
+    """A backup's manifest, after the SHA-256 of every file was verified.
 
     Raises:
         BackupUnusable.
@@ -94,51 +94,51 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = orjson.loads((path / _MANIFEST).read_bytes())
         if document["format"] != FORMAT:
-            raise BackupUnusable(str(path), f"it is of format {document['format']}, which this program does not know")
+            raise BackupUnusable(str(path), f"its format {document['format']} is unknown to this release")
         for database in document["databases"].values():
             for table in database["tables"]:
                 with (path / table["file"]).open("rb") as file:
                     if hashlib.file_digest(file, "sha256").hexdigest() != table["sha256"]:
                         raise BackupUnusable(str(path), f"{table['file']} is damaged")
     except (OSError, ValueError, KeyError) as exc:
-        raise BackupUnusable(str(path), f"it is not whole ({type(exc).__name__}: {exc})") from exc
+        raise BackupUnusable(str(path), f"it is incomplete ({type(exc).__name__}: {exc})") from exc
     return document
 
 
 def restore(databases: Databases, path: Path, tell: Tell | None = None) -> dict[str, Any]:
-    """Put a backup's rows in the place of whatever the databases hold; returns its manifest.
+    """Replace all rows of the databases by a backup's; return its manifest.
 
-    The schemas must be of the backup's revisions. Each database is one transaction. The archive may be newer than the
-    backup: no owner can begin before storage/recovery/rebuild.py has taken in what is only there.
+    The schemas must have the backup's revisions. Each database is one transaction. The archive may be newer than the
+    backup: no owner can start before storage/recovery/rebuild.py has imported the newer segments.
 
     Raises:
-        BackupUnusable: it is damaged, or of other databases or revisions. Nothing was changed.
+        BackupUnusable: the backup is damaged, or of other databases or revisions. Nothing was changed.
     """
     document = read_manifest(path)
     here = dict(_order(databases))
     if here.keys() != document["databases"].keys():
         named = len(document["databases"]) - 1
-        raise BackupUnusable(str(path), f"it is of {named} shard databases, but {len(here) - 1} are configured")
+        raise BackupUnusable(str(path), f"it has {named} shard databases, but {len(here) - 1} are configured")
     for name, engine in here.items():
         with transaction(engine) as connection:
             revision = _revision(connection)
         if revision != document["databases"][name]["revision"]:
             theirs = document["databases"][name]["revision"]
             raise BackupUnusable(
-                str(path), f"its {name} database is of revision {theirs}, but this program of {revision}"
+                str(path), f"its {name} database has the revision {theirs}, but this release has {revision}"
             )
     for name, engine in here.items():
         with transaction(engine) as connection:
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             _fill(connection, name, document["databases"][name], path, tell or (lambda *_: None))
-            if name != "control":  # until storage/recovery/rebuild.py has taken in what is newer
+            if name != "control":  # until storage/recovery/rebuild.py has imported newer segments
                 known = list(connection.execute(query("shards_known")).scalars())
                 connection.execute(query("lease_close"), {"shard_ids": known})
     return document
 
 
 def clear(databases: Databases) -> None:
-    """Lose every row of every database. The schemas stay."""
+    """Delete every row of every database. The schemas stay."""
     for _, engine in _order(databases):
         with transaction(engine) as connection:
             connection.execute(text(f"TRUNCATE {_listed(_tables(connection))} RESTART IDENTITY"))
@@ -149,7 +149,7 @@ def _listed(tables: list[tuple[str, list[str]]]) -> str:
 
 
 def _order(databases: Databases) -> list[tuple[str, Engine]]:
-    """The control database comes last: see above."""
+    """All databases, the control database last: see the module's docstring."""
     shards = [(f"shard{index}", databases.shard_database(index)) for index in range(databases.shard_databases)]
     return [*shards, ("control", databases.control)]
 
@@ -161,11 +161,11 @@ def _dump(engine: Engine, name: str, folder: Path, tell: Tell) -> dict[str, Any]
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         facts = connection.execute(query("dump_facts")).one()
         tables = _tables(connection)
-        found = []
+        tables_dumped = []
         for number, (table, columns) in enumerate(tables):
             tell(name, table, number, len(tables))
-            found.append(_copy_out(connection, name, table, columns, folder))
-        # After the rows: what was given out meanwhile counts as used.
+            tables_dumped.append(_copy_out(connection, name, table, columns, folder))
+        # After the rows: ids assigned meanwhile count as used.
         sequences = {row.sequence: row.last for row in connection.execute(query("dump_sequences"))}
     return {
         "sequences": sequences,
@@ -173,7 +173,7 @@ def _dump(engine: Engine, name: str, folder: Path, tell: Tell) -> dict[str, Any]
         "server": facts.server,
         "wal_lsn": facts.wal_lsn,
         "snapshot": facts.snapshot,
-        "tables": found,
+        "tables": tables_dumped,
     }
 
 
@@ -199,7 +199,7 @@ def _copy_out(connection: Connection, name: str, table: str, columns: list[str],
 
 
 def _fill(connection: Connection, name: str, dumped: dict[str, Any], path: Path, tell: Tell) -> None:
-    tables, given_out = dumped["tables"], dumped.get("sequences", {})  # a backup of an earlier release has none
+    tables, given_out = dumped["tables"], dumped.get("sequences", {})  # backups of earlier releases have no sequences
     here = dict(_tables(connection))
     for table in tables:
         if sorted(here.get(table["table"], [])) != sorted(table["columns"]):
@@ -218,9 +218,9 @@ def _fill(connection: Connection, name: str, dumped: dict[str, Any], path: Path,
                 while data := reader.read(_CHUNK):
                     copy.write(data)
             if cursor.rowcount != table["rows"]:
-                raise BackupUnusable(str(path), f"{table['file']} holds {cursor.rowcount} rows, not {table['rows']}")
+                raise BackupUnusable(str(path), f"{table['file']} has {cursor.rowcount} rows, not {table['rows']}")
     for sequence, _, table_name, column in connection.execute(query("dump_sequences")).all():
-        # Not the largest id that is there: an id whose row is gone is known to whoever read it.
+        # Not the largest existing id: clients may know the id of a deleted row.
         last = f'greatest((SELECT max("{column}") FROM "{table_name}"), CAST(:given_out AS bigint))'  # noqa: S608
         statement = f"SELECT setval(CAST(:sequence AS regclass), {last}) WHERE {last} IS NOT NULL"
         connection.execute(text(statement), {"sequence": sequence, "given_out": given_out.get(sequence)})
@@ -231,7 +231,7 @@ def _tables(connection: Connection) -> list[tuple[str, list[str]]]:
 
 
 def _parents_first(connection: Connection, tables: list[str]) -> list[str]:
-    """The tables, each after those that its rows refer to."""
+    """The tables, ordered so that referenced tables come first."""
     parents: dict[str, set[str]] = {table: set() for table in tables}
     for child, parent in connection.execute(query("dump_references")).all():
         if child in parents and child != parent:
@@ -239,7 +239,7 @@ def _parents_first(connection: Connection, tables: list[str]) -> list[str]:
     done: list[str] = []
     while len(done) < len(tables):
         ready = [table for table in tables if table not in done and parents[table] <= {*done}]
-        assert ready, "tables refer to one another in a circle"
+        assert ready, "circular references between tables"
         done += ready
     return done
 
@@ -267,7 +267,7 @@ def _private(path: Path) -> Iterator[Any]:
 
 
 def _sync(folder: Path) -> None:
-    for place in [folder, *(found for found in folder.iterdir() if found.is_dir() and folder.suffix == ".part")]:
+    for place in [folder, *(entry for entry in folder.iterdir() if entry.is_dir() and folder.suffix == ".part")]:
         descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)

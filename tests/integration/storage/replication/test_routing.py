@@ -202,7 +202,7 @@ def test_the_primary_named_as_its_own_replica_is_not_read(trio: Trio) -> None:
     databases = Databases(config)
     replicas = Replicas(databases)
     replicas.check()
-    assert replicas.health()[0].state == "no replica: the primary itself, or promoted"
+    assert replicas.health()[0].state == "not a replica: the primary itself, or promoted"
     replicas.close()
     databases.close()
 
@@ -297,4 +297,4 @@ def test_readers_that_pass_their_position_on_never_go_back_while_replay_stops_an
 
 
 def test_what_a_replica_broke_off_says_so() -> None:
-    assert "ask again" in str(ReplicaLost("localhost:1/x", "gone"))
+    assert "retry" in str(ReplicaLost("localhost:1/x", "gone"))
