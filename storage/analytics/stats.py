@@ -229,13 +229,13 @@ class MailboxStats:
             values = {**selected.bound(self._user_id), "labels": list(labels)}
             return table_of(connection.execute(selected.query("selected_ids"), values).scalar())
 
-    def _counted_by(self) -> Literal["days", "slots"] | None:
+    def _counted_by(self) -> Literal["days", "half_hours"] | None:
         """The counts that cover exactly the selected messages: by UTC day, by half hour, or none."""
         selected = self._selected()
         ends = (selected.span.first_at, selected.span.last_at)
         if not selected.is_span or any((at - SLOTS_SINCE) % _SLOT for at in ends):
             return None
-        return "slots" if any((at - SLOTS_SINCE) % _DAY for at in ends) else "days"
+        return "half_hours" if any((at - SLOTS_SINCE) % _DAY for at in ends) else "days"
 
     def _source(self, bucket: Bucket, zone: ZoneInfo) -> tuple[str, Row]:
         """The query of a timeline, and its parameters."""
@@ -245,7 +245,7 @@ class MailboxStats:
             return ("days" if changes is not None else "days_and_index"), cut
         if changes is None:
             return "index", cut
-        return ("slots_by_day", changes) if bucket == "day" else ("slots", cut)
+        return ("half_hours_by_day", changes) if bucket == "day" else ("half_hours", cut)
 
     def _changes(self, zone: ZoneInfo) -> Row | None:
         """How half hours of UTC map to a zone's days and weeks; None: for some of the mail they do not."""
