@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import TextClause, text
 
-from storage.db.sql_files import postgres_sql
-from storage.mailbox.as_of import as_of_values
+from storage.db.sql_files import fill, postgres_sql
+from storage.mailbox.as_of import as_of_values, messages_of
 from storage.mailbox.query_resolver import QueryResolver
 from storage.mailbox.search import SearchExecutor
 from storage.model.time_range import EARLIEST, LATEST
@@ -57,9 +57,8 @@ class Selected:
 
     def query(self, question: str) -> TextClause:
         """storage/db/sql/postgres/QUESTION.sql over the selected messages; bind `bound` as well."""
-        selected = postgres_sql("selected").replace("{condition}", self.condition)
-        messages = "messages" if self.as_of is None else f"({postgres_sql('messages_as_of')})"
-        return text(postgres_sql(question).replace("{selected}", f"({selected})").replace("{messages}", messages))
+        selected = fill(postgres_sql("selected"), messages=messages_of(self.as_of), condition=self.condition)
+        return text(fill(postgres_sql(question), selected=f"({selected})"))
 
     def bound(self, user_id: int) -> dict[str, object]:
         """The parameters of `query`, without the query's own."""

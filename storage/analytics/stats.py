@@ -14,14 +14,14 @@ an UPDATE of the labels of 1,000 messages took 19 ms with the triggers, 10 witho
 Every query is bound to the user's id. Blocking: call it from a thread.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, TextClause
 from sqlalchemy.exc import DataError
 
 from storage.analytics import attachment_totals
@@ -94,7 +94,7 @@ class MailboxStats:
         counted = self._counted_by()
         if counted:
             [both] = self.of_index("ends")
-            return Overview(self.of_index(f"overview_of_{counted}"), both["first_at"], both["last_at"])
+            return Overview(self._of_counts(f"overview_of_{counted}"), both["first_at"], both["last_at"])
         rows = self.of_index("overview_of_index")
         ends = [(row.pop("first_at"), row.pop("last_at")) for row in rows]
         return Overview(rows, ends[0][0] if ends else None, ends[-1][1] if ends else None)
@@ -106,7 +106,8 @@ class MailboxStats:
         """
         selected = self._selected()
         whole = selected.is_span and selected.span == EVER
-        return self.of_index("label_sums" if whole else "label_totals", {"limit": limit})
+        values = {"limit": limit}
+        return self._of_counts("label_sums", values) if whole else self.of_index("label_totals", values)
 
     def attachments(self) -> Attached:
         """Totals of the messages' attachments."""
@@ -146,7 +147,8 @@ class MailboxStats:
             UnknownZone: the database does not have the zone.
         """
         source, values = self._source(bucket, zone)
-        rows = self.of_index(f"timeline_of_{source}", {"limit": most + 1, **values}, zone)
+        run = self.of_index if source == "index" else self._of_counts
+        rows = run(f"timeline_of_{source}", {"limit": most + 1, **values}, zone)
         if len(rows) > most:
             raise TooManyBuckets(most)
         for row in rows:
@@ -162,19 +164,29 @@ class MailboxStats:
         changes = self._changes(zone) if self._counted_by() else None
         if changes is None:
             return self.of_index("activity_of_index", {}, zone)
-        return self.of_index("activity_of_half_hours", changes, zone)
+        return self._of_counts("activity_of_half_hours", changes, zone)
 
     def of_index(
         self, question: str, values: Mapping[str, object] = _NOTHING, zone: ZoneInfo | None = None
     ) -> list[Row]:
         """Run storage/db/sql/postgres/QUESTION.sql over the selected messages; local times are in `zone`, or UTC."""
+        return self._run(lambda selected: selected.query(question), values, zone)
 
+    def _of_counts(
+        self, question: str, values: Mapping[str, object] = _NOTHING, zone: ZoneInfo | None = None
+    ) -> list[Row]:
+        """Run storage/db/sql/postgres/QUESTION.sql over the counts that triggers maintain."""
+        return self._run(lambda _: query(question), values, zone)
+
+    def _run(
+        self, statement: Callable[[Selected], TextClause], values: Mapping[str, object], zone: ZoneInfo | None
+    ) -> list[Row]:
         def ask() -> list[Row]:
             selected = self._selected()
             with transaction(self._engine) as connection:
                 if zone is not None:
                     _be_in(connection, zone)
-                rows = connection.execute(selected.query(question), {**selected.bound(self._user_id), **values})
+                rows = connection.execute(statement(selected), {**selected.bound(self._user_id), **values})
                 names = list(rows.keys())
                 return [dict(zip(names, row, strict=True)) for row in rows.all()]  # may be thousands of days
 

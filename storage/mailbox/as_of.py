@@ -26,19 +26,17 @@ from datetime import datetime
 
 from sqlalchemy import Connection, TextClause, text
 
-from storage.db.sql_files import postgres_sql
+from storage.db.sql_files import fill, postgres_sql
 
 
-def as_of_sql(question: str, as_of: datetime | None) -> str:
-    """storage/db/sql/QUESTION.sql over the index as of a time, to be bound as :as_of; None: over the current index."""
-    return postgres_sql(question).replace(
-        "{messages}", "messages" if as_of is None else f"({postgres_sql('messages_as_of')})"
-    )
+def messages_of(as_of: datetime | None) -> str:
+    """SQL for a query's {messages}: the index as of a time, to be bound as :as_of; None: the current index."""
+    return "messages" if as_of is None else f"({postgres_sql('messages_as_of')})"
 
 
-def as_of_query(question: str, as_of: datetime | None) -> TextClause:
-    """The same, for Postgres through SQLAlchemy."""
-    return text(as_of_sql(question, as_of))
+def as_of_query(question: str, as_of: datetime | None, **parts: str) -> TextClause:
+    """storage/db/sql/postgres/QUESTION.sql over the index as of a time; `parts`: its other placeholders."""
+    return text(fill(postgres_sql(question), messages=messages_of(as_of), **parts))
 
 
 def read_in_page_order(connection: Connection, as_of: datetime | None) -> None:
@@ -52,5 +50,5 @@ def read_in_page_order(connection: Connection, as_of: datetime | None) -> None:
 
 
 def as_of_values(as_of: datetime | None) -> dict[str, datetime]:
-    """The parameters of `as_of_sql`."""
+    """The parameters of `messages_of`."""
     return {} if as_of is None else {"as_of": as_of}

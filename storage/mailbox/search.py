@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
-
 from storage.db.engines import Source, transaction
 from storage.fulltext.search import SegmentFile
-from storage.mailbox.as_of import as_of_sql, as_of_values, read_in_page_order
+from storage.mailbox.as_of import as_of_query, as_of_values, read_in_page_order
 from storage.mailbox.segment_files import MailFiles
 from storage.model.results import PageCursor
 from storage.model.time_range import EARLIEST
@@ -191,8 +189,7 @@ class SearchExecutor:
     ) -> list[dict[str, Any]]:
         sets = {f"set{number}": ids for number, ids in enumerate(decided.sets)} if decided else {}
         chosen = "m.message_id = ANY(CAST(:message_ids AS bigint[]))" if decided else "TRUE"
-        page = as_of_sql("emails_page", self._as_of).replace("{condition}", plan.index).replace("{chosen}", chosen)
-        statement = text(page)
+        statement = as_of_query("emails_page", self._as_of, condition=plan.index, chosen=chosen)
         with transaction(self._engine) as connection:
             read_in_page_order(connection, self._as_of)
             rows = connection.execute(

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from storage.db.engines import Source, transaction
-from storage.db.sql_files import duckdb_sql, query
+from storage.db.sql_files import duckdb_sql, fill, query
 from storage.files import duckdb_engine, row_groups
 from storage.files.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.fulltext import search
@@ -187,9 +187,7 @@ class MailFiles:
             FileDamaged.
             TableTooLarge: the result exceeds `most_bytes`.
         """
-        statement = duckdb_sql(question)
-        for name, part in (parts or {}).items():
-            statement = statement.replace(f"{{{name}}}", part)
+        statement = fill(duckdb_sql(question), **(parts or {}))
         names = self.places(files)
         try:
             return duckdb_engine.ask(statement, list(names), {**values, "user_id": self._user_id}, tables, most_bytes)
