@@ -31,5 +31,5 @@ def test_mail_can_be_analysed_later() -> None:
 
 def test_a_name_that_nobody_has_is_refused() -> None:
     require_known(AnalysisConfig(disabled=frozenset(NAMES)))
-    with pytest.raises(UnknownAnalyser, match="'sumary', which is no analyser: there are attachmentkinds"):
+    with pytest.raises(UnknownAnalyser, match="'sumary', which is not an analyser: there are attachmentkinds"):
         require_known(AnalysisConfig(disabled=frozenset({"sumary"})))
