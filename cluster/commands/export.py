@@ -16,7 +16,7 @@ from jobs.rendering.units import size
 
 if TYPE_CHECKING:
     from cluster.stores import Stores
-    from jobs.exporting.export import Mailbox, Told
+    from jobs.exporting.export import Mailbox, OnBatch
     from jobs.exporting.records import Report
 
 
@@ -118,7 +118,7 @@ def mailboxes(stores: "Stores", email: str | None, query: str, as_of: str | None
 
 
 @contextmanager
-def _progress(chosen: "list[Mailbox]", query: str) -> Iterator["Told"]:
+def _progress(chosen: "list[Mailbox]", query: str) -> Iterator["OnBatch"]:
     """A bar on standard error; of a search nobody knows how much it finds."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

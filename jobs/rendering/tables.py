@@ -1,4 +1,4 @@
-"""Arrow tables as rows and as CSV."""
+"""Converts Arrow tables to rows and to CSV."""
 
 import csv
 import io
@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from storage.sql_sandbox.errors import SqlInvalid
 
-#: A cell that a spreadsheet would take for a formula.
+#: Cells that a spreadsheet would interpret as formulas.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_of(table: pa.Table) -> str:
-    """A table as CSV (RFC 4180). Texts that a spreadsheet would run begin with an apostrophe."""
+    """A table as CSV (RFC 4180). Texts that a spreadsheet would run as formulas are prefixed with an apostrophe."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(table.column_names)
@@ -25,10 +25,10 @@ def csv_of(table: pa.Table) -> str:
 
 
 def rows_of(table: pa.Table) -> list[list[Any]]:
-    """The rows of a table, in Python's values; of columns of one name, each.
+    """The rows of a table as Python values; columns with equal names are kept.
 
     Raises:
-        SqlInvalid: values that neither Python nor a text holds.
+        SqlInvalid: a value can be converted neither to Python nor to text.
     """
     columns = [_values(column) for column in table.columns]
     return [list(row) for row in zip(*columns, strict=True)]
@@ -36,25 +36,25 @@ def rows_of(table: pa.Table) -> list[list[Any]]:
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
     try:
-        found: list[Any] = column.to_pylist()
+        values: list[Any] = column.to_pylist()
     except (OverflowError, ValueError, pa.ArrowException):  # times that Python's calendar does not have
         try:
-            found = column.cast(pa.string()).to_pylist()
+            values = column.cast(pa.string()).to_pylist()
         except (pa.ArrowException, ValueError) as exc:
-            raise SqlInvalid("its answer has times beyond the years 1 to 9999: cast them to VARCHAR") from exc
-    return found
+            raise SqlInvalid("its result has times outside the years 1 to 9999: cast them to VARCHAR") from exc
+    return values
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON holds it: bytes as hex, integers beyond 2**53 as text."""
+    """A value for JSON: bytes as hex, integers beyond 2**53 as text."""
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, int) and not -(1 << 53) < value < 1 << 53:
         return str(value)
     if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
+        return {str(key): plain(member) for key, member in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [plain(each) for each in value]
+        return [plain(member) for member in value]
     return value
 
 

@@ -32,7 +32,7 @@ def test_what_is_no_export_is_never_replaced(tmp_path: Path, kind: str) -> None:
     if kind == "link":
         (tmp_path / "link").symlink_to(home)
 
-    with pytest.raises(DestinationTaken, match="no export of ours"):
+    with pytest.raises(DestinationTaken, match="not an export"):
         fill(tmp_path / ("home" if kind == "folder" else "link"), force=True)
     assert (home / "diary").read_text() == "mine"
 
