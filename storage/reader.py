@@ -25,6 +25,7 @@ from storage.mailbox.row_mapping import change_of, stored_of, summary_of
 from storage.mailbox.search import SearchExecutor
 from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
 from storage.mailbox.threads import Conversations
+from storage.model.mail_query import ALL_MAIL, MailQuery
 from storage.model.message_id import from_hex, to_hex
 from storage.model.records import MailboxRecord
 from storage.model.results import Body, ChangePage, Email, Label, Page, PageCursor, RankCursor, RankedPage, Stored
@@ -60,64 +61,39 @@ class MailboxReader:
         self._analyses = Analyses(user_id, engine, blobs)
         self._single = Single(user_id, engine, blobs, self._files, body)
 
-    def emails(
-        self,
-        text: str = "",
-        labels: Sequence[str] = (),
-        limit: int = 50,
-        after: PageCursor | None = None,
-        include_spam_trash: bool = False,
-        include_deleted: bool = False,
-        as_of: datetime | None = None,
-        now: datetime | None = None,
-    ) -> Page:
-        """Messages that match a search (storage/language) and carry all labels, newest first.
-
-        Args:
-            as_of: the moment at which the mailbox is read; None: now.
-            now: what the ages in a search count from; None: `as_of`.
+    def emails(self, mail_query: MailQuery = ALL_MAIL, limit: int = 50, after: PageCursor | None = None) -> Page:
+        """The selected messages, newest first.
 
         Raises:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
-        found = self._meanings.plan(text, labels, include_spam_trash, as_of, now)
-        return retry_on_missing_file(lambda: self._page(found, after or _TOP, limit, include_deleted, as_of))
+        search_plan = self._meanings.plan(mail_query)
+        return retry_on_missing_file(lambda: self._page(search_plan, mail_query, after or _TOP, limit))
 
-    def _page(self, found: Plan, after: PageCursor, limit: int, include_deleted: bool, as_of: datetime | None) -> Page:
-        finder = SearchExecutor(self._user_id, self._engine, self._files, as_of)
-        rows = finder.find(found, after, limit + 1, include_deleted)
+    def _page(self, search_plan: Plan, mail_query: MailQuery, after: PageCursor, limit: int) -> Page:
+        finder = SearchExecutor(self._user_id, self._engine, self._files, mail_query.as_of)
+        rows = finder.find(search_plan, after, limit + 1, mail_query.include_deleted)
         items = [
             summary_of(row, content) for row, content in zip(rows, self._files.summaries(rows[:limit]), strict=False)
         ]
         last = rows[limit - 1] if len(rows) > limit else None
         return Page(tuple(items), PageCursor(last["received_at"], last["message_id"]) if last else None)
 
-    def best(
-        self,
-        text: str,
-        labels: Sequence[str] = (),
-        limit: int = 50,
-        after: RankCursor | None = None,
-        include_spam_trash: bool = False,
-        include_deleted: bool = False,
-        as_of: datetime | None = None,
-        now: datetime | None = None,
-    ) -> RankedPage:
-        """What `emails` finds, most relevant first, 2,000 at most. Mail newer than any match of the first page's
-        moment is in none of the following.
+    def best(self, mail_query: MailQuery, limit: int = 50, after: RankCursor | None = None) -> RankedPage:
+        """The selected messages, most relevant first, at most 2,000.
+
+        Messages that are newer than every match at the time of the first page are on none of the later pages.
 
         Raises:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
-        found = self._meanings.plan(text, labels, include_spam_trash, as_of, now)
-        return retry_on_missing_file(lambda: self._ranked(found, after, limit, include_deleted, as_of))
+        search_plan = self._meanings.plan(mail_query)
+        return retry_on_missing_file(lambda: self._ranked(search_plan, mail_query, after, limit))
 
-    def _ranked(
-        self, found: Plan, after: RankCursor | None, limit: int, include_deleted: bool, as_of: datetime | None
-    ) -> RankedPage:
-        finder = SearchExecutor(self._user_id, self._engine, self._files, as_of)
+    def _ranked(self, search_plan: Plan, mail_query: MailQuery, after: RankCursor | None, limit: int) -> RankedPage:
+        finder = SearchExecutor(self._user_id, self._engine, self._files, mail_query.as_of)
         start, passed = (PageCursor(after.until, _TOP.message_id), after.passed) if after else (_TOP, 0)
-        rows, newest_at = finder.best(found, start, passed + limit + 1, include_deleted)
+        rows, newest_at = finder.best(search_plan, start, passed + limit + 1, mail_query.include_deleted)
         more = len(rows) > passed + limit
         following = RankCursor(after.until if after else newest_at, passed + limit) if more else None
         shown = rows[passed : passed + limit]

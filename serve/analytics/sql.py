@@ -1,4 +1,4 @@
-"""POST /api/v1/analytics/query: SQL over the caller's own mail, in a process that has nothing else."""
+"""POST /api/v1/analytics/query: SQL over the caller's own mail, in an isolated process."""
 
 import threading
 from collections.abc import Iterator
@@ -34,32 +34,32 @@ class SqlQuestion(BaseModel):
 
 
 class SqlColumn(BaseModel):
-    """A column of an answer."""
+    """A column of a result."""
 
     name: str
-    type: str = Field(description="as Arrow calls it")
+    type: str = Field(description="Arrow type")
 
 
 class SqlAnswer(BaseModel):
-    """An answer. Times are UTC; numbers that JSON cannot hold exactly are texts."""
+    """A result. Times are UTC; numbers that JSON cannot represent exactly are strings."""
 
     columns: list[SqlColumn]
     rows: list[list[Any]]
-    truncated: bool = Field(description="there were more rows")
+    truncated: bool = Field(description="the result had more rows")
 
 
 class Sandbox:
-    """Asks questions, so many at a time. Blocking."""
+    """Runs queries, with a limit of concurrent ones. Blocking."""
 
     def __init__(self, mailboxes: Mailboxes, config: SandboxConfig) -> None:
         self._mailboxes, self._config = mailboxes, config
         self._free = threading.BoundedSemaphore(config.at_a_time)
 
     def answer(self, principal: Any, sql: str) -> tuple[pa.Table, bool]:
-        """The answer, and whether it was cut off.
+        """The result, and whether it was cut.
 
         Raises:
-            SqlBusy, and what `ask` raises.
+            SqlBusy, and the errors of `ask`.
         """
         with self._place():
             return ask(sql, self._mailboxes.reader(principal).views, self._config)
@@ -80,18 +80,18 @@ def router(sandbox: Sandbox, threads: BlockingExecutor) -> APIRouter:
 
     @routes.post(
         "/query",
-        summary="Ask your mail in SQL",
+        summary="Query your mail in SQL",
         response_model=SqlAnswer,
         responses={200: {"content": {_CSV: {}, _ARROW: {}}}, **responses(406, 413)},
     )
-    # It reads the text of mail: a key for analytics alone may not.
+    # A query can read the text of mail, so the scope analytics is not enough.
     @permits(scope=Scope.MAIL, cost=100)
     async def query(
         principal: Caller,
         body: SqlQuestion,
         accept: Annotated[str, Header(max_length=500, description="application/json, text/csv or Arrow's stream")] = "",
     ) -> Response:
-        def made() -> Response:
+        def response() -> Response:
             table, cut = sandbox.answer(principal, body.sql)
             headers = {"X-GBM-Truncated": str(cut).lower()}
             if _ARROW in accept:
@@ -100,7 +100,7 @@ def router(sandbox: Sandbox, threads: BlockingExecutor) -> APIRouter:
                 return Response(csv_of(table), media_type=_CSV, headers=headers)
             return Response(_json(table, cut), media_type="application/json", headers=headers)
 
-        return await threads.run(made)
+        return await threads.run(response)
 
     return routes
 
