@@ -102,7 +102,7 @@ def upgrade(databases: Databases, shards: int, progress: Tell | None = None) -> 
         DatabaseUnreachable, DatabaseMissing.
     """
     for dsn in databases.dsns():
-        _create_database(dsn)
+        create_database(dsn)
     tell = progress or (lambda _: None)
     for label, schema, engine in _each(databases):
         tell(label)
@@ -124,7 +124,7 @@ def upgrade_each(
     for dsn, (label, schema, engine) in zip(databases.dsns(), _each(databases), strict=True):
         newest, before, error = _newest(schema), None, None
         try:
-            _create_database(dsn)
+            create_database(dsn)
             before, after = _upgrade_one(databases, engine, schema, label, tell, wait_s)
             tell(f"{label}: {before or 'new'} -> {after}" if before != after else f"{label}: {after} already")
             states.append(SchemaState(label, after, newest))
@@ -299,8 +299,13 @@ def _does_not_exist(reason: str) -> bool:
     return re.search(r'database ".*" does not exist', reason) is not None  # a role may be missing too
 
 
-def _create_database(dsn: str) -> None:
-    """Create the database if it does not exist; an existing one costs one connection."""
+def create_database(dsn: str) -> None:
+    """Create a database unless it exists. Safe to call concurrently; an existing database costs one connection.
+
+    Raises:
+        DatabaseUnreachable.
+        DatabaseMissing: this account may not create it.
+    """
     engine = create_engine(dsn, poolclass=NullPool, connect_args={"connect_timeout": 5})
     try:
         with engine.connect():

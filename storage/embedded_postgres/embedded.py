@@ -16,12 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import LiteralString, Self
+from typing import Self
 from urllib.parse import quote
 
 import psycopg
-from psycopg import errors as postgres_errors
-from psycopg import sql
 
 from storage.embedded_postgres import binaries, postmaster
 from storage.embedded_postgres.config import EmbeddedConfig
@@ -42,7 +40,6 @@ class EmbeddedPostgres:
     """The server of one directory, shared by all processes of one user.
 
     >>> with EmbeddedPostgres(home / "postgres") as server:
-    ...     server.create_database("gbm_control")
     ...     engine = create_engine(server.dsn("gbm_control"))
     """
 
@@ -114,18 +111,6 @@ class EmbeddedPostgres:
         user, password = postmaster.SUPERUSER, quote(self._password, safe="")
         host = quote(str(self._sockets), safe="")
         return f"postgresql://{user}:{password}@/{quote(database, safe='')}?host={host}&port={PORT}"
-
-    def create_database(self, name: str) -> bool:
-        """Create a database unless it exists; True when this call created it."""
-        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
-            question: LiteralString = "SELECT 1 FROM pg_database WHERE datname = %s"
-            if connection.execute(question, (name,)).fetchone():
-                return False
-            try:
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-            except (postgres_errors.DuplicateDatabase, postgres_errors.UniqueViolation):
-                return False  # another process created it first
-            return True
 
     def _bring_up(self, layout: Layout) -> None:
         """Take over the running server, or start one; wait until it answers. The caller holds lifecycle.lock."""

@@ -150,8 +150,8 @@ def cut(name: str, data: bytes, location: Location) -> bytes:
     return raw
 
 
-def read_index(name: str, size_bytes: int, read: Callable[[int, int], bytes]) -> pa.Table:
-    """Read the index of a raw file (RAW_INDEX) from the file alone.
+def read_ending(name: str, size_bytes: int, read: Callable[[int, int], bytes]) -> tuple[pa.Table, int]:
+    """Read the index of a raw file (RAW_INDEX) and the offset at which its frames end, from the file alone.
 
     Args:
         read: returns `size` bytes from `offset` of the file.
@@ -159,11 +159,6 @@ def read_index(name: str, size_bytes: int, read: Callable[[int, int], bytes]) ->
     Raises:
         FileDamaged: the file is truncated, or not a raw file.
     """
-    return read_ending(name, size_bytes, read)[0]
-
-
-def read_ending(name: str, size_bytes: int, read: Callable[[int, int], bytes]) -> tuple[pa.Table, int]:
-    """The index of a raw file (as `read_index`), and the offset at which the frames end."""
     tail = _HEADER.size + _FOOTER.size
     if size_bytes < tail:
         raise FileDamaged(name, "it is too short")

@@ -13,7 +13,7 @@ from storage.catalog import leases
 from storage.catalog.compaction import CompactionOutdated, Compactions
 from storage.catalog.leases import LeaseLost
 from storage.files.blobs import ArchiveUnusable, FileDamaged
-from storage.files.raw_file import read_index, unpack
+from storage.files.raw_file import read_ending, unpack
 from storage.fulltext import container
 from storage.model.location import Location
 from storage.model.mail_query import MailQuery
@@ -59,7 +59,7 @@ def in_files(shard: Shard, name: str) -> list[bytes]:
     rows = pq.read_table(shard.root / (name + PARQUET_SUFFIX))
     assert rows.schema.equals(MESSAGES)
     data = (shard.root / (name + RAW_SUFFIX)).read_bytes()
-    index = read_index(name, len(data), lambda offset, size: data[offset : offset + size])
+    index, _ = read_ending(name, len(data), lambda offset, size: data[offset : offset + size])
     assert index.equals(rows.select(index.column_names).cast(index.schema))
     found = []
     for row in index.select(["frame_offset", "frame_bytes", "raw_offset", "size_bytes", "sha256"]).to_pylist():

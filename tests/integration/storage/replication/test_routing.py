@@ -16,6 +16,7 @@ from storage.catalog import leases
 from storage.config import PostgresConfig
 from storage.db import migrate
 from storage.db.engines import Databases, DatabaseUnreachable, Source, transaction
+from storage.db.migrate import create_database
 from storage.errors import BackupError
 from storage.failpoints import FailPoint, watching
 from storage.mailbox.segment_files import retry_on_missing_file
@@ -67,7 +68,7 @@ def servers() -> Iterator[list[Server]]:
     home = memory_home()
     made = [Server(home / "primary")]
     for name in ("control", "shard"):
-        made[0].server.create_database(name)
+        create_database(made[0].dsn(name))
     try:
         made += [standby_of(made[0], home / f"standby{number}") for number in (0, 1)]
         yield made
