@@ -54,8 +54,8 @@ class Mail:
 
     def header(self, name: str) -> str:
         """The value of the first header of this name (in lower case); "" if there is none."""
-        found = self.headers(name)
-        return found[0] if found else ""
+        values = self.headers(name)
+        return values[0] if values else ""
 
     @property
     def language(self) -> str:

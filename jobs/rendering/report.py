@@ -130,9 +130,7 @@ def _people(rows: Sequence[Row], name: str) -> str:
 def _judged(counting: MailboxStats) -> list[Section]:
     """The analysers' results; empty when no message was analysed."""
     judgements = AnalysisStats(counting)
-    kinds = [
-        (row["category"].replace("_", " "), row["messages"]) for row in judgements.categories() if row["category"]
-    ]
+    kinds = [(row["category"].replace("_", " "), row["messages"]) for row in judgements.categories() if row["category"]]
     if not kinds:
         return []
     languages = [(row["language"], row["messages"]) for row in judgements.languages() if row["language"]]

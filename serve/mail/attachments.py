@@ -96,7 +96,7 @@ def router(mailboxes: Readers[MailReader], threads: BlockingExecutor) -> APIRout
         principal: Caller,
         email_id: MessageId,
         remote_images: Annotated[
-            bool, Query(description="load images over https, which tells the sender that the message was read")
+            bool, Query(description="load images over https, which shows the sender that the message was read")
         ] = False,
         as_of: AsOf = None,
     ) -> Response:

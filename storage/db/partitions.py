@@ -92,7 +92,7 @@ def tend(engine: Engine, tables: Sequence[Partitioned], now: datetime) -> Tended
         LockTimedOut: another transaction holds a table; completed changes stay.
         DatabaseUnreachable.
     """
-    made: list[str] = []
+    created: list[str] = []
     dropped: list[str] = []
     moved = 0
     for table in tables:
@@ -100,7 +100,7 @@ def tend(engine: Engine, tables: Sequence[Partitioned], now: datetime) -> Tended
             with _short(engine) as connection:
                 if _alone(connection) and not _covered(connection, table, start):
                     moved += _make(connection, table, start)
-                    made.append(_name(table, start))
+                    created.append(_name(table, start))
         for name in _outlived(engine, table, now):
             with _short(engine) as connection:
                 if _alone(connection) and name in {known for known, _, _ in _partitions(connection, table)}:
@@ -109,7 +109,7 @@ def tend(engine: Engine, tables: Sequence[Partitioned], now: datetime) -> Tended
         with _short(engine) as connection:
             statement = f"DELETE FROM {table.table}_default WHERE {table.column} < :horizon"  # noqa: S608 - our names
             connection.execute(text(statement), {"horizon": _horizon(table, now)})
-    return Tended(tuple(made), tuple(dropped), moved)
+    return Tended(tuple(created), tuple(dropped), moved)
 
 
 def _wanted(engine: Engine, table: Partitioned, now: datetime) -> list[datetime]:

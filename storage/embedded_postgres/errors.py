@@ -26,10 +26,10 @@ class VersionMismatch(BackupError):
         self.data, self.wanted, self.found = data, wanted, found
 
     def __str__(self) -> str:
-        found = " and ".join(str(major) for major in self.found) or "none"
+        versions = " and ".join(str(major) for major in self.found) or "none"
         return (
             f"The data in {self.data} belong to PostgreSQL {self.wanted}, but the versions found are "
-            f"{found}: install PostgreSQL {self.wanted}, or dump and reload the data into a new directory."
+            f"{versions}: install PostgreSQL {self.wanted}, or dump and reload the data into a new directory."
         )
 
 

@@ -134,9 +134,9 @@ class Split:
 
     def _hits(self, query: tantivy.Query, limit: int) -> list[Hit]:
         def search() -> list[Hit]:
-            found = self._searcher.search(query, limit, count=False, order_by_field=RECEIVED).hits
-            message_ids = self._searcher.fast_field_values(MESSAGE, [address for _, address in found])
-            return [Hit(ms, int(number or 0)) for (ms, _), number in zip(found, message_ids, strict=True)]
+            matches = self._searcher.search(query, limit, count=False, order_by_field=RECEIVED).hits
+            message_ids = self._searcher.fast_field_values(MESSAGE, [address for _, address in matches])
+            return [Hit(ms, int(number or 0)) for (ms, _), number in zip(matches, message_ids, strict=True)]
 
         return self._guard(search)
 

@@ -176,11 +176,11 @@ class SearchExecutor:
             ),
         )
 
-    def _texts(self, found: Sequence[_Candidate], segments: Sequence[SegmentFile]) -> dict[int, Content]:
+    def _texts(self, candidates: Sequence[_Candidate], segments: Sequence[SegmentFile]) -> dict[int, Content]:
         values = {
-            "message_ids": [each.message_id for each in found],
-            "first_at": found[-1].received_at,
-            "last_at": found[0].received_at,
+            "message_ids": [candidate.message_id for candidate in candidates],
+            "first_at": candidates[-1].received_at,
+            "last_at": candidates[0].received_at,
         }
         return {row["message_id"]: _content(row) for row in self._files.rows("texts", _parquet(segments), values)}
 

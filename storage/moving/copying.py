@@ -6,7 +6,7 @@ misses one (within 2^31 transactions).
 Every copied row is verified: the digest of the rows read must equal the digest of the rows in the target.
 """
 
-# ruff: noqa: S608 -- names come from tables.py and from Postgres's catalogue, never from outside
+# ruff: noqa: S608 -- names come from tables.py and from Postgres's catalog, never from outside
 
 from collections.abc import Callable
 from typing import Any

@@ -132,17 +132,17 @@ def roll_up(engine: Engine, blobs: LocalBlobs, lease: Lease) -> RolledUp | None:
         horizon = _begin(engine, snapshot, lease)
         small = {name: _read(snapshot, name, shard_id=lease.shard_id) for name in _SMALL}
         fingerprint = _fingerprint(small)
-        made = _Made(spool, snapshot, lease.shard_id, last)
+        contents = _Contents(spool, snapshot, lease.shard_id, last)
         with zipfile.ZipFile(spool, "w", zipfile.ZIP_STORED) as archive:
-            made.pack(archive, small)
-            if not made.events and fingerprint == last.fingerprint:
+            contents.pack(archive, small)
+            if not contents.events and fingerprint == last.fingerprint:
                 return None
             document = {
                 "version": VERSION,
                 "shard_id": lease.shard_id,
                 "epoch": lease.epoch,
                 "number": last.number + 1,
-                "event_id": made.event_id,
+                "event_id": contents.event_id,
                 "changed_from": horizon.isoformat(),
                 "made_at": datetime.now(UTC).isoformat(),
             }
@@ -158,12 +158,12 @@ def roll_up(engine: Engine, blobs: LocalBlobs, lease: Lease) -> RolledUp | None:
                 "shard_id": lease.shard_id,
                 "number": last.number + 1,
                 "name": name,
-                "event_id": made.event_id,
+                "event_id": contents.event_id,
                 "changed_from": horizon,
                 "fingerprint": fingerprint,
             },
         )
-    return RolledUp(name, last.number + 1, made.events, made.states, size)
+    return RolledUp(name, last.number + 1, contents.events, contents.states, size)
 
 
 def _last(engine: Engine, shard_id: int) -> _Last:
@@ -184,7 +184,7 @@ def _begin(engine: Engine, snapshot: Connection, lease: Lease) -> datetime:
     return horizon
 
 
-class _Made:
+class _Contents:
     """Contents of one file, counted while written."""
 
     def __init__(self, spool: IO[bytes], snapshot: Connection, shard_id: int, last: _Last) -> None:

@@ -35,13 +35,12 @@ def train(examples: Sequence[tuple[str, Sequence[int], bool]]) -> Model:
     averaged, averaged_bias = weights * step - sums, bias * step - bias_sum
     divisor = max(int(np.sort(np.abs(averaged))[-BUCKETS // 500]) // _HEAVIEST, 1)
     quantised = np.clip(_divided(averaged, divisor), -_HEAVIEST, _HEAVIEST)
-    found = [int(each) for each in quantised]
     quantised_bias = _divided_one(averaged_bias, divisor)
     margins = sorted(
         abs(quantised_bias + int(quantised[row].sum())) * 100 // max(isqrt((len(row) + 1) * 10_000), 1)
         for row, _ in rows
     )
-    return Model(found, quantised_bias, max(margins[len(margins) // 2] // 3, 1))
+    return Model([int(weight) for weight in quantised], quantised_bias, max(margins[len(margins) // 2] // 3, 1))
 
 
 def _divided(values: "np.typing.NDArray[np.int64]", divisor: int) -> "np.typing.NDArray[np.int64]":
