@@ -12,9 +12,11 @@ Never more than the project's limit in any minute, over all shards together:
 import math
 from collections import deque
 from dataclasses import dataclass
+from typing import Protocol
 
 from jobs.gmail.config import GmailConfig
 from jobs.quota import Bucket
+from storage.errors import BackupError
 
 #: Share of a minute for which leased units may be spent.
 _LEASE = 1 / 60
@@ -127,3 +129,24 @@ class Budget:
             bucket.take(bucket.capacity, now)
             self._static = bucket
         return self._static
+
+
+class BrokerSilent(BackupError):
+    """The quota broker does not answer. It is being replaced; go on with the static share of the quota."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"The quota broker does not answer ({self.reason}): the shard goes on with its static share."
+
+
+class Broker(Protocol):
+    """The project's quota. Both raise BrokerSilent."""
+
+    async def lease(self, shard_id: int, demand: Demand) -> float:
+        """Units granted, good for `budget.lease_s`."""
+
+    async def throttled(self, seconds: float) -> None:
+        """Gmail refused the whole project for so long."""

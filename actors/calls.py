@@ -27,6 +27,7 @@ from actors.decisions import (
 from actors.reconcile import differences
 from actors.shard import Shard
 from actors.tokens import Tokens
+from actors.wait_kinds import wait_kind
 from actors.work import Work
 from jobs.gmail.errors import GmailRefused, GrantRevoked, HistoryExpired, NotFound, TokenRejected
 from storage.catalog.catalog import Catalog
@@ -80,6 +81,7 @@ class Calls:
                 and _unknown_to_gmail(exc),
                 retry_after_s=getattr(exc, "retry_after_s", None),
                 scope=getattr(exc, "scope", "user"),
+                kind=wait_kind(exc),
             )
 
     async def _list_page(self, token: SecretStr, call: ListPage) -> Listed:

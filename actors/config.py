@@ -48,6 +48,12 @@ class ShardConfig(BaseModel, frozen=True):
     typical_message_bytes: PositiveInt = Field(
         64 << 10, description="bytes that a message in flight is assumed to have, for the buffer's limit"
     )
+    task_s: PositiveFloat = Field(
+        300.0, description="seconds after which a call, a fetch or the writing of a segment is cancelled and done again"
+    )
+    merge_s: PositiveFloat = Field(
+        3600.0, description="seconds after which a merge or an analysis of a segment is cancelled and done again"
+    )
     lease_s: PositiveFloat = Field(15.0, description="seconds that a shard's lease lives without renewal")
     retry: RetryConfig = RetryConfig()
     poll: PollConfig = PollConfig()

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from actors.reconcile import Relisted
 from storage.model.records import Commit, LabelChange, SegmentManifest
+from storage.model.wait_reasons import WaitKind
 
 
 class Mode(StrEnum):
@@ -182,7 +183,7 @@ class Fetched:
 class CallFailed:
     """A call gave nothing. At most one of the flags is set; else it is worth repeating after a while.
 
-    scope: whose calls should rest, "user", "project" or "concurrency".
+    scope: whose calls should rest, "user", "project" or "concurrency". kind: what people can do about it.
     """
 
     error: str
@@ -192,6 +193,7 @@ class CallFailed:
     page_refused: bool = False
     retry_after_s: float | None = None
     scope: str = "user"
+    kind: WaitKind | None = None
 
 
 Outcome = Pinned | Listed | Changed | Fetched | Compared | Watched | CallFailed

@@ -7,7 +7,7 @@ wait for either.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -32,6 +32,12 @@ _LOG = logging.getLogger(__name__)
 _SWEEP_EVERY_S = 3600.0
 #: Seconds within which a new owner rolls up first.
 _FIRST_ROLL_UP_S = 60.0
+#: Seconds between two roll-ups because of mailboxes that are new.
+_NAME_EVERY_S = 10.0
+#: Seconds until a roll-up that follows a first commit, or the end of a first listing.
+_SOON_S = 1.0
+#: Seconds that the last roll-up of an owner which stops may take.
+_LAST_ROLL_UP_S = 15.0
 #: Seconds between two tries of a commit that Postgres does not take; doubles.
 _FIRST_REPEAT_S, _LONGEST_REPEAT_S = 1.0, 30.0
 
@@ -85,6 +91,8 @@ class Maintenance:
         self._wanted: list[asyncio.Future[list[Compacted]]] = []
         self._analyses: list[_Analysing] = []
         self._rolling = asyncio.Lock()
+        self._named: set[int] = set()  # mailboxes that a roll-up of this owner says who they are
+        self._name_at = clock()  # when the next of them may be named
         # Soon, so that an owner who never lives long rolls up, too; spread, because shards begin together.
         self._roll_up_at = clock() + min(_FIRST_ROLL_UP_S, archive.rollup_s) * (0.5 + lease.shard_id * 0.309 % 0.5)
         self._sweep_at = clock() + _SWEEP_EVERY_S
@@ -132,6 +140,36 @@ class Maintenance:
         async with self._rolling:
             return await asyncio.to_thread(roll_up, self._catalog.engine, self._blobs, self._lease)
 
+    async def name(self, mailboxes: Collection[int], known: Iterable[int]) -> None:
+        """Have the archive say who these mailboxes are, before a segment with their first mail is committed.
+
+        Without it a rebuild in the first hour would find mail of a user whose address nobody knows. What is in the way
+        of it holds no mail up: the next commit tries again.
+
+        Args:
+            known: every mailbox of the shard that is in Postgres.
+        """
+        if self._named.issuperset(mailboxes):
+            return
+        if self._name_at <= self._clock():  # of many new mailboxes not each costs a file
+            self._name_at = self._clock() + _NAME_EVERY_S
+            names = {*known}
+            if await self._rolled_up():
+                self._named |= names
+        self.roll_up_soon()
+
+    def roll_up_soon(self) -> None:
+        """Something happened that a rebuild should know of."""
+        self._roll_up_at = min(self._roll_up_at, max(self._name_at, self._clock() + _SOON_S))
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Roll up once more: the owner stops, and whoever looks at the archive next finds it whole."""
+        try:
+            await asyncio.wait_for(self._rolled_up(), _LAST_ROLL_UP_S)
+        except (LeaseLost, TimeoutError) as exc:
+            _LOG.warning("Shard %d ends without a last roll-up: %s", self._lease.shard_id, exc or "it took too long")
+
     async def run(self) -> None:
         """For ever.
 
@@ -178,12 +216,18 @@ class Maintenance:
 
     async def _roll_up_again(self) -> None:
         self._roll_up_at = self._clock() + self._archive.rollup_s
+        await self._rolled_up()
+
+    async def _rolled_up(self) -> bool:
+        """Whether the archive says all that it should."""
         try:
             await self.roll_up()
         except LeaseLost:
             raise
         except (BackupError, OSError) as exc:  # a full disk must not end the shard's sync
             _LOG.warning("Shard %d could not roll its label events up: %s", self._lease.shard_id, exc)
+            return False
+        return True
 
     async def _compact_some(self) -> None:
         try:
@@ -200,27 +244,26 @@ class Maintenance:
             self._compactor.merged()
 
     async def _compact_all(self) -> None:
-        """For everybody who has asked by now."""
+        """Merge all that can be merged, for every request that waits now."""
         waiting, self._wanted = self._wanted, []
         done: list[Compacted] = []
-        failure: BaseException = asyncio.CancelledError()
         try:
             await asyncio.to_thread(self._compactions.readmit, self._lease)
             while chosen := choose_all(await self._live(), self._archive):
                 done.append(await self._merge(chosen))
         except BackupError as exc:
-            failure = exc
+            for request in waiting:
+                if not request.done():
+                    request.set_exception(exc)
             if isinstance(exc, LeaseLost):
                 raise
         else:
-            for wanted in waiting:
-                if not wanted.done():
-                    wanted.set_result(done)
+            for request in waiting:
+                if not request.done():
+                    request.set_result(done)
         finally:
-            for wanted in waiting:
-                if not wanted.done() and isinstance(failure, BackupError):
-                    wanted.set_exception(failure)
-                wanted.cancel()
+            for request in waiting:
+                request.cancel()  # only where this task itself was cancelled: a finished future stays as it is
 
     async def _analyse_one(self, asked: _Analysing) -> None:
         """The next segment. What was merged meanwhile has another name, and comes up again under it."""

@@ -9,60 +9,49 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
-from actors.budget import Demand, lease_s
+from actors.budget import Broker, BrokerSilent, lease_s
 from actors.calls import Calls
 from actors.config import BackupConfig
 from actors.decisions import (
+    Call,
     CommitNow,
     Decision,
     Mode,
     Write,
     Written,
 )
+from actors.errors import OwnerFailed
 from actors.maintenance import Compacted, Maintenance
 from actors.quota import ShardQuota
+from actors.segment_buffer import REPEAT_S, WAIT_S
 from actors.shard import Shard
 from actors.tokens import Tokens
+from actors.wait_kinds import wait_kind
+from actors.wait_log import ARCHIVE, WaitLog
 from actors.work import Work, WorkLost
 from storage.catalog import leases
 from storage.catalog.catalog import AlreadyStored, Catalog
 from storage.catalog.leases import LeaseLost, ShardMoving
-from storage.control.accounts import Control, MailboxPaused
+from storage.control.accounts import MailboxPaused
+from storage.control.control import Control
+from storage.control.wait_reasons import WaitReasons
 from storage.errors import BackupError
 from storage.files.blobs import LocalBlobs
 from storage.model.records import FailedItem, User
+from storage.model.wait_reasons import WHOLE_SHARD, WaitKind, WaitReason
 from storage.recovery.rollup_writer import RolledUp
 
+_T = TypeVar("_T")
 _LOG = logging.getLogger(__name__)
 
 #: Questions to the quota broker in the time of a lease, while calls wait for the project's units.
 _QUESTIONS_PER_LEASE = 10
-
 #: Seconds after which a task that is still there is cancelled once more.
 _CANCEL_AGAIN_S = 0.2
-
-
-class BrokerSilent(BackupError):
-    """The quota broker does not answer. It is being replaced; go on with the static share of the quota."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"The quota broker does not answer ({self.reason}): the shard goes on with its static share."
-
-
-class Broker(Protocol):
-    """The project's quota. Both raise BrokerSilent."""
-
-    async def lease(self, shard_id: int, demand: Demand) -> float:
-        """Units granted, good for `budget.lease_s`."""
-
-    async def throttled(self, seconds: float) -> None:
-        """Gmail refused the whole project for so long."""
+#: Seconds between two looks whether the reasons to wait have changed.
+_STORE_WAITS_S = 0.5
 
 
 class ShardOwner:
@@ -88,9 +77,10 @@ class ShardOwner:
         self._control, self._catalog, self._blobs = control, catalog, blobs
         self._shards = shards
         self._shard: Shard | None = None
-        self._tending: Maintenance | None = None
+        self._maintenance: Maintenance | None = None
         self._news, self._hungry = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waits, self._reasons = WaitLog(shard_id), WaitReasons(control.engine)
         self._paused: set[int] = set()  # as the control database has it, and what was told since
         self.failure: BackupError | None = None
 
@@ -107,16 +97,15 @@ class ShardOwner:
             LeaseHeld, ShardMoving, DatabaseUnreachable.
         """
         owner = f"{self._config.cluster}/{uuid.uuid4().hex}"
-        ttl_s = self._config.shard.lease_s
-        engine = self._catalog.engine
+        engine, ttl_s = self._catalog.engine, self._config.shard.lease_s
         lease = await asyncio.to_thread(leases.acquire, engine, self._shard_id, owner, self._config.cluster, ttl_s)
         if here is not None and not await asyncio.to_thread(here):  # it moved between the look at the map and the lease
             await asyncio.to_thread(leases.release, engine, lease)
             raise ShardMoving(self._shard_id)
         quota = ShardQuota(self._config.gmail, self._shards, self._clock(), succeeds=lease.epoch > 1)
         shard = Shard(lease, self._config.shard, self._config.archive, quota)
-        clock, archive = self._clock, self._config.archive
-        tending = Maintenance(lease, archive, self._work, self._catalog, self._blobs, clock, lambda: shard.storing)
+        parts = (self._work, self._catalog, self._blobs, self._clock)
+        tending = Maintenance(lease, self._config.archive, *parts, lambda: shard.storing)
         swept = await tending.sweep()
         failed: dict[int, list[FailedItem]] = {}
         for item in await asyncio.to_thread(self._catalog.failed, self._shard_id):
@@ -125,11 +114,13 @@ class ShardOwner:
             shard.open(record, failed.get(record.user_id, ()), self._clock())
         self._paused = await asyncio.to_thread(self._control.paused, self._shard_id)
         for user_id in self._paused:
+            self._waits.waits(user_id, WaitKind.PAUSED, "its backup was paused", self._clock())
             if shard.mailbox(user_id) is not None:
                 shard.stop(user_id)
-        self._shard, self._tending = shard, tending
-        for loop in (self._run(shard), self._keep_budget(shard), self._keep_lease(shard), tending.run()):
-            self._spawn(loop)
+        self._shard, self._maintenance = shard, tending
+        for loop in (self._run, self._keep_budget, self._keep_lease, self._keep_waits):
+            self._spawn(loop(shard))
+        self._spawn(tending.run())
         return swept
 
     async def close(self) -> None:
@@ -139,6 +130,8 @@ class ShardOwner:
                 task.cancel()
             await asyncio.wait(list(self._tasks), timeout=_CANCEL_AGAIN_S)
         if self._shard is not None:
+            if self._maintenance is not None and self.failure is None:
+                await self._maintenance.close()
             await asyncio.to_thread(leases.release, self._catalog.engine, self._shard.lease)
             self._shard = None
 
@@ -170,12 +163,14 @@ class ShardOwner:
     async def pause_mailbox(self, user_id: int) -> None:
         """Stop a mailbox, and begin nothing for it until it is unpaused. Whoever asks has made it last (`Control`)."""
         self._paused.add(user_id)
+        self._waits.waits(user_id, WaitKind.PAUSED, "its backup was paused", self._clock())
         await self.stop_mailbox(user_id)
 
     async def unpause_mailbox(self, user_id: int) -> None:
         """A mailbox may be asked for again."""
         self._live()
         self._paused.discard(user_id)
+        self._waits.ends(user_id, WaitKind.PAUSED)
 
     async def compact(self, wait: bool) -> list[Compacted]:
         """Merge the shard's segments into as few as possible, soon. Unless it is waited for, nothing is told of it.
@@ -184,16 +179,8 @@ class ShardOwner:
             LeaseLost: this owner has ended; ask again.
         """
         self._live()
-        assert self._tending is not None
-        wanted = self._tending.compact()
-        if not wait:
-            wanted.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else looks at it
-            return []
-        try:
-            return await wanted
-        except asyncio.CancelledError:
-            self._live()  # it ended while we waited
-            raise
+        assert self._maintenance is not None
+        return await self._completion(self._maintenance.compact(), wait, [])
 
     async def analyse(self, only: Sequence[str], user_ids: Sequence[int] | None, wait: bool) -> int:
         """Analyse the shard's segments as far as they are not, soon; tell how many were, unless it is not waited for.
@@ -207,15 +194,22 @@ class ShardOwner:
             LeaseLost: this owner has ended; ask again, and it goes on with what is left.
         """
         self._live()
-        assert self._tending is not None
-        told = self._tending.analyse(only, user_ids)
+        assert self._maintenance is not None
+        return await self._completion(self._maintenance.analyse(only, user_ids), wait, 0)
+
+    async def _completion(self, request: "asyncio.Future[_T]", wait: bool, otherwise: _T) -> _T:
+        """The result of a maintenance request, or `otherwise` at once.
+
+        Raises:
+            LeaseLost: this owner ended meanwhile.
+        """
         if not wait:
-            told.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else looks at it
-            return 0
+            request.add_done_callback(lambda done: done.cancelled() or done.exception())  # marks a failure as seen
+            return otherwise
         try:
-            return await told
+            return await request
         except asyncio.CancelledError:
-            self._live()  # it ended while we waited
+            self._live()
             raise
 
     async def roll_up(self) -> RolledUp | None:
@@ -225,8 +219,8 @@ class ShardOwner:
             LeaseLost: this owner has ended; ask again.
         """
         self._live()
-        assert self._tending is not None
-        return await self._tending.roll_up()
+        assert self._maintenance is not None
+        return await self._maintenance.roll_up()
 
     def status(self, user_id: int) -> dict[str, Any] | None:
         """What this owner is doing for a mailbox: {phase, active, estimate, error, fetched, …}; None: nothing."""
@@ -243,6 +237,7 @@ class ShardOwner:
             "fetched": progress.fetched,
             "fetched_bytes": progress.fetched_bytes,
             "throttled": progress.throttled,
+            "waits": [reason.as_json() for reason in self._waits.of(user_id)],
         }
 
     def measures(self) -> dict[str, float]:
@@ -296,7 +291,25 @@ class ShardOwner:
             except BackupError as exc:  # commits are fenced: a late renewal risks nothing
                 _LOG.warning("Shard %d could not renew its lease: %s", self._shard_id, exc)
 
+    async def _keep_waits(self, shard: Shard) -> None:
+        """Have what holds work back stored where everybody sees it, also when nothing else is committed."""
+
+        def write(reasons: list[WaitReason]) -> Coroutine[Any, Any, None]:
+            return asyncio.to_thread(self._reasons.replace, self._shard_id, shard.lease.epoch, reasons)
+
+        while self.failure is None:
+            self._waits.late(self._clock())
+            await self._waits.store(write, self._clock())
+            await asyncio.sleep(_STORE_WAITS_S)
+
     # ---- decisions
+
+    async def _call(self, shard: Shard, call: Call) -> None:
+        self._waits.began(call, self._clock())
+        outcome = await self._calls.make(shard, call)
+        now = self._clock()
+        shard.on_outcome(call, outcome, now)
+        self._waits.ended(call, outcome, now, shard.quota.ready_at(call.user_id, None, now))
 
     async def _carry_out(self, shard: Shard, decision: Decision) -> None:
         if isinstance(decision, Write):
@@ -304,7 +317,7 @@ class ShardOwner:
         elif isinstance(decision, CommitNow):
             await self._commit(shard, decision)
         else:
-            shard.on_outcome(decision, await self._calls.make(shard, decision), self._clock())
+            await self._call(shard, decision)
         self._news.set()
 
     async def _write(self, shard: Shard, write: Write) -> None:
@@ -313,10 +326,12 @@ class ShardOwner:
         try:
             manifest, index = await self._work.write_segment(lease.shard_id, lease.epoch, references, write.skip)
         except BackupError as exc:
-            _LOG.warning("Shard %d could not write a segment: %s", self._shard_id, exc)
+            kind, now = wait_kind(exc) or WaitKind.ARCHIVE_UNUSABLE, self._clock()
+            self._waits.waits(WHOLE_SHARD, kind, str(exc), now, now + WAIT_S)
             lost = isinstance(exc, WorkLost) and exc.mail_lost
-            shard.write_failed(write, lost, self._clock())
+            shard.write_failed(write, lost, now, kind in ARCHIVE)
         else:
+            self._waits.ends(WHOLE_SHARD, *ARCHIVE, WaitKind.NO_WORKER)
             shard.written(Written(write, manifest, index))
 
     async def _commit(self, shard: Shard, decision: CommitNow) -> None:
@@ -324,6 +339,9 @@ class ShardOwner:
             index = None
             if decision.plan.segment is not None and decision.written is not None:
                 index = await self._work.table(decision.written.index)
+                if self._maintenance is not None:
+                    users = {held.user_id for held in decision.written.write.batches}
+                    await self._maintenance.name(users, shard.user_ids)
             await asyncio.to_thread(self._catalog.commit, decision.plan, index)
         except LeaseLost:
             raise
@@ -333,12 +351,16 @@ class ShardOwner:
             _LOG.warning("Shard %d writes a segment again: %s", self._shard_id, exc)
             shard.commit_failed(self._clock(), frozenset())
         except BackupError as exc:
-            _LOG.warning("Shard %d repeats a commit: %s", self._shard_id, exc)
-            shard.commit_failed(self._clock())
+            now = self._clock()
+            self._waits.waits(WHOLE_SHARD, WaitKind.DATABASE_UNREACHABLE, str(exc), now, now + REPEAT_S)
+            shard.commit_failed(now)
         else:
+            self._waits.ends(WHOLE_SHARD, WaitKind.DATABASE_UNREACHABLE)
             shard.committed()
-            if self._tending is not None and decision.plan.segment is not None:
-                self._tending.notify()
+            if self._maintenance is not None and decision.plan.segment is not None:
+                self._maintenance.notify()
+            if self._maintenance is not None and any(update.listed for update in decision.plan.mailboxes):
+                self._maintenance.roll_up_soon()
 
     # ---- tasks
 
@@ -375,14 +397,3 @@ class ShardOwner:
         for task in list(self._tasks):
             if task is not asyncio.current_task():
                 task.cancel()
-
-
-class OwnerFailed(BackupError):
-    """The owner of a shard ended on a defect. Its replacement goes on from the last commit; report the defect."""
-
-    def __init__(self, shard_id: int, reason: str) -> None:
-        super().__init__(shard_id, reason)
-        self.shard_id, self.reason = shard_id, reason
-
-    def __str__(self) -> str:
-        return f"The owner of shard {self.shard_id} ended ({self.reason}): see its log; a new one takes over."

@@ -13,6 +13,8 @@ from storage.config import ArchiveConfig
 
 #: Seconds before a write that failed is repeated.
 REPEAT_S = 1.0
+#: Seconds between two tries to write to an archive that takes nothing, such as a full disk.
+WAIT_S = 2.0
 #: Times that a segment is written before its mail is fetched anew.
 _WRITE_ATTEMPTS = 3
 
@@ -81,13 +83,18 @@ class SegmentBuffer:
         self._writes -= 1
         self._written.append(outcome)
 
-    def write_failed(self, write: Write, lost: bool, now: float) -> bool:
+    def write_failed(self, write: Write, lost: bool, now: float, waits: bool = False) -> bool:
         """A segment could not be written: it is written again, or True when its mail is to be fetched anew.
 
         Args:
             lost: the mail itself is gone from memory.
+            waits: the archive takes nothing for now. The mail is kept and the try does not count: to fetch it anew
+                would spend quota for nothing.
         """
         self._writes -= 1
+        if waits and not lost:
+            self._again.append((now + WAIT_S, write))
+            return False
         if not lost and write.attempt < _WRITE_ATTEMPTS:
             self._again.append((now + REPEAT_S, replace(write, attempt=write.attempt + 1)))
             return False

@@ -104,6 +104,11 @@ class Shard:
         """A mailbox that is open here."""
         return self._mailboxes.get(user_id)
 
+    @property
+    def user_ids(self) -> list[int]:
+        """Of the mailboxes that are open here."""
+        return list(self._mailboxes)
+
     # ---- decisions
 
     def decide(self, now: float) -> list[Decision]:
@@ -349,9 +354,9 @@ class Shard:
         """A segment's files are on disk."""
         self._segmenting.written(outcome)
 
-    def write_failed(self, write: Write, lost: bool, now: float) -> None:
-        """A segment could not be written. `lost`: the mail itself is gone from memory."""
-        if self._segmenting.write_failed(write, lost, now):
+    def write_failed(self, write: Write, lost: bool, now: float, waits: bool = False) -> None:
+        """A segment could not be written. `lost`: the mail is gone from memory; `waits`: the archive takes nothing."""
+        if self._segmenting.write_failed(write, lost, now, waits):
             for held in write.batches:
                 self._mailboxes[held.user_id].returned(held.message_ids, now + REPEAT_S)
                 self._touch(held.user_id)

@@ -13,7 +13,7 @@ from jobs.gmail.config import GmailConfig
 from jobs.gmail.credentials import AccessToken, AuthorizedUser, refresh
 from jobs.gmail.errors import GrantRevoked
 from jobs.gmail.service_account import MAIL_SCOPE, ServiceAccount, delegated_token
-from storage.control.accounts import Control
+from storage.control.control import Control
 from storage.control.sealing import Sealer, context, domain_context
 
 #: A token this close to its end is refreshed first: a fetch under way must not outlive it.

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, ProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Task as ProgressTask
 from rich.text import Text
 
@@ -16,14 +16,16 @@ from cluster.progress import Progress as Look
 from cluster.progress import Watch, members_of
 from cluster.stores import Stores
 from cluster.submitting import Job, submit_campaign
+from cluster.waiting import WAITS_SHOWN, JobWatch, WaitingBar
 from jobs.gmail.quota_costs import PROFILES
 from jobs.rendering.units import size
 from storage.control.campaigns import Campaign, CampaignEnded, Campaigns
+from storage.db.engines import DatabaseUnreachable
 from storage.errors import BackupError
 from storage.model.records import User
+from storage.model.wait_reasons import WaitKind
 
 _POLL_S = 0.25
-_ASK_JOB_S = 2.0
 #: Mailboxes whose trouble is told at the end.
 _SHOWN = 10
 
@@ -59,8 +61,26 @@ class BackfillIncomplete(BackupError):
         return f"Not every mailbox is complete. {shown}{more}"
 
 
+class BackfillTimedOut(BackupError):
+    """The backfill did not end in the time that was given. It goes on; mend what holds it back."""
+
+    def __init__(self, campaign_id: int, timeout_s: float, waits: Sequence[str]) -> None:
+        super().__init__(campaign_id, timeout_s, waits)
+        self.campaign_id, self.timeout_s, self.waits = campaign_id, timeout_s, waits
+
+    def __str__(self) -> str:
+        reason = f" It waits: {'; '.join(self.waits[:WAITS_SHOWN])}." if self.waits else " Nothing holds it back."
+        return f"Campaign {self.campaign_id} has not ended after {self.timeout_s:.0f} s, and goes on.{reason}"
+
+
 def backfill(
-    stores: Stores, dashboard: str, users: Sequence[User], wait: bool, mode: Mode, requested_by: str = "command line"
+    stores: Stores,
+    dashboard: str,
+    users: Sequence[User],
+    wait: bool,
+    mode: Mode,
+    requested_by: str = "command line",
+    timeout_s: float | None = None,
 ) -> BackfillResult | None:
     """Submit a campaign over these mailboxes, or join the same one that runs; with `wait`, show it until it ends.
 
@@ -79,7 +99,7 @@ def backfill(
             f"Campaign {campaign.campaign_id} runs as job {job.job_id}: see `gbm backfill --list`, {dashboard}."
         )
         return None
-    return show(stores, campaign.campaign_id, job)
+    return show(stores, campaign.campaign_id, job, timeout_s)
 
 
 def start(stores: Stores, dashboard: str, campaign: Campaign) -> Job:
@@ -97,31 +117,36 @@ def campaign_command(home: Home) -> list[str]:
     return [sys.executable, "-m", "cluster.campaign", "--home", str(home.root), "--campaign"]
 
 
-def show(stores: Stores, campaign_id: int, job: Job) -> BackfillResult:
-    """Show a campaign's progress until it ends.
+def show(stores: Stores, campaign_id: int, job: Job, timeout_s: float | None = None) -> BackfillResult:
+    """Show a campaign's progress until it ends, and what it waits for. Outlasts a PostgreSQL that restarts.
+
+    Args:
+        timeout_s: seconds after which it is no longer waited for; the campaign goes on. None: as long as it takes.
 
     Raises:
-        BackfillIncomplete, JobRefused.
+        BackfillIncomplete, BackfillTimedOut, JobRefused.
     """
     campaigns = Campaigns(stores.databases.control)
     campaign, members = campaigns.get(campaign_id), campaigns.members(campaign_id)
     watch = Watch(stores, members, campaign.mode == Mode.FULL)
     before = watch.look()
-    started, began, asked = time.monotonic(), None, time.monotonic()
+    started, began = time.monotonic(), None
+    jobs = JobWatch(campaigns, campaign_id, job)
     with _bar(stores, before) as bar:
         task = bar.add_task("Starting the job", total=None, look=before)
         look = before
         while not look.ended:
-            look = watch.look()
+            waits, look = _look(watch, look)
+            bar.show_waits(waits)
             if began is None and (look.ended or look.units > before.units):
                 began = time.monotonic()
                 bar.reset(task, description="Backing up")
             bar.update(task, total=look.estimate or None, completed=look.messages, look=look)
-            if not look.ended and time.monotonic() - asked > _ASK_JOB_S:
-                asked = time.monotonic()
-                if campaigns.get(campaign_id).ended_at is not None or job.ended():
-                    look = watch.look()
-                    break
+            if timeout_s is not None and not look.ended and time.monotonic() - started > timeout_s:
+                raise BackfillTimedOut(campaign_id, timeout_s, waits)
+            if not look.ended and jobs.ended():
+                look = watch.look()
+                break
             time.sleep(_POLL_S)
     ended = time.monotonic()
     began = began or ended
@@ -133,7 +158,7 @@ def show(stores: Stores, campaign_id: int, job: Job) -> BackfillResult:
         raise CampaignEnded(campaign_id, campaigns.get(campaign_id).state)
     return BackfillResult(
         campaign_id=campaign_id,
-        job_id=job.job_id,
+        job_id=jobs.job_id,
         seconds=ended - began,
         starting_s=began - started,
         messages=look.messages - before.messages,
@@ -144,9 +169,18 @@ def show(stores: Stores, campaign_id: int, job: Job) -> BackfillResult:
     )
 
 
-def _bar(stores: Stores, before: Look) -> Progress:
+def _look(watch: Watch, last: Look) -> tuple[tuple[str, ...], Look]:
+    """What is waited for, and where everything stands: where it stood, while PostgreSQL is away."""
+    try:
+        look = watch.look()
+    except DatabaseUnreachable as exc:
+        return (f"{WaitKind.DATABASE_UNREACHABLE.value}: {exc}",), last
+    return tuple(str(reason) for reason in look.waits), look
+
+
+def _bar(stores: Stores, before: Look) -> WaitingBar:
     per_minute = PROFILES[stores.config.gmail.quota_profile].units_per_minute_per_user
-    return Progress(
+    return WaitingBar(
         TextColumn("{task.description}"),
         BarColumn(bar_width=12),
         _Figures(before, per_minute),
@@ -177,5 +211,5 @@ class _Figures(ProgressColumn):
             f"{count(look.messages)}/{count(look.estimate)} · {size(look.size_bytes)} · {count(rate)} msg/s · "
             f"{quota} · {left}"
         )
-        trouble = f" · {look.trouble}" if look.trouble else ""
+        trouble = f" · {look.trouble}" if look.trouble and not look.waits else ""
         return Text(figures + trouble, no_wrap=True, overflow="ellipsis")

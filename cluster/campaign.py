@@ -10,6 +10,7 @@ import asyncio
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,10 @@ from cluster.progress import Progress, Watch
 from cluster.session import connect_from_job
 from cluster.settings import load
 from cluster.stores import Stores, open_stores
+from cluster.sync_requests import SyncRequests, by_shard
 from storage.control.accounts import MailboxPaused
 from storage.control.campaigns import CampaignEnded, Campaigns, CampaignState
+from storage.db.engines import DatabaseUnreachable
 from storage.errors import BackupError
 from storage.model.records import User
 
@@ -27,10 +30,7 @@ if TYPE_CHECKING:
     from actors.remote.client import ShardClient
 
 _POLL_S = 0.5
-_ASK_AGAIN_S = 10.0
-#: Mailboxes that are asked for at a time: every shard has plenty to do, and no owner hears of a thousand at once.
-_WAVE = 500
-#: Owners restart within seconds; a campaign outlasts that.
+#: Seconds that an owner which is being replaced has to obey a cancellation.
 _PATIENCE_S = 120.0
 
 
@@ -53,28 +53,49 @@ class _Run:
     """One run of a campaign."""
 
     def __init__(self, stores: Stores, campaign_id: int) -> None:
+        from actors.remote.client import ShardClient
+
         self._stores, self._campaigns = stores, Campaigns(stores.databases.control)
         self._campaign = self._campaigns.get(campaign_id)
         self._members = self._campaigns.members(campaign_id)
         self._mode = Mode(self._campaign.mode)
         self._watch = Watch(stores, self._members, self._mode is Mode.FULL)
-        self._asked: dict[int, float] = {}  # user -> when
+        self._client = ShardClient()
+        self._requests = SyncRequests(lambda user: self._client.request(user, self._mode), self._paused, _tell_failing)
         self._recorded = {member.user.user_id for member in self._members if member.state == "done"}
         self._told_to_stop = False
 
     async def run(self) -> int:
-        """To the end, or until it is cancelled or told to stop."""
+        """To the end, or until it is cancelled or told to stop. Outlasts a PostgreSQL that restarts."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop)
+        away = ""
         while not self._told_to_stop:
-            progress = await asyncio.to_thread(self._watch.look)
-            await asyncio.to_thread(self._record, progress)
-            if progress.ended:
-                return self._end(progress)
-            if await asyncio.to_thread(self._is_cancelled):
-                return await self._cancel(progress)
-            await self._ask(progress)
+            try:
+                ended = await self._step()
+                away = ""
+            except DatabaseUnreachable as exc:
+                ended = None
+                if str(exc) != away:
+                    _report(f"waits: {exc}")
+                away = str(exc)
+            if ended is not None:
+                return ended
             await asyncio.sleep(_POLL_S)
+        await self._requests.close()
         return 1
+
+    async def _step(self) -> int | None:
+        """One look; the exit code, once the campaign is over."""
+        progress = await asyncio.to_thread(self._watch.look)
+        await asyncio.to_thread(self._record, progress)
+        if progress.ended:
+            await self._requests.close()
+            return self._end(progress)
+        if await asyncio.to_thread(self._is_cancelled):
+            await self._requests.close()
+            return await self._cancel(progress)
+        self._requests.offer(progress.pending)
+        return None
 
     def _stop(self) -> None:
         self._told_to_stop = True
@@ -93,29 +114,34 @@ class _Run:
     def _is_cancelled(self) -> bool:
         return self._campaigns.get(self._campaign.campaign_id).state is not CampaignState.RUNNING
 
-    async def _ask(self, progress: Progress) -> None:
-        """An owner that was replaced has forgotten what it was asked; asking again changes nothing otherwise."""
-        now = time.monotonic()
-        for user in progress.pending[:_WAVE]:
-            if now - self._asked.get(user.user_id, -_ASK_AGAIN_S) >= _ASK_AGAIN_S:
-                try:
-                    await _request(user, self._mode)
-                except MailboxPaused as exc:
-                    self._campaigns.record(self._campaign.campaign_id, [], {user.user_id: str(exc)})
-                    self._watch.give_up(user.user_id, str(exc))
-                self._asked[user.user_id] = now
+    def _paused(self, user: User, exc: MailboxPaused) -> None:
+        self._campaigns.record(self._campaign.campaign_id, [], {user.user_id: str(exc)})
+        self._watch.give_up(user.user_id, str(exc))
 
     async def _cancel(self, progress: Progress) -> int:
-        from actors.remote.client import ShardClient
-
-        client = ShardClient()
         others = await asyncio.to_thread(self._campaigns.elsewhere, self._campaign.campaign_id)
-        for user in progress.pending:
-            if user.user_id not in others and (user.user_id in self._asked or await _is_active(client, user)):
-                await client.stop(user)
+        mine = by_shard(user for user in progress.pending if user.user_id not in others)
+        silent = [text for text in await asyncio.gather(*(self._stop_all(users) for users in mine.values())) if text]
+        for text in silent:
+            sys.stderr.write(f"{text}\n")
         self._close(CampaignState.CANCELLED)
         _report(f"cancelled with {len(progress.pending)} mailboxes left")
         return 1
+
+    async def _stop_all(self, users: Sequence[User]) -> str | None:
+        """Stop the mailboxes of one shard; why that failed."""
+        patience = time.monotonic() + _PATIENCE_S
+        for user in users:
+            while True:
+                try:
+                    if user.user_id in self._requests.asked or await _is_active(self._client, user):
+                        await self._client.stop(user)
+                    break
+                except BackupError as exc:  # its owner is being replaced
+                    if time.monotonic() > patience:
+                        return str(exc)
+                    await asyncio.sleep(_POLL_S)
+        return None
 
     def _end(self, progress: Progress) -> int:
         self._close(CampaignState.INCOMPLETE if progress.errors else CampaignState.COMPLETE)
@@ -141,17 +167,8 @@ async def _is_active(client: "ShardClient", user: User) -> bool:
     return standing is not None and bool(standing["active"])
 
 
-async def _request(user: User, mode: Mode) -> None:
-    from actors.remote.client import ShardClient, ShardUnavailable
-
-    client, patience = ShardClient(), time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            return await client.request(user, mode)
-        except ShardUnavailable:
-            if time.monotonic() > patience:
-                raise
-            await asyncio.sleep(_POLL_S)
+def _tell_failing(shard_id: int, failure: BackupError | None) -> None:
+    _report(f"shard {shard_id} waits: {failure}" if failure else f"shard {shard_id} goes on")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from typing import NoReturn, ParamSpec, TypeVar
 import orjson
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 from rich.markup import escape
 
+from cluster.shown import SafeConsole, json_escaped
 from storage.errors import BackupError
 
 P = ParamSpec("P")
@@ -20,9 +20,9 @@ R = TypeVar("R")
 _RUNNING = ContextVar("running", default="gbm")
 
 #: For people: progress, hints, errors.
-notes = Console(stderr=True, highlight=False)
+notes = SafeConsole(stderr=True, highlight=False)
 #: For data.
-out = Console(highlight=False, soft_wrap=True)
+out = SafeConsole(highlight=False, soft_wrap=True)
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
@@ -62,8 +62,9 @@ def fail(sentence: str) -> NoReturn:
 
 
 def print_json(document: object) -> None:
-    """One JSON document on standard output."""
-    sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    """One JSON document on standard output, all text exact: characters that steer a terminal are JSON's escapes."""
+    data = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    sys.stdout.buffer.write(data if data.isascii() else json_escaped(data.decode()).encode())
     sys.stdout.buffer.flush()
 
 

@@ -15,19 +15,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from actors.forecast import forecast
+from actors.supervisor import SupervisorConfig
 from cluster.backfill import campaign_command
 from cluster.campaign_supervisor import CampaignSupervisor
 from cluster.home import Home
 from cluster.orphan_processes import end_leftovers
-from cluster.owners import close_shards, ping_shards, start_shards, sweep_shards
+from cluster.owners import close_shards, start_shards, sweep_shards
 from cluster.session import address, local_ray
 from cluster.settings import Settings
 from cluster.signals import check_stop, watch_signals
 from cluster.stores import Stores, open_stores
 from cluster.submitting import submit_campaign
+from cluster.supervision import supervised
 from jobs.analysis.running import require_known
 from serve.port_check import require_free
 from storage.control.campaigns import Campaign, Campaigns
+from storage.control.wait_reasons import WaitReasons
 from storage.db.partitions import tend_all
 from storage.errors import BackupError
 from storage.moving.move import Mover
@@ -100,6 +103,9 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         stack.callback(home.forget)
         home.record(facts)
         stack.enter_context(_watched(stores, settings.ray.ping_every_s, _keeper(stores, dashboard)))
+        watch = SupervisorConfig(every_s=settings.ray.ping_every_s, hung_after_s=settings.ray.hung_after_s)
+        rates, reasons = settings.serve.rates if gateway else None, WaitReasons(stores.databases.control)
+        stack.enter_context(supervised(stores.config, rates, list(stores.shards), watch, reasons))
         yield LocalCluster(stores, api, dashboard, swept)
 
 
@@ -148,7 +154,7 @@ def _clean_moves(stores: Stores) -> None:
 
 @contextmanager
 def _watched(stores: Stores, every_s: float, keeper: CampaignSupervisor) -> Iterator[None]:
-    """Look at every shard's owner and every campaign's job again and again; what failed is replaced by the look."""
+    """Look at every campaign's job, the moves and the partitions again and again."""
     ended = threading.Event()
 
     def watch() -> None:
@@ -157,8 +163,6 @@ def _watched(stores: Stores, every_s: float, keeper: CampaignSupervisor) -> Iter
         if stores.settings.environment == "production":  # which there it has not
             partitions_at = 0.0
         while not ended.wait(every_s):
-            for shard_id, trouble in asyncio.run(ping_shards(list(stores.shards))).items():
-                _LOG.warning("Shard %d: %s", shard_id, trouble)
             _keep_campaigns(keeper)
             _clean_moves(stores)
             if time.monotonic() >= forecast_at:
@@ -167,7 +171,7 @@ def _watched(stores: Stores, every_s: float, keeper: CampaignSupervisor) -> Iter
             if time.monotonic() >= partitions_at:
                 partitions_at = time.monotonic() + _tend_partitions(stores)
 
-    thread = threading.Thread(target=watch, name="watch-shards", daemon=True)
+    thread = threading.Thread(target=watch, name="watch-campaigns", daemon=True)
     thread.start()
     try:
         yield

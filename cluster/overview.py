@@ -8,21 +8,36 @@ from actors.compaction import debt
 from actors.forecast import forecast
 from cluster.stores import Stores
 from storage.catalog.compaction import Compactions
+from storage.control.wait_reasons import WaitReasons
 from storage.fleet import shard_status as gathered
+from storage.model.wait_reasons import WHOLE_SHARD, WaitReason
 
 
 def overview(stores: Stores, running: dict[str, object] | None, now: datetime) -> dict[str, Any]:
     """{running, shards: [...], mailboxes: [...], quota: {...}}: what `gbm status --json` prints."""
+    waits = WaitReasons(stores.databases.control).all()
     mailboxes = []
     for facts in gathered.mailboxes(stores.databases, stores.shards):
         synced_at = facts.pop("synced_at")
         facts["synced_at"] = synced_at.isoformat() if synced_at else None
         facts["lag_s"] = (now - synced_at).total_seconds() if synced_at else None
+        user_id = facts.pop("user_id")
+        facts["waits"] = [reason.as_json() for reason in waits if reason.user_id == user_id]
+        if facts["error"] is None and facts["waits"]:
+            facts["error"] = facts["waits"][0]["detail"]
         mailboxes.append(facts)
     quota = forecast(stores.databases, stores.config.gmail, now)
     today = {**asdict(quota), "passes_threshold": quota.passes, "profile": stores.config.gmail.quota_profile}
-    shards = [{**shard, **_debt(stores, shard)} for shard in gathered.shards(stores.databases, stores.shards)]
+    shards = [
+        {**shard, **_debt(stores, shard), "waits": _of_shard(waits, shard["shard_id"])}
+        for shard in gathered.shards(stores.databases, stores.shards)
+    ]
     return {"running": running, "shards": shards, "mailboxes": mailboxes, "quota": today}
+
+
+def _of_shard(waits: list[WaitReason], shard_id: int) -> list[dict[str, Any]]:
+    """Why a shard waits as a whole, not its mailboxes one by one."""
+    return [reason.as_json() for reason in waits if (reason.shard_id, reason.user_id) == (shard_id, WHOLE_SHARD)]
 
 
 def _debt(stores: Stores, shard: dict[str, Any]) -> dict[str, int]:

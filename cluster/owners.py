@@ -1,20 +1,23 @@
 """The owners of shards: started and watched by who runs the cluster, told what to do by commands beside it."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cluster.home import Home
 from cluster.session import joined
-from storage.errors import BackupError
 from storage.model.records import User
 
 if TYPE_CHECKING:
     from actors.maintenance import Compacted
     from storage.recovery.rollup_writer import RolledUp
 
+T = TypeVar("T")
+
 #: Seconds that a whole shard's compaction may take before it is no longer waited for; it goes on.
 _COMPACTION_S = 6 * 3600.0
+#: Seconds that an owner has to roll up for the last time and to give its lease up.
+_CLOSE_S = 25.0
 #: Seconds that the first roll-up of a large shard may take.
 _ROLLUP_S = 3600.0
 
@@ -47,26 +50,11 @@ async def sweep_shards(shards: Sequence[int]) -> list[str]:
     return [name for names in swept for name in names]
 
 
-async def ping_shards(shards: Sequence[int]) -> dict[int, str]:
-    """Look at every shard's owner, replacing one that failed; {shard: what is wrong}."""
-    from actors.remote.client import ShardClient
-
-    client = ShardClient(timeout_s=30.0)
-    answers = await asyncio.gather(*(client.ping(shard_id) for shard_id in shards), return_exceptions=True)
-    troubles = {}
-    for shard_id, answer in zip(shards, answers, strict=True):
-        if isinstance(answer, BackupError):
-            troubles[shard_id] = str(answer)
-        elif isinstance(answer, BaseException):
-            raise answer
-    return troubles
-
-
 async def close_shards(shards: Sequence[int]) -> None:
     """Have every owner give its lease up."""
     from actors.remote.client import ShardClient
 
-    client = ShardClient(timeout_s=10.0)
+    client = ShardClient(timeout_s=_CLOSE_S)
     await asyncio.gather(*(client.close(shard_id) for shard_id in shards), return_exceptions=True)
 
 
@@ -94,7 +82,7 @@ async def _roll_up(shards: Sequence[int]) -> "dict[int, RolledUp | None]":
     from actors.remote.client import ShardClient
 
     client = ShardClient(timeout_s=_ROLLUP_S)
-    return {shard_id: await client.roll_up(shard_id) for shard_id in shards}
+    return await _of_each(shards, client.roll_up)
 
 
 def rest_mailbox(home: Home, address: str, user: User, paused: bool) -> None:
@@ -122,4 +110,19 @@ async def _compact(shards: Sequence[int], wait: bool) -> "dict[int, list[Compact
     from actors.remote.client import ShardClient
 
     client = ShardClient(timeout_s=_COMPACTION_S if wait else 30.0)
-    return {shard_id: await client.compact(shard_id, wait) for shard_id in shards}
+    return await _of_each(shards, lambda shard_id: client.compact(shard_id, wait))
+
+
+async def _of_each(shards: Sequence[int], ask: Callable[[int], Awaitable[T]]) -> dict[int, T]:
+    """What the owner of each shard answers, asked at once: one that is silent or fails keeps no other from its work.
+
+    Raises:
+        BackupError: the first failure, once every owner has answered or been given up.
+    """
+    answers = await asyncio.gather(*(ask(shard_id) for shard_id in shards), return_exceptions=True)
+    done: dict[int, T] = {}
+    for shard_id, answer in zip(shards, answers, strict=True):
+        if isinstance(answer, BaseException):
+            raise answer
+        done[shard_id] = answer
+    return done

@@ -5,14 +5,17 @@ from dataclasses import dataclass, field, replace
 
 from cluster.stores import Stores
 from storage.control.campaigns import Member, states_of
+from storage.control.wait_reasons import WaitReasons
 from storage.model.records import MailboxRecord, Phase, User
+from storage.model.wait_reasons import WaitReason
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """A look at all mailboxes together. Counts are totals, not only this sync's.
 
-    done: user ids; errors: of mailboxes that can go no further, by user id; trouble: what holds another one up for now.
+    done: user ids; errors: of mailboxes that can go no further, by user id; trouble: what holds another one up for now;
+    waits: why pending ones, or their whole shards, wait.
     """
 
     messages: int
@@ -23,6 +26,7 @@ class Progress:
     done: tuple[int, ...] = ()
     errors: dict[int, str] = field(default_factory=dict)
     trouble: str | None = None
+    waits: tuple[WaitReason, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -58,20 +62,29 @@ class Watch:
         done = {user_id for user_id, member in self._members.items() if self._done(member, states.get(user_id))}
         known = states.values()
         ended = done | errors.keys()
+        pending = [user for user in users if user.user_id not in ended]
+        waits = self._waits(pending)
         return Progress(
             messages=sum(state.messages for state in known),
             estimate=sum(max(state.estimate, state.messages) for state in known),
             size_bytes=sum(state.size_bytes for state in known),
             units=sum(state.units for state in known),
-            pending=tuple(user for user in users if user.user_id not in ended),
+            pending=tuple(pending),
             done=tuple(sorted(done - errors.keys())),
             errors=errors,
             trouble=next((state.error for key, state in states.items() if state.error and key not in errors), None),
+            waits=tuple(waits),
         )
 
     def give_up(self, user_id: int, error: str) -> None:
         """A mailbox that nobody will work on, and why."""
         self._members[user_id] = replace(self._members[user_id], state="failed", error=error)
+
+    def _waits(self, pending: Sequence[User]) -> list[WaitReason]:
+        if not pending:
+            return []
+        reasons = WaitReasons(self._stores.databases.control)
+        return reasons.of([*{user.shard_id for user in pending}], [user.user_id for user in pending])
 
     def _done(self, member: Member, state: MailboxRecord | None) -> bool:
         if member.state == "done":

@@ -4,19 +4,17 @@ Everything binds loopback, and the dashboard wants a token. Ray's processes end 
 killed cluster leaves none behind.
 """
 
-import hashlib
 import logging
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from cluster import haproxy
 from cluster.home import Home
 from cluster.orphan_processes import MARK, end_leftovers
+from cluster.ray_internals import free_agent_port, log_driver_output
+from cluster.runtime_folder import RuntimeFolder, remove_abandoned
 from cluster.settings import RaySettings
 from cluster.signals import watch_signals
 from storage.errors import BackupError
@@ -73,13 +71,15 @@ def local_ray(home: Home, settings: RaySettings) -> Iterator[str]:
         RayUnavailable.
     """
     prepare_environment(home)
-    folder = _temp_folder(home)
-    os.environ.update(haproxy.environment(folder / "h"))
+    remove_abandoned()
+    folder = RuntimeFolder(home)
+    folder.claim()
+    os.environ.update(haproxy.environment(folder.haproxy))
     import ray
     from ray.exceptions import RayError
 
-    _let_agents_coexist()
-    _keep_standard_output_clean()
+    free_agent_port()
+    log_driver_output()
     try:
         context = ray.init(
             address="local",
@@ -92,16 +92,18 @@ def local_ray(home: Home, settings: RaySettings) -> Iterator[str]:
             log_to_driver=False,
             logging_level=logging.WARNING,
             _node_ip_address="127.0.0.1",
-            _temp_dir=str(folder),
+            _temp_dir=str(folder.ray),
         )
     except (RayError, RuntimeError, ValueError, ConnectionError, TimeoutError) as exc:
         raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
     watch_signals()  # Ray has set handlers of its own
     try:
+        folder.require_private()  # Ray opens its own folder, and Serve will execute HAProxy's script beside it
         yield f"http://{context.dashboard_url}"
     finally:
         ray.shutdown()
         end_leftovers(home.root)
+        folder.remove()
 
 
 def address() -> str:
@@ -133,50 +135,3 @@ def connect_from_job() -> None:
     import ray
 
     ray.init(namespace="gbm", log_to_driver=False, logging_level=logging.WARNING)
-
-
-def _let_agents_coexist() -> None:
-    """Give the dashboard's agent a free port.
-
-    `ray.init` has no argument for it, and its default (52365) is one for the whole machine: a second Ray's agent would
-    not start, and no job could be submitted to it.
-    """
-    from ray._private import parameter
-
-    if not issubclass(parameter.RayParams, _FreeAgentPort):
-        parameter.RayParams = type("RayParams", (_FreeAgentPort, parameter.RayParams), {})
-
-
-def _keep_standard_output_clean() -> None:
-    """Have what Ray tells its driver logged: Ray prints it to standard output, where our commands print data."""
-    from ray._private import worker
-
-    def log(message: dict[str, Any], **_: object) -> None:
-        for line in message.get("lines", ()):
-            _LOG.info("Ray says: %s", line)
-
-    worker.print_to_stdstream = log
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
-
-
-class _FreeAgentPort:
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**{"dashboard_agent_listen_port": 0, **arguments})
-
-
-def _temp_folder(home: Home) -> Path:
-    """A private folder for Ray's session and HAProxy, empty at first. The home itself is no place: both make sockets
-    below long names of their own in it, and a Unix socket's path has at most 107 bytes (HAProxy: 97)."""
-    digest = hashlib.sha256(str(home.root).encode()).hexdigest()[:8]
-    folder = Path(tempfile.gettempdir()) / f"gbm-{os.geteuid()}-{digest}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    stat = folder.lstat()
-    if stat.st_uid != os.geteuid() or folder.is_symlink() or not folder.is_dir():
-        raise RayUnavailable(f"the folder {folder} belongs to somebody else; remove it")
-    folder.chmod(0o700)
-    for old in folder.iterdir():  # we hold the home's lock, so whatever lies here is a former session's
-        if old.is_dir() and not old.is_symlink():
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            old.unlink()
-    return folder

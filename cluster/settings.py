@@ -61,6 +61,9 @@ class RaySettings(BaseModel, frozen=True):
     object_store_bytes: PositiveInt = Field(1 << 30, ge=80 << 20, description="shared memory for mail in flight")
     dashboard_port: PositiveInt = Field(8265, le=65535, description="port of the Ray dashboard, on loopback")
     ping_every_s: PositiveFloat = Field(2.0, description="seconds between looks at every shard's owner")
+    hung_after_s: PositiveFloat = Field(
+        20.0, ge=2.0, description="seconds without an answer after which the owner of a shard is killed and replaced"
+    )
 
 
 class Settings(BaseSettings):

@@ -3,7 +3,6 @@
 Several processes may have the stores of one home open at once; the embedded server ends with the last of them.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,8 +21,9 @@ from jobs.gmail.service_account import DIRECTORY_SCOPE, ServiceAccount, delegate
 from jobs.mime import reading
 from storage.catalog.catalog import Catalog
 from storage.config import PostgresConfig
-from storage.control.accounts import Control
+from storage.control.control import Control
 from storage.control.sealing import Sealer, context, domain_context, load_key
+from storage.control.shard_map import ShardMap
 from storage.db import migrate
 from storage.db.engines import Databases
 from storage.embedded_postgres.config import EmbeddedConfig
@@ -31,7 +31,6 @@ from storage.embedded_postgres.embedded import EmbeddedPostgres
 from storage.files.blobs import LocalBlobs, open_blobs
 from storage.fulltext.cache import cache_of
 from storage.model.records import User
-from storage.moving.move import BELIEVED_S
 from storage.reader import MailboxReader
 
 CONTROL_DATABASE = "gbm_control"
@@ -63,16 +62,12 @@ class Stores:
 
     @property
     def shards(self) -> dict[int, int]:
-        """Every shard and the index of its database, believed for as long as a move allows (`BELIEVED_S`)."""
-        shards, read_at = self._map[0]
-        if (now := time.monotonic()) - read_at >= BELIEVED_S:
-            shards = self.control.shards()
-            self._map[0] = (shards, now)
-        return shards
+        """Shard id -> index of its database."""
+        return self._shard_map.current()
 
     @cached_property
-    def _map(self) -> list[tuple[dict[int, int], float]]:
-        return [({}, -BELIEVED_S)]
+    def _shard_map(self) -> ShardMap:
+        return ShardMap(lambda _wanted: self.control.shards())
 
     def catalog(self, user: User) -> Catalog:
         """The write side of a user's shard database."""

@@ -81,6 +81,10 @@ class Job:
     def __init__(self, job_id: str, client: Any) -> None:
         self.job_id, self._client = job_id, client
 
+    def another(self, job_id: str) -> "Job":
+        """Another job of the same Ray."""
+        return Job(job_id, self._client)
+
     def ended(self) -> bool:
         """Whether the job is over; one that failed raises.
 

@@ -13,7 +13,7 @@ from itertools import accumulate
 import pyarrow as pa
 
 from jobs.mime.message import ParsedMessage
-from jobs.mime.parser import parse
+from jobs.mime.parser import PARSER_FAILED, parse
 from storage.config import ArchiveConfig
 from storage.cpu_timer import stage
 from storage.files.blobs import open_blobs
@@ -25,9 +25,6 @@ _LOG = logging.getLogger(__name__)
 
 #: Analyses messages: returns one struct per analyser; the rows match the messages.
 Analyse = Callable[[Sequence[ParsedMessage]], pa.Table]
-
-#: The defect of a message for which the parser itself failed.
-PARSER_FAILED = "parser-failed"
 
 #: Messages parsed before they are converted to columns, while they are still in the processor's cache (100 to 200
 #: messages of 6 KB cost 6% less CPU than 2,000).
@@ -64,8 +61,11 @@ def write_segment(
         The manifest and the rows for the message index; (None, None) when every message was skipped.
 
     Raises:
+        ArchiveFull: less than the reserve is free; nothing was written.
         ArchiveUnusable, OSError: the files could not be written; written files are orphans.
     """
+    blobs = open_blobs(archive.uri)
+    blobs.require_room(archive.reserve_bytes)
     fetched = pa.concat_tables(tables)
     if skip:
         keys = zip(fetched["user_id"].to_pylist(), fetched["message_id"].to_pylist(), strict=True)
@@ -77,7 +77,6 @@ def write_segment(
         starts = range(0, fetched.num_rows, _AT_ONCE)
         analyses = _Analyses(analyse)
         columns = pa.concat_tables(_parsed_at_once(fetched["raw"].slice(start, _AT_ONCE), analyses) for start in starts)
-    blobs = open_blobs(archive.uri)
     manifest, index = writer.write(blobs, archive, shard_id, epoch, fetched, columns, analyses.table())
     return manifest, index
 

@@ -20,7 +20,7 @@ from jobs.reanalysis import Analysers, reanalyse
 from storage.config import ArchiveConfig
 from storage.cpu_timer import stage, take
 from storage.errors import BackupError
-from storage.files.blobs import ArchiveUnusable
+from storage.files.blobs import archive_error
 from storage.model.records import AnalysisManifest, Merged, SegmentManifest
 
 T = TypeVar("T")
@@ -115,7 +115,7 @@ def write_segment(
     except BackupError as exc:
         answer, index = exc, None
     except OSError as exc:
-        answer, index = ArchiveUnusable(archive.uri, exc.strerror or str(exc)), None
+        answer, index = archive_error(archive.uri, exc), None
     return Timed(answer, take()), index
 
 

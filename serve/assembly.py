@@ -35,8 +35,9 @@ from serve.ops.readiness import CONTROL, Probe, Probes
 from serve.sync import campaigns, gmail_push, operations, sync
 from serve.sync.ports import Jobs, NoJobs, Owners
 from storage.catalog.catalog import ping
-from storage.control.accounts import Control
+from storage.control.control import Control
 from storage.control.grants import Grants
+from storage.control.wait_reasons import WaitReasons
 from storage.db.audit import Audit
 from storage.db.engines import Databases
 from storage.files.blobs import open_blobs
@@ -240,6 +241,7 @@ class Assembly:
                 shard_status.phases(self._databases, shards),
                 forecast(self._databases, self._backup.gmail, datetime.now(UTC)),
                 self._replicas.health(),
+                WaitReasons(self._databases.control).all(),
             )
 
         return await self._threads.run(gather)

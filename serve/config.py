@@ -38,6 +38,9 @@ class ScaleConfig(BaseModel, frozen=True):
     upscale_s: NonNegativeFloat = Field(10.0, description="seconds of too many requests after which replicas are added")
     downscale_s: NonNegativeFloat = Field(120.0, description="seconds of too few after which replicas end")
     health_check_s: PositiveFloat = Field(10.0, description="seconds between two health checks of a replica")
+    health_timeout_s: PositiveFloat = Field(
+        5.0, description="seconds until a health check has failed; a replica that fails three in a row is replaced"
+    )
     drain_s: PositiveFloat = Field(5.0, description="seconds that a replica about to end may finish its requests in")
 
 

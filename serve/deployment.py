@@ -159,6 +159,7 @@ def _deployment(name: str, scale: ScaleConfig) -> ray_serve.Deployment:
         },
         max_constructor_retry_count=2,
         health_check_period_s=scale.health_check_s,
+        health_check_timeout_s=scale.health_timeout_s,
         graceful_shutdown_timeout_s=scale.drain_s,
         logging_config={"enable_access_log": False},  # serve/http/request_context.py writes its own, without query text
     )

@@ -19,7 +19,8 @@ from serve.sync.ports import JobsUnavailable, OwnerUnavailable, UnknownOperation
 from storage.analytics.stats import TooManyBuckets
 from storage.analytics.time_zones import UnknownZone
 from storage.catalog.leases import LeaseHeld, LeaseLost
-from storage.control.accounts import MailboxPaused, TooManyKeys, UnknownUser
+from storage.control.accounts import MailboxPaused, UnknownUser
+from storage.control.api_keys import TooManyKeys
 from storage.control.campaigns import CampaignEnded, IdempotencyMismatch, UnknownCampaign
 from storage.control.grants import UnknownGrant
 from storage.db.engines import DatabaseUnreachable

@@ -5,7 +5,7 @@ Values only; cluster/settings.py reads the environment.
 
 from typing import Literal
 
-from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr
+from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
 
 
 class RetentionConfig(BaseModel, frozen=True):
@@ -58,6 +58,9 @@ class ArchiveConfig(BaseModel, frozen=True):
     """Where segments lie and when a shard writes one."""
 
     uri: str = Field("", description="file:///… of the archive; unset: GBM_HOME/archive")
+    reserve_bytes: NonNegativeInt = Field(
+        512 << 20, description="bytes that stay free on the archive's disk: no segment is begun when fewer are left"
+    )
     segment_bytes: PositiveInt = Field(16 << 20, description="raw bytes of mail after which a shard writes a segment")
     segment_messages: PositiveInt = Field(4000, description="messages after which a shard writes a segment")
     segment_age_s: PositiveFloat = Field(

@@ -9,10 +9,9 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
 from actors.broker import QuotaBroker
-from actors.budget import Demand
+from actors.budget import BrokerSilent, Demand
 from actors.config import BackupConfig
-from actors.owner import BrokerSilent
-from actors.remote.names import BROKER_TIMEOUT_S, NAMESPACE
+from actors.remote.names import BROKER_TIMEOUT_S, NAMESPACE, Process, this_process
 
 
 class RayBroker:
@@ -46,6 +45,9 @@ class _BrokerHost:
 
     def __init__(self, config: BackupConfig) -> None:
         self._broker = QuotaBroker(config.gmail, time.time())
+
+    async def alive(self) -> Process:
+        return this_process()
 
     async def lease(self, shard_id: int, demand: Demand) -> float:
         return self._broker.lease(shard_id, demand, time.time())

@@ -9,9 +9,9 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
-from actors.owner import BrokerSilent
+from actors.budget import BrokerSilent
 from actors.rates import Ask, Grant, RateBroker, RatesConfig
-from actors.remote.names import BROKER_TIMEOUT_S, NAMESPACE
+from actors.remote.names import BROKER_TIMEOUT_S, NAMESPACE, Process, this_process
 
 
 class _RatesHost:
@@ -19,6 +19,9 @@ class _RatesHost:
 
     def __init__(self, config: RatesConfig) -> None:
         self._broker = RateBroker(config)
+
+    async def alive(self) -> Process:
+        return this_process()
 
     async def settle(self, asks: dict[str, Ask]) -> dict[str, Grant]:
         return self._broker.settle(asks, time.monotonic())

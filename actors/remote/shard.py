@@ -12,13 +12,13 @@ from actors.config import BackupConfig
 from actors.decisions import Mode
 from actors.maintenance import Compacted
 from actors.owner import ShardOwner
-from actors.remote.names import NAMESPACE
+from actors.remote.names import NAMESPACE, Process, this_process
 from actors.remote.quota import RayBroker
 from actors.remote.work import SPENT, RayWork
 from actors.tokens import Tokens
 from jobs.analysis.running import configured
 from storage.catalog.catalog import Catalog
-from storage.control.accounts import Control
+from storage.control.control import Control
 from storage.db.engines import Databases
 from storage.files.blobs import open_blobs
 from storage.model.records import User
@@ -37,6 +37,10 @@ class _ShardHost:
         self._sealer = config.sealer()
         self._owner: ShardOwner | None = None
         self._starting = asyncio.Lock()
+
+    async def alive(self) -> Process:
+        """This process, as soon as its event loop answers, whether the shard can be owned now or not."""
+        return this_process()
 
     async def ping(self) -> list[str]:
         """Make sure that the shard is owned and works; the orphan files that were swept on the way."""

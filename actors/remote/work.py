@@ -1,7 +1,9 @@
 """The work of shards as Ray tasks."""
 
+import asyncio
+import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +20,8 @@ from jobs.reanalysis import Analysers
 from storage.errors import BackupError
 from storage.model.records import AnalysisManifest, Merged, SegmentManifest
 
+_LOG = logging.getLogger(__name__)
+
 #: CPU seconds of this process's tasks by stage, and how many there were of each (`tasks:STAGE`); `gbm bench` asks.
 SPENT: Counter[str] = Counter()
 
@@ -27,53 +31,68 @@ class RayWork:
 
     def __init__(self, config: BackupConfig, analysers: Analysers | None = None) -> None:
         self._gmail, self._archive = ray.put(config.gmail), ray.put(config.archive)
+        self._task_s, self._merge_s = config.shard.task_s, config.shard.merge_s
         self.analysers = analysers
 
     async def pin(self, token: SecretStr) -> tuple[Profile, list[Label]]:
-        answer: tuple[Profile, list[Label]] = await _answer(tasks.pin.remote(self._gmail, token))
+        answer: tuple[Profile, list[Label]] = await self._answer(tasks.pin.remote(self._gmail, token))
         return answer
 
     async def list_page(self, token: SecretStr, page_token: str | None, label_id: str | None) -> MessagePage:
-        answer: MessagePage = await _answer(tasks.list_page.remote(self._gmail, token, page_token, label_id))
+        answer: MessagePage = await self._answer(tasks.list_page.remote(self._gmail, token, page_token, label_id))
         return answer
 
     async def watch(self, token: SecretStr, topic: str) -> Watching:
-        answer: Watching = await _answer(tasks.watch.remote(self._gmail, token, topic))
+        answer: Watching = await self._answer(tasks.watch.remote(self._gmail, token, topic))
         return answer
 
     async def history(self, token: SecretStr, start: int, page_token: str | None) -> HistoryPage:
-        answer: HistoryPage = await _answer(tasks.history.remote(self._gmail, token, start, page_token))
+        answer: HistoryPage = await self._answer(tasks.history.remote(self._gmail, token, start, page_token))
         return answer
 
     async def fetch(self, token: SecretStr, user_id: int, message_ids: Sequence[int]) -> tuple[FetchReceipt, object]:
         receipt, mail = tasks.fetch.remote(self._gmail, token, user_id, message_ids)
-        return await _answer(receipt), mail
+        return await self._answer(receipt), mail
 
     async def write_segment(
         self, shard_id: int, epoch: int, references: Sequence[object], skip: frozenset[tuple[int, int]]
     ) -> tuple[SegmentManifest | None, object]:
         manifest, index = tasks.write_segment.remote(self._archive, shard_id, epoch, skip, self.analysers, *references)
-        return await _answer(manifest), index
+        return await self._answer(manifest), index
 
     async def compact(self, shard_id: int, epoch: int, segments: Mapping[str, str | None]) -> tuple[Merged, object]:
         merged, moved = tasks.compact.remote(self._archive, shard_id, epoch, segments)
-        return await _answer(merged), moved
+        return await answer_of(merged, self._merge_s), moved
 
     async def analyse(self, epoch: int, segment: str, old: str | None, names: Sequence[str]) -> AnalysisManifest:
         assert self.analysers is not None, "nobody names analysers that there are not"
-        answer: AnalysisManifest = await _answer(
-            tasks.analyse.remote(self._archive, segment, epoch, old, names, self.analysers)
+        answer: AnalysisManifest = await answer_of(
+            tasks.analyse.remote(self._archive, segment, epoch, old, names, self.analysers), self._merge_s
         )
         return answer
 
     async def table(self, reference: object) -> pa.Table:
-        return await _answer(reference)
+        return await self._answer(reference)
+
+    async def _answer(self, reference: Any) -> Any:
+        return await answer_of(reference, self._task_s)
 
 
-async def _answer(reference: object) -> Any:
-    """What a task returned; its expected errors are raised."""
+async def answer_of(reference: Any, limit_s: float, cancel: Callable[[Any], object] | None = None) -> Any:
+    """What a task returned; its expected errors are raised.
+
+    Args:
+        limit_s: seconds after which the task is cancelled, and its worker ended: it hangs.
+        cancel: how; None: by Ray.
+
+    Raises:
+        WorkLost: the worker died, or hung; and the expected errors.
+    """
     try:
-        answer = await reference  # type: ignore[misc]
+        answer = await asyncio.wait_for(_awaited(reference), limit_s)
+    except TimeoutError as exc:
+        (cancel or _cancel)(reference)
+        raise WorkLost(f"no answer within {limit_s:.0f} s") from exc
     except RayError as exc:
         lost = not isinstance(exc, ray.exceptions.RayTaskError)
         raise WorkLost(f"{type(exc).__name__}: {str(exc).strip().splitlines()[-1][:200]}", lost) from exc
@@ -84,3 +103,15 @@ async def _answer(reference: object) -> Any:
     if isinstance(answer, BackupError):
         raise answer
     return answer
+
+
+async def _awaited(reference: Any) -> Any:
+    return await reference
+
+
+def _cancel(reference: Any) -> None:
+    """Ends the worker, too: one that hangs would keep its place."""
+    try:
+        ray.cancel(reference, force=True)
+    except RayError as exc:
+        _LOG.warning("A task that hangs cannot be cancelled: %s", exc)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 Emails = Annotated[list[str] | None, typer.Argument(help="Addresses of mailboxes.")]
 All = Annotated[bool, typer.Option("--all", help="Every mailbox.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Show the progress until it ends; Ctrl-C stops only the showing.")]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", min=1, help="With --wait: seconds after which to give up, and say what it waits for."),
+]
 Full = Annotated[bool, typer.Option("--full", help="List complete mailboxes anew, too, not only what changed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 List = Annotated[bool, typer.Option("--list", help="Show the newest campaigns and how far they are.")]
@@ -30,6 +34,7 @@ def backfill(
     emails: Emails = None,
     everybody: All = False,
     wait: Wait = False,
+    timeout: Timeout = None,
     full: Full = False,
     listing: List = False,
     resume: Resume = None,
@@ -47,22 +52,30 @@ def backfill(
     if listing:
         _list(json)
     elif resume is not None:
-        _resume(resume, wait, json)
+        _resume(resume, wait, json, timeout)
     elif cancel is not None:
         _cancel(cancel)
     else:
-        _run(emails, everybody, wait, full, json)
+        _run(emails, everybody, wait, full, json, timeout)
 
 
 @command
-def sync(emails: Emails = None, everybody: All = False, wait: Wait = False, json: Json = False) -> None:
+def sync(
+    emails: Emails = None,
+    everybody: All = False,
+    wait: Wait = False,
+    timeout: Timeout = None,
+    json: Json = False,
+) -> None:
     """Bring mailboxes up to date: what changed since their last sync, or everything for a new one."""
     if bool(emails) == everybody:
         fail("Name mailboxes, or say --all.")
-    _run(emails, everybody, wait, False, json)
+    _run(emails, everybody, wait, False, json, timeout)
 
 
-def _run(emails: list[str] | None, everybody: bool, wait: bool, full: bool, json: bool) -> None:
+def _run(
+    emails: list[str] | None, everybody: bool, wait: bool, full: bool, json: bool, timeout_s: float | None
+) -> None:
     from actors.decisions import Mode
     from cluster.backfill import backfill as run_backfill
 
@@ -73,10 +86,10 @@ def _run(emails: list[str] | None, everybody: bool, wait: bool, full: bool, json
             fail("There are no mailboxes yet: add one with `gbm accounts add EMAIL --authorized-user FILE`.")
         users = list({user.user_id: user for user in users}.values())
         mode = Mode.FULL if full else Mode.INCREMENTAL
-        _tell(run_backfill(stores, dashboard, users, wait, mode), json)
+        _tell(run_backfill(stores, dashboard, users, wait, mode, timeout_s=timeout_s), json)
 
 
-def _resume(campaign_id: int, wait: bool, json: bool) -> None:
+def _resume(campaign_id: int, wait: bool, json: bool, timeout_s: float | None) -> None:
     from cluster.backfill import show, start
     from storage.control.campaigns import Campaigns
 
@@ -85,7 +98,7 @@ def _resume(campaign_id: int, wait: bool, json: bool) -> None:
         job = start(stores, dashboard, Campaigns(stores.databases.control).get(campaign_id))
         notes.print(f"Campaign {campaign_id} goes on as job {job.job_id}.")
         if wait:
-            _tell(show(stores, campaign_id, job), json)
+            _tell(show(stores, campaign_id, job, timeout_s), json)
 
 
 def _cancel(campaign_id: int) -> None:

@@ -1,7 +1,7 @@
 """`gbm status`: what runs, and where every mailbox stands."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -49,6 +49,7 @@ def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
             f"{size(shard['stored_bytes'])} stored{owed}",
             markup=False,
         )
+        _print_waits(shard["waits"])
     for mailbox in document["mailboxes"]:
         lag = f"synced {mailbox['lag_s']:.0f} s ago" if mailbox["lag_s"] is not None else "never complete yet"
         failed = f"  {mailbox['failed']} failed" if mailbox["failed"] else ""
@@ -56,5 +57,16 @@ def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
         out.print(
             f"{mailbox['email']:<36} {mailbox['phase']:<8} {count(mailbox['messages'])}/{count(mailbox['estimate'])} "
             f"messages  {lag}{failed}{trouble}",
+            markup=False,
+        )
+        _print_waits(mailbox["waits"])
+
+
+def _print_waits(waits: list[dict[str, Any]]) -> None:
+    for wait in waits:
+        again = f"; next try {wait['next_attempt_at']}" if wait["next_attempt_at"] else ""
+        out.print(
+            f"  waits since {wait['since']} ({wait['kind']}, {wait['attempts']} tries{again}): {wait['detail']}: "
+            f"{wait['remedy']}",
             markup=False,
         )

@@ -18,7 +18,7 @@ from cluster.signals import wait_for_stop
 from storage.errors import BackupError
 
 _START_S = 180.0
-_STOP_S = 60.0
+_STOP_S = 90.0
 _POLL_S = 0.1
 
 

@@ -1,26 +1,34 @@
 """Mail as it lies on disk: .eml, folders, maildir, mbox, tar archives.
 
 Yields names and exact bytes, one message at a time, in an order that does not depend on the file system.
-Archives are streamed, never extracted. What is not mail is passed over; what cannot be read is an error.
+Archives are streamed, never extracted. What is skipped is named: files that are no mail, and links, which are never
+followed: they could lead out of the folder, or round in it. What cannot be read is an error.
 """
 
 import gzip
-import re
+import logging
+import os
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
+from cluster.simulator import mbox
 from cluster.simulator.errors import MailNotFound, MailTooLarge, MailUnreadable
+
+_LOG = logging.getLogger(__name__)
 
 # Gmail imports no larger message, so none can lie in a mailbox.
 MESSAGE_MAX_BYTES = 150 * 1024 * 1024
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
-# Some writers do not quote "From " in text, so a line counts only with a time in it.
-_POSTMARK = re.compile(rb"From .*\d:\d\d")
-_QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
+_MBOX_SUFFIXES = (".mbox", ".mbx")
+#: Bytes that show whether a file is an mbox: its first line, and the header after it.
+_LOOK_BYTES = 2048
+
+#: Told the name of each file that is skipped, and why.
+Skipped = Callable[[str, str], None]
 
 
 class SourceMail(NamedTuple):
@@ -28,8 +36,15 @@ class SourceMail(NamedTuple):
     raw: bytes  # exactly as it lay there
 
 
-def read_mail(path: Path) -> Iterator[SourceMail]:
+def _log(name: str, reason: str) -> None:
+    _LOG.warning("Skipped %s: %s", name, reason)
+
+
+def read_mail(path: Path, skipped: Skipped = _log) -> Iterator[SourceMail]:
     """All messages at a path.
+
+    Args:
+        skipped: is told what was not read; it is logged otherwise.
 
     Raises:
         MailNotFound: nothing is there.
@@ -40,7 +55,7 @@ def read_mail(path: Path) -> Iterator[SourceMail]:
         raise MailNotFound(path)
     found = False
     try:
-        for mail in _read(path):
+        for mail in _read(path, skipped):
             found = True
             yield mail
     except (tarfile.TarError, EOFError, zlib.error, OSError) as exc:
@@ -49,28 +64,51 @@ def read_mail(path: Path) -> Iterator[SourceMail]:
         raise MailUnreadable(path, "no message in it")
 
 
-def _read(path: Path) -> Iterator[SourceMail]:
+def _read(path: Path, skipped: Skipped) -> Iterator[SourceMail]:
     if path.is_dir():
-        return _folder(path)
-    if path.name.lower().endswith(_TAR_SUFFIXES):
-        return _tar(path)
-    if path.suffix.lower() == ".eml":
-        return _file(path, path.name)
-    if _is_mbox(path):
-        return _mbox(path)
-    raise MailUnreadable(path, "neither .eml nor mbox nor .tar.gz")
+        return _folder(path, skipped)
+    mail = _of_file(path, path.name, skipped)
+    if mail is None:
+        raise MailUnreadable(path, "neither .eml nor mbox nor .tar.gz")
+    return mail
 
 
-def _folder(folder: Path) -> Iterator[SourceMail]:
-    for path in sorted(folder.rglob("*")):
-        if not path.is_file():
-            continue
+def _folder(folder: Path, skipped: Skipped) -> Iterator[SourceMail]:
+    for path in _files(folder, skipped):
         name = path.relative_to(folder).as_posix()
-        # In a maildir (cur, new), the files have no suffix.
-        if path.suffix.lower() == ".eml" or path.parent.name in ("cur", "new"):
-            yield from _file(path, name)
-        elif path.suffix.lower() == ".mbox":
-            yield from _mbox(path)
+        mail = _of_file(path, name, skipped)
+        if mail is None:
+            skipped(name, "it is no mail")
+        else:
+            yield from mail
+
+
+def _files(folder: Path, skipped: Skipped) -> list[Path]:
+    """The files below a folder, sorted; links are not followed."""
+    found: list[Path] = []
+    for parent, folders, names in os.walk(folder, followlinks=False):
+        for name in (*folders, *names):
+            path = Path(parent, name)
+            if path.is_symlink():
+                skipped(path.relative_to(folder).as_posix(), "it is a link")
+            elif name in names and path.is_file():
+                found.append(path)
+    return sorted(found)
+
+
+def _of_file(path: Path, name: str, skipped: Skipped) -> Iterator[SourceMail] | None:
+    """The mail of one file; None when it is no mail."""
+    lowered = path.name.lower()
+    if lowered.endswith(_TAR_SUFFIXES):
+        return _tar(path, skipped)
+    # In a maildir (cur, new), the files have no suffix.
+    if lowered.endswith(".eml") or path.parent.name in ("cur", "new"):
+        return _file(path, name)
+    with path.open("rb") as file:
+        start = file.read(_LOOK_BYTES)
+    if mbox.is_mbox(start):
+        return _mbox_file(path, name)
+    return iter(()) if lowered.endswith(_MBOX_SUFFIXES) and not start else None
 
 
 def _file(path: Path, name: str) -> Iterator[SourceMail]:
@@ -78,59 +116,78 @@ def _file(path: Path, name: str) -> Iterator[SourceMail]:
     yield SourceMail(name, path.read_bytes())
 
 
-def _tar(path: Path) -> Iterator[SourceMail]:
+def _mbox_file(path: Path, name: str) -> Iterator[SourceMail]:
+    with path.open("rb") as file:
+        yield from _mbox(file, name)
+
+
+def _mbox(file: IO[bytes], name: str) -> Iterator[SourceMail]:
+    try:
+        for number, raw in enumerate(mbox.messages(file, MESSAGE_MAX_BYTES)):
+            yield SourceMail(f"{name}:{number}", raw)
+    except mbox.TooLong as exc:
+        _check_size(f"{name}:{exc.number}", exc.size_bytes)
+
+
+def _tar(path: Path, skipped: Skipped) -> Iterator[SourceMail]:
     with _opened(path) as file, tarfile.open(fileobj=file, mode="r|") as archive:
         for member in archive:
-            if not member.isreg() or not member.name.lower().endswith(".eml"):
+            if member.isdir():
                 continue
-            _check_size(member.name, member.size)
+            if not member.isreg():
+                skipped(f"{path.name}/{member.name}", "it is a link")
+                continue
             content = archive.extractfile(member)
-            raw = b"" if content is None else content.read()
-            if len(raw) != member.size:
+            if content is None:
                 raise MailUnreadable(path, "the archive ends too early")
-            yield SourceMail(member.name, raw)
+            yield from _of_member(path, member, content, skipped)
         # tarfile takes a missing end for the end; only gzip knows better, once read through.
         while file.read(1024 * 1024):
             continue
+
+
+def _of_member(path: Path, member: tarfile.TarInfo, content: IO[bytes], skipped: Skipped) -> Iterator[SourceMail]:
+    parent = member.name.rpartition("/")[0].rpartition("/")[2]
+    if member.name.lower().endswith(".eml") or parent in ("cur", "new"):
+        _check_size(member.name, member.size)
+        raw = content.read()
+        if len(raw) != member.size:
+            raise MailUnreadable(path, "the archive ends too early")
+        yield SourceMail(member.name, raw)
+        return
+    start = content.read(_LOOK_BYTES)
+    if not mbox.is_mbox(start):
+        skipped(f"{path.name}/{member.name}", "it is no mail")
+        return
+    rest = _Resumed(start, content)
+    yield from _mbox(cast(IO[bytes], rest), member.name)
+    if rest.size_bytes != member.size:
+        raise MailUnreadable(path, "the archive ends too early")
+
+
+class _Resumed:
+    """A stream of which the beginning was read already; it counts its bytes."""
+
+    def __init__(self, start: bytes, rest: IO[bytes]) -> None:
+        self._start, self._rest = start, rest
+        self.size_bytes = 0
+
+    def readline(self, size: int) -> bytes:
+        """The next line, at most `size` bytes of it."""
+        line = b""
+        if self._start:
+            end = self._start.find(b"\n") + 1 or len(self._start)
+            line, self._start = self._start[:end], self._start[end:]
+        if not line.endswith(b"\n") and not self._start:
+            line += self._rest.readline(size)
+        self.size_bytes += len(line)
+        return line
 
 
 def _opened(path: Path) -> IO[bytes]:
     with path.open("rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"
     return cast(IO[bytes], gzip.open(path)) if compressed else path.open("rb")
-
-
-def _is_mbox(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(5) == b"From "
-
-
-def _mbox(path: Path) -> Iterator[SourceMail]:
-    """Messages between "From " lines, unquoted as mboxrd says (one ">" less), without the closing blank line."""
-    lines: list[bytes] = []
-    size = count = 0
-    after_blank, started = True, False
-    with path.open("rb") as file:
-        for line in file:
-            if after_blank and line.startswith(b"From ") and (not started or _POSTMARK.match(line)):
-                if started:
-                    yield _from_lines(f"{path.name}:{count}", lines)
-                    count += 1
-                lines, size, started = [], 0, True
-            else:
-                lines.append(line)
-                size += len(line)
-                if size > MESSAGE_MAX_BYTES:
-                    _check_size(f"{path.name}:{count}", size)
-            after_blank = line in (b"\n", b"\r\n")
-    if started:
-        yield _from_lines(f"{path.name}:{count}", lines)
-
-
-def _from_lines(name: str, lines: list[bytes]) -> SourceMail:
-    if lines and lines[-1] in (b"\n", b"\r\n"):
-        lines = lines[:-1]
-    return SourceMail(name, _QUOTED_FROM.sub(rb"\1", b"".join(lines)))
 
 
 def _check_size(name: str, size_bytes: int) -> None:

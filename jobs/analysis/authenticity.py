@@ -25,7 +25,7 @@ class Authenticity:
     """A result for every message; a field is "" when the receiver recorded none."""
 
     name = "authenticity"
-    version = 1
+    version = 2  # 2: the sender is what stands in brackets
     fields = (
         ("spf", pa.string()),  # results of RFC 8601: none, pass, fail, softfail, policy, neutral, temperror, permerror
         ("dkim", pa.string()),  # pass when one signature passes, else the first result

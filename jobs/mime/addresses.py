@@ -1,28 +1,31 @@
-"""Address headers: names and addresses of a list, whatever its writing."""
+"""Address headers: names and addresses of a list, whatever its writing.
+
+One parser of our own, linear in the size of the value and the same on every Python: the standard library's answers
+changed from one patch release to the next. The address is what stands in `<...>` (RFC 5322, 3.4), whatever stands
+before it, quoted or not (4.1). Read besides: comments, groups, obsolete routes, addresses without brackets,
+semicolons between addresses.
+"""
 
 import re
-from collections.abc import Iterator, Sequence
-from email.utils import getaddresses
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from jobs.mime import headers
 from jobs.mime.charset import decode_header
 from jobs.mime.defects import Defects
-
-#: Characters given to the standard library's parser at once: its cost grows faster than its input.
-_HARD_CHARS = 4 * 1024
+from jobs.mime.mailboxes import Mailbox, mailboxes, sender
 
 #: Longer headers are read anew each time: 4,096 remembered ones hold some 2 MB at most.
 _REMEMBERED_CHARS = 256
 
+#: Addresses without names, as programs write them.
+_BARE = re.compile(r"[\w.+'&/=$!#%*-]+@[\w.-]+", re.ASCII)
 #: What stands between commas, quoted ones apart; a quote without an end is a piece that is not simple.
 _PIECE = re.compile(r'(?:[^",]+|"[^"]*"|")+')
-#: Addresses without names, as programs write them.
 _BARE_LIST = re.compile(r"[\w.+'&/=$!#%*-]+@[\w.-]+(?:, *[\w.+'&/=$!#%*-]+@[\w.-]+)*", re.ASCII)
-_SIMPLE = re.compile(
-    r'^\s*(?:(?:"([^"\\]*)"|([^"<>@,;:()\\]*?))\s*<\s*([^\s<>,;:()"]*)\s*>|([^\s<>,;:()"\\]+@[^\s<>,;:()"\\]+))\s*$'
-)
+#: The usual form of one: a name without anything that could mean something else, or a quoted one.
+_SIMPLE = re.compile(r"""(?:"([^"\\]*)" ?|([^"<>@,;:()\\\[\]=]*))<([^\s<>,;:()"@\\]+@[^\s<>,;:()"@\\]+)>""")
 
 
 class Address(NamedTuple):
@@ -45,16 +48,23 @@ class Addresses(NamedTuple):
     defects: Sequence[str] = ()
 
 
-_NONE = Addresses(Address("", ""), ())
+NONE = Addresses(Address("", ""), ())
 
 
-def parse(value: str, limit: int, defects: Defects, likely: str = "") -> Addresses:
-    """The addresses of an undecoded header value, at most `limit`; `likely` as of `headers.text`."""
+def parse(value: str, limit: int, defects: Defects, likely: str = "", is_sender: bool = False) -> Addresses:
+    """The addresses of an undecoded header value, at most `limit`.
+
+    Args:
+        likely: as of `headers.text`.
+        is_sender: the header names who wrote: of a value with one `<address>` that is the sender, and all before it
+            the sender's name, addresses and commas included.
+    """
     if not value:
-        return _NONE
-    if likely and value.isascii():
+        return NONE
+    if likely and value.isascii() and "\x1b" not in value:
         likely = ""
-    found = _remembered(value, likely) if len(value) <= _REMEMBERED_CHARS else _read(value, likely)
+    read = _remembered if len(value) <= _REMEMBERED_CHARS else _read
+    found = read(value, likely, is_sender)
     for code in found.defects:
         defects.add(code)
     if len(found.shown) > limit:
@@ -63,74 +73,57 @@ def parse(value: str, limit: int, defects: Defects, likely: str = "") -> Address
     return found
 
 
-def _read(value: str, likely: str) -> Addresses:
+def _read(value: str, likely: str, is_sender: bool) -> Addresses:
+    defects = Defects()
+    if not value.isascii() or "\x1b" in value:
+        # Once for the whole list: what stands in bytes above 127 may span commas and quotes.
+        defects.add("header-8bit")
+        value = decode_header(value.encode("latin-1", "replace"), likely)
     value = headers.unfold(value)
     if _BARE_LIST.fullmatch(value):
         pieces = tuple(value.replace(" ", "").split(","))
         return Addresses(Address("", pieces[0]), pieces)
-    defects = Defects()
-    if not value.isascii():
-        # Once for the whole list: what stands in bytes above 127 may span commas and quotes.
-        defects.add("header-8bit")
-        value = decode_header(value.encode("latin-1", "replace"), likely)
-    is_plain = value.isascii() and "=?" not in value and value.isprintable()
-    simple = _simple(value, is_plain, defects)
-    found = [simple] if simple else _each(value, is_plain, defects)
-    if not found:
-        return _NONE
-    return Addresses(found[0], tuple([str(address) for address in found]), defects.codes())
+    simple = _SIMPLE.fullmatch(value)
+    if simple:
+        quoted, bare, address = simple.groups()
+        found = [Mailbox((quoted or bare or "").strip(), address)]
+    else:
+        one = sender(value) if is_sender else None
+        found = [one] if one else _usual_list(value) or mailboxes(value)
+    if not any("@" in one.address for one in found) and "=?" in value:
+        # A mailer that encoded the whole list as one word: it is read as what it says.
+        decoded = headers.readable(value, defects)
+        found = [one for one in mailboxes(decoded) if one.address] or found
+    return _decoded(found, defects)
+
+
+def _usual_list(value: str) -> list[Mailbox] | None:
+    """The mailboxes of a list in which each is written in the usual way; None of any other list."""
+    found: list[Mailbox] = []
+    for piece in _PIECE.findall(value):
+        written = piece.strip(" ")
+        simple = _SIMPLE.fullmatch(written)
+        if simple:
+            quoted, bare, address = simple.groups()
+            found.append(Mailbox((quoted or bare or "").strip(), address))
+        elif _BARE.fullmatch(written):
+            found.append(Mailbox("", written))
+        elif written:
+            return None
+    return found
 
 
 #: The same few people write and are written to, again and again.
 _remembered = lru_cache(maxsize=4096)(_read)
 
 
-def _each(value: str, is_plain: bool, defects: Defects) -> list[Address]:
-    """The addresses of a list: simple ones between commas, or by the standard library's rules for all the others."""
-    found: list[Address] = []
-    for piece in _PIECE.findall(value):
-        if not piece.strip():
-            continue
-        address = None if piece.count('"') % 2 else _simple(piece, is_plain, defects)
-        if address is None:
-            return _hard(value, defects)
-        found.append(address)
-    return found
-
-
-def _simple(value: str, is_plain: bool, defects: Defects) -> Address | None:
-    match = _SIMPLE.match(value)
-    if not match:
-        return None
-    quoted, bare, in_brackets, alone = match.groups()
-    if is_plain:
-        return Address("", alone) if alone else Address((quoted or bare or "").strip(), in_brackets)
-    if alone:
-        return Address("", headers.readable(alone, defects))
-    return Address(headers.readable(quoted or bare or "", defects), headers.readable(in_brackets, defects))
-
-
-def _hard(value: str, defects: Defects) -> list[Address]:
-    found: list[Address] = []
-    for chunk in _chunks(value):
-        try:
-            pairs = getaddresses([chunk])
-        except (IndexError, ValueError, TypeError, RecursionError):  # known to happen on hostile input
-            pairs = []
-        found += [
-            Address(headers.readable(name, defects), headers.readable(address, defects))
-            for name, address in pairs
-            if name or address
-        ]
-    return found or ([Address(headers.readable(value, defects), "")] if value else [])
-
-
-def _chunks(value: str) -> Iterator[str]:
-    """The value cut at commas, each piece as long as the standard library is given."""
-    start = 0
-    while start < len(value):
-        end = len(value)
-        if end - start > _HARD_CHARS:
-            end = value.rfind(",", start, start + _HARD_CHARS) + 1 or start + _HARD_CHARS
-        yield value[start:end]
-        start = end
+def _decoded(found: Iterable[Mailbox], defects: Defects) -> Addresses:
+    """Mailboxes with their encoded words decoded."""
+    read = [
+        Address(headers.readable(one.name, defects), headers.readable(one.address, defects))
+        for one in found
+        if one.name or one.address
+    ]
+    if not read:
+        return NONE
+    return Addresses(read[0], tuple([str(address) for address in read]), defects.codes())

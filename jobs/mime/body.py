@@ -7,7 +7,7 @@ but its body only when it says more than the text before it: most mailers send b
 
 import hashlib
 
-from jobs.mime import charset, headers, html
+from jobs.mime import charset, flowed, headers, html
 from jobs.mime.defects import Defects
 from jobs.mime.message import HEAD_BYTES, Attachment, MimeLimits
 from jobs.mime.tree import Part
@@ -29,6 +29,7 @@ class Body:
         self._defects = defects
         self._texts: list[_Text] = []
         self._root: Part | None = None
+        self._likely = ""  # the charset of raw bytes in names of files
         self.has_html = False
         self.attachments: list[Attachment] = []
         self.heads: list[bytes] = []
@@ -36,15 +37,17 @@ class Body:
     def read(self, root: Part) -> None:
         """Sort the parts into text and attachments."""
         self._root = root
+        self._likely = root.likely_charset()
         self._texts = self._walk(root)
 
     def text(self) -> str:
         """The text, lines ended by "\\n", cut to the limit."""
         pieces: list[str] = []
         left = self._limits.text_bytes
+        seen = _Words(pieces)
         for found in self._texts:
             piece = (found if isinstance(found, str) else self._decode(*found)).strip()
-            if not piece or (not isinstance(found, str) and found[0].may_repeat and _is_repeated(piece, pieces)):
+            if not piece or (not isinstance(found, str) and found[0].may_repeat and seen.hold_all_of(piece)):
                 continue
             kept = charset.cut(piece, left)
             pieces.append(kept)
@@ -112,12 +115,14 @@ class Body:
             return
         content = part.content(self._defects)
         self.heads.append(content[:HEAD_BYTES])
-        disposition, parameters = part.disposition()
-        content_id = part.block.text("content-id", self._defects).strip("<> ")
+        disposition, parameters = part.disposition(self._likely)
+        content_id = part.content_id(self._defects)
+        given = part.parameters_as(self._likely)
+        name = headers.filename(parameters, given, self._limits.name_bytes, self._defects)
         self.attachments.append(
             Attachment(
                 part=part.number,
-                filename=headers.filename(parameters, part.parameters, self._limits.name_bytes, self._defects),
+                filename=name,
                 content_type=part.content_type,
                 size_bytes=len(content),
                 sha256=hashlib.sha256(content).digest(),
@@ -132,12 +137,25 @@ class Body:
         if len(content) > limit:
             self._defects.add("text-cut")
             content = content[: content.rfind(b"\n", 0, limit) + 1 or limit]
-        text = charset.decode(content, part.parameters.get("charset", ""), self._defects)
         if is_html:
-            return html.text(text, self._limits.html_tags, self._defects)
-        return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+            declared = html.charset_of(content, part.parameters.get("charset", ""))
+            return html.text(charset.decode(content, declared, self._defects), self._limits.html_tags, self._defects)
+        text = charset.decode(content, part.parameters.get("charset", ""), self._defects)
+        text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+        return flowed.text_of(text, part.parameters) if part.content_type == "text/plain" else text
 
 
-def _is_repeated(piece: str, pieces: list[str]) -> bool:
-    """Whether every word of a piece stands in the pieces before it."""
-    return set(piece.split()).issubset(word for before in pieces for word in before.split())
+class _Words:
+    """The words of the pieces of a text, collected once each, when they are first asked for."""
+
+    def __init__(self, pieces: list[str]) -> None:
+        self._pieces = pieces
+        self._read = 0
+        self._words: set[str] = set()
+
+    def hold_all_of(self, piece: str) -> bool:
+        """Whether every word of a piece stands in the pieces before it."""
+        for before in self._pieces[self._read :]:
+            self._words.update(before.split())
+        self._read = len(self._pieces)
+        return self._words.issuperset(piece.split())

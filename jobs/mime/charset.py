@@ -4,90 +4,76 @@ import codecs
 import re
 from functools import lru_cache
 
+from jobs.mime import switching
 from jobs.mime.defects import Defects
+from jobs.mime.labels import codec_of
 
-#: What mailers declare, and the superset that they really write.
-_ALIASES = {
-    "gb2312": "gb18030",
-    "gb_2312-80": "gb18030",
-    "gbk": "gb18030",
-    "x-gbk": "gb18030",
-    "cp936": "gb18030",
-    "iso-8859-1": "cp1252",
-    "iso8859-1": "cp1252",
-    "iso_8859-1": "cp1252",
-    "latin1": "cp1252",
-    "latin-1": "cp1252",
-    "x-windows-1252": "cp1252",
-    "iso-8859-8-i": "iso-8859-8",
-    "iso-8859-8-e": "iso-8859-8",
-    "iso-8859-9": "cp1254",
-    "ks_c_5601-1987": "cp949",
-    "euc-kr": "cp949",
-    "shift_jis": "cp932",
-    "shift-jis": "cp932",
-    "x-sjis": "cp932",
-    "tis-620": "cp874",
-    "big5": "big5hkscs",
-    "x-mac-roman": "mac_roman",
-    "macintosh": "mac_roman",
-    "unicode-1-1-utf-7": "utf-7",
-    "utf8": "utf-8",
-}
-
-#: Declared ASCII says nothing about the bytes above 127: they are guessed, like those without a declaration.
-_UNDECLARED = frozenset(
-    {"", "us-ascii", "ascii", "ansi_x3.4-1968", "7bit", "8bit", "binary", "unknown-8bit", "x-unknown", "default"}
+#: Every byte below 128 is its ASCII character: text without others needs no codec.
+_LIKE_ASCII = frozenset({"", "utf_8", "cp1252", "cp1250", "cp1251", "cp1254", "iso8859_2", "iso8859_15", "koi8_r"})
+#: ASCII in these is something else, or may be.
+_SWITCHING = frozenset({"iso2022_jp", "iso2022_kr", "iso2022_cn", "hz"})
+#: What those write who declare a charset of seven bits and write eight.
+_EIGHT_BITS = {"iso2022_jp": "cp932", "iso2022_kr": "cp949", "iso2022_cn": "gb18030", "hz": "gb18030"}
+_OURS = _SWITCHING | {"euc_jp"}
+_WIDE = frozenset({"utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be"})
+#: Damage in these does not mean that the text is of another charset.
+_NEVER_DOUBTED = _SWITCHING | _WIDE | {"cp1252", "utf_7"}
+_MARKS = (
+    (b"\xef\xbb\xbf", "utf_8"),
+    (b"\xff\xfe\x00\x00", "utf_32_le"),
+    (b"\x00\x00\xfe\xff", "utf_32_be"),
+    (b"\xff\xfe", "utf_16_le"),
+    (b"\xfe\xff", "utf_16_be"),
 )
 
-#: Codecs of Python that are no charset of mail; some take quadratic time, some yield surrogates.
-_FORBIDDEN = frozenset({"punycode", "idna", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem"})
-
 _NOT_IN_CODES = re.compile(r"[^a-z0-9._-]")
+#: The name under which `_one_for_one` is known to Python's codecs.
+_REPLACE = "mail-one-for-one"
 
 
 @lru_cache(maxsize=512)
 def codec(charset: str) -> str | None:
     """Python's codec for a charset as declared: "" when it tells nothing, None when it is not known."""
-    name = charset.strip().strip("\"'").lower()
-    if name in _UNDECLARED:
-        return ""
-    try:
-        found = codecs.lookup(_ALIASES.get(name, name))
-        "".encode(found.name)  # refuses codecs from bytes to bytes
-    except (LookupError, ValueError, UnicodeError):
-        return None
-    if found.name.replace("_", "-") in _FORBIDDEN:
-        return None
-    return found.name
+    return codec_of(charset)
 
 
 def decode(data: bytes, charset: str, defects: Defects) -> str:
-    """The text of `data`: by the declared charset, else UTF-8, else Windows-1252. Never raises."""
+    """The text of `data`: by its byte order mark or declared charset, else UTF-8, else Windows-1252. Never raises."""
     name = codec(charset)
     if name is None:
         defects.add("unknown-charset:" + _NOT_IN_CODES.sub("", charset.lower())[:32])
         name = ""
-    if data.isascii() and name in ("", "utf-8", "cp1252"):
-        return clean(data.decode("ascii"), defects)
-    return clean(_guess(data, name, defects), defects)
+    if name in _LIKE_ASCII and data.isascii() and b"\x1b" not in data and b"\0" not in data:
+        return data.decode("ascii")
+    return clean(_decoded(data, name, defects), defects)
 
 
 def decode_header(data: bytes, likely: str = "") -> str:
-    """The text of raw 8-bit bytes in a header, which declares no charset: as UTF-8, else as the likely charset."""
-    for name in ("utf-8", _of_headers(likely)):
-        try:
-            return data.decode(name)
-        except (UnicodeError, ValueError):
-            continue
-    return data.decode("cp1252", "replace")
+    """The text of raw bytes in a header, which declares no charset: ISO-2022, UTF-8, else the likely charset."""
+    switches = switching.detected(data) if b"\x1b" in data else ""
+    if switches:
+        return switching.decode(data, switches) or ""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return _mostly_utf_8(data) or _as(data, _of_headers(likely))
 
 
 @lru_cache(maxsize=512)
 def _of_headers(likely: str) -> str:
     name = codec(likely) or "cp1252"
+    if name in ("iso2022_jp", "euc_jp"):
+        return "cp932" if name == "iso2022_jp" else name
     # Of UTF-16 and the like a header is never written: its name and its line end are ASCII.
-    return name if "a: b".encode(name, "replace") == b"a: b" else "cp1252"
+    return "cp1252" if name in _WIDE | _SWITCHING | {"utf_7"} else name
+
+
+def with_mark(data: bytes) -> tuple[str, int]:
+    """The codec that a byte order mark names and how many bytes it has; ("", 0) without one."""
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            return name, len(mark)
+    return "", 0
 
 
 def clean(text: str, defects: Defects) -> str:
@@ -113,18 +99,137 @@ def cut(text: str, size_bytes: int) -> str:
     return text if len(data) <= size_bytes else data[:size_bytes].decode("utf-8", "ignore")
 
 
+def _decoded(data: bytes, name: str, defects: Defects) -> str:
+    marked, size = with_mark(data)
+    if marked and (marked != "utf_8" or name in ("", "utf_8") or _is_utf_8(data)):
+        return _as(data[size:], marked)
+    if name in _WIDE:
+        return _wide(data, name, defects)
+    if name in ("", "utf_8", "cp1252") and (found := _undeclared(data)):
+        if name:
+            defects.add("wrong-charset")
+        return found
+    if name in _SWITCHING and not data.isascii() and b"\x1b" not in data and b"~{" not in data:
+        defects.add("wrong-charset")
+        return _strict(data, "utf_8") or _strict(data, _EIGHT_BITS[name]) or _as(data, "cp1252")
+    return _guess(data, name, defects)
+
+
+def _undeclared(data: bytes) -> str:
+    """The text of bytes that show by themselves that they are of no charset like ASCII; "" when they do not."""
+    if b"\x1b" in data and (switches := switching.detected(data)):
+        return switching.decode(data, switches) or ""
+    if b"\0" in data and (wide := _zeros(data)):
+        return _as(data, wide)
+    return ""
+
+
+def _zeros(data: bytes) -> str:
+    """UTF-16 by its zero bytes, which stand at every second place of Latin text; "" when they do not."""
+    size = len(data) // 2
+    even, odd = data[::2].count(0), data[1::2].count(0)
+    if size >= 4 and max(even, odd) * 10 >= size * 7 and min(even, odd) * 20 <= size:
+        return "utf_16_be" if even > odd else "utf_16_le"
+    return ""
+
+
+def _wide(data: bytes, name: str, defects: Defects) -> str:
+    """UTF-16 and UTF-32 without a mark. Where they are declared of text that has no zero and is ASCII, it is ASCII."""
+    if data.isascii() and b"\0" not in data:
+        defects.add("wrong-charset")
+        return data.decode("ascii")
+    if name.startswith("utf_16"):
+        name = _zeros(data) or ("utf_16_le" if name == "utf_16" else name)
+        if len(data) % 2 and data.endswith((b"\n", b"\0")):
+            data = data[:-1]
+    return _as(data, "utf_32_be" if name == "utf_32" else name)
+
+
+def _is_utf_8(data: bytes) -> bool:
+    return _strict(data, "utf_8") is not None
+
+
+def _strict(data: bytes, name: str) -> str | None:
+    """The text of bytes that are wholly of a charset, else None."""
+    text = switching.decode(data, name)
+    if text is None:
+        try:
+            text = data.decode(name)
+        except (UnicodeError, ValueError):
+            return None
+    if name == "cp932" and _NOT_IN_932.search(text):
+        return None
+    return None if switching.DAMAGED in text and name in _OURS else text
+
+
 def _guess(data: bytes, name: str, defects: Defects) -> str:
     if name:
-        try:
-            return data.decode(name)
-        except (UnicodeError, ValueError):
-            defects.add("wrong-charset")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        likely = name or "cp1252"
-    # One bad byte must not turn a whole Chinese message into Latin letters.
-    text = data.decode(likely, "replace")
-    if likely != "cp1252" and text.count("\ufffd") * 20 > len(text):
-        text = data.decode("cp1252", "replace")
+        text = _strict(data, name)
+        if text is not None:
+            return text
+        defects.add("wrong-charset")
+    if name not in _SWITCHING and name != "utf_7":
+        text = _strict(data, "utf_8")
+        if text is not None:
+            return text
+    if not name and (text := _mostly_utf_8(data)):
+        return text
+    return _as(data, name or "cp1252")
+
+
+def _mostly_utf_8(data: bytes) -> str:
+    """The text of UTF-8 of which a little is damaged, as where it was cut; "" when it is more."""
+    text = data.decode("utf-8", "replace")
+    damaged = text.count(switching.DAMAGED)
+    good = sum(1 for char in text[:100_000] if char >= "\x80") - damaged
+    return text if good >= 4 * damaged else ""
+
+
+def _as(data: bytes, name: str) -> str:
+    """Damaged text of a charset: one bad byte must not turn a whole Chinese message into Latin letters."""
+    text = switching.decode(data, name)
+    if text is None:
+        text = data.decode(name, _REPLACE if name in _PAIRS else "replace")
+    if name == "cp932":
+        text = _NOT_IN_932.sub(switching.DAMAGED, text)
+    damaged = text.count(switching.DAMAGED)
+    if damaged and name not in _NEVER_DOUBTED and not _is_credible(text, damaged):
+        return data.decode("cp1252", "replace")
     return text
+
+
+def _is_credible(text: str, damaged: int) -> bool:
+    """Whether so few characters are damaged that the charset is the right one."""
+    if damaged * 20 <= len(text):
+        return True
+    good = len(text) - damaged - sum(map(str.isascii, text[:10_000]))
+    return good >= damaged if damaged == 1 else good >= 4 * damaged
+
+
+#: What Python makes of bytes that code page 932 does not have.
+_NOT_IN_932 = re.compile("[\uf8f0-\uf8f3]")
+#: Codecs of one or two bytes a character.
+_PAIRS = frozenset({"gb18030", "big5hkscs", "cp932", "shift_jis_2004", "cp949", "johab"})
+
+
+def _one_for_one(error: UnicodeError) -> tuple[str, int]:
+    """U+FFFD for a damaged character of two bytes, whichever of them is damaged: what follows stays in step."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    data, at = error.object, error.start
+    if at + 1 < len(data) and data[at + 1] >= 0x80:
+        if error.encoding.startswith("big5") and (found := _big5(bytes(data[at : at + 2]))):
+            return found, at + 2
+        return switching.DAMAGED, at + 2
+    return switching.DAMAGED, at + 1
+
+
+def _big5(pair: bytes) -> str:
+    """What Windows added to Big5."""
+    try:
+        return pair.decode("cp950")
+    except UnicodeDecodeError:
+        return ""
+
+
+codecs.register_error(_REPLACE, _one_for_one)

@@ -12,14 +12,16 @@ import base64
 import html
 import re
 from collections.abc import Iterator
+from urllib.parse import unquote
 
 import nh3
 
-from jobs.mime import charset
+from jobs.mime import charset, flowed, tags
 from jobs.mime import html as markup
 from jobs.mime.defects import Defects
 from jobs.mime.message import MimeLimits
-from jobs.mime.tree import Part, TreeBuilder
+from jobs.mime.parser import tree
+from jobs.mime.tree import Part
 
 _LIMITS = MimeLimits()
 #: Markup that is shown; the worst found (nothing but broken character references) takes 3 s a megabyte.
@@ -28,6 +30,7 @@ _MARKUP_BYTES = 1 << 20
 _PICTURE_BYTES, _PICTURES_BYTES = 2 << 20, 8 << 20
 _PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"})
 _DATA = re.compile(r"data:image/(?:png|jpeg|gif|webp|bmp);base64,[A-Za-z0-9+/=\s]{0,3000000}", re.IGNORECASE)
+_NAME_CHARS = 2_000
 _LINK = re.compile(r"https?://[^\s<>\"']{1,2000}")
 
 
@@ -87,7 +90,7 @@ def display(raw: bytes, remote_images: bool = False, limits: MimeLimits = _LIMIT
     Args:
         remote_images: let pictures be loaded over https, which tells the sender that and where it was read.
     """
-    root = TreeBuilder(limits, Defects()).build(raw[: limits.message_bytes])
+    root = tree(raw[: limits.message_bytes], limits, Defects())
     return _Display(root, remote_images, limits).html()
 
 
@@ -121,13 +124,17 @@ class _Display:
         defects = Defects()
         content = part.content(defects)[: self._left]
         self._left -= len(content)
-        text = charset.decode(content, part.parameters.get("charset", ""), defects)
         if part.content_type != "text/html":
-            return _plain(text)
-        if text.count("<") > self._limits.html_tags:  # a parser's time could grow with their square
-            return _plain(markup.text(text, self._limits.html_tags, defects))
+            text = _lines(charset.decode(content, part.parameters.get("charset", ""), defects))
+            return _plain(flowed.text_of(text, part.parameters) if part.content_type == "text/plain" else text)
+        declared = markup.charset_of(content, part.parameters.get("charset", ""))
+        whole = charset.decode(content, declared, defects)
+        bounded = tags.with_few_references(tags.bounded(whole))
+        # A parser's time could grow with the square of either.
+        if bounded is None or bounded.count("<") > self._limits.html_tags or tags.is_too_deep(bounded):
+            return _plain(markup.text(whole, self._limits.html_tags, defects))
         return nh3.clean(
-            text,
+            bounded,
             tags=set(_TAGS),
             clean_content_tags=set(_GONE_WITH_CONTENT),
             attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
@@ -157,7 +164,7 @@ class _Display:
         return source if self._remote_images and lowered.startswith("https://") else None
 
     def _picture(self, content_id: str) -> str | None:
-        name = content_id.strip("<> ")
+        name = _spelled(content_id)
         if name not in self._pictures:  # decoded once, however often the markup names it
             self._pictures[name] = self._encoded(self._named().get(name))
         picture = self._pictures[name]
@@ -179,9 +186,19 @@ class _Display:
             while waiting:
                 part = waiting.pop()
                 waiting.extend(part.children)
-                if part.content_type in _PICTURES and (name := part.block.text("content-id", Defects()).strip("<> ")):
+                if part.content_type in _PICTURES and (name := _spelled(part.content_id(Defects()))):
                     self._by_content_id.setdefault(name, part)
         return self._by_content_id
+
+
+def _spelled(content_id: str) -> str:
+    """One spelling of a picture's name: without brackets, percent-encoding, blanks and references, in lower case."""
+    name = unquote(markup.unescape(content_id[:_NAME_CHARS]))
+    return "".join(name.split()).strip("<>").lower()
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _plain(text: str) -> str:

@@ -25,8 +25,13 @@ _EMPTY = re.compile(rb"\r*\n")
 _FIELD = re.compile(r"^([!-9;-~]+) *: *(.*)", re.MULTILINE)
 _FIELD_OR_JUNK = re.compile(r"^(?:([!-9;-~]+)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)|(.*[^\s].*))", re.MULTILINE)
 _PLAIN = bytes(range(32, 127)) + b"\r\n\t"
-_CONTROL = re.compile(r"[\x01-\x1f\x7f]+")
-_WORD = re.compile(r"=\?([^?\s=]{1,64})\?([bBqQ])\?([^\n]{0,2000}?)\?=")
+_CONTROL = re.compile(r"[\x01-\x1f\x7f-\x9f]+")
+_WORD = re.compile(r"=\?([^?\s=]{1,64})\?([bBqQ])\?")
+#: Characters of an encoded word that are looked through for its end.
+_WORD_CHARS = 2_000
+_IN_COMMENT = re.compile(r"\\.|[()]", re.DOTALL)
+_OUTSIDE = re.compile(r'"(?:[^"\\]|\\.)*"|[;(]', re.DOTALL)
+_IS_NAME = re.compile(r"\s*(?:file)?name(?:\*\d{0,3}\*?)?\s*=", re.IGNORECASE)
 _PARAMETER = re.compile(r';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^;]*))', re.DOTALL)
 _SECTION = re.compile(r"^([^*]+)\*(?:(\d{1,3})(\*?))?$")
 _QUOTED_PAIR = re.compile(r'\\(["\\])')
@@ -125,17 +130,21 @@ def text(value: str, defects: Defects, likely: str = "") -> str:
     Args:
         likely: the charset of 8-bit bytes that are not UTF-8, "" when nothing tells.
     """
-    printable = value.isprintable()
-    if not printable:  # folded, most often
-        value = value.replace("\n", "").replace("\r", "").replace("\t", " ")
-        printable = value.isprintable()
-    ascii_only = value.isascii()
-    if printable and ascii_only and "=?" not in value:
-        return value.strip()
-    if not ascii_only:
+    if "\x1b" in value or not value.isascii():
         defects.add("header-8bit")
-        value = charset.decode_header(value.encode("latin-1"), likely)
+        value = as_text(unfold(value), likely)
+    elif not value.isprintable():  # folded, most often
+        value = unfold(value)
+        if "=?" not in value and value.isprintable():
+            return value
+    elif "=?" not in value:
+        return value.strip()
     return readable(value, defects)
+
+
+def as_text(value: str, likely: str = "") -> str:
+    """An undecoded value with its raw 8-bit bytes, and those of ISO-2022, read."""
+    return charset.decode_header(value.encode("latin-1", "replace"), likely)
 
 
 def readable(value: str, defects: Defects) -> str:
@@ -149,19 +158,24 @@ def readable(value: str, defects: Defects) -> str:
 
 
 def unfold(value: str) -> str:
-    """An undecoded value on one line, 8-bit bytes still as Latin-1."""
+    """An undecoded value on one line, 8-bit bytes still as Latin-1: of these, "\\x85" and "\\xa0" are no blanks."""
     if not value.isprintable():
         value = value.replace("\n", "").replace("\r", "").replace("\t", " ")
-    return value.strip()
+    return value.strip(" ")
 
 
 @lru_cache(maxsize=1024)
-def parameters(value: str) -> tuple[str, Mapping[str, str]]:
+def parameters(value: str, likely: str = "") -> tuple[str, Mapping[str, str]]:
     """The main word (lower case) and the parameters of a Content-Type or Content-Disposition value.
 
-    Names are lower case. A parameter of RFC 2231 is decoded and named with a star at its end ("filename*").
+    Names are lower case. A parameter of RFC 2231 is decoded and named with a star at its end ("filename*"). Comments
+    are left out, but not of names of files: "name=report (1).pdf" is what mailers write.
     """
     value = unfold(value[:_PARAMETERS_CHARS])
+    if not value.isascii() or "\x1b" in value:
+        value = as_text(value, likely)
+    if "(" in value:
+        value = without_comments(value)
     main, semicolon, _ = value.partition(";")
     found: dict[str, str] = {}
     sections: dict[str, list[tuple[int, bool, str]]] = {}
@@ -175,8 +189,41 @@ def parameters(value: str) -> tuple[str, Mapping[str, str]]:
             else:
                 found.setdefault(name.lower(), content)
     for name, pieces in sections.items():
-        found[name + "*"] = _join_sections(sorted(pieces, key=lambda piece: piece[0]))
+        found[name + "*"] = _join_sections(sorted(pieces, key=lambda piece: piece[0]), likely)
+    if " " in main and "/" in main:
+        main = "/".join(part.strip() for part in main.split("/"))
     return main.strip().lower(), found
+
+
+def without_comments(value: str) -> str:
+    """A value of a MIME field without its comments (RFC 822, 3.1.4), those in names of files apart."""
+    pieces: list[str] = []
+    kept, segment, at = 0, 0, 0
+    while mark := _OUTSIDE.search(value, at):
+        at = mark.end()
+        if mark[0] == ";":
+            segment = at
+        elif mark[0] == "(" and not _IS_NAME.match(value, segment):
+            end = end_of_comment(value, mark.start())
+            if not end:
+                break
+            pieces += [value[kept : mark.start()], " "]
+            kept = at = end
+    pieces.append(value[kept:])
+    return "".join(pieces).strip()
+
+
+def end_of_comment(value: str, start: int) -> int:
+    """Where the comment that begins at `start` ends; 0 when it does not."""
+    depth = 0
+    for mark in _IN_COMMENT.finditer(value, start):
+        if mark[0] == "(":
+            depth += 1
+        elif mark[0] == ")":
+            depth -= 1
+            if depth == 0:
+                return mark.end()
+    return 0
 
 
 def filename(
@@ -184,7 +231,7 @@ def filename(
 ) -> str:
     """A part's declared file name without path separators and control characters, or ""."""
     for given, name in ((disposition, "filename"), (content_type, "name")):
-        value = given.get(name + "*", "") or text(given.get(name, ""), defects)
+        value = readable(given.get(name + "*", "") or given.get(name, ""), defects)
         if value:
             name = _PATH_OR_CONTROL.sub("_", charset.clean(value, defects).strip(" /\\\t\r\n")).strip()
             kept = charset.cut(name, limit_bytes)
@@ -220,8 +267,12 @@ def _decode_words(value: str, defects: Defects) -> str:
     pieces: list[str] = []
     run: list[bytes] = []
     run_charset = ""
-    last = 0
-    for match in _WORD.finditer(value):
+    last = position = 0
+    while match := _WORD.search(value, position):
+        end = value.find("?=", match.end(), match.end() + _WORD_CHARS)
+        if end < 0:
+            position = match.end()
+            continue
         declared = match[1].partition("*")[0].lower()
         gap = value[last : match.start()]
         between_words = bool(run) and not gap.strip()
@@ -230,9 +281,9 @@ def _decode_words(value: str, defects: Defects) -> str:
             run = []
         if not between_words:
             pieces.append(gap)
-        run.append(_word_bytes(match[2], match[3], defects))
+        run.append(_word_bytes(match[2], value[match.end() : end], defects))
         run_charset = declared
-        last = match.end()
+        last = position = end + 2
     if run:
         pieces.append(charset.decode(b"".join(run), run_charset, defects))
     pieces.append(value[last:])
@@ -249,12 +300,13 @@ def _word_bytes(encoding: str, payload: str, defects: Defects) -> bytes:
     return content
 
 
-def _join_sections(pieces: list[tuple[int, bool, str]]) -> str:
+def _join_sections(pieces: list[tuple[int, bool, str]], likely: str) -> str:
     declared = ""
     data: list[bytes] = []
     for index, (_, starred, content) in enumerate(pieces):
         if starred and index == 0 and content.count("'") >= 2:
             declared, _, content = content.split("'", 2)
-        encoded = content.encode("latin-1", "replace")
+        encoded = content.encode("utf-8", "replace")
         data.append(unquote_to_bytes(encoded) if starred else encoded)
-    return charset.decode(b"".join(data), declared, Defects())
+    joined = b"".join(data)
+    return charset.decode(joined, declared, Defects()) if declared else charset.decode_header(joined, likely)

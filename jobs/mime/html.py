@@ -6,8 +6,13 @@ from functools import lru_cache
 
 from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
+from jobs.mime import charset, tags
 from jobs.mime.defects import Defects
 
+#: Bytes in which a document declares its charset (HTML, 13.2.3.2); mailers put style sheets before it.
+_PRESCAN_BYTES = 8 * 1024
+_META = re.compile(rb"<!--.*?(?:-->|\Z)|<meta[\s/]([^>]{0,1000})", re.DOTALL)
+_CHARSET = re.compile(rb"""charset\s{0,20}=\s{0,20}["']?\s{0,20}([^\s"'/>;]{1,80})""")
 #: Ends a line of the text; an end of line in the markup is only a blank. It is white space in HTML, so it may stand
 #: between the rows of a table.
 _BREAK = "\f"
@@ -18,18 +23,37 @@ _BLOCKS = frozenset(
 )
 _CELLS = frozenset({"td", "th"})
 _HIDDEN = ["script", "style", "title", "template", "noembed", "noframes"]
-_HIDDEN_TEXT = re.compile(r"<(script|style|title)\b.*?(?:</\1\b[^<>]*>?|\Z)", re.IGNORECASE | re.DOTALL)
+_HIDDEN_START = re.compile(r"<(script|style|title)\b")
+_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+_LONG_REFERENCE = re.compile(r"&#(?:[0-9]{9,}|[xX][0-9a-fA-F]{9,});?")
 _TAG = re.compile(r"<[^<>]*>")
+
+
+def charset_of(content: bytes, declared: str) -> str:
+    """The charset of HTML: as declared outside, else by its `<meta>`, else "". A byte order mark is `charset`'s."""
+    if charset.codec(declared):
+        return declared
+    head = content[:_PRESCAN_BYTES].lower()
+    if b"charset" not in head:
+        return declared
+    for found in _META.finditer(head):
+        name = _CHARSET.search(found[1]) if found[1] else None
+        if name:
+            label = name[1].decode("latin-1")
+            # What was read as ASCII so far is not UTF-16, whatever it says.
+            return "utf-8" if (charset.codec(label) or "").startswith("utf_16") else label
+    return declared
 
 
 def text(markup: str, max_tags: int, defects: Defects) -> str:
     """The visible text. Above `max_tags` tags they are only cut out: the parser's time grows with their square."""
+    markup = tags.bounded(markup)
     if "<pre" in markup or "<PRE" in markup:
         markup = markup.replace("\n", _BREAK)
     pieces = _OPENING.split(markup)  # every second piece is a tag's name
     pieces[1::2] = map(_opening, pieces[1::2])
     markup = "".join(pieces)
-    if markup.count("<") > max_tags:
+    if markup.count("<") > max_tags or tags.is_too_deep(markup):
         defects.add("bad-html")
         return _lines(_cut_tags(markup))
     try:
@@ -50,7 +74,26 @@ def _opening(name: str) -> str:
 
 
 def _cut_tags(markup: str) -> str:
-    return html.unescape(_TAG.sub("", _HIDDEN_TEXT.sub("", markup)))
+    return unescape(_TAG.sub("", _without_hidden(markup)))
+
+
+def _without_hidden(markup: str) -> str:
+    """Without scripts, style sheets and titles. One that is not closed takes all that follows, as in a browser."""
+    pieces, at = [], 0
+    lowered = markup.lower() if markup.isascii() else markup.translate(_LOWER)
+    while found := _HIDDEN_START.search(lowered, at):
+        pieces.append(markup[at : found.start()])
+        end = lowered.find(f"</{found[1]}", found.end())
+        if end < 0:
+            return "".join(pieces)
+        at = lowered.find(">", end) + 1 or len(markup)
+    pieces.append(markup[at:])
+    return "".join(pieces)
+
+
+def unescape(text: str) -> str:
+    """Text with its character references read. References of absurd length are no characters, and no error."""
+    return html.unescape(_LONG_REFERENCE.sub("\ufffd", text)) if "&" in text else text
 
 
 def _lines(content: str) -> str:

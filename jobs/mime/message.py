@@ -21,6 +21,7 @@ class MimeLimits(BaseModel, frozen=True):
     message_bytes: int = Field(160 << 20, ge=1024, description="bytes that are read; Gmail's limit is 150 MB")
     depth: int = Field(50, ge=1, le=200, description="levels of nested parts; deeper ones are read as text")
     parts: int = Field(2_000, ge=1, description="parts; later ones are ignored")
+    tnef_streams: int = Field(50, ge=1, description="winmail.dat that are opened; later ones are files")
     headers: int = Field(1_000, ge=1, description="headers of the message; later ones are ignored")
     header_bytes: int = Field(256 * 1024, ge=1024, description="bytes of one header block that are read")
     value_chars: int = Field(64 * 1024, ge=256, description="characters kept of one header")
@@ -68,15 +69,16 @@ class ParsedMessage(NamedTuple):
     unusable. `headers` are all of them, decoded, in order, names as written. `heads` are the first `HEAD_BYTES` decoded
     bytes of each attachment, parallel to `attachments`: read by analysis, not stored. `defects` are short stable codes:
 
+    - the parser itself: parser-failed (a step failed; what the others found is kept)
     - the message: empty-message, no-headers, header-malformed, header-8bit, bare-cr, nul
     - its fields: no-date, bad-date, date-out-of-range, bad-encoded-word
     - its structure: no-boundary, missing-boundary, unterminated-multipart, bad-content-type
     - its content: bad-base64, bad-uuencode, unknown-encoding:x, unknown-charset:x, wrong-charset, bad-html, bad-tnef,
       bad-rtf
     - more than `MimeLimits` keep, the rest is in the raw bytes alone: message-cut (message_bytes), too-deep (depth),
-      too-many-parts (parts; items of TNEF), headers-cut (header_bytes), too-many-headers (headers), header-cut
-      (value_chars), too-many-addresses, too-many-references, too-many-attachments, filename-cut (name_bytes), text-cut
-      (text_bytes, html_bytes), bad-html (html_tags), more-defects
+      too-many-parts (parts; tnef_streams; items of TNEF), headers-cut (header_bytes), too-many-headers (headers),
+      header-cut (value_chars), too-many-addresses, too-many-references, too-many-attachments,
+      filename-cut (name_bytes), text-cut (text_bytes, html_bytes), bad-html (html_tags), more-defects
     """
 
     message_id_header: str

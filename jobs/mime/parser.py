@@ -9,7 +9,10 @@ quieter; nearly half of the latter is the conversion of 1,099 HTML bodies to tex
 nothing is decoded or looked at twice; the usual form of dates and addresses is read the short way.
 """
 
+import logging
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 from jobs.mime import addresses, charset, dates, headers
 from jobs.mime.body import Body
@@ -18,17 +21,32 @@ from jobs.mime.headers import HeaderBlock
 from jobs.mime.message import AttachmentContent, MimeLimits, ParsedMessage
 from jobs.mime.tree import Part, TreeBuilder
 
+_LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
 _DEFAULT_LIMITS = MimeLimits()
+_NO_HEADERS = HeaderBlock([], 0, True)
+#: The defect of a message on which a step of the parser failed: what the other steps found is kept.
+PARSER_FAILED = "parser-failed"
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,998}>")
 
 
 def parse(raw: bytes, limits: MimeLimits = _DEFAULT_LIMITS) -> ParsedMessage:
     """What the archive stores of a message. Never raises."""
+    try:
+        return _parsed(raw, limits)
+    except Exception:  # noqa: BLE001 - whatever failed, a message keeps all that other steps can read
+        _LOG.exception("A step failed on a message of %d bytes: it is read piece by piece", len(raw))
+        return _salvaged(raw[: limits.message_bytes], limits)
+
+
+def _parsed(raw: bytes, limits: MimeLimits) -> ParsedMessage:
     defects = Defects(limits.defects)
     if len(raw) > limits.message_bytes:
         defects.add("message-cut")
         raw = raw[: limits.message_bytes]
-    root = _tree(raw, limits, defects)
+    root = tree(raw, limits, defects)
     block = root.block
     if not block.fields:
         defects.add("no-headers" if raw.strip() else "empty-message")
@@ -37,7 +55,7 @@ def parse(raw: bytes, limits: MimeLimits = _DEFAULT_LIMITS) -> ParsedMessage:
     root.declare_charset()
     # All of them first: what they decode, the fields below need not decode again.
     all_headers = _all_headers(block, limits, defects)
-    senders = addresses.parse(block.first("from"), limits.addresses, defects, block.likely)
+    senders = addresses.parse(block.first("from"), limits.addresses, defects, block.likely, is_sender=True)
     date = dates.parse(block.first("date"), defects)
     return ParsedMessage(
         message_id_header=_message_id(block, "message-id", defects),
@@ -62,14 +80,74 @@ def parse(raw: bytes, limits: MimeLimits = _DEFAULT_LIMITS) -> ParsedMessage:
     )
 
 
+def _salvaged(raw: bytes, limits: MimeLimits) -> ParsedMessage:
+    """A message on which a step fails: each step by itself, so that the others keep what they find."""
+    defects = Defects(limits.defects)
+    attempt = _Attempts(defects)
+    root = attempt.of(lambda: tree(raw, limits, defects), None)
+    block = root.block if root else attempt.of(lambda: headers.split(raw, 0, len(raw), limits, defects), _NO_HEADERS)
+    body = Body(limits, defects)
+    if root:
+        attempt.of(lambda: body.read(root), None)
+        attempt.of(root.declare_charset, None)
+
+    def people(name: str, is_sender: bool = False) -> addresses.Addresses:
+        return attempt.of(
+            lambda: addresses.parse(block.first(name), limits.addresses, defects, block.likely, is_sender),
+            addresses.NONE,
+        )
+
+    def field(name: str) -> str:
+        return attempt.of(lambda: block.text(name, defects), "")
+
+    senders = people("from", is_sender=True)
+    return ParsedMessage(
+        message_id_header=attempt.of(lambda: _message_id(block, "message-id", defects), ""),
+        date=attempt.of(lambda: dates.parse(block.first("date"), defects), None),
+        from_name=senders.first.name,
+        from_address=senders.first.address.lower(),
+        from_=senders.shown[0] if senders.shown else "",
+        to=people("to").shown,
+        cc=people("cc").shown,
+        bcc=people("bcc").shown,
+        reply_to=people("reply-to").shown,
+        subject=field("subject"),
+        in_reply_to=attempt.of(lambda: _message_id(block, "in-reply-to", defects), ""),
+        references=attempt.of(lambda: _references(block, limits, defects), []),
+        list_id=field("list-id"),
+        headers=attempt.of(lambda: _all_headers(block, limits, defects), []),
+        text=attempt.of(body.text, ""),
+        has_html=body.has_html,
+        attachments=body.attachments[: len(body.heads)],
+        defects=defects.codes(),
+        heads=body.heads[: len(body.attachments)],
+    )
+
+
+class _Attempts:
+    """Steps of which any may fail: the first failure of a message is the defect parser-failed."""
+
+    def __init__(self, defects: Defects) -> None:
+        self._defects = defects
+
+    def of(self, step: Callable[[], T], otherwise: T) -> T:
+        """What a step gives; `otherwise` when it fails."""
+        try:
+            return step()
+        except Exception:  # noqa: BLE001 - logged once, by `parse`
+            self._defects.add(PARSER_FAILED)
+            return otherwise
+
+
 def attachment(raw: bytes, part: str, limits: MimeLimits = _DEFAULT_LIMITS) -> AttachmentContent | None:
     """The content of the part with this number, as `Attachment.part` names it; None when there is none."""
     defects = Defects()
-    waiting = [_tree(raw[: limits.message_bytes], limits, defects)]
+    root = tree(raw[: limits.message_bytes], limits, defects)
+    likely, waiting = root.likely_charset(), [root]
     while waiting:
         node = waiting.pop()
         if node.number == part and not (node.is_multipart and node.children):
-            name = headers.filename(node.disposition()[1], node.parameters, limits.name_bytes, defects)
+            name = headers.filename(node.disposition(likely)[1], node.parameters_as(likely), limits.name_bytes, defects)
             if not name.strip(". "):
                 name = f"part-{part}" + (".eml" if node.is_message else "")
             return AttachmentContent(name, node.content_type, node.content(defects))
@@ -77,7 +155,8 @@ def attachment(raw: bytes, part: str, limits: MimeLimits = _DEFAULT_LIMITS) -> A
     return None
 
 
-def _tree(raw: bytes, limits: MimeLimits, defects: Defects) -> Part:
+def tree(raw: bytes, limits: MimeLimits, defects: Defects) -> Part:
+    """The parts of a message, whichever way its lines end."""
     if b"\n" not in raw and b"\r" in raw:  # lines end as on the first Macintosh
         defects.add("bare-cr")
         raw = raw.replace(b"\r", b"\n")

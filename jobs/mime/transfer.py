@@ -13,6 +13,14 @@ _NOT_ALPHABET = bytes(set(range(256)) - set(_ALPHABET))
 _NOT_IN_CODES = re.compile(r"[^a-z0-9._-]")
 _AS_IT_IS = frozenset({"", "7bit", "8bit", "binary", "8-bit", "7-bit", "none"})
 _UU = frozenset({"x-uuencode", "x-uue", "uuencode", "uue"})
+_UU_BEGIN = re.compile(rb"^begin [^\r\n]*", re.MULTILINE)
+#: Not empty: of millions of empty lines none is looked at by itself.
+_LINE = re.compile(rb"[^\r\n]+")
+#: Lines of uuencode that may be damaged, before it is no uuencode.
+_UU_DAMAGED = 10_000
+#: Blanks at the end of a line, and an end of line before a bare carriage return.
+_PADDED = (b" \n", b"\t\n", b" \r\n", b"\t\r\n")
+_SOFT_BREAK = re.compile(rb"=\r\n?")
 #: How a message or a list of parts begins, and how base64 never does.
 _PLAINLY_MAIL = re.compile(rb"\s*(?:[!-9;-~]{1,76}:[ \t]|--\S)")
 
@@ -23,7 +31,7 @@ def decode(data: bytes, encoding: str, defects: Defects) -> bytes:
     if encoding in _AS_IT_IS:
         return data
     if encoding == "quoted-printable":
-        return binascii.a2b_qp(data)
+        return quoted_printable(data)
     if encoding == "base64":
         content, exact = base64(data)
         if not exact:
@@ -61,22 +69,50 @@ def base64(data: bytes) -> tuple[bytes, bool]:
     return pybase64.b64decode(packed + b"=" * (-len(packed) % 4)), False
 
 
+def quoted_printable(data: bytes) -> bytes:
+    """The decoded bytes: blanks at the ends of lines are gone, as transport adds them (RFC 2045, 6.7, rule 3)."""
+    if any(padded in data for padded in _PADDED):
+        data = b"\n".join(map(_unpadded, data.split(b"\n")))
+    if b"=\r" in data:  # the library takes all that follows up to a line feed for the rest of the line
+        data = _SOFT_BREAK.sub(b"", data)
+    return binascii.a2b_qp(data)
+
+
+def _unpadded(line: bytes) -> bytes:
+    if line.endswith(b"\r"):
+        return line[:-1].rstrip(b" \t") + b"\r"
+    return line.rstrip(b" \t")
+
+
 def _uuencoded(data: bytes, defects: Defects) -> bytes:
-    lines = data.splitlines()
-    begin = next((index for index, line in enumerate(lines) if line.startswith(b"begin ")), -1)
-    content: list[bytes] = []
-    for line in lines[begin + 1 :]:
+    """What lies between "begin" and "end". Of one buffer, which never outgrows the input by more than a line."""
+    begin = _UU_BEGIN.search(data)
+    if not begin:
+        defects.add("bad-uuencode")
+    content, damaged = bytearray(), 0
+    for found in _LINE.finditer(data, begin.end() if begin else 0):
+        line = found[0]
         if line.strip() in (b"end", b"`"):
             break
-        try:
-            content.append(binascii.a2b_uu(line))
-        except binascii.Error:
-            # Some encoders pad a line beyond its length, others strip its trailing blanks.
-            wanted = ((line[0] - 32) & 63) * 4 // 3 + 2 if line else 0
-            try:
-                content.append(binascii.a2b_uu(line[: wanted + 1]))
-            except binascii.Error:
-                defects.add("bad-uuencode")
-    if begin < 0:
-        defects.add("bad-uuencode")
-    return b"".join(content)
+        decoded = _uu_line(line)
+        if decoded is None:
+            damaged += 1
+            defects.add("bad-uuencode")
+        else:
+            content += decoded
+        if damaged > _UU_DAMAGED or len(content) > len(data):  # lines that say more than they hold
+            defects.add("bad-uuencode")
+            break
+    return bytes(content)
+
+
+def _uu_line(line: bytes) -> bytes | None:
+    try:
+        return binascii.a2b_uu(line)
+    except binascii.Error:
+        # Some encoders pad a line beyond its length, others strip its trailing blanks.
+        wanted = ((line[0] - 32) & 63) * 4 // 3 + 2
+    try:
+        return binascii.a2b_uu(line[: wanted + 1])
+    except binascii.Error:
+        return None

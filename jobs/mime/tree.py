@@ -16,7 +16,7 @@ import mimetypes
 import re
 from collections.abc import Iterator, Mapping
 
-from jobs.mime import headers, tnef, transfer
+from jobs.mime import charset, headers, tnef, transfer
 from jobs.mime.defects import Defects
 from jobs.mime.headers import HeaderBlock
 from jobs.mime.message import MimeLimits
@@ -80,9 +80,32 @@ class Part:
     def is_multipart(self) -> bool:
         return self.content_type.startswith("multipart/")
 
-    def disposition(self) -> tuple[str, Mapping[str, str]]:
+    def disposition(self, likely: str = "") -> tuple[str, Mapping[str, str]]:
+        """Its Content-Disposition, and the parameters of it; `likely` as of `headers.parameters`."""
         value = self.block.first("content-disposition")
-        return headers.parameters(value) if value else ("", {})
+        return headers.parameters(value, "" if value.isascii() else likely) if value else ("", {})
+
+    def parameters_as(self, likely: str) -> Mapping[str, str]:
+        """The parameters of its Content-Type, raw bytes in them of a charset that was not known before."""
+        value = self.block.first("content-type")
+        return self.parameters if not likely or value.isascii() else headers.parameters(value, likely)[1]
+
+    def content_id(self, defects: Defects) -> str:
+        """What names it in the markup of the message, without its brackets, or ""."""
+        value = self.block.text("content-id", defects)
+        opened, bracket, rest = value.partition("<")
+        return (rest.partition(">")[0] if bracket else opened).strip("<> ")
+
+    def likely_charset(self) -> str:
+        """What the first text declares, down to the leaves: raw bytes in headers are most likely of the same; or ""."""
+        waiting = [self]
+        while waiting:
+            part = waiting.pop()
+            declared = "" if part.children else part.parameters.get("charset", "")
+            if declared and charset.codec(declared):
+                return declared
+            waiting.extend(reversed(part.children))
+        return ""
 
     def content(self, defects: Defects) -> bytes:
         """The decoded bytes; of an embedded message its raw bytes."""
@@ -92,13 +115,11 @@ class Part:
         """Tell the header block of a message what its body declares, for values that declare nothing."""
         if self.block.is_plain:
             return
-        part = self
-        while part.children:
-            part = part.children[0]
-        self.block.likely = part.parameters.get("charset", "")
+        self.block.likely = self.likely_charset()
 
     def encoding(self) -> str:
-        return headers.unfold(self.block.first("content-transfer-encoding"))
+        value = headers.unfold(self.block.first("content-transfer-encoding"))
+        return headers.without_comments(value) if "(" in value else value
 
 
 class TreeBuilder:
@@ -108,6 +129,7 @@ class TreeBuilder:
         self._limits = limits
         self._defects = defects
         self._parts = 0
+        self._tnef_streams = 0
 
     def build(self, raw: bytes) -> Part:
         return self._part(raw, 0, len(raw), ("1", ""), "text/plain", 0)
@@ -154,6 +176,10 @@ class TreeBuilder:
         if self._is_full(depth):
             return
         limits = self._limits
+        self._tnef_streams += 1
+        if self._tnef_streams > limits.tnef_streams:
+            self._defects.add("too-many-parts")
+            return
         found = tnef.read(part.content(self._defects), limits.parts - self._parts, limits.text_bytes, self._defects)
         body, kind = found.body, "text/html" if found.is_html else "text/plain"
         if embedded:  # of the outermost one, the message's own headers tell it

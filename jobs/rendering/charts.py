@@ -5,8 +5,9 @@ no external resources.
 """
 
 from collections.abc import Sequence
-from html import escape
 from itertools import accumulate
+
+from jobs.mime.shown import escape
 
 _WIDTH, _WIDE = 720, 1480
 _COLUMNS_HEIGHT, _AXIS = 200, 22

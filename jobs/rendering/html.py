@@ -6,7 +6,8 @@ the rest, so that the page is as safe from a disk as from the gateway.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
+
+from jobs.mime.shown import escape
 
 #: Content security policy: inline styles only. Repeated in the page itself, for readers who open the file.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

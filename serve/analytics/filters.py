@@ -16,7 +16,7 @@ from serve.mail.emails import DEPENDS_ON_TIME, AsOf, SearchText
 from serve.mail.ports import Readers, StatsReader
 from storage.analytics.selection import Span
 from storage.analytics.stats import MailboxStats
-from storage.control.accounts import Principal
+from storage.control.principal import Principal
 from storage.model.time_range import EARLIEST, LATEST, clamp
 
 PREFIX = "/api/v1/analytics"

@@ -16,7 +16,7 @@ from serve.auth.revocations import Revocations
 from serve.auth.signing import SigningKeys
 from serve.config import TokenConfig
 from serve.http.executor import BlockingExecutor
-from storage.control.accounts import Principal
+from storage.control.principal import Principal
 from storage.errors import BackupError
 
 _ALGORITHM = "Ed25519"

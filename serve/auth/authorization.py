@@ -20,7 +20,7 @@ from serve.auth.policies import Policy, policy_of
 from serve.auth.rates import RateLimits
 from serve.http import problems
 from serve.http.client_address import Addresses
-from storage.control.accounts import Principal
+from storage.control.principal import Principal
 from storage.errors import BackupError
 
 

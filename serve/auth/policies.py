@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from starlette.routing import BaseRoute, Route
 
-from storage.control.accounts import Principal
+from storage.control.principal import Principal
 from storage.errors import BackupError
 
 _POLICY = "__gbm_policy__"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.owner import BrokerSilent
+from actors.budget import BrokerSilent
 from actors.rates import Ask, Grant, RateBroker, RatesConfig
 from serve.http.errors import RateLimited
 
@@ -55,7 +55,7 @@ class Allowances:
     def __init__(self, config: RatesConfig) -> None:
         self._config = config
         self._hands: OrderedDict[str, _Hand] = OrderedDict()
-        self._silent_since: float | None = None
+        self._broker_silent = False
 
     def spend(self, key: str, cost: float, now: float) -> float:
         """Spend what a request costs; returns what is left in this replica.
@@ -89,7 +89,7 @@ class Allowances:
 
     def settled(self, asks: Mapping[str, Ask], grants: Mapping[str, Grant], now: float) -> None:
         """The broker answered."""
-        self._silent_since = None
+        self._broker_silent = False
         for key, grant in grants.items():
             if hand := self._hands.get(key):
                 hand.spent = max(hand.spent - asks[key].spent, 0.0)
@@ -97,13 +97,13 @@ class Allowances:
                 hand.empty_until = now + grant.wait_s
 
     def silent(self, asks: Mapping[str, Ask], seconds: float) -> bool:
-        """The broker did not answer for so long: a static share comes back instead. True when that is news."""
-        news, self._silent_since = self._silent_since is None, 0.0
+        """The broker has not answered for `seconds`: refill a static share instead. True the first time."""
+        first, self._broker_silent = not self._broker_silent, True
         for key in asks:
             if hand := self._hands.get(key):
                 hand.spent = max(hand.spent - self._config.of(key).per_s * _AHEAD * seconds, 0.0)
                 hand.empty_until = 0.0
-        return news
+        return first
 
     def _left(self, key: str, hand: _Hand, now: float) -> float:
         ahead = 0.0 if now < hand.empty_until else max(self._ahead(key) - hand.spent, 0.0)

@@ -1,6 +1,6 @@
 """Trades secrets for tokens: an API key or a refresh token for an access token and the next refresh token.
 
-A refresh token is used once; a second use ends its whole family (storage/control/accounts.py). Every secret that is
+A refresh token is used once; a second use ends its whole family (storage/control/tokens.py). Every secret that is
 worth nothing gets the same answer. Blocking.
 """
 
@@ -12,7 +12,7 @@ from typing import Protocol
 
 from serve.auth import api_keys
 from serve.auth.authentication import AccessTokens
-from storage.control.accounts import Principal
+from storage.control.principal import Principal
 from storage.errors import BackupError
 
 _REFRESH_FORM = re.compile(r"gbr_[A-Za-z0-9_-]{43}")

@@ -19,7 +19,7 @@ from serve.http.problems import responses
 from serve.mail.emails import PATH, AsOf, MessageId, message_id_of
 from serve.mail.models import AttachmentItem
 from serve.mail.ports import MailReader, Readers
-from storage.control.accounts import Principal
+from storage.control.principal import Principal
 from storage.model.message_id import to_hex
 from storage.model.results import Attachment
 from storage.model.time_range import clamp

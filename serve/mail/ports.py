@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from storage.analytics.selection import EVER, Span
 from storage.analytics.stats import MailboxStats
-from storage.control.accounts import Principal
+from storage.control.principal import Principal
 from storage.mailbox.threads import Conversations
 from storage.model.mail_query import ALL_MAIL, MailQuery
 from storage.model.results import Email, Page, PageCursor, RankCursor, RankedPage

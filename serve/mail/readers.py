@@ -7,20 +7,17 @@ from typing import Protocol
 
 from jobs.mime import reading
 from serve.http.session_token import read_session
-from storage.control.accounts import Principal
+from storage.control.principal import Principal
+from storage.control.shard_map import ShardMap
 from storage.db.engines import Databases, DatabaseUnreachable, Source, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
 from storage.files.blobs import LocalBlobs
 from storage.fulltext.cache import SplitCache
-from storage.moving.move import BELIEVED_S
 from storage.reader import MailboxReader
 from storage.replication.routing import Replicas
 
 _LOG = logging.getLogger(__name__)
-
-#: Seconds that the shard map is cached: a move keeps the target closed for longer.
-_BELIEVED_S = BELIEVED_S
 
 
 class Shards(Protocol):
@@ -57,9 +54,9 @@ class Mailboxes:
 
         `replicas`: None: read the primaries. primary_only: read the primaries, and record their positions.
         """
-        self._databases, self._control, self._blobs, self._clock = databases, control, blobs, clock
+        self._databases, self._control, self._blobs = databases, control, blobs
         self._splits, self._replicas, self._primary_only = splits, replicas, primary_only
-        self._map: tuple[dict[int, int], float] = ({}, -_BELIEVED_S)
+        self._shards = ShardMap(self._look, clock)
 
     def reader(self, principal: Principal) -> MailboxReader:
         """A reader of this principal's own mail.
@@ -67,11 +64,7 @@ class Mailboxes:
         Raises:
             UnknownShard, DatabaseUnreachable.
         """
-        shards, read_at = self._map
-        if (now := self._clock()) - read_at >= _BELIEVED_S or principal.shard_id not in shards:
-            shards = self._look(principal.shard_id)
-            self._map = shards, now  # the time before the query, which may take a while
-        database = shards.get(principal.shard_id)
+        database = self._shards.current(principal.shard_id).get(principal.shard_id)
         if database is None or database >= self._databases.shard_databases:
             raise UnknownShard(principal.shard_id)
         if self._replicas is None:
@@ -80,15 +73,15 @@ class Mailboxes:
             principal, self._replicas.source(database, read_session(), self._primary_only, principal.shard_id)
         )
 
-    def _look(self, shard_id: int) -> dict[int, int]:
+    def _look(self, shard_id: int | None) -> dict[int, int]:
         """The shard map. While the control database is unreachable, the last map without shards that have moved."""
         try:
             return self._control.shards()
         except DatabaseUnreachable as exc:
-            known = self._map[0]
+            known = self._shards.known
             gone = {database: self._elsewhere(database) for database in set(known.values())}
             still = {shard: database for shard, database in known.items() if shard not in gone[database]}
-            if shard_id not in still:
+            if shard_id is not None and shard_id not in still:
                 raise
             _LOG.warning("The last known shard map is used: %s", exc)
             return still

@@ -12,7 +12,7 @@ from serve.http.problems import responses
 from serve.mail.emails import PATH, AsOf, MessageId, message_id_of
 from serve.mail.models import EmailItem
 from serve.mail.ports import Readers, ThreadReader
-from storage.control.accounts import Principal
+from storage.control.principal import Principal
 from storage.model.results import PageCursor
 from storage.model.time_range import clamp
 

@@ -10,7 +10,7 @@ from serve.auth.policies import Role, Scope, permits
 from serve.http.datetimes import Moment
 from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
-from storage.control.accounts import Control
+from storage.control.control import Control
 from storage.db.audit import Audit
 
 _Text = Annotated[str | None, Query(max_length=320, pattern=r"^[^\x00]+$")]

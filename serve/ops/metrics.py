@@ -7,6 +7,7 @@ asking. What the owners of shards know alone (leases, calls under way) is left o
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,6 +19,8 @@ from prometheus_client.registry import Collector
 
 from actors.forecast import Forecast
 from serve.auth.policies import public
+from storage.errors import BackupError
+from storage.model.wait_reasons import WaitReason
 from storage.replication.replica_health import Health
 
 _LOG = logging.getLogger(__name__)
@@ -34,6 +37,7 @@ class State:
     phases: Sequence[Mapping[str, Any]]
     quota: Forecast
     replicas: Sequence[Health] = ()
+    waits: Sequence[WaitReason] = ()
 
 
 class Measured(Protocol):
@@ -83,6 +87,7 @@ class Metrics:
     ) -> None:
         self._state, self._owners, self._timeout_s, self._clock = state, owners, timeout_s, clock
         self._text, self._rendered_at = b"", -float("inf")
+        self._waiting: dict[str, int] = {}
         self._lock = asyncio.Lock()
 
     async def render(self) -> bytes:
@@ -96,10 +101,19 @@ class Metrics:
                 state = await self._state()
                 shards = [int(row["shard_id"]) for row in state.shards]
                 answers = await asyncio.gather(*(self._measures(shard_id) for shard_id in shards))
+                self._waiting = dict(Counter(each.kind.value for each in state.waits))
                 registry = CollectorRegistry(auto_describe=False)
                 registry.register(_Collected(state, dict(zip(shards, answers, strict=True))))
                 self._text, self._rendered_at = generate_latest(registry), self._clock()
             return self._text
+
+    async def waiting(self) -> dict[str, int]:
+        """Mailboxes and shards that wait, by reason; as old as an answer of `render` at most."""
+        try:
+            await self.render()
+        except BackupError:  # /ready says by itself that a database is away
+            return {}
+        return self._waiting
 
     async def _measures(self, shard_id: int) -> Mapping[str, float]:
         try:
@@ -117,6 +131,7 @@ class _Collected(Collector):
         """Every metric, as prometheus-client asks for them."""
         yield from self._of_quota(self._state.quota)
         yield from self._of_replicas(self._state.replicas)
+        yield self._of_waits(self._state.waits)
         for column, (name, says) in _OF_SHARD.items():
             gauge = GaugeMetricFamily(name, says, labels=["shard"])
             for row in self._state.shards:
@@ -135,6 +150,13 @@ class _Collected(Collector):
                 if measure in measures:
                     family.add_metric([str(shard_id)], measures[measure])
             yield family
+
+    @staticmethod
+    def _of_waits(waits: Sequence[WaitReason]) -> Metric:
+        family = GaugeMetricFamily("gbm_waiting", "Mailboxes, or whole shards, that wait", labels=["shard", "kind"])
+        for (shard_id, kind), number in sorted(Counter((each.shard_id, each.kind.value) for each in waits).items()):
+            family.add_metric([str(shard_id), kind], number)
+        return family
 
     @staticmethod
     def _of_replicas(replicas: Sequence[Health]) -> Iterable[Metric]:

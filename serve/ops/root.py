@@ -13,7 +13,7 @@ from serve import openapi
 from serve.auth.policies import public
 from serve.ops.metrics import Metrics
 from serve.ops.metrics import router as metrics_router
-from serve.ops.readiness import Probes
+from serve.ops.readiness import CONTROL, Probes
 from storage.replication.replica_health import Health as ReplicaHealth
 
 _DISTRIBUTION = "gmail-backup-manager"
@@ -40,6 +40,9 @@ class Readiness(BaseModel):
 
     ready: bool
     dependencies: dict[str, str] = Field(description="by name: ok or unreachable")
+    waiting: dict[str, int] = Field(
+        {}, description="by reason: mailboxes, or whole shards, whose backup waits; mail is served all the same"
+    )
     replicas: dict[str, Replica] = Field(
         {}, description="by name; the service is ready without them: the primaries answer instead"
     )
@@ -74,7 +77,8 @@ def routers(
             response.status_code = 503
             response.headers["Retry-After"] = "5"
         states = {name: "ok" if answer else "unreachable" for name, answer in answers.items()}
-        return Readiness(ready=all(answers.values()), dependencies=states, replicas=_shown(replicas()))
+        waiting = await metrics.waiting() if answers.get(CONTROL) else {}  # it says why, where it can be asked
+        return Readiness(ready=all(answers.values()), dependencies=states, waiting=waiting, replicas=_shown(replicas()))
 
     @router.get("/", summary="Where everything is")
     @public()

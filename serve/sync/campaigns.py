@@ -17,8 +17,10 @@ from serve.http.problems import responses
 from serve.sync.operations import PATH as OPERATIONS
 from serve.sync.operations import Operation, OperationError, OperationProgress
 from serve.sync.ports import Jobs
-from storage.control.accounts import Control, Principal
+from serve.sync.sync import Waiting
 from storage.control.campaigns import Campaign, Campaigns, Member, UnknownCampaign, standing, states_of
+from storage.control.control import Control
+from storage.control.principal import Principal
 from storage.db.engines import Databases
 from storage.model.results import InvalidCursor
 
@@ -73,6 +75,7 @@ class Backfill(BaseModel):
     estimate: int = Field(description="messages that Gmail says there are")
     size_bytes: int
     eta_s: float | None = Field(description="seconds left at the campaign's own pace; null while unknown")
+    waits: list[Waiting] = Field(description="what holds mailboxes that are not done back, 100 at most")
     errors: list[MailboxError] = Field(description="of mailboxes that failed, 100 at most")
 
 

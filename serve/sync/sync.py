@@ -6,7 +6,7 @@ the latter is null and the rest still holds.
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Protocol
 
@@ -21,9 +21,11 @@ from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from serve.http.sse import LastEventId, Streams
 from serve.sync.ports import Owners, OwnerUnavailable
-from storage.control.accounts import MailboxPaused, Principal
+from storage.control.accounts import MailboxPaused
+from storage.control.principal import Principal
 from storage.errors import BackupError
 from storage.model.records import MailboxRecord, Phase, User
+from storage.model.wait_reasons import WaitKind, WaitReason
 
 PREFIX = "/api/v1/sync"
 
@@ -50,6 +52,19 @@ class Pauses(Protocol):
 
     def is_paused(self, user_id: int) -> bool: ...
 
+    def waits(self, shard_id: int, user_id: int) -> list[WaitReason]: ...
+
+
+class Waiting(BaseModel):
+    """Why a backup waits."""
+
+    kind: WaitKind
+    detail: str
+    since: datetime
+    attempts: int = Field(description="tries that failed since then")
+    next_attempt_at: datetime | None
+    remedy: str = Field(description="what to do about it")
+
 
 class SyncRequest(BaseModel):
     """What to do."""
@@ -74,6 +89,7 @@ class SyncStatus(BaseModel):
     fetched: int | None = Field(description="messages fetched by the sync under way, committed or not yet")
     fetched_bytes: int | None
     throttled: int | None = Field(description="times that Gmail asked for patience")
+    waits: list[Waiting] = Field(description="what holds the backup back now")
 
 
 def router(
@@ -88,12 +104,13 @@ def router(
     routes = APIRouter(prefix=PREFIX, tags=["sync"], responses=responses(401, 422, 503))
 
     async def state(principal: Principal) -> SyncStatus:
-        committed, live, paused = await asyncio.gather(
+        committed, live, paused, waits = await asyncio.gather(
             threads.run(lambda: mailboxes.reader(principal).state()),
             _live(owners, principal, config.probe_timeout_s),
             threads.run(pauses.is_paused, principal.user_id),
+            threads.run(pauses.waits, principal.shard_id, principal.user_id),
         )
-        return _status(committed, live, paused)
+        return _status(committed, live, paused, waits)
 
     @routes.post("", status_code=202, summary="Begin a sync of your mailbox")
     @permits(Role.OWNER, Role.OPERATOR, scope=Scope.SYNC)
@@ -176,7 +193,9 @@ async def _live(owners: Owners, principal: Principal, timeout_s: float) -> dict[
         return None
 
 
-def _status(committed: MailboxRecord | None, live: dict[str, Any] | None, paused: bool) -> SyncStatus:
+def _status(
+    committed: MailboxRecord | None, live: dict[str, Any] | None, paused: bool, waits: Sequence[WaitReason]
+) -> SyncStatus:
     known = live or {}
     nothing = None if live is None else 0
     return SyncStatus(
@@ -187,5 +206,6 @@ def _status(committed: MailboxRecord | None, live: dict[str, Any] | None, paused
         synced_at=committed.synced_at if committed else None,
         error=known.get("error", committed.error if committed else None),
         paused=paused,
+        waits=[Waiting.model_validate(reason.as_json()) for reason in waits],
         **{name: known.get(name, nothing) for name in _LIVE},
     )

@@ -27,7 +27,7 @@ from sqlalchemy.exc import DataError
 from storage.analytics import attachment_totals
 from storage.analytics.attachment_totals import Attached
 from storage.analytics.selection import EVER, Selected, Span, planned, select, table_of
-from storage.analytics.time_zones import SLOTS_SINCE, SLOTS_UNTIL, UnknownZone, in_half_hours, mondays
+from storage.analytics.time_zones import HALF_HOURS_SINCE, HALF_HOURS_UNTIL, UnknownZone, in_half_hours, mondays
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
@@ -39,7 +39,7 @@ from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
 Side = Literal["senders", "recipients"]
 Bucket = Literal["hour", "day", "week", "month", "quarter", "year"]
 Row = dict[str, Any]
-_SLOT, _DAY = timedelta(minutes=30), timedelta(days=1)
+_HALF_HOUR, _DAY = timedelta(minutes=30), timedelta(days=1)
 #: No values.
 _NOTHING: Mapping[str, object] = {}
 
@@ -245,9 +245,9 @@ class MailboxStats:
         """The counts that cover exactly the selected messages: by UTC day, by half hour, or none."""
         selected = self._selected()
         ends = (selected.span.first_at, selected.span.last_at)
-        if not selected.is_span or any((at - SLOTS_SINCE) % _SLOT for at in ends):
+        if not selected.is_span or any((at - HALF_HOURS_SINCE) % _HALF_HOUR for at in ends):
             return None
-        return "half_hours" if any((at - SLOTS_SINCE) % _DAY for at in ends) else "days"
+        return "half_hours" if any((at - HALF_HOURS_SINCE) % _DAY for at in ends) else "days"
 
     def _source(self, bucket: Bucket, zone: ZoneInfo) -> tuple[str, Row]:
         """The query of a timeline, and its parameters."""
@@ -261,11 +261,11 @@ class MailboxStats:
 
     def _changes(self, zone: ZoneInfo) -> Row | None:
         """How half hours of UTC map to a zone's days and weeks; None: for some of the mail they do not."""
-        first_at = last_at = SLOTS_SINCE
+        first_at = last_at = HALF_HOURS_SINCE
         if zone.key != "UTC":
             [ends] = self.of_index("ends")
-            first_at, last_at = ends["first_at"] or SLOTS_SINCE, ends["last_at"] or SLOTS_SINCE
-            if first_at < SLOTS_SINCE or last_at >= SLOTS_UNTIL or not in_half_hours(zone):
+            first_at, last_at = ends["first_at"] or HALF_HOURS_SINCE, ends["last_at"] or HALF_HOURS_SINCE
+            if first_at < HALF_HOURS_SINCE or last_at >= HALF_HOURS_UNTIL or not in_half_hours(zone):
                 return None
         changes, midnights = mondays(zone, first_at, last_at)
         return {"changes": changes, "mondays": midnights}

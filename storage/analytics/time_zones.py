@@ -8,10 +8,10 @@ from storage.errors import BackupError
 
 #: Mail outside of these years is not counted by half hours in a time zone: earlier, clocks were more irregular; changes
 #: of clocks in the distant future are not computed.
-SLOTS_SINCE, SLOTS_UNTIL = datetime(1970, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
+HALF_HOURS_SINCE, HALF_HOURS_UNTIL = datetime(1970, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
 #: Midnight on a Monday.
 _MONDAY = datetime(2000, 1, 3, tzinfo=UTC)
-_SLOT = timedelta(minutes=30)
+_HALF_HOUR = timedelta(minutes=30)
 
 
 class UnknownZone(BackupError):
@@ -37,11 +37,11 @@ def zone_of(name: str) -> ZoneInfo:
 
 
 def in_half_hours(zone: ZoneInfo) -> bool:
-    """Whether a zone's hours and clock changes are at half hours of UTC, from SLOTS_SINCE to SLOTS_UNTIL.
+    """Whether a zone's hours and clock changes are at half hours of UTC, HALF_HOURS_SINCE to HALF_HOURS_UNTIL.
 
     Not for offsets of 5:45 and 12:45, nor for clocks that changed one minute after midnight.
     """
-    return all(not offset % _SLOT and not (at - SLOTS_SINCE) % _SLOT for at, offset in _offsets(zone))
+    return all(not offset % _HALF_HOUR and not (at - HALF_HOURS_SINCE) % _HALF_HOUR for at, offset in _offsets(zone))
 
 
 def mondays(zone: ZoneInfo, first_at: datetime, last_at: datetime) -> tuple[list[datetime], list[datetime]]:
@@ -58,10 +58,10 @@ def mondays(zone: ZoneInfo, first_at: datetime, last_at: datetime) -> tuple[list
 
 @cache
 def _offsets(zone: ZoneInfo) -> tuple[tuple[datetime, timedelta], ...]:
-    """(since when, offset from UTC) from SLOTS_SINCE to SLOTS_UNTIL, searched day by day."""
-    at = SLOTS_SINCE
+    """(since when, offset from UTC) from HALF_HOURS_SINCE to HALF_HOURS_UNTIL, searched day by day."""
+    at = HALF_HOURS_SINCE
     changes = [(at, _offset(zone, at))]
-    while at < SLOTS_UNTIL:
+    while at < HALF_HOURS_UNTIL:
         following = at + timedelta(days=1)
         if (then := _offset(zone, following)) != changes[-1][1]:
             changes.append((_change(zone, at, following), then))

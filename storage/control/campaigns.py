@@ -14,10 +14,12 @@ from typing import Any
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
+from storage.control.wait_reasons import WaitReasons
 from storage.db.engines import Databases, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
 from storage.model.records import MailboxRecord, User
+from storage.model.wait_reasons import WaitReason
 
 _ALL = (1 << 63) - 1
 _ERRORS_SHOWN = 100
@@ -302,7 +304,17 @@ def standing(campaign: Campaign, databases: Databases, shards: Mapping[int, int]
         "estimate": estimate,
         "size_bytes": sum(state.size_bytes for state in states),
         "eta_s": eta_s,
+        "waits": [reason.as_json() for reason in _waits(campaign, databases, members)],
         "errors": [
             {"email": member.user.email, "error": member.error} for member in members if member.state == "failed"
         ][:_ERRORS_SHOWN],
     }
+
+
+def _waits(campaign: Campaign, databases: Databases, members: Sequence[Member]) -> list[WaitReason]:
+    """Why the mailboxes that are not done, or their shards, wait: those that have for longest."""
+    pending = [member.user for member in members if member.state not in ("done", "failed")]
+    if campaign.ended_at is not None or not pending:
+        return []
+    reasons = WaitReasons(databases.control)
+    return reasons.of([*{user.shard_id for user in pending}], [user.user_id for user in pending])[:_ERRORS_SHOWN]

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from storage.control.accounts import Principal
+from storage.control.principal import Principal
 from storage.db import audit
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query

@@ -3,8 +3,10 @@
 The only implementation is a local or mounted directory (`file:///…`); an object store would implement the same methods.
 """
 
+import errno
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,6 +27,30 @@ class ArchiveUnusable(BackupError):
 
     def __str__(self) -> str:
         return f"The archive {self.uri} cannot be used: {self.reason}."
+
+
+class ArchiveFull(ArchiveUnusable):
+    """The archive's disk has no more room than its reserve. Free space; nothing is lost, and it goes on by itself."""
+
+    def __str__(self) -> str:
+        return f"The disk of the archive {self.uri} is full: {self.reason}."
+
+
+class ArchiveReadOnly(ArchiveUnusable):
+    """The archive's disk takes no writes. Mount it for writing; nothing is lost, and it goes on by itself."""
+
+    def __str__(self) -> str:
+        return f"The archive {self.uri} takes no writes: {self.reason}."
+
+
+def archive_error(uri: str, error: OSError) -> ArchiveUnusable:
+    """What an error of the archive's file system means."""
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ArchiveFull(uri, reason)
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return ArchiveReadOnly(uri, reason)
+    return ArchiveUnusable(uri, reason)
 
 
 class FileDamaged(BackupError):
@@ -69,6 +95,18 @@ class LocalBlobs:
                 raise
         _sync_folder(path.parent)
         return size
+
+    def require_room(self, reserve_bytes: int) -> None:
+        """Refuse to begin a file while the disk has no more room than the reserve.
+
+        Raises:
+            ArchiveFull.
+        """
+        free = shutil.disk_usage(self._root).free
+        if free <= reserve_bytes:
+            raise ArchiveFull(
+                self._root.as_uri(), f"{free >> 20} MiB are free, of which {reserve_bytes >> 20} MiB stay reserved"
+            )
 
     def read(self, name: str, offset: int, size_bytes: int) -> bytes:
         """Read a range of a file.

@@ -24,14 +24,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from storage.catalog.leases import ARRIVING, MOVED, MOVING, Lease, LeaseHeld, LeaseLost
+from storage.control.shard_map import BELIEVED_S
 from storage.db.engines import Databases, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
 from storage.failpoints import FailPoint, hit
 from storage.moving.copying import Copier, clear, reserve
 
-#: Seconds for which a process may cache a shard's database, counted from before it read the map.
-BELIEVED_S = 2.0
 #: Seconds after a switch until the source's rows may be deleted: longer than any query or export takes.
 GRACE_S = 3600.0
 #: Seconds until a dead mover's lease on the shard expires.
@@ -131,15 +130,17 @@ class Mover:
     def clean(self, grace_s: float = GRACE_S) -> list[int]:
         """Delete the source copies of shards switched at least `grace_s` ago; return the shards."""
         with transaction(self._databases.control) as connection:
-            shards = list(
-                connection.execute(text("SELECT shard_id FROM shard_moves WHERE state = 'switched'")).scalars()
-            )
+            statement = text("SELECT shard_id, target FROM shard_moves WHERE state = 'switched'")
+            moves = [(row.shard_id, row.target) for row in connection.execute(statement)]
         gone = []
-        for shard_id in shards:
-            with self._alone(shard_id, -1):
-                record = self._record(shard_id)
-                if record is not None and record.state == "switched" and self._clean(shard_id, record, grace_s):
-                    gone.append(shard_id)
+        for shard_id, target in moves:
+            try:
+                with self._alone(shard_id, target):
+                    record = self._record(shard_id)
+                    if record is not None and record.state == "switched" and self._clean(shard_id, record, grace_s):
+                        gone.append(shard_id)
+            except MoveUnfinished:  # somebody moves it just now: the next look cleans up
+                continue
         return gone
 
     def _go(self, shard_id: int, source: int, target: int, record: _Record | None, tell: Tell) -> Moved:

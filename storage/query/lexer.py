@@ -1,10 +1,16 @@
-"""Splits a search into tokens with positions. Recognizes where a term begins, not its meaning."""
+"""Splits a search into tokens with positions. Recognizes where a term begins, not its meaning.
+
+Users paste subjects. A sign that stands alone ("-", "–", "&") is skipped: it is neither an operator nor a word. A word
+followed by a colon and white space is a word, unless it names an operator. "Re:" and similar prefixes are ignored.
+"""
 
 import re
 from dataclasses import dataclass
 from enum import Enum
 
 from storage.query.errors import InvalidQuery
+from storage.query.operators import OPERATORS
+from storage.query.words import words
 
 #: Longer searches are rejected.
 LONGEST = 2000
@@ -25,6 +31,7 @@ class Kind(Enum):
     OR = "OR"
     AND = "AND"
     AROUND = "AROUND"
+    LONE = "a sign"  # that stands alone: no term
     END = "the end"
 
 
@@ -46,6 +53,8 @@ _WORD = re.compile(rf"[^\s(){{}}{_QUOTES}]+")
 _PHRASE = re.compile(f"[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]")
 _BRACKETS = {"(": Kind.OPEN, ")": Kind.CLOSE, "{": Kind.OPEN_ANY, "}": Kind.CLOSE_ANY}
 _SIGNS = {"-": Kind.MINUS, "+": Kind.PLUS}
+#: What mailers put before the subject of an answer or a forwarded message.
+_REPLIES = frozenset(["re", "fw", "fwd", "aw", "wg", "rv", "tr", "sv", "vs", "antw", "res", "enc", "odp", "ynt"])
 _KEYWORDS = {"OR": Kind.OR, "AND": Kind.AND, "AROUND": Kind.AROUND}
 
 
@@ -87,11 +96,26 @@ def _token(text: str, position: int, after_operator: bool) -> Token | None:
             raise InvalidQuery("a quotation mark is not closed", position)
         return Token(Kind.PHRASE, phrase[1], position, phrase.end())
     if char in _SIGNS and not (after_operator and char == "-"):
-        return Token(_SIGNS[char], char, position, position + 1)
+        kind = Kind.LONE if not after_operator and _stands_alone(text, position, position + 1) else _SIGNS[char]
+        return Token(kind, char, position, position + 1)
     if not after_operator and (operator := _OPERATOR.match(text, position)):
-        return Token(Kind.OPERATOR, operator[1].lower(), position, operator.end())
+        return _before_colon(text, operator)
     word = _WORD.match(text, position)
     if word is None:
         return None
     kind = Kind.WORD if after_operator else _KEYWORDS.get(word[0], Kind.WORD)
+    if kind is Kind.WORD and not after_operator and _stands_alone(text, position, word.end()) and not words(word[0]):
+        kind = Kind.LONE
     return Token(kind, word[0], position, word.end())
+
+
+def _before_colon(text: str, operator: re.Match[str]) -> Token:
+    name, end = operator[1].lower(), operator.end()
+    if name not in OPERATORS and (end == len(text) or text[end].isspace()):
+        return Token(Kind.LONE if name in _REPLIES else Kind.WORD, operator[1], operator.start(), end)
+    return Token(Kind.OPERATOR, name, operator.start(), end)
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether white space, or an end of the search, is on either side."""
+    return (start == 0 or text[start - 1].isspace()) and (end == len(text) or text[end].isspace())

@@ -7,9 +7,12 @@
     text     = word | "phrase" | "+" word | "+" "phrase"
     value    = text | "(" search ")" | "{" near* "}"      of texts: the operator applies to each
 
+A sign between blanks ("&", "-") is skipped, and so is the "Re:" of a pasted subject (lexer.py).
 Operators (operators.py) are case-insensitive; OR, AND and AROUND are upper case. Everything else is an error: the
 parser never guesses.
 """
+
+from dataclasses import replace
 
 from storage.query import operators, values
 from storage.query.errors import InvalidQuery
@@ -51,7 +54,7 @@ def parse(text: str) -> Tree:
 
 class _Parser:
     def __init__(self, text: str) -> None:
-        self._tokens = tokens(text)
+        self._tokens = _terms(tokens(text))
         self._at = 0
         self._terms = 0
 
@@ -178,6 +181,14 @@ class _Parser:
 
     def _ends(self) -> bool:
         return self._peek().kind in (Kind.END, Kind.CLOSE, Kind.CLOSE_ANY)
+
+
+def _terms(found: list[Token]) -> list[Token]:
+    """Tokens without signs that stand alone, unless there is nothing else: then they are terms, right or wrong."""
+    kept = [token for token in found if token.kind is not Kind.LONE]
+    if len(kept) > 1 or len(found) == 1:
+        return kept
+    return [replace(token, kind=Kind.WORD) if token.kind is Kind.LONE else token for token in found]
 
 
 def _valued(operator: str, token: Token) -> Leaf:

@@ -37,6 +37,28 @@ _DIACRITIC = re.compile("[\u0300-\u036f]")
 _INVISIBLE_CHAR = re.compile(f"[{INVISIBLE_CLASS}]")
 
 
+#: Marks that may follow one another: Unicode's stream-safe text format (UAX #15, 13). Longer runs are no word of any
+#: language, and to bring one into its canonical order takes the square of its length.
+MARKS = 30
+#: A run that may be longer: neither letters nor white space. Most are lines drawn of characters.
+_LONG_RUN = re.compile(f"[^\\w\\s\0-\x7f]{{{MARKS + 1},}}")
+
+
+def compose(folded: str) -> str:
+    """Folded text in its composed form (NFC), of each run of marks the first `MARKS`."""
+    return unicodedata.normalize("NFC", _LONG_RUN.sub(_cut_marks, folded))
+
+
+def _cut_marks(run: re.Match[str]) -> str:
+    kept: list[str] = []
+    marks = 0
+    for char in run[0]:
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        if marks <= MARKS:
+            kept.append(char)
+    return "".join(kept)
+
+
 def fold(char: str) -> str:
     """What a character is in a word: nothing, or one or more characters; a space where it separates words.
 
@@ -89,7 +111,7 @@ def separated(text: str) -> str:
     if not text.isascii():
         latin = _NON_ASCII.sub(_fold_run, text)
         if not latin.isascii():
-            return " ".join(_split(unicodedata.normalize("NFC", text.translate(_FOLDED)).split(" ")))
+            return " ".join(_split(compose(text.translate(_FOLDED)).split(" ")))
         text = latin
     folded = text.encode().translate(_SEPARATED)
     if _has_long_word(folded):
@@ -99,7 +121,7 @@ def separated(text: str) -> str:
 
 def exact_words(text: str) -> list[str]:
     """Like `words`, but diacritics count and "ß" is not "ss"; case still does not."""
-    return _split(unicodedata.normalize("NFC", text.translate(_KEPT)).split(" "))
+    return _split(compose(text.translate(_KEPT)).split(" "))
 
 
 def is_lone(word: str) -> bool:

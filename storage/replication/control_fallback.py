@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-from storage.control.accounts import Control
+from storage.control.control import Control
 from storage.db.engines import Databases, DatabaseUnreachable, transaction
 from storage.db.sql_files import query
 from storage.replication.routing import Replicas

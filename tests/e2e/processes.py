@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import random
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +23,40 @@ from cluster.orphan_processes import MARK
 READY_S = 240.0
 
 
+#: Ports of clusters and of their replicas: each process of pytest-xdist has a share. They lie below those that
+#: the kernel gives to whoever names none (32768 and up), so that a free one is still free when the cluster binds it.
+_PORTS, _REPLICAS, _WORKERS = range(20_000, 30_000), range(30_000, 32_400), 24
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+
+
+def _share(ports: range) -> range:
+    each = len(ports) // _WORKERS
+    return ports[_WORKER * each : (_WORKER + 1) * each]
+
+
+_NEXT = cycle(random.sample(_share(_PORTS), len(_share(_PORTS))))
+
+
 def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody uses now, and that this process has not named lately."""
+    for port in islice(_NEXT, len(_share(_PORTS))):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise AssertionError(f"every port of {_share(_PORTS)} is taken")
 
 
 def environment(home: Path, **settings: str) -> dict[str, str]:
     """The environment of a `gbm` with a home and ports of its own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GBM_", "RAY_"))}
     ports = {"GBM_SERVE__PORT": str(free_port()), "GBM_RAY__DASHBOARD_PORT": str(free_port())}
+    # A replica that died must not be mistaken for one of another cluster: its proxy asks at the port for a while yet.
+    replicas = _share(_REPLICAS)
+    ports |= {"RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(replicas.start)}
+    ports |= {"RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replicas.stop)}
     return {**kept, "GBM_HOME": str(home), **ports, **settings}
 
 

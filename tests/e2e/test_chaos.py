@@ -40,6 +40,7 @@ SETTINGS = {
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(900)
 def test_after_the_chaos_the_archive_is_exactly_gmails(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -10,6 +10,7 @@ from tests.e2e.processes import environment, gbm
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(400)
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="the load comes from wrk")
 def test_replicas_come_with_the_load_go_without_it_and_a_killed_one_costs_what_it_held(home: Path) -> None:

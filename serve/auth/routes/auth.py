@@ -15,8 +15,10 @@ from serve.auth.tokens import Grant, SecretRefused, TokenService
 from serve.config import ServeConfig
 from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
-from storage.control.accounts import ApiKey, Control, Principal
+from storage.control.api_keys import ApiKey
+from storage.control.control import Control
 from storage.control.grants import Grants
+from storage.control.principal import Principal
 
 PREFIX = "/api/v1/auth"
 _LONGEST_S = 10 * 366 * 86_400

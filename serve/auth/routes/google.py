@@ -34,7 +34,9 @@ from serve.auth.tokens import Grant, TokenService
 from serve.config import GoogleConfig
 from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
-from storage.control.accounts import Control, Principal, UnknownUser
+from storage.control.accounts import UnknownUser
+from storage.control.control import Control
+from storage.control.principal import Principal
 from storage.control.sealing import SealBroken, Sealer
 
 COOKIE = "gbm_signin"

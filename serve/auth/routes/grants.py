@@ -17,8 +17,9 @@ from serve.auth.routes.auth import PREFIX, TokenAnswer
 from serve.config import TokenConfig
 from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
-from storage.control.accounts import Control, Principal
+from storage.control.control import Control
 from storage.control.grants import Grant, Grants
+from storage.control.principal import Principal
 
 
 class GrantRequest(BaseModel):

@@ -22,7 +22,7 @@ from cluster.simulator.process import start_simulator
 from jobs.gmail.config import GmailConfig
 from storage.catalog.catalog import Catalog
 from storage.config import ArchiveConfig, PostgresConfig
-from storage.control.accounts import Control
+from storage.control.control import Control
 from storage.control.sealing import Keyring, Sealer, context, load_key, new_key
 from storage.db import migrate
 from storage.db.engines import Databases

@@ -10,11 +10,12 @@ from sqlalchemy import text
 
 from actors.decisions import Mode
 from storage.db.engines import transaction
+from storage.errors import BackupError
 from storage.model.records import Phase
 from storage.recovery.dump import back_up, restore
 from storage.recovery.rebuild import reconcile
 from storage.segments.file_names import ROLLUP_SUFFIX
-from tests.integration.actors.conftest import Cluster
+from tests.integration.actors.conftest import Cluster, until
 
 
 def lost(cluster: Cluster, new_database: Callable[[], str]) -> Cluster:
@@ -119,4 +120,53 @@ async def test_rehearsal_all_but_the_archive_and_a_backup_is_destroyed(
     assert fetched == 0
     assert index(again) == before
     assert [again.differences(user) for user in again.users] == [{}, {}]
+    again.databases.close()
+
+
+@pytest.mark.parametrize("ends", ["stops", "is killed"])
+async def test_in_the_first_minute_a_rebuild_knows_every_mailbox_and_fetches_nothing_again(
+    cluster: Cluster, new_database: Callable[[], str], ends: str
+) -> None:
+    owner, _ = await cluster.owner()
+    for user in cluster.users:
+        await owner.request(user, Mode.INCREMENTAL)
+
+    async def some() -> bool:
+        return owner.measures()["committed_messages_total"] > 0
+
+    await until(some)
+    if ends == "stops":
+        await owner.close()
+    else:  # nothing is rolled up on the way
+        names = [blob.name for blob in cluster.blobs.list("")]
+        owner._end(BackupError("killed"))
+        assert any(name.endswith(ROLLUP_SUFFIX) for name in names)
+    stored = {(row[0], row[1]) for row in index(cluster)}
+    assert stored
+
+    again = lost(cluster, new_database)
+    done = reconcile(again.databases, {0: 0}, again.blobs, again.backup.archive)
+    again.users = [again.add(user.email) for user in cluster.users]
+
+    assert (done.unnamed, done.damaged) == ([], [])
+    assert again.users == cluster.users
+    assert {(row[0], row[1]) for row in index(again)} >= stored
+    held = sum(len(again.simulator.held(user.email)) for user in again.users)
+    kept = len(index(again))
+    assert await synced(again) <= held - kept
+    assert [again.differences(user) for user in again.users] == [{}, {}]
+    again.databases.close()
+
+
+async def test_an_owner_that_stops_leaves_the_archive_whole(cluster: Cluster, new_database: Callable[[], str]) -> None:
+    await synced(cluster)
+    change(cluster)
+    await synced(cluster)
+    before = index(cluster)
+
+    again = lost(cluster, new_database)
+    done = reconcile(again.databases, {0: 0}, again.blobs, again.backup.archive)
+
+    assert (done.relisted, done.unnamed) == (0, [])
+    assert index(again) == before
     again.databases.close()

@@ -21,8 +21,8 @@ from jobs.gmail.config import GmailConfig
 from storage.catalog.catalog import Catalog
 from storage.catalog.leases import LeaseLost, ShardMoving
 from storage.config import ArchiveConfig, PostgresConfig
-from storage.control.accounts import Control
 from storage.control.campaigns import states_of
+from storage.control.control import Control
 from storage.control.sealing import Keyring, Sealer, context, load_key, new_key
 from storage.db import migrate
 from storage.db.engines import Databases, transaction

@@ -21,7 +21,7 @@ from serve.config import ServeConfig
 from storage.catalog import leases
 from storage.catalog.catalog import Catalog
 from storage.config import ArchiveConfig, PostgresConfig
-from storage.control.accounts import Control
+from storage.control.control import Control
 from storage.control.sealing import new_key
 from storage.db import migrate
 from storage.db.engines import Databases

@@ -11,7 +11,8 @@ from serve.mail.readers import Mailboxes
 from storage.catalog import leases
 from storage.catalog.leases import LeaseLost, ShardMoving
 from storage.config import PostgresConfig
-from storage.control.accounts import Control, Principal
+from storage.control.control import Control
+from storage.control.principal import Principal
 from storage.db import migrate
 from storage.db.engines import Databases
 from storage.errors import BackupError

@@ -24,6 +24,9 @@ CONTROL = frozenset(
     | {"refresh_token_use", "signing_key_first", "user_add", "user_by_email", "user_remove", "users"}
     | {"rebuild_user", "rebuild_user_ids", "shard_moves", "signing_key_next", "signing_keys_forget", "revocations"}
     | {"grant_create", "grants_list", "users_page", "audit_newest"}
+    | {"credentials", "credentials_delete", "domain_credentials", "refresh_tokens_of_key_delete", "secrets_exist"}
+    | {"shards", "signing_keys", "signing_keys_lock", "user_email", "user_is_active", "user_is_paused", "user_pause"}
+    | {"users_lock", "users_paused"}
 )
 #: Without a plan, or not of the product, and why.
 WITHOUT = {

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs import processing
-from jobs.mime.parser import parse
+from jobs.mime.parser import PARSER_FAILED, parse
 from storage.config import ArchiveConfig
 from storage.files.blobs import open_blobs
 from storage.files.raw_file import unpack
@@ -90,4 +90,4 @@ def test_a_message_on_which_the_parser_fails_costs_only_its_own_columns(
     assert manifest is not None and manifest.messages == 2
     table = pq.read_table(tmp_path / f"{manifest.name}.parquet").to_pylist()
     assert [row["subject"] for row in table] == ["", "good"]
-    assert table[0]["defects"] == [processing.PARSER_FAILED]
+    assert table[0]["defects"] == [PARSER_FAILED]

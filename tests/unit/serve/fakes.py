@@ -18,8 +18,9 @@ from serve.auth.tokens import TokenService
 from serve.config import TokenConfig
 from serve.http.executor import BlockingExecutor
 from serve.http.sse import Streams
-from storage.control.accounts import Control, Principal
+from storage.control.control import Control
 from storage.control.grants import Grants
+from storage.control.principal import Principal
 from storage.control.sealing import Key, Keyring, Sealer
 from storage.db.audit import Detail
 from storage.errors import BackupError
@@ -27,6 +28,7 @@ from storage.model.mail_query import ALL_MAIL, MailQuery
 from storage.model.message_id import from_hex
 from storage.model.records import MailboxRecord, User
 from storage.model.results import Attachment, Email, EmailSummary, Page, PageCursor, RankCursor, RankedPage
+from storage.model.wait_reasons import WaitReason
 from storage.query.highlighting import Fragment, Highlight
 
 ANN = Principal(1, "ann@example.com", 0, "owner")
@@ -126,6 +128,10 @@ class MemoryPauses:
 
     def __init__(self) -> None:
         self.users: set[int] = set()
+        self.reasons: list[WaitReason] = []
+
+    def waits(self, shard_id: int, user_id: int) -> list[WaitReason]:
+        return [reason for reason in self.reasons if reason.shard_id == shard_id and reason.user_id in (0, user_id)]
 
     def pause(self, user_id: int, paused: bool, by: str | None = None) -> None:
         (self.users.add if paused else self.users.discard)(user_id)

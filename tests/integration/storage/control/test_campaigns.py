@@ -7,7 +7,6 @@ from pydantic import SecretStr
 
 from storage.catalog.catalog import Catalog
 from storage.config import PostgresConfig
-from storage.control.accounts import Control
 from storage.control.campaigns import (
     CampaignEnded,
     Campaigns,
@@ -17,6 +16,7 @@ from storage.control.campaigns import (
     standing,
     states_of,
 )
+from storage.control.control import Control
 from storage.db import migrate
 from storage.db.engines import Databases
 from storage.db.migrate import create_database

@@ -6,7 +6,7 @@ import json
 import pytest
 from sqlalchemy import text
 
-from storage.control.accounts import Control
+from storage.control.control import Control
 from storage.db import audit
 from storage.db.audit import Audit
 from storage.db.engines import Databases, transaction

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import make_url, text
 
 from storage.config import PostgresConfig
-from storage.control.accounts import Control
+from storage.control.control import Control
 from storage.db import migrate
 from storage.db.engines import DatabaseReadOnly, Databases, DatabaseUnreachable, StatementTimedOut, transaction
 from storage.db.migrate import DatabaseMissing

@@ -16,13 +16,13 @@ from storage.catalog import leases
 from storage.catalog.catalog import Catalog
 from storage.catalog.leases import LeaseLost, ShardMoving
 from storage.config import PostgresConfig
-from storage.control.accounts import Control
+from storage.control.control import Control
 from storage.db import migrate
 from storage.db.engines import Databases, transaction
 from storage.failpoints import FailPoint, watching
 from storage.mailbox.analysis_reader import Analyses
 from storage.model.records import FailedItem
-from storage.moving.move import Moved, Mover, MoveUnfinished, NoSuchPlace
+from storage.moving.move import _LOCK, Moved, Mover, MoveUnfinished, NoSuchPlace
 from storage.moving.tables import IDENTITIES, NOT_MOVED, TABLES
 from storage.recovery.rollup_writer import roll_up
 from tests.integration.storage.factory import Mail, Shard, echo
@@ -146,6 +146,9 @@ def test_a_former_copy_goes_after_its_grace_and_the_shard_may_move_back(place: P
     with pytest.raises(MoveUnfinished):
         moved(place, 0)
     assert mover.clean() == []
+    with transaction(place.databases.control) as busy:  # somebody moves the shard just now
+        busy.execute(text("SELECT pg_advisory_xact_lock(:lock, 0)"), {"lock": _LOCK})
+        assert mover.clean(0.0) == []
 
     assert mover.clean(0.0) == [0]
     assert not any(contents(place.at(0), 0).values())

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from storage.catalog.leases import LeaseHeld
-from storage.control.accounts import Control
+from storage.control.control import Control
 from storage.db.engines import Databases, transaction
 from storage.recovery.dump import BackupUnusable, back_up, read_manifest, restore
 from storage.recovery.rebuild import reconcile

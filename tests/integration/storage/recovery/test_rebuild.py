@@ -14,7 +14,7 @@ from sqlalchemy import text
 from storage.catalog import leases
 from storage.catalog.compaction import Compactions
 from storage.config import PostgresConfig
-from storage.control.accounts import Control
+from storage.control.control import Control
 from storage.db import migrate
 from storage.db.engines import Databases, transaction
 from storage.model.records import Commit, FailedItem, MailboxUpdate, Phase

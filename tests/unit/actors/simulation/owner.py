@@ -50,6 +50,7 @@ class Owner:
     def __init__(self, world: "World", shard_id: int) -> None:
         self.world, self.shard_id = world, shard_id
         self.alive = True
+        self.hangs_until = 0.0
         self.out: set[tuple[int, int]] = set()  # messages being fetched
         self.fetches: list[int] = []  # users whose fetches are out
         self.writes = 0
@@ -245,7 +246,7 @@ class Owner:
             self.world.spend(self, user_id, units)
             self._after(self.world.delay(), answer)
 
-        self._after(self.world.delay(), arrive)
+        self.world.at(self.world.delay(), self, arrive, elsewhere=True)  # the call is a task's, not the owner's
 
     # ---- segments and commits
 

@@ -26,6 +26,7 @@ class ModelPostgres:
         # Of each shard: live segment -> its messages.
         self.contents: defaultdict[int, dict[str, frozenset[tuple[int, int]]]] = defaultdict(dict)
         self.synced: dict[int, int] = {}
+        self.refused = 0  # commits under an epoch that was over
         self.committed_by: list[tuple[int, int]] = []  # (epoch of the commit, epoch of the lease then)
 
     def acquire(self, shard_id: int = 0) -> Lease:
@@ -66,6 +67,7 @@ class ModelPostgres:
     def fence(self, shard_id: int, epoch: int) -> None:
         """As `leases.fence`."""
         if epoch != self.epochs[shard_id]:
+            self.refused += 1
             raise LeaseLost(shard_id, epoch)
 
     def live(self, shard_id: int) -> list[LiveSegment]:

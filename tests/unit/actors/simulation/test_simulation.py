@@ -41,6 +41,17 @@ def test_nothing_is_lost_whatever_happens(first: int) -> None:
         assert world.steps > 0
 
 
+def test_owners_that_hang_wake_both_before_and_after_they_were_replaced() -> None:
+    """Or the histories above would not contain what they are there for."""
+    short = long = stale = 0
+    for seed in range(_BLOCK):
+        world = World(seed).run()
+        short += sum(seconds < 20 for seconds, _ in world.hangs)
+        long += sum(seconds > 20 for seconds, _ in world.hangs)
+        stale += world.postgres.refused
+    assert short and long and stale
+
+
 @pytest.mark.parametrize("defect", _REGRESSIONS)
 def test_what_was_found_once_stays_mended(defect: str) -> None:
     for seed in _REGRESSIONS[defect]:

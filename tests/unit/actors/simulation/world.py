@@ -18,6 +18,8 @@ from tests.unit.actors.simulation.gmail import GmailBox
 from tests.unit.actors.simulation.owner import Owner
 from tests.unit.actors.simulation.postgres import ModelPostgres
 
+#: Seconds without an answer after which an owner that hangs is replaced; when it wakes, somebody else has its shard.
+_HUNG_AFTER_S = 20.0
 _STEPS = 60_000
 _HORIZON_S = 90.0
 #: Shards whose share of the quota a lone shard leaves alone while the broker is silent.
@@ -64,6 +66,7 @@ class World:
         self.spent: dict[int, list[tuple[float, int]]] = {}
         self.spent_by_all: list[tuple[float, int]] = []
         self.boxes: dict[int, GmailBox] = {}
+        self.hangs: list[tuple[float, int]] = []  # seconds, and the epoch of the owner that hung so long
         for user_id in range(1, self.shards * random.randint(1, 4) + 1):
             self.boxes[user_id] = self._box(user_id)
         self.owners = {shard_id: Owner(self, shard_id) for shard_id in range(self.shards)}
@@ -74,6 +77,9 @@ class World:
                 self.at(random.uniform(0, _HORIZON_S), None, self._crash)
         for _ in range(random.choice([0, 0, 1, 3])):
             self.at(random.uniform(0, _HORIZON_S), None, self._broker_dies)
+        self._hangs = Random(f"hangs of {seed}")  # a draw of its own, as for the shards
+        for _ in range(self._hangs.choice([0, 0, 1, 2])):
+            self.at(self._hangs.uniform(0, _HORIZON_S), None, self._hang)
         self.at(_HORIZON_S, None, self._calm_down)
 
     def run(self) -> "World":
@@ -107,11 +113,30 @@ class World:
 
     # ---- events
 
-    def at(self, delay_s: float, owner: Owner | None, action: Callable[[], None], wake: bool = False) -> None:
-        """Have something happen later, unless its owner is dead by then. `wake`: nobody need wait for it."""
+    def at(
+        self,
+        delay_s: float,
+        owner: Owner | None,
+        action: Callable[[], None],
+        wake: bool = False,
+        elsewhere: bool = False,
+    ) -> None:
+        """Have something happen later, unless its owner is dead by then; one that hangs does it when it wakes.
+
+        Args:
+            wake: nobody need wait for it.
+            elsewhere: it happens in another process, so also while the owner hangs.
+        """
         self._numbers += 1
         self._busy += not wake
-        heapq.heappush(self._events, (self.now + delay_s, self._numbers, owner, wake, action))
+
+        def act() -> None:
+            if owner is not None and not elsewhere and owner.hangs_until > self.now:
+                self.at(owner.hangs_until - self.now, owner, action, wake)
+            else:
+                action()
+
+        heapq.heappush(self._events, (self.now + delay_s, self._numbers, owner, wake, act))
 
     def delay(self) -> float:
         """Seconds that something takes: mostly little."""
@@ -198,14 +223,17 @@ class World:
 
     def _request(self, user_id: int, mode: Mode) -> None:
         owner = self._owner(user_id)
-        if owner.alive:
+        if owner.hangs_until > self.now:  # whoever asks does not get an answer, and asks again
+            self.at(1.0, None, lambda: self._request(user_id, mode))
+        elif owner.alive:
             owner.shard.open(self.postgres.open_mailbox(user_id), (), self.now)
             owner.shard.request(user_id, mode, self.now)
             owner.notify()
 
     def _stop(self, user_id: int) -> None:
         owner = self._owner(user_id)
-        if owner.alive and owner.shard.mailbox(user_id) is not None:
+        awake = owner.alive and owner.hangs_until <= self.now
+        if awake and owner.shard.mailbox(user_id) is not None:
             owner.shard.stop(user_id)
             owner.notify()
             if self.random.random() < 0.5:
@@ -236,6 +264,26 @@ class World:
         else:
             self.owners[shard_id].alive = False
             self.at(self.delay(), None, lambda: self._take_over(shard_id))
+
+    def _hang(self) -> None:
+        """An owner is stopped for a while, short or long, and wakes; what it has asked for goes on meanwhile."""
+        shard_id = self._hangs.randrange(self.shards)
+        owner = self.owners[shard_id]
+        if not owner.alive or owner.hangs_until > self.now:
+            return
+        seconds = self._hangs.choice([0.3, 3.0, 30.0, 120.0]) * (0.5 + self._hangs.random())
+        owner.hangs_until = self.now + seconds
+        self.hangs.append((seconds, owner.shard.lease.epoch))
+
+        def replace() -> None:
+            if self.owners[shard_id] is owner:
+                self._take_over(shard_id)
+
+        if seconds > _HUNG_AFTER_S:
+            self.at(_HUNG_AFTER_S, None, replace)
+            # Some are not killed, because nobody can reach their process: they wake, and must not commit.
+            if self._hangs.random() < 0.5:
+                self.at(_HUNG_AFTER_S, None, lambda: setattr(owner, "alive", False))
 
     def _take_over(self, shard_id: int) -> None:
         self.owners[shard_id] = Owner(self, shard_id)

@@ -3,6 +3,7 @@
 import io
 import mailbox
 import pickle
+import re
 import tarfile
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from cluster.simulator.errors import MailNotFound, MailTooLarge, MailUnreadable,
 from cluster.simulator.sources import read_mail
 
 _ONE, _TWO = b"Subject: one\r\n\r\n\xff first\r\n", b"Subject: two\r\n\r\nsecond\r\n"
+
+_POSTMARK = b"From a@b Tue Jul  5 18:44:15 2022\n"
+_TAKEOUT = b"From 17@xxx Tue Jul 05 18:44:15 +0000 2022\r\n"
 
 
 def _raws(path: Path) -> list[bytes]:
@@ -70,6 +74,67 @@ def test_an_mbox_is_split_and_unquoted(tmp_path: Path) -> None:
         b"Subject: one\n\nFrom here it is text\nFrom there\n>From both\n",
         b"Subject: two\n\nend\n",
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "subjects"),
+    [
+        (b"From \nFrom: a@b.c\nSubject: 1\n\nx\n\nFrom \nFrom: d@e.f\nSubject: 2\n\ny\n", [b"1", b"2"]),
+        (b"From - Tue Jul 05 18:44:15 2022\nX-Mozilla-Status: 1\nSubject: 1\n\nx\n", [b"1"]),
+        (_POSTMARK + b"Subject: 1\n\nx\n\nFrom 10:30 on we meet.\nNote: bring\n", [b"1"]),
+        (_POSTMARK + b"Subject: 1\n\nx\n\nFrom Bob\nSo: long\n", [b"1"]),
+        (_POSTMARK + b"Subject: 1\n\nx\n\nFrom here: Tue Jul 5 2022, 10:00\nup\n", [b"1"]),
+        (_POSTMARK + b"Subject: 1\n\nx\n" + _POSTMARK + b"Subject: 2\n\n", [b"1", b"2"]),
+        (_TAKEOUT + b"Subject: 1\r\n\r\nx\r\n\r\n" + _TAKEOUT + b"Subject: 2\r\n\r\n", [b"1", b"2"]),
+        (b"From a@b Tue Jul 5 18:44 PDT 2022\nSubject: 1\n\nx\n\nFrom b@c\nSubject: 2\n\n", [b"1", b"2"]),
+    ],
+)  # fmt: skip
+def test_a_message_of_an_mbox_begins_where_a_mailer_began_one(
+    tmp_path: Path, content: bytes, subjects: list[bytes]
+) -> None:
+    (tmp_path / "box").write_bytes(content)
+
+    found = [re.findall(rb"^Subject: (\d)", raw, re.MULTILINE) for raw in _raws(tmp_path / "box")]
+
+    assert found == [[subject] for subject in subjects]
+
+
+_BOX = _POSTMARK + _ONE + b"\r\n" + _POSTMARK + _TWO
+
+
+def test_an_mbox_is_read_wherever_it_lies_and_what_is_not_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "Mail" / "INBOX.mbox").mkdir(parents=True)
+    (tmp_path / "Mail" / "INBOX.mbox" / "mbox").write_bytes(_BOX)
+    (tmp_path / "Mail" / "Sent").write_bytes(_BOX)
+    (tmp_path / "Mail" / "Sent.msf").write_bytes(b"an index")
+    (tmp_path / "Mail" / "old.eml").symlink_to(tmp_path / "Mail" / "Sent")
+    (tmp_path / "Mail" / "round").symlink_to(tmp_path / "Mail")
+    _tar(tmp_path / "Mail" / "t.tgz", {"a/All mail.mbox": _BOX, "a/cur/1:2,S": _ONE, "a/archive.html": b"<p>"})
+    skipped: list[str] = []
+
+    found = [mail.name for mail in read_mail(tmp_path / "Mail", lambda name, reason: skipped.append(name))]
+
+    assert found == [
+        *["INBOX.mbox/mbox:0", "INBOX.mbox/mbox:1", "Sent:0", "Sent:1"],
+        *["a/All mail.mbox:0", "a/All mail.mbox:1", "a/cur/1:2,S"],
+    ]
+    assert sorted(skipped) == ["Sent.msf", "old.eml", "round", "t.tgz/a/archive.html"]
+
+
+def test_what_is_skipped_is_logged_when_nobody_asks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.eml").write_bytes(_ONE)
+    (tmp_path / "notes.txt").write_bytes(b"not mail")
+
+    assert _raws(tmp_path) == [_ONE]
+    assert "Skipped notes.txt: it is no mail" in caplog.text
+
+
+def test_a_line_without_end_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MESSAGE_MAX_BYTES", 300_000)
+    (tmp_path / "box").write_bytes(b"From a@b Tue Jul  5 18:44:15 2022\nSubject: x\n\n" + b"x" * 1_000_000)
+
+    with pytest.raises(MailTooLarge, match="at most 300,000"):
+        _raws(tmp_path / "box")
 
 
 def test_what_the_standard_library_wrote_comes_back(tmp_path: Path) -> None:

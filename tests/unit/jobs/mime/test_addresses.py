@@ -20,6 +20,36 @@ from jobs.mime.defects import Defects
         ("\xe9 <a@b.c>", [("é", "a@b.c")]),
         ("Nobody", [("", "Nobody")]),
         ("Nobody <>", [("Nobody", "")]),
+        ("service@bank.example <phisher@evil.example>", [("service@bank.example", "phisher@evil.example")]),
+        ("a@x <a@x>, b@y <b@y>", [("a@x", "a@x"), ("b@y", "b@y")]),
+        ("A <@r,@s:c@d>", [("A", "c@d")]),
+        ("<@r:c@d>", [("", "c@d")]),
+        ("Team ,_<a@b.c>", [("Team ,_", "a@b.c")]),
+        ("Doe, Jane <a@b.c>, Roe, R <d@e.f>", [("Doe, Jane", "a@b.c"), ("Roe, R", "d@e.f")]),
+        ("Doe; Jane <a@b.c>", [("Doe; Jane", "a@b.c")]),
+        ("Help: desk <a@b.c>", [("Help: desk", "a@b.c")]),
+        ("A [b] (c) d. <a@b.c>", [("A [b] (c) d.", "a@b.c")]),
+        ('"Ann <a@b.c>', [("Ann", "a@b.c")]),
+        ('"Ann <a@b.c>"', [("Ann", "a@b.c")]),
+        ('Ann "x" y" <a@b.c>', [("Ann x y", "a@b.c")]),
+        ("Ann <Sales> <a@b.c>", [("Ann <Sales>", "a@b.c")]),
+        ("Ann <a@b.c", [("Ann", "a@b.c")]),
+        ("Ann < a @ b.c >", [("Ann", "a@b.c")]),
+        ("Ann <mailto:a@b.c>", [("Ann", "a@b.c")]),
+        ("<a@b.c> (Ann)", [("Ann", "a@b.c")]),
+        ("Ann Lee a@b.c", [("Ann Lee", "a@b.c")]),
+        ("a@b.c d@e.f", [("", "a@b.c"), ("", "d@e.f")]),
+        ("a@b.c; d@e.f", [("", "a@b.c"), ("", "d@e.f")]),
+        ('"john doe"@b.c', [("", '"john doe"@b.c')]),
+        ('<"j>d"@b.c>', [("", '"j>d"@b.c')]),
+        ("A <x@[IPv6:::1]>, y@[10.0.0.1]", [("A", "x@[IPv6:::1]"), ("", "y@[10.0.0.1]")]),
+        ("a@b@c", [("", "a@b@c")]),
+        ("undisclosed-recipients:;", [("undisclosed-recipients:;", "")]),
+        ("none: ;, a@b.c", [("none:;", ""), ("", "a@b.c")]),
+        ("=?utf-8?q?B,_A?= <a@b.c>", [("B, A", "a@b.c")]),
+        ("=?utf-8?q?Ann_=3Ca=40b.c=3E?=", [("Ann", "a@b.c")]),
+        ('"\x1b$B2q5D\x1b(B" <a@b.c>', [("会議", "a@b.c")]),
+        ("one, two, , <>", [("one, two,", "")]),
     ],
 )
 def test_addresses_are_read(value: str, expected: list[tuple[str, str]]) -> None:
@@ -29,12 +59,33 @@ def test_addresses_are_read(value: str, expected: list[tuple[str, str]]) -> None
     assert [found.first] == [Address(*one) for one in expected[:1]] or not expected
 
 
+@pytest.mark.parametrize(
+    ("value", "name", "address"),
+    [
+        ("service@bank.example, <a@evil.example>", "service@bank.example,", "a@evil.example"),
+        ("ann@x.example, Bob <bob@y.example>", "ann@x.example, Bob", "bob@y.example"),
+        ("Mr: X; Y <a@b.c>", "Mr: X; Y", "a@b.c"),
+        ("staff: Ann <a@b.c>;", "Ann", "a@b.c"),
+        ("Ann <a@b.c>, Bob <d@e.f>", "Ann", "a@b.c"),
+        ("a@b.c", "", "a@b.c"),
+        (", <a@b.c>", ",", "a@b.c"),
+        ("(Ann) <a@b.c>", "Ann", "a@b.c"),
+    ],
+)
+def test_the_sender_is_the_one_address_in_brackets_whatever_stands_before_it(
+    value: str, name: str, address: str
+) -> None:
+    assert parse(value, 10, Defects(), is_sender=True).first == Address(name, address)
+
+
 def test_the_number_of_addresses_is_bounded() -> None:
     assert len(parse("a@b.c," * 100, 7, Defects()).shown) == 7
     assert len(parse('"x, y" <a@b.c>,' * 100, 7, Defects()).shown) == 7
 
 
-@pytest.mark.parametrize("piece", ['"', "(", "<", "\\", "a:", ";", "a@", '"a" <', "(()", "[", ","])
+@pytest.mark.parametrize(
+    "piece", ['"', "(", "<", "\\", "a:", ";", "a@", '"a" <', "(()", "[", ",", " ", '<"', "x,", "a, <b", "=?a?q?"]
+)
 def test_hostile_lists_pass(piece: str) -> None:
     assert len(parse(piece * 20_000, 50, Defects()).shown) <= 50
 

@@ -7,7 +7,7 @@ from serve.auth.authorization import Caller
 from serve.auth.policies import Role, Scope, permits
 from serve.config import ServeConfig
 from serve.gateway import application
-from storage.control.accounts import Principal
+from storage.control.principal import Principal
 from tests.unit.serve.fakes import ANN, access_tokens, authentication, client
 
 TOKENS = access_tokens()

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from fastapi import APIRouter
 
-from actors.owner import BrokerSilent
+from actors.budget import BrokerSilent
 from actors.rates import Ask, Grant, Rate, RateBroker, RatesConfig
 from serve.auth.authorization import AccessControl, Caller
 from serve.auth.policies import permits, public

@@ -7,7 +7,8 @@ from pydantic import SecretStr
 
 from serve.mail.readers import Mailboxes, UnknownShard
 from storage.config import PostgresConfig
-from storage.control.accounts import Control, Principal
+from storage.control.control import Control
+from storage.control.principal import Principal
 from storage.db.engines import Databases
 from storage.files.blobs import LocalBlobs
 from tests.unit.serve.fakes import ANN, Clock

@@ -1,11 +1,14 @@
 """serve/ops/metrics.py"""
 
+from dataclasses import replace
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from actors.forecast import Forecast
 from serve.ops.metrics import Metrics, State
 from storage.errors import BackupError
+from storage.model.wait_reasons import WaitKind, WaitReason
 from tests.unit.serve.fakes import Clock, RecordingOwners
 
 _SHARD = {"owned": True, "messages": 40, "segments": 2, "size_bytes": 900, "stored_bytes": 300, "defective": 1}
@@ -93,3 +96,15 @@ async def test_a_failure_is_not_kept_for_an_answer() -> None:
     for _ in range(2):
         with pytest.raises(BackupError):
             await metrics.render()
+
+
+async def test_what_waits_is_counted_by_shard_and_reason_and_never_by_user() -> None:
+    waits = [WaitReason(1, user_id, WaitKind.GMAIL_UNREACHABLE, "no route", 1.0) for user_id in (7, 8)]
+    waits.append(WaitReason(0, 0, WaitKind.DISK_FULL, "full", 1.0))
+    metrics = Metrics(_Asked(replace(_STATE, waits=waits)), RecordingOwners(), 1)
+
+    samples = _samples(await metrics.render())
+
+    assert samples["gbm_waiting", "gmail_unreachable", "1"] == 2
+    assert samples["gbm_waiting", "disk_full", "0"] == 1
+    assert await metrics.waiting() == {"gmail_unreachable": 2, "disk_full": 1}

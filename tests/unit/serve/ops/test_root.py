@@ -80,6 +80,7 @@ async def test_ready_names_every_dependency(http: httpx.AsyncClient) -> None:
     assert answer.json() == {
         "ready": True,
         "dependencies": {"control_database": "ok", "shard_database:0": "ok", "shard:0": "ok"},
+        "waiting": {},
         "replicas": {},
     }
 

@@ -13,6 +13,7 @@ from serve.http.executor import BlockingExecutor
 from serve.sync import sync
 from storage.catalog.leases import LeaseLost
 from storage.model.records import MailboxRecord, Phase, User
+from storage.model.wait_reasons import WaitKind, WaitReason
 from tests.unit.serve.fakes import (
     ANN,
     STREAMS,
@@ -46,12 +47,17 @@ def owners() -> RecordingOwners:
 
 
 @pytest.fixture
-async def http(owners: RecordingOwners) -> AsyncIterator[httpx.AsyncClient]:
+def pauses() -> MemoryPauses:
+    return MemoryPauses()
+
+
+@pytest.fixture
+async def http(owners: RecordingOwners, pauses: MemoryPauses) -> AsyncIterator[httpx.AsyncClient]:
     tokens = access_tokens()
     readers = MemoryReaders({ANN.user_id: MemoryReader([], _RECORD)})
     app = application(
         "sync",
-        [sync.router(readers, owners, MemoryPauses(), STREAMS, BlockingExecutor(2), ServeConfig())],
+        [sync.router(readers, owners, pauses, STREAMS, BlockingExecutor(2), ServeConfig())],
         ServeConfig(),
         authentication(tokens),
     )
@@ -76,6 +82,26 @@ async def test_status_joins_what_is_committed_with_what_is_under_way(http: httpx
         "fetched_bytes": 6000,
         "throttled": 2,
         "paused": False,
+        "waits": [],
+    }
+
+
+async def test_status_says_why_the_callers_backup_waits(http: httpx.AsyncClient, pauses: MemoryPauses) -> None:
+    pauses.reasons = [
+        WaitReason(ANN.shard_id, 0, WaitKind.DISK_FULL, "7 MiB are free", 10.0, 3, 12.0),
+        WaitReason(ANN.shard_id, ANN.user_id + 1, WaitKind.PAUSED, "somebody else's", 10.0),
+    ]
+
+    document = (await http.get("/api/v1/sync/status")).json()
+
+    [reason] = document["waits"]
+    assert "free space" in reason.pop("remedy")
+    assert reason == {
+        "kind": "disk_full",
+        "detail": "7 MiB are free",
+        "since": "1970-01-01T00:00:10Z",
+        "attempts": 3,
+        "next_attempt_at": "1970-01-01T00:00:12Z",
     }
 
 

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.analytics.time_zones import SLOTS_SINCE, SLOTS_UNTIL, in_half_hours, mondays
+from storage.analytics.time_zones import HALF_HOURS_SINCE, HALF_HOURS_UNTIL, in_half_hours, mondays
 
 ZONES = ["UTC", "Europe/Zurich", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Pacific/Apia"]
 SLOT, WEEK = timedelta(minutes=30), timedelta(days=7)
-SLOTS = int((SLOTS_UNTIL - SLOTS_SINCE) / SLOT)
+SLOTS = int((HALF_HOURS_UNTIL - HALF_HOURS_SINCE) / SLOT)
 
 
 @given(st.sampled_from(ZONES), st.lists(st.integers(0, SLOTS - 1), min_size=1, max_size=5))
 def test_elapsed_since_monday_is_the_local_weekday_and_time(name: str, slots: list[int]) -> None:
     zone = ZoneInfo(name)
-    moments = sorted(SLOTS_SINCE + slot * SLOT for slot in slots)
+    moments = sorted(HALF_HOURS_SINCE + slot * SLOT for slot in slots)
 
     changes, midnights = mondays(zone, moments[0], moments[-1])
 

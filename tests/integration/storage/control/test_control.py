@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from storage.control.accounts import Control, Principal, UnknownUser
+from storage.control.accounts import UnknownUser
+from storage.control.control import Control
+from storage.control.principal import Principal
 from storage.db.engines import Databases, transaction
 from storage.model.records import User
 

@@ -1,0 +1,83 @@
+"""What `--wait` shows beside the progress: why work waits, and whether the campaign's job is still there."""
+
+import time
+from collections.abc import Iterable, Sequence
+
+from rich.console import RenderableType
+from rich.progress import Progress
+from rich.text import Text
+
+from cluster.submitting import Job, JobRefused
+from storage.control.campaigns import Campaigns
+from storage.db.engines import DatabaseUnreachable
+
+#: Reasons to wait that are shown at a time.
+WAITS_SHOWN = 5
+#: Seconds between two looks at the job.
+_LOOK_S = 2.0
+#: Seconds that a job which died has until another one took its place.
+_RESUBMIT_S = 120.0
+
+
+class WaitingBar(Progress):
+    """A progress bar with what is waited for below it; where no terminal is, a line per change."""
+
+    _waits: Sequence[str] = ()
+    _told: Sequence[str] = ()
+
+    def show_waits(self, waits: Sequence[str]) -> None:
+        """These are the reasons now."""
+        self._waits = waits[:WAITS_SHOWN]
+        told = [reason.partition(" (since")[0] for reason in self._waits]
+        if not self.console.is_terminal:
+            for reason, kind in zip(self._waits, told, strict=True):
+                if kind not in self._told:
+                    self.console.print(f"waits: {reason}", markup=False, highlight=False, soft_wrap=True)
+            if self._told and not told:
+                self.console.print("goes on", markup=False)
+        self._told = told
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The bar, and the reasons."""
+        yield from super().get_renderables()
+        yield from (Text(f"waits: {reason}") for reason in self._waits)
+
+
+class JobWatch:
+    """Whether a campaign is over. Its job may die and be submitted again (cluster/campaign_supervisor.py)."""
+
+    def __init__(self, campaigns: Campaigns, campaign_id: int, job: Job) -> None:
+        self._campaigns, self._campaign_id, self._job = campaigns, campaign_id, job
+        self._looked_at = time.monotonic()
+        self._dead_since: float | None = None
+
+    @property
+    def job_id(self) -> str:
+        """The last job."""
+        return self._job.job_id
+
+    def ended(self) -> bool:
+        """Whether the campaign, or its job, has ended; looked at every `_LOOK_S`.
+
+        Raises:
+            JobRefused: the job died, and none took its place in time.
+        """
+        now = time.monotonic()
+        if now - self._looked_at < _LOOK_S:
+            return False
+        self._looked_at = now
+        try:
+            campaign = self._campaigns.get(self._campaign_id)
+        except DatabaseUnreachable:
+            return False
+        if campaign.ended_at is not None:
+            return True
+        if campaign.job_id != self._job.job_id:
+            self._job, self._dead_since = self._job.another(campaign.job_id), None
+        try:
+            return self._job.ended()
+        except JobRefused:
+            self._dead_since = self._dead_since if self._dead_since is not None else now
+            if now - self._dead_since > _RESUBMIT_S:
+                raise
+            return False

@@ -1,0 +1,2 @@
+-- The sealed service account of a domain. :domain: lower case.
+SELECT sealed FROM domains WHERE domain = :domain

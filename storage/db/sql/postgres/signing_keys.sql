@@ -1,0 +1,2 @@
+-- Signing keys, newest first.
+SELECT kid, sealed FROM signing_keys ORDER BY created_at DESC, kid

@@ -1,0 +1,3 @@
+-- Let one owner of a shard at a time replace its reasons.
+-- :shard_id
+SELECT pg_advisory_xact_lock(hashtext('wait_reasons'), :shard_id)

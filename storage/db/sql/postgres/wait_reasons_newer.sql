@@ -1,0 +1,3 @@
+-- Has a later owner of the shard given reasons?
+-- :shard_id, :epoch
+SELECT 1 FROM wait_reasons WHERE shard_id = :shard_id AND epoch > :epoch LIMIT 1

@@ -1,0 +1,99 @@
+"""Why work waits, as one typed value: what every place that people look at shows.
+
+The owner of a shard keeps its reasons (actors/wait_log.py); storage/control/wait_reasons.py stores them.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+#: Stands for the whole shard where a user id is meant otherwise.
+WHOLE_SHARD = 0
+
+
+class WaitKind(StrEnum):
+    """What holds work back."""
+
+    GMAIL_UNREACHABLE = "gmail_unreachable"
+    GMAIL_REFUSED = "gmail_refused"
+    GMAIL_THROTTLED = "gmail_throttled"
+    GMAIL_UNREADABLE = "gmail_unreadable"
+    QUOTA_SPENT = "quota_spent"
+    DISK_FULL = "disk_full"
+    DISK_READ_ONLY = "disk_read_only"
+    ARCHIVE_UNUSABLE = "archive_unusable"
+    DATABASE_UNREACHABLE = "database_unreachable"
+    OWNER_SILENT = "owner_silent"
+    NO_WORKER = "no_worker"
+    PAUSED = "paused"
+
+
+_REMEDIES = {
+    WaitKind.GMAIL_UNREACHABLE: "check the network and GBM_GMAIL__ENDPOINT; it is tried again by itself",
+    WaitKind.GMAIL_REFUSED: "check the account's scopes and the project's settings at Google",
+    WaitKind.GMAIL_THROTTLED: "nothing: it goes on when Gmail allows it",
+    WaitKind.GMAIL_UNREADABLE: "if it stays so, report the answer",
+    WaitKind.QUOTA_SPENT: "nothing: it goes on at the time named, or ask Google for a higher quota",
+    WaitKind.DISK_FULL: "free space on the archive's disk, or lower GBM_ARCHIVE__RESERVE_BYTES; it goes on by itself",
+    WaitKind.DISK_READ_ONLY: "mount the archive's disk for writing; it goes on by itself",
+    WaitKind.ARCHIVE_UNUSABLE: "see the reason; it is tried again by itself",
+    WaitKind.DATABASE_UNREACHABLE: "start PostgreSQL or correct its DSN; it goes on by itself",
+    WaitKind.OWNER_SILENT: "nothing: the owner is being replaced; see the cluster's log if it stays so",
+    WaitKind.NO_WORKER: "raise GBM_RAY__CPUS, or wait for other work to end",
+    WaitKind.PAUSED: "resume the mailbox",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WaitReason:
+    """One thing that holds a mailbox, or a whole shard, back.
+
+    Attributes:
+        detail: one sentence; no secret, no content of mail.
+        since: seconds since 1970, when it began.
+        attempts: tries that failed since then.
+        next_attempt_at: seconds since 1970; None: no time is set.
+    """
+
+    shard_id: int
+    user_id: int
+    kind: WaitKind
+    detail: str
+    since: float
+    attempts: int = 1
+    next_attempt_at: float | None = None
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return _REMEDIES[self.kind]
+
+    @property
+    def key(self) -> tuple[int, WaitKind]:
+        """What it is one of: (user, kind)."""
+        return self.user_id, self.kind
+
+    def as_json(self) -> dict[str, Any]:
+        """As people and programs see it."""
+        return {
+            "kind": self.kind.value,
+            "detail": self.detail,
+            "since": _moment(self.since),
+            "attempts": self.attempts,
+            "next_attempt_at": _moment(self.next_attempt_at) if self.next_attempt_at is not None else None,
+            "remedy": self.remedy,
+        }
+
+    def __str__(self) -> str:
+        tries = f", {self.attempts} tries" if self.attempts > 1 else ""
+        until = f", next at {_clock(self.next_attempt_at)}" if self.next_attempt_at is not None else ""
+        return f"{self.kind.value}: {self.detail} (since {_clock(self.since)}{tries}{until}); {self.remedy}"
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _clock(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"

@@ -1,0 +1,32 @@
+"""actors/remote/work.py, without a Ray: what becomes of a task's answer."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from actors.remote.work import answer_of
+from actors.work import WorkLost
+from jobs.gmail.errors import GmailUnavailable
+from jobs.tasks import Timed
+
+
+async def test_a_task_that_hangs_is_cancelled_and_counts_as_lost() -> None:
+    reference, cancelled = asyncio.get_running_loop().create_future(), list[Any]()
+
+    with pytest.raises(WorkLost, match=r"no answer within 0 s") as lost:
+        await answer_of(reference, 0.01, cancelled.append)
+
+    assert cancelled == [reference]
+    assert not lost.value.mail_lost, "what it was to write is still in memory"
+
+
+async def test_an_answer_in_time_is_the_tasks_and_an_expected_error_is_raised() -> None:
+    loop = asyncio.get_running_loop()
+    good, bad = loop.create_future(), loop.create_future()
+    loop.call_later(0.005, good.set_result, Timed(42, {"fetch": 0.25}))
+    bad.set_result(Timed(GmailUnavailable("timed out"), {}))
+
+    assert await answer_of(good, 5.0) == 42
+    with pytest.raises(GmailUnavailable, match="timed out"):
+        await answer_of(bad, 5.0)

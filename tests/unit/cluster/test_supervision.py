@@ -1,0 +1,72 @@
+"""cluster/supervision.py, without a Ray."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from actors.supervisor import Silence
+from cluster import supervision
+from cluster.supervision import SilenceRecord, keep_owned
+from storage.db.engines import DatabaseUnreachable
+from storage.errors import BackupError
+from storage.model.wait_reasons import WHOLE_SHARD, WaitKind, WaitReason
+
+
+async def _until(condition: Callable[[], object], *work: "asyncio.Task[None]") -> None:
+    try:
+        async with asyncio.timeout(5):
+            while not condition():
+                await asyncio.sleep(0.002)
+    finally:
+        for task in work:
+            task.cancel()
+
+
+async def test_a_silent_owner_is_recorded_also_when_the_database_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "_RECORD_S", 0.005)
+    stored: list[tuple[int, WaitReason | None]] = []
+    away = True
+
+    def store(shard_id: int, reason: WaitReason | None) -> None:
+        if away:
+            raise DatabaseUnreachable("127.0.0.1", "refused")
+        stored.append((shard_id, reason))
+
+    record = SilenceRecord([0, 1], store)
+    record.notify("shard:1", Silence(12.0, 2, "no answer for 3 s"))
+    record.notify("quota", Silence(12.0, 1, "no answer for 3 s"))
+    task = asyncio.ensure_future(record.run())
+    await asyncio.sleep(0.03)
+    assert stored == []
+    away = False
+    await _until(lambda: len(stored) == 2)
+    record.notify("shard:1", None)
+    await _until(lambda: len(stored) == 3, task)
+
+    by_shard = dict(stored[:2])
+    reason = by_shard[1]
+    assert by_shard[0] is None, "what a cluster before this one recorded is over"
+    assert reason is not None and reason.key == (WHOLE_SHARD, WaitKind.OWNER_SILENT)
+    assert (reason.since, reason.attempts) == (12.0, 2)
+    assert stored[2] == (1, None)
+
+
+async def test_what_keeps_an_owner_from_its_shard_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    pings = 0
+
+    async def ping(shard_id: int) -> None:
+        nonlocal pings
+        pings += 1
+        if pings < 5:
+            raise BackupError(f"shard {shard_id} belongs to another cluster")
+
+    with caplog.at_level(logging.WARNING):
+        task = asyncio.ensure_future(keep_owned(3, ping, 0.001))
+        await _until(lambda: pings > 8, task)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "Shard 3: shard 3 belongs to another cluster",
+        "Shard 3: its owner works again",
+    ]
