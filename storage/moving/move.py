@@ -139,7 +139,7 @@ class Mover:
                     record = self._record(shard_id)
                     if record is not None and record.state == "switched" and self._clean(shard_id, record, grace_s):
                         gone.append(shard_id)
-            except MoveUnfinished:  # somebody moves it just now: the next look cleans up
+            except MoveUnfinished:  # a move is running: the next call cleans up
                 continue
         return gone
 
