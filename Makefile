@@ -26,7 +26,7 @@ NAMED := $(filter tests%,$(PYTEST_ARGS))
 # all that it imports: 7.9 s of processor time for the command line, and 2.8 s from the compiled files (2026-11).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test test-slow fuzz lint style bench lock clean
+.PHONY: help install demo test test-slow fuzz lint style bench release lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ style: $(STAMP)
 
 bench: $(STAMP) ## measure; ARGS chooses what
 	@$(BIN)/gbm bench $(ARGS)
+
+release: $(STAMP) ## build the wheel and the source archive of a clean tree into dist/, byte for byte the same each time
+	@$(BIN)/python .ci/release.py dist
 
 lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	@uv --version >/dev/null 2>&1 || { echo "make lock needs uv: pip install uv" >&2; exit 1; }

@@ -56,7 +56,12 @@ class Home:
 
         Raises:
             HomeUnusable.
+            HomeNewer, HomeVersionDamaged: nothing was touched.
         """
+        from cluster.upgrade.home_version import refuse_newer  # with what it needs, no command waits for that alone
+        from storage.db.migrate import newest_revisions
+
+        refuse_newer(self.root, newest_revisions())
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             if self.root.stat().st_uid == os.geteuid():

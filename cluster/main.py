@@ -1,5 +1,7 @@
 """`gbm`: the command line. Commands live in cluster/commands, one module each; heavy imports wait for their command."""
 
+from typing import Annotated
+
 import typer
 
 from cluster.commands import (
@@ -22,19 +24,39 @@ from cluster.commands import (
     stats,
     status,
     up,
+    upgrade,
 )
+from storage.version import VERSION
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gbm {VERSION}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     name="gbm",
-    help="Gmail Backup Manager: back up many Gmail mailboxes, prove it, read them.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings are GBM_... variables or the YAML file that GBM_CONFIG names: see `gbm config show`.",
 )
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Gmail Backup Manager: back up many Gmail mailboxes, prove it, read them."""
+
+
 app.command()(demo.demo)
 app.command()(up.up)
 app.command()(up.down)
+app.command()(upgrade.upgrade)
 app.command()(status.status)
 app.command()(simulate.simulate)
 app.command()(backfill.backfill)

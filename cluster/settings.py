@@ -6,19 +6,32 @@ frozen values.
 """
 
 import os
+from collections.abc import Mapping
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     YamlConfigSettingsSource,
 )
 
 from actors.config import ShardConfig
+from cluster.renames import renamed_document, renamed_variables
 from jobs.analysis.config import AnalysisConfig
 from jobs.gmail.config import GmailConfig
 from serve.config import ServeConfig
@@ -66,6 +79,43 @@ class RaySettings(BaseModel, frozen=True):
     )
 
 
+class UpgradeSettings(BaseModel, frozen=True):
+    """What is done before the databases are migrated."""
+
+    copy_databases: bool = Field(True, description="copy them before the first migration, to go back by")
+    copies: Path | None = Field(None, description="folder of the copies; unset: GBM_HOME/copies")
+    keep_days: NonNegativeFloat = Field(30.0, description="days that a copy is kept")
+
+
+class DefaultsMissing(BackupError):
+    """The packaged defaults of the environment are not there. Install the program whole."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"The packaged defaults {self.path} are missing: this installation is not whole, install it again."
+
+
+class _Environment(EnvSettingsSource):
+    """GBM_... variables, also under names of the release before."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        known = {name: value for name, value in super()._load_env_vars().items() if value is not None}
+        prefix = self.env_prefix if self.case_sensitive else self.env_prefix.lower()
+        renamed = renamed_variables(known, prefix)
+        return renamed if self.case_sensitive else {name.lower(): value for name, value in renamed.items()}
+
+
+class _Yaml(YamlConfigSettingsSource):
+    """A file of settings, also under names of the release before."""
+
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        read: dict[str, Any] = super()._read_file(file_path)
+        return renamed_document(read, str(file_path))
+
+
 class Settings(BaseSettings):
     """Everything that can be set. `gbm config show` prints it."""
 
@@ -88,6 +138,7 @@ class Settings(BaseSettings):
     shards: ShardsSettings = ShardsSettings()
     sealing: SealingSettings = SealingSettings()
     ray: RaySettings = RaySettings()
+    upgrade: UpgradeSettings = UpgradeSettings()
 
     @field_validator("home")
     @classmethod
@@ -99,7 +150,7 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
@@ -110,8 +161,8 @@ class Settings(BaseSettings):
             files.insert(0, Path(os.environ["GBM_CONFIG"]))
         return (
             init_settings,
-            env_settings,
-            *(YamlConfigSettingsSource(settings_cls, yaml_file=file) for file in files),
+            _Environment(settings_cls),
+            *(_Yaml(settings_cls, yaml_file=file) for file in files),
         )
 
 
@@ -136,10 +187,14 @@ def load(**overrides: object) -> Settings:
 
     Raises:
         InvalidSettings: in one sentence, without the wrong value (it may be a secret).
+        DefaultsMissing.
     """
     config = os.environ.get("GBM_CONFIG")
     if config and not Path(config).is_file():
         raise InvalidSettings(f"GBM_CONFIG names {config}, which is not a file")
+    environment = os.environ.get("GBM_ENVIRONMENT", "development")
+    if environment in get_args(Environment) and not (defaults := _DEFAULTS / f"{environment}.yaml").is_file():
+        raise DefaultsMissing(str(defaults))
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as exc:

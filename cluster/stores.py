@@ -15,6 +15,7 @@ from actors.config import BackupConfig
 from cluster.console import running
 from cluster.home import Home
 from cluster.settings import Settings
+from cluster.upgrade.upgrade import upgrading
 from jobs.gmail.credentials import AuthorizedUser
 from jobs.gmail.directory import DirectoryUser, domain_users
 from jobs.gmail.service_account import DIRECTORY_SCOPE, ServiceAccount, delegated_token
@@ -149,6 +150,7 @@ def open_stores(settings: Settings, progress: Callable[[str], None] | None = Non
 
     Raises:
         SchemaOutdated: a production database is older than this release: nothing is migrated by the way there.
+        HomeNewer: a newer program has upgraded this home: nothing was touched.
         BackupError: one sentence that says what is wrong and what to do.
     """
     home = Home(settings.home)
@@ -158,7 +160,8 @@ def open_stores(settings: Settings, progress: Callable[[str], None] | None = Non
             migrate.require(databases)  # `gbm db upgrade` is an operator's decision there
             migrate.register(databases, settings.shards.count)
         else:
-            migrate.upgrade(databases, settings.shards.count, tell)
+            with upgrading(settings, home, databases, tell):
+                migrate.upgrade(databases, settings.shards.count, tell)
         # A key is made once, before anything is sealed: one that got lost later must not be replaced in silence.
         load_key(settings.sealing.key, home.sealing_key, create=not Control(databases.control).has_secrets())
         config = _config(settings, home, postgres)

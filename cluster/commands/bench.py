@@ -243,6 +243,23 @@ def catalog(
 
 @app.command()
 @command
+def upgrade(
+    messages: Annotated[int, typer.Option(min=1000, help="Messages of the shard database.")] = 1_000_000,
+    json: _Json = False,
+) -> None:
+    """Measure the copy before an upgrade, and every migration of a large shard database since the first."""
+    from cluster.bench.upgrade import bench_upgrade
+
+    figures = bench_upgrade(settings(), messages)
+    if json:
+        print_json([figure.as_json() for figure in figures])
+        return
+    for figure in figures:
+        out.print(f"{figure.step:<24} {figure.seconds:8.2f} s   {count(figure.messages)} messages", markup=False)
+
+
+@app.command()
+@command
 def analysis(
     mail: Annotated[list[Path] | None, typer.Option(help="Mail to analyse; generated if none is named.")] = None,
     quality: Annotated[bool, typer.Option("--quality", help="How often they are right, on labelled --mail.")] = False,

@@ -15,16 +15,22 @@ app = typer.Typer(help="The databases themselves: upgrade, roll up, back up, res
 @command
 def upgrade(
     wait_s: Annotated[float, typer.Option(min=0, help="Seconds to wait for another upgrade of a database.")] = 600.0,
+    copy: Annotated[
+        bool | None,
+        typer.Option("--copy/--no-copy", help="Copy the databases first; else GBM_UPGRADE__COPY_DATABASES."),
+    ] = None,
 ) -> None:
     """Bring the control database and every shard database to this release's schema; run it before the release.
 
     In production nothing else does. It can run beside a cluster of the release before, and again: what is done already
     is passed over. A database that is in the way is named, the others are upgraded all the same; the exit code is 1.
     """
+    from cluster.home import Home
+    from cluster.upgrade.upgrade import upgrading
     from storage.db import migrate
 
     chosen = settings()
-    with open_databases(chosen) as databases:
+    with open_databases(chosen) as databases, upgrading(chosen, Home(chosen.home), databases, _tell, copy):
         states = migrate.upgrade_each(databases, chosen.shards.count, _tell, wait_s, actor="command line")
     if failed := [state.label for state in states if not state.current]:
         fail(f"{len(failed)} of {len(states)} databases are not up to date: {', '.join(failed)}; run it again.")

@@ -77,7 +77,9 @@ def down() -> None:
 
 
 def _start_in_background(home: Home, log: Path) -> None:
-    """Start `gbm up --foreground` apart from this terminal and wait until it records itself."""
+    """Start `gbm up --foreground` apart from this terminal and wait until it records itself, or for its upgrade."""
+    from cluster.upgrade.upgrade import is_under_way
+
     with log.open("ab") as output:
         begin = output.tell()
         process = subprocess.Popen(
@@ -88,10 +90,13 @@ def _start_in_background(home: Home, log: Path) -> None:
             start_new_session=True,
         )
     deadline = time.monotonic() + _START_S
-    with notes.status("Starting the cluster …"):
+    with notes.status("Starting the cluster …") as status:
         while not (home.run / "cluster.json").exists() or home.owner_pid() != process.pid:
             if process.poll() is not None:
                 raise StartFailed(_last_words(log, begin), str(log))
+            if is_under_way(home):  # a migration takes what it takes, and is not to be broken off
+                deadline = time.monotonic() + _START_S
+                status.update(_last_line(log, begin))
             if time.monotonic() > deadline:
                 process.terminate()
                 raise StartFailed(f"the cluster was not ready after {_START_S:.0f} s", str(log))
@@ -103,6 +108,12 @@ def _last_words(log: Path, begin: int) -> str:
     text = log.read_bytes()[begin:].decode(errors="replace")
     _, marker, sentence = text.rpartition("gbm: ")
     return " ".join(sentence.split()) if marker else "The cluster ended on a defect of its own"
+
+
+def _last_line(log: Path, begin: int) -> str:
+    """What the background process said last."""
+    lines = log.read_bytes()[begin:].decode(errors="replace").split("\n")
+    return next((line[:100] for line in reversed(lines) if line.startswith("starting ")), "Starting the cluster …")
 
 
 def _tell(what: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage.files.file_format import numbered
 from storage.model.results import Stored
 from storage.model.schemas import MESSAGES
 
@@ -62,7 +63,11 @@ class ParquetWriter:
         if self._writer is None:
             self._sink = pa.OSFile(str(self._root / f"mail-{self._files:05d}.parquet"), "wb")
             self._writer = pq.ParquetWriter(
-                self._sink, COLUMNS, compression="zstd", compression_level=3, write_page_checksum=True
+                self._sink,
+                numbered(COLUMNS, "export"),
+                compression="zstd",
+                compression_level=3,
+                write_page_checksum=True,
             )
             self._files += 1
         table = pa.concat_tables(self._pending) if self._pending else COLUMNS.empty_table()

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 import orjson
@@ -15,15 +14,14 @@ from serve.ops.metrics import Metrics
 from serve.ops.metrics import router as metrics_router
 from serve.ops.readiness import CONTROL, Probes
 from storage.replication.replica_health import Health as ReplicaHealth
-
-_DISTRIBUTION = "gmail-backup-manager"
-RELEASE = version(_DISTRIBUTION)
+from storage.version import VERSION
 
 
 class Health(BaseModel):
     """The gateway answers."""
 
     status: str = Field("ok", description="always ok: a gateway that is not does not answer")
+    version: str = Field(description="of this program, by semantic versioning")
 
 
 class Replica(BaseModel):
@@ -67,7 +65,7 @@ def routers(
     @router.get("/health", summary="Whether the gateway answers")
     @public(cost=0)
     async def health() -> Health:
-        return Health(status="ok")
+        return Health(status="ok", version=VERSION)
 
     @router.get("/ready", summary="Whether everything that the service needs answers")
     @public()
@@ -84,7 +82,7 @@ def routers(
     @public()
     async def index() -> Index:
         links = {name: f"/{name}" for name in ("docs", "openapi.json", "health", "ready", "metrics")}
-        return Index(name=openapi.TITLE, version=RELEASE, links=links)
+        return Index(name=openapi.TITLE, version=VERSION, links=links)
 
     return [router, metrics_router(metrics)]
 
@@ -107,7 +105,7 @@ def described(apps: Sequence[FastAPI], routers: Sequence[APIRouter]) -> dict[str
     """The OpenAPI document of all applications and of this one's routers."""
     routes = [route for app in apps for route in app.state.routes]
     routes += [route for router in routers for route in router.routes]
-    return openapi.merged(openapi.TITLE, RELEASE, routes)
+    return openapi.merged(openapi.TITLE, VERSION, routes)
 
 
 def documentation(routers: Sequence[APIRouter], apps: Sequence[FastAPI]) -> APIRouter:
@@ -126,7 +124,7 @@ def documentation(routers: Sequence[APIRouter], apps: Sequence[FastAPI]) -> APIR
     def service(name: str) -> bytes | None:
         for app in apps:
             if app.title == f"{openapi.TITLE}: {name}":
-                return orjson.dumps(openapi.merged(app.title, RELEASE, app.state.routes))
+                return orjson.dumps(openapi.merged(app.title, VERSION, app.state.routes))
         return None
 
     @pages.get("/openapi.json")

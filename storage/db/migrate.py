@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from storage.db import audit, partitions
 from storage.db.engines import Databases, DatabaseUnreachable, LockTimedOut, transaction
+from storage.db.sql_files import query
 from storage.errors import BackupError
 
 _LOG = logging.getLogger(__name__)
@@ -139,6 +140,26 @@ def upgrade_each(
     return states
 
 
+def revisions(databases: Databases) -> dict[str, str | None]:
+    """The revision of every database by name ("control", "shard0"); None: the database or its schema is missing.
+
+    Raises:
+        DatabaseUnreachable.
+    """
+    names = ["control", *(f"shard{index}" for index in range(databases.shard_databases))]
+    return {name: _revision(engine) for name, (_, _, engine) in zip(names, _each(databases), strict=True)}
+
+
+def create_missing(databases: Databases, tell: Tell) -> dict[str, str]:
+    """Create databases and schemas that are missing, and leave the others as they are; returns every revision."""
+    found = revisions(databases)
+    for name, dsn, (label, schema, engine) in zip(found, databases.dsns(), _each(databases), strict=True):
+        if found[name] is None:
+            create_database(dsn)
+            found[name] = _upgrade_one(databases, engine, schema, label, tell, None)[1]
+    return {name: revision for name, revision in found.items() if revision is not None}
+
+
 def register(databases: Databases, shards: int) -> None:
     """Register `shards` logical shards; a registered shard keeps its database."""
     with transaction(databases.control) as connection:
@@ -203,7 +224,7 @@ def _upgrade_one(
         _await_others(connection, label, tell, wait_s)
         before = _version(connection)
         if _known(schema, before, label):
-            _migrate(connection, schema, before)
+            _migrate(connection, schema, before, on_step=_steps_told(schema, before, label, tell))
         after = _version(connection)
     assert after is not None
     retention = databases.retention
@@ -249,7 +270,57 @@ def _warn_of_newer(label: str, revision: str, newest: str) -> None:
     _LOG.warning("The schema of the %s is %s, newer than this release's %s; unchanged", label, revision, newest)
 
 
-def _migrate(connection: Connection, schema: Schema, revision: str | None) -> None:
+def newest_revisions() -> dict[str, str]:
+    """The newest revision of each schema that this program has."""
+    return {"control": _newest("control"), "shard": _newest("shard")}
+
+
+def is_newer(schema: Schema, revision: str) -> bool:
+    """Whether a revision is one of a newer release."""
+    return revision not in _revisions(schema) and revision > _newest(schema)
+
+
+def revisions_after(schema: Schema, revision: str | None) -> list[str]:
+    """The migrations that a database of this revision still needs, in order; None: of an empty one."""
+    return sorted(known for known in _revisions(schema) if revision is None or known > revision)
+
+
+def remake(connection: Connection, schema: Schema, revision: str) -> None:
+    """Lose everything that the database holds, and make its schema as it was at a revision."""
+    connection.execute(query("drop_everything"))
+    _migrate(connection, schema, None, revision)
+
+
+def migrate_to(connection: Connection, schema: Schema, revision: str) -> None:
+    """Run the migrations of a database up to a revision, within the caller's transaction."""
+    _migrate(connection, schema, _version(connection), revision)
+
+
+def bring_to_newest(connection: Connection, schema: Schema, label: str, tell: Tell) -> None:
+    """Migrate a database within the caller's transaction."""
+    before = _version(connection)
+    _migrate(connection, schema, before, on_step=_steps_told(schema, before, label, tell))
+
+
+def _steps_told(schema: Schema, before: str | None, label: str, tell: Tell) -> Callable[[str], None]:
+    """Tells each migration when it is done, but none where the database is new."""
+    steps = revisions_after(schema, before)
+
+    def done(revision: str) -> None:
+        if before is not None:
+            tell(f"{label}: migration {revision} done ({steps.index(revision) + 1} of {len(steps)})")
+
+    return done
+
+
+def _migrate(
+    connection: Connection,
+    schema: Schema,
+    revision: str | None,
+    target: str = "head",
+    on_step: Callable[[str], None] | None = None,
+) -> None:
+    """Run the migrations up to `target`. on_step: hears each one's revision when it is done."""
     if revision == _newest(schema):
         return
     from alembic import command  # importing it takes longer than a short command runs
@@ -262,7 +333,8 @@ def _migrate(connection: Connection, schema: Schema, revision: str | None) -> No
     config.set_main_option("script_location", str(_MIGRATIONS / schema))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    config.attributes["on_step"] = on_step or (lambda _: None)
+    command.upgrade(config, target)
 
 
 def _record(databases: Databases, actor: str, label: str, before: str | None, after: str) -> None:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from storage.files import bounded_table
 from storage.files.blobs import FileDamaged, FileMissing
+from storage.files.file_format import number_of_parquet, require_known
 from storage.model.schemas import MESSAGES
 
 #: Resources that all queries of one process share.
@@ -87,6 +88,7 @@ def _check(file: str) -> None:
                 pass
         with pa.OSFile(file) as source:
             parquet = pq.ParquetFile(source, page_checksum_verification=True)
+            require_known(file, "messages", number_of_parquet(parquet.metadata.metadata))
             for group in range(parquet.num_row_groups):
                 parquet.read_row_group(group)
             columns = parquet.schema_arrow.names

@@ -16,6 +16,7 @@ import pyarrow as pa
 import zstandard
 
 from storage.files.blobs import FileDamaged
+from storage.files.file_format import magic, number_of_magic, require_known
 from storage.model.location import Location
 
 RAW_INDEX = pa.schema(
@@ -33,7 +34,7 @@ RAW_INDEX = pa.schema(
 _SKIPPABLE = 0x184D2A5B  # RFC 8878 allows 0x184D2A50 to ..5F
 _HEADER = struct.Struct("<II")
 _FOOTER = struct.Struct("<Q8s")
-_MAGIC = b"GBMRAW01"
+_PREFIX = b"GBMRAW"
 #: Frames that declare a larger size are rejected: Gmail's largest message is 150 MB.
 _FRAME_LIMIT = 256 << 20
 
@@ -108,7 +109,7 @@ def ending(index: pa.Table, offset: int) -> list[bytes]:
     packed = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(sink.getvalue())
     return [
         *(_HEADER.pack(_SKIPPABLE, len(packed)), packed),
-        *(_HEADER.pack(_SKIPPABLE, _FOOTER.size), _FOOTER.pack(offset, _MAGIC)),
+        *(_HEADER.pack(_SKIPPABLE, _FOOTER.size), _FOOTER.pack(offset, magic("raw", _PREFIX))),
     ]
 
 
@@ -162,9 +163,11 @@ def read_ending(name: str, size_bytes: int, read: Callable[[int, int], bytes]) -
     tail = _HEADER.size + _FOOTER.size
     if size_bytes < tail:
         raise FileDamaged(name, "it is too short")
-    offset, magic = _FOOTER.unpack(read(size_bytes - _FOOTER.size, _FOOTER.size))
-    if magic != _MAGIC or offset > size_bytes - tail - _HEADER.size:
+    offset, ending = _FOOTER.unpack(read(size_bytes - _FOOTER.size, _FOOTER.size))
+    number = number_of_magic(ending, _PREFIX)
+    if number is None or offset > size_bytes - tail - _HEADER.size:
         raise FileDamaged(name, "it does not end as a raw file does")
+    require_known(name, "raw", number)
     kind, length = _HEADER.unpack(read(offset, _HEADER.size))
     if kind != _SKIPPABLE or offset + _HEADER.size + length + tail != size_bytes:
         raise FileDamaged(name, "its index is not where its footer says")

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.files.blobs import FileDamaged, FileMissing
+from storage.files.file_format import number_of_parquet, require_known
 
 #: Row groups whose statistics are cached: about 25 KB each.
 _KEPT_GROUPS = 4000
@@ -100,6 +101,7 @@ def _read_footer(file: str) -> _Footer:
         raise FileMissing(file, "it is missing")
     try:
         metadata = pq.read_metadata(file)
+        require_known(file, "messages", number_of_parquet(metadata.metadata))
         names = [metadata.schema.column(number).path for number in range(metadata.num_columns)]
         user, date = names.index("user_id"), names.index("received_at")
         groups = tuple(_bounds(metadata.row_group(number), user, date) for number in range(metadata.num_row_groups))

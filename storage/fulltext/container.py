@@ -18,13 +18,14 @@ import orjson
 import zstandard
 
 from storage.files.blobs import FileDamaged
+from storage.files.file_format import magic, number_of_magic, require_known
 
 #: Higher zstd levels save 1% of an index and take three times as long.
 _LEVEL = 1
 _SKIPPABLE = 0x184D2A5B  # RFC 8878 allows 0x184D2A50 to ..5F
 _HEADER = struct.Struct("<II")
 _FOOTER = struct.Struct("<Q8s")
-_MAGIC = b"GBMSPL01"
+_PREFIX = b"GBMSPL"
 _TAIL = _HEADER.size + _FOOTER.size
 
 #: The file that every index has: the list of its parts.
@@ -63,7 +64,7 @@ def pack(folder: Path, names: Sequence[str]) -> Iterator[bytes]:
         yield frame
     table = compressor.compress(orjson.dumps({"files": entries}))
     yield _HEADER.pack(_SKIPPABLE, len(table)) + table
-    yield _HEADER.pack(_SKIPPABLE, _FOOTER.size) + _FOOTER.pack(offset, _MAGIC)
+    yield _HEADER.pack(_SKIPPABLE, _FOOTER.size) + _FOOTER.pack(offset, magic("split", _PREFIX))
 
 
 def unpack(name: str, size_bytes: int, read: Read, folder: Path) -> int:
@@ -95,9 +96,11 @@ def read_table(name: str, size_bytes: int, read: Read) -> list[Entry]:
     """
     if size_bytes < _TAIL + _HEADER.size:
         raise FileDamaged(name, "it is too short")
-    offset, magic = _FOOTER.unpack(read(size_bytes - _FOOTER.size, _FOOTER.size))
-    if magic != _MAGIC or offset > size_bytes - _TAIL - _HEADER.size:
+    offset, ending = _FOOTER.unpack(read(size_bytes - _FOOTER.size, _FOOTER.size))
+    number = number_of_magic(ending, _PREFIX)
+    if number is None or offset > size_bytes - _TAIL - _HEADER.size:
         raise FileDamaged(name, "it does not end as a split does")
+    require_known(name, "split", number)
     kind, length = _HEADER.unpack(read(offset, _HEADER.size))
     if kind != _SKIPPABLE or offset + _HEADER.size + length + _TAIL != size_bytes:
         raise FileDamaged(name, "its table is not where its footer says")

@@ -11,6 +11,7 @@ opens them is not in it. Blocking.
 """
 
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -24,12 +25,14 @@ import orjson
 import zstandard
 from sqlalchemy import Connection, Engine, text
 
+from storage.db import migrate
 from storage.db.engines import Databases, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
 
+_LOG = logging.getLogger(__name__)
 FORMAT = 1
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
 _CHUNK = 1 << 20
 
 #: (database, table, tables done, tables in total)
@@ -57,8 +60,8 @@ class Dumped:
     stored_bytes: int
 
 
-def back_up(databases: Databases, path: Path, tell: Tell | None = None) -> Dumped:
-    """Write every database into a new folder.
+def back_up(databases: Databases, path: Path, tell: Tell | None = None, facts: dict[str, Any] | None = None) -> Dumped:
+    """Write every database into a new folder. facts: further members of the manifest.
 
     Raises:
         BackupUnusable: the folder exists, or cannot be written.
@@ -72,8 +75,8 @@ def back_up(databases: Databases, path: Path, tell: Tell | None = None) -> Dumpe
         dumped = {
             name: _dump(engine, name, fresh / name, tell or (lambda *_: None)) for name, engine in _order(databases)
         }
-        document = {"format": FORMAT, "taken_at": taken_at.isoformat(), "databases": dumped}
-        _write(fresh / _MANIFEST, [orjson.dumps(document, option=orjson.OPT_INDENT_2)])
+        document = {**(facts or {}), "format": FORMAT, "taken_at": taken_at.isoformat(), "databases": dumped}
+        _write(fresh / MANIFEST, [orjson.dumps(document, option=orjson.OPT_INDENT_2)])
         _sync(fresh)
         fresh.rename(path)
         _sync(path.parent)
@@ -92,7 +95,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         BackupUnusable.
     """
     try:
-        document: dict[str, Any] = orjson.loads((path / _MANIFEST).read_bytes())
+        document: dict[str, Any] = orjson.loads((path / MANIFEST).read_bytes())
         if document["format"] != FORMAT:
             raise BackupUnusable(str(path), f"its format {document['format']} is unknown to this release")
         for database in document["databases"].values():
@@ -105,36 +108,51 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return document
 
 
-def restore(databases: Databases, path: Path, tell: Tell | None = None) -> dict[str, Any]:
+def restore(databases: Databases, path: Path, tell: Tell | None = None, keep_revision: bool = False) -> dict[str, Any]:
     """Replace all rows of the databases by a backup's; return its manifest.
 
-    The schemas must have the backup's revisions. Each database is one transaction. The archive may be newer than the
-    backup: no owner can start before storage/recovery/rebuild.py has imported the newer segments.
+    A backup of an older version is migrated: its rows are loaded into the schema that they came from, which is then
+    upgraded. Each database is one transaction. The archive may be newer than the backup: no owner can start before
+    storage/recovery/rebuild.py has imported the newer segments.
+
+    Args:
+        keep_revision: keep the backup's schemas, for the older version to continue with.
 
     Raises:
-        BackupUnusable: the backup is damaged, or of other databases or revisions. Nothing was changed.
+        BackupUnusable: the backup is damaged, of other databases, or of a newer version. Nothing was changed.
     """
-    document = read_manifest(path)
-    here = dict(_order(databases))
-    if here.keys() != document["databases"].keys():
-        named = len(document["databases"]) - 1
-        raise BackupUnusable(str(path), f"it has {named} shard databases, but {len(here) - 1} are configured")
+    document, here = read_manifest(path), dict(_order(databases))
+    _require_restorable(document, path, here)
     for name, engine in here.items():
-        with transaction(engine) as connection:
-            revision = _revision(connection)
-        if revision != document["databases"][name]["revision"]:
-            theirs = document["databases"][name]["revision"]
-            raise BackupUnusable(
-                str(path), f"its {name} database has the revision {theirs}, but this release has {revision}"
-            )
-    for name, engine in here.items():
+        dumped = document["databases"][name]
         with transaction(engine) as connection:
             connection.execute(text("SET LOCAL statement_timeout = 0"))
-            _fill(connection, name, document["databases"][name], path, tell or (lambda *_: None))
+            if _revision(connection) != dumped["revision"]:
+                migrate.remake(connection, _schema_of(name), dumped["revision"])
+            _fill(connection, name, dumped, path, tell or (lambda *_: None))
+            if not keep_revision:
+                migrate.bring_to_newest(connection, _schema_of(name), name, _LOG.info)
             if name != "control":  # until storage/recovery/rebuild.py has imported newer segments
                 known = list(connection.execute(query("shards_known")).scalars())
                 connection.execute(query("lease_close"), {"shard_ids": known})
     return document
+
+
+def _require_restorable(document: dict[str, Any], path: Path, here: dict[str, Engine]) -> None:
+    if here.keys() != document["databases"].keys():
+        named = len(document["databases"]) - 1
+        raise BackupUnusable(str(path), f"it has {named} shard databases, but {len(here) - 1} are configured")
+    newest = migrate.newest_revisions()
+    for name, database in document["databases"].items():
+        theirs, ours = database["revision"], newest[_schema_of(name)]
+        if migrate.is_newer(_schema_of(name), theirs):
+            raise BackupUnusable(
+                str(path), f"its {name} database has the revision {theirs}, newer than this release's {ours}"
+            )
+
+
+def _schema_of(name: str) -> migrate.Schema:
+    return "control" if name == "control" else "shard"
 
 
 def clear(databases: Databases) -> None:
@@ -244,8 +262,10 @@ def _parents_first(connection: Connection, tables: list[str]) -> list[str]:
     return done
 
 
-def _revision(connection: Connection) -> str:
-    revision: str = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+def _revision(connection: Connection) -> str | None:
+    if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return revision
 
 

@@ -30,10 +30,11 @@ from storage.catalog.leases import Lease, LeaseLost
 from storage.db.engines import transaction
 from storage.db.sql_files import query
 from storage.files.blobs import LocalBlobs
+from storage.files.file_format import WRITTEN
 from storage.segments.file_names import ROLLUP_SUFFIX
 from storage.segments.writer import new_name
 
-VERSION = 1
+VERSION = WRITTEN["rollup"]
 
 _TIME = pa.timestamp("us", "UTC")
 

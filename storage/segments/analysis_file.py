@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from storage.failpoints import FailPoint, hit
 from storage.files.blobs import FileDamaged, LocalBlobs
+from storage.files.file_format import number_of_parquet, numbered, require_known
 from storage.model.records import AnalysisManifest
 
 ANALYSIS_SUFFIX = ".analysis"
@@ -91,7 +92,7 @@ def options(zstd_level: int) -> dict[str, object]:
 
 def whole_schema(analysers: pa.Schema) -> pa.Schema:
     """A file's schema: KEYS, then the analysers' columns."""
-    return pa.schema([*KEYS, *analysers])
+    return numbered(pa.schema([*KEYS, *analysers]), "analysis")
 
 
 def unified(schemas: Iterable[pa.Schema]) -> pa.Schema:
@@ -166,7 +167,9 @@ def opened(blobs: LocalBlobs, name: str) -> Iterator[pq.ParquetFile]:
     try:
         blobs.size(name)
         with pa.OSFile(blobs.location(name)) as file:
-            yield pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
+            parquet = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
+            require_known(name, "analysis", number_of_parquet(parquet.metadata.metadata))
+            yield parquet
     except OSError as exc:
         # pyarrow reports damage as OSError without errno; other OSErrors are not damage, except EIO (a bad sector).
         if exc.errno not in (None, errno.EIO):

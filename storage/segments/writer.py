@@ -19,6 +19,7 @@ from storage.config import ArchiveConfig
 from storage.cpu_timer import stage
 from storage.failpoints import FailPoint, hit
 from storage.files.blobs import LocalBlobs
+from storage.files.file_format import numbered
 from storage.files.raw_file import RawWriter
 from storage.fulltext import builder
 from storage.model.records import SegmentManifest, SegmentUser
@@ -146,7 +147,7 @@ def parquet_options(zstd_level: int, bloom: int = 0) -> dict[str, Any]:
 def _parquet(table: pa.Table, zstd_level: int) -> memoryview:
     sink = pa.BufferOutputStream()
     pq.write_table(
-        table,
+        table.cast(numbered(table.schema, "messages")),
         sink,
         row_group_size=ROW_GROUP,
         **parquet_options(zstd_level),

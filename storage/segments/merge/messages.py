@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from storage.config import ArchiveConfig
 from storage.files.blobs import LocalBlobs
+from storage.files.file_format import numbered
 from storage.model.schemas import MESSAGES
 from storage.segments.file_names import PARQUET_SUFFIX
 from storage.segments.merge.sources import Ordered, Source, blaming, open_parquet
@@ -43,7 +44,7 @@ def _chunks(blobs: LocalBlobs, config: ArchiveConfig, ordered: Ordered, rows: pa
     with ExitStack() as stack:
         share = _BATCHES_BYTES // len(ordered.sources)
         files = [_Rows(stack, blobs, source, share) for source in ordered.sources]
-        with pq.ParquetWriter(pa.PythonFile(sink, "w"), MESSAGES, **options) as writer:
+        with pq.ParquetWriter(pa.PythonFile(sink, "w"), numbered(MESSAGES, "messages"), **options) as writer:
             for group in groups_of(rows):
                 writer.write_table(_merged(files, group), row_group_size=group.num_rows)
                 yield from sink.drain()

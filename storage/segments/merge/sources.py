@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from storage.errors import BackupError
 from storage.files.blobs import FileDamaged, LocalBlobs
+from storage.files.file_format import number_of_parquet, require_known
 from storage.files.raw_file import RAW_INDEX, read_ending
 from storage.model.schemas import MESSAGES
 from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX
@@ -113,7 +114,9 @@ def open_parquet(blobs: LocalBlobs, name: str) -> Iterator[pq.ParquetFile]:
     """Open a segment's Parquet file; checksums of pages are verified on reading."""
     blobs.size(name + PARQUET_SUFFIX)
     with pa.OSFile(blobs.location(name + PARQUET_SUFFIX)) as file:
-        yield pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
+        parquet = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
+        require_known(name + PARQUET_SUFFIX, "messages", number_of_parquet(parquet.metadata.metadata))
+        yield parquet
 
 
 @contextmanager

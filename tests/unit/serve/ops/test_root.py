@@ -17,6 +17,7 @@ from serve.ops import root
 from serve.ops.metrics import Metrics, State
 from serve.ops.readiness import Probe, Probes
 from serve.sync import sync
+from storage.version import VERSION
 from tests.unit.serve.fakes import (
     STREAMS,
     Clock,
@@ -70,7 +71,7 @@ async def http(broken: set[str]) -> AsyncIterator[httpx.AsyncClient]:
 async def test_health_asks_nobody(http: httpx.AsyncClient, broken: set[str]) -> None:
     broken.add("control_database")
 
-    assert (await http.get("/health")).json() == {"status": "ok"}
+    assert (await http.get("/health")).json() == {"status": "ok", "version": VERSION}
 
 
 async def test_ready_names_every_dependency(http: httpx.AsyncClient) -> None:

@@ -1,0 +1,64 @@
+"""`gbm bench upgrade`: what the copy before an upgrade and each migration cost on a large shard database.
+
+The database is made at the first schema, filled, and migrated step by step, in an embedded server of its own.
+storage/db/migration_cost.py has the figures.
+"""
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from cluster.bench.home import private_home
+from cluster.settings import Settings
+from cluster.stores import open_stores
+from storage.db import migrate
+from storage.db.engines import transaction
+from storage.db.sql_files import query
+from storage.recovery.dump import back_up
+
+_FIRST = "0001"
+_USERS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradeFigure:
+    """Seconds of one step: "copy", or a migration's revision."""
+
+    step: str
+    seconds: float
+    messages: int
+
+    def as_json(self) -> dict[str, object]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def bench_upgrade(settings: Settings, messages: int) -> list[UpgradeFigure]:
+    """Migrate a shard database of so many messages from its first schema to the newest.
+
+    Raises:
+        BackupError.
+    """
+    with private_home(settings) as settings, open_stores(settings) as stores:
+        engine = stores.databases.shard_database(0)
+        with transaction(engine) as connection:
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            migrate.remake(connection, "shard", _FIRST)
+            connection.execute(query("bench/first_messages"), {"messages": messages, "users": _USERS})
+            connection.exec_driver_sql("ANALYZE")
+        figures = [
+            UpgradeFigure(revision, _timed(engine, revision), messages)
+            for revision in migrate.revisions_after("shard", _FIRST)
+        ]
+        began = time.perf_counter()
+        back_up(stores.databases, Path(settings.home) / "copy")
+        return [*figures, UpgradeFigure("copy", time.perf_counter() - began, messages)]
+
+
+def _timed(engine: Engine, revision: str) -> float:
+    began = time.perf_counter()
+    with transaction(engine) as connection:
+        migrate.migrate_to(connection, "shard", revision)
+    return time.perf_counter() - began
