@@ -151,7 +151,7 @@ def revisions(databases: Databases) -> dict[str, str | None]:
 
 
 def create_missing(databases: Databases, tell: Tell) -> dict[str, str]:
-    """Create databases and schemas that are missing, and leave the others as they are; returns every revision."""
+    """Create missing databases and schemas, and leave the others unchanged; return every revision."""
     found = revisions(databases)
     for name, dsn, (label, schema, engine) in zip(found, databases.dsns(), _each(databases), strict=True):
         if found[name] is None:
@@ -271,22 +271,22 @@ def _warn_of_newer(label: str, revision: str, newest: str) -> None:
 
 
 def newest_revisions() -> dict[str, str]:
-    """The newest revision of each schema that this program has."""
+    """The newest revision of each schema in this release."""
     return {"control": _newest("control"), "shard": _newest("shard")}
 
 
 def is_newer(schema: Schema, revision: str) -> bool:
-    """Whether a revision is one of a newer release."""
+    """Whether a revision belongs to a newer release."""
     return revision not in _revisions(schema) and revision > _newest(schema)
 
 
 def revisions_after(schema: Schema, revision: str | None) -> list[str]:
-    """The migrations that a database of this revision still needs, in order; None: of an empty one."""
+    """The pending migrations of a database at this revision, in order; None: an empty database."""
     return sorted(known for known in _revisions(schema) if revision is None or known > revision)
 
 
 def remake(connection: Connection, schema: Schema, revision: str) -> None:
-    """Lose everything that the database holds, and make its schema as it was at a revision."""
+    """Delete everything in the database, and create its schema at a revision."""
     connection.execute(query("drop_everything"))
     _migrate(connection, schema, None, revision)
 
@@ -297,13 +297,13 @@ def migrate_to(connection: Connection, schema: Schema, revision: str) -> None:
 
 
 def bring_to_newest(connection: Connection, schema: Schema, label: str, tell: Tell) -> None:
-    """Migrate a database within the caller's transaction."""
+    """Migrate a database to the newest revision within the caller's transaction."""
     before = _version(connection)
     _migrate(connection, schema, before, on_step=_steps_told(schema, before, label, tell))
 
 
 def _steps_told(schema: Schema, before: str | None, label: str, tell: Tell) -> Callable[[str], None]:
-    """Tells each migration when it is done, but none where the database is new."""
+    """A function that reports each completed migration, except for a new database."""
     steps = revisions_after(schema, before)
 
     def done(revision: str) -> None:
@@ -320,7 +320,7 @@ def _migrate(
     target: str = "head",
     on_step: Callable[[str], None] | None = None,
 ) -> None:
-    """Run the migrations up to `target`. on_step: hears each one's revision when it is done."""
+    """Run the migrations up to `target`. on_step: called with each completed revision."""
     if revision == _newest(schema):
         return
     from alembic import command  # importing it takes longer than a short command runs

@@ -1,2 +1,2 @@
--- Delete the refresh tokens that an API key gave. :key_id.
+-- Delete the refresh tokens issued for an API key. :key_id.
 DELETE FROM refresh_tokens WHERE key_id = :key_id
