@@ -18,6 +18,7 @@ from cluster.simulator.process import start_simulator
 from jobs.gmail.quota_costs import PROFILES
 from jobs.rendering.units import size
 from serve.auth.api_keys import new_key
+from storage.model.mail_query import MailQuery
 from storage.model.records import User
 
 
@@ -93,7 +94,7 @@ def _summary(settings: Settings, cluster: LocalCluster, users: list[User], resul
     stores = cluster.stores
     reader = stores.reader(users[0])
     totals = overview_totals(stores)
-    found, took = _timed(lambda: reader.emails(text="meeting", limit=3))
+    found, took = _timed(lambda: reader.emails(MailQuery("meeting"), limit=3))
     return {
         "messages": result.total_messages,
         "new_messages": result.messages,

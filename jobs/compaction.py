@@ -1,4 +1,4 @@
-"""Merges segments of a shard into one, at the lowest priority. Commits nothing; keeps nothing when it fails."""
+"""Merges segments of a shard into one, at the lowest priority. Commits nothing; deletes its files when it fails."""
 
 import os
 import sys
@@ -16,20 +16,20 @@ from storage.segments.merge.merge import merge
 
 T = TypeVar("T")
 
-#: Nice value of a merge: beside a thread of the usual priority it gets about a tenth of a core.
+#: Nice value of a merge: next to a thread of normal priority it gets about a tenth of a core.
 _NICE = 10
 
 
 def compact(
     archive: ArchiveConfig, shard_id: int, epoch: int, segments: Mapping[str, str | None]
 ) -> tuple[Merged, pa.Table]:
-    """Merge these segments, as storage.segments.merge.merge.merge does.
+    """Merge segments, as storage.segments.merge.merge.merge does.
 
     Args:
-        segments: name -> the file of its analysis, if any.
+        segments: name -> name of its analysis file, if any.
 
     Raises:
-        ArchiveUnusable: the archive is not there, or takes no files.
+        ArchiveUnusable: the archive does not exist or is not writable.
     """
     analyses = {name: file for name, file in segments.items() if file is not None}
     try:
@@ -39,9 +39,10 @@ def compact(
 
 
 def run_low_priority(work: Callable[[], T]) -> T:
-    """Do work in a thread of its own that lets every other thread of the machine go first.
+    """Run `work` in a new thread of the lowest priority.
 
-    A process cannot take its priority back, and this one has other work to do later; on Linux a thread has its own.
+    A process cannot raise its priority again, and this one has other work to do later; on Linux, threads have their
+    own.
     """
     with ThreadPoolExecutor(1, "run_low_priority", _give_way) as thread:
         return thread.submit(work).result()

@@ -1,6 +1,6 @@
-"""Turns fetched mail into a segment: parses every message, writes the files. Commits nothing.
+"""Converts fetched mail to a segment: parses every message and writes the files. Commits nothing.
 
-One message that cannot be parsed never fails its segment: the parser records defects and goes on.
+A malformed message never fails its segment: the parser records defects and continues.
 """
 
 import gc
@@ -23,11 +23,11 @@ from storage.segments import analysis_file, writer
 
 _LOG = logging.getLogger(__name__)
 
-#: Analyses messages: a struct per analyser, row by row the messages.
+#: Analyses messages: returns one struct per analyser; the rows match the messages.
 Analyse = Callable[[Sequence[ParsedMessage]], pa.Table]
 
-#: Messages that are parsed before they become columns: while what was read of them is still in the processor's cache
-#: (100 to 200 of 6 KB cost 6% less CPU than 2,000).
+#: Messages parsed before they are converted to columns, while they are still in the processor's cache (100 to 200
+#: messages of 6 KB cost 6% less CPU than 2,000).
 _AT_ONCE = 200
 
 #: Column of schemas.MESSAGES -> the field of a parsed message that fills it, where the names differ.
@@ -49,20 +49,20 @@ def write_segment(
     skip: frozenset[tuple[int, int]] = frozenset(),
     analyse: Analyse | None = None,
 ) -> tuple[SegmentManifest | None, pa.Table | None]:
-    """Write one segment of all this mail.
+    """Write one segment.
 
     Args:
         tables: schemas.FETCHED, of any mailboxes of the shard.
         skip: (user, message) to leave out.
-        analyse: gives a struct per analyser, row by row the messages; None: nothing is analysed. Where it fails
-            altogether the mail is stored without an analysis, and can be analysed later.
+        analyse: returns one struct per analyser; the rows match the messages; None: no analysis. If it raises, the mail
+            is stored without an analysis, and can be analysed later.
 
     Returns:
-        The manifest and the rows for the message index; (None, None) when everything was left out.
+        The manifest and the rows for the message index; (None, None) when every message was skipped.
 
     Raises:
         ArchiveFull: less than the reserve is free; nothing was written.
-        ArchiveUnusable, OSError: the files could not be written; whatever was is an orphan.
+        ArchiveUnusable, OSError: the files could not be written; written files are orphans.
     """
     blobs = open_blobs(archive.uri)
     blobs.require_room(archive.reserve_bytes)
@@ -84,30 +84,30 @@ def write_segment(
 
 
 class _Analyses:
-    """What is said of a segment's messages, some at a time."""
+    """The analyses of a segment's messages, collected in batches."""
 
     def __init__(self, analyse: Analyse | None) -> None:
         self._analyse = analyse
         self._tables: list[pa.Table] = []
 
     def add(self, messages: Sequence[ParsedMessage]) -> None:
-        """The next messages."""
+        """Analyse the next messages."""
         if self._analyse is None:
             return
         try:
             with stage("analysis"):
                 table = self._analyse(messages)
                 if table.num_rows != len(messages):
-                    raise ValueError(f"{table.num_rows} answers about {len(messages)} messages")
+                    raise ValueError(f"{table.num_rows} results for {len(messages)} messages")
                 analysis_file.unified([table.schema, *(one.schema for one in self._tables[:1])])
                 self._tables.append(table)
-        except Exception:  # noqa: BLE001 - analysers are held to their own failures; whatever this is, mail is stored all the same
-            _LOG.exception("A segment is stored without its analysis: gbm analyze makes up for it")
+        except Exception:  # noqa: BLE001 - analysers contain their failures; after any other error, mail is stored
+            _LOG.exception("A segment is stored without an analysis: run gbm analyze")
             self._analyse = None
             self._tables = []
 
     def table(self) -> pa.Table | None:
-        """Of all; None when nothing was analysed."""
+        """The collected table; None when nothing was analysed."""
         if not self._tables:
             return None
         schema = analysis_file.unified(table.schema for table in self._tables)
@@ -124,8 +124,8 @@ def _parsed_at_once(raws: pa.ChunkedArray, analyses: _Analyses) -> pa.Table:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without the garbage collector: parsing makes no cycles, and looking for them among what thousands of messages
-    hold costs 10% of it (measured on 4,000 messages of 5 KB)."""
+    """Disable the garbage collector: parsing creates no reference cycles, and searching thousands of messages for them
+    takes 10% of the time (measured on 4,000 messages of 5 KB)."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -136,10 +136,10 @@ def _uncollected() -> Iterator[None]:
 
 
 def parsed(raw: bytes) -> ParsedMessage:
-    """The parser promises never to raise; a defect of its own must cost one message's columns, not a segment."""
+    """Parse a message. The parser should never raise; a bug in it must cost one message's columns, not a segment."""
     try:
         return parse(raw)
-    except Exception:  # noqa: BLE001 - whatever it is, the exact bytes are stored and the defect is recorded
+    except Exception:  # noqa: BLE001 - after any error the exact bytes are stored and the defect is recorded
         _LOG.exception("A message of %d bytes could not be parsed", len(raw))
         return parse(b"")._replace(defects=[PARSER_FAILED])
 
@@ -164,7 +164,7 @@ def _attachments(messages: Sequence[ParsedMessage]) -> pa.Array:
 
 
 def _headers(messages: Sequence[ParsedMessage]) -> pa.Array:
-    """The column built from its parts: dictionaries of every header's name and value cost twice as much."""
+    """Built from its parts: a dictionary per header would cost twice as much."""
     offsets = list(accumulate((len(message.headers) for message in messages), initial=0))
     kind = MESSAGES.field("headers").type
     fields = [kind.value_type.field(index) for index in range(kind.value_type.num_fields)]

@@ -1,24 +1,24 @@
-"""How many units may be spent when. Pure arithmetic; the clock is an argument.
+"""Token buckets: how many units may be spent when. Pure arithmetic; the clock is an argument.
 
-A `Bucket` drips; an `Allowance` is a bucket under a limit per window that is kept exactly. They serve every limit: a
-user's, the project's, and later a caller's at the gateway.
+A `Bucket` refills at a rate; an `Allowance` also enforces a limit per window exactly. They serve every limit: a user's,
+the project's, and a caller's at the gateway.
 """
 
 import math
 from collections import deque
 
-#: Seconds beyond the moment when units are there: rounding must not wake anybody just before it.
+#: Seconds added to the time at which units are available, so that rounding does not cause an early retry.
 _MARGIN_S = 1e-3
-#: An allowance counts in so many parts of its window, and one part longer than the window: whoever keeps the limit
-#: may count in parts, too.
+#: An allowance counts in this many parts of its window, and for one part longer than the window: the server that
+#: enforces the limit may count in parts as well.
 _PARTS = 600
 
 
 class Bucket:
-    """Fills at `rate` units per second up to `capacity`. Starts full.
+    """Refills at `rate` units per second up to `capacity`. Starts full.
 
-    Over any window of w seconds it lets at most capacity + rate * w units through, so a limit per minute L is kept by
-    capacity + 60 * rate <= L. Nothing is given back: what filled up meanwhile and what returns would be spent at once.
+    Over any window of w seconds it allows at most capacity + rate * w units, so a limit L per minute is kept if
+    capacity + 60 * rate <= L. Units cannot be returned: the refill and the returned units would be spent together.
     """
 
     def __init__(self, rate: float, capacity: float, now: float) -> None:
@@ -32,27 +32,27 @@ class Bucket:
         return 0.0 if now < self._paused_until else max(self._units, 0.0)
 
     def take(self, units: float, now: float) -> bool:
-        """Spend units if they are there."""
+        """Spend units if they are available."""
         if self.available(now) < units:
             return False
         self._units -= units
         return True
 
     def pause(self, seconds: float, now: float) -> None:
-        """Let nothing through for a while; the bucket does not fill meanwhile, so no burst follows."""
+        """Allow nothing for a while; the bucket does not refill meanwhile, so no burst follows."""
         self._fill(now)
         self._paused_until = max(self._paused_until, now + seconds)
         self._units = min(self._units, 0.0)
 
     def ready_at(self, units: float, now: float) -> float:
-        """When so many units will be there, if nobody takes any. More than the capacity are never there at once."""
+        """When this many units will be available if no others are spent. More than the capacity never are."""
         self._fill(now)
         missing = min(units, self.capacity) - self._units
         wait_s = missing / self.rate + _MARGIN_S if missing > 0 else 0.0
         return max(self._paused_until, now) + wait_s
 
     def hold(self, most: float, now: float) -> None:
-        """Have at most so many units now; what would have been more is lost."""
+        """Reduce the available units to at most `most`."""
         self._fill(now)
         self._units = min(self._units, most)
 
@@ -66,25 +66,25 @@ class Bucket:
 class Allowance:
     """At most `limit` units in any `window_s` seconds, evenly spread, with up to `burst` at once after idleness.
 
-    The limit is kept exactly, however late a call is charged: its units count from when it is let out until `window_s`
-    after it came back. So what is lost of the limit is the time that calls take and that units wait for the next call,
-    as a share of the window, and one percent.
+    The limit is kept exactly, however late the server charges a call: a call's units count from its start until
+    `window_s` after it returned. The unused share of the limit is the duration of calls plus the waiting time for the
+    next call, divided by the window, plus one percent.
     """
 
     def __init__(self, limit: float, window_s: float, burst: float, now: float, owed: bool = False) -> None:
-        """`owed`: somebody else may have spent up to now; what they may have, at most, is waited for."""
+        """`owed`: another process may have spent units until now; assume it spent the maximum."""
         self._limit, self._window_s = limit, window_s
         self._bucket = Bucket(limit / window_s, burst, now)
         if owed:
             self._bucket.hold(-burst, now)
-        self._even_at = now  # from then on units come at the full rate
-        self._out = 0.0  # units of calls that have not come back
-        self._log: deque[tuple[int, float]] = deque()  # (part in which calls came back, their units), oldest first
+        self._even_at = now  # from then on units are added at the full rate
+        self._out = 0.0  # units of calls that have not returned
+        self._log: deque[tuple[int, float]] = deque()  # (part in which calls returned, their units), oldest first
         self._logged = 0.0
 
     @property
     def burst(self) -> float:
-        """Units that may go at once, at most."""
+        """The most units that can be spent at once."""
         return self._bucket.capacity
 
     def available(self, now: float) -> float:
@@ -93,17 +93,17 @@ class Allowance:
         return max(min(self._bucket.available(now), self._room), 0.0)
 
     def take(self, units: float, now: float) -> bool:
-        """Spend units if they are there. `returned` must be told of them, some time."""
+        """Spend units if they are available. Call `returned` for them later."""
         available = self.available(now)
         if available < units:
             return False
-        if not self._out and not self._log:  # what goes in the first window after idleness, the burst is part of
+        if not self._out and not self._log:  # the burst counts towards the first window after idleness
             self._bucket.rate, self._even_at = (self._limit - available) / self._window_s, now + self._window_s
         self._out += units
         return self._bucket.take(units, now)
 
     def returned(self, units: float, now: float) -> None:
-        """Calls of so many units came back: they were charged by now, if at all."""
+        """Calls of this many units returned: the server has charged them by now, if at all."""
         self._advance(now)
         self._out -= units
         part = math.ceil(now / self._part_s)
@@ -115,12 +115,12 @@ class Allowance:
         self._logged += units
 
     def pause(self, seconds: float, now: float) -> None:
-        """Let nothing through for a while; no burst follows."""
+        """Allow nothing for a while; no burst follows."""
         self._advance(now)
         self._bucket.pause(seconds, now)
 
     def ready_at(self, units: float, now: float) -> float:
-        """When to ask again for so many units: they may be there then, and are not before unless a call comes back."""
+        """When to retry: this many units may be available then, and are not earlier unless a call returns."""
         self._advance(now)
         ready_at = self._bucket.ready_at(units, now)
         missing = min(units, self.burst) - self._room
@@ -145,14 +145,14 @@ class Allowance:
         return self._room + self.burst / 2
 
     def _end(self, part: int) -> float:
-        """When calls that came back in a part of the time stop counting."""
+        """When calls that returned in a part stop counting."""
         return (part + _PARTS + 1) * self._part_s
 
     def _advance(self, now: float) -> None:
-        """Let units come and calls stop counting, in the order of time.
+        """Add units and expire calls, in order of time.
 
-        While there is no room, only half of a burst comes: or else every pause would come again a window later, as
-        long as there is work, and a burst after it.
+        While the limit is exhausted, only half of a burst is added: otherwise every pause would recur one window later,
+        followed by a burst, as long as there is work.
         """
         if self._even_at <= now:
             self._bucket.hold(self._most, self._even_at)
@@ -162,5 +162,5 @@ class Allowance:
             self._bucket.hold(self._most, self._end(part))
             self._logged -= units
         if not self._log and not self._out:
-            self._logged = 0.0  # rounding must not add up
+            self._logged = 0.0  # avoids accumulating rounding errors
         self._bucket.hold(self._most, now)

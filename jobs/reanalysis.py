@@ -1,8 +1,7 @@
-"""Analyses the mail of a segment that was stored before, or by other versions of analysers. Commits nothing.
+"""Analyses the stored mail of a segment again. Commits nothing.
 
-Messages are read back out of the segment's Parquet file; what it does not hold (the leading bytes of attachments) is
-there for the analysers that say that they need it: for those, messages are parsed anew from their exact bytes.
-What other analysers said stays as it is.
+Messages are read from the segment's Parquet file. For analysers that need more (the leading bytes of attachments),
+messages are parsed again from their exact bytes. The results of other analysers are kept.
 """
 
 import logging
@@ -27,16 +26,16 @@ from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX
 
 _LOG = logging.getLogger(__name__)
 
-#: What a field has that no column holds.
+#: The value of a field that no column contains.
 _EMPTY = parse(b"")
-#: Messages that are analysed at a time.
+#: Messages per batch.
 _AT_ONCE = 200
 _PLACE = ("size_bytes", "sha256", "frame_offset", "frame_bytes", "raw_offset")
 _ATTACHMENT = tuple(field.name for field in fields(Attachment))
 
 
 class NoSuchAnalyser(BackupError):
-    """No analyser has this name. Name one that there is."""
+    """No analyser has this name. Use an existing name."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -48,11 +47,11 @@ class NoSuchAnalyser(BackupError):
 
 @dataclass(frozen=True, slots=True)
 class Analysers:
-    """What is asked of messages.
+    """The analysers to run.
 
-    versions: analyser -> its version. run: gives a struct per named analyser, row by row the messages.
-    exact: analysers that need more of a message than its segment's Parquet file holds.
-    at_once: they are asked when mail is stored; else afterwards, when somebody wants it.
+    versions: analyser -> its version. run: returns one struct per named analyser; the rows match the messages.
+    exact: analysers that need more of a message than its segment's Parquet file contains.
+    at_once: run them when mail is stored; otherwise later, on request.
     """
 
     versions: Mapping[str, int]
@@ -61,35 +60,35 @@ class Analysers:
     at_once: bool = True
 
     def outdated(self, stored: Mapping[str, int], only: Sequence[str] = ()) -> list[str]:
-        """Which of them (of `only` these, if any) some row of a segment lacks, or has of an earlier version.
+        """The analysers (of `only`, if given) that lack a result, or have one of an earlier version, for some row.
 
         Args:
-            stored: as in the segment's manifest.
+            stored: versions of the segment's manifest.
         """
-        asked = [name for name in self.versions if not only or name in only]
-        return [name for name in asked if stored.get(name, 0) < self.versions[name]]
+        names = [name for name in self.versions if not only or name in only]
+        return [name for name in names if stored.get(name, 0) < self.versions[name]]
 
     @property
     def of_new_mail(self) -> Callable[[Sequence[ParsedMessage]], pa.Table] | None:
-        """What is asked of mail that is being stored; None: nothing."""
+        """The function that analyses mail while it is stored; None: no analysis."""
         return self.all if self.at_once else None
 
     def all(self, messages: Sequence[ParsedMessage]) -> pa.Table:
-        """What every one of them says."""
+        """Run all analysers."""
         return self.run(messages, tuple(self.versions))
 
 
 def reanalyse(
     archive: ArchiveConfig, segment: str, epoch: int, old: str | None, names: Sequence[str], analysers: Analysers
 ) -> AnalysisManifest:
-    """Write a new analysis of a segment, in which these analysers have been asked again.
+    """Write a new analysis of a segment, with new results of the named analysers.
 
     Args:
-        old: the file of its present analysis, whose other columns are kept; a damaged one is logged and left out.
+        old: name of the current analysis file, whose other columns are kept; a damaged file is logged and ignored.
 
     Raises:
-        FileDamaged: the segment's own files.
-        ArchiveUnusable: the archive takes no files.
+        FileDamaged: the segment's own files are damaged.
+        ArchiveUnusable: the archive is not writable.
     """
     blobs = open_blobs(archive.uri)
     name = segment + PARQUET_SUFFIX
@@ -117,7 +116,7 @@ def reanalyse(
 
 
 def messages_of(rows: pa.Table) -> list[ParsedMessage]:
-    """The messages of rows of schemas.MESSAGES, as they were parsed once."""
+    """The messages in rows of schemas.MESSAGES, as parsed when they were stored."""
     columns: dict[str, list[Any]] = {field: rows[name].to_pylist() for name, field in COLUMNS.items()}
     columns["headers"] = [[(one["name"], one["value"]) for one in headers] for headers in columns["headers"]]
     columns["attachments"] = [
@@ -127,8 +126,8 @@ def messages_of(rows: pa.Table) -> list[ParsedMessage]:
 
 
 def _exact(blobs: LocalBlobs, segment: str, rows: pa.Table) -> Iterator[ParsedMessage]:
-    """The same, those with attachments parsed anew: the others lack nothing. One whose bytes are damaged, out of its
-    row."""
+    """The same; messages with attachments are parsed again from their bytes (the others need not be). A message with
+    damaged bytes is taken from its row."""
     name = segment + RAW_SUFFIX
     frame: tuple[int, bytes] = (-1, b"")
     for message, place in zip(messages_of(rows), rows.select(_PLACE).to_pylist(), strict=True):
@@ -148,14 +147,14 @@ def _exact(blobs: LocalBlobs, segment: str, rows: pa.Table) -> Iterator[ParsedMe
 
 
 def _kept(blobs: LocalBlobs, old: str, keys: pa.Table, names: Sequence[str]) -> dict[str, pa.ChunkedArray]:
-    """What the other analysers said."""
+    """The columns of the other analysers."""
     try:
         with analysis_file.opened(blobs, old) as parquet:
             table = parquet.read(use_threads=False)
             analysis_file.unified([table.schema])
         if not table.select(analysis_file.KEYS.names).equals(keys):
-            raise FileDamaged(old, "it tells of other messages than its segment")
+            raise FileDamaged(old, "its messages are not those of its segment")
     except FileDamaged as exc:
-        _LOG.error("What was analysed of the segment's messages is lost, to be analysed again: %s", exc)
+        _LOG.error("The analysis of the segment's messages is lost and will be repeated: %s", exc)
         return {}
     return {column: table[column] for column in table.column_names if column not in (*analysis_file.KEYS.names, *names)}

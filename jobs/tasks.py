@@ -1,7 +1,7 @@
-"""The package's stateless work as Ray tasks. The only file of jobs/ that knows Ray.
+"""The stateless work of jobs/ as Ray tasks. The only module of jobs/ that imports Ray.
 
-Errors that we expect come back as values (`BackupError`), because a small receipt must arrive even when the mail did
-not; what a worker dies of is Ray's to tell. Nothing is retried here: the shard decides, and every retry pays.
+Expected errors are returned as values (`BackupError`), because a small receipt must arrive even if the mail does not;
+the death of a worker is reported by Ray. Nothing is retried here: the shard decides, because every retry costs quota.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,21 +25,21 @@ from storage.model.records import AnalysisManifest, Merged, SegmentManifest
 
 T = TypeVar("T")
 
-#: A fetch waits for the network half of its time; a process task does not. What runs at a time needs a process each of
-#: 170 MB and two seconds of CPU to start, so fractions are no smaller than that.
+#: A fetch waits for the network half of its time; a process task does not wait. Each concurrent task needs a worker
+#: process of 170 MB and two seconds of CPU to start, so the fractions are no smaller.
 _FETCH = {"num_cpus": 0.5, "max_retries": 0, "num_returns": 2}
 _ASK = {"num_cpus": 0.5, "max_retries": 0}
-#: A merge lets others have the CPU (jobs/compaction.py), and each shard has one at most: it must not take their places
-#: either.
+#: A merge yields the CPU to others (jobs/compaction.py), and a shard runs at most one, so a merge must not occupy their
+#: slots.
 _COMPACT = {"num_cpus": 0.1, "max_retries": 0, "num_returns": 2}
-#: The same of an analysis of what was stored before.
+#: The same for analysing stored mail again.
 _ANALYSE = {"num_cpus": 0.1, "max_retries": 0}
 _PROCESS = {"num_cpus": 1, "max_retries": 0, "num_returns": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Timed(Generic[T]):
-    """What a task answers, and its CPU seconds by stage."""
+    """A task's result, and its CPU seconds by stage."""
 
     answer: T
     cpu_s: dict[str, float]
@@ -73,7 +73,7 @@ def list_page(
 
 @ray.remote(**_ASK)
 def watch(config: GmailConfig, token: SecretStr, topic: str) -> Timed[Watching | BackupError]:
-    """Have Gmail push the mailbox's changes."""
+    """Start Gmail's push notifications for the mailbox."""
     return _answer(lambda: client_of(config).watch(token.get_secret_value(), topic))
 
 
@@ -95,7 +95,7 @@ def labels(config: GmailConfig, token: SecretStr) -> Timed[list[Label] | BackupE
 def history(
     config: GmailConfig, token: SecretStr, start: int, page_token: str | None
 ) -> Timed[HistoryPage | BackupError]:
-    """One page of what changed since a history id."""
+    """One page of the changes since a history id."""
     return _answer(lambda: client_of(config).history(token.get_secret_value(), start, page_token))
 
 
@@ -137,7 +137,7 @@ def write_segment(
 def compact(
     archive: ArchiveConfig, shard_id: int, epoch: int, segments: Mapping[str, str | None]
 ) -> tuple[Timed[Merged | BackupError], pa.Table | None]:
-    """Merge segments; the second value is the messages that moved one by one."""
+    """Merge segments; the second value is the re-packed messages."""
 
     def work() -> tuple[Timed[Merged | BackupError], pa.Table | None]:
         try:
@@ -153,7 +153,7 @@ def compact(
 def analyse(
     archive: ArchiveConfig, segment: str, epoch: int, old: str | None, names: Sequence[str], analysers: Analysers
 ) -> Timed[AnalysisManifest | BackupError]:
-    """Analyse a segment anew."""
+    """Analyse a segment again."""
 
     def work() -> Timed[AnalysisManifest | BackupError]:
         answer: AnalysisManifest | BackupError

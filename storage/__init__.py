@@ -1,1 +1,1 @@
-"""Everything at rest: records, segments, the catalogue, archive queries, sealing."""
+"""Data at rest: records, segments, the catalog, queries over the archive, sealing of secrets."""

@@ -1,4 +1,4 @@
-"""What storage can be told: where Postgres and the archive are, and how large files grow.
+"""Settings of storage: Postgres, the archive, and the sizes of files.
 
 Values only; cluster/settings.py reads the environment.
 """
@@ -9,13 +9,13 @@ from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, Positiv
 
 
 class RetentionConfig(BaseModel, frozen=True):
-    """How long what grows without bound is kept in Postgres. Mail and its labels are kept for ever."""
+    """Retention of rows in Postgres that would grow without bound. Mail and labels are kept for ever."""
 
-    outbox_days: PositiveInt = Field(30, description="days that domain events are kept, at least")
+    outbox_days: PositiveInt = Field(30, description="least number of days that domain events are kept")
     failed_history_days: PositiveInt = Field(
-        180, description="days that what became of failed messages is kept, at least"
+        180, description="least number of days that the history of failed messages is kept"
     )
-    audit_days: PositiveInt = Field(400, description="days that the audit log is kept, at least")
+    audit_days: PositiveInt = Field(400, description="least number of days that the audit log is kept")
 
 
 class PostgresConfig(BaseModel, frozen=True):

@@ -1,6 +1,6 @@
-"""What work costs, by stage: CPU seconds of the thread that does it, counted at the price of two clock readings.
+"""CPU seconds of a thread by stage, at the cost of two clock readings per stage.
 
-`stage` counts, `take` hands the counts over and begins anew. A stage within a stage counts in both: keep them apart.
+`stage` measures, `take` returns the totals and resets them. Nested stages count twice: do not nest them.
 """
 
 import threading
@@ -13,10 +13,10 @@ _here = threading.local()
 
 @contextmanager
 def stage(name: str, threads: bool = False) -> Iterator[None]:
-    """Count the block's CPU time for a stage of this thread.
+    """Add the block's CPU time to a stage of this thread.
 
     Args:
-        threads: the block has threads of its own; count the time of the whole process, where little else runs.
+        threads: the block starts threads of its own: measure the whole process, which should be otherwise idle.
     """
     clock = time.process_time if threads else time.thread_time
     started = clock()

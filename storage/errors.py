@@ -1,4 +1,4 @@
-"""The root of every error that this project raises on purpose.
+"""The base class of every error that this project raises on purpose.
 
 Each package declares its own errors beside the code that raises them; each class says what the caller
 should do. Arguments go positionally to `super().__init__`, because errors cross processes by pickle.
@@ -6,4 +6,4 @@ should do. Arguments go positionally to `super().__init__`, because errors cross
 
 
 class BackupError(Exception):
-    """Something that a caller or an operator can act on. `str()` is one clear sentence with what to do."""
+    """An error that a caller or an operator can act on. `str()` is one sentence with the action to take."""

@@ -1,8 +1,7 @@
-"""One user's mail, to read, as it is or was: lists, searches, single messages, exact bytes.
+"""Reads one user's mail, now or as of a time: lists, searches, single messages, exact bytes.
 
-A `MailboxReader` is made for a user and cannot ask about another: every query carries its `user_id`. Lists and lookups
-come from the message index in Postgres, content from DuckDB over the Parquet files that the catalogue names.
-Blocking: call it from a thread.
+A `MailboxReader` is bound to one user: every query carries its `user_id`. Lists and lookups come from the message index
+in Postgres, content from DuckDB over the Parquet files that the catalog names. Blocking: call it from a thread.
 """
 
 import logging
@@ -27,6 +26,7 @@ from storage.mailbox.row_mapping import change_of, stored_of, summary_of
 from storage.mailbox.search import SearchExecutor
 from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
 from storage.mailbox.threads import Conversations
+from storage.model.mail_query import ALL_MAIL, MailQuery
 from storage.model.message_id import from_hex, to_hex
 from storage.model.records import MailboxRecord
 from storage.model.results import Body, ChangePage, Email, Label, Page, PageCursor, RankCursor, RankedPage, Stored
@@ -55,71 +55,46 @@ class MailboxReader:
         splits: SplitCache | None = None,
         body: Callable[[bytes], Body] | None = None,
     ) -> None:
-        """`splits`: None: this process's own, in a temporary folder. `body`: reads a message; None: nobody can."""
+        """`splits`: None: this process's cache in a temporary folder. `body`: MIME parser; None reads the Parquet."""
         self._user_id, self._engine, self._blobs = user_id, engine, blobs
         self._files = MailFiles(user_id, engine, blobs, splits or cache_of(ArchiveConfig()))
         self._meanings = QueryResolver(user_id, engine)
         self._analyses = Analyses(user_id, engine, blobs)
         self._single = Single(user_id, engine, blobs, self._files, body)
 
-    def emails(
-        self,
-        text: str = "",
-        labels: Sequence[str] = (),
-        limit: int = 50,
-        after: PageCursor | None = None,
-        include_spam_trash: bool = False,
-        include_deleted: bool = False,
-        as_of: datetime | None = None,
-        now: datetime | None = None,
-    ) -> Page:
-        """Messages that match a search (storage/language) and carry all labels, newest first.
-
-        Args:
-            as_of: the moment at which the mailbox is read; None: now.
-            now: what the ages in a search count from; None: `as_of`.
+    def emails(self, mail_query: MailQuery = ALL_MAIL, limit: int = 50, after: PageCursor | None = None) -> Page:
+        """The selected messages, newest first.
 
         Raises:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
-        found = self._meanings.plan(text, labels, include_spam_trash, as_of, now)
-        return retry_on_missing_file(lambda: self._page(found, after or _TOP, limit, include_deleted, as_of))
+        search_plan = self._meanings.plan(mail_query)
+        return retry_on_missing_file(lambda: self._page(search_plan, mail_query, after or _TOP, limit))
 
-    def _page(self, found: Plan, after: PageCursor, limit: int, include_deleted: bool, as_of: datetime | None) -> Page:
-        finder = SearchExecutor(self._user_id, self._engine, self._files, as_of)
-        rows = finder.find(found, after, limit + 1, include_deleted)
+    def _page(self, search_plan: Plan, mail_query: MailQuery, after: PageCursor, limit: int) -> Page:
+        finder = SearchExecutor(self._user_id, self._engine, self._files, mail_query.as_of)
+        rows = finder.find(search_plan, after, limit + 1, mail_query.include_deleted)
         items = [
             summary_of(row, content) for row, content in zip(rows, self._files.summaries(rows[:limit]), strict=False)
         ]
         last = rows[limit - 1] if len(rows) > limit else None
         return Page(tuple(items), PageCursor(last["received_at"], last["message_id"]) if last else None)
 
-    def best(
-        self,
-        text: str,
-        labels: Sequence[str] = (),
-        limit: int = 50,
-        after: RankCursor | None = None,
-        include_spam_trash: bool = False,
-        include_deleted: bool = False,
-        as_of: datetime | None = None,
-        now: datetime | None = None,
-    ) -> RankedPage:
-        """What `emails` finds, most relevant first, 2,000 at most. Mail newer than any match of the first page's
-        moment is in none of the following.
+    def best(self, mail_query: MailQuery, limit: int = 50, after: RankCursor | None = None) -> RankedPage:
+        """The selected messages, most relevant first, at most 2,000.
+
+        Messages that are newer than every match at the time of the first page are on none of the later pages.
 
         Raises:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
-        found = self._meanings.plan(text, labels, include_spam_trash, as_of, now)
-        return retry_on_missing_file(lambda: self._ranked(found, after, limit, include_deleted, as_of))
+        search_plan = self._meanings.plan(mail_query)
+        return retry_on_missing_file(lambda: self._ranked(search_plan, mail_query, after, limit))
 
-    def _ranked(
-        self, found: Plan, after: RankCursor | None, limit: int, include_deleted: bool, as_of: datetime | None
-    ) -> RankedPage:
-        finder = SearchExecutor(self._user_id, self._engine, self._files, as_of)
+    def _ranked(self, search_plan: Plan, mail_query: MailQuery, after: RankCursor | None, limit: int) -> RankedPage:
+        finder = SearchExecutor(self._user_id, self._engine, self._files, mail_query.as_of)
         start, passed = (PageCursor(after.until, _TOP.message_id), after.passed) if after else (_TOP, 0)
-        rows, newest_at = finder.best(found, start, passed + limit + 1, include_deleted)
+        rows, newest_at = finder.best(search_plan, start, passed + limit + 1, mail_query.include_deleted)
         more = len(rows) > passed + limit
         following = RankCursor(after.until if after else newest_at, passed + limit) if more else None
         shown = rows[passed : passed + limit]
@@ -129,41 +104,41 @@ class MailboxReader:
         return RankedPage(items, following)
 
     def highlights(self, text: str, ids: Sequence[str]) -> dict[str, list[Highlight]]:
-        """Pieces of the subjects and texts around what a search looks for, of a page of messages, by id (hex).
+        """Fragments of subjects and texts around a search's words, for a page of messages, by id (hex).
 
         Raises:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
-        asked = list(wanted(self._meanings.of(parse(text), datetime.now(UTC), True)))
-        message_ids = [from_hex(each) for each in ids]
-        if not asked or not message_ids:
+        searched = list(wanted(self._meanings.of(parse(text), datetime.now(UTC), True)))
+        message_ids = [from_hex(message_id) for message_id in ids]
+        if not searched or not message_ids:
             return {}
-        return retry_on_missing_file(lambda: self._highlights(asked, message_ids))
+        return retry_on_missing_file(lambda: self._highlights(searched, message_ids))
 
-    def _highlights(self, asked: Sequence[Contains], message_ids: Sequence[int]) -> dict[str, list[Highlight]]:
+    def _highlights(self, searched: Sequence[Contains], message_ids: Sequence[int]) -> dict[str, list[Highlight]]:
         with transaction(self._engine) as connection:
             values = {"user_id": self._user_id, "message_ids": message_ids}
             segments = connection.execute(query("segments_of_messages"), values).scalars()
             files = [name + PARQUET_SUFFIX for name in segments]
-        found = self._files.rows("subjects_texts", files, {"message_ids": message_ids})
+        rows = self._files.rows("subjects_texts", files, {"message_ids": message_ids})
         return {
             to_hex(row["message_id"]): [
-                each for field in ("subject", "text") for each in fragments(field, row[field], asked)
+                highlight for field in ("subject", "text") for highlight in fragments(field, row[field], searched)
             ]
-            for row in found
+            for row in rows
         }
 
     def email(self, message_id: int, as_of: datetime | None = None) -> Email | None:
-        """One message without its raw bytes, now or as of a moment; None when this user has (had) none of this id."""
+        """One message without its raw bytes, now or as of a time; None when the user has (had) no such message."""
         return self._single.email(message_id, as_of)
 
     def changes(
         self, since: datetime, until: datetime, limit: int = 50, after: PageCursor | None = None, vanished: bool = False
     ) -> ChangePage:
-        """How the messages' states at `until` differ from those at `since`, newest mail first.
+        """Differences of the messages' states between `since` and `until`, newest mail first.
 
         Args:
-            vanished: only what was deleted or moved to Trash.
+            vanished: only messages deleted or moved to Trash.
 
         Raises:
             FileDamaged, DatabaseUnreachable.
@@ -179,33 +154,33 @@ class MailboxReader:
             "before_id": start.message_id,
         }
         with transaction(self._engine) as connection:
-            found = [dict(row._mapping) for row in connection.execute(query("changes"), values)]
-        shown = found[:limit]
+            rows = [dict(row._mapping) for row in connection.execute(query("changes"), values)]
+        shown = rows[:limit]
         items = tuple(change_of(row, content) for row, content in zip(shown, self._files.summaries(shown), strict=True))
-        more = len(found) > limit
+        more = len(rows) > limit
         return ChangePage(items, PageCursor(shown[-1]["received_at"], shown[-1]["message_id"]) if more else None)
 
     def select(self, text: str, as_of: datetime, include_deleted: bool, batch: int) -> Iterator[list[Stored]]:
-        """Every message that matches a search at a moment, newest first, a batch at a time.
+        """Every message that matches a search as of a time, newest first, in batches.
 
-        An empty search selects everything, any other leaves Spam and Trash out as `emails` does.
+        An empty search selects everything; any other excludes Spam and Trash as `emails` does.
 
         Raises:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
         tree = parse(text)
-        found = plan(self._meanings.of(tree, as_of, tree == EVERYTHING))
+        search_plan = plan(self._meanings.of(tree, as_of, tree == EVERYTHING))
         finder = SearchExecutor(self._user_id, self._engine, self._files, as_of)
         start = _TOP
-        while rows := finder.find(found, start, batch, include_deleted):
+        while rows := finder.find(search_plan, start, batch, include_deleted):
             yield [stored_of(row) for row in rows]
             start = PageCursor(rows[-1]["received_at"], rows[-1]["message_id"])
 
     def content(self, messages: Sequence[Stored]) -> pa.Table:
-        """Rows of schemas.MESSAGES, in any order, of messages that lie in one segment, with the labels of their fetch.
+        """Rows of schemas.MESSAGES, in any order, of messages in one segment, with the labels of their fetch.
 
         Raises:
-            FileDamaged: the file is, or a message is not in it.
+            FileDamaged: the file is damaged or lacks a message.
         """
         values = {
             "message_ids": [message.message_id for message in messages],
@@ -216,7 +191,7 @@ class MailboxReader:
         return self._files.table("content", [file], values).select(MESSAGES.names).cast(MESSAGES)
 
     def raw(self, message_id: int, as_of: datetime | None = None) -> bytes | None:
-        """The exact bytes of a message, checked against their SHA-256; None when this user has (had) none of this id.
+        """The exact bytes of a message, verified against their SHA-256; None when the user has (had) no such message.
 
         Raises:
             FileDamaged.
@@ -225,21 +200,21 @@ class MailboxReader:
 
     @property
     def conversations(self) -> Conversations:
-        """The mailbox's threads, and how many messages carry each label."""
+        """The mailbox's threads, and the number of messages by label."""
         return Conversations(self._user_id, self._engine, self._files)
 
     def counting(self, text: str = "", span: Span = EVER, as_of: datetime | None = None) -> MailboxStats:
-        """The mailbox in numbers: of what a search finds in a time range, as it is or was."""
-        asked = StatsFilter(text, span, as_of)
-        return MailboxStats(self._user_id, self._engine, self._files, self._analyses, self._meanings, asked)
+        """Statistics of the matches of a search in a time range, now or as of a time."""
+        stats_filter = StatsFilter(text, span, as_of)
+        return MailboxStats(self._user_id, self._engine, self._files, self._analyses, self._meanings, stats_filter)
 
     @property
     def views(self) -> MailViews:
-        """The mailbox as the tables that SQL of its owner may name."""
+        """The mailbox as the tables of the SQL sandbox."""
         return MailViews(self._user_id, self._engine, self._files, self._analyses)
 
     def version(self) -> str | None:
-        """Another whenever an answer about this mailbox may be another; None before its shard has opened it."""
+        """Changes with every change to the mailbox's data; None before its shard has opened the mailbox."""
         return retry_on_missing_file(self._version)
 
     def _version(self) -> str | None:
@@ -252,7 +227,7 @@ class MailboxReader:
         return self._meanings.labels()
 
     def present(self) -> datetime:
-        """This moment by the database's clock, which is the one that commits are told by."""
+        """The current time by the database's clock, which stamps commits."""
         with transaction(self._engine) as connection:
             at: datetime = connection.execute(query("present")).scalar_one()
             return at
@@ -275,13 +250,13 @@ class MailboxReader:
 
     def defective(self, limit: int) -> list[dict[str, Any]]:
         """{id, received_at, from, subject, defects} of messages with MIME defects, newest first."""
-        found = self._over_all("defective", {"limit": limit})
-        return [{"id": to_hex(row.pop("message_id")), **row} for row in found]
+        rows = self._over_all("defective", {"limit": limit})
+        return [{"id": to_hex(row.pop("message_id")), **row} for row in rows]
 
     def defective_count(self) -> int:
-        """How many messages have MIME defects."""
-        found = self._over_all("defective_count", {})
-        return int(found[0]["messages"]) if found else 0
+        """Number of messages with MIME defects."""
+        rows = self._over_all("defective_count", {})
+        return int(rows[0]["messages"]) if rows else 0
 
     def _over_all(self, question: str, values: dict[str, object]) -> list[dict[str, Any]]:
         return retry_on_missing_file(lambda: self._files.rows(question, self._files.names(EARLIEST, LATEST), values))

@@ -1,7 +1,7 @@
-"""The version of this program: the wheel, `gbm --version`, /health and a home's version all have it from here.
+"""The version of this program, for the wheel, `gbm --version`, /health and the version of a home.
 
-Semantic versioning: what takes a route, a field, a command or a setting away raises the first number, once that is 1;
-until then the second.
+Semantic versioning: removing a route, a field, a command or a setting raises the first number, once it is 1; until then
+the second.
 """
 
 VERSION = "0.2.0"

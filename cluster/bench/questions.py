@@ -16,6 +16,7 @@ import psutil
 from cluster.settings import Settings
 from cluster.stores import Stores, open_stores
 from storage.fleet.senders import FleetSenders
+from storage.model.mail_query import MailQuery
 from storage.model.records import User
 from storage.model.results import Email
 from storage.reader import MailboxReader
@@ -97,10 +98,14 @@ def _questions(
     return [
         ("email by id with body", True, by_id),
         ("newest 50", True, lambda: readers[somebody().user_id].emails(limit=50).items),
-        ("label, newest 50", True, lambda: readers[somebody().user_id].emails(labels=["Label_1"]).items),
-        ("sender, newest 50", True, lambda: readers[somebody().user_id].emails(f"from:{chance.choice(senders)}").items),
-        ("word in the large mailbox", True, lambda: big.emails(chance.choice(words)).items),
-        ("phrase in the large mailbox", True, lambda: big.emails(f'"{chance.choice(phrases)}"').items),
+        ("label, newest 50", True, lambda: readers[somebody().user_id].emails(MailQuery(labels=("Label_1",))).items),
+        (
+            "sender, newest 50",
+            True,
+            lambda: readers[somebody().user_id].emails(MailQuery(f"from:{chance.choice(senders)}")).items,
+        ),
+        ("word in the large mailbox", True, lambda: big.emails(MailQuery(chance.choice(words))).items),
+        ("phrase in the large mailbox", True, lambda: big.emails(MailQuery(f'"{chance.choice(phrases)}"')).items),
         ("top senders, one mailbox", True, lambda: readers[somebody().user_id].top_senders(20)),
         ("timeline, one mailbox", True, lambda: readers[somebody().user_id].timeline()),
         ("top senders, all", False, lambda: everyone.top_senders(20)),

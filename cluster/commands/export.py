@@ -16,7 +16,7 @@ from jobs.rendering.units import size
 
 if TYPE_CHECKING:
     from cluster.stores import Stores
-    from jobs.exporting.export import Mailbox, Told
+    from jobs.exporting.export import Mailbox, OnBatch
     from jobs.exporting.records import Report
 
 
@@ -123,7 +123,7 @@ def mailboxes(stores: "Stores", email: str | None, query: str, as_of: str | None
 
 
 @contextmanager
-def _progress(chosen: "list[Mailbox]", query: str) -> Iterator["Told"]:
+def _progress(chosen: "list[Mailbox]", query: str) -> Iterator["OnBatch"]:
     """A progress bar on standard error; without a total for a query, whose number of matches is unknown."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -8,6 +8,7 @@ import typer
 
 from cluster.console import command, notes, out, print_json
 from cluster.opening import open_stores, settings
+from storage.model.mail_query import MailQuery
 
 if TYPE_CHECKING:
     from storage.model.results import EmailSummary, Page, RankedPage
@@ -52,13 +53,14 @@ def search(
     with open_stores(settings()) as stores:
         reader = stores.reader(stores.control.user(email))
         text = as_query(query)
+        mail_query = MailQuery(text, (), spam_trash, deleted, moment)
         page: Page | RankedPage
         if by == "relevance":
             rank = RankCursor.decode(cursor) if cursor else None
-            page = reader.best(text, (), limit, rank, spam_trash, deleted, moment)
+            page = reader.best(mail_query, limit, rank)
         else:
             after = PageCursor.decode(cursor) if cursor else None
-            page = reader.emails(text, (), limit, after, spam_trash, deleted, moment)
+            page = reader.emails(mail_query, limit, after)
         pieces = reader.highlights(text, [item.id for item in page.items]) if highlights else {}
     token = page.next.encode() if page.next else None
     if json:

@@ -1,1 +1,1 @@
-"""What a message tells about itself: one column per analyser, made beside the segment."""
+"""Analysers: each reads one message and adds a column of results beside the segment."""

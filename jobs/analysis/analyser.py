@@ -1,6 +1,6 @@
-"""What an analyser is, and what is wrong with one that is not.
+"""The protocol of analysers, and the checks of it.
 
-An analyser reads one message and answers one value per field; `columns.py` makes its column of the answers.
+An analyser reads one message and returns one value per field; `columns.py` makes a column of the results.
 """
 
 import re
@@ -12,7 +12,7 @@ import pyarrow as pa
 from jobs.analysis.mail import Mail
 from storage.errors import BackupError
 
-#: Columns and fields that are not an analyser's to name.
+#: Column and field names that analysers may not use.
 _TAKEN_COLUMNS = frozenset({"user_id", "message_id"})
 _TAKEN_FIELDS = frozenset({"version", "error"})
 _NAME = re.compile(r"[a-z][a-z_]{0,30}")
@@ -21,15 +21,15 @@ _MOST_FIELDS = 64
 _MOST_VERSIONS = 32_767  # int16
 
 
-#: A field's name and type. A field keeps its type for ever; a new meaning gets a new name.
+#: A field's name and type. A field never changes its type; a new meaning gets a new name.
 Field = tuple[str, pa.DataType]
 
 
 class Analyser(Protocol):
-    """Reads one message, answers one value per field. Pure: same message, same answer, no I/O, no clock.
+    """Reads one message, returns one value per field. Pure: same message, same result, no I/O, no clock.
 
-    `name` is the column, `[a-z][a-z_]{0,30}`. `version` starts at 1 and is raised by a change of the answers. A field
-    keeps its type for ever; a new meaning gets a new name.
+    `name` is the column, `[a-z][a-z_]{0,30}`. `version` starts at 1 and is raised when results change. A field never
+    changes its type; a new meaning gets a new name.
     """
 
     @property
@@ -42,11 +42,11 @@ class Analyser(Protocol):
     def fields(self) -> tuple[tuple[str, pa.DataType], ...]: ...
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:
-        """One value per field, in order; None when there is nothing to say: all fields are null."""
+        """One value per field, in order; None: no result, all fields are null."""
 
 
 class AnalyserRefused(BackupError):
-    """This analyser cannot be used; correct it or disable it by its name. The others run without it."""
+    """The analyser cannot be used; correct it or disable it by name. The others run without it."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(name, reason)
@@ -57,21 +57,21 @@ class AnalyserRefused(BackupError):
 
 
 class AnalysisFailed(BackupError):
-    """An analyser gave no answer for one message. `code` is stable and stands in the column `error` of that row."""
+    """An analyser returned no result for one message. `code` is stable, and is stored in the row's `error`."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
 
     def __str__(self) -> str:
-        return f"The analyser gave no answer ({self.code}). Analyse the message again when the analyser is corrected."
+        return f"The analyser returned no result ({self.code}). Correct the analyser and analyse the message again."
 
 
 def check(name: object, version: object, fields: object) -> None:
-    """Whether an analyser may own a column.
+    """Check an analyser's name, version and fields.
 
     Raises:
-        AnalyserRefused: it says what is wrong with it.
+        AnalyserRefused: one of them is invalid.
     """
     shown = str(name)[:60]
     if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _TAKEN_COLUMNS:
@@ -85,7 +85,7 @@ def check(name: object, version: object, fields: object) -> None:
         if not isinstance(field, tuple) or len(field) != 2 or not isinstance(field[1], pa.DataType):
             raise AnalyserRefused(shown, "a field is not a pair of a name and an Arrow type")
         if not isinstance(field[0], str) or not _FIELD.fullmatch(field[0]) or field[0] in _TAKEN_FIELDS | seen:
-            raise AnalyserRefused(shown, f"the field name {str(field[0])[:60]!r} is malformed, taken or twice there")
+            raise AnalyserRefused(shown, f"the field name {str(field[0])[:60]!r} is malformed, reserved or used twice")
         seen.add(field[0])
 
 
@@ -98,8 +98,8 @@ def struct_type(fields: Mapping[str, pa.DataType]) -> pa.DataType:
     """`struct<version: int16 not null, error: string, *fields>`."""
     return pa.struct(
         [
-            pa.field("version", pa.int16(), nullable=False),  # of the analyser that gave the answer
-            pa.field("error", pa.string()),  # null: it answered; else a stable short code, and the fields are null
+            pa.field("version", pa.int16(), nullable=False),  # of the analyser that returned the result
+            pa.field("error", pa.string()),  # null: no error; otherwise a stable short code, and the fields are null
             *(pa.field(name, kind) for name, kind in fields.items()),
         ]
     )

@@ -1,7 +1,7 @@
-"""What attachments are by their leading bytes, whatever their names claim.
+"""The kinds of attachments by their leading bytes, regardless of their names.
 
-A mismatch is told only where both sides are known: a name that claims a kind with leading bytes of its own, and bytes
-that are of another one.
+A mismatch is reported only if both kinds are known: a name that claims a kind with known leading bytes, and leading
+bytes of another kind.
 """
 
 import re
@@ -12,7 +12,7 @@ from jobs.analysis.mail import Mail
 
 _MOST = 100
 
-#: Leading bytes -> kind. The longest first where one begins another.
+#: Leading bytes -> kind. The longest first where one is a prefix of another.
 _LEADING: tuple[tuple[bytes, str], ...] = (
     (b"%PDF-", "pdf"),
     (b"\x89PNG\r\n\x1a\n", "png"),
@@ -44,14 +44,14 @@ _BY_FIRST_BYTE: dict[int, list[tuple[bytes, str]]] = {}
 for _magic, _kind_of_it in _LEADING:
     _BY_FIRST_BYTE.setdefault(_magic[0], []).append((_magic, _kind_of_it))
 
-#: Names of the files in a zip that tell the document it is; they stand in its leading bytes.
+#: Names of files in a zip that identify a document format; they occur in its leading bytes.
 _IN_ZIP = (
     (b"word/", "word"), (b"xl/", "excel"), (b"ppt/", "powerpoint"), (b"mimetypeapplication/vnd.oasis", "opendocument"),
     (b"mimetypeapplication/epub", "epub"), (b"META-INF/MANIFEST.MF", "java"), (b"[Content_Types].xml", "office"),
 )  # fmt: skip
 _ZIPPED = frozenset({"zip", "word", "excel", "powerpoint", "opendocument", "epub", "java", "office"})
 
-#: Ends of names -> the kinds that the content may be.
+#: File name suffixes -> the kinds that the content may be.
 _CLAIMS: dict[str, frozenset[str]] = {
     **{end: frozenset({end}) for end in ("pdf", "png", "gif", "rar", "rtf")},
     **dict.fromkeys(("jpg", "jpeg"), frozenset({"jpeg"})),
@@ -65,7 +65,7 @@ _CLAIMS: dict[str, frozenset[str]] = {
     **dict.fromkeys(("gz", "tgz"), frozenset({"gzip"})),
     "7z": frozenset({"sevenzip"}),
 }
-#: Ends of names that run when they are opened.
+#: File name suffixes that are executed when opened.
 _RUN = frozenset(
     {
         "exe", "dll", "scr", "com", "bat", "cmd", "pif", "vbs", "vbe", "js", "jse", "wsf", "wsh", "hta", "msi", "msp",
@@ -76,14 +76,14 @@ _HTML = re.compile(rb"\s*(?:<!--.{0,200}?-->\s*)?<(?:!doctype html|html|head|bod
 
 
 class AttachmentKinds:
-    """Null of a message without attachments, or when their leading bytes are not known."""
+    """Null for a message without attachments, or when their leading bytes are unknown."""
 
     name = "attachmentkinds"
     version = 1
     fields = (
-        ("kinds", pa.list_(pa.string())),  # distinct, sorted; "unknown" for bytes that tell nothing
-        ("mismatches", pa.int32()),  # attachments whose content is of another kind than the name claims
-        ("executables", pa.int32()),  # attachments that run when they are opened, by content or by name
+        ("kinds", pa.list_(pa.string())),  # distinct, sorted; "unknown" for unrecognized bytes
+        ("mismatches", pa.int32()),  # attachments whose content is of another kind than their name
+        ("executables", pa.int32()),  # attachments that are executed when opened, by content or by name
     )
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:
@@ -102,7 +102,7 @@ class AttachmentKinds:
 
 
 def kind_of(head: bytes) -> str:
-    """The kind of content that begins so; "text" of what is UTF-8 without control characters, else "unknown"."""
+    """The kind of content by its leading bytes; "text" for UTF-8 without control characters, otherwise "unknown"."""
     if not head:
         return "empty"
     for magic, kind in _BY_FIRST_BYTE.get(head[0], ()):

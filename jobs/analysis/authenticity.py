@@ -1,7 +1,7 @@
-"""Whether a message comes from where it says, as its receiver recorded it.
+"""Whether a message comes from its alleged sender, according to the receiver's records.
 
-Only the topmost Authentication-Results counts (RFC 8601): the receiver adds its own above what it was given, and who
-sent the message may have written the others. Nothing is verified anew: keys and DNS records are gone years later.
+Only the topmost Authentication-Results header counts (RFC 8601): the receiver adds its own at the top, and the sender
+may have forged the others. Nothing is verified again: keys and DNS records no longer exist years later.
 """
 
 import re
@@ -22,7 +22,7 @@ _FIRST_WORD = re.compile(r"\W{0,5}(?:Your )?([^\W_]{4,20})\b", re.I)
 
 
 class Authenticity:
-    """Answers of every message; results are "" where the receiver recorded none."""
+    """A result for every message; a field is "" when the receiver recorded none."""
 
     name = "authenticity"
     version = 2  # 2: the sender is what stands in brackets
@@ -32,9 +32,9 @@ class Authenticity:
         ("dmarc", pa.string()),
         ("recorded_by", pa.string()),  # the receiver that recorded them: the authserv-id, in lower case
         ("from_domain", pa.string()),  # in lower case
-        ("reply_to_differs", pa.bool_()),  # answers go to another registered domain than the sender's
+        ("reply_to_differs", pa.bool_()),  # Reply-To is in another registered domain than the sender
         ("lookalike_of", pa.string()),  # the well-known name that the sender's domain imitates
-        ("name_differs", pa.bool_()),  # the display name shows an address or begins with a name of another domain
+        ("name_differs", pa.bool_()),  # the display name contains an address or begins with a name of another domain
     )
 
     def analyse(self, mail: Mail) -> tuple[object, ...]:
@@ -62,14 +62,14 @@ def _recorded(header: str) -> tuple[dict[str, str], str]:
         if "(" not in plain:
             break
         plain = _IN_COMMENT.sub(" ", plain)
-    found: dict[str, str] = {}
+    results: dict[str, str] = {}
     server, _, rest = plain.partition(";")
     for method, result in _METHOD.findall(";" + rest):
-        name, told = method.lower(), result.lower()
-        told = "fail" if told == "hardfail" else told
-        if told in _RESULTS and (name not in found or (name == "dkim" and told == "pass")):
-            found[name] = told
-    return found, (server.split(maxsplit=1) or [""])[0].lower()[:255]
+        name, outcome = method.lower(), result.lower()
+        outcome = "fail" if outcome == "hardfail" else outcome
+        if outcome in _RESULTS and (name not in results or (name == "dkim" and outcome == "pass")):
+            results[name] = outcome
+    return results, (server.split(maxsplit=1) or [""])[0].lower()[:255]
 
 
 def _received_spf(header: str) -> str:
@@ -90,7 +90,7 @@ def _replies_elsewhere(mail: Mail, domain: str) -> bool:
 
 
 def registered(domain: str) -> str:
-    """What is registered of a domain, roughly: two labels, three below short second levels such as co.uk."""
+    """The registered part of a domain, approximately: two labels, three below short second levels such as co.uk."""
     labels = domain.rstrip(".").split(".")
     short = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in ("co", "com", "org", "net", "ac", "gov", "edu")
     return ".".join(labels[-3:] if short else labels[-2:])
@@ -103,5 +103,5 @@ def _name_differs(name: str, domain: str) -> bool:
         for shown in _DOMAIN_IN_NAME.findall(name):
             if "@" + shown in name and registered(shown.lower()) != registered(domain):
                 return True
-    first = _FIRST_WORD.match(name)  # "PayPal Service"; further on it is a word of a sentence
+    first = _FIRST_WORD.match(name)  # "PayPal Service"; later words may be part of a sentence
     return first is not None and first[1].lower() in WELL_KNOWN and first[1].lower() not in domain

@@ -1,7 +1,7 @@
-"""Whether a machine wrote the message, and how that is known.
+"""Whether a person or a program wrote a message, and the evidence.
 
-What the sender declares goes first: Auto-Submitted (RFC 3834), then reports (RFC 6522), then Precedence and the headers
-of lists and senders of bulk, then the address. Where nothing speaks, a person wrote it: not proof, a default.
+Declarations of the sender come first: Auto-Submitted (RFC 3834), then reports (RFC 6522), then Precedence and the
+headers of lists and bulk senders, then the address. Without evidence, a person is assumed.
 """
 
 import re
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from jobs.analysis.mail import Mail
 
-#: Local parts that nobody reads answers of; the whole local part or a piece of it between punctuation.
+#: Local parts of unattended addresses: the whole local part, or a piece of it between punctuation.
 _NOBODY = re.compile(
     r"(?:.*[._+-])?(?:no-?_?\.?reply|do-?_?\.?not-?_?\.?reply|noreply|donotreply|mailer-?daemon|postmaster|notifications?|"
     r"notify|alerts?|automated?|auto-?confirm|bounces?|newsletters?|robot|daemon)(?:[._+-].*)?"
@@ -24,15 +24,15 @@ _AWAY = re.compile(
 
 
 class Automatic:
-    """`kind` is human, reply (a machine answers a message), report (of delivery), bulk (one text to many) or
-    generated; `reason` is the header or the part of the message that told it."""
+    """`kind` is human, reply (automatic reply to a message), report (of delivery), bulk (one text to many) or
+    generated; `reason` is the header or the part of the message that is the evidence."""
 
     name = "automatic"
     version = 1
     fields = (
         ("automatic", pa.bool_()),
         ("kind", pa.string()),  # human, reply, report, bulk, generated
-        ("reason", pa.string()),  # name of a header in lower case, "sender", "subject"; "" of a human
+        ("reason", pa.string()),  # name of a header in lower case, "sender", "subject"; "" for human
     )
 
     def analyse(self, mail: Mail) -> tuple[object, ...]:
@@ -60,7 +60,7 @@ def _kind(mail: Mail) -> tuple[str, str]:
 
 
 def _sent_to_many(mail: Mail, precedence: str) -> tuple[str, str]:
-    """People write to discussion lists: of one, only the sender tells whether a person wrote."""
+    """Discussion lists are excluded: there, only the sender shows whether a person wrote."""
     local = mail.message.from_address.partition("@")[0][:64]
     is_discussion = bool(mail.headers("list-post")) and mail.header("list-post").strip().lower()[:2] != "no"
     if _NOBODY.fullmatch(local):

@@ -1,8 +1,8 @@
-"""What kind of mail a message is, with the reasons.
+"""The category of a message, with the reasons.
 
-Structure first: who wrote it (a person, a program, a sender of campaigns), and what its words and domain say. Each sign
-gives points to a category, and most points win; of equal ones the first named below. The weight of each sign is a
-judgement; `gbm bench analysis --quality` measures what can be measured of it, which is spam.
+Each sign (a person or a program as the writer, a bulk sender, words, domain) adds points to a category, and the
+category with the most points wins; of equal ones the first in CATEGORIES. The weights of the signs are judgement; `gbm
+bench analysis --quality` measures the part that has labelled data, spam.
 """
 
 from collections import defaultdict
@@ -26,7 +26,7 @@ _PAYMENT = listed("payment")
 _TRAVEL = listed("travel")
 _PROMOTION = listed("promotion")
 _NOTIFICATION = listed("notification")
-#: From this score on a message is like spam.
+#: Spam scores from this on make a message spam-like.
 SPAM = 0.9
 _automatic = Automatic()
 
@@ -82,5 +82,5 @@ class Category:
             by_person = "personal" if domain in FREE else "work"
             sign(by_person, 3 if not bulk else 2, "a person wrote it")
         most = max(points.values())
-        name = next(each for each in CATEGORIES if points.get(each) == most)
+        name = next(category for category in CATEGORIES if points.get(category) == most)
         return name, score, reasons[name]

@@ -1,17 +1,17 @@
-"""Runs analysers over messages and makes one Arrow column of each one's answers.
+"""Runs analysers over messages and makes one Arrow column of each analyser's results.
 
-One bad analyser costs its own column, per message, and never the batch: whatever is wrong with an answer stands as a
-code in that row's `error`. A built-in analyser cannot hang: what it reads is bounded and its patterns are linear.
-Plug-ins can, and run in a process of their own (`plugins.py`), whose limits come back as codes.
+A failing analyser affects only its own column, per message: a failure is stored as a code in the row's `error`.
+Built-in analysers cannot hang: their input is bounded and their patterns are linear. Plug-ins can, and run in a process
+of their own (`plugins.py`), whose limits are reported as codes.
 
 Measured (2026-11, Python 3.11, CPU time on one of two busy cores, batches of 200, the best of three passes), in
 microseconds a message of the SpamAssassin corpus (6,294) and of an Enron mailbox (4,139): body 13 and 10, words 34 and
 16, index of headers 5 and 4; automatic 5 and 5, mailinglist 4 and 2, attachmentkinds 1 and 1, authenticity 5 and 3,
-personaldata 29 and 30, receipts 28 and 26; all of them with their columns 135 and 103. A plug-in costs 220 besides what
-it does itself: the message is pickled to its process and the answer comes back as Arrow.
+personaldata 29 and 30, receipts 28 and 26; all of them with their columns 135 and 103. A plug-in costs 220 in addition
+to its own work: the message is pickled to its process and the result is returned as Arrow.
 
-The codes: raised, timed-out, out-of-memory, crashed, bad-answer (wrong count, or a value Arrow does not take), and
-skipped (a plug-in that failed too often in a row).
+The codes: raised, timed-out, out-of-memory, crashed, bad-answer (wrong number of values, or a value that Arrow
+rejects), and skipped (a plug-in that failed too often in a row).
 """
 
 import logging
@@ -29,13 +29,13 @@ _Answer = tuple[object, ...] | None
 
 
 def analyse(mails: Sequence[Mail], analysers: Sequence[Analyser] | None = None) -> pa.Table:
-    """One column per analyser, named as it, one row per message in order.
+    """One column per analyser, named after it, and one row per message, in order.
 
     Args:
-        analysers: the built-in ones when None.
+        analysers: None: the built-in ones.
 
     Returns:
-        `struct<version: int16 not null, error: string, *fields>` each; fields are null where `error` is not.
+        Columns of `struct<version: int16 not null, error: string, *fields>`; fields are null where `error` is not.
     """
     chosen = BUILT_IN if analysers is None else analysers
     columns = {analyser.name: column(mails, analyser) for analyser in chosen}
@@ -45,7 +45,7 @@ def analyse(mails: Sequence[Mail], analysers: Sequence[Analyser] | None = None) 
 
 
 def column(mails: Sequence[Mail], analyser: Analyser) -> pa.StructArray:
-    """The answers of one analyser."""
+    """The results of one analyser."""
     answers, errors = _answers(mails, analyser)
     kind = column_type(analyser)
     arrays = _arrays(answers, errors, analyser)
@@ -57,7 +57,7 @@ def column(mails: Sequence[Mail], analyser: Analyser) -> pa.StructArray:
 def _answers(mails: Sequence[Mail], analyser: Analyser) -> tuple[list[_Answer], list[str | None]]:
     answers: list[_Answer] = []
     errors: list[str | None] = []
-    patience = getattr(analyser, "patience", 0)  # a plug-in's: failures in a row after which it is left alone
+    patience = getattr(analyser, "patience", 0)  # of a plug-in: failures in a row after which it is skipped
     count = len(analyser.fields)
     failures = 0
     for mail in mails:
@@ -71,7 +71,7 @@ def _answers(mails: Sequence[Mail], analyser: Analyser) -> tuple[list[_Answer], 
         errors.append(error)
     if any(errors):
         failed = [error for error in errors if error]
-        _LOG.warning("Analyser %s gave no answer for %d of %d messages", analyser.name, len(failed), len(mails))
+        _LOG.warning("Analyser %s failed for %d of %d messages", analyser.name, len(failed), len(mails))
     return answers, errors
 
 
@@ -82,7 +82,7 @@ def _answer(mail: Mail, analyser: Analyser, count: int) -> tuple[_Answer, str | 
         return None, failed.code
     except MemoryError:
         return None, "out-of-memory"
-    except Exception:  # noqa: BLE001 - whatever it is costs this row of this column alone
+    except Exception:  # noqa: BLE001 - any error affects this row of this column only
         _LOG.debug("Analyser %s raised", analyser.name, exc_info=True)
         return None, "raised"
     if answer is not None and (not isinstance(answer, tuple) or len(answer) != count):
@@ -91,11 +91,11 @@ def _answer(mail: Mail, analyser: Analyser, count: int) -> tuple[_Answer, str | 
 
 
 def _arrays(answers: list[_Answer], errors: list[str | None], analyser: Analyser) -> list[pa.Array]:
-    """The columns of the fields. A row with a value that Arrow does not take is emptied, and told in `errors`."""
+    """The columns of the fields. A row with a value that Arrow rejects is emptied, and gets a code in `errors`."""
     try:
         return _of_fields(answers, analyser)
     except Exception:  # noqa: BLE001 - Arrow raises its own errors, TypeError, OverflowError, UnicodeError and others
-        _LOG.debug("Analyser %s gave what Arrow does not take", analyser.name, exc_info=True)
+        _LOG.debug("Analyser %s returned a value that Arrow rejects", analyser.name, exc_info=True)
     for row, answer in enumerate(answers):
         try:
             _of_fields([answer], analyser)
@@ -108,7 +108,7 @@ def _of_fields(answers: Sequence[_Answer], analyser: Analyser) -> list[pa.Array]
     nothing = (None,) * len(analyser.fields)
     rows = [nothing if answer is None else answer for answer in answers]
     values = zip(*rows, strict=True) if rows else ((),) * len(nothing)
-    made = [pa.array(column, kind) for column, (_, kind) in zip(values, analyser.fields, strict=True)]
-    for array in made:
+    arrays = [pa.array(column, kind) for column, (_, kind) in zip(values, analyser.fields, strict=True)]
+    for array in arrays:
         array.validate()
-    return made
+    return arrays

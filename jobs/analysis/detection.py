@@ -1,6 +1,6 @@
-"""Which language a text is written in.
+"""Detects the language of a text.
 
-eldc (Apache-2.0) is a table of n-grams compiled into its wheel: nothing is read or fetched at run time.
+eldc (Apache-2.0) contains its table of n-grams: nothing is read or fetched at run time.
 """
 
 from collections.abc import Sequence
@@ -11,14 +11,15 @@ import eldc
 _MOST_WORDS = 60
 #: Characters of a text without spaces.
 _MOST_CHARS = 400
-#: Fewer letters than this are a name or a number, not a language; of a script whose letters are syllables or words.
+#: Least number of letters: a shorter text is a name or a number. The second number is for syllabic and logographic
+#: scripts.
 _FEWEST_LETTERS, _FEWEST_SYLLABLES = 12, 4
 _SYLLABLES = "\u3000"
 _SURE, _UNSURE = 1.0, 0.5
 
 
 def detect(words: Sequence[str]) -> tuple[str, float]:
-    """(ISO 639-1 code, confidence 0 to 1) of a text's words; ("", 0.0) when it cannot be told.
+    """(ISO 639-1 code, confidence 0 to 1) of a text's words; ("", 0.0) when no language is detected.
 
     Confidence is 1 where the detector calls itself reliable, 0.5 elsewhere.
     """
@@ -26,10 +27,10 @@ def detect(words: Sequence[str]) -> tuple[str, float]:
     fewest = _FEWEST_LETTERS if text.isascii() or max(text) < _SYLLABLES else _FEWEST_SYLLABLES
     if len(text) < 4 * fewest and sum(map(str.isalpha, text)) < fewest:
         return "", 0.0
-    found = _detector().detect_details(text)
-    if found.language == "und":
+    detected = _detector().detect_details(text)
+    if detected.language == "und":
         return "", 0.0
-    return found.language, _SURE if found.reliable else _UNSURE
+    return detected.language, _SURE if detected.reliable else _UNSURE
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The words that tell a message from others: frequent in it, rare elsewhere."""
+"""Keywords of a message: words that are frequent in it and rare in other mail."""
 
 import pyarrow as pa
 
@@ -7,12 +7,12 @@ from jobs.analysis.mail import Mail
 
 
 class Keywords:
-    """Up to eight words in the order of their weight, frequency by rarity; their weights are in rarity.py."""
+    """Up to eight words by weight: frequency times rarity (rarity.py)."""
 
     name, version = "keywords", 1
     fields: tuple[Field, ...] = (("words", pa.list_(pa.string())),)
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:
-        """(words); None where none stands out."""
-        found = mail.keywords
-        return ([word for word, _ in found],) if found else None
+        """(words); None when no word is rare enough."""
+        keywords = mail.keywords
+        return ([word for word, _ in keywords],) if keywords else None

@@ -1,4 +1,4 @@
-"""Which language a message is written in."""
+"""The language of a message."""
 
 import pyarrow as pa
 
@@ -7,12 +7,12 @@ from jobs.analysis.mail import Mail
 
 
 class Language:
-    """The language of what was written, quotes and signature left out."""
+    """The language of the sender's own text, without quoted text and signature."""
 
     name, version = "language", 1
     fields: tuple[Field, ...] = (("code", pa.string()), ("confidence", pa.float32()))
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:
-        """(code, confidence); None when it cannot be told."""
+        """(code, confidence); None when no language is detected."""
         code, confidence = mail.told_language
         return (code, confidence) if code else None

@@ -1,13 +1,14 @@
-"""Domains that are made to be read as another one.
+"""Detects domains that imitate well-known ones.
 
-A domain is folded to what the eye sees: punycode decoded, letters of other scripts and look-alike pairs replaced. What
-then equals a well-known name, or is one typing error off a long one, and is not that name's own domain, looks like it.
+A domain is folded to its visual appearance: punycode decoded, letters of other scripts and look-alike pairs replaced.
+It is a look-alike if the result equals a well-known name, or differs from a long one by one typing error, and the
+domain does not belong to that name.
 """
 
 import unicodedata
 from functools import lru_cache
 
-#: Names that are imitated often, as labels of their domains.
+#: Names that are often imitated, as labels of their domains.
 WELL_KNOWN = frozenset(
     {
         "paypal", "google", "gmail", "microsoft", "outlook", "office365", "apple", "icloud", "amazon", "facebook",
@@ -20,11 +21,11 @@ WELL_KNOWN = frozenset(
     }
 )  # fmt: skip
 
-#: Names that are one letter off a common word ("cooking", "strip") are no sign of anything.
+#: Names one letter away from a common word ("cooking", "strip") are matched exactly only.
 _NEAR_WORDS = frozenset({"booking", "stripe", "kraken", "deutsche-bank"})
 _LONG = tuple(sorted(name for name in WELL_KNOWN - _NEAR_WORDS if len(name) >= 6))
 
-#: Letters of other scripts and signs -> the Latin letter that they look like.
+#: Letters and signs of other scripts -> the Latin letter that they resemble.
 _SEEN_AS = str.maketrans(
     "аАеЕоОрРсСхХуУіІјЈѕЅԁһҺкКмМтТвВнНΑαΒΕεΖΗΙιΚκΜΝνΟοΡρΤτΥυΧχıɡɑℓ0135@$",
     "aaeeooppccxxyyiijjssdhhkkmmttbbhhaabeezhiikkmnvooppttyyxxigalolesas",
@@ -34,7 +35,7 @@ _PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"))
 
 @lru_cache(maxsize=4096)
 def lookalike(domain: str) -> str:
-    """The well-known name that a domain imitates; "" when it imitates none or is that name's own.
+    """The well-known name that a domain imitates; "": none, or the domain belongs to that name.
 
     Args:
         domain: in lower case, at most 255 characters.
@@ -43,9 +44,9 @@ def lookalike(domain: str) -> str:
     if len(labels) < 2:
         return ""
     for label in labels[:-1][-4:]:
-        found = _imitated(label)
-        if found:
-            return found
+        name = _imitated(label)
+        if name:
+            return name
     return ""
 
 
@@ -72,14 +73,14 @@ def _imitated(label: str) -> str:
     for seen in (folded, pairs):
         if seen in WELL_KNOWN:
             return seen
-    # One error in a short name is another word: "apply" is no "apple", "goggle" would be "google".
+        # One error in a short name makes another word: "apply" is not "apple", but "goggle" would be "google".
     if len(label) >= 6:
         return next((name for name in _LONG if abs(len(name) - len(label)) <= 1 and _one_off(label, name)), "")
     return ""
 
 
 def _one_off(one: str, other: str) -> bool:
-    """Whether one letter changed, added, left out or two neighbours swapped make one of the other."""
+    """Whether the words differ by one letter changed, added or left out, or by two neighbours swapped."""
     start = 0
     while start < min(len(one), len(other)) and one[start] == other[start]:
         start += 1

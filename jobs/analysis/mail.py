@@ -1,6 +1,6 @@
-"""A message as analysers see it: its parts, and what several of them need, computed once and shared.
+"""A message as analysers see it: its parts, and values that several analysers need, computed once.
 
-Nothing of the mailbox is in it, no user, no labels: the same message gives the same answers everywhere.
+It contains nothing of the mailbox, no user and no labels: the same message has the same results everywhere.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from jobs.mime.message import ParsedMessage
 
 
 class Mail:
-    """One message. Everything but `message` and `heads` is computed on its first use.
+    """One message. All values except `message` and `heads` are computed on first use.
 
     `heads` are the leading decoded bytes of each attachment, parallel to `message.attachments`; empty when unknown.
     """
@@ -31,47 +31,47 @@ class Mail:
 
     @property
     def body(self) -> str:
-        """What the sender wrote: no quoted history, no signature, at most `bodies.BODY_CHARS` characters."""
+        """The sender's own text: no quoted text, no signature, at most `bodies.BODY_CHARS` characters."""
         if self._body is None:
             self._body = bodies.body(self.message.text)
         return self._body
 
     @property
     def words(self) -> list[str]:
-        """The words of subject and body in lower case, at most `bodies.MOST_WORDS`. Not to be changed."""
+        """The words of subject and body in lower case, at most `bodies.MOST_WORDS`. Do not modify."""
         if self._words is None:
             self._words = bodies.words(f"{self.message.subject[:1_000]}\n{self.body}")
         return self._words
 
     def headers(self, name: str) -> list[str]:
-        """The values of all headers of this name, which is given in lower case; in order. Not to be changed."""
+        """The values of all headers of this name (in lower case), in order. Do not modify."""
         if self._headers is None:
-            found: dict[str, list[str]] = {}
+            values: dict[str, list[str]] = {}
             for written, value in self.message.headers:
-                found.setdefault(written.lower(), []).append(value)
-            self._headers = found
+                values.setdefault(written.lower(), []).append(value)
+            self._headers = values
         return self._headers.get(name, [])
 
     def header(self, name: str) -> str:
-        """The value of the first header of this name, which is given in lower case; "" without one."""
-        found = self.headers(name)
-        return found[0] if found else ""
+        """The value of the first header of this name (in lower case); "" if there is none."""
+        values = self.headers(name)
+        return values[0] if values else ""
 
     @property
     def language(self) -> str:
-        """ISO 639-1 code of what the sender wrote in; "" when it cannot be told."""
+        """ISO 639-1 code of the sender's own text; "" when no language is detected."""
         return self.told_language[0]
 
     @property
     def told_language(self) -> tuple[str, float]:
-        """The same, and how sure that is, 0 to 1."""
+        """The same, with the confidence, 0 to 1."""
         if self._language is None:
             self._language = detection.detect(self.words)
         return self._language
 
     @property
     def keywords(self) -> list[tuple[str, float]]:
-        """The words that tell it from other messages, with their weights, heaviest first, at most eight."""
+        """The keywords with their weights, heaviest first, at most eight."""
         if self._keywords is None:
             self._keywords = rarity.weighed(self.words, self.message.subject)
         return self._keywords

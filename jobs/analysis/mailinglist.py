@@ -1,6 +1,6 @@
-"""The list a message came through, and how to leave it (RFC 2919, 2369, 8058).
+"""The mailing list of a message, and its unsubscribe links (RFC 2919, 2369, 8058).
 
-Addresses are only told, never called. Only https, http and mailto are: whatever else stands there is not for clicking.
+Links are reported, never followed. Only https, http and mailto links are reported; other schemes are ignored.
 """
 
 import re
@@ -15,7 +15,7 @@ _URI = re.compile(r"<\s*([^<>]{1,2000})>")
 
 
 class MailingList:
-    """Null of a message that names no list and no way to leave one."""
+    """Null for a message that names neither a list nor a way to unsubscribe."""
 
     name = "mailinglist"
     version = 1
@@ -23,7 +23,7 @@ class MailingList:
         ("list_id", pa.string()),  # the identifier in lower case, without brackets and description; "" without one
         ("unsubscribe_http", pa.string()),  # https before http; "" without one
         ("unsubscribe_mailto", pa.string()),  # with its ?subject=; "" without one
-        ("one_click", pa.bool_()),  # a POST to unsubscribe_http leaves the list: RFC 8058, https only
+        ("one_click", pa.bool_()),  # a POST to unsubscribe_http unsubscribes: RFC 8058, https only
         ("posting_allowed", pa.bool_()),  # List-Post names an address; null when it is absent
     )
 
@@ -47,12 +47,12 @@ def _identifier(value: str) -> str:
     match = _ID.search(value)
     if match:
         return match[1].lower()
-    word = value.strip().lower()  # without brackets, as old lists write it
+    word = value.strip().lower()  # old lists omit the brackets
     return word if 0 < len(word) <= 255 and "." in word and not any(map(str.isspace, word)) else ""
 
 
 def _clean(uri: str) -> str:
-    """Without the white space of folded lines."""
+    """Remove the white space of folded lines."""
     return "".join(uri.split())
 
 

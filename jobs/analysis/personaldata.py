@@ -1,7 +1,7 @@
-"""Which kinds of personal data a message holds, and how many of each. Never what they are.
+"""Counts the kinds of personal data in a message. Values are never stored.
 
-A number counts only when its own check agrees where there is one: IBAN by ISO 13616 (mod 97), cards by Luhn and the
-issuer's digits. What has no check is counted by its form and may be something else.
+Numbers with a checksum are verified: IBAN by ISO 13616 (mod 97), cards by Luhn and the issuer's digits. Other data are
+recognized by their form only.
 """
 
 import re
@@ -23,11 +23,11 @@ _PHONE = re.compile(
 _EMAIL = re.compile(r"@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,5}[A-Za-z]{2,20}\b")
 _IP = re.compile(r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w.]*\d)")
 _DIGITS = re.compile(r"[0-9]")
-#: Where numbers may stand. It begins with a set of characters, which the search skips to; the others would be tried at
-#: every character (measured: 317 microseconds a message of SpamAssassin instead of 29).
+#: Pieces of text that may contain numbers. Begins with a character set, to which the search can skip; the other
+#: patterns would be tried at every character (measured: 317 microseconds a message of SpamAssassin instead of 29).
 _RUN = re.compile(r"[0-9][0-9A-Z .()-]{6,}")
 
-#: Characters of an IBAN by country (SWIFT's registry); others are taken at 15 to 34.
+#: Lengths of IBANs by country (SWIFT's registry); other countries: 15 to 34 characters.
 _IBAN_LENGTHS = {
     "AT": 20, "BE": 16, "BG": 22, "CH": 21, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "EE": 20, "ES": 24, "FI": 18,
     "FR": 27, "GB": 22, "GR": 27, "HR": 21, "HU": 28, "IE": 22, "IS": 26, "IT": 27, "LI": 21, "LT": 20, "LU": 20,
@@ -37,14 +37,14 @@ _IBAN_LENGTHS = {
 
 
 class PersonalData:
-    """Counts over subject and text, quoted history included. Null when there is nothing."""
+    """Counts over subject and text, quoted text included. Null when all are 0."""
 
     name = "personaldata"
     version = 1
     fields = (
-        ("ibans", pa.int32()),  # with a right checksum
-        ("cards", pa.int32()),  # numbers of an issuer, with a right check digit
-        ("social_security_numbers", pa.int32()),  # of the form of the United States
+        ("ibans", pa.int32()),  # with a valid checksum
+        ("cards", pa.int32()),  # with an issuer's prefix and a valid check digit
+        ("social_security_numbers", pa.int32()),  # in the United States' form
         ("phones", pa.int32()),  # international, or ten digits grouped as in North America
         ("emails", pa.int32()),
         ("ip_addresses", pa.int32()),  # of version 4
@@ -57,8 +57,8 @@ class PersonalData:
         if not numbers:
             return (0, 0, 0, 0, emails, 0) if emails else None
         counts = (
-            sum(is_iban(found) for found in _IBAN.findall(numbers)[:_MOST]),
-            sum(is_card(found) for found in _CARD.findall(numbers)[:_MOST]),
+            sum(is_iban(number) for number in _IBAN.findall(numbers)[:_MOST]),
+            sum(is_card(number) for number in _CARD.findall(numbers)[:_MOST]),
             min(len(_SSN.findall(numbers)), _MOST),
             min(len(_PHONE.findall(numbers)), _MOST),
             emails,
@@ -68,12 +68,12 @@ class PersonalData:
 
 
 def _with_digits(text: str) -> str:
-    """The pieces of a text that may hold numbers, with the characters around them that patterns look at."""
+    """The pieces of a text that may contain numbers, with the surrounding characters that the patterns examine."""
     return "\n".join([text[max(run.start() - 4, 0) : run.end() + 3] for run in _RUN.finditer(text)])
 
 
 def is_iban(text: str) -> bool:
-    """Whether the checksum of ISO 13616 is right, and the length where the country's is known."""
+    """Whether the checksum of ISO 13616 is valid, and the length where the country's is known."""
     packed = text.replace(" ", "")
     if len(packed) != _IBAN_LENGTHS.get(packed[:2], len(packed)) or not 15 <= len(packed) <= 34:
         return False
@@ -81,7 +81,7 @@ def is_iban(text: str) -> bool:
 
 
 def is_card(text: str) -> bool:
-    """Whether an issuer gives such numbers and the check digit (Luhn) is right."""
+    """Whether the prefix is an issuer's and the check digit (Luhn) is valid."""
     digits = [int(digit) for digit in _DIGITS.findall(text)]
     if not 13 <= len(digits) <= 19 or not _ISSUER.match("".join(map(str, digits[:4]))) or len(set(digits)) < 2:
         return False

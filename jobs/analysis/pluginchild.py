@@ -1,9 +1,9 @@
 """The process in which plug-ins run: `python -m jobs.analysis.pluginchild REQUESTS ANSWERS MEMORY_BYTES`.
 
-Two pipes, frames of four bytes of length and the content. Requests are pickled, for they come from us; answers are
-not, for they come from strangers: a status byte, then text or an Arrow stream. What a plug-in prints goes nowhere.
-When the pipe of requests is closed the process ends; when a plug-in holds it for long after the parent gave up, the
-kernel's alarm ends it, so none outlives a worker that was killed.
+Two pipes carry frames: four bytes of length, then the content. Requests are pickled, because we write them; answers are
+a status byte and text or an Arrow stream, because plug-ins are not trusted. The output of a plug-in is discarded. The
+process ends when the pipe of requests is closed; if a plug-in blocks it long after the parent gave up, the kernel's
+alarm ends it, so that no process outlives a killed worker.
 """
 
 import os
@@ -22,18 +22,18 @@ from jobs.analysis import analyser, mail
 GROUP = "gbm.analysers"
 LENGTH = struct.Struct(">I")
 
-#: The first byte of an answer: a value, nothing to say, a failure's code, or a reason why a plug-in is refused.
+#: The first byte of an answer: a value, no result, a failure's code, or the reason why a plug-in is refused.
 VALUE, NOTHING, FAILED, REFUSED = b"v", b"n", b"f", b"r"
 
 _ALARM_AFTER_S = 5.0
 
 
 def main(requests: int, answers: int, memory_bytes: int) -> None:
-    """Answer until the pipe is closed."""
+    """Answer requests until the pipe is closed."""
     _limit(memory_bytes)
     plugins: dict[str, Any] = {}
     while frame := _read_frame(requests):
-        entry, timeout_s, message = pickle.loads(frame)  # noqa: S301 - written by the parent, to whom we belong
+        entry, timeout_s, message = pickle.loads(frame)  # noqa: S301 - written by our parent process
         signal.setitimer(signal.ITIMER_REAL, timeout_s + _ALARM_AFTER_S)
         answer = _load(plugins, *entry) if message is None else _analyse(plugins[entry[0]], message)
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -49,16 +49,16 @@ def _limit(memory_bytes: int) -> None:
 
 def _load(plugins: dict[str, Any], name: str, value: str) -> bytes:
     try:
-        made = EntryPoint(name, value, GROUP).load()()
-        analyser.check(made.name, made.version, made.fields)
-        if made.name != name:
-            return REFUSED + f"the entry point is named {name!r} and the analyser {made.name!r}"[:500].encode()
-        schema = pa.schema(list(made.fields), {"version": str(made.version)})
-        plugins[name] = made
+        plugin = EntryPoint(name, value, GROUP).load()()
+        analyser.check(plugin.name, plugin.version, plugin.fields)
+        if plugin.name != name:
+            return REFUSED + f"the entry point is named {name!r} and the analyser {plugin.name!r}"[:500].encode()
+        schema = pa.schema(list(plugin.fields), {"version": str(plugin.version)})
+        plugins[name] = plugin
         return VALUE + _stream(schema.empty_table())
     except analyser.AnalyserRefused as refused:
         return REFUSED + refused.reason[:500].encode("utf-8", "replace")
-    except BaseException as error:  # noqa: BLE001 - also SystemExit: whatever it is, it cannot be loaded
+    except BaseException as error:  # noqa: BLE001 - also SystemExit: in any case it cannot be loaded
         return REFUSED + f"it cannot be loaded ({type(error).__name__}: {error})"[:500].encode("utf-8", "replace")
 
 
@@ -79,7 +79,7 @@ def _analyse(plugin: Any, message: mail.Mail) -> bytes:
         return VALUE + _stream(pa.Table.from_arrays(arrays, schema=schema))
     except MemoryError:
         return FAILED + b"out-of-memory"
-    except BaseException:  # noqa: BLE001 - Arrow does not take it, or the value runs code of its own
+    except BaseException:  # noqa: BLE001 - Arrow rejects it, or the value runs code of its own
         return FAILED + b"bad-answer"
 
 
@@ -92,7 +92,7 @@ def _stream(table: pa.Table) -> bytes:
 
 
 def _read_frame(source: int) -> bytes:
-    """The next request; empty when there are no more."""
+    """The next request; empty at the end."""
     length = _read(source, LENGTH.size)
     return _read(source, LENGTH.unpack(length)[0]) if length else b""
 

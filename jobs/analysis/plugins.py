@@ -1,9 +1,9 @@
 """Analysers of other packages: entry points of the group `gbm.analysers`.
 
-An entry point is named as its analyser's column, and its value is callable without arguments and returns an `Analyser`.
-No code of a plug-in runs in this process: it is loaded and asked in one child process (`pluginchild.py`), started on
-first use, that has no secrets in its environment and a limit of memory. A message that takes too long costs the child
-its life; the next one starts it again. It is a guard against faults; who means harm must not be installed.
+An entry point has the name of its analyser's column; its value is callable without arguments and returns an `Analyser`.
+Plug-ins never run in this process: they are loaded and called in one child process (`pluginchild.py`), started on first
+use, with no secrets in its environment and a memory limit. When a message takes too long, the child is killed; the next
+message starts it again. This protects against faults, not against malicious code: install only packages you trust.
 """
 
 import os
@@ -24,15 +24,15 @@ from jobs.analysis.config import AnalysisConfig
 from jobs.analysis.mail import Mail
 from jobs.analysis.pluginchild import FAILED, GROUP, LENGTH, NOTHING, REFUSED, VALUE
 
-#: Bytes of one answer; a longer one is no answer.
+#: Most bytes of one answer; a longer one is rejected.
 _MOST_ANSWER_BYTES = 1 << 20
 _CODES = frozenset({"raised", "out-of-memory", "bad-answer"})
-#: All that the child learns of our environment: the rest may hold passwords.
+#: The environment variables that the child inherits: the others may contain passwords.
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 class Plugin:
-    """An analyser that runs in the child. After `patience` failures in a row a batch goes on without it."""
+    """An analyser that runs in the child. After `patience` failures in a row the batch continues without it."""
 
     def __init__(self, host: "Host", entry: EntryPoint, version: int, schema: pa.Schema) -> None:
         self.name = entry.name
@@ -63,7 +63,7 @@ class Plugin:
 
 
 class Host:
-    """Owns the child: starts it, asks it, ends it. Safe to use from several threads, one question at a time."""
+    """Owns the child process: starts it, calls it, ends it. Thread-safe; one request at a time."""
 
     def __init__(self, config: AnalysisConfig) -> None:
         self.config = config
@@ -73,7 +73,7 @@ class Host:
         self._loaded: set[str] = set()
 
     def load(self, entry: EntryPoint) -> Plugin:
-        """The plug-in of an entry point.
+        """Load the plug-in of an entry point.
 
         Raises:
             AnalyserRefused: it cannot be loaded, or is malformed.
@@ -86,7 +86,7 @@ class Host:
         except AnalysisFailed as failed:
             raise AnalyserRefused(entry.name, f"it cannot be loaded ({failed.code})") from failed
         except (pa.ArrowException, ValueError, KeyError, OSError) as error:
-            raise AnalyserRefused(entry.name, "it describes itself in a way that cannot be read") from error
+            raise AnalyserRefused(entry.name, "its description cannot be read") from error
         plugin = Plugin(self, entry, version, table.schema)
         check(plugin.name, plugin.version, plugin.fields)
         return plugin
@@ -97,18 +97,18 @@ class Host:
             if self._child is None or entry.name not in self._loaded:
                 try:
                     self._load(entry)
-                except AnalyserRefused as refused:  # it was loaded before: the world changed, or chance is in it
+                except AnalyserRefused as refused:  # it was loaded before: its environment changed, or it is random
                     raise AnalysisFailed("crashed") from refused
             return self._exchange(entry, mail, self.config.plugin_timeout_s)
 
     def close(self) -> None:
-        """End the child. The next question starts another."""
+        """End the child. The next request starts another."""
         child, self._child = self._child, None
         self._loaded.clear()
         if child is None:
             return
         if child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)  # a session of its own: what it started ends with it
+            os.killpg(child.pid, signal.SIGKILL)  # the child is a session leader: its own children end as well
         child.wait()
         os.close(self._requests)
         os.close(self._answers)
@@ -127,7 +127,7 @@ class Host:
         environment |= {
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "OMP_NUM_THREADS": "1",
-            "ARROW_DEFAULT_MEMORY_POOL": "system",  # others reserve address space, which is what is limited
+            "ARROW_DEFAULT_MEMORY_POOL": "system",  # the other pools reserve address space, which is limited
         }
         command = [sys.executable, "-B", "-m", "jobs.analysis.pluginchild", str(request_source), str(answer_sink)]
         try:
@@ -161,7 +161,7 @@ class Host:
             if not 1 <= size <= _MOST_ANSWER_BYTES:
                 raise AnalysisFailed("bad-answer")
             return self._receive(size, deadline)
-        except AnalysisFailed:  # the child is dead, or nobody knows what it will write next
+        except AnalysisFailed:  # the child is dead, or its output is out of step
             self.close()
             raise
         except OSError as error:
@@ -186,7 +186,7 @@ class Host:
 
 
 def found(host: Host, taken: Collection[str]) -> tuple[list[Plugin], list[AnalyserRefused]]:
-    """The plug-ins that are installed and not disabled, and those that are refused.
+    """The enabled plug-ins, and those that are refused.
 
     Args:
         taken: names of the built-in analysers.
@@ -208,9 +208,9 @@ def found(host: Host, taken: Collection[str]) -> tuple[list[Plugin], list[Analys
 
 
 def _table(answer: bytes) -> pa.Table:
-    """The Arrow table in an answer. Raises what Arrow raises; a stranger wrote it."""
+    """The Arrow table in an answer. Raises Arrow's errors: the plug-in wrote it."""
     if answer[:1] != VALUE:
-        raise ValueError("The child's answer is not a value")
+        raise ValueError("the child's answer is not a value")
     table = pa.ipc.open_stream(answer[1:]).read_all()
     table.validate(full=True)
     return table

@@ -1,4 +1,4 @@
-"""How soon somebody would want to see a message, and why."""
+"""The priority of a message for its receiver, with the reasons."""
 
 import re
 
@@ -17,7 +17,7 @@ _automatic = Automatic()
 
 
 class Priority:
-    """low, normal or high, by points: each reason with a plus adds one, each with a minus takes one or two away."""
+    """low, normal or high by points: a reason with a plus adds one, a reason with a minus subtracts one or two."""
 
     name, version = "priority", 1
     fields: tuple[Field, ...] = (("level", pa.string()), ("reasons", pa.list_(pa.string())))

@@ -1,7 +1,7 @@
-"""How much a word tells by being there: the rarer in other mail, the more.
+"""The weight of a word: the rarer in other mail, the higher.
 
-The table (data/background.tsv) is counted by training/: words and the logarithm of how rarely they stand in messages.
-Words of grammar weigh nothing, in the languages that they are listed for.
+The table (data/background.tsv) is made by training/: words and the logarithm of their rarity in messages. Grammatical
+words of the listed languages have no weight.
 """
 
 from collections import Counter
@@ -11,22 +11,22 @@ from importlib import resources
 
 from jobs.analysis.words import listed
 
-#: A word that the table does not have is rarer than all that it has.
+#: Weight of a word that is not in the table: rarer than all words in it.
 UNKNOWN = 6.0
 _MOST = 8
 _LONGEST = 30
 _MOST_WORDS = 300
 _SUBJECT = 2
-#: Words of grammar, by which no message differs from another.
+#: Grammatical words, which do not characterize a message.
 _GRAMMAR = listed("grammar")
 
 
 def weighed(words: Sequence[str], subject: str) -> list[tuple[str, float]]:
-    """Words with how often they stand there times how rare they are, heaviest first, at most eight.
+    """Words with frequency times rarity, heaviest first, at most eight.
 
     Args:
         words: in lower case, in order.
-        subject: whose words count as often as two more.
+        subject: each of its words counts as two more occurrences.
     """
     weights = _weights()
     counts = Counter(words[:_MOST_WORDS])
@@ -35,7 +35,7 @@ def weighed(words: Sequence[str], subject: str) -> list[tuple[str, float]]:
             counts[word] += _SUBJECT
     get = weights.get
     scored = {word: count * get(word, UNKNOWN) for word, count in counts.items()}
-    best = sorted(scored, key=scored.__getitem__, reverse=True)[: 3 * _MOST]  # of equal ones the first comes first
+    best = sorted(scored, key=scored.__getitem__, reverse=True)[: 3 * _MOST]  # stable: of equal ones the first
     return [(word, scored[word]) for word in best if scored[word] and 2 < len(word) <= _LONGEST and word.isalpha()][
         :_MOST
     ]
@@ -44,5 +44,5 @@ def weighed(words: Sequence[str], subject: str) -> list[tuple[str, float]]:
 @cache
 def _weights() -> dict[str, float]:
     text = (resources.files("jobs.analysis") / "data" / "background.tsv").read_text(encoding="utf-8")
-    table = {word: float(told) for word, told in (line.split("\t") for line in text.splitlines())}
+    table = {word: float(weight) for word, weight in (line.split("\t") for line in text.splitlines())}
     return table | dict.fromkeys(_GRAMMAR, 0.0)

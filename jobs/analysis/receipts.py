@@ -1,7 +1,7 @@
-"""What was paid and when: the amount, its currency and the date of a receipt, an invoice or an order.
+"""Amount, currency and date of a receipt, an invoice or an order.
 
-Words decide whether a message is one; only then amounts are read. The total is the last amount that stands behind a
-word for it, else the largest.
+Words decide whether a message is one; only then amounts are read. The total is the last amount after a word for a
+total, else the largest amount.
 """
 
 import re
@@ -31,8 +31,8 @@ _CODES = frozenset(
         "BRL", "MXN", "ZAR", "SGD", "HKD", "TRY", "ILS", "KRW", "RUB",
     }
 )  # fmt: skip
-#: It begins with a set of characters, which the search skips to; a pattern that begins with the currencies is tried at
-#: every character (measured: 118 microseconds a message of SpamAssassin instead of 28).
+#: Begins with a character set, to which the search can skip; a pattern that begins with the currencies would be tried
+#: at every character (measured: 118 microseconds a message of SpamAssassin instead of 28).
 _NUMBER = re.compile(r"[0-9]{1,9}(?:[.,' ][0-9]{3}(?![0-9])){0,3}(?:[.,][0-9]{2})?(?![0-9])")
 _TOTAL = re.compile(
     r"\b(?:amount (?:paid|due|charged)|totale?|gesamt(?:betrag|summe)?|summe|montant|importe)\b",
@@ -45,13 +45,13 @@ _DATE = re.compile(
     r"|(?P<day_first>[0-9]{1,2})\.? (?P<name_second>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\.?,? "
     r"(?P<year_last>[0-9]{4}))\b"
 )
-#: Dates are looked for around years alone.
+#: Dates are searched only around years.
 _YEAR = re.compile(r"[12][09][0-9]{2}")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 class Amount(NamedTuple):
-    """Money in a text, and where it stands."""
+    """An amount of money in a text, and its position."""
 
     start: int
     value: Decimal
@@ -59,15 +59,15 @@ class Amount(NamedTuple):
 
 
 class Receipts:
-    """Null of a message that is no receipt: without a word for one, without an amount, or when neither the subject has
-    such a word nor a word for a total stands before an amount."""
+    """Null for a message that is not a receipt: no word for one, no amount, or neither such a word in the subject nor a
+    word for a total before an amount."""
 
     name = "receipts"
     version = 1
     fields = (
         ("total", pa.decimal128(15, 2)),
         ("currency", pa.string()),  # ISO 4217; "$" is read as USD, "¥" as JPY
-        ("dated", pa.date32()),  # the first date in the text; null without one. 03/04/2026 is not read: it is two dates
+        ("dated", pa.date32()),  # the first date in the text; null without one. 03/04/2026 is ambiguous and not read
         ("amounts", pa.int32()),  # amounts of money in the text
     )
 
@@ -75,26 +75,26 @@ class Receipts:
         if _WORDS.isdisjoint(mail.words):
             return None
         text = f"{mail.message.subject[:1_000]}\n{mail.body[:_READ_CHARS]}"
-        found = _amounts(text)
-        if not found:
+        amounts = _amounts(text)
+        if not amounts:
             return None
-        total, named = _total(text, found)
+        total, named = _total(text, amounts)
         if not named and (mail.message.list_id or _WORDS.isdisjoint(bodies.words(mail.message.subject[:300]))):
-            return None  # people who write of money say "paid" and "order" too
-        return total.value, total.currency, _dated(text), len(found)
+            return None  # personal mail about money contains "paid" and "order" too
+        return total.value, total.currency, _dated(text), len(amounts)
 
 
 def _amounts(text: str) -> list[Amount]:
-    found: list[Amount] = []
+    amounts: list[Amount] = []
     for match, _ in zip(_NUMBER.finditer(text), range(_MOST_NUMBERS), strict=False):
         currency = _currency(text, match.start(), match.end())
         if currency:
-            found.append(Amount(match.start(), value(match[0]), currency))
-    return found
+            amounts.append(Amount(match.start(), value(match[0]), currency))
+    return amounts
 
 
 def _currency(text: str, start: int, end: int) -> str:
-    """The currency that stands before or behind a number; "" without one."""
+    """The currency before or after a number; "" without one."""
     before = text[max(start - 5, 0) : start].rstrip(" ")
     if before:
         if before[-1] in _SIGNS:
@@ -104,13 +104,13 @@ def _currency(text: str, start: int, end: int) -> str:
     after = text[end : end + 5].lstrip(" ")
     if after[:3] in _CODES and not after[3:4].isalnum():
         return after[:3]
-    if after[:1] in _SIGNS and not after[1:].lstrip(" ")[:1].isdigit():  # "2 $10" is ten dollars
+    if after[:1] in _SIGNS and not after[1:].lstrip(" ")[:1].isdigit():  # "2 $10" means ten dollars
         return _SIGNS[after[0]]
     return ""
 
 
 def _total(text: str, amounts: list[Amount]) -> tuple[Amount, bool]:
-    """The total, and whether a word says that it is one."""
+    """The total, and whether a word identifies it."""
     for index in reversed(range(len(amounts))):
         amount = amounts[index]
         since = amounts[index - 1].start if index else 0
@@ -120,7 +120,7 @@ def _total(text: str, amounts: list[Amount]) -> tuple[Amount, bool]:
 
 
 def value(number: str) -> Decimal:
-    """The value of a number written as in any country: the last mark before two digits is the decimal one."""
+    """The value of a number in any country's notation: the last mark before two digits is the decimal mark."""
     whole, cents = number, "00"
     if len(number) > 3 and number[-3] in ".,":
         whole, cents = number[:-3], number[-2:]
@@ -132,11 +132,11 @@ def _dated(text: str) -> date | None:
         match = _DATE.search(text, max(written.start() - 20, 0), written.end() + 6)
         if not match:
             continue
-        found = match.groupdict()
-        year = found["iso"] or found["dot_year"] or found["year"] or found["year_last"]
-        named = found["name"] or found["name_second"]
-        month = _MONTHS.index(named.lower()) + 1 if named else int(found["iso_month"] or found["dot_month"])
-        day = found["iso_day"] or found["dot_day"] or found["day"] or found["day_first"]
+        groups = match.groupdict()
+        year = groups["iso"] or groups["dot_year"] or groups["year"] or groups["year_last"]
+        named = groups["name"] or groups["name_second"]
+        month = _MONTHS.index(named.lower()) + 1 if named else int(groups["iso_month"] or groups["dot_month"])
+        day = groups["iso_day"] or groups["dot_day"] or groups["day"] or groups["day_first"]
         if 1970 <= int(year) <= 2100 and 1 <= month <= 12 and 1 <= int(day) <= _days(int(year), month):
             return date(int(year), month, int(day))
     return None

@@ -1,4 +1,4 @@
-"""Which analysers there are: the built-in ones, and the plug-ins that are installed (`plugins.py`)."""
+"""The available analysers: the built-in ones and the installed plug-ins (`plugins.py`)."""
 
 import atexit
 import logging
@@ -41,7 +41,7 @@ BUILT_IN: tuple[Analyser, ...] = (
 
 
 class Roster(NamedTuple):
-    """Who analyses, and the plug-ins that may not, each with its reason."""
+    """The analysers to run, and the refused plug-ins with the reasons."""
 
     analysers: tuple[Analyser, ...]
     refused: tuple[AnalyserRefused, ...]
@@ -49,13 +49,13 @@ class Roster(NamedTuple):
 
 @lru_cache(maxsize=4)
 def roster(config: AnalysisConfig) -> Roster:
-    """The analysers of this process, the same at every call. Plug-ins run in one child, ended with the process."""
+    """The analysers of this process; cached. Plug-ins run in one child, which ends with the process."""
     chosen = [analyser for analyser in BUILT_IN if analyser.name not in config.disabled]
     if not config.plugins:
         return Roster(tuple(chosen), ())
     host = plugins.Host(config)
     atexit.register(host.close)
-    found, refused = plugins.found(host, {analyser.name for analyser in BUILT_IN})
+    installed, refused = plugins.found(host, {analyser.name for analyser in BUILT_IN})
     for error in refused:
         _LOG.error("%s", error)
-    return Roster((*chosen, *found), tuple(refused))
+    return Roster((*chosen, *installed), tuple(refused))

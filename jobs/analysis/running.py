@@ -1,4 +1,4 @@
-"""The analysers that are configured, as the pipeline asks them: when mail is stored, and again afterwards."""
+"""Runs the configured analysers for the pipeline: when mail is stored, and when it is analysed again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from jobs.mime.message import ParsedMessage
 from jobs.reanalysis import Analysers
 from storage.errors import BackupError
 
-#: They need the leading bytes of attachments, which no column holds.
+#: Analysers that need the leading bytes of attachments, which no column contains.
 _EXACT = frozenset({"attachmentkinds"})
 
 
 class UnknownAnalyser(BackupError):
-    """An analyser that is not to run does not exist. Correct GBM_ANALYSIS__DISABLED."""
+    """A disabled analyser does not exist. Correct GBM_ANALYSIS__DISABLED."""
 
     def __init__(self, name: str, known: str) -> None:
         super().__init__(name, known)
@@ -32,24 +32,24 @@ class UnknownAnalyser(BackupError):
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Asks analysers by name. Travels to a task's process as its configuration, and opens there what it needs."""
+    """Runs analysers by name. Pickled as its configuration; opens its resources in the task's process."""
 
     config: AnalysisConfig
 
     def __call__(self, messages: Sequence[ParsedMessage], names: Sequence[str]) -> pa.Table:
-        """A struct per named analyser, row by row the messages."""
-        chosen = [each for each in roster(self.config).analysers if each.name in names]
+        """A struct per named analyser; the rows match the messages."""
+        chosen = [analyser for analyser in roster(self.config).analysers if analyser.name in names]
         return columns.analyse([Mail(message) for message in messages], chosen)
 
 
 def require_known(config: AnalysisConfig) -> None:
-    """Raise UnknownAnalyser for one that is not to run and does not exist. Loads no plug-in."""
-    known = {each.name for each in BUILT_IN} | {point.name for point in entry_points(group=GROUP)}
+    """Raise UnknownAnalyser if a disabled analyser does not exist. Loads no plug-in."""
+    known = {analyser.name for analyser in BUILT_IN} | {point.name for point in entry_points(group=GROUP)}
     if unknown := sorted(config.disabled - known):
         raise UnknownAnalyser(unknown[0], ", ".join(sorted(known)))
 
 
 def configured(config: AnalysisConfig) -> Analysers | None:
-    """Who is asked about messages; None where nobody is."""
-    versions = {each.name: each.version for each in roster(config).analysers}
+    """The analysers to run; None: analysis is disabled."""
+    versions = {analyser.name: analyser.version for analyser in roster(config).analysers}
     return Analysers(versions, Runner(config), _EXACT, config.enabled) if versions else None

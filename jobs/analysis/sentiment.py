@@ -1,8 +1,8 @@
-"""How a message sounds, by the words in it. English only, and it says so.
+"""The sentiment of a message by the words in it. English only; other languages are marked as unsupported.
 
-Words' valences are VADER's (C. J. Hutto and E. Gilbert, ICWSM 2014; MIT licence; read from its wheel), with its rules
-for negation and emphasis. VADER scores sentences; over a whole message its sum saturates, so the constant that keeps
-the score within -1 and 1 grows with the number of words: alpha = 15 per 50 words.
+The valences of words are VADER's (C. J. Hutto and E. Gilbert, ICWSM 2014; MIT licence; read from its wheel), with its
+rules for negation and emphasis. VADER scores sentences; over a whole message its sum saturates, so the constant that
+keeps the score within -1 and 1 grows with the number of words: alpha = 15 per 50 words.
 """
 
 from functools import cache
@@ -22,11 +22,11 @@ _STRONGER = listed("stronger")
 _WEAKER = listed("weaker")
 _NEGATED, _EMPHASIS = -0.74, 0.293  # VADER's
 _ALPHA, _ALPHA_WORDS = 15.0, 50
-_THRESHOLD = 0.05  # VADER's: beyond it a score is positive or negative
+_THRESHOLD = 0.05  # VADER's: scores beyond it are positive or negative
 
 
 class Sentiment:
-    """A score from -1 to 1, and its name; `supported` is false for a language that the word list is not of."""
+    """A score from -1 to 1, and its label; `supported` is false for other languages than the word list's."""
 
     name, version = "sentiment", 1
     fields: tuple[Field, ...] = (
@@ -45,7 +45,7 @@ class Sentiment:
 
 
 def score_of(words: list[str]) -> float:
-    """The valence of words in order, -1 to 1."""
+    """The valence of a list of words, -1 to 1."""
     known = _valences()
     total = 0.0
     for at in [at for at, word in enumerate(words) if word in known]:

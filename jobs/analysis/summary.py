@@ -1,4 +1,4 @@
-"""The two sentences of a message that say most of it, in its own words."""
+"""Extracts the two most informative sentences of a message."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,24 +13,24 @@ _MOST_CHARS = 3000
 _MOST_SENTENCES = 16
 _LONGEST = 200
 _FEWEST_LETTERS = 12
-#: Of a sentence: a mark and a space; or a line that a blank or an indented one follows.
+#: End of a sentence: a mark and a space, or a line followed by a blank or an indented line.
 _ENDS = re.compile(r"[.!?。？！\n]\s+")
 _LETTERS = re.compile(r"[^\W\d_]+| ")
 _GREETING = re.compile(
     r"^(?:hi|hello|dear|hey|hallo|liebe[rs]?|bonjour|cher|hola|ciao|thanks|regards|best|cheers)\b", re.I
 )
-#: What a sentence is worth more for standing first.
+#: Bonus of the first sentences.
 _FIRST = 1.5
 
 
 class Summary:
-    """Two sentences, as they follow one another in the message, at most 400 characters."""
+    """Two sentences in their order in the message, at most 400 characters."""
 
     name, version = "summary", 1
     fields: tuple[Field, ...] = (("text", pa.string()),)
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:
-        """(text); None where the writer said nothing."""
+        """(text); None for an empty body."""
         sentences = [
             sentence
             for part in _parts(mail.body[:_MOST_CHARS])

@@ -1,4 +1,4 @@
-"""The lists of words that analysers look for (data/words.toml)."""
+"""The word lists of the analysers (data/words.toml)."""
 
 import tomllib
 from functools import cache

@@ -1,1 +1,1 @@
-"""Mail out of the archive, in formats that other programs read."""
+"""Exports mail from the archive in formats that other programs read."""

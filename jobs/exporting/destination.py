@@ -1,6 +1,6 @@
-"""Where an export goes: written beside its name, and there whole or not at all.
+"""The destination of an export: written under a temporary name, then renamed, so that it is complete or absent.
 
-A folder carries `export.json`, which tells what it is; only such a folder, or an empty one, is ever replaced.
+An exported folder contains `export.json`, which describes it; only such a folder, or an empty one, is ever replaced.
 """
 
 import os
@@ -20,7 +20,7 @@ MANIFEST = "export.json"
 
 
 class DestinationTaken(BackupError):
-    """Something is there already. Name another place, or say --force where that replaces an earlier export."""
+    """The destination exists. Name another one, or use --force to replace an earlier export."""
 
     def __init__(self, path: str, replaceable: bool) -> None:
         super().__init__(path, replaceable)
@@ -33,7 +33,7 @@ class DestinationTaken(BackupError):
 
 
 class DestinationUnusable(BackupError):
-    """The export cannot be written there. Make room, or name another place."""
+    """The export cannot be written. Make room, or name another destination."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)
@@ -45,9 +45,9 @@ class DestinationUnusable(BackupError):
 
 @contextmanager
 def destination(path: Path, force: bool) -> Iterator[Path]:
-    """A name beside `path` to write a file or a folder (readable by its owner alone) under.
+    """Yield a temporary name beside `path` for a file or a folder (readable by its owner only).
 
-    When the block ends it is on the disk and becomes `path`; when the block raises, it goes.
+    At the end of the block it is synced and renamed to `path`; if the block raises, it is deleted.
 
     Raises:
         DestinationTaken, DestinationUnusable.
@@ -58,7 +58,7 @@ def destination(path: Path, force: bool) -> Iterator[Path]:
     try:
         yield partial
         if partial.is_dir():
-            os.sync()  # one call, where an export of small files would need as many as there are
+            os.sync()  # one call; an export of small files would need one per file
         _replace(partial, path)
     except OSError as exc:
         raise DestinationUnusable(str(path), exc.strerror or str(exc)) from exc
@@ -68,9 +68,9 @@ def destination(path: Path, force: bool) -> Iterator[Path]:
 
 @contextmanager
 def in_place(path: Path, force: bool) -> Iterator[Path]:
-    """A new folder at `path` itself, for files that name one another by where they lie.
+    """Yield a new folder at `path` itself, for files that refer to one another by path.
 
-    When the block raises, it goes, and an export that was there is back. Raises as `destination`.
+    If the block raises, the folder is deleted and a previous export is restored. Raises as `destination`.
     """
     path = path.absolute()
     _require_free(path, force)
@@ -93,14 +93,14 @@ def in_place(path: Path, force: bool) -> Iterator[Path]:
 
 
 def write_manifest(folder: Path, document: dict[str, object]) -> None:
-    """Mark a folder as an export, and tell what it is and in which format."""
+    """Write `export.json`, which marks a folder as an export and describes it and its format."""
     numbered = {"format_number": WRITTEN["export"], **document}
     (folder / MANIFEST).write_bytes(orjson.dumps(numbered, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 @contextmanager
 def private_file(path: Path) -> Iterator[BinaryIO]:
-    """A new file that its owner alone may read; on the disk when the block ends."""
+    """A new file that only its owner may read; synced at the end of the block."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         yield file

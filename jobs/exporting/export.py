@@ -1,7 +1,7 @@
-"""Exports mail: a selection of one mailbox, or every mailbox, as of one moment, in one format.
+"""Exports mail: a selection of one mailbox, or every mailbox, as of a time, in one format.
 
-What is read is the state at one moment, so a sync that goes on meanwhile changes nothing. Every message is checked
-against its SHA-256. One that is damaged is told by its name and left out; the rest is exported.
+An export reads the state as of one time, so concurrent syncs do not affect it. Every message is verified against its
+SHA-256. Damaged messages are reported and skipped.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,10 +22,10 @@ from storage.model.results import Stored
 from storage.reader import MailboxReader
 from storage.segments.frame_cache import Frames
 
-#: Messages of a batch: their rows of the index and, of Parquet, all their text are in memory at once.
+#: Messages per batch: their index rows and, for Parquet, all their text are in memory at once.
 _BATCH = 2000
 
-Told = Callable[[Report], None]
+OnBatch = Callable[[Report], None]
 Mailbox = tuple[Source, MailboxReader]
 
 
@@ -34,13 +34,13 @@ class _Writer(Protocol):
 
 
 def export_messages(
-    kind: str, mailbox: Mailbox, blobs: LocalBlobs, path: Path, force: bool = False, told: Told | None = None
+    kind: str, mailbox: Mailbox, blobs: LocalBlobs, path: Path, force: bool = False, on_batch: OnBatch | None = None
 ) -> Report:
-    """Export exact messages.
+    """Export the exact bytes of messages.
 
     Args:
         kind: "mbox" (`path` is a file), "eml" or "maildir" (a folder).
-        told: hears of every batch.
+        on_batch: called with the report after every batch.
 
     Raises:
         DestinationTaken, DestinationUnusable, InvalidQuery, DatabaseUnreachable.
@@ -57,12 +57,14 @@ def export_messages(
                     continue
                 writer.add(message, raw)
                 report.add(message)
-            if told:
-                told(report)
+            if on_batch:
+                on_batch(report)
     return report
 
 
-def export_parquet(mailboxes: Sequence[Mailbox], path: Path, force: bool = False, told: Told | None = None) -> Report:
+def export_parquet(
+    mailboxes: Sequence[Mailbox], path: Path, force: bool = False, on_batch: OnBatch | None = None
+) -> Report:
     """Export the content of messages as Parquet into a folder. Raises as `export_messages`."""
     report = Report()
     with destination(path, force) as partial:
@@ -72,15 +74,15 @@ def export_parquet(mailboxes: Sequence[Mailbox], path: Path, force: bool = False
             for batch in reader.select(source.query, source.as_of, source.deleted, _BATCH):
                 for _, group in groupby(sorted(batch, key=_segment), key=_segment):
                     _add(writer, source, reader, list(group), report)
-                if told:
-                    told(report)
+                if on_batch:
+                    on_batch(report)
         writer.close()
         _tell(partial, "parquet", [source for source, _ in mailboxes], report)
     return report
 
 
 def _add(writer: ParquetWriter, source: Source, reader: MailboxReader, group: list[Stored], report: Report) -> None:
-    """Messages of one segment."""
+    """Add messages of one segment."""
     try:
         content = reader.content(group)
     except FileDamaged as exc:
@@ -94,7 +96,7 @@ def _add(writer: ParquetWriter, source: Source, reader: MailboxReader, group: li
             sound.append(message)
             report.add(message)
         else:
-            reason = str(FileDamaged(message.segment, "the message is not in it, or has another SHA-256"))
+            reason = str(FileDamaged(message.segment, "it lacks the message, or the message's SHA-256 differs"))
             report.damaged.append(Damage(source.email, message.id, reason))
     order = [rows[message.message_id, message.location.sha256] for message in sound]
     writer.add(source.email, sound, content.take(pa.array(order, pa.int64())))

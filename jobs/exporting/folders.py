@@ -1,7 +1,8 @@
-"""Folders of one file per message, bit-exact, and `messages.jsonl`: a line of JSON for each, with its labels.
+"""Folders with one file per message, bit-exact, and `messages.jsonl`: one line of JSON per message, with its labels.
 
-`eml`: YEAR/MONTH/ID.eml. `maildir`: cur/, new/, tmp/, as Dovecot, mutt and others read it; flags stand for labels
-(D draft, F starred, S read, T in Trash or deleted), and the other labels are in messages.jsonl, which they ignore.
+`eml`: YEAR/MONTH/ID.eml. `maildir`: cur/, new/, tmp/, as read by Dovecot, mutt and others; labels become flags (D
+draft, F starred, S read, T in Trash or deleted); the other labels are only in messages.jsonl, which these programs
+ignore.
 """
 
 import os
@@ -19,14 +20,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FolderWriter:
-    """Writes messages below a folder, each where `place` says."""
+    """Writes messages below a folder; `place` returns each file's path."""
 
     def __init__(self, root: Path, index: BinaryIO, place: Callable[[Stored], str]) -> None:
         self._root, self._index, self._place = root, index, place
         self._made: set[Path] = set()
 
     def add(self, message: Stored, raw: bytes) -> None:
-        """Write one message. Its file has the time at which Gmail received it."""
+        """Write one message. The file's modification time is when Gmail received the message."""
         name = self._place(message)
         path = self._root / name
         if path.parent not in self._made:
@@ -65,7 +66,7 @@ def _maildir_name(message: Stored) -> str:
 
 
 def flags(message: Stored) -> str:
-    """A message's labels as a maildir's flags, in their order."""
+    """A message's labels as maildir flags, in maildir's order."""
     carried = {
         "D": "DRAFT" in message.labels,
         "F": "STARRED" in message.labels,

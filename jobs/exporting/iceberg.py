@@ -1,12 +1,12 @@
-"""The archive as Apache Iceberg tables, over the archive's own Parquet files: nothing of the mail is copied.
+"""Exports the archive as Apache Iceberg tables over the archive's own Parquet files; no mail is copied.
 
-A folder with `catalog.db` (a SQLite catalogue) and three tables. `gbm.mail`: the archive's files as they are, whose
-`labels` are those of the fetch. `gbm.states`: what every message carries at the moment of the export. `gbm.events`: the
-log of all label changes and deletions. `view.sql` has them for DuckDB, which needs no Iceberg for it: `mail` with the
-labels of the moment, `mail_at(TIME)` with those of any other, folded from the log.
+The result is a folder with `catalog.db` (a SQLite catalog) and three tables. `gbm.mail`: the archive's files, whose
+`labels` are those of the fetch. `gbm.states`: the state of every message as of the export. `gbm.events`: all label
+changes and deletions. `view.sql` defines views for DuckDB without Iceberg: `mail` with the labels as of the export,
+`mail_at(TIME)` with the labels as of an earlier time, computed from the events.
 
-The tables name files by their absolute paths, so the folder is made for where it lies; it is made anew, in seconds,
-when mail came in or the archive's files were merged.
+The tables contain absolute paths, so the folder cannot be moved. Export again, which takes seconds, after new mail
+arrived or the archive was compacted.
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,17 +40,18 @@ CREATE VIEW mail AS
 SELECT states.mailbox, messages.* REPLACE (states.labels AS labels), states.deleted_at
 FROM messages
 JOIN states USING (user_id, message_id);
--- All mail as of a moment until the export: the labels of the fetch with the events until then, the last of each wins.
+-- All mail as of a time before the export: the labels of the fetch with the events until then; the last event per label
+-- wins.
 CREATE MACRO mail_at(moment) AS TABLE
 SELECT
     states.mailbox,
     messages.* REPLACE (
         list_concat(
-            list_filter(messages.labels, lambda label: NOT coalesce(list_contains(told.labels, label), false)),
-            list_filter(coalesce(told.carried, []), lambda label: label <> '\\Deleted')
+            list_filter(messages.labels, lambda label: NOT coalesce(list_contains(changed.labels, label), false)),
+            list_filter(coalesce(changed.carried, []), lambda label: label <> '\\Deleted')
         ) AS labels
     ),
-    told.deleted_at
+    changed.deleted_at
 FROM messages
 JOIN states USING (user_id, message_id)
 LEFT JOIN (
@@ -66,7 +67,7 @@ LEFT JOIN (
         GROUP BY user_id, message_id, label_id
     )
     GROUP BY user_id, message_id
-) AS told USING (user_id, message_id)
+) AS changed USING (user_id, message_id)
 WHERE states.stored_at <= moment;
 """
 
@@ -89,14 +90,14 @@ def export_iceberg(
     as_of: datetime | None = None,
     force: bool = False,
 ) -> Report:
-    """Make the tables of every mailbox of these shard databases.
+    """Export every mailbox of these shard databases.
 
     Args:
-        addresses: of the mailboxes, by user id.
-        as_of: the moment of the states and of the log's end; None: now.
+        addresses: user id -> address.
+        as_of: time of the states and end of the events; None: now.
 
     Returns:
-        What `gbm.mail` holds; segments that are damaged are left out of it.
+        The contents of `gbm.mail`; damaged segments are skipped.
 
     Raises:
         IcebergMissing, DestinationTaken, DestinationUnusable, DatabaseUnreachable.
@@ -137,16 +138,16 @@ def _catalog_class() -> "type[SqlCatalog]":
 
 
 def _sound(look: Snapshot, blobs: LocalBlobs, report: Report) -> list[str]:
-    """The Parquet files whose footers can be read and say what the catalogue says."""
+    """The Parquet files whose footers are readable and match the catalog."""
     files = []
     for segment in look.segments():
         name = segment.name + PARQUET_SUFFIX
         try:
             rows = pq.read_metadata(blobs.location(name)).num_rows
         except (pa.ArrowException, OSError):
-            rows = -1  # missing, cut or foreign
+            rows = -1  # missing, truncated or foreign
         if rows != segment.messages:
-            reason = str(FileDamaged(name, "it does not hold the messages that it should"))
+            reason = str(FileDamaged(name, "its messages do not match the catalog"))
             report.damaged.append(Damage("", segment.name, reason))
             continue
         files.append(blobs.location(name))

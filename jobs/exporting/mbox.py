@@ -1,18 +1,18 @@
-"""One file of mail that every mail program reads: mboxrd, with what Gmail knows in headers of our own in front.
+"""Writes mbox files (mboxrd), with Gmail's metadata in additional headers before the message.
 
     From ID@gmail Wed May  1 12:00:00 2024
-    X-GM-THRID: 2288…                    Gmail's, as Google Takeout writes them: decimal, label names
+    X-GM-THRID: 2288…                    as Google Takeout writes it: decimal; label names
     X-Gmail-Labels: INBOX,Receipts
     X-GBM-Labels: ["INBOX", "Label_1"]   exact ids, as JSON
     X-GBM-Received: 2024-05-01T12:00:00+00:00
-    X-GBM-Deleted: …                     only of a message that Gmail has no longer
+    X-GBM-Deleted: …                     only for a message deleted in Gmail
     X-GBM-Sha256: …                      of the exact bytes
-    X-GBM-Size: 1234                     always the last of ours
+    X-GBM-Size: 1234                     always the last of the additional headers
     the message
 
-In the message a line that begins with "From ", after any number of ">", has one more ">" in front. To get the exact
-bytes back: begin after the line of X-GBM-Size, take one ">" away from each line that begins with ">"s and "From ",
-and cut after that many bytes. What follows is the empty line that mbox wants between messages.
+In the message, a line of "From " after any number of ">" is prefixed with one more ">". To restore the exact bytes:
+start after the line of X-GBM-Size, remove one ">" from every line that begins with ">"s and "From ", and cut after that
+many bytes. The rest is the empty line that mbox requires between messages.
 """
 
 import json
@@ -29,7 +29,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class MboxWriter:
-    """Writes messages into an open file."""
+    """Appends messages to an open file."""
 
     def __init__(self, file: BinaryIO, source: Source) -> None:
         self._file, self._source = file, source

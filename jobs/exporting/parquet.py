@@ -1,7 +1,7 @@
-"""Mail as Parquet files of bounded size, with the labels of the export's moment, and a view over them for DuckDB.
+"""Writes mail as Parquet files of bounded size, with the labels as of the export, and a DuckDB view over them.
 
-Columns: `mailbox`, those of storage/schemas.MESSAGES but where the raw bytes lie, and `deleted_at`. The exact bytes
-are not in it (mbox, eml and maildir have them); `sha256` names them.
+Columns: `mailbox`, the columns of schemas.MESSAGES without locations, and `deleted_at`. The exact bytes are not
+included (use mbox, eml or maildir); `sha256` identifies them.
 """
 
 from pathlib import Path
@@ -17,22 +17,22 @@ _PLACES = ("frame_offset", "frame_bytes", "raw_offset")
 COLUMNS = pa.schema(
     [
         pa.field("mailbox", pa.string(), nullable=False),  # its address
-        *(field for field in MESSAGES if field.name not in _PLACES),  # `labels`: those of the moment
-        pa.field("deleted_at", pa.timestamp("us", "UTC")),  # when its deletion was seen
+        *(field for field in MESSAGES if field.name not in _PLACES),  # `labels`: as of the export
+        pa.field("deleted_at", pa.timestamp("us", "UTC")),  # when the deletion was observed
     ]
 )
 VIEW = """\
 -- In this folder: duckdb -init view.sql
 CREATE VIEW mail AS SELECT * FROM read_parquet('mail-*.parquet');
 """
-#: Rows and bytes of a row group, and bytes of a file, uncompressed in memory and compressed on disk.
+#: Rows and bytes of a row group, and bytes of a file; in memory uncompressed, on disk compressed.
 _GROUP_ROWS = 10_000
 _GROUP_BYTES = 64 << 20
 _FILE_BYTES = 512 << 20
 
 
 class ParquetWriter:
-    """Writes mail-00000.parquet and on below a folder. Close it for the last rows to be written."""
+    """Writes mail-00000.parquet and following files in a folder. `close` writes the last rows."""
 
     def __init__(self, root: Path, file_bytes: int = _FILE_BYTES) -> None:
         self._root, self._file_bytes = root, file_bytes
@@ -42,7 +42,7 @@ class ParquetWriter:
         self._files = 0
 
     def add(self, email: str, messages: list[Stored], content: pa.Table) -> None:
-        """Messages of one mailbox, and the archive's columns of exactly these, row by row."""
+        """Add messages of one mailbox with their rows of the archive, in the same order."""
         columns = {name: content[name] for name in COLUMNS.names if name in content.column_names}
         columns["mailbox"] = pa.array([email] * len(messages), pa.string())
         columns["labels"] = pa.array([message.labels for message in messages], COLUMNS.field("labels").type)
@@ -53,7 +53,7 @@ class ParquetWriter:
             self._flush()
 
     def close(self) -> None:
-        """Write what is left, and the view. An export of nothing has one file of no rows, so that the view works."""
+        """Write the remaining rows and the view. An empty export gets one empty file, so that the view works."""
         if self._pending or not self._files:
             self._flush()
         self._end_file()

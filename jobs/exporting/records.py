@@ -1,4 +1,4 @@
-"""What an export is told of its messages and tells of itself. Frozen values."""
+"""Inputs and results of exports, as values."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,9 +8,9 @@ from storage.model.results import Stored
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Whose mail, of when, and which of it.
+    """A mailbox, the time of the export, and the search that selects messages.
 
-    labels: label id -> its name now.
+    labels: label id -> its current name.
     """
 
     email: str
@@ -22,9 +22,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A message that could not be exported: its mailbox, its id in Gmail's hex, and why.
+    """A message that could not be exported: its mailbox, its id in Gmail's hex, and the reason.
 
-    Of a whole segment: no mailbox, and the segment's name.
+    For a whole segment: no mailbox, and the segment's name.
     """
 
     email: str
@@ -33,12 +33,12 @@ class Damage:
 
     def __str__(self) -> str:
         what = f"{self.email}: message {self.id}" if self.email else f"Segment {self.id}"
-        return f"{what} is left out: {self.reason}"
+        return f"{what} is skipped: {self.reason}"
 
 
 @dataclass(slots=True)
 class Report:
-    """What was exported."""
+    """Result of an export."""
 
     messages: int = 0
     size_bytes: int = 0
@@ -50,7 +50,7 @@ class Report:
         self.size_bytes += message.size_bytes
 
     def document(self) -> dict[str, object]:
-        """As JSON tells it."""
+        """The report as JSON values."""
         return {
             "messages": self.messages,
             "size_bytes": self.size_bytes,

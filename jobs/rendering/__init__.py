@@ -1,1 +1,1 @@
-"""What people read: sizes and durations, tables, charts, the report. The gateway and the command line share it."""
+"""Rendering for people: sizes and durations, tables, charts, the report. Used by the gateway and the command line."""

@@ -1,7 +1,7 @@
-"""Charts as SVG text: columns over time, bars of a ranking, a grid of weekdays and hours. Colours come from the page.
+"""Charts as SVG: columns over time, bars of a ranking, a grid of weekdays and hours. The page defines the colours.
 
-Every text is escaped and shortened; every chart has a name that a screen reader tells, and its exact numbers as
-tooltips. No script, nothing from elsewhere.
+All text is escaped and shortened; every chart has a name for screen readers, and exact numbers as tooltips. No script,
+no external resources.
 """
 
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ _CELL, _GUTTER = 27, 44
 _STEPS = 5
 _LONGEST_NAME = 32
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-#: At most so many names stand under columns, and the numbers have this much room beside them.
+#: Most names under columns, and the width reserved for the numbers beside them.
 _NAMES, _NUMBERS = 14, 60
 
 
 def columns(name: str, values: Sequence[tuple[str, int]]) -> str:
-    """What happened over time: a column each, in the order given.
+    """A value over time: one column per row, in the given order.
 
     Args:
-        name: what is shown, for those who hear it.
-        values: the time as it is to be written, and a number of 0 or more.
+        name: the chart's name for screen readers.
+        values: the label of a time, and a number of 0 or more.
     """
     if not values:
         return _nothing(name)
@@ -47,29 +47,29 @@ def columns(name: str, values: Sequence[tuple[str, int]]) -> str:
 
 
 def bars(name: str, rows: Sequence[tuple[str, int, str]]) -> str:
-    """A ranking: a bar each, in the order given.
+    """A ranking: one bar per row, in the given order.
 
     Args:
-        rows: what, a number of 0 or more that is the bar's length, and how the number is written.
+        rows: the name, a number of 0 or more (the bar's length), and the number's text.
     """
     if not rows:
         return _nothing(name)
     most = max(max(value for _, value, _ in rows), 1)
     room = _WIDTH - _NAME - _VALUE
     drawn = []
-    for number, (what, value, told) in enumerate(rows):
+    for number, (what, value, label) in enumerate(rows):
         y, length = number * _ROW, value / most * room
         drawn.append(
-            f"<g><title>{escape(f'{what}: {told}')}</title>"
+            f"<g><title>{escape(f'{what}: {label}')}</title>"
             f'<text class="name" x="{_NAME - 8}" y="{y + 17}" text-anchor="end">{escape(_short(what))}</text>'
             f'<rect class="bar" x="{_NAME}" y="{y + 5}" width="{length:.2f}" height="{_ROW - 10}" rx="2"/>'
-            f'<text class="value" x="{_NAME + length + 6:.2f}" y="{y + 17}">{escape(told)}</text></g>'
+            f'<text class="value" x="{_NAME + length + 6:.2f}" y="{y + 17}">{escape(label)}</text></g>'
         )
     return _svg(name, len(rows) * _ROW, drawn)
 
 
 def week(name: str, hours: Sequence[Sequence[int]]) -> str:
-    """When in a week: hours[weekday][hour], Monday first; the darker, the more."""
+    """A week: hours[weekday][hour], Monday first; darker cells have larger numbers."""
     most = max((value for day in hours for value in day), default=0)
     if not most:
         return _nothing(name)
@@ -92,7 +92,7 @@ def week(name: str, hours: Sequence[Sequence[int]]) -> str:
 
 
 def share(name: str, parts: Sequence[tuple[str, int]]) -> str:
-    """How a whole is made up: one bar in as many pieces, the first six by themselves and the rest together."""
+    """The shares of a whole: one bar in pieces, the first six separately and the rest together."""
     total = sum(value for _, value in parts)
     if not total:
         return _nothing(name)
@@ -102,14 +102,14 @@ def share(name: str, parts: Sequence[tuple[str, int]]) -> str:
     starts = accumulate((value / total * _WIDTH for _, value in shown), initial=0.0)
     drawn = []
     for number, ((what, value), x) in enumerate(zip(shown, starts, strict=False)):
-        told = f"{what} {value / total:.0%}"
+        label = f"{what} {value / total:.0%}"
         column, row = number % 3, number // 3
         drawn.append(
             f"<g><title>{escape(f'{what}: {value:,} ({value / total:.1%})')}</title>"
             f'<rect class="part{number}" x="{x:.2f}" y="0" width="{max(value / total * _WIDTH - 1, 0.5):.2f}" '
             f'height="28"/>'
             f'<rect class="part{number}" x="{column * 240}" y="{42 + row * 24}" width="12" height="12" rx="2"/>'
-            f'<text class="name" x="{column * 240 + 18}" y="{53 + row * 24}">{escape(_short(told))}</text></g>'
+            f'<text class="name" x="{column * 240 + 18}" y="{53 + row * 24}">{escape(_short(label))}</text></g>'
         )
     return _svg(name, 42 + -(-len(shown) // 3) * 24, drawn)
 
@@ -121,10 +121,10 @@ def _svg(name: str, height: float, drawn: Sequence[str], width: int = _WIDTH) ->
     )
 
 
-def _line(y: float, told: str) -> str:
+def _line(y: float, label: str) -> str:
     return (
         f'<line class="rule" x1="0" x2="{_WIDE}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text class="axis" x="{_WIDE}" y="{y + 12:.1f}" text-anchor="end">{told}</text>'
+        f'<text class="axis" x="{_WIDE}" y="{y + 12:.1f}" text-anchor="end">{label}</text>'
     )
 
 

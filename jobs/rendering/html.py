@@ -1,7 +1,7 @@
-"""A page of charts that stands alone: one HTML text, no script, nothing from elsewhere, readable in a minute.
+"""A self-contained page of charts: one HTML text, no script, no external resources.
 
-Every text that mail may have made is escaped here or in jobs/rendering/charts.py, and the page forbids the rest
-by its own policy, so that it is as harmless from a disk as from the gateway.
+All text from mail is escaped here or in jobs/rendering/charts.py, and the page's own content security policy forbids
+the rest, so that the page is as safe from a disk as from the gateway.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from jobs.mime.shown import escape
 
-#: What the page may load: its own style. Also in the page itself, for those who open the file.
+#: Content security policy: inline styles only. Repeated in the page itself, for readers who open the file.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _STYLE = """
 :root { --ink:#1f2430; --soft:#5d6678; --paper:#f5f6f8; --card:#ffffff; --rule:#e2e5ea; --accent:#3867c8;
@@ -46,7 +46,7 @@ td { border-top:1px solid var(--rule) } .number { text-align:right; font-variant
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A chart with its heading. note: one sentence that says how to read it. picture: HTML of `pictures` or `table`."""
+    """A chart with its heading. note: a sentence that explains the chart. picture: HTML of `charts` or `table`."""
 
     title: str
     note: str
@@ -56,7 +56,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """All that a page shows. tiles: the numbers that come first, as they are written, and what they count."""
+    """The contents of a page. tiles: (text of a number, what it counts), shown first."""
 
     title: str
     subtitle: str
@@ -70,9 +70,9 @@ class Page:
             f'<div class="tile"><b>{escape(number)}</b><span>{escape(what)}</span></div>' for number, what in self.tiles
         )
         sections = "".join(
-            f"<section{' class=wide' if each.wide else ''}><h2>{escape(each.title)}</h2>"
-            f'<p class="note">{escape(each.note)}</p>{each.picture}</section>'
-            for each in self.sections
+            f"<section{' class=wide' if section.wide else ''}><h2>{escape(section.title)}</h2>"
+            f'<p class="note">{escape(section.note)}</p>{section.picture}</section>'
+            for section in self.sections
         )
         return (
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'

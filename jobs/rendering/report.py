@@ -1,4 +1,4 @@
-"""A mailbox on one page: when mail comes, who writes, what takes the space, what is read."""
+"""A one-page report of a mailbox: mail over time, senders, storage usage, mailing lists."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from storage.analytics.correspondence import Correspondence
 from storage.analytics.stats import Bucket, MailboxStats, Overview, Row
 from storage.analytics.storage_usage import Space
 
-#: Of a timeline, more than any span of years has in the parts that `bucket_of` chooses.
+#: More buckets of a timeline than any span of years has at the sizes that `bucket_of` chooses.
 MOST_POINTS = 5000
 _ROWS = 10
 _SIGNS = (
@@ -21,34 +21,35 @@ _SIGNS = (
     ("dkim_failed", "DKIM failed"),
     ("lookalikes", "the sender's domain imitates a well-known one"),
     ("name_differs", "the sender's name shows another domain"),
-    ("reply_to_differs", "answers go to another domain"),
+    ("reply_to_differs", "replies go to another domain"),
     ("executables", "a file that would run"),
     ("disguised_files", "a file that is not what its name says"),
 )
-#: Points of the first chart at most, before it takes larger ones.
+#: Most points of the first chart before it uses larger buckets.
 _POINTS = 200
-#: A year with fewer than one of so many messages does not make a chart longer: dates of mail may be wrong.
+#: A year with less than this share of the messages does not extend the chart: dates of mail may be wrong.
 _FEW = 500
 
 
 def report(mailbox: str, counting: MailboxStats, zone: ZoneInfo, made_at: datetime) -> Page:
-    """The page.
+    """Make the report.
 
     Args:
-        mailbox: whose it is, as the heading says it.
-        zone: whose clock times are told by.
+        mailbox: the mailbox's name in the heading.
+        zone: time zone of all times.
 
     Raises:
         UnknownZone, FileDamaged, DatabaseUnreachable.
     """
-    told, space = counting.overview(), Space(counting)
-    span = f"{told.first_at:%Y-%m-%d} to {told.last_at:%Y-%m-%d}" if told.first_at and told.last_at else "No mail"
+    overview, space = counting.overview(), Space(counting)
+    first_at, last_at = overview.first_at, overview.last_at
+    span = f"{first_at:%Y-%m-%d} to {last_at:%Y-%m-%d}" if first_at and last_at else "No mail"
     return Page(
         mailbox,
-        f"{span}; times as clocks show them in {zone.key}",
-        _tiles(counting, told),
+        f"{span}; times in {zone.key}",
+        _tiles(counting, overview),
         [
-            _over_time(counting, told, zone),
+            _over_time(counting, overview, zone),
             _week(counting, zone),
             _senders(counting),
             _recipients(counting),
@@ -64,12 +65,12 @@ def report(mailbox: str, counting: MailboxStats, zone: ZoneInfo, made_at: dateti
     )
 
 
-def bucket_of(told: Overview) -> Bucket:
-    """The parts of time in which a chart shows a mailbox: by the years that hold nearly all of it."""
-    days, few = 0.0, sum(year["messages"] for year in told.years) / _FEW
-    if told.first_at and told.last_at:
-        years = [each["year"] for each in told.years if each["messages"] > few]
-        days = min((told.last_at - told.first_at).days, (years[-1] - years[0] + 1) * 366 if years else 366)
+def bucket_of(overview: Overview) -> Bucket:
+    """The bucket size for the first chart: by the span of years that contain nearly all of the mail."""
+    days, few = 0.0, sum(year["messages"] for year in overview.years) / _FEW
+    if overview.first_at and overview.last_at:
+        years = [year["year"] for year in overview.years if year["messages"] > few]
+        days = min((overview.last_at - overview.first_at).days, (years[-1] - years[0] + 1) * 366 if years else 366)
     if days <= _POINTS:
         return "day"
     return "week" if days <= 7 * _POINTS else "month" if days <= 30 * _POINTS else "year"
@@ -77,16 +78,16 @@ def bucket_of(told: Overview) -> Bucket:
 
 def grid(hours: Sequence[Row]) -> list[list[int]]:
     """Messages by weekday, Monday first, and hour, of `MailboxStats.activity`."""
-    found = [[0] * 24 for _ in range(7)]
-    for each in hours:
-        found[each["weekday"] - 1][each["hour"]] = each["messages"]
-    return found
+    cells = [[0] * 24 for _ in range(7)]
+    for hour in hours:
+        cells[hour["weekday"] - 1][hour["hour"]] = hour["messages"]
+    return cells
 
 
-def _tiles(counting: MailboxStats, told: Overview) -> list[tuple[str, str]]:
-    """The numbers at the top, with what each counts."""
+def _tiles(counting: MailboxStats, overview: Overview) -> list[tuple[str, str]]:
+    """The numbers at the top of the page, with their names."""
     counted = ("messages", "size_bytes", "unread", "sent", "deleted")
-    totals, files = {name: sum(year[name] for year in told.years) for name in counted}, counting.attachments()
+    totals, files = {name: sum(year[name] for year in overview.years) for name in counted}, counting.attachments()
     read = f"{1 - totals['unread'] / totals['messages']:.0%}" if totals["messages"] else "-"
     return [
         (f"{totals['messages']:,}", "messages"),
@@ -98,17 +99,17 @@ def _tiles(counting: MailboxStats, told: Overview) -> list[tuple[str, str]]:
     ]
 
 
-def _over_time(counting: MailboxStats, told: Overview, zone: ZoneInfo) -> Section:
-    bucket = bucket_of(told)
+def _over_time(counting: MailboxStats, overview: Overview, zone: ZoneInfo) -> Section:
+    bucket = bucket_of(overview)
     shape = {"day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}[bucket]
-    found = counting.timeline(bucket, zone, MOST_POINTS)
-    points = [(f"{each['start']:{shape}}", each["messages"]) for each in found]
-    note = f"Messages a {bucket}; parts without mail are left out."
+    rows = counting.timeline(bucket, zone, MOST_POINTS)
+    points = [(f"{row['start']:{shape}}", row["messages"]) for row in rows]
+    note = f"Messages per {bucket}; empty ones are left out."
     return Section("Your mail over time", note, charts.columns(note, points), wide=True)
 
 
 def _week(counting: MailboxStats, zone: ZoneInfo) -> Section:
-    note = "When in the week mail comes: the darker, the more."
+    note = "Messages by weekday and hour: the darker, the more."
     return Section("Your week", note, charts.week(note, grid(counting.activity(zone))))
 
 
@@ -118,7 +119,7 @@ def _senders(counting: MailboxStats) -> Section:
 
 def _recipients(counting: MailboxStats) -> Section:
     note = "Messages by address in To, Cc and Bcc; your own is usually first."
-    return Section("To whom mail goes", note, _people(counting.recipients(_ROWS), "Messages by recipient"))
+    return Section("Who you write to", note, _people(counting.recipients(_ROWS), "Messages by recipient"))
 
 
 def _people(rows: Sequence[Row], name: str) -> str:
@@ -127,24 +128,20 @@ def _people(rows: Sequence[Row], name: str) -> str:
 
 
 def _judged(counting: MailboxStats) -> list[Section]:
-    """What analysis says; nothing where no message was analysed."""
+    """The analysers' results; empty when no message was analysed."""
     judgements = AnalysisStats(counting)
-    kinds = [
-        (each["category"].replace("_", " "), each["messages"]) for each in judgements.categories() if each["category"]
-    ]
+    kinds = [(row["category"].replace("_", " "), row["messages"]) for row in judgements.categories() if row["category"]]
     if not kinds:
         return []
-    languages = [(each["language"], each["messages"]) for each in judgements.languages() if each["language"]]
+    languages = [(row["language"], row["messages"]) for row in judgements.languages() if row["language"]]
     totals, _ = judgements.security(1)
     signs = [(sign, f"{totals[name]:,}") for name, sign in _SIGNS if totals[name]]
     return [
+        Section("Kinds of mail", "By content and origin.", charts.share("Kinds of mail", kinds)),
+        Section("Languages", "Of the messages' own text, without quotes.", charts.share("Languages", languages)),
         Section(
-            "What kinds of mail", "By what each message says and how it came.", charts.share("Kinds of mail", kinds)
-        ),
-        Section("In which languages", "Of what was written, quotes left out.", charts.share("Languages", languages)),
-        Section(
-            "Not what it says?",
-            "Messages with a sign of deceit; most have an honest reason.",
+            "Signs of forgery",
+            "Messages with a sign of forgery; most have a harmless reason.",
             html.table(("Sign", "Messages"), signs, 1),
         ),
     ]
@@ -152,18 +149,18 @@ def _judged(counting: MailboxStats) -> list[Section]:
 
 def _newsletters(counting: MailboxStats) -> Section:
     lists = Correspondence(counting).lists(_ROWS)
-    rows = [(each["list_id"], f"{each['messages']:,}", f"{each['read'] / each['messages']:.0%}") for each in lists]
-    return Section("Mailing lists", "And how much of each was read.", html.table(("List", "Messages", "Read"), rows, 2))
+    rows = [(row["list_id"], f"{row['messages']:,}", f"{row['read'] / row['messages']:.0%}") for row in lists]
+    return Section("Mailing lists", "And the share that was read.", html.table(("List", "Messages", "Read"), rows, 2))
 
 
 def _responses(counting: MailboxStats) -> Section:
     sides = zip(("You", "Others"), Correspondence(counting).responses(), strict=True)
     rows = [
-        (whose, f"{each.responses:,}", duration(each.median_s or 0.0), duration(each.p90_s or 0.0))
-        for whose, each in sides
-        if each.responses
+        (whose, f"{row.responses:,}", duration(row.median_s or 0.0), duration(row.p90_s or 0.0))
+        for whose, row in sides
+        if row.responses
     ]
-    note = "How long answers take: half of them at most the first time, nine of ten at most the second."
+    note = "Response times: half of the replies came within the first time, nine of ten within the second."
     return Section("Answers", note, html.table(("Who", "Answers", "Half within", "Most within"), rows, 3))
 
 
@@ -171,32 +168,32 @@ def _domains(counting: MailboxStats, space: Space) -> Section:
     messages, attached = space.duplicate_messages(1), space.duplicate_attachments(1)
     note = (
         f"Bytes by sender's domain. {messages['extra_copies']:,} messages and {attached['extra_copies']:,} attached"
-        " files are there more than once."
+        " files are duplicates."
     )
     domains = counting.domains("senders", _ROWS, by_size=True)
-    bars = [(each["domain"], each["size_bytes"], size(each["size_bytes"])) for each in domains]
-    return Section("What takes the space", note, charts.bars("Bytes by sender's domain", bars))
+    bars = [(row["domain"], row["size_bytes"], size(row["size_bytes"])) for row in domains]
+    return Section("Storage usage", note, charts.bars("Bytes by sender's domain", bars))
 
 
 def _labels(counting: MailboxStats) -> Section:
     labels = counting.labels(_ROWS)
-    bars = [(each["name"], each["messages"], f"{each['messages']:,}") for each in labels if each["messages"]]
-    return Section("Labels", "Messages that carry each now.", charts.bars("Messages by label", bars))
+    bars = [(row["name"], row["messages"], f"{row['messages']:,}") for row in labels if row["messages"]]
+    return Section("Labels", "Messages by their current labels.", charts.bars("Messages by label", bars))
 
 
 def _largest(space: Space) -> Section:
     rows = [
-        (each["subject"], each["sender"], f"{each['received_at']:%Y-%m-%d}", size(each["size_bytes"]))
-        for each in space.messages(_ROWS)
+        (row["subject"], row["sender"], f"{row['received_at']:%Y-%m-%d}", size(row["size_bytes"]))
+        for row in space.messages(_ROWS)
     ]
     table = html.table(("Subject", "From", "Date", "Size"), rows, 2)
-    return Section("The largest messages", "With all that is attached to them.", table, wide=True)
+    return Section("The largest messages", "Including attachments.", table, wide=True)
 
 
 def _longest(counting: MailboxStats) -> Section:
     rows = [
-        (each["subject"], f"{each['messages']:,}", f"{each['people']:,}", f"{each['last_at']:%Y-%m-%d}")
-        for each in Correspondence(counting).longest(_ROWS)
+        (row["subject"], f"{row['messages']:,}", f"{row['people']:,}", f"{row['last_at']:%Y-%m-%d}")
+        for row in Correspondence(counting).longest(_ROWS)
     ]
     table = html.table(("Subject", "Messages", "People", "Last"), rows, 3)
     return Section("The longest conversations", "Threads with the most messages.", table, wide=True)

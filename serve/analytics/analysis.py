@@ -1,4 +1,4 @@
-"""/api/v1/analytics: categories, languages, sentiment, security: what analysis says of the caller's mail."""
+"""/api/v1/analytics: categories, languages, sentiment and security: analysers' results for the caller's mail."""
 
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ from storage.analytics.stats import MailboxStats
 
 
 class CategoryTotal(BaseModel):
-    """Messages of a kind."""
+    """Totals of one category."""
 
     category: str | None = Field(description="null: not analysed")
     messages: int
@@ -22,15 +22,15 @@ class CategoryTotal(BaseModel):
 
 
 class CategoryTotals(BaseModel):
-    """Kinds of messages, most messages first."""
+    """Categories, most messages first."""
 
     items: list[CategoryTotal]
 
 
 class LanguageTotal(BaseModel):
-    """Messages in a language."""
+    """Totals of one language."""
 
-    language: str | None = Field(description="ISO 639-1; null: not analysed, or it cannot be told")
+    language: str | None = Field(description="ISO 639-1; null: not analysed, or no language detected")
     messages: int
     size_bytes: int
 
@@ -42,7 +42,7 @@ class LanguageTotals(BaseModel):
 
 
 class SentimentTotal(BaseModel):
-    """Messages that sound alike."""
+    """Totals of one sentiment."""
 
     label: str | None = Field(description="negative, neutral, positive; null: not analysed, or not in English")
     messages: int
@@ -50,7 +50,7 @@ class SentimentTotal(BaseModel):
 
 
 class SentimentMonth(BaseModel):
-    """How the messages of a month (UTC) sound that could be understood."""
+    """Sentiment of the messages of one month (UTC) that have a score."""
 
     month: datetime
     messages: int
@@ -58,30 +58,30 @@ class SentimentMonth(BaseModel):
 
 
 class Sentiments(BaseModel):
-    """How messages sound, and how that went."""
+    """Sentiment of messages, and its change over time."""
 
     items: list[SentimentTotal]
     months: list[SentimentMonth]
 
 
 class SecurityTotals(BaseModel):
-    """How many messages have each sign that they are not what they say."""
+    """Number of messages with each sign of forgery or phishing."""
 
     messages: int
     analysed: int
-    checked: int = Field(description="of which the receiver recorded SPF, DKIM or DMARC")
+    checked: int = Field(description="messages for which the receiver recorded SPF, DKIM or DMARC")
     spf_failed: int
     dkim_failed: int
     dmarc_failed: int
-    lookalikes: int = Field(description="from a domain that imitates a well-known one")
-    reply_to_differs: int = Field(description="answers go to another domain")
+    lookalikes: int = Field(description="the sender's domain imitates a well-known one")
+    reply_to_differs: int = Field(description="replies go to another domain")
     name_differs: int = Field(description="the sender's name shows another domain")
-    executables: int = Field(description="with a file that would run")
-    disguised_files: int = Field(description="with a file whose content is not what its name says")
+    executables: int = Field(description="an attachment is executable")
+    disguised_files: int = Field(description="an attachment's content does not match its name")
 
 
 class Suspicious(BaseModel):
-    """A message that may not be what it says."""
+    """A message with a sign of forgery or phishing."""
 
     id: str
     received_at: datetime
@@ -95,17 +95,17 @@ class Suspicious(BaseModel):
 
 
 class Security(BaseModel):
-    """Signs of deceit, and the newest messages with one."""
+    """Signs of forgery and phishing, and the newest messages with one."""
 
     totals: SecurityTotals
-    items: list[Suspicious] = Field(description="newest first; answers to another domain alone are no sign")
+    items: list[Suspicious] = Field(description="newest first; a differing Reply-To domain alone is not a sign")
 
 
 def router(desk: AnalyticsResponder) -> APIRouter:
     """The routes."""
     routes = filters.router()
 
-    @routes.get("/categories", summary="What kinds of mail there are", response_model=CategoryTotals)
+    @routes.get("/categories", summary="Mail by category", response_model=CategoryTotals)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def categories(principal: Caller, about: Selecting) -> Response:
         def make(counting: MailboxStats) -> CategoryTotals:
@@ -113,7 +113,7 @@ def router(desk: AnalyticsResponder) -> APIRouter:
 
         return await desk.answer(principal, "categories", about, make)
 
-    @routes.get("/languages", summary="In which languages mail is written", response_model=LanguageTotals)
+    @routes.get("/languages", summary="Mail by language", response_model=LanguageTotals)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def languages(principal: Caller, about: Selecting) -> Response:
         def make(counting: MailboxStats) -> LanguageTotals:
@@ -121,7 +121,7 @@ def router(desk: AnalyticsResponder) -> APIRouter:
 
         return await desk.answer(principal, "languages", about, make)
 
-    @routes.get("/sentiment", summary="How mail sounds", response_model=Sentiments)
+    @routes.get("/sentiment", summary="Mail by sentiment", response_model=Sentiments)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def sentiment(principal: Caller, about: Selecting) -> Response:
         def make(counting: MailboxStats) -> Sentiments:
@@ -133,7 +133,7 @@ def router(desk: AnalyticsResponder) -> APIRouter:
 
         return await desk.answer(principal, "sentiment", about, make)
 
-    @routes.get("/security", summary="Mail that may not be what it says", response_model=Security)
+    @routes.get("/security", summary="Mail with signs of forgery or phishing", response_model=Security)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def security(principal: Caller, about: Selecting, limit: Limit = 20) -> Response:
         def make(counting: MailboxStats) -> Security:

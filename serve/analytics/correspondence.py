@@ -1,4 +1,4 @@
-"""/api/v1/analytics/threads and /newsletters: how the caller and others write to each other."""
+"""/api/v1/analytics/threads and /newsletters: response times, long threads, mailing lists."""
 
 from datetime import datetime
 
@@ -14,10 +14,10 @@ from storage.analytics.stats import MailboxStats
 
 
 class ThreadTotal(BaseModel):
-    """A thread, and the messages of it that count."""
+    """A thread with the totals of its selected messages."""
 
     id: str
-    subject: str = Field(description="the first message's")
+    subject: str = Field(description="subject of the first message")
     messages: int
     people: int = Field(description="different senders")
     size_bytes: int
@@ -26,15 +26,15 @@ class ThreadTotal(BaseModel):
 
 
 class ResponseTimes(BaseModel):
-    """How long somebody took to respond."""
+    """One side's response times."""
 
     responses: int
     median_s: float | None = Field(description="seconds; null without a response")
-    p90_s: float | None = Field(description="nine of ten took no longer")
+    p90_s: float | None = Field(description="seconds within which nine of ten responses came")
 
 
 class ThreadTotals(BaseModel):
-    """Threads. A response is a message that follows, in its thread, a message of the other side."""
+    """Threads. A response is a message that follows a message of the other side in its thread."""
 
     longest: list[ThreadTotal] = Field(description="most messages first")
     mine: ResponseTimes = Field(description="yours: labelled SENT, or from your own address")
@@ -45,10 +45,10 @@ class Newsletter(BaseModel):
     """A mailing list."""
 
     list_id: str = Field(description="the header List-Id")
-    sender_name: str = Field(description="of the newest message")
+    sender_name: str = Field(description="sender of the newest message")
     sender_address: str
     messages: int
-    read: int = Field(description="of the messages: not labelled UNREAD")
+    read: int = Field(description="number of messages without the label UNREAD")
     size_bytes: int
     first_at: datetime
     last_at: datetime
@@ -64,27 +64,27 @@ def router(desk: AnalyticsResponder) -> APIRouter:
     """The routes."""
     routes = filters.router()
 
-    @routes.get("/threads", summary="Long threads, and how fast people respond", response_model=ThreadTotals)
+    @routes.get("/threads", summary="Long threads and response times", response_model=ThreadTotals)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def threads(principal: Caller, about: Selecting, limit: Limit = 20) -> Response:
         def make(counting: MailboxStats) -> ThreadTotals:
-            found = Correspondence(counting)
-            mine, theirs = found.responses()
-            longest = [ThreadTotal(**each) for each in found.longest(limit)]
+            correspondence = Correspondence(counting)
+            mine, theirs = correspondence.responses()
+            longest = [ThreadTotal(**thread) for thread in correspondence.longest(limit)]
             return ThreadTotals(longest=longest, mine=_times(mine), theirs=_times(theirs))
 
         return await desk.answer(principal, ("threads", limit), about, make)
 
-    @routes.get("/newsletters", summary="Mailing lists, and how much of them is read", response_model=NewsletterList)
+    @routes.get("/newsletters", summary="Mailing lists, and the share that was read", response_model=NewsletterList)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def newsletters(principal: Caller, about: Selecting, limit: Limit = 20) -> Response:
         def make(counting: MailboxStats) -> NewsletterList:
-            return NewsletterList(items=[Newsletter(**each) for each in Correspondence(counting).lists(limit)])
+            return NewsletterList(items=[Newsletter(**row) for row in Correspondence(counting).lists(limit)])
 
         return await desk.answer(principal, ("newsletters", limit), about, make)
 
     return routes
 
 
-def _times(found: Responses) -> ResponseTimes:
-    return ResponseTimes(responses=found.responses, median_s=found.median_s, p90_s=found.p90_s)
+def _times(side: Responses) -> ResponseTimes:
+    return ResponseTimes(responses=side.responses, median_s=side.median_s, p90_s=side.p90_s)

@@ -1,9 +1,9 @@
-"""What every question of analytics takes: a search, a time range, a moment; and its way to an answer."""
+"""The parameters of all analytics routes (a search, a time range, an as-of time), and the responder that they share."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel
@@ -13,38 +13,25 @@ from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from serve.http.response_cache import ResponseCache
 from serve.mail.emails import DEPENDS_ON_TIME, AsOf, SearchText
-from storage.analytics.selection import EVER, Span
+from serve.mail.ports import Readers, StatsReader
+from storage.analytics.selection import Span
 from storage.analytics.stats import MailboxStats
 from storage.control.principal import Principal
 from storage.model.time_range import EARLIEST, LATEST, clamp
 
 PREFIX = "/api/v1/analytics"
-#: How many of something are told; more than these fill no page and no chart.
+#: Limit of rows in an answer.
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
 def router() -> APIRouter:
-    """One without routes, to put some of analytics on."""
+    """A router for a part of analytics."""
     return APIRouter(prefix=PREFIX, tags=["analytics"], responses=responses(400, 401, 422, 503))
-
-
-class Reader(Protocol):
-    """One user's mail. `storage.reader.MailboxReader` is one."""
-
-    def counting(self, text: str = "", span: Span = EVER, as_of: datetime | None = None) -> MailboxStats: ...
-
-    def version(self) -> str | None: ...
-
-
-class Readers(Protocol):
-    """Makes a reader of a principal's own mail. `serve.mail.readers.Mailboxes` is one."""
-
-    def reader(self, principal: Principal) -> Reader: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which of the caller's messages are counted."""
+    """Selects the messages to count."""
 
     text: str
     span: Span
@@ -55,12 +42,12 @@ def _selection(
     q: Annotated[
         SearchText,
         Query(
-            description="count what this search finds, in Gmail's language, deleted mail too. Without one everything "
-            "counts, also Spam and Trash; with one these stay out unless it asks for them"
+            description="count the matches of this search in Gmail's language, including deleted mail. Without a "
+            "search all mail counts, including Spam and Trash; with a search these are excluded unless it names them"
         ),
     ] = "",
-    since: Annotated[Moment | None, Query(alias="from", description="received then or later (RFC 3339)")] = None,
-    to: Annotated[Moment | None, Query(description="received before (RFC 3339)")] = None,
+    since: Annotated[Moment | None, Query(alias="from", description="received from this time on (RFC 3339)")] = None,
+    to: Annotated[Moment | None, Query(description="received before this time (RFC 3339)")] = None,
     as_of: AsOf = None,
 ) -> Selection:
     span = Span(clamp(since) if since else EARLIEST, clamp(to) if to else LATEST)
@@ -71,9 +58,9 @@ Selecting = Annotated[Selection, Depends(_selection)]
 
 
 class AnalyticsResponder:
-    """Answers questions about a caller's mail, from what was kept where that is the answer still."""
+    """Answers analytics requests, from the response cache where possible."""
 
-    def __init__(self, mailboxes: Readers, answers: ResponseCache, threads: BlockingExecutor) -> None:
+    def __init__(self, mailboxes: Readers[StatsReader], answers: ResponseCache, threads: BlockingExecutor) -> None:
         self._mailboxes, self._answers, self._threads = mailboxes, answers, threads
 
     async def answer(
@@ -84,18 +71,18 @@ class AnalyticsResponder:
         make: Callable[[MailboxStats], BaseModel | str],
         media_type: str = "application/json",
     ) -> Response:
-        """The answer to a question, as JSON or as text of its own. `make`: is called in a thread, if need be."""
+        """The response, as JSON or text. `make`: called in a thread unless the cache has the response."""
 
         def ask() -> bytes:
             reader = self._mailboxes.reader(principal)
 
-            def made() -> bytes:
+            def body() -> bytes:
                 counting = reader.counting(about.text, about.span, about.as_of)
-                found = make(counting)
-                return (found if isinstance(found, str) else found.model_dump_json(by_alias=True)).encode()
+                result = make(counting)
+                return (result if isinstance(result, str) else result.model_dump_json(by_alias=True)).encode()
 
             if about.as_of is None and DEPENDS_ON_TIME.search(about.text):
-                return made()
-            return self._answers.of(principal.user_id, reader, (question, about), made)
+                return body()
+            return self._answers.of(principal.user_id, reader, (question, about), body)
 
         return Response(await self._threads.run(ask), media_type=media_type)

@@ -1,4 +1,4 @@
-"""GET /api/v1/analytics/report: the mailbox on one page."""
+"""GET /api/v1/analytics/report: the one-page report of a mailbox."""
 
 from datetime import UTC, datetime
 
@@ -22,19 +22,19 @@ def router(desk: AnalyticsResponder) -> APIRouter:
         "/report",
         summary="Your mailbox on one page of charts",
         response_class=Response,
-        responses={200: {"content": {"text/html": {}}, "description": "a page that loads nothing and runs nothing"}},
+        responses={200: {"content": {"text/html": {}}, "description": "a page without scripts and external resources"}},
     )
     @permits(scope=Scope.ANALYTICS, cost=100)
     async def page(principal: Caller, about: Selecting, tz: Tz = "UTC") -> Response:
         zone = zone_of(tz)
-        made = await desk.answer(
+        response = await desk.answer(
             principal,
             ("report", tz),
             about,
             lambda counting: report(principal.email, counting, zone, datetime.now(UTC)).html(),
             "text/html; charset=utf-8",
         )
-        made.headers["Content-Security-Policy"] = POLICY
-        return made
+        response.headers["Content-Security-Policy"] = POLICY
+        return response
 
     return routes

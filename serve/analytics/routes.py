@@ -1,4 +1,4 @@
-"""/api/v1/analytics: the caller's own mail in numbers."""
+"""/api/v1/analytics: overview and senders of the caller's own mail."""
 
 from datetime import datetime
 from typing import Annotated
@@ -7,11 +7,12 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from serve.analytics import analysis, correspondence, filters, report, storage_usage, timeline
-from serve.analytics.filters import AnalyticsResponder, Readers, Selecting
+from serve.analytics.filters import AnalyticsResponder, Selecting
 from serve.auth.authorization import Caller
 from serve.auth.policies import Scope, permits
 from serve.http.executor import BlockingExecutor
 from serve.http.response_cache import ResponseCache
+from serve.mail.ports import Readers, StatsReader
 from storage.analytics.stats import MailboxStats
 
 PREFIX = filters.PREFIX
@@ -19,7 +20,7 @@ _LABELS = 200
 
 
 class Year(BaseModel):
-    """A year (UTC) of mail."""
+    """Totals of one year (UTC)."""
 
     year: int
     messages: int
@@ -27,7 +28,7 @@ class Year(BaseModel):
 
 
 class LabelTotal(BaseModel):
-    """A label, and which of the messages carry it, deleted ones apart."""
+    """A label with the number of its messages, deleted messages excluded."""
 
     id: str
     name: str
@@ -36,17 +37,17 @@ class LabelTotal(BaseModel):
 
 
 class AttachmentTotal(BaseModel):
-    """What is attached to the messages."""
+    """Totals of attachments."""
 
-    messages: int = Field(description="messages with files")
+    messages: int = Field(description="messages with attachments")
     files: int
-    size_bytes: int = Field(description="of the decoded files")
+    size_bytes: int = Field(description="size of the decoded attachments")
 
 
 class Overview(BaseModel):
-    """A mailbox in numbers."""
+    """Totals of a mailbox."""
 
-    messages: int = Field(description="backed up, deleted ones too")
+    messages: int = Field(description="backed up, including deleted messages")
     size_bytes: int
     deleted: int = Field(description="deleted in Gmail")
     unread: int
@@ -54,15 +55,15 @@ class Overview(BaseModel):
     first_at: datetime | None
     last_at: datetime | None
     years: list[Year]
-    labels: list[LabelTotal] = Field(description="most messages first, 200 at most")
+    labels: list[LabelTotal] = Field(description="most messages first, at most 200")
     attachments: AttachmentTotal
 
 
 class Sender(BaseModel):
-    """Somebody who writes to you."""
+    """A sender with totals."""
 
     address: str
-    name: str = Field(description="as the newest message has it")
+    name: str = Field(description="display name in the newest message")
     messages: int
     size_bytes: int
     first_at: datetime
@@ -75,22 +76,22 @@ class SenderList(BaseModel):
     items: list[Sender]
 
 
-def routers(mailboxes: Readers, answers: ResponseCache, threads: BlockingExecutor) -> list[APIRouter]:
-    """The routers of statistics: this module's and its neighbours', which share one desk."""
+def routers(mailboxes: Readers[StatsReader], answers: ResponseCache, threads: BlockingExecutor) -> list[APIRouter]:
+    """The routers of all analytics modules, which share one responder."""
     router, desk = filters.router(), AnalyticsResponder(mailboxes, answers, threads)
 
-    @router.get("/overview", summary="Your mailbox in numbers", response_model=Overview)
+    @router.get("/overview", summary="Totals of your mailbox", response_model=Overview)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def overview(principal: Caller, about: Selecting) -> Response:
         return await desk.answer(principal, "overview", about, _overview)
 
-    @router.get("/senders", summary="Who writes to you", response_model=SenderList)
+    @router.get("/senders", summary="Senders of your mail", response_model=SenderList)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def senders(
         principal: Caller, about: Selecting, limit: Annotated[int, Query(ge=1, le=1000)] = 20
     ) -> Response:
         def make(counting: MailboxStats) -> SenderList:
-            return SenderList(items=[Sender(**found) for found in counting.senders(limit)])
+            return SenderList(items=[Sender(**row) for row in counting.senders(limit)])
 
         return await desk.answer(principal, ("senders", limit), about, make)
 
@@ -110,10 +111,10 @@ def _overview(counting: MailboxStats) -> Overview:
         sent=sum(year["sent"] for year in years),
         first_at=overview.first_at,
         last_at=overview.last_at,
-        years=[Year(year=each["year"], messages=each["messages"], size_bytes=each["size_bytes"]) for each in years],
+        years=[Year(year=year["year"], messages=year["messages"], size_bytes=year["size_bytes"]) for year in years],
         labels=[
-            LabelTotal(id=each["label_id"], name=each["name"], messages=each["messages"], unread=each["unread"])
-            for each in labels
+            LabelTotal(id=label["label_id"], name=label["name"], messages=label["messages"], unread=label["unread"])
+            for label in labels
         ],
         attachments=AttachmentTotal(messages=files.messages, files=files.files, size_bytes=files.size_bytes),
     )

@@ -1,4 +1,4 @@
-"""POST /api/v1/analytics/query: SQL over the caller's own mail, in a process that has nothing else."""
+"""POST /api/v1/analytics/query: SQL over the caller's own mail, in an isolated process."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any, BinaryIO
@@ -36,18 +36,18 @@ class SqlQuestion(BaseModel):
 
 
 class SqlColumn(BaseModel):
-    """A column of an answer."""
+    """A column of a result."""
 
     name: str
-    type: str = Field(description="as Arrow calls it")
+    type: str = Field(description="Arrow type")
 
 
 class SqlAnswer(BaseModel):
-    """An answer. Times are UTC; numbers that JSON cannot hold exactly are texts."""
+    """A result. Times are UTC; numbers that JSON cannot represent exactly are strings."""
 
     columns: list[SqlColumn]
     rows: list[list[Any]]
-    truncated: bool = Field(description="there were more rows")
+    truncated: bool = Field(description="the result had more rows")
 
 
 class Sandbox:
@@ -72,11 +72,11 @@ def router(sandbox: Sandbox, threads: BlockingExecutor) -> APIRouter:
 
     @routes.post(
         "/query",
-        summary="Ask your mail in SQL",
+        summary="Query your mail in SQL",
         response_model=SqlAnswer,
         responses={200: {"content": {_CSV: {}, _ARROW: {}}}, **responses(406, 413)},
     )
-    # It reads the text of mail: a key for analytics alone may not.
+    # A query can read the text of mail, so the scope analytics is not enough.
     @permits(scope=Scope.MAIL, cost=100)
     async def query(
         principal: Caller,

@@ -1,4 +1,4 @@
-"""/api/v1/analytics/storage: what takes the space in the caller's mailbox."""
+"""/api/v1/analytics/storage: storage usage of the caller's mailbox."""
 
 from datetime import datetime
 from typing import Annotated
@@ -15,7 +15,7 @@ from storage.analytics.storage_usage import Space
 
 
 class YearSpace(BaseModel):
-    """A year (UTC)."""
+    """Totals of one year (UTC)."""
 
     year: int
     messages: int
@@ -23,7 +23,7 @@ class YearSpace(BaseModel):
 
 
 class LabelSpace(BaseModel):
-    """A label, and which of the messages carry it, deleted ones apart."""
+    """A label with the number of its messages, deleted messages excluded."""
 
     id: str
     name: str
@@ -32,7 +32,7 @@ class LabelSpace(BaseModel):
 
 
 class DomainSpace(BaseModel):
-    """A domain of senders; empty for those that have none."""
+    """A domain of senders; empty: senders without a domain."""
 
     domain: str
     messages: int
@@ -51,7 +51,7 @@ class LargeMessage(BaseModel):
 
 
 class LargeAttachment(BaseModel):
-    """One of the largest files."""
+    """One of the largest attachments."""
 
     id: str = Field(description="the message's")
     part: str
@@ -59,50 +59,50 @@ class LargeAttachment(BaseModel):
     filename: str
     content_type: str
     size_bytes: int = Field(description="decoded")
-    sha256: str = Field(description="of the decoded bytes, hex")
+    sha256: str = Field(description="SHA-256 of the decoded bytes, hex")
 
 
 class Duplicate(BaseModel):
-    """What is there more than once, byte for byte."""
+    """Content that occurs more than once, byte for byte."""
 
-    id: str = Field(description="the oldest message with it")
+    id: str = Field(description="the oldest message with the content")
     sha256: str
     copies: int
-    size_bytes: int = Field(description="of one copy")
+    size_bytes: int = Field(description="size of one copy")
 
 
 class DuplicateFile(Duplicate):
-    """A file that is there more than once."""
+    """An attachment that occurs more than once."""
 
-    filename: str = Field(description="the oldest one's")
+    filename: str = Field(description="file name of the oldest copy")
 
 
 class Duplicates(BaseModel):
-    """Messages that are there more than once, those first that take the most."""
+    """Messages that occur more than once, most redundant bytes first."""
 
     groups: int
-    extra_copies: int = Field(description="all but one of each")
+    extra_copies: int = Field(description="copies beyond the first of each")
     extra_bytes: int
     items: list[Duplicate]
 
 
 class DuplicateFiles(BaseModel):
-    """Files that are there more than once, those first that take the most."""
+    """Attachments that occur more than once, most redundant bytes first."""
 
     groups: int
-    extra_copies: int = Field(description="all but one of each")
+    extra_copies: int = Field(description="copies beyond the first of each")
     extra_bytes: int
     items: list[DuplicateFile]
 
 
 class SpaceTaken(BaseModel):
-    """What takes the space."""
+    """Storage usage."""
 
     messages: int
-    size_bytes: int = Field(description="of the messages as they came")
+    size_bytes: int = Field(description="size of the raw messages")
     years: list[YearSpace]
     labels: list[LabelSpace] = Field(description="most messages first")
-    domains: list[DomainSpace] = Field(description="of senders, most bytes first")
+    domains: list[DomainSpace] = Field(description="senders' domains, most bytes first")
     largest_messages: list[LargeMessage]
     largest_attachments: list[LargeAttachment]
     duplicate_messages: Duplicates
@@ -113,12 +113,12 @@ def router(desk: AnalyticsResponder) -> APIRouter:
     """The route."""
     routes = filters.router()
 
-    @routes.get("/storage", summary="What takes the space", response_model=SpaceTaken)
+    @routes.get("/storage", summary="Storage usage", response_model=SpaceTaken)
     @permits(scope=Scope.ANALYTICS, cost=50)
     async def storage(
         principal: Caller,
         about: Selecting,
-        limit: Annotated[int, Query(ge=1, le=200, description="of each list but the years")] = 20,
+        limit: Annotated[int, Query(ge=1, le=200, description="limit of each list except the years")] = 20,
     ) -> Response:
         return await desk.answer(principal, ("storage", limit), about, lambda counting: _taken(counting, limit))
 
@@ -131,10 +131,10 @@ def _taken(counting: MailboxStats, limit: int) -> SpaceTaken:
         messages=sum(year["messages"] for year in years),
         size_bytes=sum(year["size_bytes"] for year in years),
         years=[YearSpace(**year) for year in years],
-        labels=[LabelSpace(id=each["label_id"], **each) for each in counting.labels(limit)],
-        domains=[DomainSpace(**each) for each in counting.domains("senders", limit, by_size=True)],
-        largest_messages=[LargeMessage(**each) for each in space.messages(limit)],
-        largest_attachments=[LargeAttachment(**each) for each in space.attachments(limit)],
+        labels=[LabelSpace(id=label["label_id"], **label) for label in counting.labels(limit)],
+        domains=[DomainSpace(**domain) for domain in counting.domains("senders", limit, by_size=True)],
+        largest_messages=[LargeMessage(**message) for message in space.messages(limit)],
+        largest_attachments=[LargeAttachment(**attachment) for attachment in space.attachments(limit)],
         duplicate_messages=Duplicates(**space.duplicate_messages(limit)),
         duplicate_attachments=DuplicateFiles(**space.duplicate_attachments(limit)),
     )

@@ -1,4 +1,4 @@
-"""/api/v1/analytics: when mail came, whom it went to, from which domains it is, and how it is labelled."""
+"""/api/v1/analytics: mail by time, recipient, domain and label."""
 
 from datetime import datetime
 from typing import Annotated
@@ -15,11 +15,11 @@ from storage.analytics.time_zones import zone_of
 
 _BUCKETS = 5000
 
-Tz = Annotated[str, Query(max_length=64, description="in which days begin: an IANA time zone, such as Europe/Zurich")]
+Tz = Annotated[str, Query(max_length=64, description="IANA time zone of the buckets, such as Europe/Zurich")]
 
 
 class Recipient(BaseModel):
-    """Somebody whom mail went to, in To, Cc or Bcc."""
+    """A recipient (To, Cc or Bcc) with totals."""
 
     address: str
     messages: int
@@ -29,15 +29,15 @@ class Recipient(BaseModel):
 
 
 class RecipientList(BaseModel):
-    """Recipients, most messages first. A message counts once for each."""
+    """Recipients, most messages first. A message counts once for each recipient."""
 
     items: list[Recipient]
 
 
 class Domain(BaseModel):
-    """What stands behind the @."""
+    """A domain of addresses with totals."""
 
-    domain: str = Field(description="in lower case; empty for senders that have none")
+    domain: str = Field(description="in lower case; empty: senders without a domain")
     messages: int
     size_bytes: int
     first_at: datetime
@@ -45,15 +45,15 @@ class Domain(BaseModel):
 
 
 class DomainList(BaseModel):
-    """Domains, most messages first. A message counts once for each."""
+    """Domains, most messages first. A message counts once for each domain."""
 
     items: list[Domain]
 
 
 class BucketTotal(BaseModel):
-    """The mail of an hour, a day, a week (from Monday), a month, a quarter or a year."""
+    """Totals of an hour, a day, a week (from Monday), a month, a quarter or a year."""
 
-    start: datetime = Field(description="when it begins, in the time zone")
+    start: datetime = Field(description="start of the bucket, in the time zone")
     messages: int
     size_bytes: int
     deleted: int = Field(description="deleted in Gmail")
@@ -68,9 +68,9 @@ class Timeline(BaseModel):
 
 
 class HourTotal(BaseModel):
-    """The mail of one hour of the week."""
+    """Totals of one hour of the week."""
 
-    weekday: int = Field(description="1, Monday, to 7")
+    weekday: int = Field(description="1 (Monday) to 7")
     hour: int = Field(description="0 to 23")
     messages: int
     sent: int
@@ -83,7 +83,7 @@ class Activity(BaseModel):
 
 
 class LabelSum(BaseModel):
-    """A label, and which of the messages carry it, deleted ones apart."""
+    """A label with the totals of its messages, deleted messages excluded."""
 
     id: str
     name: str
@@ -94,7 +94,7 @@ class LabelSum(BaseModel):
 
 
 class LabelSums(BaseModel):
-    """Labels, most messages first; those that nothing carries have zeros."""
+    """Labels, most messages first; labels without messages have zeros."""
 
     items: list[LabelSum]
 
@@ -103,49 +103,49 @@ def router(desk: AnalyticsResponder) -> APIRouter:
     """The routes."""
     routes = filters.router()
 
-    @routes.get("/recipients", summary="Whom mail went to", response_model=RecipientList)
+    @routes.get("/recipients", summary="Recipients of mail", response_model=RecipientList)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def recipients(principal: Caller, about: Selecting, limit: Limit = 20) -> Response:
         def make(counting: MailboxStats) -> RecipientList:
-            return RecipientList(items=[Recipient(**found) for found in counting.recipients(limit)])
+            return RecipientList(items=[Recipient(**row) for row in counting.recipients(limit)])
 
         return await desk.answer(principal, ("recipients", limit), about, make)
 
-    @routes.get("/domains", summary="Domains that mail came from or went to", response_model=DomainList)
+    @routes.get("/domains", summary="Domains of senders or recipients", response_model=DomainList)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def domains(principal: Caller, about: Selecting, side: Side = "senders", limit: Limit = 20) -> Response:
         def make(counting: MailboxStats) -> DomainList:
-            return DomainList(items=[Domain(**found) for found in counting.domains(side, limit)])
+            return DomainList(items=[Domain(**row) for row in counting.domains(side, limit)])
 
         return await desk.answer(principal, ("domains", side, limit), about, make)
 
-    @routes.get("/timeline", summary="How much mail came when", response_model=Timeline)
+    @routes.get("/timeline", summary="Mail over time", response_model=Timeline)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def timeline(principal: Caller, about: Selecting, bucket: Bucket = "month", tz: Tz = "UTC") -> Response:
         zone = zone_of(tz)
 
         def make(counting: MailboxStats) -> Timeline:
-            found = counting.timeline(bucket, zone, _BUCKETS)
-            return Timeline(items=[BucketTotal(**each) for each in found])
+            rows = counting.timeline(bucket, zone, _BUCKETS)
+            return Timeline(items=[BucketTotal(**row) for row in rows])
 
         return await desk.answer(principal, ("timeline", bucket, tz), about, make)
 
-    @routes.get("/activity", summary="At which hours of the week mail comes", response_model=Activity)
+    @routes.get("/activity", summary="Mail by hour of the week", response_model=Activity)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def activity(principal: Caller, about: Selecting, tz: Tz = "UTC") -> Response:
         zone = zone_of(tz)
 
         def make(counting: MailboxStats) -> Activity:
-            return Activity(items=[HourTotal(**found) for found in counting.activity(zone)])
+            return Activity(items=[HourTotal(**row) for row in counting.activity(zone)])
 
         return await desk.answer(principal, ("activity", tz), about, make)
 
-    @routes.get("/labels", summary="How mail is labelled", response_model=LabelSums)
+    @routes.get("/labels", summary="Mail by label", response_model=LabelSums)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def labels(principal: Caller, about: Selecting, limit: Limit = 200) -> Response:
         def make(counting: MailboxStats) -> LabelSums:
-            found = counting.labels(limit)
-            return LabelSums(items=[LabelSum(id=each.pop("label_id"), **each) for each in found])
+            rows = counting.labels(limit)
+            return LabelSums(items=[LabelSum(id=row.pop("label_id"), **row) for row in rows])
 
         return await desk.answer(principal, ("labels", limit), about, make)
 

@@ -1,4 +1,4 @@
-"""/api/v1/emails/{id}/raw, /html, /attachments, /parts: what a message is made of, to look at and to save."""
+"""/api/v1/emails/{id}/raw, /html, /attachments, /parts: the content of one message, for display and download."""
 
 import re
 from collections.abc import Sequence
@@ -16,8 +16,9 @@ from serve.http import byte_ranges
 from serve.http.byte_ranges import File
 from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
-from serve.mail.emails import PATH, AsOf, MessageId, Readers, message_id_of
+from serve.mail.emails import PATH, AsOf, MessageId, message_id_of
 from serve.mail.models import AttachmentItem
+from serve.mail.ports import MailReader, Readers
 from storage.control.principal import Principal
 from storage.model.message_id import to_hex
 from storage.model.results import Attachment
@@ -32,43 +33,43 @@ _BYTES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 }
 _RANGES: dict[int | str, dict[str, Any]] = {
-    206: {"description": "a part of the bytes"},
-    304: {"description": "you have these bytes"},
+    206: {"description": "a range of the bytes"},
+    304: {"description": "not modified"},
 }
 
-Part = Annotated[str, Path(max_length=200, description="IMAP's number of a part, such as 1.2")]
+Part = Annotated[str, Path(max_length=200, description="IMAP part number, such as 1.2")]
 
 
 class AttachmentList(BaseModel):
-    """Everything in a message that is a file."""
+    """The attachments of a message."""
 
     items: list[AttachmentItem]
 
 
-def router(mailboxes: Readers, threads: BlockingExecutor) -> APIRouter:
+def router(mailboxes: Readers[MailReader], threads: BlockingExecutor) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix=PATH, tags=["emails"], responses=responses(401, 404, 422, 503))
 
     async def exact(principal: Principal, email_id: str, as_of: datetime | None) -> bytes:
-        """The exact bytes; HTTPException 404 when the caller has, or had, no such message."""
+        """The exact bytes; HTTPException 404 when the caller has (or had) no such message."""
         message_id, moment = message_id_of(email_id), as_of and clamp(as_of)
-        found = await threads.run(lambda: mailboxes.reader(principal).raw(message_id, moment))
-        if found is None:
+        content = await threads.run(lambda: mailboxes.reader(principal).raw(message_id, moment))
+        if content is None:
             raise HTTPException(404)
-        return found
+        return content
 
     async def files(principal: Principal, email_id: str, as_of: datetime | None) -> Sequence[Attachment]:
         message_id, moment = message_id_of(email_id), as_of and clamp(as_of)
-        found = await threads.run(lambda: mailboxes.reader(principal).email(message_id, moment))
-        if found is None:
+        message = await threads.run(lambda: mailboxes.reader(principal).email(message_id, moment))
+        if message is None:
             raise HTTPException(404)
-        return found.attachments
+        return message.attachments
 
     async def sent(request: Request, raw: bytes, part: str) -> Response:
-        found = await threads.run(_part, raw, part)
-        if found is None:
+        file = await threads.run(_part, raw, part)
+        if file is None:
             raise HTTPException(404)
-        return byte_ranges.response(request.headers, found)
+        return byte_ranges.response(request.headers, file)
 
     @routes.get(
         "/{email_id}/raw",
@@ -78,13 +79,15 @@ def router(mailboxes: Readers, threads: BlockingExecutor) -> APIRouter:
     )
     @permits(scope=Scope.MAIL, cost=2, streaming=True)
     async def raw(principal: Caller, request: Request, email_id: MessageId, as_of: AsOf = None) -> Response:
-        found = await exact(principal, email_id, as_of)
+        content = await exact(principal, email_id, as_of)
         name = f"{to_hex(message_id_of(email_id))}.eml"
-        return byte_ranges.response(request.headers, await threads.run(byte_ranges.file, found, name, "message/rfc822"))
+        return byte_ranges.response(
+            request.headers, await threads.run(byte_ranges.file, content, name, "message/rfc822")
+        )
 
     @routes.get(
         "/{email_id}/html",
-        summary="One message as harmless HTML",
+        summary="One message as safe HTML",
         response_class=Response,
         responses={200: {"content": {"text/html": {}}}},
     )
@@ -93,7 +96,7 @@ def router(mailboxes: Readers, threads: BlockingExecutor) -> APIRouter:
         principal: Caller,
         email_id: MessageId,
         remote_images: Annotated[
-            bool, Query(description="let pictures load over https, which tells the sender that it was read")
+            bool, Query(description="load images over https, which shows the sender that the message was read")
         ] = False,
         as_of: AsOf = None,
     ) -> Response:
@@ -104,14 +107,14 @@ def router(mailboxes: Readers, threads: BlockingExecutor) -> APIRouter:
         headers = {"Content-Security-Policy": policy, "Cache-Control": "private, no-store"}
         return Response(_PAGE.replace("{body}", body), headers=headers, media_type="text/html")
 
-    @routes.get("/{email_id}/attachments", summary="The files in one message")
+    @routes.get("/{email_id}/attachments", summary="The attachments of one message")
     @permits(scope=Scope.MAIL, cost=2)
     async def attachments(principal: Caller, email_id: MessageId, as_of: AsOf = None) -> AttachmentList:
         return AttachmentList(items=[AttachmentItem.of(part) for part in await files(principal, email_id, as_of)])
 
     @routes.get(
         "/{email_id}/attachments/{n}",
-        summary="One file out of a message, decoded",
+        summary="One attachment, decoded",
         response_class=Response,
         responses={**_BYTES, **_RANGES, **responses(416)},
     )
@@ -120,17 +123,17 @@ def router(mailboxes: Readers, threads: BlockingExecutor) -> APIRouter:
         principal: Caller,
         request: Request,
         email_id: MessageId,
-        n: Annotated[str, Path(max_length=20, description="its place in the list, from 0")],
+        n: Annotated[str, Path(max_length=20, description="position in the list of attachments, from 0")],
         as_of: AsOf = None,
     ) -> Response:
-        found = await files(principal, email_id, as_of)
-        if not (n.isascii() and n.isdigit() and int(n) < len(found)):
+        attached = await files(principal, email_id, as_of)
+        if not (n.isascii() and n.isdigit() and int(n) < len(attached)):
             raise HTTPException(404)
-        return await sent(request, await exact(principal, email_id, as_of), found[int(n)].part)
+        return await sent(request, await exact(principal, email_id, as_of), attached[int(n)].part)
 
     @routes.get(
         "/{email_id}/parts/{part}",
-        summary="One part of a message by IMAP's number, decoded",
+        summary="One part of a message by IMAP part number, decoded",
         response_class=Response,
         responses={**_BYTES, **_RANGES, **responses(416)},
     )
@@ -147,5 +150,5 @@ def router(mailboxes: Readers, threads: BlockingExecutor) -> APIRouter:
 
 
 def _part(raw: bytes, part: str) -> File | None:
-    found = attachment(raw, part)
-    return None if found is None else byte_ranges.file(found.content, found.filename, found.content_type)
+    decoded = attachment(raw, part)
+    return None if decoded is None else byte_ranges.file(decoded.content, decoded.filename, decoded.content_type)

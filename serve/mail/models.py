@@ -1,4 +1,4 @@
-"""A user's mail as JSON: the field names that the contract promises."""
+"""JSON models of a user's mail: the field names of the API."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from storage.query.highlighting import Highlight
 
 
 class EmailItem(BaseModel):
-    """A message as a list shows it."""
+    """A message in a list."""
 
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
 
@@ -24,41 +24,41 @@ class EmailItem(BaseModel):
     subject: str
     snippet: str
     labels: list[str] = Field(description="Gmail's label ids")
-    size_bytes: int = Field(description="of the raw message")
+    size_bytes: int = Field(description="size of the raw message")
     has_attachment: bool
-    deleted_at: datetime | None = Field(description="when its deletion in Gmail was seen")
-    defects: list[str] = Field(description="what is wrong with the message's form")
+    deleted_at: datetime | None = Field(description="when the backup observed the deletion in Gmail")
+    defects: list[str] = Field(description="defects of the message's format")
 
     @classmethod
     def of(cls, email: EmailSummary) -> Self:
-        """The document of a message."""
+        """The model of a message."""
         return cls(**_summary(email))
 
 
 class HighlightItem(BaseModel):
-    """A piece of a message around what was found."""
+    """A fragment of a message around matches of a search."""
 
     field: str = Field(description="subject or text")
     text: str = Field(description="plain text: escape it before it is put into HTML")
-    offset: int = Field(description="of the piece in the field, in characters")
-    hits: list[tuple[int, int]] = Field(description="start and end of each hit in the piece, in characters")
+    offset: int = Field(description="position of the fragment in the field, in characters")
+    hits: list[tuple[int, int]] = Field(description="start and end of each match in the fragment, in characters")
 
 
 class FoundEmail(EmailItem):
-    """A message as a search shows it when asked where its words stand."""
+    """A message in a search result with highlights."""
 
     highlights: list[HighlightItem]
 
 
 class EmailList(BaseModel):
-    """A part of a list."""
+    """One page of a list."""
 
     items: list[FoundEmail | EmailItem]
-    next_cursor: str | None = Field(description="`cursor` of the next part; null at the end")
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last page")
 
     @classmethod
     def of(cls, page: Page | RankedPage, highlights: Mapping[str, Sequence[Highlight]] | None = None) -> Self:
-        """The document of a page; with pieces of its messages, by id."""
+        """The model of a page. highlights: fragments by message id."""
         return cls(
             items=[
                 EmailItem.of(email) if highlights is None else _found(email, highlights.get(email.id, ()))
@@ -69,25 +69,25 @@ class EmailList(BaseModel):
 
 
 class Header(BaseModel):
-    """A header, decoded."""
+    """A decoded header."""
 
     name: str
     value: str
 
 
 class AttachmentItem(BaseModel):
-    """A part of a message that is a file."""
+    """An attachment of a message."""
 
-    part: str = Field(description="IMAP's part number")
+    part: str = Field(description="IMAP part number")
     filename: str
     content_type: str
-    size_bytes: int = Field(description="of the decoded bytes")
-    sha256: str = Field(description="of the decoded bytes, hex")
+    size_bytes: int = Field(description="size of the decoded bytes")
+    sha256: str = Field(description="SHA-256 of the decoded bytes, hex")
     inline: bool
 
     @classmethod
     def of(cls, part: Attachment) -> Self:
-        """The document of an attachment."""
+        """The model of an attachment."""
         return cls(
             part=part.part,
             filename=part.filename,
@@ -99,19 +99,19 @@ class AttachmentItem(BaseModel):
 
 
 class EmailDocument(EmailItem):
-    """A message by itself."""
+    """One message in full."""
 
-    text: str = Field(description="its plain text, or that of its HTML")
-    headers: list[Header] = Field(description="all, decoded, in order")
+    text: str = Field(description="plain text, or text extracted from the HTML")
+    headers: list[Header] = Field(description="all headers, decoded, in order")
     attachments: list[AttachmentItem]
-    sha256: str = Field(description="of the raw bytes, hex")
+    sha256: str = Field(description="SHA-256 of the raw bytes, hex")
     analysis: dict[str, dict[str, Any]] | None = Field(
-        description="by analyser: its version, its fields, and an error if it failed; null: not analysed"
+        description="analyser -> version and fields, and an error if it failed; null: not analysed"
     )
 
     @classmethod
     def whole(cls, email: Email) -> Self:
-        """The document of a whole message."""
+        """The model of a message in full."""
         return cls(
             **_summary(email.summary),
             text=email.text,
@@ -125,9 +125,9 @@ class EmailDocument(EmailItem):
 def _found(email: EmailSummary, highlights: Sequence[Highlight]) -> FoundEmail:
     pieces = [
         HighlightItem(
-            field=each.field, text=each.fragment.text, offset=each.fragment.offset, hits=list(each.fragment.hits)
+            field=item.field, text=item.fragment.text, offset=item.fragment.offset, hits=list(item.fragment.hits)
         )
-        for each in highlights
+        for item in highlights
     ]
     return FoundEmail(**_summary(email), highlights=pieces)
 

@@ -1,4 +1,4 @@
-"""Finds the database of a principal's shard and opens their mail there, and nobody else's."""
+"""Creates readers of a principal's own mail, on the database of the principal's shard."""
 
 import logging
 import time
@@ -21,13 +21,13 @@ _LOG = logging.getLogger(__name__)
 
 
 class Shards(Protocol):
-    """Knows where shards are. `storage.replication.control_fallback.Lookups` and `storage.control.Control` do."""
+    """The shard map. Implemented by `storage.replication.control_fallback.Lookups` and `storage.control.Control`."""
 
     def shards(self) -> dict[int, int]: ...
 
 
 class UnknownShard(BackupError):
-    """No database has this shard. Ask the operator to check the shards."""
+    """No database has this shard. The operator must check the shards."""
 
     def __init__(self, shard_id: int) -> None:
         super().__init__(shard_id)
@@ -38,7 +38,7 @@ class UnknownShard(BackupError):
 
 
 class Mailboxes:
-    """Makes readers. Blocking: call it from a thread."""
+    """Creates readers. Blocking: call it from a thread."""
 
     def __init__(
         self,
@@ -50,9 +50,9 @@ class Mailboxes:
         replicas: Replicas | None = None,
         primary_only: bool = False,
     ) -> None:
-        """`splits`: None: this process's own, in a temporary folder.
+        """`splits`: None: this process's cache in a temporary folder.
 
-        `replicas`: None: the primaries answer. primary_only: they do, and tell how far they were seen.
+        `replicas`: None: read the primaries. primary_only: read the primaries, and record their positions.
         """
         self._databases, self._control, self._blobs = databases, control, blobs
         self._splits, self._replicas, self._primary_only = splits, replicas, primary_only
@@ -74,7 +74,7 @@ class Mailboxes:
         )
 
     def _look(self, shard_id: int | None) -> dict[int, int]:
-        """Where the shards are. While the control database is away, where they were, but for those that have moved."""
+        """The shard map. While the control database is unreachable, the last map without shards that have moved."""
         try:
             return self._control.shards()
         except DatabaseUnreachable as exc:
@@ -83,11 +83,11 @@ class Mailboxes:
             still = {shard: database for shard, database in known.items() if shard not in gone[database]}
             if shard_id is not None and shard_id not in still:
                 raise
-            _LOG.warning("Shards are believed to be where they were: %s", exc)
+            _LOG.warning("The last known shard map is used: %s", exc)
             return still
 
     def _elsewhere(self, database: int) -> set[int]:
-        """The shards that a database knows not to be its own. Without its primary none leaves it."""
+        """The shards that have left a database. Without its primary, no shard can leave it."""
         try:
             with transaction(self._databases.shard_database(database)) as connection:
                 return set(connection.execute(query("leases_elsewhere")).scalars())

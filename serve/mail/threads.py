@@ -1,6 +1,6 @@
-"""/api/v1/threads and /api/v1/labels: mail as conversations, and what it is sorted by."""
+"""/api/v1/threads and /api/v1/labels: conversations, and labels with their counts."""
 
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import BaseModel, Field
@@ -11,37 +11,24 @@ from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from serve.mail.emails import PATH, AsOf, MessageId, message_id_of
 from serve.mail.models import EmailItem
+from serve.mail.ports import Readers, ThreadReader
 from storage.control.principal import Principal
-from storage.mailbox.threads import Conversations
 from storage.model.results import PageCursor
 from storage.model.time_range import clamp
 
 _Limit = Annotated[int, Query(ge=1, le=500)]
-_Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the last answer")]
-
-
-class Reader(Protocol):
-    """One user's mail. `storage.reader.MailboxReader` is one."""
-
-    @property
-    def conversations(self) -> Conversations: ...
-
-
-class Readers(Protocol):
-    """Makes a reader of a principal's own mail. `serve.mail.readers.Mailboxes` is one."""
-
-    def reader(self, principal: Principal) -> Reader: ...
+_Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the previous page")]
 
 
 class Thread(BaseModel):
     """Messages of a thread, oldest first; deleted ones have `deleted_at`."""
 
     items: list[EmailItem]
-    next_cursor: str | None = Field(description="`cursor` of the next part; null at the end")
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last page")
 
 
 class LabelItem(BaseModel):
-    """A label, and what carries it now."""
+    """A label with the number of its messages."""
 
     id: str = Field(description="Gmail's id, as in an email's `labels`")
     name: str
@@ -56,7 +43,7 @@ class LabelList(BaseModel):
     items: list[LabelItem]
 
 
-def router(mailboxes: Readers, threads: BlockingExecutor) -> APIRouter:
+def router(mailboxes: Readers[ThreadReader], threads: BlockingExecutor) -> APIRouter:
     """The routes."""
     routes = APIRouter(tags=["emails"], responses=responses(400, 401, 404, 422, 503))
 
@@ -65,9 +52,9 @@ def router(mailboxes: Readers, threads: BlockingExecutor) -> APIRouter:
         moment = as_of and clamp(as_of)
 
         def read() -> Thread:
-            found = mailboxes.reader(principal).conversations.thread(thread_id, limit, after, moment)
-            following = found.next.encode() if found.next else None
-            return Thread(items=[EmailItem.of(email) for email in found.items], next_cursor=following)
+            shown = mailboxes.reader(principal).conversations.thread(thread_id, limit, after, moment)
+            following = shown.next.encode() if shown.next else None
+            return Thread(items=[EmailItem.of(email) for email in shown.items], next_cursor=following)
 
         thread = await threads.run(read)
         if not thread.items and after is None:
@@ -85,25 +72,25 @@ def router(mailboxes: Readers, threads: BlockingExecutor) -> APIRouter:
     ) -> Thread:
         return await page(principal, message_id_of(thread_id), limit, cursor, as_of)
 
-    @routes.get(f"{PATH}/{{email_id}}/thread", summary="The thread that a message is in, oldest first")
+    @routes.get(f"{PATH}/{{email_id}}/thread", summary="The thread of a message, oldest message first")
     @permits(scope=Scope.MAIL, cost=5)
     async def thread_of(
         principal: Caller, email_id: MessageId, limit: _Limit = 50, cursor: _Cursor = None, as_of: AsOf = None
     ) -> Thread:
         message_id, moment = message_id_of(email_id), as_of and clamp(as_of)
-        found = await threads.run(lambda: mailboxes.reader(principal).conversations.thread_of(message_id, moment))
-        if found is None:
+        thread_id = await threads.run(lambda: mailboxes.reader(principal).conversations.thread_of(message_id, moment))
+        if thread_id is None:
             raise HTTPException(404)
-        return await page(principal, found, limit, cursor, as_of)
+        return await page(principal, thread_id, limit, cursor, as_of)
 
-    @routes.get("/api/v1/labels", summary="Your labels, with how many messages carry each")
+    @routes.get("/api/v1/labels", summary="Your labels, with the number of messages that carry each")
     @permits(scope=Scope.MAIL, cost=10)
     async def labels(principal: Caller) -> LabelList:
-        found = await threads.run(lambda: mailboxes.reader(principal).conversations.labels())
+        counts = await threads.run(lambda: mailboxes.reader(principal).conversations.labels())
         return LabelList(
             items=[
-                LabelItem(id=each.id, name=each.name, type=each.type, messages=each.messages, unread=each.unread)
-                for each in found
+                LabelItem(id=label.id, name=label.name, type=label.type, messages=label.messages, unread=label.unread)
+                for label in counts
             ]
         )
 

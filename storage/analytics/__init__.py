@@ -1,1 +1,1 @@
-"""One mailbox in numbers."""
+"""Statistics of one mailbox."""

@@ -1,7 +1,7 @@
-"""A mailbox by what analysers say of its messages: categories, languages, how they sound, what is suspicious.
+"""Statistics of analysers' results for one mailbox: categories, languages, sentiment, signs of forgery.
 
-Of the messages that a `MailboxStats` is about; its errors are these methods', too. What was not analysed counts as
-such. Blocking: call it from a thread.
+Covers the messages of a `MailboxStats` and raises the same errors. Messages without a result are counted as such.
+Blocking: call it from a thread.
 """
 
 from collections import defaultdict
@@ -12,7 +12,7 @@ from storage.analytics.stats import MailboxStats, Row
 from storage.model.message_id import to_hex
 
 _VERSION = pa.field("version", pa.int16())
-#: What the questions below read of each analyser; an archive's files may have less, or more.
+#: The fields of each analyser that the queries below read; an archive's files may have fewer fields, or more.
 READ = {
     "category": [_VERSION, pa.field("name", pa.string())],
     "language": [_VERSION, pa.field("code", pa.string())],
@@ -31,7 +31,7 @@ _TOTALS = (
 
 
 class AnalysisStats:
-    """Looks at what was said of one user's mail."""
+    """Aggregates the analysers' results for one user's mail."""
 
     def __init__(self, counting: MailboxStats) -> None:
         self._counting = counting
@@ -41,23 +41,23 @@ class AnalysisStats:
         return self._ask("categories", "category")
 
     def languages(self) -> list[Row]:
-        """{language, messages, size_bytes}, most messages first; None: not analysed, or not to be told."""
+        """{language, messages, size_bytes}, most messages first; None: not analysed, or no language detected."""
         return self._ask("languages", "language")
 
     def sentiment(self) -> tuple[list[Row], list[Row]]:
-        """{label, messages, score} of all, and {month, messages, score} of what was understood, oldest first.
+        """{label, messages, score} of all messages, and {month, messages, score} of those with a score, oldest first.
 
-        label: None: not analysed, or in no language that is understood. score: the mean, -1 to 1. month: naive UTC.
+        label: None: not analysed, or in an unsupported language. score: the mean, -1 to 1. month: naive UTC.
         """
         rows = self._ask("sentiments", "sentiment")
         return _summed(rows, "label"), _summed([row for row in rows if row["label"] is not None], "month")
 
     def security(self, limit: int) -> tuple[Row, list[Row]]:
-        """How many messages have each sign, and {id, received_at, sender, subject, and the signs}, newest first."""
+        """Number of messages with each sign, and {id, received_at, sender, subject, and the signs}, newest first."""
         totals = self._ask("security_totals", "authenticity", "attachmentkinds")
         signs = self._ask("security_signs", "authenticity", "attachmentkinds", limit=limit)
-        found = totals[0] if totals else dict.fromkeys(_TOTALS, 0)
-        return found, [{"id": to_hex(row.pop("message_id")), **row} for row in signs]
+        counts = totals[0] if totals else dict.fromkeys(_TOTALS, 0)
+        return counts, [{"id": to_hex(row.pop("message_id")), **row} for row in signs]
 
     def _ask(self, question: str, *analysers: str, **values: object) -> list[Row]:
         schema = pa.schema([pa.field(name, pa.struct(READ[name])) for name in analysers])
@@ -71,6 +71,6 @@ def _summed(rows: list[Row], key: str) -> list[Row]:
         messages[row[key]] += row["messages"]
         scores[row[key]] += row["score"] or 0.0
     return [
-        {key: each, "messages": count, "score": scores[each] / count if key != "label" or each is not None else None}
-        for each, count in messages.items()
+        {key: value, "messages": count, "score": scores[value] / count if key != "label" or value is not None else None}
+        for value, count in messages.items()
     ]

@@ -1,7 +1,6 @@
-"""What is attached to all mail of a user, file by file of the archive. A file never changes under its name.
+"""Attachment totals of a user's whole mailbox, cached per Parquet file. A file never changes.
 
-So what was counted of one is kept, by every process for itself, and an answer after a commit reads what came with it.
-Safe from any thread; blocking.
+Every process has its own cache, so after a commit only the new files are read. Safe from any thread; blocking.
 """
 
 import threading
@@ -10,13 +9,13 @@ from dataclasses import dataclass
 
 from storage.mailbox.segment_files import MailFiles
 
-#: Files whose totals are kept: about 300 bytes each.
+#: Files whose totals are cached: about 300 bytes each.
 _MOST = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """Messages with files, files, and their bytes, decoded."""
+    """Messages with attachments, attachments, and their decoded bytes."""
 
     messages: int = 0
     files: int = 0
@@ -24,7 +23,7 @@ class Attached:
 
 
 class FileTotals:
-    """Totals of files, those that were used last."""
+    """Least recently used cache of files' totals."""
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
@@ -32,7 +31,7 @@ class FileTotals:
         self._lock = threading.Lock()
 
     def of(self, user_id: int, files: MailFiles, names: list[str]) -> Attached:
-        """The total over files of a user.
+        """The total over a user's files.
 
         Raises:
             FileDamaged.
@@ -54,11 +53,11 @@ class FileTotals:
                 self._kept.popitem(last=False)
         totals = known.values()
         return Attached(
-            sum(each.messages for each in totals),
-            sum(each.files for each in totals),
-            sum(each.size_bytes for each in totals),
+            sum(total.messages for total in totals),
+            sum(total.files for total in totals),
+            sum(total.size_bytes for total in totals),
         )
 
 
-#: This process's.
+#: This process's cache.
 SHARED = FileTotals()

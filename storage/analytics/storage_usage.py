@@ -1,6 +1,6 @@
-"""What takes the space in a mailbox: the largest messages and files, and what is there more than once.
+"""Storage usage of a mailbox: the largest messages and attachments, and duplicates.
 
-Of the messages that a `MailboxStats` is about; its errors are these methods', too. Blocking: call it from a thread.
+Covers the messages of a `MailboxStats` and raises the same errors. Blocking: call it from a thread.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from storage.model.message_id import to_hex
 
 
 class Space:
-    """Weighs one user's mail."""
+    """Storage usage of one user's mail."""
 
     def __init__(self, counting: MailboxStats) -> None:
         self._counting = counting
@@ -36,14 +36,14 @@ class Space:
         return [_named(row) for row in self._counting.of_content("largest_attachments", {"limit": limit})]
 
     def duplicate_messages(self, limit: int) -> Row:
-        """{groups, extra_copies, extra_bytes, items}: messages that are there byte for byte more than once.
+        """{groups, extra_copies, extra_bytes, items}: messages that occur more than once, byte for byte.
 
-        `items`: {id, sha256, copies, size_bytes}, those first that most bytes could be saved of; `id`: the oldest.
+        `items`: {id, sha256, copies, size_bytes}, most redundant bytes first; `id`: of the oldest copy.
         """
         return _duplicates(self._counting.of_content("duplicate_messages", {"limit": limit}))
 
     def duplicate_attachments(self, limit: int) -> Row:
-        """The same of decoded files; `items` have the `filename` of the oldest, and the `id` of its message."""
+        """The same for decoded attachments; an item has the oldest copy's `filename` and its message's `id`."""
         return _duplicates(self._counting.of_content("duplicate_attachments", {"limit": limit}))
 
 

@@ -1,7 +1,7 @@
-"""The write side of a shard's database: what is visible, and the one transaction that makes it so.
+"""The write side of a shard's database.
 
-`commit` records a segment, fills the message index, folds label changes, advances mailboxes' cursors, files failed
-items and appends the domain events, all or nothing, under the shard lease's epoch. Repeating it changes nothing.
+`commit` is one transaction under the shard lease's epoch: it records a segment, fills the message index, folds label
+changes, advances mailboxes' cursors, records failed items and appends domain events. Repeating a commit is a no-op.
 Called by the owner of the shard (actors/); readers use storage/reader.py.
 """
 
@@ -42,18 +42,18 @@ _STREAM_ROWS = 10_000
 
 
 class AlreadyStored(BackupError):
-    """Messages of this segment are in the index already. Write it again without them; nothing was committed."""
+    """Messages of this segment are already in the index; nothing was committed. Write the segment without them."""
 
     def __init__(self, keys: frozenset[tuple[int, int]]) -> None:
         super().__init__(keys)
         self.keys = keys
 
     def __str__(self) -> str:
-        return f"{len(self.keys)} messages of this segment are stored already: write it again without them."
+        return f"{len(self.keys)} messages of this segment are already stored: write the segment without them."
 
 
 class AnalysisOutdated(BackupError):
-    """A segment was merged or analysed anew meanwhile; nothing was committed. Analyse what there is now."""
+    """A segment was merged or analysed again; nothing was committed. Analyse the current segments."""
 
     def __init__(self, segment: str) -> None:
         super().__init__(segment)
@@ -64,16 +64,16 @@ class AnalysisOutdated(BackupError):
 
 
 class Catalog:
-    """One shard database, as the owner of a shard writes to it. Blocking: call it from a thread."""
+    """Writes to one shard database, for the owner of a shard. Blocking: call it from a thread."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
     def open_mailbox(self, shard_id: int, user_id: int, email: str) -> MailboxRecord:
-        """The mailbox's state, made on first use. A revoked mailbox whose grant was renewed is in order again.
+        """The mailbox's state; creates the mailbox on first use. A renewed grant ends the phase REVOKED.
 
         Raises:
-            ShardMoving: the shard is not to be written to here; read the map again.
+            ShardMoving: the shard may not be written here; read the shard map again.
         """
         with transaction(self.engine) as connection:
             values = {"user_id": user_id, "shard_id": shard_id, "email": email}
@@ -136,7 +136,7 @@ class Catalog:
         return StoredLabels(message_ids, deleted, dict(rows))
 
     def segment_names(self, shard_id: int) -> set[str]:
-        """The names of all committed segments of a shard, those that were merged into others included."""
+        """The names of all committed segments of a shard, including segments merged into others."""
         with transaction(self.engine) as connection:
             return set(connection.execute(query("segment_names"), {"shard_id": shard_id}).scalars())
 
@@ -164,18 +164,18 @@ class Catalog:
             connection.execute(query("labels_upsert"), values)
 
     def commit(self, plan: Commit, index: pa.Table | None = None) -> bool:
-        """Make everything in the plan visible at once.
+        """Commit every change of the plan in one transaction.
 
         Args:
-            index: rows of `schemas.INDEX` for the plan's segment; None exactly when it has none.
+            index: rows of `schemas.INDEX` for the plan's segment; None exactly when the plan has no segment.
 
         Returns:
-            False when the segment was committed before, so nothing was done.
+            False when the segment was committed before, so nothing changed.
 
         Raises:
             LeaseLost: the epoch is over.
             AlreadyStored: some messages are in the index; nothing was committed.
-            DatabaseUnreachable: whether it took effect is unknown: repeat it.
+            DatabaseUnreachable: the outcome is unknown; repeat the commit.
         """
         try:
             with transaction(self.engine) as connection:
@@ -185,7 +185,7 @@ class Catalog:
                     if segment_id is None:
                         return False
                     if index is None or index.num_rows != plan.segment.messages:
-                        raise ValueError("a segment is committed with exactly its index")
+                        raise ValueError("a segment needs index rows, and index rows need a segment")
                     hit(FailPoint.COMMIT_RECORDED)
                     copy_index(connection, index, segment_id)
                     hit(FailPoint.COMMIT_INDEXED)
@@ -198,22 +198,22 @@ class Catalog:
             if plan.segment is None or index is None:
                 raise
             stored = self._stored(index)
-            if not stored:  # a message twice in one segment: writing it again would change nothing
+            if not stored:  # the segment has a message twice: writing the segment again would not help
                 raise
             raise AlreadyStored(stored) from exc
         hit(FailPoint.COMMIT_DONE)
         return True
 
     def reanalysed(self, lease: Lease, segment: str, old: str | None, new: AnalysisManifest) -> bool:
-        """Put a new analysis in the place of the old one (None: there was none), all or nothing.
+        """Replace a segment's analysis in one transaction. old: the name of the current analysis; None: it has none.
 
         Returns:
-            False when that was done before, so nothing was.
+            False when the analysis was replaced before, so nothing changed.
 
         Raises:
             LeaseLost: the epoch is over.
-            AnalysisOutdated: the segment is not live any more, or has another analysis than `old`; nothing changed.
-            DatabaseUnreachable: whether it took effect is unknown: repeat it.
+            AnalysisOutdated: the segment is no longer live, or its analysis is not `old`; nothing changed.
+            DatabaseUnreachable: the outcome is unknown; repeat the call.
         """
         with transaction(self.engine) as connection:
             leases.fence(connection, lease.shard_id, lease.owner, lease.epoch)
@@ -234,26 +234,26 @@ class Catalog:
         return True
 
     def analysed(self, shard_id: int, user_ids: Sequence[int] | None = None) -> list[AnalysedSegment]:
-        """The live segments of a shard and what they have of analyses, oldest first.
+        """The live segments of a shard and their analyses, oldest first.
 
         Args:
-            user_ids: only those with mail of these users.
+            user_ids: only segments with mail of these users.
         """
         with transaction(self.engine) as connection:
             rows = connection.execute(query("segments_analysed"), {"shard_id": shard_id})
-            found = [AnalysedSegment(**row._mapping) for row in rows]
+            segments = [AnalysedSegment(**row._mapping) for row in rows]
             if user_ids is None:
-                return found
+                return segments
             whole = {"first_at": EARLIEST, "last_at": LATEST}
             of_users = {
                 row.name
                 for user_id in user_ids
                 for row in connection.execute(query("segments_of_user"), {"user_id": user_id, **whole})
             }
-        return [segment for segment in found if segment.name in of_users]
+        return [analysed for analysed in segments if analysed.name in of_users]
 
     def analyses(self, shard_id: int, grace_s: float) -> dict[str, bool]:
-        """The recorded analysis files of a shard; whether each was retired so long ago that nobody can read it."""
+        """The recorded analysis files of a shard; True: retired longer than the grace period, so without readers."""
         with transaction(self.engine) as connection:
             values = {"shard_id": shard_id, "grace_s": grace_s}
             return {row.name: row.is_past for row in connection.execute(query("analyses_of_shard"), values)}
@@ -270,7 +270,7 @@ class Catalog:
 
 
 def record_segment(connection: Connection, segment: SegmentManifest) -> int | None:
-    """Record a segment and what its users have in it; returns its id, or None when it is recorded already."""
+    """Record a segment and its users' shares; return its id, or None when it is already recorded."""
     values = {
         name: getattr(segment, name)
         for name in (
@@ -299,7 +299,7 @@ def record_segment(connection: Connection, segment: SegmentManifest) -> int | No
 
 
 def record_analysis(connection: Connection, segment_id: int, analysis: AnalysisManifest) -> None:
-    """Record the file of a segment's analysis; it has none."""
+    """Record the analysis file of a segment that has none."""
     values = {
         "name": analysis.name,
         "segment_id": segment_id,
@@ -311,8 +311,8 @@ def record_analysis(connection: Connection, segment_id: int, analysis: AnalysisM
 
 def _update_mailboxes(connection: Connection, plan: Commit) -> None:
     counted = {user.user_id: user for user in plan.segment.users} if plan.segment else {}
-    told = {update.user_id for update in plan.mailboxes}
-    if missing := counted.keys() - told:
+    updated = {update.user_id for update in plan.mailboxes}
+    if missing := counted.keys() - updated:
         raise ValueError(f"users {sorted(missing)} have mail in the segment but no update in the commit")
     rows = [
         {

@@ -1,9 +1,9 @@
-"""The catalogue's side of compaction: which segments there are, and the one transaction that replaces merged ones.
+"""The catalog's side of compaction: the live segments, and the transaction that replaces merged segments.
 
-The message index is not rewritten. A message goes on naming the segment that it was written in; that segment's row says
-which files have its frames now, and how far they moved (the view `segment_files`). So a merge updates a row per merged
-segment, and one more for each that was merged into those before (10,000 of them: 0.4 s). A list of 50 takes 3% longer
-for the detour, a lookup 7% (200,000 messages in 20,000 segments). Only messages that were re-packed are updated.
+The message index is not rewritten. A message keeps the id of the segment in which it was written; that segment's row
+says which files have its frames now, and how far the frames moved (the view `segment_files`). A merge therefore updates
+one row per merged segment, and one per segment merged into those earlier (10,000 rows: 0.4 s). The join makes a list of
+50 messages 3% slower and a lookup 7% (200,000 messages in 20,000 segments). Only re-packed messages are updated.
 Called by the owner of the shard (actors/); blocking.
 """
 
@@ -23,12 +23,12 @@ from storage.failpoints import FailPoint, hit
 from storage.model.message_id import to_hex
 from storage.model.records import LiveSegment, Merged
 
-#: Ids of damaged messages that an event names.
+#: Most ids of damaged messages that an event contains.
 _TOLD = 100
 
 
 class CompactionOutdated(BackupError):
-    """What was merged is not what the shard has now; nothing was committed. Decide anew what to merge."""
+    """The merged segments are no longer the shard's current ones; nothing was committed. Re-plan the compaction."""
 
     def __init__(self, shard_id: int, names: tuple[str, ...]) -> None:
         super().__init__(shard_id, names)
@@ -45,24 +45,24 @@ class Compactions:
         self._engine = engine
 
     def live(self, shard_id: int) -> list[LiveSegment]:
-        """The segments of a shard that readers are given, smallest first."""
+        """The live segments of a shard, smallest first."""
         with transaction(self._engine) as connection:
             rows = connection.execute(query("segments_live"), {"shard_id": shard_id})
             return [LiveSegment(**row._mapping) for row in rows]
 
     def commit(self, lease: Lease, merged: Merged, moved: pa.Table) -> bool:
-        """Put the merged segment in the place of its parts, all or nothing; note what was left out.
+        """Replace the source segments by the merged one in one transaction; record the excluded segments.
 
         Args:
-            moved: messages that were re-packed (storage.segments.merge.merge.MOVED).
+            moved: re-packed messages (storage.segments.merge.merge.MOVED).
 
         Returns:
-            False when that was done before, so nothing was.
+            False when the merge was committed before, so nothing changed.
 
         Raises:
             LeaseLost: the epoch is over.
-            CompactionOutdated: a part is not live any more, or was analysed anew.
-            DatabaseUnreachable: whether it took effect is unknown: repeat it.
+            CompactionOutdated: a source is no longer live, or was analysed again.
+            DatabaseUnreachable: the outcome is unknown; repeat the commit.
         """
         with transaction(self._engine) as connection:
             leases.fence(connection, lease.shard_id, lease.owner, lease.epoch)
@@ -78,19 +78,19 @@ class Compactions:
         return True
 
     def readmit(self, lease: Lease) -> None:
-        """Let segments that were left out be tried again: their files may have been restored."""
+        """Make excluded segments eligible again: their files may have been restored."""
         with transaction(self._engine) as connection:
             leases.fence(connection, lease.shard_id, lease.owner, lease.epoch)
             connection.execute(query("segments_readmit"), {"shard_id": lease.shard_id})
 
     def retired(self, shard_id: int, names: Sequence[str], grace_s: float) -> set[str]:
-        """Those of the segments that were merged so long ago that nobody can be reading their files."""
+        """The segments retired longer than the grace period, so that no reader uses their files."""
         with transaction(self._engine) as connection:
             values = {"shard_id": shard_id, "names": list(names), "grace_s": grace_s}
             return set(connection.execute(query("segments_retired"), values).scalars())
 
     def forget(self, lease: Lease, grace_s: float) -> None:
-        """The files of retired segments are gone: drop the rows that no message names."""
+        """Delete the rows of retired segments whose files are gone and to which no message refers."""
         with transaction(self._engine) as connection:
             leases.fence(connection, lease.shard_id, lease.owner, lease.epoch)
             connection.execute(query("analyses_forget"), {"shard_id": lease.shard_id, "grace_s": grace_s})
@@ -128,7 +128,7 @@ def _replace(connection: Connection, shard_id: int, segment_id: int, merged: Mer
 
 
 def _lock(connection: Connection, shard_id: int, merged: Merged) -> dict[str, int]:
-    """The ids of the parts, which nobody else merges meanwhile.
+    """Lock the source segments against other merges; return their ids.
 
     Raises:
         CompactionOutdated.
@@ -139,14 +139,14 @@ def _lock(connection: Connection, shard_id: int, merged: Merged) -> dict[str, in
     if len(rows) != len(names):
         raise CompactionOutdated(shard_id, tuple({*names} - {row.name for row in rows}))
     values = {"segment_ids": [row.segment_id for row in rows]}
-    # Asked once they are locked: whoever was replacing an analysis has finished.
+    # Read after locking: a concurrent replacement of an analysis has committed by now.
     current = {row.segment_id: row.name for row in connection.execute(query("analyses_current"), values)}
     merged_of = {part.name: part.analysis for part in merged.parts}
     if other := [row.name for row in rows if current.get(row.segment_id) != merged_of[row.name]]:
         raise CompactionOutdated(shard_id, tuple(other))
     messages = sum(row.messages for row in rows)
     if messages != merged.segment.messages:
-        raise ValueError(f"{messages} messages were to be merged, but {merged.segment.messages} are")
+        raise ValueError(f"the sources have {messages} messages, but the merged segment has {merged.segment.messages}")
     return {row.name: row.segment_id for row in rows}
 
 
@@ -155,7 +155,7 @@ def _move_messages(connection: Connection, segment_id: int, moved: pa.Table) -> 
         return
     columns = {name: moved[name].to_pylist() for name in moved.column_names}
     keys = {"user_ids": columns["user_id"], "message_ids": columns["message_id"]}
-    connection.execute(query("messages_locked"), keys)  # in the order in which a commit locks them, too
+    connection.execute(query("messages_locked"), keys)  # in the same order as a commit, against deadlocks
     connection.execute(
         query("messages_move"),
         {

@@ -1,8 +1,8 @@
-"""Who owns a shard: a lease with an epoch in the shard's database.
+"""Ownership of a shard: a lease with an epoch in the shard's database.
 
-Every takeover raises the epoch, and a commit names the epoch it was made under (`fence`), so an owner that lost
-its lease cannot commit, however late it wakes. An owner of the same cluster is replaced at once (the cluster runs
-one actor per shard by name; whoever is left of an older one is fenced); another cluster's is waited out.
+Every takeover raises the epoch, and a commit checks its epoch (`fence`), so an owner that lost its lease can never
+commit. A new owner of the same cluster replaces the old one at once (the cluster runs one actor per shard by name; an
+older actor is fenced); a lease of another cluster must expire first.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from storage.db.engines import transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
 
-#: What stands in a cluster's place while a shard moves: in its source until the switch, in its source afterwards, and
-#: in its target until that is open.
+#: Cluster names in the lease of a moving shard: in the source until the switch, in the source afterwards, and in the
+#: target until the shard opens there.
 MOVING, MOVED, ARRIVING = "gbm:moving", "gbm:moved", "gbm:arriving"
 
 
@@ -28,7 +28,7 @@ class Lease:
 
 
 class LeaseLost(BackupError):
-    """Another owner has this shard now. Stop; what was not committed is the new owner's to do."""
+    """Another owner has this shard now. Stop; the new owner repeats uncommitted work."""
 
     def __init__(self, shard_id: int, epoch: int) -> None:
         super().__init__(shard_id, epoch)
@@ -53,22 +53,22 @@ class LeaseHeld(BackupError):
 
 
 class ShardMoving(BackupError):
-    """The shard moves to another database, or has moved. Read the map again, and try again."""
+    """The shard is moving to another database, or has moved. Read the shard map again and retry."""
 
     def __init__(self, shard_id: int) -> None:
         super().__init__(shard_id)
         self.shard_id = shard_id
 
     def __str__(self) -> str:
-        return f"Shard {self.shard_id} is moving to another database: try again in a few seconds."
+        return f"Shard {self.shard_id} is moving to another database: retry in a few seconds."
 
 
 def acquire(engine: Engine, shard_id: int, owner: str, cluster: str, ttl_s: float) -> Lease:
-    """Take the shard under a new epoch.
+    """Acquire the shard under a new epoch.
 
     Raises:
         LeaseHeld: another cluster's lease has not expired.
-        ShardMoving: the shard is fenced for its move, or has left this database.
+        ShardMoving: the shard is fenced for a move, or has left this database.
     """
     with transaction(engine) as connection:
         values = {"shard_id": shard_id, "owner": owner, "cluster": cluster, "ttl_s": ttl_s}
@@ -82,10 +82,10 @@ def acquire(engine: Engine, shard_id: int, owner: str, cluster: str, ttl_s: floa
 
 
 def renew(engine: Engine, lease: Lease, ttl_s: float) -> None:
-    """Keep the lease for another `ttl_s` seconds.
+    """Extend the lease to `ttl_s` seconds from now.
 
     Raises:
-        LeaseLost: somebody else took the shard.
+        LeaseLost: another owner acquired the shard.
     """
     with transaction(engine) as connection:
         values = {"shard_id": lease.shard_id, "owner": lease.owner, "epoch": lease.epoch, "ttl_s": ttl_s}
@@ -94,14 +94,14 @@ def renew(engine: Engine, lease: Lease, ttl_s: float) -> None:
 
 
 def release(engine: Engine, lease: Lease) -> None:
-    """Let the next owner of any cluster in at once. A lease that is lost already is left alone."""
+    """Release the lease, so that any cluster can acquire the shard at once. A lost lease is not touched."""
     with transaction(engine) as connection:
         values = {"shard_id": lease.shard_id, "owner": lease.owner, "epoch": lease.epoch, "ttl_s": 0.0}
         connection.execute(query("lease_renew"), values)
 
 
 def fence(connection: Connection, shard_id: int, owner: str, epoch: int) -> None:
-    """Hold off every takeover until this transaction ends.
+    """Block every takeover until this transaction ends.
 
     Raises:
         LeaseLost: the epoch is over; the transaction must not commit.
@@ -112,10 +112,10 @@ def fence(connection: Connection, shard_id: int, owner: str, epoch: int) -> None
 
 
 def require_here(connection: Connection, shard_id: int) -> None:
-    """Hold off the fence of a move until this transaction ends, which writes without a lease.
+    """Block the fence of a move until this transaction ends. For transactions that write without a lease.
 
     Raises:
-        ShardMoving: the shard is fenced for its move, or has left this database.
+        ShardMoving: the shard is fenced for a move, or has left this database.
     """
     cluster = connection.execute(query("lease_place"), {"shard_id": shard_id}).scalar()
     if cluster in (MOVING, MOVED, ARRIVING):

@@ -1,7 +1,7 @@
 """The audit log: who did what to whom, and when. In the control database, kept for `RetentionConfig.audit_days`.
 
-An entry is written in the transaction of what it tells of, so that neither is without the other. It holds names, never
-a secret: a detail is a short text, a number or a truth value.
+An entry is written in the transaction that it describes: both commit or neither does. An entry never holds a secret: a
+detail is a short text, a number or a boolean.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the log. Entry ids grow; a gap is a transaction that was undone, or that commits in a moment."""
+    """One line of the log. Entry ids grow; a gap is a transaction that was rolled back, or is about to commit."""
 
     entry_id: int
     at: datetime
@@ -31,18 +31,18 @@ class Entry:
 
 
 def append(connection: Connection, actor: str, action: str, subject: str, detail: Detail | None = None) -> None:
-    """Note what this transaction does.
+    """Record an action of this transaction.
 
     Args:
-        actor: an address, or which program.
+        actor: an address, or the program's name.
         action: such as "account.add".
-        subject: what it is done to: an address, a key's id, a database.
+        subject: the object of the action: an address, a key's id, a database.
     """
-    told = dict(detail or {})
-    for name, value in told.items():
+    details = dict(detail or {})
+    for name, value in details.items():
         if not isinstance(value, str | int | bool | None) or (isinstance(value, str) and len(value) > _LONGEST):
-            raise ValueError(f"the audit log takes short plain values, and {name!r} is none")
-    values = {"actor": actor, "action": action, "subject": subject, "detail": orjson.dumps(told).decode()}
+            raise ValueError(f"audit detail {name!r} must be a short text, a number or a boolean")
+    values = {"actor": actor, "action": action, "subject": subject, "detail": orjson.dumps(details).decode()}
     connection.execute(query("audit_append"), values)
 
 
@@ -54,7 +54,7 @@ class Audit:
         self._engine = engine
 
     def entries(self, after: int = 0, limit: int = 100, action: str | None = None) -> list[Entry]:
-        """The next entries (of an action) after one, oldest first.
+        """Entries (of an action) after an entry id, oldest first.
 
         Args:
             limit: 1 to 1000.
@@ -67,7 +67,7 @@ class Audit:
     def newest(
         self, before: int, limit: int, action: str | None = None, by: str | None = None, since: datetime | None = None
     ) -> list[Entry]:
-        """Entries (of an action, of an actor, since a time) before one, newest first."""
+        """Entries (of an action, of an actor, since a time) before an entry id, newest first."""
         with transaction(self._engine) as connection:
             values = {
                 "before_id": before,
@@ -79,7 +79,7 @@ class Audit:
             return [Entry(*row) for row in connection.execute(query("audit_newest"), values)]
 
     def note(self, entries: Sequence[tuple[str, str, str, Detail]]) -> None:
-        """Write entries (actor, action, subject, detail) of what is not a transaction of its own."""
+        """Write entries (actor, action, subject, detail) in a transaction of their own."""
         with transaction(self._engine) as connection:
             for entry in entries:
                 append(connection, *entry)

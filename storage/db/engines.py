@@ -1,7 +1,7 @@
-"""Open connections to the control database and the shard databases, once per process.
+"""Opens connections to the control database and the shard databases, once per process.
 
-Every engine pools, checks a connection before use, limits its statements' time and names itself to Postgres.
-A server that cannot be reached is one sentence (`DatabaseUnreachable`), never a driver's traceback.
+Every engine pools connections, checks a connection before use, limits statement time and sets its application name.
+An unreachable server raises `DatabaseUnreachable` with a one-sentence message, never a driver's traceback.
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ from sqlalchemy.pool import QueuePool
 from storage.config import PostgresConfig, RetentionConfig
 from storage.errors import BackupError
 
-#: Shard databases beside the control database when none are named.
+#: Number of shard databases, on the control database's server, when no shard DSNs are set.
 DEFAULT_SHARD_DATABASES = 2
-#: Statements are not compiled: a page of 50 messages as of a moment takes 1 ms, and 190 with it.
+#: JIT is off: with it, a page of 50 messages as of an earlier time takes 190 ms instead of 1 ms.
 _OPTIONS = "-c timezone=UTC -c jit=off"
 
 
@@ -38,27 +38,27 @@ class DatabaseUnreachable(BackupError):
 
 
 class StatementTimedOut(DatabaseUnreachable):
-    """Postgres is there, but took too long over a statement, which is undone. Try again when it has less to do."""
+    """A statement exceeded the time limit and was rolled back. Retry when the server is less busy."""
 
     def __str__(self) -> str:
         return (
-            f"PostgreSQL at {self.where} took longer than GBM_POSTGRES__STATEMENT_TIMEOUT_S over a statement "
-            f"({self.reason}): try again when it has less to do, or allow more."
+            f"PostgreSQL at {self.where} cancelled a statement after GBM_POSTGRES__STATEMENT_TIMEOUT_S "
+            f"({self.reason}): retry when the server is less busy, or raise the limit."
         )
 
 
 class DatabaseReadOnly(DatabaseUnreachable):
-    """The server takes no writes: a standby, or one that was demoted. Name the primary."""
+    """The server is read-only: a standby, or a demoted primary. Name the primary."""
 
     def __str__(self) -> str:
         return (
-            f"PostgreSQL at {self.where} takes no writes ({self.reason}): wait until it is the primary, or name the "
+            f"PostgreSQL at {self.where} is read-only ({self.reason}): wait until it is the primary, or name the "
             "primary in GBM_POSTGRES__CONTROL_DSN or GBM_POSTGRES__SHARD_DSNS."
         )
 
 
 class LockTimedOut(DatabaseUnreachable):
-    """Postgres is there, but somebody held what was wanted for too long; nothing was done. Try again."""
+    """Another transaction held a lock for too long; the statement had no effect. Retry."""
 
     def __str__(self) -> str:
         return (
@@ -79,7 +79,7 @@ class InvalidDsn(BackupError):
 
 
 class DatabasesMisnamed(BackupError):
-    """The DSNs do not name the databases that the cluster has. Correct GBM_POSTGRES__SHARD_DSNS."""
+    """The DSNs do not match the databases that the cluster uses. Correct GBM_POSTGRES__SHARD_DSNS."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -90,7 +90,7 @@ class DatabasesMisnamed(BackupError):
 
 
 class ReplicasMisnamed(DatabasesMisnamed):
-    """The replicas' DSNs do not fit the databases. Correct the two settings that name replicas."""
+    """The replicas' DSNs do not match the databases. Correct the two settings that name replicas."""
 
     def __str__(self) -> str:
         return (
@@ -100,7 +100,7 @@ class ReplicasMisnamed(DatabasesMisnamed):
 
 
 class Source(Protocol):
-    """Where transactions begin: an engine, or storage/replication/routing.py's choice among several."""
+    """Begins transactions: an engine, or the router of storage/replication/routing.py, which chooses an engine."""
 
     @property
     def url(self) -> URL: ...
@@ -109,10 +109,10 @@ class Source(Protocol):
 
 
 class Databases:
-    """The control database and the shard databases, by index. Cheap to make: connects on first use."""
+    """The control database and the shard databases, by index. Connects on first use."""
 
     def __init__(self, config: PostgresConfig, application: str = "gbm") -> None:
-        """`config.control_dsn` must be set: the embedded server's when the operator named none."""
+        """`config.control_dsn` must be set: the embedded server's when the operator set none."""
         if config.control_dsn is None:
             raise InvalidDsn("GBM_POSTGRES__CONTROL_DSN")
         self._config, self._application = config, application
@@ -120,14 +120,14 @@ class Databases:
         named = [_checked(dsn.get_secret_value(), "GBM_POSTGRES__SHARD_DSNS") for dsn in config.shard_dsns]
         self._shard_dsns = named or [_sibling(self._control_dsn, number) for number in range(DEFAULT_SHARD_DATABASES)]
         if len({self._control_dsn, *self._shard_dsns}) != 1 + len(self._shard_dsns):
-            raise DatabasesMisnamed("the control database and every shard database must be databases of their own")
+            raise DatabasesMisnamed("the control database and the shard databases must be different databases")
         self._replica_dsns = [
             [_checked(dsn.get_secret_value(), "GBM_POSTGRES__SHARD_REPLICA_DSNS") for dsn in dsns]
             for dsns in config.shard_replica_dsns
         ]
         if self._replica_dsns and len(self._replica_dsns) != len(self._shard_dsns):
             raise ReplicasMisnamed(
-                f"it has {len(self._replica_dsns)} lists for {len(self._shard_dsns)} shard databases, name one for each"
+                f"it has {len(self._replica_dsns)} lists for {len(self._shard_dsns)} shard databases; set one for each"
             )
         self._control_replica_dsns = [
             _checked(dsn.get_secret_value(), "GBM_POSTGRES__CONTROL_REPLICA_DSNS")
@@ -135,34 +135,34 @@ class Databases:
         ]
         replicas = [dsn for dsns in [self._control_replica_dsns, *self._replica_dsns] for dsn in dsns]
         if len({*self.dsns(), *replicas}) != len(self.dsns()) + len(replicas):
-            raise ReplicasMisnamed("a replica is named twice, or is one of the databases themselves")
+            raise ReplicasMisnamed("a replica is listed twice, or is a primary")
         self._shards: dict[int, Engine] = {}
 
     @property
     def config(self) -> PostgresConfig:
-        """What these were made from."""
+        """The configuration of these databases."""
         return self._config
 
     def replica_dsns(self, index: int) -> list[str]:
-        """The replicas of a shard database. Secret, as `dsns`."""
+        """The replicas of a shard database. Secret: the DSNs carry passwords."""
         return self._replica_dsns[index] if index < len(self._replica_dsns) else []
 
     def control_replica_dsns(self) -> list[str]:
-        """The replicas of the control database. Secret, as `dsns`."""
+        """The replicas of the control database. Secret: the DSNs carry passwords."""
         return self._control_replica_dsns
 
     def replica_engine(self, dsn: str) -> Engine:
-        """An engine of a replica, for storage/replication/routing.py, which disposes of it."""
+        """A new engine of a replica. The caller, storage/replication/routing.py, disposes of it."""
         return self._engine(dsn)
 
     @property
     def shard_databases(self) -> int:
-        """How many shard databases there are; indexes run from 0."""
+        """Number of shard databases; indexes start at 0."""
         return len(self._shard_dsns)
 
     @property
     def retention(self) -> RetentionConfig:
-        """How long what grows without bound is kept."""
+        """How long events, failure history and audit entries are kept."""
         return self._config.retention
 
     def dsns(self) -> list[str]:
@@ -178,7 +178,7 @@ class Databases:
         """One shard database.
 
         Raises:
-            DatabasesMisnamed: shards live in a database that is not among the DSNs.
+            DatabasesMisnamed: no DSN is configured for this index.
         """
         if index >= len(self._shard_dsns):
             raise DatabasesMisnamed(f"shards live in database {index}, but it names only {len(self._shard_dsns)}")
@@ -187,7 +187,7 @@ class Databases:
         return self._shards[index]
 
     def close(self) -> None:
-        """Give every connection back."""
+        """Close every connection."""
         if "control" in self.__dict__:
             self.control.dispose()
         for engine in self._shards.values():
@@ -201,7 +201,7 @@ class Databases:
             max_overflow=0,
             pool_timeout=self._config.statement_timeout_s,
             pool_pre_ping=True,
-            hide_parameters=True,  # an error's text reaches logs; the values are people's mail
+            hide_parameters=True,  # error texts reach logs; parameters may contain mail
             connect_args={
                 "connect_timeout": self._config.connect_timeout_s,
                 "application_name": self._application,
@@ -224,11 +224,11 @@ _ERRORS: dict[str, type[DatabaseUnreachable]] = {
 
 @contextmanager
 def transaction(engine: Source) -> Iterator[Connection]:
-    """One transaction: commits at the end of the block, rolls back when it raises.
+    """One transaction: commits at the end of the block, rolls back when the block raises.
 
     Raises:
-        DatabaseUnreachable: no connection, or it was lost. Whether a commit under way took effect is then unknown.
-        StatementTimedOut, DatabaseReadOnly, LockTimedOut: kinds of it that took no effect.
+        DatabaseUnreachable: no connection, or the connection was lost; a commit in progress may have taken effect.
+        StatementTimedOut, DatabaseReadOnly, LockTimedOut: subclasses; the transaction had no effect.
     """
     try:
         with engine.begin() as connection:

@@ -1,7 +1,7 @@
-"""Creates the databases where that is allowed and brings their schemas up to date. Called before a cluster starts.
+"""Creates missing databases and upgrades schemas. Called before a cluster starts.
 
-`upgrade` stops at the first database that is in the way; `upgrade_each` (`gbm db upgrade`) names it, does the others.
-A schema that is newer than this release is left as it is: a release works on the schema of the next one (README.md).
+`upgrade` stops at the first database that fails; `upgrade_each` (`gbm db upgrade`) reports it and upgrades the others.
+A schema newer than this release is left unchanged: a release works on the schema of the next release (README.md).
 """
 
 import logging
@@ -25,9 +25,9 @@ from storage.errors import BackupError
 _LOG = logging.getLogger(__name__)
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x67626D  # "gbm": one migration at a time per database
-#: Seconds that an upgrade waits for another one's of the same database.
+#: Seconds that an upgrade waits for another upgrade of the same database.
 UPGRADE_WAIT_S = 600.0
-#: Seconds that a migration waits for a table that others use; all who come after it wait as long.
+#: Seconds that a migration waits for a table lock; later statements on the table queue behind it.
 _TABLE_WAIT_S = 10.0
 
 Schema = Literal["control", "shard"]
@@ -35,7 +35,7 @@ Tell = Callable[[str], None]
 
 
 class DatabaseMissing(BackupError):
-    """A database does not exist and this account may not create it. Have it created."""
+    """A database does not exist and this account may not create it. Ask an administrator to create it."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -48,7 +48,7 @@ class DatabaseMissing(BackupError):
 
 
 class SchemaOutdated(BackupError):
-    """A production database is older than this release, and is not migrated by the way. Run `gbm db upgrade`."""
+    """A production database has an older schema, which is not migrated automatically. Run `gbm db upgrade`."""
 
     def __init__(self, label: str, revision: str, newest: str) -> None:
         super().__init__(label, revision, newest)
@@ -62,7 +62,7 @@ class SchemaOutdated(BackupError):
 
 
 class SchemaUnknown(BackupError):
-    """A database has a revision that is none of this project's. Name another database, or restore this one."""
+    """A database has a schema revision of no release. Name another database, or restore this one."""
 
     def __init__(self, label: str, revision: str) -> None:
         super().__init__(label, revision)
@@ -70,7 +70,7 @@ class SchemaUnknown(BackupError):
 
     def __str__(self) -> str:
         return (
-            f"The {self.label} has the schema {self.revision!r}, which no release has: name another database, "
+            f"The {self.label} has the unknown schema revision {self.revision!r}: name another database, "
             "or restore this one from a copy."
         )
 
@@ -79,8 +79,8 @@ class SchemaUnknown(BackupError):
 class SchemaState:
     """The schema of one database.
 
-    label: such as "shard database 1 of 2". revision: None when the database or its schema is not there yet.
-    error: why it is not known, or not brought up to date.
+    label: such as "shard database 1 of 2". revision: None when the database or its schema does not exist.
+    error: why the revision could not be read or upgraded.
     """
 
     label: str
@@ -90,20 +90,20 @@ class SchemaState:
 
     @property
     def current(self) -> bool:
-        """This release can work on it."""
+        """Whether this release can work on the schema."""
         return self.error is None and self.revision is not None and self.revision >= self.newest
 
 
 def upgrade(databases: Databases, shards: int, progress: Tell | None = None) -> None:
-    """Create what is missing; bring every schema to the newest version; register `shards` logical shards.
+    """Create missing databases, upgrade every schema, and register `shards` logical shards.
 
-    Logical shards are dealt over the databases in turn, once: a shard that is registered stays where it is.
+    New shards are assigned to the databases round-robin; a registered shard keeps its database.
 
     Raises:
         DatabaseUnreachable, DatabaseMissing.
     """
     for dsn in databases.dsns():
-        _create_database(dsn)
+        create_database(dsn)
     tell = progress or (lambda _: None)
     for label, schema, engine in _each(databases):
         tell(label)
@@ -114,18 +114,18 @@ def upgrade(databases: Databases, shards: int, progress: Tell | None = None) -> 
 def upgrade_each(
     databases: Databases, shards: int, tell: Tell, wait_s: float = UPGRADE_WAIT_S, actor: str = "gbm"
 ) -> list[SchemaState]:
-    """As `upgrade`, but what is wrong with one database does not keep the others from being upgraded.
+    """As `upgrade`, but continues with the next database after an error.
 
     Args:
-        tell: hears a line per database, and of another upgrade that is waited for.
-        wait_s: seconds for which it is, per database.
-        actor: who is named in the audit log.
+        tell: receives a line per database, and a line when another upgrade is waited for.
+        wait_s: seconds to wait for another upgrade, per database.
+        actor: name for the audit log.
     """
     states = []
     for dsn, (label, schema, engine) in zip(databases.dsns(), _each(databases), strict=True):
         newest, before, error = _newest(schema), None, None
         try:
-            _create_database(dsn)
+            create_database(dsn)
             before, after = _upgrade_one(databases, engine, schema, label, tell, wait_s)
             tell(f"{label}: {before or 'new'} -> {after}" if before != after else f"{label}: {after} already")
             states.append(SchemaState(label, after, newest))
@@ -151,17 +151,17 @@ def revisions(databases: Databases) -> dict[str, str | None]:
 
 
 def create_missing(databases: Databases, tell: Tell) -> dict[str, str]:
-    """Create databases and schemas that are missing, and leave the others as they are; returns every revision."""
+    """Create missing databases and schemas, and leave the others unchanged; return every revision."""
     found = revisions(databases)
     for name, dsn, (label, schema, engine) in zip(found, databases.dsns(), _each(databases), strict=True):
         if found[name] is None:
-            _create_database(dsn)
+            create_database(dsn)
             found[name] = _upgrade_one(databases, engine, schema, label, tell, None)[1]
     return {name: revision for name, revision in found.items() if revision is not None}
 
 
 def register(databases: Databases, shards: int) -> None:
-    """Register `shards` logical shards; one that is registered stays where it is."""
+    """Register `shards` logical shards; a registered shard keeps its database."""
     with transaction(databases.control) as connection:
         connection.execute(
             text(
@@ -173,15 +173,15 @@ def register(databases: Databases, shards: int) -> None:
 
 
 def states(databases: Databases) -> list[SchemaState]:
-    """The schema of every database, control first; changes nothing."""
+    """The schema of every database, control first. Read-only."""
     return [_state(label, schema, engine) for label, schema, engine in _each(databases)]
 
 
 def require(databases: Databases) -> None:
-    """Make sure that this release can work on every database, without changing any.
+    """Check that this release can work on every database. Read-only.
 
     Raises:
-        SchemaOutdated: a schema is older, or not there.
+        SchemaOutdated: a schema is older, or missing.
         DatabaseUnreachable.
     """
     for label, schema, engine in _each(databases):
@@ -219,7 +219,7 @@ def _revision(engine: Engine) -> str | None:
 def _upgrade_one(
     databases: Databases, engine: Engine, schema: Schema, label: str, tell: Tell, wait_s: float | None
 ) -> tuple[str | None, str]:
-    """Migrate one database and make its partitions; returns its revisions before and after."""
+    """Migrate one database and create its partitions; return its revisions before and after."""
     with transaction(engine) as connection:
         _await_others(connection, label, tell, wait_s)
         before = _version(connection)
@@ -231,28 +231,28 @@ def _upgrade_one(
     tables = partitions.of_control(retention) if schema == "control" else partitions.of_shard(retention)
     try:
         partitions.tend(engine, tables, datetime.now(UTC))
-    except LockTimedOut as exc:  # the default partitions take what comes, and a cluster tends them daily
-        _LOG.warning("The partitions of the %s are as they were: %s", label, exc)
+    except LockTimedOut as exc:  # rows go to the default partitions, and a cluster maintains partitions daily
+        _LOG.warning("The partitions of the %s were not maintained: %s", label, exc)
     return before, after
 
 
 def _await_others(connection: Connection, label: str, tell: Tell, wait_s: float | None) -> None:
-    """Have this database's upgrades for this transaction alone.
+    """Lock out other upgrades of this database until the transaction ends.
 
     Raises:
-        LockTimedOut: another one took longer than `wait_s`.
+        LockTimedOut: another upgrade took longer than `wait_s`.
     """
     if connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}).scalar():
         return
     limit_s = UPGRADE_WAIT_S if wait_s is None else wait_s
-    tell(f"{label}: another upgrade is at work; waiting for it, {limit_s:.0f} s at most")
+    tell(f"{label}: another upgrade is running; waiting for it, at most {limit_s:.0f} s")
     connection.execute(text("SET LOCAL statement_timeout = 0"))
     connection.execute(text(f"SET LOCAL lock_timeout = {max(int(limit_s * 1000), 1)}"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
 def _known(schema: Schema, revision: str | None, label: str) -> bool:
-    """Whether a revision is one of ours and can be upgraded; one of a newer release is left alone.
+    """Whether a revision is known and can be upgraded; a newer release's revision is left unchanged.
 
     Raises:
         SchemaUnknown.
@@ -267,26 +267,26 @@ def _known(schema: Schema, revision: str | None, label: str) -> bool:
 
 
 def _warn_of_newer(label: str, revision: str, newest: str) -> None:
-    _LOG.warning("The schema of the %s is %s, newer than this release's %s; left as it is", label, revision, newest)
+    _LOG.warning("The schema of the %s is %s, newer than this release's %s; unchanged", label, revision, newest)
 
 
 def newest_revisions() -> dict[str, str]:
-    """The newest revision of each schema that this program has."""
+    """The newest revision of each schema in this release."""
     return {"control": _newest("control"), "shard": _newest("shard")}
 
 
 def is_newer(schema: Schema, revision: str) -> bool:
-    """Whether a revision is one of a newer release."""
+    """Whether a revision belongs to a newer release."""
     return revision not in _revisions(schema) and revision > _newest(schema)
 
 
 def revisions_after(schema: Schema, revision: str | None) -> list[str]:
-    """The migrations that a database of this revision still needs, in order; None: of an empty one."""
+    """The pending migrations of a database at this revision, in order; None: an empty database."""
     return sorted(known for known in _revisions(schema) if revision is None or known > revision)
 
 
 def remake(connection: Connection, schema: Schema, revision: str) -> None:
-    """Lose everything that the database holds, and make its schema as it was at a revision."""
+    """Delete everything in the database, and create its schema at a revision."""
     connection.execute(query("drop_everything"))
     _migrate(connection, schema, None, revision)
 
@@ -297,13 +297,13 @@ def migrate_to(connection: Connection, schema: Schema, revision: str) -> None:
 
 
 def bring_to_newest(connection: Connection, schema: Schema, label: str, tell: Tell) -> None:
-    """Migrate a database within the caller's transaction."""
+    """Migrate a database to the newest revision within the caller's transaction."""
     before = _version(connection)
     _migrate(connection, schema, before, on_step=_steps_told(schema, before, label, tell))
 
 
 def _steps_told(schema: Schema, before: str | None, label: str, tell: Tell) -> Callable[[str], None]:
-    """Tells each migration when it is done, but none where the database is new."""
+    """A function that reports each completed migration, except for a new database."""
     steps = revisions_after(schema, before)
 
     def done(revision: str) -> None:
@@ -320,13 +320,13 @@ def _migrate(
     target: str = "head",
     on_step: Callable[[str], None] | None = None,
 ) -> None:
-    """Run the migrations up to `target`. on_step: hears each one's revision when it is done."""
+    """Run the migrations up to `target`. on_step: called with each completed revision."""
     if revision == _newest(schema):
         return
-    from alembic import command  # takes longer to import than a short command takes in all
+    from alembic import command  # importing it takes longer than a short command runs
     from alembic.config import Config
 
-    connection.execute(text("SET LOCAL statement_timeout = 0"))  # a large table's index takes what it takes
+    connection.execute(text("SET LOCAL statement_timeout = 0"))  # indexing a large table takes long
     connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     connection.execute(text(f"SET LOCAL lock_timeout = {int(_TABLE_WAIT_S * 1000)}"))
     config = Config()
@@ -338,7 +338,7 @@ def _migrate(
 
 
 def _record(databases: Databases, actor: str, label: str, before: str | None, after: str) -> None:
-    """Tell the audit log, if the control database has it; the upgrade itself is done either way."""
+    """Add the upgrade to the audit log, if the control database has one; a failure is logged only."""
     try:
         with transaction(databases.control) as connection:
             audit.append(connection, actor, "schema.upgrade", label, {"from": before, "to": after})
@@ -355,7 +355,7 @@ def _version(connection: Connection) -> str | None:
 
 @cache
 def _revisions(schema: Schema) -> frozenset[str]:
-    """All revisions: versions are files that begin with theirs, in order."""
+    """All revisions, in order: a version's file name begins with its revision."""
     return frozenset(path.name.split("_")[0] for path in (_MIGRATIONS / schema / "versions").glob("[0-9]*.py"))
 
 
@@ -368,18 +368,23 @@ def _sentence(exc: DBAPIError) -> str:
 
 
 def _does_not_exist(reason: str) -> bool:
-    return re.search(r'database ".*" does not exist', reason) is not None  # a role can be missing as well
+    return re.search(r'database ".*" does not exist', reason) is not None  # a role may be missing too
 
 
-def _create_database(dsn: str) -> None:
-    """Create the database if it does not exist; an existing one costs one connection."""
+def create_database(dsn: str) -> None:
+    """Create a database unless it exists. Safe to call concurrently; an existing database costs one connection.
+
+    Raises:
+        DatabaseUnreachable.
+        DatabaseMissing: this account may not create it.
+    """
     engine = create_engine(dsn, poolclass=NullPool, connect_args={"connect_timeout": 5})
     try:
         with engine.connect():
             return
     except OperationalError as exc:
         if not _does_not_exist(str(exc)):
-            with transaction(engine):  # raises what is wrong, in our words
+            with transaction(engine):  # translates connection errors
                 return
     name = make_url(dsn).database or ""
     admin = create_engine(make_url(dsn).set(database="postgres"), poolclass=NullPool, isolation_level="AUTOCOMMIT")
@@ -388,5 +393,5 @@ def _create_database(dsn: str) -> None:
             quoted = admin.dialect.identifier_preparer.quote_identifier(name)
             connection.execute(text(f"CREATE DATABASE {quoted}"))
     except DBAPIError as exc:
-        if "already exists" not in str(exc):  # of two at once, the loser is told so by a unique index
+        if "already exists" not in str(exc):  # another process created it first
             raise DatabaseMissing(name) from exc

@@ -1,8 +1,8 @@
-"""How long migrations take, from what was measured, and what they would take on these databases.
+"""Estimates the duration of pending migrations from measurements.
 
-A migration's cost is in seconds per million messages of the database. One that is not in the table is taken to rewrite
-the message index once. Measured 2026-11 by `gbm bench upgrade` with 1,000,000 messages on 2 cores that a dozen other
-processes kept busy (load 12), so a machine of one's own is several times faster; measure again before relying on them.
+A migration's cost is in seconds per million messages of the database. A migration that is not in the table is assumed
+to rewrite the message index once. Measured 2026-11 by `gbm bench upgrade` with 1,000,000 messages on 2 cores shared
+with a dozen other processes (load 12); an idle machine is several times faster.
 """
 
 from dataclasses import dataclass
@@ -26,19 +26,19 @@ MEASURED_S: dict[tuple[str, str], float] = {
     ("shard", "0010"): 0.2,
     ("shard", "0011"): 92.6,
 }
-#: Of a migration that was not measured: about a third of 0003, which passes over the message index three times.
+#: Of a migration that was not measured: about a third of 0003, which reads the message index three times.
 UNKNOWN_S = 40.0
-#: Of the copy before the first migration, per million messages.
+#: Of the backup before the first migration, per million messages.
 COPY_S = 98.5
-#: Of a migration of an empty database: statements and their commit.
+#: Of a migration of an empty database: its statements and the commit.
 _LEAST_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class PendingMigrations:
-    """What one database still needs.
+    """The pending migrations of one database.
 
-    name: "control", "shard0", ... revision: None: it is empty and is made. seconds: an estimate.
+    name: "control", "shard0", ... revision: None: the database is empty. seconds: estimated duration.
     """
 
     name: str
@@ -50,7 +50,7 @@ class PendingMigrations:
 
 
 def pending(databases: Databases) -> list[PendingMigrations]:
-    """What every database still needs, control first; changes nothing.
+    """The pending migrations of every database, control first. Read-only.
 
     Raises:
         DatabaseUnreachable.

@@ -1,8 +1,8 @@
-"""Tables that grow for ever are kept in pieces by time: made ahead, and dropped whole when their time is over.
+"""Partitions by time: created ahead, and dropped as a whole when their rows expire.
 
-A row never waits for its partition: what none has been made for goes into the default one, and is moved by the next
-look. Every change is a short transaction that gives up soon when others hold the table (`DatabaseUnreachable` of the
-kind `LockTimedOut`); the next look does what is left. Blocking. Called by storage/db/migrate.py, and daily by a
+An insert never waits for a partition: a row without one goes to the default partition, and the next maintenance moves
+it. Every change is a short transaction that gives up soon when another transaction holds the table (`LockTimedOut`, a
+`DatabaseUnreachable`); the next maintenance does the rest. Blocking. Called by storage/db/migrate.py, and daily by a
 cluster.
 """
 
@@ -20,18 +20,18 @@ from storage.db.engines import Databases, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
 
-#: Partitions made beyond the present one: a cluster may stand still for weeks and its next rows have theirs.
+#: Partitions created beyond the current one, so that a cluster may be down for weeks.
 AHEAD = 4
-#: Milliseconds that a change waits for others to let go of a table; writers wait behind it as long.
+#: Milliseconds that a change waits for a table lock; writers queue behind it for as long.
 _LOCK_TIMEOUT_MS = 2000
-#: "gbmp": one process at a time tends a database.
+#: "gbmp": one process at a time maintains a database.
 _LOCK = 0x67626D70
 _BOUNDS = re.compile(r"FROM \((?:MINVALUE|'([^']+)')\) TO \('([^']+)'\)")
 
 
 @dataclass(frozen=True, slots=True)
 class Partitioned:
-    """A table in pieces: by which column, how long each is, and for how many days at least rows are kept."""
+    """A partitioned table: its time column, the length of a partition, and the least number of days to keep rows."""
 
     table: str
     column: str
@@ -39,18 +39,18 @@ class Partitioned:
     keep_days: int
 
     def start(self, moment: datetime) -> datetime:
-        """When the piece of a moment begins: Monday, or the first of the month, at midnight UTC."""
+        """Start of the partition of a time: Monday, or the first of the month, at midnight UTC."""
         day = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return day - timedelta(days=day.weekday()) if self.unit == "week" else day.replace(day=1)
 
     def end(self, moment: datetime) -> datetime:
-        """When the piece of a moment ends, which is when the next begins."""
+        """End of the partition of a time, exclusive."""
         return self.start(self.start(moment) + timedelta(days=7 if self.unit == "week" else 32))
 
 
 @dataclass(frozen=True, slots=True)
 class Tended:
-    """What a look changed: names of partitions, and how many rows left the default one."""
+    """Changes of one maintenance: names of partitions, and the number of rows moved out of the default one."""
 
     made: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ def of_control(retention: RetentionConfig) -> tuple[Partitioned, ...]:
 
 
 def tend_all(databases: Databases, now: datetime) -> list[str]:
-    """Tend every database; returns what is in the way, a sentence each. What one could not do, the others have done."""
+    """Maintain every database; return one sentence per failure. A failure does not affect the other databases."""
     retention = databases.retention
     troubles = []
     for index in range(-1, databases.shard_databases):
@@ -86,13 +86,13 @@ def tend_all(databases: Databases, now: datetime) -> list[str]:
 
 
 def tend(engine: Engine, tables: Sequence[Partitioned], now: datetime) -> Tended:
-    """Make the present and the next `AHEAD` partitions of each table, move what is in the default one, drop the old.
+    """Create the current and the next `AHEAD` partitions of each table, empty the default partition, drop old ones.
 
     Raises:
-        LockTimedOut: somebody holds a table; what was done before stays done.
+        LockTimedOut: another transaction holds a table; completed changes stay.
         DatabaseUnreachable.
     """
-    made: list[str] = []
+    created: list[str] = []
     dropped: list[str] = []
     moved = 0
     for table in tables:
@@ -100,7 +100,7 @@ def tend(engine: Engine, tables: Sequence[Partitioned], now: datetime) -> Tended
             with _short(engine) as connection:
                 if _alone(connection) and not _covered(connection, table, start):
                     moved += _make(connection, table, start)
-                    made.append(_name(table, start))
+                    created.append(_name(table, start))
         for name in _outlived(engine, table, now):
             with _short(engine) as connection:
                 if _alone(connection) and name in {known for known, _, _ in _partitions(connection, table)}:
@@ -109,11 +109,11 @@ def tend(engine: Engine, tables: Sequence[Partitioned], now: datetime) -> Tended
         with _short(engine) as connection:
             statement = f"DELETE FROM {table.table}_default WHERE {table.column} < :horizon"  # noqa: S608 - our names
             connection.execute(text(statement), {"horizon": _horizon(table, now)})
-    return Tended(tuple(made), tuple(dropped), moved)
+    return Tended(tuple(created), tuple(dropped), moved)
 
 
 def _wanted(engine: Engine, table: Partitioned, now: datetime) -> list[datetime]:
-    """Where the partitions begin that must exist and do not: ahead, and of every row in the default one."""
+    """Start times of missing partitions: the current and next ones, and those of rows in the default partition."""
     starts = [table.start(now)]
     for _ in range(AHEAD):
         starts.append(table.end(starts[-1]))
@@ -123,8 +123,8 @@ def _wanted(engine: Engine, table: Partitioned, now: datetime) -> list[datetime]
     )
     with _short(engine) as connection:
         strays: Iterable[datetime] = connection.execute(statement, {"horizon": _horizon(table, now)}).scalars()
-        found = sorted({*starts, *(table.start(stray) for stray in strays)})
-        return [start for start in found if not _covered(connection, table, start)]
+        starts_needed = sorted({*starts, *(table.start(stray) for stray in strays)})
+        return [start for start in starts_needed if not _covered(connection, table, start)]
 
 
 def _outlived(engine: Engine, table: Partitioned, now: datetime) -> list[str]:
@@ -139,21 +139,21 @@ def _horizon(table: Partitioned, now: datetime) -> datetime:
 
 @contextmanager
 def _short(engine: Engine) -> Iterator[Connection]:
-    """A transaction that waits for a table's lock only so long."""
+    """A transaction with a short lock timeout."""
     with transaction(engine) as connection:
         connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MS}"))
         yield connection
 
 
 def _alone(connection: Connection) -> bool:
-    """Whether this transaction is the one that tends the database."""
+    """Whether this transaction got the maintenance lock of the database."""
     return bool(connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}).scalar())
 
 
 def _make(connection: Connection, table: Partitioned, start: datetime) -> int:
-    """Make a partition, with the rows that the default one has of its time. Returns how many.
+    """Create a partition and move its rows out of the default one. Returns the number of rows moved.
 
-    Attaching takes no lock that writers of other partitions wait for, as CREATE TABLE ... PARTITION OF would.
+    ATTACH PARTITION does not block writers of other partitions; CREATE TABLE ... PARTITION OF would.
     """
     name, end = _name(table, start), table.end(start)
     connection.execute(text(f"LOCK TABLE ONLY {table.table} IN SHARE UPDATE EXCLUSIVE MODE"))
@@ -174,13 +174,13 @@ def _make(connection: Connection, table: Partitioned, start: datetime) -> int:
 
 
 def _partitions(connection: Connection, table: Partitioned) -> list[tuple[str, datetime | None, datetime]]:
-    """Name, first moment (None: from the beginning) and end of every partition but the default one."""
-    found = []
+    """Name, start (None: unbounded) and end of every partition except the default one."""
+    partitions = []
     for row in connection.execute(query("partitions"), {"table": table.table}):
         if match := _BOUNDS.search(row.bounds):
             first, end = match.groups()
-            found.append((row.name, datetime.fromisoformat(first) if first else None, datetime.fromisoformat(end)))
-    return found
+            partitions.append((row.name, datetime.fromisoformat(first) if first else None, datetime.fromisoformat(end)))
+    return partitions
 
 
 def _covered(connection: Connection, table: Partitioned, start: datetime) -> bool:

@@ -1,1 +1,1 @@
-"""Our own PostgreSQL for people who bring none: its binaries, its data directory, its life cycle."""
+"""An embedded PostgreSQL for operators without a server: binaries, data directory, life cycle."""

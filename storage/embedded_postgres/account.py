@@ -1,7 +1,7 @@
-"""Who runs the server: ourselves, or an unprivileged account when we are root.
+"""The operating system account of the server: ours, or an unprivileged account when we are root.
 
-PostgreSQL refuses to run as root. Then every program of it is started under another account, which must be
-able to enter the directories on its way.
+PostgreSQL refuses to run as root. As root, every program of PostgreSQL is started under another account, which must be
+able to enter the directories on the path.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from storage.embedded_postgres.errors import AccountMissing
 
-# The server needs nothing of our environment, and PGDATA, PGPORT and their like would mislead it.
+# The server needs no variables of ours; PGDATA, PGPORT and similar ones would misconfigure it.
 _ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/local/bin:/usr/bin:/bin"}
 
 
@@ -26,15 +26,15 @@ class Account:
     uid: int
     gid: int
     is_other: bool
-    """True when we are root and have to change to this account."""
+    """True when we are root and must change to this account."""
 
     def popen(
         self, arguments: Sequence[str | Path], *, cwd: Path, output: int, pass_fds: Sequence[int] = ()
     ) -> subprocess.Popen[bytes]:
-        """Start a program under this account, in a session of its own: a terminal's Ctrl-C passes it by.
+        """Start a program under this account, in a new session: a terminal's Ctrl-C does not reach it.
 
         Raises:
-            PermissionError: the account cannot enter `cwd` or reach the program; `filename` says which.
+            PermissionError: the account cannot enter `cwd` or reach the program; `filename` is the directory.
         """
         other = self.is_other
         return subprocess.Popen(
@@ -52,7 +52,7 @@ class Account:
         )
 
     def own(self, path: Path) -> None:
-        """Hand a file or directory of ours over to this account."""
+        """Change the owner of a file or directory to this account."""
         if self.is_other:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
@@ -61,7 +61,7 @@ class Account:
         return os.getgrouplist(self.name, self.gid)
 
     def first_closed(self, path: Path) -> Path | None:
-        """The topmost directory on the way to `path` (itself included) that this account cannot enter."""
+        """The topmost directory of `path` (itself included) that this account cannot enter."""
         if not self.is_other:
             return None
         path = path.resolve()
@@ -82,7 +82,7 @@ class Account:
 
 
 def ourselves() -> Account:
-    """The account of this process. One without a name (a container's number) is called by its number."""
+    """The account of this process. An account without a name (in a container) is named by its number."""
     uid = os.geteuid()
     try:
         name = pwd.getpwuid(uid).pw_name
@@ -92,10 +92,10 @@ def ourselves() -> Account:
 
 
 def for_server(data: Path, run_as: str | None) -> Account:
-    """Who runs the server on this data directory: the owner of the data if we are root and they exist.
+    """The account for this data directory: if we are root, the owner of the data, or the configured account.
 
     Raises:
-        AccountMissing: we are root and there is no unprivileged account of that name.
+        AccountMissing: we are root and the unprivileged account does not exist.
     """
     if os.geteuid() != 0:
         return ourselves()

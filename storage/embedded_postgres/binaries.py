@@ -1,6 +1,6 @@
-"""Which PostgreSQL we run: installed on the machine, or the one that a wheel brings along.
+"""Finds PostgreSQL's binaries: installed on the machine, or bundled in a wheel.
 
-Only the programs are used; nothing of the wheel's Python code runs.
+Only the programs are used; the wheel's Python code is not run.
 """
 
 import importlib.util
@@ -29,7 +29,7 @@ class Binaries:
     directory: Path
     major: int
     bundled: Path | None = None
-    """The site-packages that it lies in, when a wheel brought it."""
+    """The wheel's site-packages; None: not from a wheel."""
 
     @property
     def initdb(self) -> Path:
@@ -41,29 +41,29 @@ class Binaries:
 
 
 def find(config: EmbeddedConfig, data: Path) -> Binaries:
-    """The installation for this data directory, which binds the major version once it exists.
+    """The installation for this data directory. Existing data require their major version.
 
     Raises:
         BinariesMissing: there is no PostgreSQL 14 or newer.
-        VersionMismatch: there is one, but not of the version that wrote the data.
+        VersionMismatch: the version that wrote the data is not installed.
     """
     wanted = data_major(data)
-    found = []
-    # Existing data go before the preferred source: only their own major version can read them.
+    majors = []
+    # Existing data take precedence over the preferred source: only their own major version can read them.
     for binaries in _candidates(config.bin_directory, "auto" if wanted else config.source):
         if wanted in (None, binaries.major):
             return binaries
-        found.append(binaries.major)
-    if wanted is None or not found:
+        majors.append(binaries.major)
+    if wanted is None or not majors:
         raise BinariesMissing(str(config.bin_directory or f"source {config.source}"))
-    raise VersionMismatch(str(data), wanted, tuple(sorted(set(found))))
+    raise VersionMismatch(str(data), wanted, tuple(sorted(set(majors))))
 
 
 def reachable(binaries: Binaries, account: Account, store: Path) -> Binaries:
     """The same programs where the account can run them.
 
-    A wheel in root's own virtual environment is often closed to everyone else. Then its programs (38 MB) are
-    copied to `store`, a directory that the account can enter. The caller holds the life cycle's lock.
+    A wheel in root's virtual environment is often not readable by other accounts. Then its programs (38 MB) are copied
+    to `store`, a directory that the account can enter. The caller holds the life cycle's lock.
     """
     if binaries.bundled is None or account.first_closed(binaries.directory) is None:
         return binaries
@@ -76,7 +76,7 @@ def reachable(binaries: Binaries, account: Account, store: Path) -> Binaries:
     for part in store.glob("programs-part-*"):
         shutil.rmtree(part)
     part = Path(tempfile.mkdtemp(prefix="programs-part-", dir=store))
-    # Beside the installation: the libraries of a Linux wheel, and those of a macOS wheel.
+    # Siblings of the installation: the libraries of a Linux wheel, and those of a macOS wheel.
     libraries = (binaries.bundled / f"{_WHEEL}.libs", binaries.bundled / _WHEEL / ".dylibs")
     for tree in (installation, *libraries):
         if tree.is_dir():
@@ -97,7 +97,7 @@ def data_major(data: Path) -> int | None:
 
 
 def _candidates(given: Path | None, source: str) -> Iterator[Binaries]:
-    """Installations that can be used, the preferred ones first."""
+    """Usable installations, preferred ones first."""
     places: list[tuple[Path, Path | None]] = []
     if given is not None:
         places.append((given, None))
@@ -123,7 +123,7 @@ def _installed() -> list[Path]:
 
 
 def _bundled() -> list[tuple[Path, Path]]:
-    """Directories of the wheel's installations, the newest first, each with its site-packages."""
+    """Directories of the wheels' installations, newest first, each with its site-packages."""
     spec = importlib.util.find_spec(_WHEEL)
     if spec is None or not spec.submodule_search_locations:
         return []
@@ -134,7 +134,7 @@ def _bundled() -> list[tuple[Path, Path]]:
 
 
 def _major(directory: Path) -> int | None:
-    """The major version of the installation in this directory; None when it is none that works."""
+    """The major version of the installation in this directory; None: no working installation."""
     if not (directory / "initdb").is_file():
         return None
     try:

@@ -1,4 +1,4 @@
-"""How the embedded PostgreSQL is found, started and stopped."""
+"""Settings of the embedded PostgreSQL."""
 
 from pathlib import Path
 from typing import Literal
@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 
 
 class EmbeddedConfig(BaseModel, frozen=True):
-    """What may be chosen about the embedded server; its directory is an argument of its own."""
+    """Settings of the embedded server; its directory is a separate argument."""
 
     source: Literal["auto", "path", "wheel"] = Field(
         "auto",

@@ -1,9 +1,9 @@
-"""A PostgreSQL of our own for as long as somebody uses it.
+"""An embedded PostgreSQL that runs while at least one process uses it.
 
-Several processes of one user may use the same directory at once. Each holds a shared lock on `users.lock`;
-starts and stops happen under the exclusive `lifecycle.lock`. Whoever comes first starts the server, whoever
-leaves last stops it. The kernel drops the locks of a process that was killed; whoever comes next takes over
-the server that it left running, or recovers the one that died with it.
+Several processes of one user may use the same directory at once. Each holds a shared lock on `users.lock`; starts and
+stops happen under the exclusive `lifecycle.lock`. The first process starts the server, the last one stops it. The
+kernel releases the locks of a killed process; the next process takes over the running server, or recovers a server that
+died with the killed process.
 """
 
 import enum
@@ -16,12 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import LiteralString, Self
+from typing import Self
 from urllib.parse import quote
 
 import psycopg
-from psycopg import errors as postgres_errors
-from psycopg import sql
 
 from storage.embedded_postgres import binaries, postmaster
 from storage.embedded_postgres.config import EmbeddedConfig
@@ -35,19 +33,18 @@ _POLL_S = 0.02
 class _Answer(enum.Enum):
     READY = "ready"
     BUSY = "starting or stopping"
-    NONE = "nobody listens"
+    NONE = "no server"
 
 
 class EmbeddedPostgres:
-    """The server of one directory, shared by every process of its user that uses it.
+    """The server of one directory, shared by all processes of one user.
 
     >>> with EmbeddedPostgres(home / "postgres") as server:
-    ...     server.create_database("gbm_control")
     ...     engine = create_engine(server.dsn("gbm_control"))
     """
 
     def __init__(self, directory: Path, config: EmbeddedConfig | None = None) -> None:
-        """Remember the choice; nothing is touched before `start`."""
+        """Store the configuration; files are touched by `start` only."""
         self._directory = Path(directory)
         self._config = config or EmbeddedConfig()
         self._layout: Layout | None = None
@@ -69,10 +66,10 @@ class EmbeddedPostgres:
         self.close()
 
     def start(self) -> None:
-        """Use the server; it runs and answers when this returns.
+        """Start using the server; it accepts connections when this returns.
 
         Raises:
-            BackupError: one of storage.embedded_postgres.errors, which says what to do.
+            BackupError: one of storage.embedded_postgres.errors, with the action to take.
         """
         if self._users is not None:
             return
@@ -91,7 +88,7 @@ class EmbeddedPostgres:
         self._layout, self._users = layout, users
 
     def close(self) -> None:
-        """Leave; the last one out stops the server and waits until it is gone. May be called again."""
+        """Stop using the server; the last user stops it and waits until it has ended. Idempotent."""
         layout, users = self._layout, self._users
         if layout is None or users is None:
             return
@@ -103,32 +100,20 @@ class EmbeddedPostgres:
                 process = postmaster.running(layout.data)
                 if process is not None and not postmaster.stop(process, self._config.stop_timeout_s):
                     _LOG.warning(
-                        "PostgreSQL in %s was ended at once; it will recover at its next start.",
+                        "PostgreSQL in %s was stopped immediately; it will recover at its next start.",
                         layout.directory,
                     )
         finally:
             os.close(users)
 
     def dsn(self, database: str) -> str:
-        """The URL of a database, for psycopg and SQLAlchemy alike. It holds the password: never log it."""
+        """The URL of a database, for psycopg and SQLAlchemy. It contains the password: never log it."""
         user, password = postmaster.SUPERUSER, quote(self._password, safe="")
         host = quote(str(self._sockets), safe="")
         return f"postgresql://{user}:{password}@/{quote(database, safe='')}?host={host}&port={PORT}"
 
-    def create_database(self, name: str) -> bool:
-        """Create a database unless it exists; True when this call created it."""
-        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
-            question: LiteralString = "SELECT 1 FROM pg_database WHERE datname = %s"
-            if connection.execute(question, (name,)).fetchone():
-                return False
-            try:
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-            except (postgres_errors.DuplicateDatabase, postgres_errors.UniqueViolation):
-                return False  # another process was faster
-            return True
-
     def _bring_up(self, layout: Layout) -> None:
-        """Take over the server that runs, or start one; wait for its answer. We hold lifecycle.lock."""
+        """Take over the running server, or start one; wait until it answers. The caller holds lifecycle.lock."""
         deadline = time.monotonic() + self._config.start_timeout_s
         child: subprocess.Popen[bytes] | None = None
         while True:
@@ -139,18 +124,18 @@ class EmbeddedPostgres:
                 raise self._unreachable(layout, layout.last_log_line())
             if time.monotonic() > deadline:
                 waited = f"no answer within {self._config.start_timeout_s:g} s ({reason})"
-                raise self._unreachable(layout, f"{waited}; it last said: {layout.last_log_line()}")
+                raise self._unreachable(layout, f"{waited}; its last message: {layout.last_log_line()}")
             if child is None and answer is _Answer.NONE and postmaster.running(layout.data) is None:
                 sockets = layout.socket_directory()
                 child = postmaster.start(layout, self._binaries(layout), self._config, sockets)
             time.sleep(_POLL_S)
 
     def _binaries(self, layout: Layout) -> binaries.Binaries:
-        found = binaries.find(self._config, layout.data)
-        return binaries.reachable(found, layout.account, layout.directory)
+        installation = binaries.find(self._config, layout.data)
+        return binaries.reachable(installation, layout.account, layout.directory)
 
     def _probe(self, layout: Layout) -> tuple[_Answer, str]:
-        """Ask the server itself: only an answer over its socket proves that it runs."""
+        """Connect to the server: only an answer over its socket proves that it runs."""
         sockets = postmaster.socket_directory(layout.data)
         if sockets is None:
             return _Answer.NONE, "it has not recorded its socket"
@@ -173,7 +158,7 @@ class EmbeddedPostgres:
 
 @contextmanager
 def _locked(layout: Layout) -> Iterator[None]:
-    """Only one process at a time starts or stops the server of this directory."""
+    """Exclude other processes from starting or stopping the server of this directory."""
     descriptor = layout.open_file(layout.lifecycle_lock, os.O_RDWR)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -183,7 +168,7 @@ def _locked(layout: Layout) -> Iterator[None]:
 
 
 def _last_one(users: int) -> bool:
-    """Whether nobody else holds the shared lock. It is lost when not; its holder is leaving anyway."""
+    """Whether no other process holds the shared lock. If one does, our lock is lost, but we are leaving anyway."""
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

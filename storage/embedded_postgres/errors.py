@@ -1,4 +1,4 @@
-"""What can be wrong with the embedded PostgreSQL, each with what to do about it."""
+"""Errors of the embedded PostgreSQL, each with the action to take."""
 
 from storage.errors import BackupError
 
@@ -26,15 +26,15 @@ class VersionMismatch(BackupError):
         self.data, self.wanted, self.found = data, wanted, found
 
     def __str__(self) -> str:
-        found = " and ".join(str(major) for major in self.found) or "none"
+        versions = " and ".join(str(major) for major in self.found) or "none"
         return (
             f"The data in {self.data} belong to PostgreSQL {self.wanted}, but the versions found are "
-            f"{found}: install PostgreSQL {self.wanted}, or dump and reload the data into a new directory."
+            f"{versions}: install PostgreSQL {self.wanted}, or dump and reload the data into a new directory."
         )
 
 
 class DirectoryClosed(BackupError):
-    """The account that runs the server cannot enter a directory on its way. Open it, or move."""
+    """The account that runs the server cannot enter a directory on the path. Open it, or use another directory."""
 
     def __init__(self, directory: str, account: str, purpose: str) -> None:
         super().__init__(directory, account, purpose)
@@ -42,13 +42,13 @@ class DirectoryClosed(BackupError):
 
     def __str__(self) -> str:
         return (
-            f"The account {self.account!r}, which runs PostgreSQL, cannot enter {self.directory} on the way "
+            f"The account {self.account!r}, which runs PostgreSQL, cannot enter {self.directory} on the path "
             f"to {self.purpose}: run `chmod o+x {self.directory}`, or choose another directory (GBM_HOME for the data)."
         )
 
 
 class NotOurs(BackupError):
-    """A file or directory belongs to somebody else or is open to others, so we do not use it."""
+    """A file or directory belongs to another user or is open to others, so it is not used."""
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(path, problem)
@@ -62,7 +62,7 @@ class NotOurs(BackupError):
 
 
 class AccountMissing(BackupError):
-    """We are root and the account that should run the server does not exist or is root. Name another."""
+    """We are root and the account for the server does not exist or is root. Name another account."""
 
     def __init__(self, account: str) -> None:
         super().__init__(account)
@@ -76,7 +76,7 @@ class AccountMissing(BackupError):
 
 
 class InitFailed(BackupError):
-    """A new data directory could not be made; the last words of initdb say why."""
+    """A new data directory could not be created; the last lines of initdb's output are the reason."""
 
     def __init__(self, directory: str, reason: str) -> None:
         super().__init__(directory, reason)
@@ -88,7 +88,7 @@ class InitFailed(BackupError):
 
 
 class ServerUnreachable(BackupError):
-    """The server did not start, or does not answer; its log says why."""
+    """The server did not start, or does not answer; see its log."""
 
     def __init__(self, directory: str, reason: str, log: str) -> None:
         super().__init__(directory, reason, log)
@@ -99,7 +99,7 @@ class ServerUnreachable(BackupError):
 
 
 class PasswordMissing(BackupError):
-    """The data are there and their password is not. Put the file back."""
+    """The data exist but their password file does not. Restore the file."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)

@@ -1,12 +1,12 @@
-"""The files of one embedded server: where they lie, whose they are, who may read them.
+"""The files of one embedded server: paths, owners, permissions.
 
-    data/           the server's own; made complete under another name, then renamed, so it is whole or absent
+    data/           PostgreSQL's data directory; created under another name, then renamed, so it is complete or absent
     socket/         0700; a short private directory elsewhere when this path is too long for a socket
     password        0600
-    postgres.log    what the server says; the one before is postgres.log.1
+    postgres.log    the server's log; the previous one is postgres.log.1
     users.lock, lifecycle.lock
 
-Nothing here starts or stops anything.
+This module starts and stops no process.
 """
 
 import contextlib
@@ -32,15 +32,15 @@ _SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103
 
 
 class Layout:
-    """The paths under one directory, and the account that the server's part of them belongs to."""
+    """The paths in one directory, and the account that owns the server's part of them."""
 
     def __init__(self, directory: Path, run_as: str | None) -> None:
-        """Make the directory if it is missing.
+        """Create the directory if it is missing.
 
         Raises:
-            NotOurs: it belongs to another user.
-            DirectoryClosed: the server's account cannot get there.
-            AccountMissing: we are root and there is no account for the server.
+            NotOurs: the directory belongs to another user.
+            DirectoryClosed: the server's account cannot enter the directory.
+            AccountMissing: we are root and the server's account does not exist.
         """
         self.directory = directory.resolve()
         self.data = self.directory / "data"
@@ -49,7 +49,7 @@ class Layout:
         self.lifecycle_lock = self.directory / "lifecycle.lock"
         self.users_lock = self.directory / "users.lock"
         try:
-            # Root's own directory is entered by the server's account; what lies in it is closed file by file.
+            # The server's account must enter root's directory; the files in it are protected one by one.
             mode = 0o711 if os.geteuid() == 0 else 0o700
             self.directory.mkdir(mode=mode, parents=True, exist_ok=True)
             owner = self.directory.stat().st_uid
@@ -63,7 +63,7 @@ class Layout:
             raise DirectoryClosed(str(closed), self.account.name, str(self.directory))
 
     def open_file(self, path: Path, flags: int) -> int:
-        """Open a file of the directory, 0600 and of the directory's owner if it has to be created."""
+        """Open a file of the directory; a new file is created with mode 0600 for the directory's owner."""
         try:
             descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as exc:
@@ -78,7 +78,7 @@ class Layout:
 
         Raises:
             PasswordMissing: the file is gone.
-            NotOurs: others could read or replace it.
+            NotOurs: other users could read or replace it.
         """
         try:
             descriptor = os.open(self.password_file, os.O_RDONLY | os.O_NOFOLLOW)
@@ -92,7 +92,7 @@ class Layout:
             return file.read().strip()
 
     def new_password(self) -> None:
-        """Write a fresh random password: only before the data exist that it opens."""
+        """Write a new random password. Only valid before the data directory exists."""
         self.password_file.unlink(missing_ok=True)
         descriptor = os.open(self.password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -102,10 +102,10 @@ class Layout:
         self.account.own(self.password_file)
 
     def socket_directory(self) -> Path:
-        """The directory for the server's socket, made private to its account.
+        """The directory for the server's socket, private to its account.
 
         Raises:
-            NotOurs: somebody else made a directory of that name first.
+            NotOurs: another user created a directory of that name first.
         """
         place = self.directory / "socket"
         if not _fits(place):
@@ -126,7 +126,7 @@ class Layout:
         return place
 
     def last_log_line(self) -> str:
-        """What the server said last that tells of a problem, for an error message."""
+        """The last line of the server's log that reports a problem, for an error message."""
         try:
             text = self.log.read_bytes()[-16384:].decode(errors="replace")
         except OSError:
@@ -136,7 +136,7 @@ class Layout:
         return (problems or lines or ["its log is empty"])[-1]
 
     def parts_of_initdb(self) -> Iterator[Path]:
-        """Directories that an interrupted creation of the data left behind."""
+        """Directories left by an interrupted initdb."""
         return self.directory.glob("initdb-*")
 
 

@@ -1,7 +1,7 @@
-"""The server's process: found by what it is, started as our child, stopped in good order.
+"""The server's process: identified, started as our child, stopped cleanly.
 
-A process id on disk proves nothing, because ids are used again: a process counts as this directory's server
-only if it is a postgres whose working directory is the data directory.
+A process id on disk proves nothing, because ids are reused: a process counts as this directory's server only if it is a
+postgres whose working directory is the data directory.
 """
 
 import os
@@ -25,7 +25,7 @@ SUPERUSER = "gbm"
 
 
 def running(data: Path) -> psutil.Process | None:
-    """The postmaster of this data directory, whoever started it; None when there is none."""
+    """The postmaster of this data directory, regardless of who started it; None: not running."""
     lines = _pid_file(data)
     if not lines or not lines[0].isdigit():
         return None
@@ -37,17 +37,17 @@ def running(data: Path) -> psutil.Process | None:
 
 
 def socket_directory(data: Path) -> Path | None:
-    """Where the running server put its socket, as it recorded it itself."""
+    """The running server's socket directory, as recorded in postmaster.pid."""
     lines = _pid_file(data)
     # postmaster.pid, line by line: pid, data directory, start time, port, socket directory, ...
     return Path(lines[4]) if len(lines) > 4 and lines[4] else None
 
 
 def initialise(layout: Layout, binaries: Binaries) -> None:
-    """Create the data directory: complete, or not at all.
+    """Create the complete data directory, or none.
 
     Raises:
-        InitFailed: initdb refused.
+        InitFailed: initdb failed.
         DirectoryClosed: the account cannot reach the programs or the directory.
     """
     for part in layout.parts_of_initdb():
@@ -76,16 +76,16 @@ def initialise(layout: Layout, binaries: Binaries) -> None:
 
 
 def start(layout: Layout, binaries: Binaries, config: EmbeddedConfig, sockets: Path) -> subprocess.Popen[bytes]:
-    """Start the server and return at once; it recovers by itself from whatever ended it last time.
+    """Start the server and return at once; it recovers by itself from a crash.
 
-    The caller holds the life cycle's lock and has seen that no server answers and none runs.
+    The caller holds the life cycle's lock and has checked that no server runs.
 
     Raises:
         ServerUnreachable: processes of the last run do not end.
         DirectoryClosed: the account cannot reach the programs or the directory.
     """
     _end_orphans(layout, config.stop_timeout_s)
-    # The ids in these may be zombies, or other processes of the account by now, which would stop the server.
+    # Process ids in these files may belong to other processes of the account by now, which would prevent the start.
     for stale in (layout.data / "postmaster.pid", sockets / f".s.PGSQL.{PORT}.lock"):
         stale.unlink(missing_ok=True)
     settings = {
@@ -110,17 +110,17 @@ def start(layout: Layout, binaries: Binaries, config: EmbeddedConfig, sockets: P
         process = _popen(layout, [binaries.postgres, "-D", layout.data, *flags], output=log)
     finally:
         os.close(log)
-    # Another holder may be the one that stops it: whoever does, we take its exit status and leave no zombie.
+    # Another process may stop the server; as its parent we collect its exit status, so no zombie remains.
     threading.Thread(target=process.wait, name="postgres-reaper", daemon=True).start()
     return process
 
 
 def stop(process: psutil.Process, timeout_s: float) -> bool:
-    """Shut the server down: connections end, everything is written out; return once it is gone.
+    """Shut the server down: end connections, write all data; return when the process has ended.
 
     Returns:
-        False when that took longer than `timeout_s` and the shutdown became an immediate one, which loses no
-        committed row and makes the next start recover.
+        False when this took longer than `timeout_s` and the shutdown became immediate: no committed row is lost, and
+        the next start recovers.
     """
     try:
         process.send_signal(signal.SIGINT)
@@ -146,10 +146,10 @@ def _popen(layout: Layout, arguments: list[str | Path], output: int) -> subproce
 
 
 def _end_orphans(layout: Layout, timeout_s: float) -> None:
-    """End what a killed postmaster left behind.
+    """End the processes left by a killed postmaster.
 
-    Its processes leave by themselves, a long query only when it is done; until then the data cannot be opened
-    again. They have lost their server, so nothing they still do can be kept.
+    They exit by themselves, but only after a running query; until then the data directory cannot be used. Without their
+    server, the results of their work are lost anyway.
     """
     orphans = list(_processes_in(layout.data))
     for process in orphans:

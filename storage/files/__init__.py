@@ -1,1 +1,1 @@
-"""The archive's files: blobs by name, the raw format, Parquet row groups, DuckDB over Parquet."""
+"""The archive's files: blobs by name, the raw file format, Parquet row groups, DuckDB over Parquet."""

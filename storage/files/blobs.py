@@ -1,6 +1,6 @@
-"""The archive's files, by name under one URI. Every file is written once, whole, and synced before `put` returns.
+"""The archive's files, by name under one URI. `put` writes each file once and syncs it before it returns.
 
-Today: a local or mounted directory (`file:///…`). An object store is another class with these methods.
+The only implementation is a local or mounted directory (`file:///…`); an object store would implement the same methods.
 """
 
 import errno
@@ -54,7 +54,7 @@ def archive_error(uri: str, error: OSError) -> ArchiveUnusable:
 
 
 class FileDamaged(BackupError):
-    """A file of the archive is missing or not what was written. Restore it from a copy of the archive."""
+    """A file of the archive is missing or corrupt. Restore the file from a copy of the archive."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(name, reason)
@@ -65,12 +65,12 @@ class FileDamaged(BackupError):
 
 
 class FileMissing(FileDamaged):
-    """The file is gone: merged into another since it was named, or lost. List again; named again, it is lost."""
+    """The file does not exist. List the files again and retry: it was merged; if it is listed again, it is lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlobStat:
-    """A file as the archive's listing shows it. `modified_at`: seconds since 1970."""
+    """A file in a listing. `modified_at`: seconds since 1970."""
 
     name: str
     size_bytes: int
@@ -78,19 +78,19 @@ class BlobStat:
 
 
 class LocalBlobs:
-    """A directory. Names are relative paths of our own making, with '/' between folders."""
+    """Files in a local directory. Names are relative paths that storage makes, with '/' between folders."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def put(self, name: str, chunks: Iterable[bytes | memoryview]) -> int:
-        """Write a new file and return its size in bytes. It is on the disk then; no part of it stays if it fails."""
+        """Write and sync a new file; return its size in bytes. A failed write leaves no partial file."""
         path = self._root / name
         self._make(path.parent)
         with path.open("xb") as file:
             try:
                 size = _write(file, chunks)
-            except BaseException:  # a full disk must not stay full of what is worth nothing
+            except BaseException:  # a partial file would only waste space, worst when the disk is full
                 path.unlink(missing_ok=True)
                 raise
         _sync_folder(path.parent)
@@ -109,11 +109,11 @@ class LocalBlobs:
             )
 
     def read(self, name: str, offset: int, size_bytes: int) -> bytes:
-        """A range of a file.
+        """Read a range of a file.
 
         Raises:
-            FileMissing: it is gone.
-            FileDamaged: it is shorter.
+            FileMissing: the file does not exist.
+            FileDamaged: the file ends before the range does.
         """
         try:
             with (self._root / name).open("rb") as file:
@@ -125,7 +125,7 @@ class LocalBlobs:
         return data
 
     def size(self, name: str) -> int:
-        """Of a file, in bytes.
+        """Size of a file in bytes.
 
         Raises:
             FileMissing.
@@ -136,39 +136,39 @@ class LocalBlobs:
             raise FileMissing(name, "it is missing") from exc
 
     def location(self, name: str) -> str:
-        """What DuckDB and pyarrow open."""
+        """The path that DuckDB and pyarrow open."""
         return str(self._root / name)
 
     def list(self, folder: str) -> Iterator[BlobStat]:
-        """Every file below a folder, in no order. A folder that does not exist is empty."""
+        """Every file below a folder, in no order. A missing folder counts as empty."""
         for path in (self._root / folder).rglob("*"):
             try:
                 status = path.stat()
-            except FileNotFoundError:  # deleted since its folder was read
+            except FileNotFoundError:  # deleted since the folder was read
                 continue
             if stat.S_ISREG(status.st_mode):
                 yield BlobStat(path.relative_to(self._root).as_posix(), status.st_size, status.st_mtime)
 
     def delete(self, name: str) -> None:
-        """Remove a file; one that is gone already is no error."""
+        """Remove a file. A missing file is not an error."""
         (self._root / name).unlink(missing_ok=True)
 
     def _make(self, folder: Path) -> None:
         if folder.is_dir():
             return
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        while folder != self._root.parent:  # a new folder's name is durable once its parent is synced
+        while folder != self._root.parent:  # a new folder is durable once its parent is synced
             folder = folder.parent
             _sync_folder(folder)
 
 
 def open_blobs(uri: str) -> LocalBlobs:
-    """The archive at a URI.
+    """Open the archive at a URI.
 
     Raises:
-        ArchiveUnusable: unknown scheme, relative path, or a folder that cannot be made.
+        ArchiveUnusable: unknown scheme, relative path, or a folder that cannot be created.
     """
-    shown = re.sub(r"//[^/]*@", "//***@", uri)  # an object store's URI may carry its secret
+    shown = re.sub(r"//[^/]*@", "//***@", uri)  # an object store's URI may contain a secret
     try:
         parts = urlsplit(uri)
     except ValueError as exc:

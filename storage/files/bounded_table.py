@@ -1,4 +1,4 @@
-"""Tables that come in pieces, given up as soon as they are larger than their reader has room for."""
+"""Concatenates batches into one table, up to a limit of bytes."""
 
 from collections.abc import Iterable
 
@@ -8,21 +8,21 @@ from storage.errors import BackupError
 
 
 class TableTooLarge(BackupError):
-    """What is read is larger than there is room for. Read fewer columns, or less mail."""
+    """The table is larger than the reader's limit. Read fewer columns, or less mail."""
 
     def __init__(self, most_bytes: int) -> None:
         super().__init__(most_bytes)
         self.most_bytes = most_bytes
 
     def __str__(self) -> str:
-        return f"That is more than {self.most_bytes:,} bytes: ask for fewer columns, or for less mail."
+        return f"The result is larger than {self.most_bytes:,} bytes: select fewer columns, or less mail."
 
 
 def whole(pieces: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema, most_bytes: int | None) -> pa.Table:
-    """All pieces as one table; most_bytes: of all together, None: as many as there are.
+    """Concatenate all pieces. most_bytes: limit of the total; None: no limit.
 
     Raises:
-        TableTooLarge: with no piece more in memory than the one that did not fit.
+        TableTooLarge: raised at the first piece that exceeds the limit; later pieces are not read.
     """
     taken, size = [schema.empty_table()], 0
     for piece in pieces:

@@ -1,6 +1,6 @@
-"""DuckDB over the archive's Parquet files: one database per process, one cursor per question, no extensions.
+"""DuckDB over the archive's Parquet files: one database per process, one cursor per query.
 
-It may read files and nothing else: extensions neither install nor load, settings are locked.
+DuckDB can read files only: extensions are neither installed nor loaded, and settings are locked.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,11 @@ from storage.files.blobs import FileDamaged, FileMissing
 from storage.files.file_format import number_of_parquet, require_known
 from storage.model.schemas import MESSAGES
 
-#: What one process's queries may use together.
+#: Resources that all queries of one process share.
 _MEMORY_LIMIT = "512MB"
 _THREADS = 2
 _BATCH_ROWS = 10_000
-#: What DuckDB raises; not UTF-8, or not a text at all, when it quotes the bytes of a damaged file.
+#: Errors of DuckDB. UnicodeDecodeError and the like occur when its message quotes bytes of a damaged file.
 _FAILURES = (duckdb.Error, UnicodeDecodeError, RuntimeError)
 _WHOLE = "SELECT * FROM read_parquet($file, hive_partitioning = false)"
 
@@ -36,7 +36,7 @@ def _database() -> duckdb.DuckDBPyConnection:
             "threads": _THREADS,
         },
     )
-    database.execute("SET GLOBAL TimeZone = 'UTC'")  # not the machine's
+    database.execute("SET GLOBAL TimeZone = 'UTC'")  # not the machine's time zone
     database.execute("SET lock_configuration = true")
     return database
 
@@ -48,16 +48,16 @@ def ask(
     tables: Mapping[str, pa.Table] | None = None,
     most_bytes: int | None = None,
 ) -> pa.Table:
-    """The answer of one question over Parquet files, as Arrow. Safe from any thread.
+    """Run one query over Parquet files; return the result as Arrow. Safe from any thread.
 
     Args:
         statement: DuckDB SQL that reads `$files`.
-        files: at least one, unless it does not.
-        tables: what it reads beside them, by name.
-        most_bytes: of the answer; DuckDB's own limit does not count what it has handed out.
+        files: at least one, unless the statement does not read `$files`.
+        tables: other tables that the statement reads, by name.
+        most_bytes: limit of the result; DuckDB's own memory limit does not cover returned batches.
 
     Raises:
-        FileDamaged: a file is missing or not what was written.
+        FileDamaged: a file is missing or corrupt.
         TableTooLarge.
     """
     with _database().cursor() as cursor:
@@ -70,16 +70,16 @@ def ask(
             reader = relation.to_arrow_reader(_BATCH_ROWS)
             return bounded_table.whole(reader, reader.schema, most_bytes)
         except _FAILURES:
-            # A damaged file shows in a dozen classes and is seldom named.
+            # DuckDB reports a damaged file with a dozen error classes and seldom names the file.
             if missing := [file for file in files if not Path(file).exists()]:
                 raise FileMissing(missing[0], "it is missing") from None
             for file in files:
                 _check(file)
-            raise  # the files are in order, so the question is not
+            raise  # the files are intact, so the statement failed
 
 
 def _check(file: str) -> None:
-    """Read a file whole: as DuckDB does, and as pyarrow does, which checks the checksums of its pages."""
+    """Read a whole file with DuckDB, then with pyarrow, which verifies the checksums of the pages."""
     if not Path(file).exists():
         raise FileMissing(file, "it is missing")
     try:

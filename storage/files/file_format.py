@@ -1,10 +1,9 @@
-"""The number of each kind of file's format: what this program writes, and what it can read.
+"""Format numbers of files, by kind: the number that this release writes, and the numbers that it reads.
 
-A file carries its number: segments' raw files and splits in the last two digits of their footer's magic, Parquet files
-in the metadata key `gbm.format`, roll-ups and exports in their manifest. Files of the first version carry none in
-Parquet and in exports: they are of format 1. Files live longest, so a reader of an old format stays; whoever changes
-a format raises its number in `WRITTEN`, keeps the reader, and keeps a file of the old one in
-tests/integration/storage/formats.
+A file contains its number: raw files and splits in the last two digits of their footer's magic, Parquet files in the
+metadata key `gbm.format`, roll-ups and exports in their manifest. Parquet files and exports of the first version have
+no number: their format is 1. Files outlive releases, so readers of old formats stay. To change a format, raise its
+number in `WRITTEN`, keep the reader, and keep a file of the old format in tests/integration/storage/formats.
 """
 
 import re
@@ -17,13 +16,13 @@ from storage.files.blobs import FileDamaged
 
 Kind = Literal["raw", "messages", "split", "analysis", "rollup", "export"]
 
-#: What this program writes once every node can read it; it reads all from 1.
+#: The format that this release writes once every node can read it; it reads all formats from 1.
 WRITTEN: Mapping[Kind, int] = {"raw": 1, "messages": 1, "split": 1, "analysis": 1, "rollup": 1, "export": 1}
 PARQUET_KEY = b"gbm.format"
 
 
 class FileNewer(FileDamaged):
-    """A file is of a format that a newer program wrote. It is whole: read it with that program."""
+    """A newer release wrote the file. The file is intact: read it with that release."""
 
     def __init__(self, name: str, number: int, known: int) -> None:
         super().__init__(name, f"format {number}")
@@ -38,7 +37,7 @@ class FileNewer(FileDamaged):
 
 
 def require_known(name: str, kind: Kind, number: int) -> None:
-    """Refuse a file of a newer format.
+    """Reject a file of a newer format.
 
     Raises:
         FileNewer.
@@ -48,22 +47,22 @@ def require_known(name: str, kind: Kind, number: int) -> None:
 
 
 def magic(kind: Literal["raw", "split"], prefix: bytes) -> bytes:
-    """The eight bytes that end a file: GBMRAW01."""
+    """The last eight bytes of a file, such as GBMRAW01."""
     return prefix + b"%02d" % WRITTEN[kind]
 
 
 def number_of_magic(found: bytes, prefix: bytes) -> int | None:
-    """The format that the last bytes of a file say; None: they are not those of such a file."""
+    """The format number in the last bytes of a file; None: not such a file."""
     match = re.fullmatch(re.escape(prefix) + rb"(\d\d)", found)
     return int(match[1]) if match and int(match[1]) else None
 
 
 def numbered(schema: pa.Schema, kind: Literal["messages", "analysis", "rollup", "export"]) -> pa.Schema:
-    """The schema with the format's number, to write a Parquet file with."""
+    """A Parquet file's schema with the format number."""
     return schema.with_metadata({**(schema.metadata or {}), PARQUET_KEY: str(WRITTEN[kind]).encode()})
 
 
 def number_of_parquet(metadata: Mapping[bytes, bytes] | None) -> int:
-    """The format that a Parquet file's key-value metadata say; 1 where they say none, as the first version's do."""
+    """The format number in a Parquet file's metadata; 1 when there is none, as in files of the first version."""
     said = (metadata or {}).get(PARQUET_KEY, b"1")
     return int(said) if said.isdigit() else 1

@@ -1,11 +1,11 @@
 """The raw file of a segment: the exact bytes of its messages, in checksummed zstd frames, with an index.
 
-    zstd frame, zstd frame, ...            the messages back to back: `zstd -dc FILE` gives them all
+    zstd frame, zstd frame, ...            the messages back to back: `zstd -dc FILE` prints all of them
     skippable frame                        the index: an Arrow IPC stream (RAW_INDEX), zstd-compressed
     skippable frame, 16 bytes of payload   the index frame's offset (u64, little endian) and "GBMRAW01"
 
-A skippable frame is one that every zstd decoder passes over (RFC 8878, 3.1.2), so the file stays plain zstd.
-A message lies in one frame; one that is larger than a frame has its own.
+Every zstd decoder ignores skippable frames (RFC 8878, 3.1.2), so the file stays plain zstd. A message lies in one
+frame; a message larger than the frame size has a frame of its own.
 """
 
 import hashlib
@@ -35,15 +35,15 @@ _SKIPPABLE = 0x184D2A5B  # RFC 8878 allows 0x184D2A50 to ..5F
 _HEADER = struct.Struct("<II")
 _FOOTER = struct.Struct("<Q8s")
 _PREFIX = b"GBMRAW"
-#: A frame that says it is larger than this was not written by us (Gmail's largest message is 150 MB).
+#: Frames that declare a larger size are rejected: Gmail's largest message is 150 MB.
 _FRAME_LIMIT = 256 << 20
 
 
 class RawWriter:
-    """Collects messages into frames. `locations` is in the order of `add`, complete after `flush`."""
+    """Packs messages into frames. `locations` is in the order of `add`, complete after `flush`."""
 
     def __init__(self, frame_bytes: int, zstd_level: int, offset: int = 0) -> None:
-        """`offset`: where in the file the first frame will lie."""
+        """`offset`: position in the file of the first frame."""
         self._frame_bytes = frame_bytes
         self._compressor = zstandard.ZstdCompressor(level=zstd_level, write_checksum=True, write_content_size=True)
         self._pending: list[tuple[int, int, bytes]] = []  # offset in frame, size, sha256
@@ -54,7 +54,7 @@ class RawWriter:
         self.locations: list[Location] = []
 
     def add(self, user_id: int, message_id: int, raw: bytes | memoryview, sha256: bytes | None = None) -> None:
-        """Append one message; `sha256` saves the time to compute it."""
+        """Append one message. `sha256`: the digest, when the caller already has it."""
         if self._buffer and len(self._buffer) + len(raw) > self._frame_bytes:
             self.flush()
         self._keys.append((user_id, message_id))
@@ -62,7 +62,7 @@ class RawWriter:
         self._buffer += raw
 
     def flush(self) -> None:
-        """Close the frame that is being filled."""
+        """Close the current frame."""
         if not self._pending:
             return
         frame = self._compressor.compress(bytes(self._buffer))
@@ -75,12 +75,12 @@ class RawWriter:
         self._pending.clear()
 
     def drain(self) -> list[bytes]:
-        """The frames that were closed since the last `drain`; they are forgotten here."""
+        """Return the frames closed since the last `drain` and release them."""
         chunks, self._chunks = self._chunks, []
         return chunks
 
     def finish(self) -> list[bytes]:
-        """Close the last frame and append the index; returns all that `drain` has not, in chunks."""
+        """Close the last frame and append the index; return every chunk not yet drained."""
         self.flush()
         index = pa.table(
             [
@@ -97,11 +97,11 @@ class RawWriter:
 
 
 def ending(index: pa.Table, offset: int) -> list[bytes]:
-    """What ends a raw file after its frames: the index and the footer.
+    """The end of a raw file, after its frames: the index and the footer.
 
     Args:
         index: RAW_INDEX.
-        offset: where the frames end.
+        offset: where the frames end, in bytes.
     """
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, RAW_INDEX) as stream:
@@ -114,13 +114,14 @@ def ending(index: pa.Table, offset: int) -> list[bytes]:
 
 
 def open_frame(name: str, frame: bytes | memoryview, offset: int) -> bytes:
-    """The messages of one frame, back to back; its checksum is right.
+    """Decompress one frame and verify its checksum; return its messages back to back.
 
     Args:
-        name: of the file, and `offset`, the frame's in it, for the error.
+        name: the file's name, for the error.
+        offset: the frame's offset in the file, for the error.
 
     Raises:
-        FileDamaged: the frame is not what was written.
+        FileDamaged: the frame is corrupt.
     """
     try:
         if zstandard.frame_content_size(frame) > _FRAME_LIMIT:
@@ -131,39 +132,34 @@ def open_frame(name: str, frame: bytes | memoryview, offset: int) -> bytes:
 
 
 def unpack(name: str, frame: bytes, location: Location) -> bytes:
-    """One message out of its compressed frame, checked against its SHA-256.
+    """Extract one message from its compressed frame and verify its SHA-256.
 
     Args:
-        name: of the file, for the error.
+        name: the file's name, for the error.
 
     Raises:
-        FileDamaged: the frame or the message is not what was written.
+        FileDamaged: the frame or the message is corrupt.
     """
     return cut(name, open_frame(name, frame, location.frame_offset), location)
 
 
 def cut(name: str, data: bytes, location: Location) -> bytes:
-    """One message out of a frame that is decompressed, checked. Raises as `unpack`."""
+    """Extract one message from a decompressed frame and verify its SHA-256. Raises as `unpack`."""
     raw = data[location.raw_offset : location.raw_offset + location.size_bytes]
     if hashlib.sha256(raw).digest() != location.sha256:
         raise FileDamaged(name, f"a message in the frame at {location.frame_offset} has another SHA-256")
     return raw
 
 
-def read_index(name: str, size_bytes: int, read: Callable[[int, int], bytes]) -> pa.Table:
-    """The index of a raw file (RAW_INDEX), from the file alone.
+def read_ending(name: str, size_bytes: int, read: Callable[[int, int], bytes]) -> tuple[pa.Table, int]:
+    """Read the index of a raw file (RAW_INDEX) and the offset at which its frames end, from the file alone.
 
     Args:
-        read: gives `size` bytes from `offset` of the file.
+        read: returns `size` bytes from `offset` of the file.
 
     Raises:
-        FileDamaged: the file is cut or foreign.
+        FileDamaged: the file is truncated, or not a raw file.
     """
-    return read_ending(name, size_bytes, read)[0]
-
-
-def read_ending(name: str, size_bytes: int, read: Callable[[int, int], bytes]) -> tuple[pa.Table, int]:
-    """The index of a raw file, as `read_index` gives it, and the offset at which the frames end."""
     tail = _HEADER.size + _FOOTER.size
     if size_bytes < tail:
         raise FileDamaged(name, "it is too short")

@@ -1,7 +1,7 @@
-"""A few rows of a Parquet file of the archive, read where they lie: faster than DuckDB, which looks at every group.
+"""Reads a few rows of a Parquet file by row group: faster than DuckDB, which examines every row group.
 
-A segment's messages are sorted by user and date, so the statistics of the row groups say which group has a row. Footers
-are kept, up to a number of row groups: a file never changes under its name. Safe from any thread; blocking.
+A segment's messages are sorted by user and date, so the statistics of the row groups show which group has a row.
+Footers are cached, up to a number of row groups: a file never changes. Safe from any thread; blocking.
 """
 
 import threading
@@ -20,19 +20,19 @@ import pyarrow.parquet as pq
 from storage.files.blobs import FileDamaged, FileMissing
 from storage.files.file_format import number_of_parquet, require_known
 
-#: Row groups whose statistics are in memory: about 25 KB each.
+#: Row groups whose statistics are cached: about 25 KB each.
 _KEPT_GROUPS = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class _Footer:
-    """What is known of a file. groups: of each the least and the greatest user and date of its rows."""
+    """A file's cached footer. groups: least and greatest user, least and greatest date of each row group."""
 
     metadata: pq.FileMetaData
     groups: tuple[tuple[int, int, datetime, datetime], ...]
 
     def of(self, user_id: int, moments: Sequence[datetime]) -> list[int]:
-        """The row groups that may have this user's rows of these dates."""
+        """The row groups that may contain this user's rows of these dates."""
         return [
             number
             for number, (first_user, last_user, first_at, last_at) in enumerate(self.groups)
@@ -49,7 +49,7 @@ class RowGroups:
         self._lock = threading.Lock()
 
     def count(self, file: str, user_id: int, moments: Sequence[datetime]) -> int:
-        """How many row groups would be read for this user's rows of these dates. Raises as `rows`."""
+        """Number of row groups to read for this user's rows of these dates. Raises as `rows`."""
         return len(self._footer(file).of(user_id, moments))
 
     def rows(
@@ -58,8 +58,8 @@ class RowGroups:
         """Rows of these messages of one user, in the file's order.
 
         Args:
-            moments: the dates that they were received at, in any order.
-            columns: as pyarrow names them; leaves of nested ones by their path.
+            moments: dates at which the messages were received, in any order.
+            columns: pyarrow's column names; a nested column by its path.
 
         Raises:
             FileMissing, FileDamaged.
@@ -78,8 +78,8 @@ class RowGroups:
             raise FileMissing(file, "it is missing") from exc
         except (OSError, pa.ArrowException) as exc:
             raise FileDamaged(file, "it is not the Parquet that was written") from exc
-        found: list[dict[str, Any]] = table.filter(mine).to_pylist()
-        return found
+        rows: list[dict[str, Any]] = table.filter(mine).to_pylist()
+        return rows
 
     def _footer(self, file: str) -> _Footer:
         with self._lock:
@@ -117,5 +117,5 @@ def _bounds(group: pq.RowGroupMetaData, user: int, date: int) -> tuple[int, int,
 
 @cache
 def shared() -> RowGroups:
-    """This process's."""
+    """This process's cache."""
     return RowGroups()

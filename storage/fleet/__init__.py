@@ -1,1 +1,1 @@
-"""All mailboxes together, for operators: counts only."""
+"""Statistics of all mailboxes together, for operators: counts only."""

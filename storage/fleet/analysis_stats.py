@@ -1,7 +1,6 @@
-"""What analysers say of all mailboxes together, in counts: file by file of the archive, none of which ever changes.
+"""Counts of analysers' results over all mailboxes, cached per analysis file. A file never changes.
 
-What was counted of a file is kept, by every process for itself, so that an answer after a commit reads what came with
-it. Safe from any thread; blocking.
+Every process has its own cache, so after a commit only the new files are read. Safe from any thread; blocking.
 """
 
 import threading
@@ -15,7 +14,7 @@ from storage.files import duckdb_engine
 from storage.files.blobs import FileMissing, LocalBlobs
 from storage.segments import analysis_file
 
-#: Question -> the analysers that it reads, and what is counted of each message (DuckDB), over the table `analysis`.
+#: Question -> the analysers that it reads, and DuckDB SQL over the table `analysis` that counts the messages.
 QUESTIONS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "categories": (("category",), "SELECT category.name AS what, count(*) AS messages FROM analysis GROUP BY 1"),
     "languages": (("language",), "SELECT language.code AS what, count(*) AS messages FROM analysis GROUP BY 1"),
@@ -42,13 +41,13 @@ QUESTIONS: Mapping[str, tuple[tuple[str, ...], str]] = {
         """,
     ),
 }
-#: Files whose counts are kept.
+#: Files whose counts are cached.
 _MOST = 20_000
 Counts = Mapping[str | None, int]
 
 
 class FleetAnalysisStats:
-    """Counts of files, those that were used last."""
+    """Least recently used cache of files' counts."""
 
     def __init__(self, blobs: LocalBlobs, most: int = _MOST) -> None:
         self._blobs, self._most = blobs, most
@@ -56,9 +55,9 @@ class FleetAnalysisStats:
         self._lock = threading.Lock()
 
     def of(self, question: str, names: list[str]) -> Counter[str | None]:
-        """How many messages of these files each answer is about; None: they were not told.
+        """The number of messages of these files by result; None: no result.
 
-        A file that was replaced meanwhile counts no more, nor yet what took its place.
+        A file that was replaced since is not counted, nor is its replacement yet.
 
         Raises:
             FileDamaged.
@@ -77,9 +76,9 @@ class FleetAnalysisStats:
                 self._kept.move_to_end((question, name))
                 return kept
         analysers, statement = QUESTIONS[question]
-        schema = pa.schema([pa.field(each, pa.struct(READ[each])) for each in analysers])
+        schema = pa.schema([pa.field(analyser, pa.struct(READ[analyser])) for analyser in analysers])
         with analysis_file.opened(self._blobs, name) as parquet:
-            there = [each for each in analysers if each in parquet.schema_arrow.names]
+            there = [analyser for analyser in analysers if analyser in parquet.schema_arrow.names]
             table = parquet.read(columns=there or analysis_file.KEYS.names, use_threads=False)
             conformed = analysis_file.conformed(table, schema)
         rows = duckdb_engine.ask(statement, [], {}, {"analysis": conformed}).to_pylist()

@@ -1,4 +1,4 @@
-"""Totals over the mail of all users, for operators: nothing in them is one message's, or one user's.
+"""Totals over the mail of all users, for operators; no number is of a single message or user.
 
 Blocking: call it from a thread.
 """
@@ -15,7 +15,7 @@ from storage.segments.file_names import PARQUET_SUFFIX
 
 
 class FleetSenders:
-    """Asks the Parquet files of all shards."""
+    """Queries the Parquet files of all shards."""
 
     def __init__(self, databases: Databases, blobs: LocalBlobs) -> None:
         self._databases, self._blobs = databases, blobs

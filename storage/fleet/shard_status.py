@@ -1,6 +1,6 @@
-"""What every shard holds and where every mailbox stands, gathered from the shard databases. Blocking.
+"""The contents of every shard and the state of every mailbox, gathered from the shard databases. Blocking.
 
-Reads every mailbox of the cluster, so it is for operators, never for one user.
+Reads every mailbox of the cluster: for operators only.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from storage.db.sql_files import query
 
 
 def shards(databases: Databases, shard_databases: Mapping[int, int]) -> list[dict[str, Any]]:
-    """Every shard, by number: who owns it, what is in it (sql/postgres/shard_overview.sql).
+    """Every shard, by number: its owner and contents (sql/postgres/shard_overview.sql).
 
     Args:
         shard_databases: shard -> the index of its database (`Control.shards`).
     """
-    found = _ask(databases, shard_databases, "shard_overview")
-    return sorted(found, key=lambda shard: int(shard["shard_id"]))
+    rows = _ask(databases, shard_databases, "shard_overview")
+    return sorted(rows, key=lambda shard: int(shard["shard_id"]))
 
 
 def mailboxes(databases: Databases, shard_databases: Mapping[int, int]) -> list[dict[str, Any]]:
@@ -35,6 +35,6 @@ def _ask(databases: Databases, shard_databases: Mapping[int, int], question: str
     for database in range(databases.shard_databases):
         numbers = [shard_id for shard_id, index in shard_databases.items() if index == database]
         with transaction(databases.shard_database(database)) as connection:
-            found = connection.execute(query(question), {"shard_ids": numbers})
-            rows += [{"database": database, **row._mapping} for row in found]
+            result = connection.execute(query(question), {"shard_ids": numbers})
+            rows += [{"database": database, **row._mapping} for row in result]
     return rows

@@ -1,6 +1,6 @@
-"""All mailboxes of one shard database at a moment: their files, what every message carries, and the log of it.
+"""A consistent snapshot of one shard database as of a time: segments, messages' states, label events.
 
-For what operators do with the whole archive; no request of a user's comes here. Blocking: call it from a thread.
+For operators' work on the whole archive; users' requests do not use it. Blocking: call it from a thread.
 """
 
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ STATES = pa.schema(
     [
         pa.field("user_id", pa.int64(), nullable=False),
         pa.field("message_id", pa.int64(), nullable=False),
-        pa.field("labels", pa.list_(pa.string()), nullable=False),  # label ids at the moment
-        pa.field("deleted_at", pa.timestamp("us", "UTC")),  # null: not deleted at the moment
-        pa.field("stored_at", pa.timestamp("us", "UTC"), nullable=False),  # the mailbox does not have it before
+        pa.field("labels", pa.list_(pa.string()), nullable=False),  # label ids as of the time
+        pa.field("deleted_at", pa.timestamp("us", "UTC")),  # null: not deleted as of the time
+        pa.field("stored_at", pa.timestamp("us", "UTC"), nullable=False),  # start of the commit that stored the message
     ]
 )
 EVENTS = pa.schema(
@@ -35,13 +35,13 @@ EVENTS = pa.schema(
     ]
 )
 _STREAM_ROWS = 50_000
-#: Milliseconds for which a look may ask nothing: an hour.
+#: Milliseconds that a snapshot's transaction may be idle: one hour.
 _IDLE_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSegment:
-    """A segment that is committed. `name`: of its files, without their endings."""
+    """A committed segment. `name`: file name without suffix."""
 
     name: str
     messages: int
@@ -49,7 +49,7 @@ class StoredSegment:
 
 
 class Snapshot:
-    """One shard database as one transaction sees it. Made by `read_snapshot`."""
+    """One shard database as one transaction sees it. Created by `read_snapshot`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -59,15 +59,15 @@ class Snapshot:
         return [StoredSegment(*row) for row in self._connection.execute(query("segments_all"))]
 
     def states(self, as_of: datetime) -> Iterator[pa.Table]:
-        """What every message carries at a moment (STATES), in no order, in parts."""
+        """The state of every message as of a time (STATES), in no order, in batches."""
         return self._stream(as_of_query("states_all", as_of), {"as_of": as_of}, STATES)
 
     def events(self, until: datetime) -> Iterator[pa.Table]:
-        """The log up to a moment (EVENTS), in no order, in parts."""
+        """The label events up to a time (EVENTS), in no order, in batches."""
         return self._stream(query("label_events_all"), {"until": until}, EVENTS)
 
     def present(self) -> datetime:
-        """When this look began, by the database's clock."""
+        """When this snapshot was taken, by the database's clock."""
         at: datetime = self._connection.execute(query("present")).scalar_one()
         return at
 
@@ -81,13 +81,13 @@ class Snapshot:
 
 @contextmanager
 def read_snapshot(engine: Engine) -> Iterator[Snapshot]:
-    """A look at a whole shard database: whatever is committed meanwhile, its answers fit together.
+    """Take a snapshot of a shard database; its results are consistent, regardless of concurrent commits.
 
     Raises:
         DatabaseUnreachable.
     """
     with transaction(engine) as connection:
         connection.execute(query("one_snapshot"))
-        # Whoever looks reads many files between two questions.
+        # The caller reads many files between two queries.
         connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {_IDLE_MS}"))
         yield Snapshot(connection)

@@ -1,6 +1,6 @@
-"""Counts over all mailboxes together, for operators: nothing in them is one message's, and no name or address.
+"""Counts over all mailboxes, for operators; no number is of a single message, and no name or address is included.
 
-Made anew after some seconds at the earliest, and once at a time, because each reads the counts of every mailbox.
+Results are cached for some seconds and computed one at a time, because each reads the counts of every mailbox.
 Blocking: call it from a thread.
 """
 
@@ -20,9 +20,9 @@ from storage.fleet.analysis_stats import FleetAnalysisStats
 DayBucket = Literal["day", "week", "month", "quarter", "year"]
 Row = dict[str, Any]
 
-#: Seconds that an answer is kept.
+#: Seconds that a result is cached.
 _KEPT_S = 30.0
-#: Questions whose answers are kept.
+#: Number of cached results.
 _MOST = 100
 
 
@@ -36,7 +36,7 @@ class Totals:
         verdicts: FleetAnalysisStats,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """shards: shard -> the index of its database, now (`Control.shards`)."""
+        """shards: returns the current shard map: shard -> index of its database (`Control.shards`)."""
         self._databases, self._shards, self._verdicts, self._clock = databases, shards, verdicts, clock
         self._kept: dict[Hashable, tuple[float, list[Row]]] = {}
         self._lock = threading.Lock()
@@ -45,7 +45,7 @@ class Totals:
         """{start, messages, size_bytes, deleted, unread, sent} of every bucket (UTC) that has mail, oldest first.
 
         Args:
-            span: its ends are half hours.
+            span: begins and ends at half hours.
 
         Raises:
             TooManyBuckets: more than `most`.
@@ -59,7 +59,7 @@ class Totals:
         return rows
 
     def sizes(self) -> list[Row]:
-        """{at_least, mailboxes, messages, size_bytes}: mailboxes by powers of ten of messages, small ones first."""
+        """{at_least, mailboxes, messages, size_bytes}: mailboxes by powers of ten of their messages, smallest first."""
         return self._answer("sizes", lambda: self._summed("totals_of_mailboxes", ("at_least",), {}))
 
     def by_hour(self) -> list[Row]:
@@ -67,7 +67,7 @@ class Totals:
         return self._answer("hours", lambda: self._summed("totals_by_hour", ("weekday", "hour"), {}))
 
     def by_label(self) -> list[Row]:
-        """{label, messages, unread, size_bytes} of Gmail's own labels; mail that was deleted carries none."""
+        """{label, messages, unread, size_bytes} of Gmail's system labels, deleted messages excluded."""
         return self._answer("labels", lambda: self._summed("totals_by_label", ("label",), {}))
 
     def judged(self, question: str) -> list[Row]:
@@ -79,7 +79,7 @@ class Totals:
         return self._answer(("judged", question), lambda: self._judged(question))
 
     def shards(self) -> list[Row]:
-        """Every shard, by number: what is in it (storage/fleet/shard_status.py)."""
+        """Every shard, by number, with its contents (storage/fleet/shard_status.py)."""
         return self._answer("shards", lambda: shard_status.shards(self._databases, self._shards()))
 
     def _answer(self, question: Hashable, make: Callable[[], list[Row]]) -> list[Row]:
@@ -101,11 +101,11 @@ class Totals:
         counts = self._verdicts.of(question, names)
         return [
             {"what": what, "messages": messages}
-            for what, messages in sorted(counts.items(), key=lambda each: (-each[1], each[0] or ""))
+            for what, messages in sorted(counts.items(), key=lambda item: (-item[1], item[0] or ""))
         ]
 
     def _summed(self, question: str, keys: tuple[str, ...], values: Mapping[str, object]) -> list[Row]:
-        """The rows of all databases, those of the same keys added up."""
+        """The rows of all databases; rows with equal keys are added up."""
         places, sums = self._shards(), defaultdict[Any, dict[str, int]](lambda: defaultdict(int))
         for database in range(self._databases.shard_databases):
             numbers = [shard_id for shard_id, index in places.items() if index == database]
@@ -114,4 +114,4 @@ class Totals:
                     for name, value in row._mapping.items():
                         if name not in keys:
                             sums[tuple(row._mapping[key] for key in keys)][name] += value
-        return [{**dict(zip(keys, found, strict=True)), **sums[found]} for found in sorted(sums)]
+        return [{**dict(zip(keys, key, strict=True)), **sums[key]} for key in sorted(sums)]

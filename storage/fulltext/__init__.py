@@ -1,1 +1,1 @@
-"""The word index of a segment: a tantivy index in one file, made once, merged by compaction, asked by searches."""
+"""The full-text index of a segment (a split): a tantivy index in one file, built once, merged by compaction."""

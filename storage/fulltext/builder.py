@@ -1,8 +1,8 @@
-"""Makes splits: of the rows of a segment, and of other splits without looking at any text again.
+"""Builds splits: from the rows of a segment, or from other splits without reading their texts again.
 
-A split indexes the words (language/words.py) of every field that a search can name, with their positions, a field's
-values apart; it stores no text. A message in it is known by `user_id`, `message_id` and `received_at`, so it stays
-the same message in whichever file it lies.
+A split indexes the words (storage/query/words.py) of every searchable field with their positions, a field's values
+kept apart. It stores no text. A message is identified by `user_id`, `message_id` and `received_at`, so its identity
+does not depend on the file that contains it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from storage.query.words import separated
 
 
 class NotIndexed(BackupError):
-    """tantivy failed on these messages. Store them without a split; searches scan them instead."""
+    """tantivy failed on these messages. Store them without a split; searches then scan them."""
 
     def __init__(self, messages: int) -> None:
         super().__init__(messages)
@@ -35,19 +35,19 @@ class NotIndexed(BackupError):
         return f"The words of {self.messages} messages cannot be indexed: store them without a word index."
 
 
-#: The fields of words, by the names that conditions use.
+#: The indexed fields, by the names that conditions use.
 FIELDS = ("subject", "text", "from", "to", "cc", "bcc", "list", "filename", "deliveredto")
-#: What names a message. received_at: milliseconds since 1970.
+#: The fields that identify a message. received_at: milliseconds since 1970.
 USER, MESSAGE, RECEIVED = "user_id", "message_id", "received_at"
 
-#: What tantivy may hold before it writes a part of the index: a whole segment, so that its index has one part. With
-#: 15 MB, 4,000 messages make 5 parts, 20% larger and at 1.5 times the CPU.
+#: Memory in bytes before tantivy writes a part of the index: enough for a whole segment, so that its index has one
+#: part. With 15 MB, 4,000 messages make 5 parts, 20% larger and at 1.5 times the CPU.
 _HEAP_BYTES = 64 << 20
 
 
 @cache
 def schema() -> tantivy.Schema:
-    """The schema of every split. Words reach tantivy folded and separated by spaces: it splits there, no more."""
+    """The schema of every split. tantivy only splits the words at spaces: they are folded before."""
     builder = tantivy.SchemaBuilder()
     builder.add_integer_field(USER, indexed=True, fast=True)
     builder.add_integer_field(MESSAGE, fast=True)
@@ -58,7 +58,7 @@ def schema() -> tantivy.Schema:
 
 
 def build(messages: pa.Table) -> Iterator[bytes]:
-    """The split of messages (schemas.MESSAGES), in chunks, made when the first is asked for.
+    """The split of messages (schemas.MESSAGES), in chunks; built when the first chunk is requested.
 
     Raises:
         NotIndexed.
@@ -73,18 +73,18 @@ def build(messages: pa.Table) -> Iterator[bytes]:
 
 
 def merge(splits: Mapping[str, tuple[int, container.Read]]) -> Iterator[bytes]:
-    """One split of several, in chunks: what each of them finds, it finds.
+    """Merge splits into one, in chunks; the result finds every message that one of the splits finds.
 
-    The parts of all become the parts of one; tantivy then merges those that its policy finds too many of a size
-    (from eight on). No text is read and no word is looked at again. Every message stays: one that must go, as in an
-    erasure, is left out by `build` from the rows that remain.
+    The parts of all splits become parts of the result; tantivy then merges parts where its policy has too many of one
+    size (from eight on). No text is read or tokenized again. No message is dropped: to erase messages, `build` the
+    split again from the remaining rows.
 
     Args:
-        splits: name -> size in bytes and what reads it.
+        splits: name -> size in bytes and the function that reads it.
 
     Raises:
-        FileDamaged: one of them is not what was written.
-        NotIndexed: make it of the messages instead.
+        FileDamaged: a split is corrupt.
+        NotIndexed: tantivy failed; build the split from the messages instead.
     """
     with _folder() as folder:
         parts: list[dict[str, Any]] = []
@@ -102,13 +102,13 @@ def merge(splits: Mapping[str, tuple[int, container.Read]]) -> Iterator[bytes]:
 
 @contextmanager
 def tantivy_errors(error: Callable[[], BackupError]) -> Iterator[None]:
-    """What tantivy says is wrong, as an error of ours."""
+    """Translate tantivy's errors into `error()`."""
     try:
         yield
     except (ValueError, OSError) as exc:
         raise error() from exc
     except BaseException as exc:
-        # What tantivy is sure of and is not so ends in a panic, which is no Exception and has no name to import.
+        # A violated assumption of tantivy ends in a Rust panic, a BaseException whose class cannot be imported.
         if type(exc).__name__ != "PanicException":
             raise
         raise error() from exc
@@ -116,20 +116,20 @@ def tantivy_errors(error: Callable[[], BackupError]) -> Iterator[None]:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """A temporary folder. For half a second tantivy may put a lock into it once more: that fails nobody's work."""
+    """A temporary folder. tantivy may create a lock file in it for half a second more; errors of that are ignored."""
     with TemporaryDirectory(prefix="gbm-split-", ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 
 def _live(folder: Path) -> list[str]:
-    """The files of an index that its meta.json names; others are remains of a merge."""
+    """The files of an index that its meta.json names; the others are remains of a merge."""
     segments = orjson.loads((folder / META).read_bytes())["segments"]
     parts = {segment["segment_id"].replace("-", "") for segment in segments}
     return [META, *sorted(path.name for path in folder.iterdir() if path.name.split(".")[0] in parts)]
 
 
 def _parts_of(name: str, folder: Path) -> list[dict[str, Any]]:
-    """The parts of the index whose meta.json came last into a folder."""
+    """The parts of the index whose meta.json was unpacked last."""
     try:
         meta = orjson.loads((folder / META).read_bytes())
         parts = list(meta["segments"])
@@ -144,7 +144,7 @@ def _parts_of(name: str, folder: Path) -> list[dict[str, Any]]:
 
 @cache
 def _own_schema() -> object:
-    """The schema of splits, as tantivy writes it down."""
+    """The schema of splits in tantivy's own notation."""
     with _folder() as folder:
         tantivy.Index(schema(), str(folder))
         return orjson.loads((folder / META).read_bytes())["schema"]
@@ -168,7 +168,7 @@ def _documents(messages: pa.Table) -> Iterator[tantivy.Document]:
 
 
 def _columns(messages: pa.Table) -> dict[str, Sequence[Sequence[str | None]]]:
-    """The values of every field, row by row, as finding.py's `_content` has them."""
+    """The values of every field, row by row, as `_content` of storage/mailbox/search.py has them."""
     columns: dict[str, Sequence[Sequence[str | None]]] = {
         "subject": _single(messages["subject"]),
         "text": _single(messages["text"]),
@@ -188,23 +188,23 @@ def _single(column: pa.ChunkedArray) -> list[tuple[str | None]]:
 
 
 def _member(column: pa.ChunkedArray, name: str) -> list[list[str | None]]:
-    """One member of a column of lists of structures; whole structures cost five times as much."""
-    found: list[list[str | None]] = [[] for _ in range(len(column))]
+    """One member of a column of lists of structs; converting whole structs takes five times as long."""
+    members: list[list[str | None]] = [[] for _ in range(len(column))]
     column = column.combine_chunks()
     values = pc.struct_field(pc.list_flatten(column), name).to_pylist()
     for row, value in zip(pc.list_parent_indices(column).to_pylist(), values, strict=True):
-        found[row].append(value)
-    return found
+        members[row].append(value)
+    return members
 
 
 def _delivered(headers: pa.ChunkedArray) -> list[list[str | None]]:
     """The values of each message's Delivered-To headers."""
-    found: list[list[str | None]] = [[] for _ in range(len(headers))]
+    delivered: list[list[str | None]] = [[] for _ in range(len(headers))]
     headers = headers.combine_chunks()
     flat = pc.list_flatten(headers)
     wanted = pc.equal(pc.utf8_lower(pc.struct_field(flat, "name")), "delivered-to")
     rows = pc.filter(pc.list_parent_indices(headers), wanted).to_pylist()
     values = pc.filter(pc.struct_field(flat, "value"), wanted).to_pylist()
     for row, value in zip(rows, values, strict=True):
-        found[row].append(value)
-    return found
+        delivered[row].append(value)
+    return delivered

@@ -1,8 +1,8 @@
-"""The opened splits of one process, over a folder of unpacked ones that processes of one machine may share.
+"""Cache of opened splits, over a folder of unpacked splits that the processes of a machine may share.
 
-A split is unpacked from the archive once, checked, and stays until the folder is fuller than it may be; the one used
-longest ago goes first. Whoever has it open keeps it. A split that cannot be had is told in the log, by name, and
-searches read the messages instead. Safe between threads and between processes.
+A split is unpacked from the archive once, verified, and kept until the folder is over its limit; the least recently
+used split is evicted first. Processes that have an evicted split open keep it open. A split that cannot be opened is
+logged by name, and searches read the messages instead. Safe between threads and between processes.
 """
 
 import atexit
@@ -26,12 +26,12 @@ from storage.fulltext.split import Split
 
 _LOG = logging.getLogger(__name__)
 
-#: Seconds until a split that could not be had is tried again, and of these at most so many are remembered.
+#: Seconds until a failed split is retried, and the most failed splits to remember.
 _REFUSED_S = 60.0
 _MOST_REFUSED = 1000
-#: Seconds between two notes on the disk that a split is in use.
+#: Seconds between two updates of a split's last use on disk.
 _TOUCHED_S = 60.0
-#: Age of a folder that a process left behind when it was killed while unpacking.
+#: Age in seconds at which the temporary folder of a killed process is removed.
 _LEFT_BEHIND_S = 3600.0
 _GATES = 16
 
@@ -44,31 +44,31 @@ class _Opened:
 
 
 class SplitCache:
-    """Opens splits, each once."""
+    """Opens each split once."""
 
     def __init__(
         self, folder: Path, most_bytes: int, most_splits: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`most_bytes`, `most_splits`: of the folder, and of what this process has open."""
+        """`most_bytes`: limit of the folder; `most_splits`: limit of the folder and of open splits."""
         self._folder, self._most_bytes, self._most_splits, self._clock = folder, most_bytes, most_splits, clock
         self._lock = threading.Lock()
-        self._gates = [threading.Lock() for _ in range(_GATES)]  # two threads never unpack one split
+        self._gates = [threading.Lock() for _ in range(_GATES)]  # one thread at a time unpacks a split
         self._opened: OrderedDict[str, _Opened] = OrderedDict()
         self._refused: OrderedDict[str, float] = OrderedDict()
 
     def open(self, name: str, size_bytes: int, read: container.Read) -> Split | None:
-        """A split of the archive; None when it cannot be had.
+        """Open a split of the archive; None when it cannot be opened.
 
         Args:
-            size_bytes: of its file; read: what reads that.
+            size_bytes: size of its file; read: reads a range of the file.
         """
-        found = self._get(name)
-        if found or self._is_refused(name):
-            return found
+        split = self._get(name)
+        if split or self._is_refused(name):
+            return split
         with self._gates[hash(name) % _GATES]:
-            found = self._get(name)
-            if found or self._is_refused(name):
-                return found
+            split = self._get(name)
+            if split or self._is_refused(name):
+                return split
             try:
                 split, unpacked_bytes = self._load(name, size_bytes, read)
             except (FileDamaged, OSError) as exc:
@@ -78,8 +78,8 @@ class SplitCache:
             return split
 
     def refuse(self, name: str, reason: Exception) -> None:
-        """Forget a split that failed, for a while; what is unpacked of it goes."""
-        _LOG.warning("Searches do without the word index %s: %s", name, reason)
+        """Stop using a split that failed, for a while, and delete its unpacked files."""
+        _LOG.warning("The word index %s is not used by searches: %s", name, reason)
         with self._lock:
             self._opened.pop(name, None)
             self._refused[name] = self._clock() + _REFUSED_S
@@ -119,24 +119,24 @@ class SplitCache:
                 split = Split(name, path)
                 self._touch(path)
                 return split, _size(path)
-            except (FileDamaged, FileNotFoundError):  # another process takes it away, or it was cut short
+            except (FileDamaged, FileNotFoundError):  # another process evicts it, or it is incomplete
                 self._remove(path)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        made = Path(tempfile.mkdtemp(prefix=".", dir=self._folder))
+        temporary = Path(tempfile.mkdtemp(prefix=".", dir=self._folder))
         try:
-            unpacked_bytes = container.unpack(name, size_bytes, read, made)
-            split = Split(name, made)
-            made.rename(path)
+            unpacked_bytes = container.unpack(name, size_bytes, read, temporary)
+            split = Split(name, temporary)
+            temporary.rename(path)
         except OSError:
-            if not path.is_dir():  # else another process was first, and what is open here is as good
+            if not path.is_dir():  # otherwise another process was first, and the split opened here is as good
                 raise
         finally:
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
         self._trim(path)
         return split, unpacked_bytes
 
     def _trim(self, newest: Path) -> None:
-        found: list[tuple[float, int, Path]] = []
+        sizes: list[tuple[float, int, Path]] = []
         for path in self._folder.iterdir():
             with suppress(FileNotFoundError):
                 used_at = path.stat().st_mtime
@@ -144,16 +144,16 @@ class SplitCache:
                     if time.time() - used_at > _LEFT_BEHIND_S:
                         shutil.rmtree(path, ignore_errors=True)
                 elif path != newest:
-                    found.append((used_at, _size(path), path))
-        splits, size_bytes = len(found) + 1, sum(each[1] for each in found) + _size(newest)
-        for _, freed_bytes, path in sorted(found):
+                    sizes.append((used_at, _size(path), path))
+        splits, size_bytes = len(sizes) + 1, sum(size for _, size, _ in sizes) + _size(newest)
+        for _, freed_bytes, path in sorted(sizes):
             if splits <= self._most_splits and size_bytes <= self._most_bytes:
                 return
             self._remove(path)
             splits, size_bytes = splits - 1, size_bytes - freed_bytes
 
     def _remove(self, path: Path) -> None:
-        """At once, as far as its name goes: nobody opens half a folder."""
+        """Rename first, then delete, so that no process opens a partial folder."""
         with suppress(OSError):
             gone = Path(tempfile.mkdtemp(prefix=".", dir=self._folder))
             with suppress(OSError):
@@ -183,7 +183,7 @@ def _cache(folder: str, most_bytes: int, most_splits: int) -> SplitCache:
 
 
 def _size(folder: Path) -> int:
-    """Of what is still there: another thread or process may be taking it away."""
+    """Size of the files that still exist: another thread or process may be deleting the folder."""
     size_bytes = 0
     with suppress(FileNotFoundError):
         for path in folder.iterdir():

@@ -1,11 +1,11 @@
-"""The file of a split: the files of a tantivy index, each a checksummed zstd frame, with a table of where they lie.
+"""The file of a split: the files of a tantivy index, each in a checksummed zstd frame, with a table of contents.
 
     zstd frame, zstd frame, ...            the index's files, one frame each
     skippable frame                        the table: JSON, zstd-compressed:
                                            {"files": [{"name", "offset", "stored_bytes", "size_bytes"}, ...]}
     skippable frame, 16 bytes of payload   the table frame's offset (u64, little endian) and "GBMSPL01"
 
-Skippable frames are as in the raw file (raw.py). Nothing is trusted before its checksum was looked at.
+Skippable frames are as in the raw file (storage/files/raw_file.py). Every checksum is verified before use.
 """
 
 import re
@@ -20,7 +20,7 @@ import zstandard
 from storage.files.blobs import FileDamaged
 from storage.files.file_format import magic, number_of_magic, require_known
 
-#: zstd levels above 1 save 1% of an index and cost three times as much.
+#: Higher zstd levels save 1% of an index and take three times as long.
 _LEVEL = 1
 _SKIPPABLE = 0x184D2A5B  # RFC 8878 allows 0x184D2A50 to ..5F
 _HEADER = struct.Struct("<II")
@@ -28,22 +28,22 @@ _FOOTER = struct.Struct("<Q8s")
 _PREFIX = b"GBMSPL"
 _TAIL = _HEADER.size + _FOOTER.size
 
-#: What every index has: the list of its parts.
+#: The file that every index has: the list of its parts.
 META = "meta.json"
 _NAME = re.compile(r"[0-9a-f]{32}\.[a-z]{2,12}|meta\.json")
-#: What a split may say of itself: eight files for each part of a tantivy index.
+#: Limits of a split's table: a tantivy index has eight files per part.
 _MOST_FILES = 8192
 _MOST_TABLE_BYTES = 4 << 20
 _MOST_FILE_BYTES = 4 << 30
 _MOST_BYTES = 16 << 30
 
 Read = Callable[[int, int], bytes]
-"""Gives `size` bytes from `offset` of a file; raises FileDamaged when it ends before."""
+"""Returns `size` bytes from `offset` of a file; raises FileDamaged when the file ends before that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where one file of the index lies."""
+    """Position of one file of the index."""
 
     name: str
     offset: int
@@ -52,7 +52,7 @@ class Entry:
 
 
 def pack(folder: Path, names: Sequence[str]) -> Iterator[bytes]:
-    """The file of a split, in chunks, of these files of a folder."""
+    """Pack these files of a folder into a split, in chunks."""
     compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, write_content_size=True)
     entries: list[Mapping[str, object]] = []
     offset = 0
@@ -68,13 +68,13 @@ def pack(folder: Path, names: Sequence[str]) -> Iterator[bytes]:
 
 
 def unpack(name: str, size_bytes: int, read: Read, folder: Path) -> int:
-    """Write the files of a split into a folder; returns their bytes.
+    """Unpack a split into a folder; return the size of its files in bytes.
 
     Args:
-        name: of the split, for the error.
+        name: the split's name, for the error.
 
     Raises:
-        FileDamaged: it is not what was written; the folder holds a part of it.
+        FileDamaged: the split is corrupt; the folder is incomplete.
     """
     total = 0
     for entry in read_table(name, size_bytes, read):
@@ -83,13 +83,13 @@ def unpack(name: str, size_bytes: int, read: Read, folder: Path) -> int:
 
 
 def check(name: str, size_bytes: int, read: Read) -> None:
-    """Raise FileDamaged unless every byte of a split is what was written."""
+    """Verify every byte of a split; raise FileDamaged if it is corrupt."""
     for entry in read_table(name, size_bytes, read):
         _file(name, entry, read)
 
 
 def read_table(name: str, size_bytes: int, read: Read) -> list[Entry]:
-    """What a split holds.
+    """The files in a split.
 
     Raises:
         FileDamaged.
@@ -119,13 +119,13 @@ def read_table(name: str, size_bytes: int, read: Read) -> list[Entry]:
 def _believe(name: str, entries: Sequence[Entry], end: int) -> None:
     names = {entry.name for entry in entries}
     if len(entries) > _MOST_FILES or len(names) != len(entries) or META not in names:
-        raise FileDamaged(name, f"its table lists too many files, or one twice, or no {META}")
+        raise FileDamaged(name, f"its table lists too many files, a file twice, or no {META}")
     if sum(entry.size_bytes for entry in entries) > _MOST_BYTES:
-        raise FileDamaged(name, "its table claims an impossible size")
+        raise FileDamaged(name, "its table declares an impossible size")
     for entry in entries:
         inside = entry.offset >= 0 and entry.stored_bytes > 0 and entry.offset + entry.stored_bytes <= end
         if not _NAME.fullmatch(entry.name) or not inside or not 0 <= entry.size_bytes <= _MOST_FILE_BYTES:
-            raise FileDamaged(name, "its table lists what no split has")
+            raise FileDamaged(name, "its table lists an invalid file name or position")
 
 
 def _file(name: str, entry: Entry, read: Read) -> bytes:

@@ -1,7 +1,7 @@
-"""One opened split, asked for one user's messages: every question is bound to a user, and only that user's are seen.
+"""One opened split. Every query is bound to a user and returns only that user's messages.
 
-`newest` gives the next that satisfy a condition of words (language/wordfilter.py), in the order of a list; `best` the
-most relevant. Safe from any thread.
+`newest` returns messages that satisfy a condition of words (storage/query/wordfilter.py), newest first; `best` returns
+the most relevant ones. Safe from any thread.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Hit:
-    """A message that was found. Greater is newer."""
+    """A matching message. Hits sort by time, the newest is the greatest."""
 
     received_ms: int
     message_id: int
@@ -40,10 +40,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SplitQuery:
-    """What is asked of every split alike.
+    """The query that every split gets.
 
-    words: of AllOf, AnyOf, Negated and Contains.
-    start: messages before this position in a list; after_at: not older than this.
+    words: a condition of AllOf, AnyOf, Negated and Contains.
+    start: only messages after this position in a list; after_at: only messages received at this time or later.
     """
 
     user_id: int
@@ -54,7 +54,7 @@ class SplitQuery:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What words in a field are worth: their BM25 score (of this split's frequencies) times a weight."""
+    """Score of words in a field: BM25 (with this split's frequencies) times a weight."""
 
     field: str
     words: tuple[str, ...]
@@ -62,38 +62,38 @@ class Score:
 
 
 class Split:
-    """An index in a folder, opened; the folder may go while it is open."""
+    """An opened index. Its folder may be deleted while the index is open."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         index = self._guard(lambda: tantivy.Index.open(str(folder)))
-        self._guard(lambda: index.config_reader("manual"))  # it never changes: nothing to watch
+        self._guard(lambda: index.config_reader("manual"))  # the index never changes, so no reload is needed
         self._schema, self._searcher = index.schema, self._guard(index.searcher)
 
     @property
     def parts(self) -> int:
-        """How many parts the index has; each costs a search a little."""
+        """Number of parts of the index; a search takes a little longer for each."""
         return self._searcher.num_segments
 
-    def newest(self, asked: SplitQuery, limit: int) -> list[Hit]:
-        """The next `limit` messages, newest first; fewer only when there are no more.
+    def newest(self, split_query: SplitQuery, limit: int) -> list[Hit]:
+        """The next `limit` messages, newest first; fewer only at the end.
 
         Raises:
             FileDamaged: tantivy cannot read the index.
         """
-        found = self._hits(self._tantivy_query(asked), limit + 1)
-        if len(found) <= limit:
-            return sorted(found, reverse=True)
-        # Among those of one millisecond tantivy keeps any: when the cut falls between them, all are needed.
-        last = found[limit - 1].received_ms
-        if found[limit].received_ms == last:
+        hits = self._hits(self._bound(split_query), limit + 1)
+        if len(hits) <= limit:
+            return sorted(hits, reverse=True)
+        # tantivy returns any of the messages that tie on a millisecond: if the limit cuts a tie, fetch all of it.
+        last = hits[limit - 1].received_ms
+        if hits[limit].received_ms == last:
             at = tantivy.Query.range_query(self._schema, RECEIVED, tantivy.FieldType.Integer, last, last)
-            tied = self._hits(_all([self._tantivy_query(asked), at]), self._searcher.num_docs)
-            found = [hit for hit in found if hit.received_ms > last] + tied
-        return sorted(found, reverse=True)[:limit]
+            tied = self._hits(_all([self._bound(split_query), at]), self._searcher.num_docs)
+            hits = [hit for hit in hits if hit.received_ms > last] + tied
+        return sorted(hits, reverse=True)[:limit]
 
     def frequencies(self, terms: Sequence[tuple[str, str]]) -> tuple[int, list[int]]:
-        """How many messages there are, of whomever, and how many have each term (field, word).
+        """The number of messages of all users, and the number of messages with each term (field, word).
 
         Raises:
             FileDamaged.
@@ -102,20 +102,22 @@ class Split:
             lambda: (self._searcher.num_docs, [self._searcher.doc_freq(field, word) for field, word in terms])
         )
 
-    def best(self, asked: SplitQuery, scores: Sequence[Score], limit: int) -> list[tuple[float, tantivy.DocAddress]]:
-        """The `limit` messages with the highest sums of scores, highest first; `named` tells which they are.
+    def best(
+        self, split_query: SplitQuery, scores: Sequence[Score], limit: int
+    ) -> list[tuple[float, tantivy.DocAddress]]:
+        """The addresses of the `limit` messages with the highest scores, highest first; `named` returns the messages.
 
         Raises:
             FileDamaged.
         """
         weighed = [(_SHOULD, self._weighed(score)) for score in scores]
-        filtered = tantivy.Query.const_score_query(self._tantivy_query(asked), 0.0)
+        filtered = tantivy.Query.const_score_query(self._bound(split_query), 0.0)
         query = tantivy.Query.boolean_query([(_MUST, filtered), *weighed])
 
         return self._guard(lambda: self._searcher.search(query, limit, count=False).hits)
 
     def named(self, addresses: list[tantivy.DocAddress]) -> list[Hit]:
-        """The messages at these places of the index.
+        """The messages at these addresses of the index.
 
         Raises:
             FileDamaged.
@@ -132,19 +134,19 @@ class Split:
 
     def _hits(self, query: tantivy.Query, limit: int) -> list[Hit]:
         def search() -> list[Hit]:
-            found = self._searcher.search(query, limit, count=False, order_by_field=RECEIVED).hits
-            message_ids = self._searcher.fast_field_values(MESSAGE, [address for _, address in found])
-            return [Hit(ms, int(number or 0)) for (ms, _), number in zip(found, message_ids, strict=True)]
+            matches = self._searcher.search(query, limit, count=False, order_by_field=RECEIVED).hits
+            message_ids = self._searcher.fast_field_values(MESSAGE, [address for _, address in matches])
+            return [Hit(ms, int(number or 0)) for (ms, _), number in zip(matches, message_ids, strict=True)]
 
         return self._guard(search)
 
-    def _tantivy_query(self, asked: SplitQuery) -> tantivy.Query:
-        parts = [tantivy.Query.term_query(self._schema, USER, asked.user_id), self._query(asked.words)]
-        first, last = _milliseconds(asked.after_at), _milliseconds(asked.start.received_at)
+    def _bound(self, split_query: SplitQuery) -> tantivy.Query:
+        parts = [tantivy.Query.term_query(self._schema, USER, split_query.user_id), self._query(split_query.words)]
+        first, last = _milliseconds(split_query.after_at), _milliseconds(split_query.start.received_at)
         integer = tantivy.FieldType.Integer
         before = tantivy.Query.range_query(self._schema, RECEIVED, integer, first, last, include_upper=False)
-        message_id = asked.start.message_id
-        if last * _MILLISECOND == asked.start.received_at - _EPOCH and message_id > _LEAST_ID and first <= last:
+        message_id = split_query.start.message_id
+        if last * _MILLISECOND == split_query.start.received_at - _EPOCH and message_id > _LEAST_ID and first <= last:
             now = tantivy.Query.range_query(self._schema, RECEIVED, integer, last, last)
             older = tantivy.Query.range_query(
                 self._schema, MESSAGE, integer, _LEAST_ID, message_id, include_upper=False
@@ -167,7 +169,7 @@ class Split:
     def _phrase(self, field: str, words: Sequence[str]) -> tantivy.Query:
         if not words:
             return tantivy.Query.empty_query()
-        if len(words) == 1 and is_lone(words[0]):  # words of such scripts are pairs, or one character
+        if len(words) == 1 and is_lone(words[0]):  # in scripts without spaces, words are pairs or single characters
             return tantivy.Query.regex_query(self._schema, field, f".?{words[0]}.?")
         if len(words) == 1:
             return tantivy.Query.term_query(self._schema, field, words[0])
@@ -179,13 +181,13 @@ class Split:
 
 
 def _milliseconds(at: datetime) -> int:
-    """Since 1970, rounded up."""
+    """Milliseconds since 1970, rounded up."""
     return -((_EPOCH - at) // _MILLISECOND)
 
 
 def _all(parts: Iterable[tantivy.Query]) -> tantivy.Query:
-    found = [(_MUST, part) for part in parts]
-    return tantivy.Query.boolean_query(found) if found else tantivy.Query.all_query()
+    clauses = [(_MUST, part) for part in parts]
+    return tantivy.Query.boolean_query(clauses) if clauses else tantivy.Query.all_query()
 
 
 def _any(parts: Sequence[tantivy.Query]) -> tantivy.Query:

@@ -1,6 +1,6 @@
-"""What analysers say of one user's mail: of a message, and as a table for DuckDB to join with messages.
+"""Reads analysers' results for one user's mail: for one message, and as a table for DuckDB to join with messages.
 
-Every question carries the user's id. Which files are read is the catalogue's to say; their columns may differ
+Every query is bound to the user's id. The catalog names the files; their columns may differ
 (storage/segments/analysis_file.py). Blocking: call it from a thread.
 """
 
@@ -25,7 +25,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Analyses:
-    """Reads what was analysed of one user's mail."""
+    """Reads the analyses of one user's mail."""
 
     def __init__(self, user_id: int, engine: Source, blobs: LocalBlobs) -> None:
         self._user_id, self._engine, self._blobs = user_id, engine, blobs
@@ -33,7 +33,7 @@ class Analyses:
     def of(self, message_id: int) -> dict[str, dict[str, Any]] | None:
         """Analyser -> its version, its error if it failed, and its fields; None: the message was not analysed.
 
-        A damaged file is logged by name, and its messages count as not analysed: they can be read all the same.
+        A damaged file is logged by name, and its messages are returned as not analysed.
 
         Raises:
             DatabaseUnreachable.
@@ -41,7 +41,7 @@ class Analyses:
         try:
             return retry_on_missing_file(lambda: self._of(message_id))
         except FileDamaged as exc:
-            _LOG.error("Message %x is shown without its analysis: %s", message_id, exc)
+            _LOG.error("Message %x is returned without its analysis: %s", message_id, exc)
             return None
 
     def _of(self, message_id: int) -> dict[str, dict[str, Any]] | None:
@@ -70,12 +70,12 @@ class Analyses:
         last_at: datetime = LATEST,
         most_bytes: int | None = None,
     ) -> pa.Table:
-        """`user_id`, `message_id` and a struct per analyser, in no order, of the user's mail that was analysed.
+        """`user_id`, `message_id` and one struct per analyser, for the user's analysed mail, in no order.
 
         Args:
-            analysers: the only ones that are read; one that no file has has no column. None: all.
-            first_at, last_at: mail of other times may be among it, but none of these is left out.
-            most_bytes: of all of it.
+            analysers: the analysers to read; one without results has no column. None: all.
+            first_at, last_at: time range; the result may contain mail of other times as well.
+            most_bytes: limit of the whole table.
 
         Raises:
             FileDamaged, DatabaseUnreachable, TableTooLarge.
@@ -83,7 +83,7 @@ class Analyses:
         return retry_on_missing_file(lambda: self._table(analysers, first_at, last_at, most_bytes))
 
     def conformed(self, schema: pa.Schema, first_at: datetime, last_at: datetime) -> pa.Table:
-        """`message_id` and these columns with these fields alone, of the same; null where a file has them not.
+        """The same with `message_id` and exactly the columns and fields of `schema`; missing ones are null.
 
         Raises:
             FileDamaged, DatabaseUnreachable.
@@ -128,14 +128,14 @@ class Analyses:
 
 
 def _groups(parquet: pq.ParquetFile, user_id: int, message_id: int | None = None) -> list[int]:
-    """The row groups that may have this user's rows, or the one of a message."""
-    found = []
+    """The row groups that may contain this user's rows, or the row of a message."""
+    groups = []
     for number in range(parquet.num_row_groups):
         group = parquet.metadata.row_group(number)
         users, ids = group.column(0).statistics, group.column(1).statistics
         if users.min <= user_id <= users.max and (message_id is None or ids.min <= message_id <= ids.max):
-            found.append(number)
-    return found
+            groups.append(number)
+    return groups
 
 
 def _shown(row: Mapping[str, Mapping[str, Any] | None]) -> dict[str, dict[str, Any]] | None:

@@ -1,6 +1,6 @@
-"""One message by itself: what it says, and its exact bytes.
+"""Reads single messages: parsed content, and exact bytes.
 
-Every query carries the user's id. Blocking: call it from a thread.
+Every query is bound to the user's id. Blocking: call it from a thread.
 """
 
 import logging
@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Single:
-    """Reads one user's messages one by one."""
+    """Reads one user's messages by id."""
 
     def __init__(
         self,
@@ -33,13 +33,13 @@ class Single:
         files: MailFiles,
         body: Callable[[bytes], Body] | None,
     ) -> None:
-        """`body`: reads a message; None: nobody can."""
+        """`body`: MIME parser; None reads the stored Parquet columns."""
         self._user_id, self._engine, self._blobs = user_id, engine, blobs
         self._files, self._read_body = files, body
         self._analyses = Analyses(user_id, engine, blobs)
 
     def email(self, message_id: int, as_of: datetime | None = None) -> Email | None:
-        """One message without its raw bytes, now or as of a moment; None when this user has (had) none of this id."""
+        """One message without its raw bytes, now or as of a time; None when the user has (had) no such message."""
         return retry_on_missing_file(lambda: self._email(message_id, as_of))
 
     def _email(self, message_id: int, as_of: datetime | None) -> Email | None:
@@ -58,9 +58,9 @@ class Single:
         )
 
     def _body(self, row: dict[str, Any]) -> Body:
-        """Out of the exact bytes, where somebody can read them: a frame takes 1 ms, a row group's texts and headers 20.
+        """Parse the exact bytes: reading a frame takes 1 ms, a row group's texts and headers 20 ms.
 
-        Out of the Parquet file where nobody can, and where the bytes are damaged.
+        Without a parser, or when the bytes are damaged, read the Parquet file.
         """
         if self._read_body is not None:
             try:
@@ -68,18 +68,18 @@ class Single:
             except FileMissing:
                 raise
             except FileDamaged as exc:
-                _LOG.warning("Message %s is shown from its Parquet file: %s", to_hex(row["message_id"]), exc)
+                _LOG.warning("Message %s is read from its Parquet file: %s", to_hex(row["message_id"]), exc)
         file = row["segment"] + PARQUET_SUFFIX
         values = {"message_id": row["message_id"], "received_at": row["received_at"]}
-        [found] = self._files.rows("email", [file], values)
+        [columns] = self._files.rows("email", [file], values)
         return Body(
-            text=found["text"],
-            headers=tuple((header["name"], header["value"]) for header in found["headers"]),
-            attachments=tuple(attachment_of(part) for part in found["attachments"]),
+            text=columns["text"],
+            headers=tuple((header["name"], header["value"]) for header in columns["headers"]),
+            attachments=tuple(attachment_of(part) for part in columns["attachments"]),
         )
 
     def raw(self, message_id: int, as_of: datetime | None = None) -> bytes | None:
-        """The exact bytes of a message, checked against their SHA-256; None when this user has (had) none of this id.
+        """The exact bytes of a message, verified against their SHA-256; None when the user has (had) no such message.
 
         Raises:
             FileDamaged.

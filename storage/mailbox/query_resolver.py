@@ -1,14 +1,14 @@
-"""What a search means in one user's mailbox: the names of its labels and its address come from the catalogue.
+"""Resolves searches in one user's mailbox: label names and the owner's address come from the shard database.
 
 Blocking: call it from a thread.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
 from storage.mailbox.segment_files import retry_on_missing_file
+from storage.model.mail_query import MailQuery
 from storage.model.records import MailboxRecord
 from storage.model.results import Label
 from storage.query.binder import HIDDEN, Mailbox, mentions_me
@@ -19,17 +19,17 @@ from storage.query.tree import EVERYTHING, Tree
 
 
 class QueryResolver:
-    """Understands one user's searches."""
+    """Resolves one user's searches."""
 
     def __init__(self, user_id: int, engine: Source) -> None:
         self._user_id, self._engine = user_id, engine
 
     def of(self, tree: Tree, now: datetime, include_hidden: bool) -> Condition:
-        """The condition of a search.
+        """Convert a search to a condition.
 
         Args:
-            now: what ages count from.
-            include_hidden: Spam and Trash too.
+            now: reference time of ages.
+            include_hidden: include Spam and Trash.
         """
         if tree == EVERYTHING:
             return Mailbox({}).meaning(tree, now, include_hidden)
@@ -37,17 +37,16 @@ class QueryResolver:
         names = {label.name.lower(): label.id for label in self.labels()}
         return Mailbox(names, state.email if state else "").meaning(tree, now, include_hidden)
 
-    def plan(
-        self, text: str, labels: Sequence[str], include_spam_trash: bool, as_of: datetime | None, now: datetime | None
-    ) -> Plan:
-        """The plan of a search as the lists ask it: messages that match and carry all labels.
+    def plan(self, mail_query: MailQuery) -> Plan:
+        """The plan of a list's query.
 
         Raises:
             InvalidQuery.
         """
-        shown = include_spam_trash or bool({*labels} & {*HIDDEN})
-        asked = self.of(parse(text), now or as_of or datetime.now(UTC), shown)
-        return plan(all_of((asked, *(Labelled(label) for label in labels))))
+        shown = mail_query.include_spam_trash or bool({*mail_query.labels} & {*HIDDEN})
+        now = mail_query.now or mail_query.as_of or datetime.now(UTC)
+        condition = self.of(parse(mail_query.text), now, shown)
+        return plan(all_of((condition, *(Labelled(label) for label in mail_query.labels))))
 
     def labels(self) -> list[Label]:
         """The mailbox's labels."""

@@ -1,4 +1,4 @@
-"""What a query found, as the values of storage/model/results.py."""
+"""Converts rows of queries to the values of storage/model/results.py."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from storage.model.results import Attachment, Change, EmailSummary, Stored
 
 
 def location_of(row: dict[str, Any]) -> Location:
-    """Where the raw bytes lie."""
+    """The location of the raw bytes."""
     return Location(row["frame_offset"], row["frame_bytes"], row["raw_offset"], row["size_bytes"], bytes(row["sha256"]))
 
 
 def stored_of(row: dict[str, Any]) -> Stored:
-    """A message as the index has it."""
+    """A message's row in the index."""
     return Stored(
         row["message_id"],
         row["thread_id"],
@@ -27,7 +27,7 @@ def stored_of(row: dict[str, Any]) -> Stored:
 
 
 def summary_of(row: dict[str, Any], content: dict[str, Any]) -> EmailSummary:
-    """A message as a list shows it: of the index, and of its Parquet file."""
+    """A message in a list, from the index and its Parquet file."""
     return EmailSummary(
         id=to_hex(row["message_id"]),
         thread_id=to_hex(row["thread_id"]),
@@ -46,7 +46,7 @@ def summary_of(row: dict[str, Any], content: dict[str, Any]) -> EmailSummary:
 
 
 def change_of(row: dict[str, Any], content: dict[str, Any]) -> Change:
-    """How a message changed."""
+    """A message's change."""
     return Change(
         id=to_hex(row["message_id"]),
         thread_id=to_hex(row["thread_id"]),
@@ -62,7 +62,7 @@ def change_of(row: dict[str, Any], content: dict[str, Any]) -> Change:
 
 
 def attachment_of(part: dict[str, Any]) -> Attachment:
-    """A part that is a file."""
+    """An attached file."""
     return Attachment(
         part=part["part"],
         filename=part["filename"],

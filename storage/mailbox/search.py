@@ -1,9 +1,8 @@
-"""Which messages of one mailbox a plan finds, newest first.
+"""Executes a plan: finds the matching messages of one mailbox, newest first.
 
-Content comes first: candidates from the word indexes, or where there is none from a scan of Parquet, a window of them
-at a time, verified on their text where these are not certain. The message index then says which of them carry the
-labels now. Content never changes, so a search of a former moment differs in the index that it asks alone
-(storage/mailbox/as_of.py).
+Content is decided first. Candidates come from the word indexes, or from a scan of Parquet where there is no index, one
+window at a time; uncertain candidates are verified on their text. The message index then applies the current labels.
+Content never changes, so a search as of a past time differs only in the index it uses (storage/mailbox/as_of.py).
 Blocking: call it from a thread.
 """
 
@@ -12,11 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
-
 from storage.db.engines import Source, transaction
 from storage.fulltext.search import SegmentFile
-from storage.mailbox.as_of import as_of_sql, as_of_values, read_in_page_order
+from storage.mailbox.as_of import as_of_query, as_of_values, read_in_page_order
 from storage.mailbox.segment_files import MailFiles
 from storage.model.results import PageCursor
 from storage.model.time_range import EARLIEST
@@ -25,19 +22,19 @@ from storage.query.evaluate import Content, content_holds, evaluate
 from storage.query.plan import Plan
 from storage.segments.file_names import PARQUET_SUFFIX
 
-#: Candidates in a window: four for each message wanted, then more each time (times, at most): those that must be read,
-#: and those that the word index is sure of, which cost 1 us each.
+#: Growth factor and largest size of the windows of candidates; the first window has four per requested message.
+#: For candidates whose text must be read, and for candidates that the word index decides, which cost 1 us each.
 _READ = (2, 4000)
 _SURE = (8, 50_000)
-#: Messages that are ranked at most.
+#: Most messages that are ranked.
 _RANKED = 2000
-#: Messages whose text is in memory at once.
+#: Most messages whose texts are in memory at once.
 _VERIFIED = 200
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A message that may match. known: which leaves of the plan hold of it; sure: its content satisfies the plan's."""
+    """A message that may match. known: values of the plan's leaves; sure: its content satisfies `plan.content`."""
 
     message_id: int
     received_at: datetime
@@ -47,34 +44,34 @@ class _Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """message_ids: of those whose content satisfies the plan's; sets: of those in each of the plan's sets."""
+    """message_ids: messages whose content satisfies the plan's condition; sets: messages in each of the plan's sets."""
 
     message_ids: list[int]
     sets: tuple[list[int], ...]
 
 
 class SearchExecutor:
-    """Finds messages of one user, as they are or as they were."""
+    """Searches one user's messages, now or as of a time."""
 
     def __init__(self, user_id: int, engine: Source, files: MailFiles, as_of: datetime | None = None) -> None:
         self._user_id, self._engine, self._files, self._as_of = user_id, engine, files, as_of
 
     def find(self, plan: Plan, start: PageCursor, limit: int, with_deleted: bool) -> list[dict[str, Any]]:
-        """The next rows of the message index (emails_page.sql) that match, at most `limit`."""
+        """The next matching rows of the message index (emails_page.sql), at most `limit`."""
         if plan.before_at <= start.received_at:
             start = PageCursor(plan.before_at, -(1 << 63))
         if not plan.asks_content:
             return self._index(plan, start, limit, with_deleted, None)
-        found: list[dict[str, Any]] = []
+        matching: list[dict[str, Any]] = []
         for at, decided in self._decisions(plan, start, 4 * limit):
             if decided.message_ids:
-                found += self._index(plan, at, limit - len(found), with_deleted, decided)
-            if len(found) >= limit:
+                matching += self._index(plan, at, limit - len(matching), with_deleted, decided)
+            if len(matching) >= limit:
                 break
-        return found
+        return matching
 
     def matches(self, plan: Plan) -> Decided:
-        """All messages whose content satisfies the plan's, whatever the message index says of them."""
+        """All messages whose content satisfies the plan's condition, regardless of the message index."""
         message_ids: list[int] = []
         sets: tuple[list[int], ...] = tuple([] for _ in plan.sets)
         for _, decided in self._decisions(plan, PageCursor(plan.before_at, -(1 << 63)), _READ[1]):
@@ -86,10 +83,10 @@ class SearchExecutor:
     def best(
         self, plan: Plan, start: PageCursor, limit: int, with_deleted: bool
     ) -> tuple[list[dict[str, Any]], datetime]:
-        """Rows that match before a position, most relevant first, at most `limit`; when the newest candidate came.
+        """The matching rows before a position, most relevant first, at most `limit`; and the newest candidate's time.
 
-        At most 2,000 are ranked. Where no word index tells, in segments that have none and for searches without
-        words, the newest comes first, after what is ranked.
+        At most 2,000 messages are ranked. Matches that no word index ranks (segments without one, searches without
+        words) follow the ranked ones, newest first.
         """
         words = plan.words.expression
         if words is None:
@@ -101,20 +98,20 @@ class SearchExecutor:
         hits, unindexed = self._files.best(segments, words, start, plan.after_at, _RANKED)
         ranked = [_Candidate(hit.message_id, hit.received_at, {}, plan.words.exact) for hit in hits]
         ranked += self._scanned(plan, unindexed, start, _RANKED)
-        rank = {each.message_id: number for number, each in enumerate(ranked)}
-        found: list[dict[str, Any]] = []
+        rank = {candidate.message_id: number for number, candidate in enumerate(ranked)}
+        best_rows: list[dict[str, Any]] = []
         at, window = 0, 4 * limit
-        while at < len(ranked) and len(found) < limit:
+        while at < len(ranked) and len(best_rows) < limit:
             newest_first = sorted(ranked[at : at + window], key=_received, reverse=True)
             decided = self._decide(plan, newest_first, segments)
             if decided.message_ids:
                 rows = self._index(plan, start, window, with_deleted, decided)
-                found += sorted(rows, key=lambda row: rank[row["message_id"]])
+                best_rows += sorted(rows, key=lambda row: rank[row["message_id"]])
             at, window = at + window, min(2 * window, _READ[1])
-        return found[:limit], max(map(_received, ranked), default=EARLIEST)
+        return best_rows[:limit], max(map(_received, ranked), default=EARLIEST)
 
     def _decisions(self, plan: Plan, start: PageCursor, least: int) -> Iterator[tuple[PageCursor, Decided]]:
-        """What content decides, a window of at least so many candidates after the other, and where each begins."""
+        """Decide content in windows of at least `least` candidates; yields where each window begins, and the result."""
         segments = self._files.segments(plan.after_at, start.received_at)
         sure = plan.words.exact and all(segment.words_bytes is not None for segment in segments)
         growth, widest = _SURE if sure else _READ
@@ -135,11 +132,11 @@ class SearchExecutor:
         if words is None:
             return self._scanned(plan, segments, start, limit)
         hits, unindexed = self._files.hits(segments, words, start, plan.after_at, limit)
-        found = [_Candidate(hit.message_id, hit.received_at, {}, plan.words.exact) for hit in hits]
+        candidates = [_Candidate(hit.message_id, hit.received_at, {}, plan.words.exact) for hit in hits]
         if unindexed:
-            found += self._scanned(plan, unindexed, start, limit)
-            found.sort(key=lambda each: (each.received_at, each.message_id), reverse=True)
-        return found[:limit]
+            candidates += self._scanned(plan, unindexed, start, limit)
+            candidates.sort(key=lambda candidate: (candidate.received_at, candidate.message_id), reverse=True)
+        return candidates[:limit]
 
     def _scanned(self, plan: Plan, segments: Sequence[SegmentFile], start: PageCursor, limit: int) -> list[_Candidate]:
         values = {
@@ -160,14 +157,14 @@ class SearchExecutor:
         wanted = (plan.content, *plan.sets)
         truths: dict[int, list[bool | None]] = {}
         unsure: list[_Candidate] = []
-        for each in candidates:
+        for candidate in candidates:
             truth: list[bool | None] = (
-                [True] if each.sure else [evaluate(condition, each.known.get) for condition in wanted]
+                [True] if candidate.sure else [evaluate(condition, candidate.known.get) for condition in wanted]
             )
             if truth[0] is not False:
-                truths[each.message_id] = truth
+                truths[candidate.message_id] = truth
                 if None in truth:
-                    unsure.append(each)
+                    unsure.append(candidate)
         for at in range(0, len(unsure), _VERIFIED):
             for message_id, content in self._texts(unsure[at : at + _VERIFIED], segments).items():
                 truths[message_id] = [evaluate(condition, _reading(content)) for condition in wanted]
@@ -179,11 +176,11 @@ class SearchExecutor:
             ),
         )
 
-    def _texts(self, found: Sequence[_Candidate], segments: Sequence[SegmentFile]) -> dict[int, Content]:
+    def _texts(self, candidates: Sequence[_Candidate], segments: Sequence[SegmentFile]) -> dict[int, Content]:
         values = {
-            "message_ids": [each.message_id for each in found],
-            "first_at": found[-1].received_at,
-            "last_at": found[0].received_at,
+            "message_ids": [candidate.message_id for candidate in candidates],
+            "first_at": candidates[-1].received_at,
+            "last_at": candidates[0].received_at,
         }
         return {row["message_id"]: _content(row) for row in self._files.rows("texts", _parquet(segments), values)}
 
@@ -192,8 +189,7 @@ class SearchExecutor:
     ) -> list[dict[str, Any]]:
         sets = {f"set{number}": ids for number, ids in enumerate(decided.sets)} if decided else {}
         chosen = "m.message_id = ANY(CAST(:message_ids AS bigint[]))" if decided else "TRUE"
-        page = as_of_sql("emails_page", self._as_of).replace("{condition}", plan.index).replace("{chosen}", chosen)
-        statement = text(page)
+        statement = as_of_query("emails_page", self._as_of, condition=plan.index, chosen=chosen)
         with transaction(self._engine) as connection:
             read_in_page_order(connection, self._as_of)
             rows = connection.execute(

@@ -1,8 +1,7 @@
-"""One user's files, to ask: which there are, DuckDB's answers over the Parquet, what the splits find.
+"""One user's segment files: their names, DuckDB queries over their Parquet, and searches of their splits.
 
-Files are merged into others and deleted some time after that. Whoever is slower than this time finds a file missing,
-and asks again from the beginning, with the names of the files that there are now (`retry_on_missing_file`).
-Blocking: call it from a thread.
+Compaction merges files and deletes them after a grace period. A query that takes longer finds a file missing and starts
+again with the current file names (`retry_on_missing_file`). Blocking: call it from a thread.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from storage.db.engines import Source, transaction
-from storage.db.sql_files import duckdb_sql, query
+from storage.db.sql_files import duckdb_sql, fill, query
 from storage.files import duckdb_engine, row_groups
 from storage.files.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.fulltext import search
@@ -31,11 +30,11 @@ T = TypeVar("T")
 
 
 def retry_on_missing_file(ask: Callable[[], T]) -> T:
-    """The answer of a question that begins with asking for the names of files, asked once more if one is gone, and
-    on the primary if a replica broke it off.
+    """Run a query that begins by listing files; retry once if a file is gone, and on the primary if a replica cancels
+    the query.
 
     Raises:
-        FileMissing: again: the archive has lost it.
+        FileMissing: a file is gone in the second attempt too, so the archive has lost it.
     """
     try:
         return ask()
@@ -43,9 +42,9 @@ def retry_on_missing_file(ask: Callable[[], T]) -> T:
         return ask()
 
 
-#: Row groups that are read as they are for a list: beyond them DuckDB is faster.
+#: Most row groups that a list reads directly: beyond that DuckDB is faster.
 _FEW_GROUPS = 4
-#: What a list shows; of attachments whether there are any.
+#: The columns of a list; of attachments one field, to see whether there are any.
 _SUMMARY_COLUMNS = ("from", "to", "cc", "subject", "snippet", "defects", "attachments.list.element.part")
 
 
@@ -54,7 +53,7 @@ def _times_of(rows: Sequence[Mapping[str, Any]]) -> list[datetime]:
 
 
 class MailFiles:
-    """The files that hold mail of one user."""
+    """The files with mail of one user."""
 
     def __init__(self, user_id: int, engine: Source, blobs: LocalBlobs, splits: SplitCache) -> None:
         self._user_id, self._engine, self._blobs, self._splits = user_id, engine, blobs, splits
@@ -64,7 +63,7 @@ class MailFiles:
         return [file.name + PARQUET_SUFFIX for file in self.segments(first_at, last_at)]
 
     def places(self, files: Sequence[str]) -> dict[str, str]:
-        """Where DuckDB reads files -> their names."""
+        """DuckDB's paths of files -> their names."""
         return {self._blobs.location(file): file for file in files}
 
     def segments(self, first_at: datetime, last_at: datetime) -> list[SegmentFile]:
@@ -76,21 +75,21 @@ class MailFiles:
     def hits(
         self, segments: Sequence[SegmentFile], words: Condition, start: PageCursor, after_at: datetime, limit: int
     ) -> tuple[list[Hit], list[SegmentFile]]:
-        """The next messages of this user that the splits find, newest first, and the segments without one.
+        """The next messages of this user in the splits, newest first, and the segments without a split.
 
         Args:
-            words: as language/wordfilter.py makes it.
-            start, after_at: messages before this position, and not older than this.
+            words: a filter of storage/query/wordfilter.py.
+            start, after_at: only messages after this position and received at this time or later.
         """
-        asked = SplitQuery(self._user_id, words, start, after_at)
-        return search.newest(segments, self._split, self._refuse, asked, limit)
+        split_query = SplitQuery(self._user_id, words, start, after_at)
+        return search.newest(segments, self._split, self._refuse, split_query, limit)
 
     def best(
         self, segments: Sequence[SegmentFile], words: Condition, start: PageCursor, after_at: datetime, limit: int
     ) -> tuple[list[Hit], list[SegmentFile]]:
-        """The most relevant messages of this user that the splits find, best first. Else as `hits`."""
-        asked = SplitQuery(self._user_id, words, start, after_at)
-        return search.best(segments, self._split, self._refuse, asked, limit)
+        """The most relevant messages of this user in the splits, best first. Otherwise as `hits`."""
+        split_query = SplitQuery(self._user_id, words, start, after_at)
+        return search.best(segments, self._split, self._refuse, split_query, limit)
 
     def _split(self, segment: SegmentFile) -> Split | None:
         name = segment.name + SPLIT_SUFFIX
@@ -100,15 +99,15 @@ class MailFiles:
         self._splits.refuse(segment.name + SPLIT_SUFFIX, reason)
 
     def summaries(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """What lists show of the content of messages, one by one.
+        """The list columns of messages, in the order of `rows`.
 
-        Few row groups are read as they are; of many, DuckDB skips what it need not decompress.
+        Few row groups are read directly; with many, DuckDB skips what need not be decompressed.
 
         Args:
             rows: of the message index: message_id, received_at, segment.
 
         Raises:
-            FileDamaged: a file is, or a message is not in it.
+            FileDamaged: a file is damaged or lacks a message.
         """
         if not rows:
             return []
@@ -119,7 +118,7 @@ class MailFiles:
         content: dict[int, dict[str, Any]] = {}
         if groups <= _FEW_GROUPS:
             for file, members in by_file.items():
-                content |= {found["message_id"]: found for found in self._direct(file, members)}
+                content |= {columns["message_id"]: columns for columns in self._direct(file, members)}
         else:
             moments = _times_of(rows)
             values = {
@@ -127,7 +126,7 @@ class MailFiles:
                 "first_at": min(moments),
                 "last_at": max(moments),
             }
-            content = {found["message_id"]: found for found in self.rows("summaries", sorted(by_file), values)}
+            content = {columns["message_id"]: columns for columns in self.rows("summaries", sorted(by_file), values)}
         for row in rows:
             if row["message_id"] not in content:
                 name = row["segment"] + PARQUET_SUFFIX
@@ -141,14 +140,14 @@ class MailFiles:
     def _direct(self, file: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         ids = [row["message_id"] for row in rows]
         with self._naming(file):
-            found = row_groups.shared().rows(
+            rows_read = row_groups.shared().rows(
                 self._blobs.location(file), self._user_id, ids, _times_of(rows), _SUMMARY_COLUMNS
             )
-        return [{**row, "has_attachment": bool(row["attachments"])} for row in found]
+        return [{**row, "has_attachment": bool(row["attachments"])} for row in rows_read]
 
     @contextmanager
     def _naming(self, file: str) -> Iterator[None]:
-        """Have damage be told of the file by its name in the archive."""
+        """Report damage under the file's name in the archive."""
         try:
             yield
         except FileDamaged as exc:
@@ -162,11 +161,11 @@ class MailFiles:
         parts: Mapping[str, str] | None = None,
         tables: Mapping[str, pa.Table] | None = None,
     ) -> list[dict[str, Any]]:
-        """The answer of storage/db/sql/QUESTION.sql over files, bound to the user; of no files, nothing.
+        """Run storage/db/sql/duckdb/QUESTION.sql over files, bound to the user; without files, no rows.
 
         Args:
-            parts: SQL to put in for {name}; never any text of a request.
-            tables: what the question may name besides the files.
+            parts: SQL for the template's {names}; never any text of a request.
+            tables: further tables that the query reads.
 
         Raises:
             FileDamaged.
@@ -182,15 +181,13 @@ class MailFiles:
         tables: Mapping[str, pa.Table] | None = None,
         most_bytes: int | None = None,
     ) -> pa.Table:
-        """The same of at least one file, as Arrow.
+        """The same over at least one file, as Arrow.
 
         Raises:
             FileDamaged.
-            TableTooLarge: the answer has more than `most_bytes`.
+            TableTooLarge: the result exceeds `most_bytes`.
         """
-        statement = duckdb_sql(question)
-        for name, part in (parts or {}).items():
-            statement = statement.replace(f"{{{name}}}", part)
+        statement = fill(duckdb_sql(question), **(parts or {}))
         names = self.places(files)
         try:
             return duckdb_engine.ask(statement, list(names), {**values, "user_id": self._user_id}, tables, most_bytes)

@@ -1,6 +1,6 @@
-"""A mailbox's threads, read like a conversation, and its labels with how many messages carry them.
+"""A mailbox's threads, as conversations, and its labels with their counts.
 
-Every query carries the user's id. Blocking: call it from a thread.
+Every query is bound to the user's id. Blocking: call it from a thread.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _START = PageCursor(EARLIEST, -1 << 63)
 
 @dataclass(frozen=True, slots=True)
 class LabelCount:
-    """A label of Gmail's, and what carries it now. type: system or user."""
+    """A Gmail label with the number of its messages. type: system or user."""
 
     id: str
     name: str
@@ -37,11 +37,11 @@ class Conversations:
     def thread(
         self, thread_id: int, limit: int = 50, after: PageCursor | None = None, as_of: datetime | None = None
     ) -> Page:
-        """The messages of a thread, oldest first; those that were deleted are among them, and say so.
+        """The messages of a thread, oldest first, deleted messages included (`deleted_at`).
 
         Args:
             limit: 1 to 500.
-            after: the position of the page before.
+            after: the cursor of the previous page.
 
         Raises:
             FileDamaged, DatabaseUnreachable.
@@ -49,11 +49,11 @@ class Conversations:
         return retry_on_missing_file(lambda: self._thread(thread_id, limit, after or _START, as_of))
 
     def thread_of(self, message_id: int, as_of: datetime | None = None) -> int | None:
-        """The thread that a message is in; None when this user has none of this id."""
+        """The thread of a message; None when the user has no such message."""
         return retry_on_missing_file(lambda: self._thread_of(message_id, as_of))
 
     def labels(self) -> list[LabelCount]:
-        """Every label of the mailbox, and every one that a message carries although Gmail lists it no more."""
+        """Every label of the mailbox, including labels that Gmail no longer lists but messages carry."""
         return retry_on_missing_file(self._labels)
 
     def _thread(self, thread_id: int, limit: int, after: PageCursor, as_of: datetime | None) -> Page:
@@ -67,11 +67,11 @@ class Conversations:
         }
         with transaction(self._engine) as connection:
             statement = as_of_query("thread_page", as_of)
-            found = [dict(row._mapping) for row in connection.execute(statement, values)]
-        shown = found[:limit]
+            rows = [dict(row._mapping) for row in connection.execute(statement, values)]
+        shown = rows[:limit]
         contents = self._files.summaries(shown)
         items = tuple(summary_of(row, content) for row, content in zip(shown, contents, strict=True))
-        more = len(found) > limit
+        more = len(rows) > limit
         return Page(items, PageCursor(shown[-1]["received_at"], shown[-1]["message_id"]) if more else None)
 
     def _thread_of(self, message_id: int, as_of: datetime | None) -> int | None:

@@ -1,1 +1,1 @@
-"""Values that cross the border of storage: records, Arrow schemas, labels, message ids, results."""
+"""Values that storage accepts and returns: records, Arrow schemas, labels, message ids, results."""

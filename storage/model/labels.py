@@ -1,4 +1,4 @@
-"""The fold of label changes into a message's present state, and the log of it. Pure.
+"""Folds label changes into a message's current state and the events to log. Pure.
 
 Gmail's history ids order the changes of a mailbox. A change is dropped when it is older than the message's fetch, or
 than the last event of the same label of the same message: reading history twice changes nothing, and a record that
@@ -7,7 +7,7 @@ Gmail tells late is still applied, although changes of other labels after it wer
 An event of the log is a change that turned a label over (put it on where it was off, or took it off where it was on),
 and there is at most one per message, label and history id, but for what a reconciliation mends. So the events of one
 label of one message, in the order of their history ids (of one id: of their times), are on and off in turn, and each
-can be undone: storage/moments.py builds on that.
+can be undone: storage/mailbox/as_of.py builds on that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,8 +41,8 @@ def fold(state: LabelState, changes: Sequence[LabelChange]) -> tuple[LabelState,
     """Apply changes of one message in the order of their history ids.
 
     Returns:
-        The new state, and the changes that turned a label over, in order: the events to append. A change that says
-        what is so already is none, nor are two under one history id that cancel each other.
+        The new state, and the changes that flipped a label, in order: the events to append. A change that repeats the
+        current state is not an event; neither are two changes with one history id that cancel each other.
     """
     carried, newest = set(state.labels), state.history_id
     if state.deleted:

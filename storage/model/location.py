@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where one message lies in a raw file."""
+    """Position of one message in a raw file. Offsets and sizes are in bytes."""
 
     frame_offset: int
     frame_bytes: int

@@ -6,7 +6,7 @@ _LIMIT = 1 << 63
 
 
 def from_hex(text: str) -> int:
-    """The number that a Gmail id spells.
+    """Convert a Gmail id from hex to its number.
 
     Raises:
         ValueError: not 1 to 16 hex digits.
@@ -18,5 +18,5 @@ def from_hex(text: str) -> int:
 
 
 def to_hex(value: int) -> str:
-    """Gmail's own spelling: lower case, no leading zeros beyond what Gmail prints (at least one digit)."""
+    """Gmail's own spelling: lower case, no leading zeros, at least one digit."""
     return f"{value % _WRAP:x}"

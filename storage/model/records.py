@@ -1,6 +1,6 @@
-"""The facts that cross storage's border, as frozen values.
+"""The records that storage accepts and returns, as frozen values.
 
-Ids are Gmail's 64-bit numbers as Python ints (`identifier.py` spells them); times are aware and UTC.
+Ids are Gmail's 64-bit numbers as Python ints (`message_id.py` converts them); times are aware and UTC.
 """
 
 from array import array
@@ -10,24 +10,24 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-#: The label of the label events that tell a deletion: no id of Gmail's has a backslash.
+#: The label id of an event that records a deletion. No label id of Gmail's contains a backslash.
 DELETED = "\\Deleted"
 
 
 class Phase(StrEnum):
-    """Where a mailbox stands; it survives restarts in `mailboxes.phase`."""
+    """State of a mailbox's backup, stored in `mailboxes.phase`."""
 
-    NEW = "new"  # nothing was asked for yet
-    FULL = "full"  # a full sync is under way: pinned, listing, fetching
-    RECONCILE = "reconcile"  # Gmail forgot the history behind the cursor: ids and labels are listed anew
+    NEW = "new"  # no sync has been requested
+    FULL = "full"  # a full sync is running: cursor pinned, listing, fetching
+    RECONCILE = "reconcile"  # Gmail expired the history after the cursor: ids and labels are listed again
     CURRENT = "current"  # complete up to its cursor
-    REVOKED = "revoked"  # Google refuses the grant until the owner renews it
-    STOPPED = "stopped"  # told to stop; the next request goes on
+    REVOKED = "revoked"  # Google refuses the credentials until the owner renews them
+    STOPPED = "stopped"  # stopped on request; the next sync request resumes it
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One mailbox's identity in the control database."""
+    """A mailbox's identity in the control database."""
 
     user_id: int
     email: str
@@ -36,7 +36,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class MailboxRecord:
-    """A mailbox's durable sync state, as its shard finds it after a restart.
+    """A mailbox's durable sync state, which its shard reads after a restart.
 
     cursor: history id up to which everything is stored or filed as failed; None before the first full sync ends.
     pinned: history id read before the listing of a full sync that is under way.
@@ -84,7 +84,7 @@ class Mended:
 
 @dataclass(frozen=True, slots=True)
 class MailboxUpdate:
-    """What one commit writes into a mailbox's row; its counts of messages and bytes grow by what the segment holds.
+    """Changes of one commit to a mailbox's row. The segment's messages and bytes are added to the row's counts.
 
     units: quota units ever spent, so that a commit that is repeated counts none twice.
     synced: a round ended; quiet: it found nothing, so that nobody need hear of it.
@@ -111,9 +111,9 @@ class MailboxUpdate:
 
 @dataclass(frozen=True, slots=True)
 class StoredLabels:
-    """The labels of a mailbox's stored messages, by column. 8 bytes an id and a label of a message.
+    """The labels of a mailbox's stored messages, by column: 8 bytes per message and 8 per label of a message.
 
-    rows: label -> positions in `message_ids` of those that carry it.
+    rows: label -> positions in `message_ids` of the messages that carry the label.
     """
 
     message_ids: "array[int]"
@@ -181,7 +181,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class SegmentUser:
-    """What one user has in a segment: the catalogue's answer to "which files for this user and time range?"."""
+    """One user's share of a segment: the catalog finds the files of a user and a time range by it."""
 
     user_id: int
     messages: int
@@ -192,9 +192,9 @@ class SegmentUser:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisManifest:
-    """A file of a segment's analysis (segments/analysis_file.py), written and synced, invisible until its commit.
+    """An analysis file of a segment (segments/analysis_file.py), written and synced, not visible until its commit.
 
-    versions: (analyser, the least version of a row; 0: of some rows it says nothing).
+    versions: (analyser, lowest version among the rows; 0: some rows have no result).
     """
 
     name: str
@@ -204,11 +204,11 @@ class AnalysisManifest:
 
 @dataclass(frozen=True, slots=True)
 class SegmentManifest:
-    """The files of one segment, written and synced but visible to nobody before their commit.
+    """The files of one segment, written and synced, not visible until their commit.
 
-    name: unique for ever; begins with the shard and the epoch that wrote it.
-    words_bytes: of the split; None: there is none, and searches scan the Parquet file.
-    analysis: of its messages; None: they were not analysed.
+    name: globally unique; begins with the shard and the epoch that wrote the segment.
+    words_bytes: size of the full-text split; None: there is no split, and searches scan the Parquet file.
+    analysis: analysis of its messages; None: the messages were not analysed.
     """
 
     name: str
@@ -226,9 +226,9 @@ class SegmentManifest:
 
 @dataclass(frozen=True, slots=True)
 class LiveSegment:
-    """A segment that readers are given now.
+    """A segment that readers use now.
 
-    stored_bytes: of its files; excluded: why compaction passes it over; analysis: the file of its analysis.
+    stored_bytes: size of its files; excluded: why compaction skips the segment; analysis: name of its analysis file.
     """
 
     name: str
@@ -241,7 +241,7 @@ class LiveSegment:
 
 @dataclass(frozen=True, slots=True)
 class AnalysedSegment:
-    """A live segment. analysis: the file of its analysis, if any; versions: as in its manifest."""
+    """A live segment. analysis: name of its analysis file, if any; versions: as in AnalysisManifest."""
 
     name: str
     messages: int
@@ -251,10 +251,10 @@ class AnalysedSegment:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A segment that was merged into another.
+    """A source segment of a merge.
 
-    base_offset: what the frame offsets of its messages grew by; None: its messages were re-packed and lie anywhere.
-    analysis: the file of its analysis that was to be merged.
+    base_offset: number of bytes by which its frames moved; None: the messages were re-packed into new frames.
+    analysis: name of the analysis file that was merged with the segment.
     """
 
     name: str
@@ -264,11 +264,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What became of a merge: files that are written and synced, but visible to nobody before their commit.
+    """Result of a merge: files that are written and synced, not visible until their commit.
 
-    segment: the merged files; None when there were fewer than two segments to merge.
-    excluded: (segment, reason) that were left out because their files are damaged.
-    damaged: (user, message) in the merged segment whose bytes were damaged before.
+    segment: the merged files; None when fewer than two segments could be merged.
+    excluded: (segment, reason) of segments skipped because their files are damaged.
+    damaged: (user, message) in the merged segment whose bytes were already damaged.
     """
 
     segment: SegmentManifest | None
@@ -279,9 +279,9 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Everything that becomes visible in one transaction.
+    """All changes of one transaction.
 
-    repeatable: a segment that is in the catalogue already makes the whole commit a no-op.
+    Repeatable: when the segment is already in the catalog, the commit is a no-op.
     """
 
     shard_id: int

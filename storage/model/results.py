@@ -1,4 +1,4 @@
-"""What a reader is told of messages, one by one and in pages, and the position in a list after one."""
+"""Results of reads: messages, pages of messages, and the cursors between pages."""
 
 import base64
 import binascii
@@ -12,13 +12,13 @@ from storage.model.location import Location
 from storage.model.message_id import to_hex
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: More are never ranked (finding.py).
+#: Search ranks at most this many messages (storage/mailbox/search.py).
 _MOST_PASSED = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A part of a message that is a file. `sha256` is of the decoded bytes, in hex."""
+    """An attached file of a message. `sha256`: of the decoded bytes, in hex."""
 
     part: str
     filename: str
@@ -30,7 +30,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class EmailSummary:
-    """A message as a list shows it. Ids are Gmail's own hex; `date` is Gmail's internal date."""
+    """A message in a list. Ids are Gmail's hex ids; `date` is Gmail's internal date."""
 
     id: str
     thread_id: str
@@ -49,7 +49,7 @@ class EmailSummary:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a message says, read out of its bytes; `headers` are decoded, in order."""
+    """The parsed content of a message; `headers` are decoded, in order."""
 
     text: str
     headers: tuple[tuple[str, str], ...]
@@ -58,7 +58,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """A message by itself. `sha256` is of the raw bytes, in hex; `headers` are decoded, in order.
+    """One message in full. `sha256`: of the raw bytes, in hex; `headers` are decoded, in order.
 
     analysis: analyser -> its version and fields; None: the message was not analysed.
     """
@@ -73,10 +73,11 @@ class Email:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How a message's state differs between two moments.
+    """How a message's state differs between two times.
 
-    added: it was not backed up at the first. deleted: True if it was deleted since, False if it came back, else None.
-    put_on, taken_off: label ids; of a message that was added, since it was.
+    added: the message was not backed up at the first time.
+    deleted: True: deleted between the two times; False: restored; None: unchanged.
+    put_on, taken_off: ids of labels added and removed; for an added message, since it was added.
     """
 
     id: str
@@ -93,7 +94,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A message as the index has it: its state at a moment, and where it lies. `segment`: file names, no endings."""
+    """A message's row in the index: its state at a time, and its location. `segment`: file name without suffix."""
 
     message_id: int
     thread_id: int
@@ -112,19 +113,19 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class PageCursor:
-    """The place after a message in a list, newest first."""
+    """Position after a message in a list, newest first."""
 
     received_at: datetime
     message_id: int
 
     def encode(self) -> str:
-        """As an opaque token for a client."""
+        """Encode as an opaque token for clients."""
         milliseconds = (self.received_at - _EPOCH) // timedelta(milliseconds=1)
         return base64.urlsafe_b64encode(f"{milliseconds}:{self.message_id}".encode()).decode().rstrip("=")
 
     @classmethod
     def decode(cls, token: str) -> "PageCursor":
-        """The position of a token.
+        """Decode a token.
 
         Raises:
             InvalidCursor.
@@ -134,7 +135,7 @@ class PageCursor:
             milliseconds, message_id = (int(part) for part in text.split(":"))
             if not -(1 << 63) <= message_id < 1 << 63:
                 raise ValueError(token)
-            # In whole numbers: seconds as a float miss the millisecond from the 23rd century on.
+            # Integer arithmetic: seconds as a float lose the millisecond from the 23rd century on.
             return cls(_EPOCH + timedelta(milliseconds=milliseconds), message_id)
         except (ValueError, OverflowError, binascii.Error) as exc:
             raise InvalidCursor(token[:80]) from exc
@@ -142,18 +143,18 @@ class PageCursor:
 
 @dataclass(frozen=True, slots=True)
 class RankCursor:
-    """The place after a message in a list by relevance: so many came before, of the mail received until then."""
+    """Position in a list by relevance: the number of messages passed, among mail received until the given time."""
 
     until: datetime
     passed: int
 
     def encode(self) -> str:
-        """As an opaque token for a client."""
+        """Encode as an opaque token for clients."""
         return PageCursor(self.until, self.passed).encode()
 
     @classmethod
     def decode(cls, token: str) -> "RankCursor":
-        """The rank of a token.
+        """Decode a token.
 
         Raises:
             InvalidCursor.
@@ -165,7 +166,7 @@ class RankCursor:
 
 
 class InvalidCursor(BackupError):
-    """The cursor is not one that a list gave. Start from the beginning, without a cursor."""
+    """The cursor was not issued by this service. Start again without a cursor."""
 
     def __init__(self, token: str) -> None:
         super().__init__(token)
@@ -177,7 +178,7 @@ class InvalidCursor(BackupError):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a list, newest first, and the position to go on from; None at the end."""
+    """One page of a list, newest first. The cursor of the next page is None at the end."""
 
     items: tuple[EmailSummary, ...]
     next: PageCursor | None
@@ -185,7 +186,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class ChangePage:
-    """A part of what changed, newest mail first, and the position to go on from; None at the end."""
+    """One page of changes, newest mail first. The cursor of the next page is None at the end."""
 
     items: tuple[Change, ...]
     next: PageCursor | None
@@ -193,7 +194,7 @@ class ChangePage:
 
 @dataclass(frozen=True, slots=True)
 class RankedPage:
-    """A part of a list, most relevant first, and the rank to go on from; None at the end."""
+    """One page of a list, most relevant first. The cursor of the next page is None at the end."""
 
     items: tuple[EmailSummary, ...]
     next: RankCursor | None

@@ -1,8 +1,8 @@
-"""The Arrow schemas of everything that storage takes in, writes to Parquet, or hands on."""
+"""The Arrow schemas of the tables that storage accepts, writes to Parquet and returns."""
 
 import pyarrow as pa
 
-#: Mail as a fetch task hands it to a process task: exact bytes and what Gmail says of them.
+#: Fetched mail, as a fetch task passes it to a process task: exact bytes and Gmail's metadata.
 FETCHED = pa.schema(
     [
         pa.field("user_id", pa.int64(), nullable=False),
@@ -21,7 +21,7 @@ DOUBTS = pa.field("doubts", pa.list_(pa.string()))
 
 _ATTACHMENT = pa.struct(
     [
-        pa.field("part", pa.string()),  # IMAP's part number: "2.1"
+        pa.field("part", pa.string()),  # IMAP part number: "2.1"
         pa.field("filename", pa.string()),
         pa.field("content_type", pa.string()),
         pa.field("size_bytes", pa.int64()),  # decoded
@@ -31,7 +31,7 @@ _ATTACHMENT = pa.struct(
     ]
 )
 
-#: Where a message's bytes lie. The first columns of MESSAGES, and all that the message index needs of a segment.
+#: Locations of messages: the first columns of MESSAGES, and all columns of a segment that the message index needs.
 INDEX = pa.schema(
     [
         pa.field("user_id", pa.int64(), nullable=False),
@@ -53,7 +53,7 @@ MESSAGES = pa.schema(
     [
         *INDEX,
         pa.field("snippet", pa.string(), nullable=False),  # Gmail's
-        pa.field("date", pa.timestamp("ms", "UTC")),  # of the Date header, null when it has no usable one
+        pa.field("date", pa.timestamp("ms", "UTC")),  # of the Date header; null when missing or invalid
         pa.field("from_name", pa.string(), nullable=False),
         pa.field("from_address", pa.string(), nullable=False),  # lower case
         pa.field("from", pa.string(), nullable=False),  # as displayed
@@ -71,9 +71,9 @@ MESSAGES = pa.schema(
             pa.list_(pa.struct([pa.field("name", pa.string()), pa.field("value", pa.string())])),
             nullable=False,
         ),
-        pa.field("text", pa.string(), nullable=False),  # plain text, or the HTML's
+        pa.field("text", pa.string(), nullable=False),  # plain text, or text extracted from the HTML
         pa.field("has_html", pa.bool_(), nullable=False),
         pa.field("attachments", pa.list_(_ATTACHMENT), nullable=False),
-        pa.field("defects", pa.list_(pa.string()), nullable=False),  # codes of jobs/mime
+        pa.field("defects", pa.list_(pa.string()), nullable=False),  # defect codes of jobs/mime
     ]
 )

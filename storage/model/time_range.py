@@ -1,6 +1,6 @@
-"""The range of times that every part can compute with: Postgres, Parquet, DuckDB and Python's datetime.
+"""The range of times that Postgres, Parquet, DuckDB and Python's datetime all support.
 
-A day at each end stays free, because conversions between time zones move a time by up to a day.
+One day is left free at each end, because a time zone conversion moves a time by up to a day.
 """
 
 from datetime import UTC, datetime
@@ -10,5 +10,5 @@ LATEST = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 def clamp(moment: datetime) -> datetime:
-    """The moment, or the nearest one from EARLIEST to LATEST."""
+    """The nearest time between EARLIEST and LATEST."""
     return min(max(moment, EARLIEST), LATEST)

@@ -1,4 +1,4 @@
-"""Why work waits, as one typed value: what every place that people look at shows.
+"""Reasons for which work waits, as one typed value that every display uses.
 
 The owner of a shard keeps its reasons (actors/wait_log.py); storage/control/wait_reasons.py stores them.
 """
@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-#: Stands for the whole shard where a user id is meant otherwise.
+#: The user id of a reason that applies to the whole shard.
 WHOLE_SHARD = 0
 
 
 class WaitKind(StrEnum):
-    """What holds work back."""
+    """Why work waits."""
 
     GMAIL_UNREACHABLE = "gmail_unreachable"
     GMAIL_REFUSED = "gmail_refused"
@@ -47,13 +47,13 @@ _REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class WaitReason:
-    """One thing that holds a mailbox, or a whole shard, back.
+    """A reason for which a mailbox, or a whole shard, waits.
 
     Attributes:
         detail: one sentence; no secret, no content of mail.
-        since: seconds since 1970, when it began.
-        attempts: tries that failed since then.
-        next_attempt_at: seconds since 1970; None: no time is set.
+        since: start of the wait, seconds since 1970.
+        attempts: failed attempts since then.
+        next_attempt_at: seconds since 1970; None: not scheduled.
     """
 
     shard_id: int
@@ -66,16 +66,16 @@ class WaitReason:
 
     @property
     def remedy(self) -> str:
-        """What to do about it."""
+        """The action that ends the wait."""
         return _REMEDIES[self.kind]
 
     @property
     def key(self) -> tuple[int, WaitKind]:
-        """What it is one of: (user, kind)."""
+        """Identity of the reason: (user, kind)."""
         return self.user_id, self.kind
 
     def as_json(self) -> dict[str, Any]:
-        """As people and programs see it."""
+        """The reason as JSON values."""
         return {
             "kind": self.kind.value,
             "detail": self.detail,

@@ -1,1 +1,1 @@
-"""Moving a shard from one shard database to another."""
+"""Moves a shard from one shard database to another."""

@@ -1,4 +1,4 @@
-"""Which shards to move so that every database holds about as many messages. Decides; moves nothing."""
+"""Plans moves of shards so that every database holds about the same number of messages. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ class Step:
 
 
 def plan(places: Mapping[int, int], messages: Mapping[int, int], databases: int) -> list[Step]:
-    """Moves from the fullest database to the emptiest, each the one that helps most, until none helps.
+    """Plan moves from the fullest database to the emptiest, each the most effective one, until none helps.
 
     Args:
-        places: shard -> its database. messages: shard -> how many it has; every mailbox may count as one more.
+        places: shard -> its database. messages: shard -> its number of messages; callers may add one per mailbox.
     """
     places = dict(places)
     steps: list[Step] = []

@@ -1,12 +1,12 @@
-"""Copies the rows of a shard from one database to another, and afterwards what has changed since.
+"""Copies the rows of a shard from one database to another, and then the rows changed since.
 
-What has changed is known by the transaction that wrote a row (xmin): whatever began before a snapshot's xmin had ended
-by then, so the snapshot had it; all else is copied again, by key. That takes too many at times, and never too few (of
-the less than 2^31 transactions since).
-Every row that is written is proven: the digest of what was read is that of what stands there now.
+Changed rows are found by the transaction that wrote them (xmin): every transaction before a snapshot's xmin had ended,
+so the snapshot contains its rows; all other rows are copied again, by key. That may copy a row needlessly, but never
+misses one (within 2^31 transactions).
+Every copied row is verified: the digest of the rows read must equal the digest of the rows in the target.
 """
 
-# ruff: noqa: S608 -- names come from tables.py and from Postgres's catalogue, never from outside
+# ruff: noqa: S608 -- names come from tables.py and from Postgres's catalog, never from outside
 
 from collections.abc import Callable
 from typing import Any
@@ -17,48 +17,48 @@ from sqlalchemy.exc import OperationalError
 from storage.errors import BackupError
 from storage.moving.tables import IDENTITIES, TABLES, Table
 
-#: Identities kept free for what the source writes while the shard moves.
+#: Identities kept free for rows that the source writes during the move.
 SLACK = 1_000_000
 
 Tell = Callable[[str, int], None]
 
 
 class CopyDiffers(BackupError):
-    """What was copied is not what was read. Nothing was switched; move the shard again, and report it."""
+    """The copy differs from the source. The map was not switched; repeat the move, and report the error."""
 
     def __init__(self, shard_id: int, table: str) -> None:
         super().__init__(shard_id, table)
         self.shard_id, self.table = shard_id, table
 
     def __str__(self) -> str:
-        return f"The copy of shard {self.shard_id} differs in {self.table}: it stays where it is; move it again."
+        return f"The copy of shard {self.shard_id} differs in {self.table}: the shard was not moved; repeat the move."
 
 
 class SchemasDiffer(BackupError):
-    """The two databases have different columns. Bring both up to date first."""
+    """The two databases have different columns. Upgrade both first."""
 
     def __init__(self, table: str) -> None:
         super().__init__(table)
         self.table = table
 
     def __str__(self) -> str:
-        return f"The databases differ in the columns of {self.table}: restart the cluster, which mends it."
+        return f"The databases differ in the columns of {self.table}: restart the cluster, which upgrades them."
 
 
 class Copier:
-    """Copies one shard. `shifts`: what is added to the identities of a table."""
+    """Copies one shard. `shifts`: table -> number added to its identities."""
 
     def __init__(self, shard_id: int, shifts: dict[str, int], limits: dict[str, int], tell: Tell) -> None:
-        """`limits`: the largest identity of each table that the target keeps free."""
+        """`limits`: table -> largest identity that the target keeps free."""
         self._shard_id, self._shifts, self._limits, self._tell = shard_id, shifts, limits, tell
 
     def everything(self, source: Connection, target: Connection) -> None:
-        """Copy all rows of the source's snapshot; the target has none of the shard."""
+        """Copy all rows of the source's snapshot; the target has no rows of the shard."""
         for table in TABLES:
             self._whole(table, source, target)
 
     def changes(self, source: Connection, target: Connection, since: int) -> None:
-        """Copy again what transactions from `since` on may have written, and every table without a key."""
+        """Copy the rows that transactions from `since` on may have written, and every table without a key."""
         unkeyed = [table for table in TABLES if table.key is None]
         for table in reversed(unkeyed):
             if table.scope.startswith("user_id"):
@@ -73,7 +73,7 @@ class Copier:
                 self._keyed(table, source, target, since)
 
     def counted(self, source: Connection, target: Connection) -> None:
-        """Raise CopyDiffers unless both have equally many rows in every table."""
+        """Raise CopyDiffers unless source and target have the same number of rows in every table."""
         for table in TABLES:
             counting = text(f"SELECT count(*) FROM {table.name} WHERE {table.rows(self._shard_id)}")
             if source.execute(counting).scalar() != target.execute(counting).scalar():
@@ -121,7 +121,7 @@ class Copier:
                     for block in out:
                         into_target.write(block)
                 copied = max(writer.rowcount, 0)
-        except driver.OperationalError as exc:  # SQLAlchemy does not see a COPY, so it does not translate its errors
+        except driver.OperationalError as exc:  # SQLAlchemy does not translate the errors of a COPY
             raise OperationalError("COPY", None, exc) from exc
         self._tell(table.name, copied)
 
@@ -142,24 +142,24 @@ class Copier:
 
 
 def clear(connection: Connection, shard_id: int) -> None:
-    """Delete all rows of a shard, but for its lease. Doing it again changes nothing."""
+    """Delete all rows of a shard except its lease. Idempotent."""
     by_user = [table for table in TABLES if table.scope.startswith("user_id")]
     for table in (*by_user, *(table for table in reversed(TABLES) if table not in by_user)):
         connection.execute(text(f"DELETE FROM {table.name} WHERE {table.rows(shard_id)}"))
 
 
 def reserve(source: Connection, target: Connection, shard_id: int) -> tuple[dict[str, int], dict[str, int]]:
-    """Keep identities free in the target: what is to be added to the shard's, and the largest that fits, by table."""
+    """Reserve identities in the target: the number to add to the shard's, and the largest that fits, by table."""
     shifts, limits = {}, {}
     for table, column in IDENTITIES.items():
-        # What the owner writes meanwhile is numbered from the source's sequence, wherever the shard's own numbers end.
+        # The owner's new rows are numbered from the source's sequence, wherever the shard's own numbers end.
         sequence = f"pg_get_serial_sequence('{table}', '{column}')"
         its_own = source.execute(text(f"SELECT {sequence}")).scalar_one()
         drawn = source.execute(text(f"SELECT last_value FROM {its_own}")).scalar() or 0
         rows = next(one for one in TABLES if one.name == table).rows(shard_id)
         low = source.execute(text(f"SELECT min({column}) FROM {table} WHERE {rows}")).scalar() or drawn
         high = drawn
-        target.execute(text(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))  # nobody draws a number meanwhile
+        target.execute(text(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))  # no insert draws a number meanwhile
         last = target.execute(text(f"SELECT nextval({sequence})")).scalar() or 0
         target.execute(text(f"SELECT setval({sequence}, :last)"), {"last": last + high - low + 1 + SLACK})
         shifts[table], limits[table] = last - low, high + SLACK
@@ -171,10 +171,10 @@ def _columns(source: Connection, target: Connection, table: Table) -> list[str]:
         r"SELECT attname\:\:text FROM pg_attribute WHERE attrelid = CAST(:table AS regclass) AND attnum > 0"
         " AND NOT attisdropped AND attgenerated = '' ORDER BY attname"
     )
-    found = [list(side.execute(asking, {"table": table.name}).scalars()) for side in (source, target)]
-    if found[0] != found[1]:
+    columns = [list(side.execute(asking, {"table": table.name}).scalars()) for side in (source, target)]
+    if columns[0] != columns[1]:
         raise SchemasDiffer(table.name)
-    return found[0]
+    return columns[0]
 
 
 def _driver(connection: Connection) -> Any:

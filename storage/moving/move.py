@@ -1,16 +1,16 @@
-"""Moves a shard to another shard database while its owner works and its readers read.
+"""Moves a shard to another shard database while its owner and its readers continue to work.
 
-1. *copying*: all rows of one snapshot, then what changed since, again and again until that takes no time. The map
-   still names the source. Killed here, the move begins anew; the owner has noticed nothing.
-2. *fenced*: the mover takes the lease in the source, so no owner can commit or come back, copies the last changes,
-   and proves them. Killed here, the lease runs out and the owner goes on in the source; the move begins anew.
-3. *switched*: one control transaction names the target in the map, made while the source's lease is held locked.
-   The target opens `BELIEVED_S` later, when every reader has read the map again: nobody reads a copy that is behind.
-   Killed here, the same call ends the move; if nobody makes it, the target opens when its lease runs out.
-4. The source's rows go `grace_s` after the switch (`clean`), when no reader can still be at them.
+1. *copying*: copies all rows of one snapshot, then the rows changed since, repeatedly until that takes no time. The map
+   still names the source. After a kill, the move starts again; the owner is not affected.
+2. *fenced*: the mover takes the lease in the source, so no owner can commit or return, copies the last changes, and
+   verifies them. After a kill, the lease expires and the owner continues in the source; the move starts again.
+3. *switched*: one control transaction makes the map name the target while the source's lease is locked. The target
+   opens `BELIEVED_S` later, when every reader has read the map again: no reader sees an outdated copy. After a kill,
+   repeating the call completes the move; without that, the target opens when its lease expires.
+4. The source's rows are deleted `grace_s` after the switch (`clean`), when no reader can still use them.
 
-At any moment exactly one database is named by the map, and only there can a commit succeed: an owner reads the map
-again after it took its lease (`ShardOwner.start`), so whoever comes late to the source gives up before it writes.
+At any time the map names exactly one database, and commits succeed only there: an owner reads the map again after it
+took its lease (`ShardOwner.start`), so an owner that comes late to the source gives up before it writes.
 """
 
 import time
@@ -31,9 +31,9 @@ from storage.errors import BackupError
 from storage.failpoints import FailPoint, hit
 from storage.moving.copying import Copier, clear, reserve
 
-#: Seconds after a switch at which the former copy may go: longer than any query or export takes.
+#: Seconds after a switch until the source's rows may be deleted: longer than any query or export takes.
 GRACE_S = 3600.0
-#: Seconds after which a mover that died holds the shard up no longer.
+#: Seconds until a dead mover's lease on the shard expires.
 _LEASE_S = 60.0
 _SETTLE_S = 0.5
 _ROUNDS, _SHORT_S = 5, 1.0
@@ -41,7 +41,7 @@ _LOCK = 0x6D6F7665  # "move": with the shard, one mover at a time
 
 
 class NoSuchPlace(BackupError):
-    """There is no such shard or database. See what there is."""
+    """The shard or database does not exist. List the shards."""
 
     def __init__(self, shard_id: int, database: int) -> None:
         super().__init__(shard_id, database)
@@ -52,7 +52,7 @@ class NoSuchPlace(BackupError):
 
 
 class MoveUnfinished(BackupError):
-    """Another move of this shard has to end first. End it, or wait."""
+    """Another move of this shard has not ended. Complete it, or wait."""
 
     def __init__(self, shard_id: int, database: int) -> None:
         super().__init__(shard_id, database)
@@ -60,14 +60,14 @@ class MoveUnfinished(BackupError):
 
     def __str__(self) -> str:
         return (
-            f"The move of shard {self.shard_id} to database {self.database} is under way, or its former copy is still "
-            f"kept for readers: run `gbm shards move {self.shard_id} {self.database}` again, or wait an hour."
+            f"The move of shard {self.shard_id} to database {self.database} is in progress, or its former copy is kept "
+            f"for readers: run `gbm shards move {self.shard_id} {self.database}` again, or wait an hour."
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What a move did. `paused_s`: from the fence until the target was open; rows: copied, repeats included."""
+    """Result of a move. `paused_s`: from the fence until the target opened; rows: copied rows, repeats included."""
 
     shard_id: int
     source: int
@@ -91,14 +91,14 @@ class Mover:
     """Moves shards of one cluster. Blocking."""
 
     def __init__(self, databases: Databases, cluster: str, sleep: Callable[[float], None] = time.sleep) -> None:
-        """`sleep`: waits for readers' belief to end."""
+        """`sleep`: waits until readers' cached maps expire."""
         self._databases, self._cluster, self._sleep = databases, cluster, sleep
 
     def move(self, shard_id: int, database: int, tell: Tell | None = None) -> Moved:
-        """Move a shard; one that is there already is left there. To go on after a kill, call it again.
+        """Move a shard; a no-op when it is already there. Call it again to continue after a kill.
 
         Args:
-            tell: hears of rows copied: table, number.
+            tell: receives the table and the number of rows copied.
 
         Raises:
             NoSuchPlace, MoveUnfinished, CopyDiffers, SchemasDiffer, LeaseHeld, LeaseLost, DatabaseUnreachable.
@@ -121,14 +121,14 @@ class Mover:
             return self._go(shard_id, here, database, record, tell or (lambda _table, _rows: None))
 
     def moves(self) -> list[dict[str, Any]]:
-        """Moves in progress, and moves whose former copy is kept (sql/postgres/shard_moves.sql); times are ISO text."""
+        """Moves in progress, and moves whose source copy still exists (sql/postgres/shard_moves.sql); ISO times."""
         with transaction(self._databases.control) as connection:
-            found = [dict(row._mapping) for row in connection.execute(query("shard_moves"))]
+            moves = [dict(row._mapping) for row in connection.execute(query("shard_moves"))]
         times = ("started_at", "switched_at")
-        return [{**move, **{name: move[name] and move[name].isoformat() for name in times}} for move in found]
+        return [{**move, **{name: move[name] and move[name].isoformat() for name in times}} for move in moves]
 
     def clean(self, grace_s: float = GRACE_S) -> list[int]:
-        """Delete the former copies of shards that were switched so long ago; returns the shards."""
+        """Delete the source copies of shards switched at least `grace_s` ago; return the shards."""
         with transaction(self._databases.control) as connection:
             statement = text("SELECT shard_id, target FROM shard_moves WHERE state = 'switched'")
             moves = [(row.shard_id, row.target) for row in connection.execute(statement)]
@@ -139,7 +139,7 @@ class Mover:
                     record = self._record(shard_id)
                     if record is not None and record.state == "switched" and self._clean(shard_id, record, grace_s):
                         gone.append(shard_id)
-            except MoveUnfinished:  # somebody moves it just now: the next look cleans up
+            except MoveUnfinished:  # a move is running: the next call cleans up
                 continue
         return gone
 
@@ -175,13 +175,13 @@ class Mover:
         except (BackupError, KeyboardInterrupt):
             self._unfence(old, lease)
             raise
-        self._switch(lease, source, target)  # if it fails, it may have taken effect: the lease runs out by itself
+        self._switch(lease, source, target)  # a failed switch may have taken effect: the lease expires by itself
         return self._end(shard_id, source, target, rows, fenced_at)
 
     def _copy(self, shard_id: int, old: Engine, new: Engine, tell: Tell) -> tuple[Copier, int]:
         with transaction(new) as target:
             clear(target, shard_id)
-            with _snapshot(old) as source:  # only for the span of its identities
+            with _snapshot(old) as source:  # only to read the range of its identities
                 shifts, limits = reserve(source, target, shard_id)
         copier = Copier(shard_id, shifts, limits, tell)
         with _snapshot(old) as source, transaction(new) as target:
@@ -208,7 +208,7 @@ class Mover:
             if epoch is None:
                 held = connection.execute(query("lease_holder"), {"shard_id": shard_id}).one()
                 raise LeaseHeld(shard_id, held.cluster, held.seconds)
-            # Mailboxes are opened without a lease: whoever is about to has finished, or sees that the shard moves.
+            # Mailboxes are opened without a lease: a running transaction has ended now, or will see the move.
             connection.execute(text("LOCK TABLE mailboxes, labels IN SHARE MODE"))
         return Lease(shard_id, owner, int(epoch))
 
@@ -225,7 +225,7 @@ class Mover:
         shard_id = lease.shard_id
         with transaction(self._databases.shard_database(source)) as old:
             values = {"shard_id": shard_id, "owner": lease.owner, "epoch": lease.epoch, "moved": MOVED}
-            if old.execute(query("lease_leave"), values).rowcount != 1:  # locks it: nobody takes it until we are done
+            if old.execute(query("lease_leave"), values).rowcount != 1:  # locks the row until the map is switched
                 raise LeaseLost(shard_id, lease.epoch)
             with transaction(self._databases.shard_database(target)) as new:
                 self._bring(new, shard_id, lease.epoch)
@@ -244,7 +244,7 @@ class Mover:
         target.execute(query("lease_bring"), values)
 
     def _end(self, shard_id: int, source: int, target: int, rows: int, since: float) -> Moved:
-        with transaction(self._databases.shard_database(source)) as old:  # again, if the mover was killed before it
+        with transaction(self._databases.shard_database(source)) as old:  # repeated after a kill
             old.execute(
                 text(
                     "UPDATE leases SET cluster = :moved, expires_at = now() + interval '1000 years'"
@@ -253,7 +253,7 @@ class Mover:
                 {"moved": MOVED, "shard": shard_id},
             )
         with transaction(self._databases.shard_database(target)) as new:
-            if new.execute(query("lease_place"), {"shard_id": shard_id}).scalar() != ARRIVING:  # it has ended before
+            if new.execute(query("lease_place"), {"shard_id": shard_id}).scalar() != ARRIVING:  # already completed
                 return Moved(shard_id, target, target, 0, 0.0)
         self._sleep(BELIEVED_S + _SETTLE_S)
         with transaction(self._databases.shard_database(target)) as new:
@@ -268,7 +268,7 @@ class Mover:
         return Moved(shard_id, source, target, rows, time.monotonic() - since)
 
     def _rollback(self, shard_id: int, record: _Record | None) -> None:
-        """Undo what a move that did not switch has left."""
+        """Undo a move that did not switch."""
         if record is None or record.state != "copying":
             return
         with transaction(self._databases.shard_database(record.source)) as old:
@@ -289,7 +289,7 @@ class Mover:
         return True
 
     def _forget(self, shard_id: int, database: int) -> None:
-        """Delete the rows of a shard in a database that the map does not name, and the move."""
+        """Delete a shard's rows in a database that the map does not name, and the record of the move."""
         if self._place(shard_id) == database:
             raise MoveUnfinished(shard_id, database)
         with transaction(self._databases.shard_database(database)) as connection:
@@ -316,7 +316,7 @@ class Mover:
 
     @contextmanager
     def _alone(self, shard_id: int, database: int) -> Iterator[None]:
-        """Keep other movers off this shard; the lock goes with the connection of a mover that dies."""
+        """Exclude other movers of this shard; a dead mover's connection releases the lock."""
         with transaction(self._databases.control) as connection:
             keys = {"lock": _LOCK, "shard": shard_id}
             if not connection.execute(text("SELECT pg_try_advisory_xact_lock(:lock, :shard)"), keys).scalar():
@@ -337,5 +337,5 @@ def _unlimited(connection: Connection) -> None:
 
 
 def _xmin(connection: Connection) -> int:
-    """All transactions before this one had ended when the snapshot was taken."""
+    """Every transaction before this one had ended when the snapshot was taken."""
     return int(connection.execute(text(r"SELECT pg_snapshot_xmin(pg_current_snapshot())\:\:text")).scalar() or 0)

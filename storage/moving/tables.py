@@ -1,6 +1,6 @@
-"""The tables of a shard: how its rows are found, which identities are shifted, how they are caught up.
+"""The tables of a shard: which rows belong to it, which identities are shifted, how changes are copied.
 
-The one list. A test holds it against the schema, so that no table that is added later is left behind by a move.
+A test compares the list with the schema, so that a move cannot miss a new table.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ _OF_SEGMENTS = "segment_id IN (SELECT segment_id FROM segments WHERE shard_id = 
 class Table:
     """One table.
 
-    scope: which rows are a shard's; shifted: column -> the table whose identity it holds; key: rows that share it are
-    caught up together, and are never deleted one by one; None: rows are few or are deleted, so all are copied again.
+    scope: condition of a shard's rows; shifted: column -> the table whose identity it refers to; key: rows with equal
+    keys are copied together, and are never deleted one by one; None: rows are few or deleted, so all are copied again.
     """
 
     name: str
@@ -24,11 +24,11 @@ class Table:
     key: tuple[str, ...] | None = None
 
     def rows(self, shard_id: int) -> str:
-        """The condition under which a row is the shard's."""
+        """The condition on rows of the shard."""
         return self.scope.format(shard=int(shard_id))
 
 
-#: In the order in which they are written; they are deleted in the reverse order.
+#: In the order of writing; deletion is in reverse order.
 TABLES = (
     Table("mailboxes", _OF_SHARD, {}),
     Table("segments", _OF_SHARD, {"segment_id": "segments", "moved_to": "segments"}),
@@ -41,14 +41,14 @@ TABLES = (
     Table("messages", _OF_USERS, {"segment_id": "segments"}, ("user_id", "message_id")),
     Table("label_events", _OF_USERS, {"event_id": "label_events"}, ("user_id", "message_id")),
     Table("failed_history", _OF_USERS, {}, ("user_id", "message_id")),
-    # Positions in the log move with it, so the next roll-up goes on where the last one ended.
+    # Event ids are shifted with the log, so the next roll-up continues where the last one ended.
     Table("rollups", _OF_SHARD, {"event_id": "label_events"}),
     Table("outbox", _OF_SHARD, {"event_id": "outbox"}, ("event_id",)),
 )
 
-#: Their rows do not travel: the lease is brought by storage/moving/move.py under a new epoch, and the counts follow the
-#: messages by triggers.
+#: Not copied: storage/moving/move.py creates the lease under a new epoch, and triggers count the messages when they are
+#: inserted.
 NOT_MOVED = frozenset({"leases", "alembic_version", "message_slots", "message_days", "label_sums"})
 
-#: Tables whose rows are numbered by a sequence of their own, and the column.
+#: Tables with an identity, and its column.
 IDENTITIES = {"segments": "segment_id", "label_events": "event_id", "outbox": "event_id"}

@@ -1,1 +1,1 @@
-"""Gmail's search language: read into a tree, printed, evaluated on one message, and planned for the indexes."""
+"""Gmail's search language: parsed into a tree, printed, evaluated on one message, and planned for the indexes."""

@@ -1,8 +1,9 @@
-"""What a tree means in a mailbox: names become label ids, ages become times, "me" becomes an address.
+"""Binds a search to a mailbox: label names become ids, ages become times, "me" becomes the owner's address.
 
-Decisions: days begin at midnight UTC. after and newer_than include their moment, before and older_than end before it.
-has:drive and its like look for links in the text. in:archive is mail in none of Inbox, Sent, Drafts, Chats, Spam and
-Trash. Spam and Trash stay out of sight unless the search asks for them or for in:anywhere, outside of any negation.
+Decisions: days begin at midnight UTC. after and newer_than include their time; before and older_than exclude it.
+has:drive and similar names look for links in the text. in:archive matches mail that is not in Inbox, Sent, Drafts,
+Chats, Spam or Trash. Mail in Spam and Trash is excluded unless the search names these or in:anywhere outside of any
+negation.
 """
 
 from collections.abc import Mapping
@@ -35,17 +36,17 @@ from storage.query.tree import Aged, And, Around, Dated, Exact, Field, Leaf, Nam
 from storage.query.values import ago
 from storage.query.words import exact_words, words
 
-#: Gmail shows these only when asked.
+#: Gmail returns mail with these labels only when the search names them.
 HIDDEN = ("SPAM", "TRASH")
 _NOT_ARCHIVED = ("INBOX", "SENT", "DRAFT", "CHAT", *HIDDEN)
 _ADDRESSES = frozenset(("from", "to", "cc", "bcc", "deliveredto"))
 
 
 class Mailbox:
-    """What the names of a search stand for in one mailbox.
+    """The names that a search may use in one mailbox.
 
     labels: label names, in lower case -> ids.
-    address: the owner's; "" leaves "me" the word that it is.
+    address: the owner's; "": "me" is an ordinary word.
     """
 
     def __init__(self, labels: Mapping[str, str], address: str = "") -> None:
@@ -53,11 +54,11 @@ class Mailbox:
         self._spelled = {_spelled(name): label_id for name, label_id in labels.items()}
 
     def meaning(self, tree: Tree, now: datetime, include_hidden: bool = False) -> Condition:
-        """The condition of a search.
+        """Convert a search to a condition.
 
         Args:
-            now: what ages count from.
-            include_hidden: Spam and Trash too.
+            now: reference time of ages.
+            include_hidden: include Spam and Trash.
         """
         condition = self._condition(tree, now)
         if include_hidden or _asks_everywhere(tree, True):
@@ -114,7 +115,7 @@ class Mailbox:
 
 
 def mentions_me(tree: Tree) -> bool:
-    """Does a search ask for the mailbox's owner, as from:me does?"""
+    """Whether a search refers to the mailbox's owner, as from:me does."""
     if isinstance(tree, And | Or):
         return any(mentions_me(part) for part in tree.parts)
     if isinstance(tree, Not):
@@ -141,7 +142,7 @@ def _has(name: str) -> Condition:
 
 
 def _spelled(name: str) -> str:
-    """A label's name as it is typed in a search: Gmail puts a hyphen for each space and each slash."""
+    """A label's name as typed in a search: Gmail replaces each space and slash by a hyphen."""
     return name.lower().replace(" ", "-").replace("/", "-")
 
 

@@ -1,52 +1,52 @@
-"""What a search asks of a message, in the fewest kinds of condition. meaning.py makes them of a tree.
+"""The conditions that a search puts on a message, reduced to few kinds. binder.py makes them from a tree.
 
-Labels, times and sizes stand in the message index; everything else is content, which never changes.
+Labels, times and sizes are in the message index; all other conditions are on content, which never changes.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-#: The fields that a word without an operator is looked for in.
+#: The fields that are searched for a word without an operator.
 ANYWHERE = ("subject", "text", "from", "to", "cc", "bcc", "filename")
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """It carries this label (id)."""
+    """The message carries this label (id)."""
 
     label_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class UserLabelled:
-    """It carries a label of the user's own: Gmail's ids of these begin with "Label_"."""
+    """The message carries a label that the user created: Gmail's ids of these begin with "Label_"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """It was received at this time or later."""
+    """The message was received at this time or later."""
 
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class LargerThan:
-    """Its raw bytes are more than this."""
+    """The raw message is larger than this."""
 
     size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class SmallerThan:
-    """Its raw bytes are fewer than this."""
+    """The raw message is smaller than this."""
 
     size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Contains:
-    """These words (words.words) follow one another in one value of one of the fields; one address is one value."""
+    """These words (words.words) occur in sequence in one value of one of the fields; one address is one value."""
 
     fields: tuple[str, ...]
     words: tuple[str, ...]
@@ -54,7 +54,7 @@ class Contains:
 
 @dataclass(frozen=True, slots=True)
 class ContainsExactly:
-    """The same of words.exact_words. `folded`: the words that such a message contains, too."""
+    """As Contains, with words.exact_words. `folded`: folded words, which a matching message contains as well."""
 
     fields: tuple[str, ...]
     words: tuple[str, ...]
@@ -63,7 +63,7 @@ class ContainsExactly:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """Both stand in one value of one of the fields, in either order, at most `distance` words between them."""
+    """Both phrases occur in one value of one of the fields, in either order, at most `distance` words apart."""
 
     fields: tuple[str, ...]
     left: tuple[str, ...]
@@ -73,40 +73,40 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class Mentions:
-    """One of these stands in the text, character by character."""
+    """The text contains one of these strings, character by character."""
 
     parts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class MessageId:
-    """Its Message-ID, without angle brackets, is this."""
+    """The Message-ID, without angle brackets, equals this."""
 
     value: str
 
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """It has an attachment."""
+    """The message has an attachment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Negated:
-    """The part does not hold."""
+    """The part is false."""
 
     part: "Condition"
 
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """Every part holds; of no parts, always."""
+    """Every part is true; without parts, always true."""
 
     parts: "tuple[Condition, ...]"
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """A part holds; of no parts, never."""
+    """At least one part is true; without parts, always false."""
 
     parts: "tuple[Condition, ...]"
 
@@ -118,7 +118,7 @@ ALWAYS = AllOf(())
 
 
 def all_of(parts: Iterable[Condition]) -> Condition:
-    """Their conjunction, flat."""
+    """The conjunction, flattened."""
     flat: list[Condition] = []
     for part in parts:
         flat += part.parts if isinstance(part, AllOf) else (part,)
@@ -126,7 +126,7 @@ def all_of(parts: Iterable[Condition]) -> Condition:
 
 
 def any_of(parts: Iterable[Condition]) -> Condition:
-    """Their disjunction, flat."""
+    """The disjunction, flattened."""
     flat: list[Condition] = []
     for part in parts:
         flat += part.parts if isinstance(part, AnyOf) else (part,)
@@ -134,7 +134,7 @@ def any_of(parts: Iterable[Condition]) -> Condition:
 
 
 def negated(part: Condition) -> Condition:
-    """Its negation; of a negation, what that negates."""
+    """The negation; a double negation is removed."""
     return part.part if isinstance(part, Negated) else Negated(part)
 
 
@@ -150,7 +150,7 @@ def leaves(condition: Condition) -> Iterator[IndexLeaf | ContentLeaf]:
 
 
 def wanted(condition: Condition) -> Iterator[Contains]:
-    """What contributes to a match by being there: the words outside of any negation, from left to right."""
+    """The words that contribute to a match: those outside of any negation, from left to right."""
     if isinstance(condition, AllOf | AnyOf):
         for part in condition.parts:
             yield from wanted(part)
@@ -164,11 +164,11 @@ def wanted(condition: Condition) -> Iterator[Contains]:
 
 
 def is_content(condition: Condition) -> bool:
-    """Does content alone decide it? Not where nothing needs to be asked at all: the index can say that."""
-    found = list(leaves(condition))
-    return bool(found) and not any(isinstance(leaf, IndexLeaf) for leaf in found)
+    """Whether content alone decides the condition. False for a condition without leaves: the index decides it."""
+    condition_leaves = list(leaves(condition))
+    return bool(condition_leaves) and not any(isinstance(leaf, IndexLeaf) for leaf in condition_leaves)
 
 
 def is_index(condition: Condition) -> bool:
-    """Does the message index alone decide it?"""
+    """Whether the message index alone decides the condition."""
     return all(isinstance(leaf, IndexLeaf) for leaf in leaves(condition))

@@ -1,10 +1,10 @@
-"""What is wrong with a search."""
+"""The error of an invalid search."""
 
 from storage.errors import BackupError
 
 
 class InvalidQuery(BackupError):
-    """The search cannot be understood. Correct it at the position given (characters from 0)."""
+    """The search cannot be parsed. Correct it at the given position (characters from 0)."""
 
     def __init__(self, reason: str, position: int) -> None:
         super().__init__(reason, position)

@@ -1,4 +1,4 @@
-"""Whether one message matches: the definition of what a search means, which the planner must agree with."""
+"""Evaluates a search on one message. This defines a search's meaning; the planner must agree with it."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
@@ -31,10 +31,10 @@ from storage.query.words import exact_words, is_lone, words
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What never changes of a message.
+    """The content of a message, which never changes.
 
-    fields: the values of every field of text: subject, text, from, to, cc, bcc, list, filename (one per attachment,
-        however it is called), deliveredto.
+    fields: the values of every text field: subject, text, from, to, cc, bcc, list, filename (one value per attachment),
+        deliveredto.
     message_id: its Message-ID header.
     """
 
@@ -43,7 +43,7 @@ class Content:
     _words: dict[str, list[list[str]]] = field(default_factory=dict, compare=False, repr=False)
 
     def words(self, name: str) -> list[list[str]]:
-        """The words of each value of a field; found once."""
+        """The words of each value of a field; computed once."""
         if name not in self._words:
             self._words[name] = [words(text) for text in self.fields.get(name, ())]
         return self._words[name]
@@ -51,7 +51,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as a search sees it. labels: ids, as they are now."""
+    """A message with its current state. labels: ids."""
 
     content: Content
     labels: frozenset[str]
@@ -62,18 +62,18 @@ class Message:
 def matches(
     tree: Tree, message: Message, labels: Mapping[str, str], now: datetime, include_hidden: bool = False
 ) -> bool:
-    """Whether a search finds a message.
+    """Whether a search matches a message.
 
     Args:
         labels: the mailbox's label names, in lower case -> ids.
-        now: what ages count from.
-        include_hidden: Spam and Trash too.
+        now: reference time of ages.
+        include_hidden: include Spam and Trash.
     """
     return holds(Mailbox(labels).meaning(tree, now, include_hidden), message)
 
 
 def holds(condition: Condition, message: Message) -> bool:
-    """Whether a condition holds of a message."""
+    """Whether a condition is true for a message."""
 
     def leaf(leaf: IndexLeaf | ContentLeaf) -> bool:
         return _index(leaf, message) if isinstance(leaf, IndexLeaf) else content_holds(leaf, message.content)
@@ -82,25 +82,25 @@ def holds(condition: Condition, message: Message) -> bool:
 
 
 def evaluate(condition: Condition, leaf: Callable[[IndexLeaf | ContentLeaf], bool | None]) -> bool | None:
-    """A condition's truth from its leaves'; None where leaves that are None (unknown) would decide."""
+    """Evaluate a condition from its leaves; None when the result depends on leaves that are None (unknown)."""
     if isinstance(condition, Negated):
         inner = evaluate(condition.part, leaf)
         return None if inner is None else not inner
     if isinstance(condition, AllOf | AnyOf):
         decides = isinstance(condition, AnyOf)
-        found: bool | None = not decides
+        result: bool | None = not decides
         for part in condition.parts:
             truth = evaluate(part, leaf)
             if truth is decides:
                 return decides
             if truth is None:
-                found = None
-        return found
+                result = None
+        return result
     return leaf(condition)
 
 
 def content_holds(leaf: ContentLeaf, content: Content) -> bool:
-    """Whether a condition on content holds."""
+    """Whether a content condition is true."""
     if isinstance(leaf, MessageId):
         return content.message_id.strip("<> ") == leaf.value
     if isinstance(leaf, Attached):
@@ -108,7 +108,7 @@ def content_holds(leaf: ContentLeaf, content: Content) -> bool:
     if isinstance(leaf, Mentions):
         return any(part in text for text in content.fields.get("text", ()) for part in leaf.parts)
     if isinstance(leaf, ContainsExactly):
-        # Few messages have the folded words and not the exact ones: look at those first, whose words are known.
+        # Check the folded words first: they are already computed, and few messages match them and not the exact ones.
         return content_holds(Contains(leaf.fields, leaf.folded), content) and any(
             starts(exact_words(text), leaf.words) for name in leaf.fields for text in content.fields.get(name, ())
         )
@@ -132,22 +132,22 @@ def _index(leaf: IndexLeaf, message: Message) -> bool:
 
 
 def starts(text: Sequence[str], phrase: Sequence[str]) -> list[int]:
-    """Where a phrase begins in a text of words. A lone character of a script without spaces stands for every word
-    with it."""
+    """Positions at which a phrase begins in a list of words. A single character of a script without spaces matches
+    every word that contains it."""
     if not phrase or len(phrase) > len(text):
         return []
     if any(map(is_lone, phrase)):
         lone = [is_lone(word) for word in phrase]
         return [at for at in range(len(text) - len(phrase) + 1) if _stands(phrase, lone, text, at)]
     first, rest = phrase[0], list(phrase[1:])
-    found, at = [], -1
+    positions, at = [], -1
     try:
         while True:
             at = text.index(first, at + 1)
             if text[at + 1 : at + 1 + len(rest)] == rest:
-                found.append(at)
+                positions.append(at)
     except ValueError:
-        return found
+        return positions
 
 
 def _stands(phrase: Sequence[str], lone: Sequence[bool], text: Sequence[str], at: int) -> bool:
@@ -165,7 +165,7 @@ def _near(text: Sequence[str], near: Near) -> bool:
 
 
 def _follows(firsts: Sequence[int], length: int, seconds: Sequence[int], distance: int) -> bool:
-    """Does a second begin at most `distance` words after a first of this length ends? Both ascend."""
+    """Whether a second phrase begins at most `distance` words after a first of this length ends. Both lists ascend."""
     for first in firsts:
         following = bisect_left(seconds, first + length)
         if following < len(seconds) and seconds[following] <= first + length + distance:

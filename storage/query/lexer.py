@@ -1,7 +1,7 @@
-"""A search as tokens with their positions. It knows where a term begins, not what terms mean.
+"""Splits a search into tokens with positions. Recognizes where a term begins, not its meaning.
 
-People paste subjects: a sign that stands alone ("-", "–", "&") is no operator and no word, so it is passed over; a word
-with a colon after it, and white space, is a word unless it names an operator; "Re:" and the like are not looked for.
+Users paste subjects. A sign that stands alone ("-", "–", "&") is skipped: it is neither an operator nor a word. A word
+followed by a colon and white space is a word, unless it names an operator. "Re:" and similar prefixes are ignored.
 """
 
 import re
@@ -12,16 +12,16 @@ from storage.query.errors import InvalidQuery
 from storage.query.operators import OPERATORS
 from storage.query.words import words
 
-#: Longer is refused: no person writes it.
+#: Longer searches are rejected.
 LONGEST = 2000
 
 
 class Kind(Enum):
-    """What a token is."""
+    """The kind of a token."""
 
     WORD = "a word"
     PHRASE = "a phrase"
-    OPERATOR = "an operator"  # text: its name in lower case; its value follows at once or is missing
+    OPERATOR = "an operator"  # text: its name in lower case; its value follows directly or is missing
     MINUS = "-"
     PLUS = "+"
     OPEN = "("
@@ -37,7 +37,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """text: as written, without quotation marks. end: where the next character stands."""
+    """text: without quotation marks. end: position of the next character."""
 
     kind: Kind
     text: str
@@ -59,30 +59,30 @@ _KEYWORDS = {"OR": Kind.OR, "AND": Kind.AND, "AROUND": Kind.AROUND}
 
 
 def tokens(text: str) -> list[Token]:
-    """All tokens of a search; the last is END.
+    """All tokens of a search; the last one is END.
 
     Raises:
-        InvalidQuery: too long, not text, or a quotation mark is not closed.
+        InvalidQuery: the search is too long or not text, or a quotation mark is not closed.
     """
     if len(text) > LONGEST:
         raise InvalidQuery(f"it is longer than {LONGEST} characters", LONGEST)
     if unusable := _UNUSABLE.search(text):
         raise InvalidQuery("this is not a character of text", unusable.start())
-    found: list[Token] = []
+    lexed: list[Token] = []
     position = 0
     while True:
-        after_operator = bool(found) and found[-1].kind is Kind.OPERATOR
+        after_operator = bool(lexed) and lexed[-1].kind is Kind.OPERATOR
         if not after_operator:
             space = _SPACE.match(text, position)
             position = space.end() if space else position
         if position == len(text):
-            found.append(Token(Kind.END, "", position, position))
-            return found
+            lexed.append(Token(Kind.END, "", position, position))
+            return lexed
         token = _token(text, position, after_operator)
-        if token is None:  # white space where an operator's value should be
-            found.append(Token(Kind.END, "", position, position))
-            return found
-        found.append(token)
+        if token is None:  # whitespace instead of an operator's value
+            lexed.append(Token(Kind.END, "", position, position))
+            return lexed
+        lexed.append(token)
         position = token.end
 
 

@@ -1,15 +1,15 @@
-"""The operators of the language, and the names that some of them take."""
+"""The operators of the search language, and the names that some of them take."""
 
 from collections.abc import Mapping
 
-#: Of fields of text: their value may be a word, a phrase, +exact, or a group of these.
+#: Operators of text fields: their value may be a word, a phrase, +exact, or a group of these.
 TEXT_FIELDS = frozenset(("from", "to", "cc", "bcc", "subject", "list", "filename", "deliveredto"))
 DATES = frozenset(("after", "newer", "before", "older"))
 AGES = frozenset(("older_than", "newer_than"))
 SIZES = frozenset(("larger", "smaller", "size"))
 
-#: Names that stand for one label, by operator. Gmail's API shows no label for snoozed and muted mail; a source that
-#: has one (Takeout) may.
+#: Names that stand for one label, by operator. Gmail's API has no label for snoozed and muted mail; another source of
+#: mail (Takeout) may have one.
 PLACES: Mapping[str, str] = {
     "inbox": "INBOX",
     "sent": "SENT",
@@ -45,7 +45,7 @@ CATEGORIES: Mapping[str, str] = {
     "reservations": "CATEGORY_RESERVATIONS",
     "purchases": "CATEGORY_PURCHASES",
 }
-#: What has:NAME looks for in the text: links, spelled as these services spell them.
+#: The strings that has:NAME looks for in the text: links to these services.
 LINKS: Mapping[str, tuple[str, ...]] = {
     "drive": ("drive.google.com", "docs.google.com"),
     "document": ("docs.google.com/document",),
@@ -55,7 +55,7 @@ LINKS: Mapping[str, tuple[str, ...]] = {
 }
 EVERYWHERE = frozenset(("anywhere", "all"))
 
-#: The names that an operator takes; None: any. `in` takes the names of labels, too.
+#: The names that an operator takes; None: any name. `in` takes label names as well.
 NAMES: Mapping[str, frozenset[str] | None] = {
     "label": None,
     "in": None,

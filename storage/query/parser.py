@@ -1,15 +1,15 @@
-"""Gmail's search language, read into its tree, or refused with the position of what is wrong.
+"""Parses Gmail's search language into a tree, or reports the position of the first error.
 
-    search   = any*                      all of them must hold; "AND" may stand between two
-    any      = near ("OR" near)*         OR binds closer than standing side by side, as in Gmail
+    search   = any*                      all of them must match; "AND" may stand between two
+    any      = near ("OR" near)*         OR binds more tightly than juxtaposition, as in Gmail
     near     = term ["AROUND" n term]    two words or phrases at most n words apart
     term     = "-" term | "(" search ")" | "{" near* "}" | text | operator ":" value
     text     = word | "phrase" | "+" word | "+" "phrase"
-    value    = text | "(" search ")" | "{" near* "}"      of texts: the operator goes for each
+    value    = text | "(" search ")" | "{" near* "}"      of texts: the operator applies to each
 
-A sign between blanks ("&", "-") is no term, and neither is the "Re:" of a pasted subject (lexer.py).
-Operators (operators.py) in any case; OR, AND and AROUND in upper case only. What is not understood is an error, never
-a silent guess.
+A sign between blanks ("&", "-") is skipped, and so is the "Re:" of a pasted subject (lexer.py).
+Operators (operators.py) are case-insensitive; OR, AND and AROUND are upper case. Everything else is an error: the
+parser never guesses.
 """
 
 from dataclasses import replace
@@ -35,7 +35,7 @@ from storage.query.tree import (
 )
 from storage.query.words import words
 
-#: A search has at most so many words, phrases and operators, nested at most so deep, and AROUND reaches so far.
+#: Limits of a search: words, phrases and operators; nesting depth; distance of AROUND.
 MOST_TERMS = 50
 DEEPEST = 20
 FARTHEST = 1000

@@ -1,7 +1,7 @@
-"""A word (words.py) as a pattern that finds it in text as it was written: for scanning without a word index.
+"""Converts a word (words.py) to a pattern that finds it in unfolded text, for scans without a word index.
 
-The pattern may find more than the word, never less: every text that contains the word matches. What it finds is
-verified by evaluate.py.
+A pattern may match too much, never too little: it matches every text that contains the word. evaluate.py verifies the
+matches.
 """
 
 import unicodedata
@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from storage.query.words import INVISIBLE_CLASS, LONGEST_WORD, fold, is_unspaced
 
-#: Characters of a word that are looked for: more of them makes large programs and finds hardly less.
+#: Characters of a word in the pattern: more characters make larger programs and exclude hardly more.
 _PREFIX = 16
-#: Ideographs and Hangul syllables are what they are; beyond the last there is nothing that folds.
+#: Ideographs and Hangul syllables do not fold; characters beyond the last one do not fold either.
 _FOLDING = ((0x80, 0x3400), (0xA000, 0xAC00), (0xD7A4, 0xD800), (0xF900, 0x20000), (0x2F800, 0x2FA20))
 _BETWEEN = f"[{INVISIBLE_CLASS}\u0300-\u036f]*"
 _ASCII_WORD = "0-9A-Za-z"
@@ -24,33 +24,33 @@ def pattern(word: str) -> str:
     """An RE2 pattern; "" matches every text."""
     marks = [unicodedata.combining(char) for char in word]
     if any(first and second for first, second in pairwise(marks)):
-        return ""  # their order in the text may be another
+        return ""  # their order in the text may differ
     origins = _origins()
     prefix = word[:_PREFIX]
     pieces = []
     for at, char in enumerate(prefix):
         swallowed = at > 0 and prefix[at - 1 : at + 1] in origins.joined
         pieces.append(f"[{char}{origins.of[char]}]" + ("?" if swallowed else ""))
-    found = _BETWEEN.join(pieces)
+    regex = _BETWEEN.join(pieces)
     if not is_unspaced(word[0]):
         before = f"(?:^|[^{_ASCII_WORD}])"
         after = f"(?:$|[^{_ASCII_WORD}])" if len(word) <= _PREFIX < LONGEST_WORD else ""
-        found = f"{before}{found}{after}"
+        regex = f"{before}{regex}{after}"
     else:
-        found = f"(?:{found})"
+        regex = f"(?:{regex})"
     others = {origin for char in prefix for origin in origins.of[char] if origin in origins.separating}
     for char in prefix:
-        for part in unicodedata.normalize("NFD", char)[1:]:  # written apart, it composes
+        for part in unicodedata.normalize("NFD", char)[1:]:  # decomposed in the text, it composes
             others |= {part, *origins.of[part]}
-    if any(marks):  # a mark of the other kind of script may stand between, and goes behind it when normalized
+    if any(marks):  # a mark of the other kind of script may stand between, and moves behind it when normalized
         others |= origins.marks[not is_unspaced(word[0])]
-    return f"{found}|[{''.join(sorted(others))}]" if others else found
+    return f"{regex}|[{''.join(sorted(others))}]" if others else regex
 
 
 class _Origins(NamedTuple):
-    """of: a character of words -> the others that become it, alone or with more. joined: pairs that one character
-    becomes. separating: the characters that also separate words. marks: those that normalizing moves, of scripts with
-    and without spaces."""
+    """of: a folded character -> the characters that fold to it, alone or with others. joined: pairs that one character
+    folds to. separating: the characters that also separate words. marks: characters that normalization moves, of
+    scripts with and without spaces."""
 
     of: "defaultdict[str, str]"
     joined: set[str]
@@ -67,7 +67,7 @@ def _origins() -> _Origins:
     for code in chain.from_iterable(range(*span) for span in _FOLDING):
         char = chr(code)
         folded = fold(char)
-        if folded and unicodedata.combining(folded[0]):  # it is a mark, or becomes one (the halfwidth ﾞ)
+        if folded and unicodedata.combining(folded[0]):  # a mark, or folds to one (the halfwidth ﾞ)
             marks[is_unspaced(folded[0])].add(char)
         if folded in (char, "", " "):
             continue

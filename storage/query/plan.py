@@ -1,8 +1,8 @@
-"""A condition, split by who decides it: the message index, or content (a word index, a scan of Parquet).
+"""Splits a condition between the message index and content (a word index, or a scan of Parquet).
 
-The conjunctive part becomes bounds that the message index is made for (`with_labels` … `before_at`). Where labels,
-dates or sizes stand under OR or NOT beside content, content is decided first, per message and for each maximal part
-that is content alone (`sets`); then Postgres combines: `m.message_id = ANY(:set0) OR m.labels @> …`.
+The conjunctive part becomes bounds that the message index supports (`with_labels` … `before_at`). Where labels, dates
+or sizes stand beside content under OR or NOT, content is decided first, per message and for each maximal part that is
+content alone (`sets`); Postgres then combines the results: `m.message_id = ANY(:set0) OR m.labels @> …`.
 """
 
 from collections.abc import Mapping
@@ -18,16 +18,16 @@ from storage.query.wordfilter import WordFilter, word_filter
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A search, split. Every value is bound by its name; no text of the search is part of any SQL.
+    """A search, split. Every value is bound by name; no text of the search becomes part of any SQL.
 
-    with_labels, without_labels, after_at, before_at: what every match must satisfy, of the message index.
-    rest: the condition that remains beside these.
+    with_labels, without_labels, after_at, before_at: bounds on the message index that every match satisfies.
+    rest: the condition that remains beside these bounds.
     content: the part of `rest` that content alone decides; every match satisfies it.
-    sets: the content that stands beside labels, dates or sizes under OR or NOT; `index` names their ids :set0 ….
-    index, index_values: what remains for the message index (columns of `m`); "TRUE" when nothing does.
-    atoms: each leaf of `rest` that Parquet can decide or narrow down.
-    candidates: SQL over `atoms` (columns a0 …) that every match satisfies; values: what both bind.
-    words: what a word index can tell of `rest`; exact: it decides `content`, and there are no `sets`.
+    sets: content beside labels, dates or sizes under OR or NOT; `index` refers to their ids as :set0 ….
+    index, index_values: the remaining condition on the message index (columns of `m`); "TRUE": none remains.
+    atoms: the leaves of `rest` that Parquet can decide or narrow down.
+    candidates: SQL over `atoms` (columns a0 …) that every match satisfies; values: the bound values of both.
+    words: the filter that a word index can apply to `rest`; exact: it decides `content`, and there are no `sets`.
     """
 
     with_labels: tuple[str, ...]
@@ -46,7 +46,7 @@ class Plan:
 
     @property
     def asks_content(self) -> bool:
-        """Must content be looked at?"""
+        """Whether content must be read."""
         return not is_index(self.rest)
 
 

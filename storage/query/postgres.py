@@ -1,4 +1,4 @@
-"""Labels, dates and sizes in any combination as SQL over the message index (`m`), around sets that content gives."""
+"""Compiles conditions on labels, dates and sizes to SQL over the message index (`m`), with sets of content matches."""
 
 from dataclasses import dataclass, field
 
@@ -20,7 +20,7 @@ from storage.query.conditions import (
 
 @dataclass(slots=True)
 class Compiled:
-    """sql: with :i0 … in `values` and :set0 …, the ids of messages that satisfy each of `sets`, to be bound."""
+    """sql: with :i0 … bound to `values`, and :set0 … to be bound to the ids of messages that satisfy each of `sets`."""
 
     sql: str = ""
     values: dict[str, object] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Compiled:
 
 
 def compile_condition(condition: Condition) -> Compiled:
-    """The condition as SQL."""
+    """Compile a condition to SQL."""
     compiled = Compiled()
     compiled.sql = _sql(condition, compiled)
     return compiled

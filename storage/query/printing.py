@@ -1,4 +1,4 @@
-"""A tree as a search that reads as this tree: `parse(print_query(tree)) == tree` for every tree that `parse` makes."""
+"""Prints a tree as a search: `parse(print_query(tree)) == tree` for every tree that `parse` returns."""
 
 import re
 from datetime import datetime
@@ -9,7 +9,7 @@ _BARE = re.compile(r'[^\s(){}"“”„+][^\s(){}"“”„]*')
 
 
 def print_query(tree: Tree) -> str:
-    """The search, in its shortest certain spelling: an Or in braces, an And without a word between its parts."""
+    """The search in its shortest unambiguous spelling: Or in braces, And by juxtaposition."""
     if isinstance(tree, And):
         return " ".join(_term(part) for part in tree.parts)
     return _term(tree)
@@ -17,7 +17,7 @@ def print_query(tree: Tree) -> str:
 
 def _term(tree: Tree) -> str:
     if isinstance(tree, Not):
-        # A minus before AROUND would take its first word only.
+        # A minus before AROUND would apply to its first term only.
         return f"-({_term(tree.part)})" if isinstance(tree.part, Around) else f"-{_term(tree.part)}"
     if isinstance(tree, And):
         return f"({print_query(tree)})"

@@ -1,6 +1,6 @@
-"""Content, sizes and dates as SQL over the columns of schemas.MESSAGES, for DuckDB.
+"""Compiles conditions on content, sizes and dates to SQL over the columns of schemas.MESSAGES, for DuckDB.
 
-Each leaf is an atom: a condition that is exact, or that the leaf's messages satisfy and some others may.
+Each leaf becomes an atom: SQL that is exact, or that all messages matching the leaf satisfy, and some others.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ from storage.query.conditions import (
 )
 from storage.query.patterns import pattern
 
-#: Patterns for one phrase: what passes these is read anyway, and a pasted page must not become a thousand.
+#: Patterns per phrase: matches are verified anyway, and a long pasted phrase must not become a thousand patterns.
 _MOST_PATTERNS = 6
 _COLUMNS: Mapping[str, str] = {
     "subject": "subject",
@@ -48,7 +48,7 @@ _COLUMNS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """A leaf and its SQL. Not exact: a message that satisfies it must be read to know."""
+    """A leaf and its SQL. Not exact: messages that satisfy the SQL must be verified."""
 
     leaf: IndexLeaf | ContentLeaf
     sql: str
@@ -57,7 +57,7 @@ class Atom:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """candidates: over a0, a1 …, the truth of `atoms`; every match satisfies it. values: bound by name."""
+    """candidates: SQL over `atoms` (a0, a1 …) that every match satisfies. values: bound by name."""
 
     atoms: tuple[Atom, ...]
     candidates: str
@@ -65,7 +65,7 @@ class Scan:
 
 
 def compile_condition(condition: Condition) -> Scan:
-    """The leaves of a condition that Parquet knows, and what follows from them for the whole."""
+    """Compile the leaves that Parquet can evaluate, and a bound of the whole condition."""
     values: dict[str, object] = {}
 
     def bind(value: object) -> str:
@@ -82,7 +82,7 @@ def compile_condition(condition: Condition) -> Scan:
 def _bound(
     condition: Condition, upper: bool, atoms: Sequence[Atom], numbers: Mapping[IndexLeaf | ContentLeaf, int]
 ) -> str:
-    """SQL that holds wherever the condition does (upper), or nowhere that it does not (lower)."""
+    """SQL that is true wherever the condition is (upper), or false wherever the condition is (lower)."""
     if isinstance(condition, Negated):
         return f"NOT {_bound(condition.part, not upper, atoms, numbers)}"
     if isinstance(condition, AllOf | AnyOf):
@@ -122,7 +122,7 @@ def _exact(leaf: IndexLeaf | ContentLeaf, bind: Callable[[object], str]) -> str:
 def _words(fields: Sequence[str], words: Sequence[str], bind: Callable[[object], str]) -> str:
     """The longest words, which are the rarest, all in one of the fields, in any order."""
     longest = sorted(dict.fromkeys(words), key=len, reverse=True)[:_MOST_PATTERNS]
-    patterns = [bind(found) for word in longest if (found := pattern(word))]
+    patterns = [bind(regex) for word in longest if (regex := pattern(word))]
     if not patterns:
         return "TRUE"
     columns = [" AND ".join(f"regexp_matches({_COLUMNS[name]}, {bound})" for bound in patterns) for name in fields]

@@ -1,7 +1,7 @@
-"""The tree of a search, as it was written: frozen values, equal when they are written alike.
+"""The parsed tree of a search: frozen values, equal when written alike.
 
-`all_of` and `any_of` keep trees canonical: no And directly in an And, no Or in an Or, none of one part.
-And(()) is the empty search, which every message matches.
+`all_of` and `any_of` keep trees canonical: no And directly in an And, no Or directly in an Or, none with one part.
+And(()) is the empty search, which matches every message.
 """
 
 from collections.abc import Iterable
@@ -11,21 +11,21 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Text as it was written without quotation marks: found as the phrase of its words (words.py)."""
+    """Text without quotation marks: matches as the phrase of its words (words.py)."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Text as it was written in quotation marks: its words, in this order, next to each other."""
+    """Text in quotation marks: its words, in this order, next to each other."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """`+word`, `+"a phrase"`: as a phrase, and diacritics count."""
+    """`+word`, `+"a phrase"`: as a phrase, with diacritics significant."""
 
     text: str
 
@@ -52,8 +52,8 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Something that has a name: label, in, is, has, category, rfc822msgid. Names other than label's and
-    rfc822msgid's are lower case."""
+    """An operator with a name: label, in, is, has, category, rfc822msgid. Names are lower case, except those of label
+    and rfc822msgid."""
 
     operator: str
     value: str
@@ -61,7 +61,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """after, newer: at this time or later; before, older: earlier than it. UTC, whole seconds."""
+    """after, newer: at this time or later; before, older: before this time. UTC, whole seconds."""
 
     operator: str
     at: datetime
@@ -78,7 +78,7 @@ class Aged:
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """larger and size: more than this; smaller: less."""
+    """larger and size: more bytes than this; smaller: fewer."""
 
     operator: str
     size_bytes: int
@@ -93,14 +93,14 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """All parts hold."""
+    """All parts match."""
 
     parts: "tuple[Tree, ...]"
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """One part at least holds."""
+    """At least one part matches."""
 
     parts: "tuple[Tree, ...]"
 

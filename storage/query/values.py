@@ -1,6 +1,6 @@
-"""The values of operators: days, ages, sizes and names, as written, into what they are.
+"""Parses the values of operators: days, ages, sizes and names.
 
-Each raises InvalidQuery at the position given when the text is none.
+Each function raises InvalidQuery at the given position when the text is invalid.
 """
 
 import difflib
@@ -19,7 +19,7 @@ _AGE = re.compile(r"([0-9]{1,5})([dmy])", re.IGNORECASE)
 
 
 def size_bytes(text: str, position: int) -> int:
-    """10M is 10 MiB; a number alone is bytes."""
+    """Parse a size in bytes: 10M is 10 MiB; a number alone is bytes."""
     match = _SIZE.fullmatch(text)
     if match is None:
         raise InvalidQuery(f"{text!r} is not a size such as 10M", position)
@@ -27,7 +27,7 @@ def size_bytes(text: str, position: int) -> int:
 
 
 def moment(text: str, position: int) -> datetime:
-    """The start of a day, YYYY/MM/DD or MM/DD/YYYY, in UTC; or seconds since 1970, nine to eleven digits."""
+    """Parse the start of a day in UTC (YYYY/MM/DD or MM/DD/YYYY), or seconds since 1970 (nine to eleven digits)."""
     try:
         if _SECONDS.fullmatch(text):
             return datetime.fromtimestamp(int(text), UTC)
@@ -41,7 +41,7 @@ def moment(text: str, position: int) -> datetime:
 
 
 def age(text: str, position: int) -> tuple[int, str]:
-    """2d, 3m, 1y: how many, and of what."""
+    """Parse an age: 2d, 3m, 1y. Returns the count and the unit."""
     match = _AGE.fullmatch(text)
     if match is None:
         raise InvalidQuery(f"{text!r} is not an age such as 2d, 3m or 1y", position)
@@ -49,7 +49,7 @@ def age(text: str, position: int) -> tuple[int, str]:
 
 
 def one_of(text: str, allowed: Iterable[str], position: int) -> str:
-    """A name of a fixed set, in any case; lower case."""
+    """One of a fixed set of names, case-insensitive; returned in lower case."""
     allowed = sorted(allowed)
     if text.lower() in allowed:
         return text.lower()
@@ -57,13 +57,13 @@ def one_of(text: str, allowed: Iterable[str], position: int) -> str:
 
 
 def suggestion(text: str, known: Iterable[str]) -> str:
-    """A question to add to an error, or nothing when none is close."""
+    """A suggestion to append to an error, or "" when no known name is close."""
     close = difflib.get_close_matches(text.lower(), sorted(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
 def ago(now: datetime, count: int, unit: str) -> datetime:
-    """The moment `count` days (d), calendar months (m) or years (y) before now; the earliest there is at most."""
+    """The time `count` days (d), calendar months (m) or years (y) before now; at least the earliest supported one."""
     if unit == "d":
         return datetime.fromtimestamp(max(now.timestamp() - count * 86400, _FIRST.timestamp()), UTC)
     months = now.year * 12 + now.month - 1 - count * (12 if unit == "y" else 1)

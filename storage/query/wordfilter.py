@@ -1,8 +1,9 @@
-"""What an index of words can tell of a condition: any index of `words.words` of each field, with positions.
+"""Reduces a condition to the part that a word index can evaluate: an index of `words.words` of each field, with
+positions.
 
-The filter is built of AllOf, AnyOf, Negated and Contains alone. Every message that the condition finds passes it; when
-`exact`, no other does. An index keeps a field's values apart, so that no phrase spans two of them. A lone character
-(words.is_lone) is asked for by itself only: then it stands for every word that contains it.
+The filter consists of AllOf, AnyOf, Negated and Contains. Every message that matches the condition passes the filter;
+when `exact`, no other does. An index keeps a field's values apart, so that no phrase spans two values. A lone character
+(words.is_lone) is looked up by itself: it matches every word that contains it.
 """
 
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ from storage.query.words import is_lone
 
 @dataclass(frozen=True, slots=True)
 class WordFilter:
-    """expression: None when the index can tell nothing. exact: it decides the condition, nothing is left to verify."""
+    """expression: None when the index cannot narrow the search. exact: nothing is left to verify."""
 
     expression: Condition | None
     exact: bool
@@ -25,7 +26,7 @@ _NOTHING = WordFilter(None, False)
 
 
 def word_filter(condition: Condition) -> WordFilter:
-    """The tightest filter of a condition."""
+    """The narrowest filter of a condition."""
     if isinstance(condition, Contains) and len(condition.words) > 1 and any(map(is_lone, condition.words)):
         pieces = [piece for lone, run in groupby(condition.words, is_lone) for piece in _pieces(lone, run)]
         return WordFilter(all_of(Contains(condition.fields, piece) for piece in pieces), False)
@@ -40,16 +41,16 @@ def word_filter(condition: Condition) -> WordFilter:
         inner = word_filter(condition.part)
         return WordFilter(Negated(inner.expression), True) if inner.exact and inner.expression else _NOTHING
     if isinstance(condition, AllOf | AnyOf):
-        found = [word_filter(part) for part in condition.parts]
-        exact = all(each.exact for each in found)
-        parts = [each.expression for each in found if each.expression is not None]
+        filters = [word_filter(part) for part in condition.parts]
+        exact = all(part_filter.exact for part_filter in filters)
+        parts = [part_filter.expression for part_filter in filters if part_filter.expression is not None]
         if isinstance(condition, AllOf):
             return WordFilter(all_of(parts), exact) if parts else WordFilter(None, not condition.parts)
-        if parts and len(parts) == len(found):
+        if parts and len(parts) == len(filters):
             return WordFilter(any_of(parts), exact)
     return _NOTHING
 
 
 def _pieces(lone: bool, run: Iterable[str]) -> Iterable[tuple[str, ...]]:
-    """A phrase's words, where lone characters are by themselves."""
+    """A phrase's words, split at lone characters."""
     return ((word,) for word in run) if lone else (tuple(run),)

@@ -1,1 +1,1 @@
-"""Databases from the archive and back: roll-ups, rebuild, segment import, dump."""
+"""Recovery of databases: roll-ups into the archive, rebuild from it, segment import, dump and restore."""

@@ -1,12 +1,12 @@
-"""A copy of the databases in a folder, and back. Rows only, by COPY: every PostgreSQL takes them, without pg_dump.
+"""Dumps the databases into a folder and restores them. Rows only, by COPY: any PostgreSQL works, without pg_dump.
 
-    manifest.json              format, when; per database: revision, WAL position, tables with columns, rows, SHA-256
+    manifest.json              format, time; per database: revision, WAL position, tables with columns, rows, SHA-256
     control/TABLE.copy.zst     PostgreSQL's binary COPY format, zstd
     shard0/TABLE.copy.zst
 
-Each database is read in one snapshot, the shards' before the control database: a user who is added meanwhile is then
-one without a mailbox, which is opened on first use; never a mailbox without its user, whose id a new user would get.
-The folder appears under its name when it is whole. It holds sealed secrets, so it is its owner's alone; the key that
+Each database is read in one snapshot, the shard databases before the control database. A user added meanwhile then has
+no mailbox, which is created on first use; the opposite, a mailbox without its user, would give its id to a new user.
+The folder gets its name when it is complete. It contains sealed secrets, so only its owner may read it; the key that
 opens them is not in it. Blocking.
 """
 
@@ -35,12 +35,12 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 _CHUNK = 1 << 20
 
-#: (database, table, tables done, tables in all)
+#: (database, table, tables done, tables in total)
 Tell = Callable[[str, str, int, int], None]
 
 
 class BackupUnusable(BackupError):
-    """The folder is not a whole backup that this version can restore. Name another."""
+    """The folder is not a complete backup in a format that this version can restore. Name another folder."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)
@@ -52,7 +52,7 @@ class BackupUnusable(BackupError):
 
 @dataclass(frozen=True, slots=True)
 class Dumped:
-    """What a backup holds. taken_at: when its first snapshot was taken."""
+    """Contents of a backup. taken_at: time of its first snapshot."""
 
     path: Path
     taken_at: datetime
@@ -61,21 +61,21 @@ class Dumped:
 
 
 def back_up(databases: Databases, path: Path, tell: Tell | None = None, facts: dict[str, Any] | None = None) -> Dumped:
-    """Write every database into a new folder. facts: more members of the manifest, for whoever reads it.
+    """Write every database into a new folder. facts: further members of the manifest.
 
     Raises:
         BackupUnusable: the folder exists, or cannot be written.
     """
     if path.exists():
-        raise BackupUnusable(str(path), "it exists already")
+        raise BackupUnusable(str(path), "it already exists")
     taken_at = datetime.now(UTC)
     fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         fresh.mkdir(mode=0o700, parents=True)
-        found = {
+        dumped = {
             name: _dump(engine, name, fresh / name, tell or (lambda *_: None)) for name, engine in _order(databases)
         }
-        document = {**(facts or {}), "format": FORMAT, "taken_at": taken_at.isoformat(), "databases": found}
+        document = {**(facts or {}), "format": FORMAT, "taken_at": taken_at.isoformat(), "databases": dumped}
         _write(fresh / MANIFEST, [orjson.dumps(document, option=orjson.OPT_INDENT_2)])
         _sync(fresh)
         fresh.rename(path)
@@ -84,12 +84,12 @@ def back_up(databases: Databases, path: Path, tell: Tell | None = None, facts: d
         raise BackupUnusable(str(path), exc.strerror or str(exc)) from exc
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    tables = [table for database in found.values() for table in database["tables"]]
+    tables = [table for database in dumped.values() for table in database["tables"]]
     return Dumped(path, taken_at, sum(t["rows"] for t in tables), sum(t["stored_bytes"] for t in tables))
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """A backup's manifest, after every file's SHA-256 was found right.
+    """A backup's manifest, after the SHA-256 of every file was verified.
 
     Raises:
         BackupUnusable.
@@ -97,29 +97,29 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = orjson.loads((path / MANIFEST).read_bytes())
         if document["format"] != FORMAT:
-            raise BackupUnusable(str(path), f"it is of format {document['format']}, which this program does not know")
+            raise BackupUnusable(str(path), f"its format {document['format']} is unknown to this release")
         for database in document["databases"].values():
             for table in database["tables"]:
                 with (path / table["file"]).open("rb") as file:
                     if hashlib.file_digest(file, "sha256").hexdigest() != table["sha256"]:
                         raise BackupUnusable(str(path), f"{table['file']} is damaged")
     except (OSError, ValueError, KeyError) as exc:
-        raise BackupUnusable(str(path), f"it is not whole ({type(exc).__name__}: {exc})") from exc
+        raise BackupUnusable(str(path), f"it is incomplete ({type(exc).__name__}: {exc})") from exc
     return document
 
 
 def restore(databases: Databases, path: Path, tell: Tell | None = None, keep_revision: bool = False) -> dict[str, Any]:
-    """Put a backup's rows in the place of whatever the databases hold; returns its manifest.
+    """Replace all rows of the databases by a backup's; return its manifest.
 
-    A backup of an older version is migrated: its rows go into the schema that they were taken from, which is then
-    brought up to date. Each database is one transaction. The archive may be newer than the backup: no owner can begin
-    before storage/recovery/rebuild.py has taken in what is only there.
+    A backup of an older version is migrated: its rows are loaded into the schema that they came from, which is then
+    upgraded. Each database is one transaction. The archive may be newer than the backup: no owner can start before
+    storage/recovery/rebuild.py has imported the newer segments.
 
     Args:
-        keep_revision: leave the schemas as the backup has them, for the older version to go on with.
+        keep_revision: keep the backup's schemas, for the older version to continue with.
 
     Raises:
-        BackupUnusable: it is damaged, or of other databases, or of a newer version. Nothing was changed.
+        BackupUnusable: the backup is damaged, of other databases, or of a newer version. Nothing was changed.
     """
     document, here = read_manifest(path), dict(_order(databases))
     _require_restorable(document, path, here)
@@ -132,7 +132,7 @@ def restore(databases: Databases, path: Path, tell: Tell | None = None, keep_rev
             _fill(connection, name, dumped, path, tell or (lambda *_: None))
             if not keep_revision:
                 migrate.bring_to_newest(connection, _schema_of(name), name, _LOG.info)
-            if name != "control":  # until storage/rebuild.py has taken in what is newer
+            if name != "control":  # until storage/recovery/rebuild.py has imported newer segments
                 known = list(connection.execute(query("shards_known")).scalars())
                 connection.execute(query("lease_close"), {"shard_ids": known})
     return document
@@ -141,13 +141,13 @@ def restore(databases: Databases, path: Path, tell: Tell | None = None, keep_rev
 def _require_restorable(document: dict[str, Any], path: Path, here: dict[str, Engine]) -> None:
     if here.keys() != document["databases"].keys():
         named = len(document["databases"]) - 1
-        raise BackupUnusable(str(path), f"it is of {named} shard databases, but {len(here) - 1} are configured")
+        raise BackupUnusable(str(path), f"it has {named} shard databases, but {len(here) - 1} are configured")
     newest = migrate.newest_revisions()
     for name, database in document["databases"].items():
         theirs, ours = database["revision"], newest[_schema_of(name)]
         if migrate.is_newer(_schema_of(name), theirs):
             raise BackupUnusable(
-                str(path), f"its {name} database is of revision {theirs}, newer than this program's {ours}"
+                str(path), f"its {name} database has the revision {theirs}, newer than this release's {ours}"
             )
 
 
@@ -156,7 +156,7 @@ def _schema_of(name: str) -> migrate.Schema:
 
 
 def clear(databases: Databases) -> None:
-    """Lose every row of every database. The schemas stay."""
+    """Delete every row of every database. The schemas stay."""
     for _, engine in _order(databases):
         with transaction(engine) as connection:
             connection.execute(text(f"TRUNCATE {_listed(_tables(connection))} RESTART IDENTITY"))
@@ -167,7 +167,7 @@ def _listed(tables: list[tuple[str, list[str]]]) -> str:
 
 
 def _order(databases: Databases) -> list[tuple[str, Engine]]:
-    """The control database comes last: see above."""
+    """All databases, the control database last: see the module's docstring."""
     shards = [(f"shard{index}", databases.shard_database(index)) for index in range(databases.shard_databases)]
     return [*shards, ("control", databases.control)]
 
@@ -179,11 +179,11 @@ def _dump(engine: Engine, name: str, folder: Path, tell: Tell) -> dict[str, Any]
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         facts = connection.execute(query("dump_facts")).one()
         tables = _tables(connection)
-        found = []
+        tables_dumped = []
         for number, (table, columns) in enumerate(tables):
             tell(name, table, number, len(tables))
-            found.append(_copy_out(connection, name, table, columns, folder))
-        # After the rows: what was given out meanwhile counts as used.
+            tables_dumped.append(_copy_out(connection, name, table, columns, folder))
+        # After the rows: ids assigned meanwhile count as used.
         sequences = {row.sequence: row.last for row in connection.execute(query("dump_sequences"))}
     return {
         "sequences": sequences,
@@ -191,7 +191,7 @@ def _dump(engine: Engine, name: str, folder: Path, tell: Tell) -> dict[str, Any]
         "server": facts.server,
         "wal_lsn": facts.wal_lsn,
         "snapshot": facts.snapshot,
-        "tables": found,
+        "tables": tables_dumped,
     }
 
 
@@ -217,7 +217,7 @@ def _copy_out(connection: Connection, name: str, table: str, columns: list[str],
 
 
 def _fill(connection: Connection, name: str, dumped: dict[str, Any], path: Path, tell: Tell) -> None:
-    tables, given_out = dumped["tables"], dumped.get("sequences", {})  # a backup of an earlier release has none
+    tables, given_out = dumped["tables"], dumped.get("sequences", {})  # backups of earlier releases have no sequences
     here = dict(_tables(connection))
     for table in tables:
         if sorted(here.get(table["table"], [])) != sorted(table["columns"]):
@@ -236,9 +236,9 @@ def _fill(connection: Connection, name: str, dumped: dict[str, Any], path: Path,
                 while data := reader.read(_CHUNK):
                     copy.write(data)
             if cursor.rowcount != table["rows"]:
-                raise BackupUnusable(str(path), f"{table['file']} holds {cursor.rowcount} rows, not {table['rows']}")
+                raise BackupUnusable(str(path), f"{table['file']} has {cursor.rowcount} rows, not {table['rows']}")
     for sequence, _, table_name, column in connection.execute(query("dump_sequences")).all():
-        # Not the largest id that is there: an id whose row is gone is known to whoever read it.
+        # Not the largest existing id: clients may know the id of a deleted row.
         last = f'greatest((SELECT max("{column}") FROM "{table_name}"), CAST(:given_out AS bigint))'  # noqa: S608
         statement = f"SELECT setval(CAST(:sequence AS regclass), {last}) WHERE {last} IS NOT NULL"
         connection.execute(text(statement), {"sequence": sequence, "given_out": given_out.get(sequence)})
@@ -249,7 +249,7 @@ def _tables(connection: Connection) -> list[tuple[str, list[str]]]:
 
 
 def _parents_first(connection: Connection, tables: list[str]) -> list[str]:
-    """The tables, each after those that its rows refer to."""
+    """The tables, ordered so that referenced tables come first."""
     parents: dict[str, set[str]] = {table: set() for table in tables}
     for child, parent in connection.execute(query("dump_references")).all():
         if child in parents and child != parent:
@@ -257,7 +257,7 @@ def _parents_first(connection: Connection, tables: list[str]) -> list[str]:
     done: list[str] = []
     while len(done) < len(tables):
         ready = [table for table in tables if table not in done and parents[table] <= {*done}]
-        assert ready, "tables refer to one another in a circle"
+        assert ready, "circular references between tables"
         done += ready
     return done
 
@@ -287,7 +287,7 @@ def _private(path: Path) -> Iterator[Any]:
 
 
 def _sync(folder: Path) -> None:
-    for place in [folder, *(found for found in folder.iterdir() if found.is_dir() and folder.suffix == ".part")]:
+    for place in [folder, *(entry for entry in folder.iterdir() if entry.is_dir() and folder.suffix == ".part")]:
         descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)

@@ -1,9 +1,9 @@
-"""The catalogue, the message index and the users from the archive's files, into databases that lack them.
+"""Rebuilds the catalog, the message index and the users from the archive's files.
 
-`rebuild` begins with empty databases; `reconcile` makes restored ones agree with an archive that is newer. Both do the
-same, shard by shard: take in every segment that the catalogue does not name (storage/recovery/segment_import.py), then
-what the roll-ups say. Each step may be repeated. What no roll-up told comes back with the next sync, which lists the
-mailbox whole. Secrets are not in the archive. No owner may be at work meanwhile. Blocking.
+`rebuild` starts with empty databases; `reconcile` updates restored databases from a newer archive. Both work shard by
+shard: they import every segment that the catalog lacks (storage/recovery/segment_import.py), then apply the roll-ups.
+Each step may be repeated. Changes that no roll-up contains return with the next sync, which lists the whole mailbox.
+Secrets are not in the archive. No owner may run meanwhile. Blocking.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,26 +22,26 @@ from storage.model.records import MailboxRecord, Phase
 from storage.recovery.rollup_reader import Rolled, rolled_of
 from storage.recovery.segment_import import Known, SegmentImport
 
-#: (shard, segments done, segments in all)
+#: (shard, segments done, segments in total)
 Tell = Callable[[int, int, int], None]
 _EVENT_TYPES = ("int8", "int8", "text", "bool", "int8", "timestamptz", "int8", "int4")
 _STATE_TYPES = ("int8", "int8", "int8", "text[]", "timestamptz", "timestamptz", "timestamptz", "int4")
 
 
 class DatabasesFilled(BackupError):
-    """The databases hold data already. Name empty ones, or say that theirs is to be replaced."""
+    """The databases contain data. Name empty databases, or use --replace."""
 
     def __init__(self, databases: str) -> None:
         super().__init__(databases)
         self.databases = databases
 
     def __str__(self) -> str:
-        return f"There are data in {self.databases}: name empty databases, or say --replace to lose what they hold."
+        return f"There are data in {self.databases}: name empty databases, or use --replace to delete the data."
 
 
 @dataclass(slots=True)
 class Rebuilt:
-    """What was found. unnamed: users whose address nobody told; relisted: mailboxes that the next sync lists whole."""
+    """Result of a rebuild. unnamed: users without a known address; relisted: mailboxes that the next sync lists."""
 
     shards: int = 0
     segments: int = 0
@@ -63,7 +63,7 @@ def shards_of(blobs: LocalBlobs) -> list[int]:
 
 
 def require_empty(databases: Databases) -> None:
-    """Refuse to write over somebody's data.
+    """Check that the databases are empty.
 
     Raises:
         DatabasesFilled.
@@ -88,11 +88,11 @@ def reconcile(
     addresses: Mapping[int, str] | None = None,
     tell: Tell | None = None,
 ) -> Rebuilt:
-    """Take in whatever the archive has and the databases lack.
+    """Import everything that the archive has and the databases lack.
 
     Args:
         shards: shard -> index of its database; every shard of the archive.
-        addresses: of users whom no roll-up names.
+        addresses: user id -> address, of users that no roll-up names.
     """
     done = Rebuilt()
     for database in sorted(set(shards.values())):
@@ -124,7 +124,7 @@ class _Shard:
         self._addresses, self._done = addresses, done
 
     def run(self, tell: Tell) -> None:
-        """Everything of this shard."""
+        """Rebuild the shard."""
         rolled, damaged = rolled_of(self._blobs, self._shard_id)
         self._done.damaged += damaged
         self._mailboxes(rolled)
@@ -135,7 +135,7 @@ class _Shard:
         with transaction(self._engine) as connection:
             connection.execute(query("rebuild_counts"), {"shard_id": self._shard_id})
             if damaged or adopted.damaged or adopted.missing:
-                lost = None  # nobody knows whose mail was in there
+                lost = None  # the users of a lost segment are unknown
             if lost is None or lost:
                 values = {"shard_id": self._shard_id, "user_ids": lost}
                 self._done.relisted += connection.execute(query("rebuild_relist"), values).rowcount
@@ -144,7 +144,7 @@ class _Shard:
         self._done.rollups += len(rolled)
 
     def _mailboxes(self, rolled: Sequence[Rolled]) -> None:
-        """Mailboxes, labels and failed items of the last roll-up."""
+        """Insert the mailboxes, labels and failed items of the last roll-up."""
         if not rolled:
             return
         last = rolled[-1]
@@ -182,18 +182,18 @@ class _Shard:
         return adoption
 
     def _users_found(self) -> None:
-        """Mailboxes of whom only mail is known: the next sync lists them whole."""
+        """Create mailboxes for users with mail but without a mailbox; the next sync lists them whole."""
         with transaction(self._engine) as connection:
-            found = list(connection.execute(query("rebuild_users_found"), {"shard_id": self._shard_id}).scalars())
-            named = {row.user_id: row.email for row in self._users(found)}
-            unnamed = [user_id for user_id in found if user_id not in named and user_id not in self._addresses]
-            emails = {key: self._addresses.get(key, f"unknown-{key}@rebuilt.invalid") for key in found} | named
-            records = [MailboxRecord(user_id, emails[user_id].lower(), phase=Phase.RECONCILE) for user_id in found]
+            user_ids = list(connection.execute(query("rebuild_users_found"), {"shard_id": self._shard_id}).scalars())
+            named = {row.user_id: row.email for row in self._users(user_ids)}
+            unnamed = [user_id for user_id in user_ids if user_id not in named and user_id not in self._addresses]
+            emails = {key: self._addresses.get(key, f"unknown-{key}@rebuilt.invalid") for key in user_ids} | named
+            records = [MailboxRecord(user_id, emails[user_id].lower(), phase=Phase.RECONCILE) for user_id in user_ids]
             rows = [{**_columns(record), "shard_id": self._shard_id} for record in records]
             _each(connection, "rebuild_mailbox", rows)
-        self._register([(user_id, emails[user_id].lower(), user_id in unnamed) for user_id in found])
-        self._done.mailboxes += len(found)
-        self._done.relisted += len(found)
+        self._register([(user_id, emails[user_id].lower(), user_id in unnamed) for user_id in user_ids])
+        self._done.mailboxes += len(user_ids)
+        self._done.relisted += len(user_ids)
         self._done.unnamed += unnamed
 
     def _users(self, user_ids: Sequence[int]) -> Sequence[Any]:
@@ -212,7 +212,7 @@ class _Shard:
                 connection.execute(query("rebuild_user_ids"), {"user_id": max(user_id for user_id, _, _ in users)})
 
     def _states(self, rolled: Sequence[Rolled]) -> list[int] | None:
-        """The log, and what each message carries; returns users of whom mail is gone."""
+        """Restore the label events and the messages' states; return the users who lost mail."""
         if not rolled:
             return []
         with transaction(self._engine) as connection:
@@ -229,7 +229,7 @@ class _Shard:
         return lost
 
     def _resume(self, connection: Connection, last: Rolled) -> None:
-        """The next roll-up goes on after this one; it takes the events of this rebuild for rolled up."""
+        """Make the next roll-up continue after this one; it counts the events of this rebuild as rolled up."""
         values: dict[str, object] = {"shard_id": self._shard_id}
         row = connection.execute(query("rollup_last"), values).first()
         if row is not None and row.number >= last.number:

@@ -1,4 +1,4 @@
-"""Reads a shard's roll-ups (storage/recovery/rollup_writer.py), oldest first. Reports a damaged one by name."""
+"""Reads a shard's roll-ups (storage/recovery/rollup_writer.py), oldest first. Reports damaged ones by name."""
 
 import zipfile
 import zlib
@@ -21,7 +21,7 @@ _ROWS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Rolled:
-    """One file that was checked: every member's CRC-32 is right."""
+    """A roll-up whose CRC-32s were verified."""
 
     name: str
     path: Path
@@ -36,7 +36,7 @@ class Rolled:
         return pa.Table.from_batches(list(self.batches(name)), schema=self._schema(name))
 
     def batches(self, name: str) -> Iterator[pa.RecordBatch]:
-        """A table, some rows at a time."""
+        """A large table, in batches."""
         with zipfile.ZipFile(self.path) as archive, archive.open(f"{name}.parquet") as member:
             yield from pq.ParquetFile(member).iter_batches(_ROWS)
 
@@ -46,18 +46,18 @@ class Rolled:
 
 
 def rolled_of(blobs: LocalBlobs, shard_id: int) -> tuple[list[Rolled], list[tuple[str, str]]]:
-    """A shard's roll-ups in the order in which they were made, and (file, reason) of those that cannot be read."""
-    found, damaged = [], []
+    """A shard's roll-ups in the order in which they were written, and (file, reason) of unreadable ones."""
+    readable, damaged = [], []
     for blob in blobs.list(f"{shard_id:04d}"):
         name = blob.name.removesuffix(ROLLUP_SUFFIX)
         if name == blob.name:
             continue
         try:
             epoch_of(name)
-            found.append(_open(name, Path(blobs.location(blob.name))))
+            readable.append(_open(name, Path(blobs.location(blob.name))))
         except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, OSError, EOFError) as exc:
             damaged.append((blob.name, (str(exc).splitlines() or [type(exc).__name__])[0][:200]))
-    return sorted(found, key=lambda rolled: (rolled.epoch, rolled.number, rolled.made_at)), damaged
+    return sorted(readable, key=lambda rolled: (rolled.epoch, rolled.number, rolled.made_at)), damaged
 
 
 def _open(name: str, path: Path) -> Rolled:
@@ -66,7 +66,7 @@ def _open(name: str, path: Path) -> Rolled:
             raise ValueError(f"{broken} in it is damaged")
         document = orjson.loads(archive.read("manifest.json"))
     if document["version"] > VERSION:
-        raise ValueError(f"it is of version {document['version']}, which this program does not know")
+        raise ValueError(f"its version {document['version']} is unknown to this release")
     return Rolled(
         name,
         path,

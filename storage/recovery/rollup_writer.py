@@ -1,14 +1,14 @@
-"""Rolls what only Postgres knows into files of the archive: label events, messages' states, the shard's small state.
+"""Rolls up data that only Postgres has into the archive: label events, messages' states, the shard's small tables.
 
-`SHARD/EPOCH-UUID.rollup` is a ZIP archive of `manifest.json` and Parquet files (TABLES). The small tables are whole in
-each; `events` and `states` hold what is new since the roll-up before, so that a roll-up costs what changed and not what
-there is. The ending keeps it out of every view over `*.parquet`.
+`SHARD/EPOCH-UUID.rollup` is a ZIP archive of `manifest.json` and Parquet files (TABLES). Every roll-up contains the
+small tables completely; `events` and `states` contain only rows newer than the previous roll-up, so that the cost of a
+roll-up depends on the changes and not on the total. The suffix keeps the file out of views over `*.parquet`.
 
-Nothing is skipped. Commits of a shard append under a share lock of its lease; a roll-up takes its snapshot while it
-holds the lease's row for itself. So every event numbered before the snapshot is in it or was undone, and every later
-one gets a higher number: the highest number that was seen is the position. Times do not serve as such, because now() is
-the beginning of a transaction that may commit later; for `changed_from` the oldest running transaction is asked, and
-what is repeated is harmless: of a message the newest state counts, of an event one copy.
+No event is skipped. Commits of a shard append events under a share lock of its lease; a roll-up takes its snapshot
+while it holds the lease's row exclusively. So every event numbered before the snapshot is in it or was rolled back, and
+every later event gets a higher number: the highest number seen is the position. Times cannot be the position, because
+now() is the start of a transaction that may commit later; `changed_from` is taken from the oldest running transaction,
+and repeated rows are harmless: the newest state of a message counts, and one copy of an event.
 Called by the owner of the shard (actors/maintenance.py); blocking.
 """
 
@@ -77,30 +77,30 @@ TABLES = {
         is_on=pa.bool_(),
         history_id=pa.int64(),
         observed_at=_TIME,
-        event_id=pa.int64(),  # in the database that it was rolled from
+        event_id=pa.int64(),  # in the database of origin
     ),
     "states": _schema(
         user_id=pa.int64(),
         message_id=pa.int64(),
         history_id=pa.int64(),
-        labels=pa.list_(pa.string()),  # null: those of the segment's file
+        labels=pa.list_(pa.string()),  # null: as in the segment's file
         stored_at=_TIME,
         changed_at=_TIME,
         deleted_at=_TIME,
     ),
 }
 _SMALL = ("mailboxes", "labels", "failed", "segments")
-#: Columns of mailboxes that move at every look at Gmail: no reason for a roll-up of their own.
+#: Columns of mailboxes that every poll of Gmail changes: not a reason for a roll-up.
 _RESTLESS = ("synced_at", "units")
 _ROWS = 20_000
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-#: Bytes of a roll-up that are kept in memory while it is made.
+#: Bytes of a roll-up that stay in memory while it is written.
 _IN_MEMORY = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class RolledUp:
-    """One file. events, states: rows of it that are new, with repetitions."""
+    """A written roll-up. events, states: number of new rows, repeated rows included."""
 
     name: str
     number: int
@@ -111,7 +111,7 @@ class RolledUp:
 
 @dataclass(frozen=True, slots=True)
 class _Last:
-    """Where the roll-up before ended."""
+    """Where the previous roll-up ended."""
 
     number: int = 0
     event_id: int = 0
@@ -120,30 +120,30 @@ class _Last:
 
 
 def roll_up(engine: Engine, blobs: LocalBlobs, lease: Lease) -> RolledUp | None:
-    """Write what is new of a shard into one file and record it; None when nothing is.
+    """Write a shard's new rows into one file and record it; None when there are none.
 
-    A file whose record is not committed is true all the same; the next roll-up holds its rows again.
+    A file whose record is not committed is still valid; the next roll-up contains its rows again.
 
     Raises:
         LeaseLost: the epoch is over.
-        DatabaseUnreachable: nothing is lost; try again.
+        DatabaseUnreachable: nothing is lost; retry.
     """
     last = _last(engine, lease.shard_id)
     with transaction(engine) as snapshot, tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
         horizon = _begin(engine, snapshot, lease)
         small = {name: _read(snapshot, name, shard_id=lease.shard_id) for name in _SMALL}
         fingerprint = _fingerprint(small)
-        made = _Made(spool, snapshot, lease.shard_id, last)
+        contents = _Contents(spool, snapshot, lease.shard_id, last)
         with zipfile.ZipFile(spool, "w", zipfile.ZIP_STORED) as archive:
-            made.pack(archive, small)
-            if not made.events and fingerprint == last.fingerprint:
+            contents.pack(archive, small)
+            if not contents.events and fingerprint == last.fingerprint:
                 return None
             document = {
                 "version": VERSION,
                 "shard_id": lease.shard_id,
                 "epoch": lease.epoch,
                 "number": last.number + 1,
-                "event_id": made.event_id,
+                "event_id": contents.event_id,
                 "changed_from": horizon.isoformat(),
                 "made_at": datetime.now(UTC).isoformat(),
             }
@@ -159,12 +159,12 @@ def roll_up(engine: Engine, blobs: LocalBlobs, lease: Lease) -> RolledUp | None:
                 "shard_id": lease.shard_id,
                 "number": last.number + 1,
                 "name": name,
-                "event_id": made.event_id,
+                "event_id": contents.event_id,
                 "changed_from": horizon,
                 "fingerprint": fingerprint,
             },
         )
-    return RolledUp(name, last.number + 1, made.events, made.states, size)
+    return RolledUp(name, last.number + 1, contents.events, contents.states, size)
 
 
 def _last(engine: Engine, shard_id: int) -> _Last:
@@ -174,7 +174,7 @@ def _last(engine: Engine, shard_id: int) -> _Last:
 
 
 def _begin(engine: Engine, snapshot: Connection, lease: Lease) -> datetime:
-    """Have the snapshot be of a moment at which no commit of the shard is under way; commits wait for no more."""
+    """Take the snapshot at a time without running commits of the shard; commits wait only until it is taken."""
     with transaction(engine) as holding:
         values = {"shard_id": lease.shard_id, "owner": lease.owner, "epoch": lease.epoch}
         if holding.execute(query("rollup_hold"), values).first() is None:
@@ -185,8 +185,8 @@ def _begin(engine: Engine, snapshot: Connection, lease: Lease) -> datetime:
     return horizon
 
 
-class _Made:
-    """What goes into one file, counted on the way."""
+class _Contents:
+    """Contents of one file, counted while written."""
 
     def __init__(self, spool: IO[bytes], snapshot: Connection, shard_id: int, last: _Last) -> None:
         self._spool, self._snapshot, self._shard_id, self._last = spool, snapshot, shard_id, last

@@ -1,10 +1,10 @@
-"""Takes segments into the catalogue from their files alone, so that the index holds each message exactly once.
+"""Imports segments into the catalog from their files alone; the index then contains each message exactly once.
 
-For what the catalogue lost or never had: after a rebuild (storage/recovery/rebuild.py) or the restore of an older
-backup. A file whose messages all lie elsewhere, too, is one that was merged: it is named as retired, and the sweep
-takes it. One that has some of them takes the place of every segment that it holds whole; else what only it has is
-written out of it into a segment of its own. A damaged file is named and kept for ever. Nothing else may write to the
-shard meanwhile.
+For segments that the catalog lacks after a rebuild (storage/recovery/rebuild.py) or the restore of an older backup. A
+segment whose messages all are in other segments was merged: it is recorded as retired, and garbage collection deletes
+it. A segment that shares some messages replaces every segment that it contains completely; otherwise the messages that
+only it has are copied into a new segment. A damaged file is recorded and kept for ever. No other process may write to
+the shard meanwhile.
 """
 
 import logging
@@ -41,7 +41,7 @@ _PLACE = ["user_id", "message_id", "frame_offset", "frame_bytes", "raw_offset"]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a roll-up says of a segment."""
+    """A segment's row in a roll-up."""
 
     created_at: datetime
     excluded: str | None
@@ -49,7 +49,7 @@ class Known:
 
 @dataclass(slots=True)
 class Adopted:
-    """What became of a shard's files. damaged: (file or message, reason); missing: segments whose files are gone."""
+    """Result of an import. damaged: (file or message, reason); missing: segments whose files do not exist."""
 
     segments: int = 0
     messages: int = 0
@@ -59,20 +59,20 @@ class Adopted:
 
 
 class SegmentImport:
-    """The files of one shard, taken in one by one; each is one transaction."""
+    """Imports the segments of one shard, each in one transaction."""
 
     def __init__(
         self, engine: Engine, blobs: LocalBlobs, config: ArchiveConfig, shard_id: int, known: dict[str, Known]
     ) -> None:
         self._engine, self._blobs, self._config, self._shard_id = engine, blobs, config, shard_id
         self._known = known
-        self._lost: set[int] = set()  # segments of the catalogue whose files are gone
-        self._left: Counter[int] = Counter()  # messages that left such a segment
+        self._lost: set[int] = set()  # segments of the catalog whose files do not exist
+        self._left: Counter[int] = Counter()  # messages moved out of such a segment
         self.done = Adopted()
-        self.epoch = 0  # the highest that a file names
+        self.epoch = 0  # the highest epoch in a file name
 
     def waiting(self) -> list[str]:
-        """The segments to take in, in this order: those of the last roll-up first, then the largest."""
+        """The segments to import, in order: those of the last roll-up first, then the largest."""
         names, rows = set(), {}
         for blob in self._blobs.list(f"{self._shard_id:04d}"):
             name, _, ending = blob.name.partition(".")
@@ -106,7 +106,7 @@ class SegmentImport:
             return False
 
     def finish(self) -> None:
-        """Everything was taken in: which analyses go with it, and what is missing still?"""
+        """After the import: record the analyses, and report missing segments."""
         self._analyses()
         vacated = {name for name in self.done.missing if self._vacated(name)}
         self.done.missing = sorted(set(self.done.missing) - vacated)
@@ -117,12 +117,12 @@ class SegmentImport:
             return name not in {row.name for row in live}
 
     def open(self) -> None:
-        """Let owners begin, after every epoch that a file names: to a sweep those are of a former owner, and named."""
+        """Let owners start, at an epoch after every file's, so that the files count as an earlier owner's."""
         with transaction(self._engine) as connection:
             connection.execute(query("adopt_lease"), {"shard_id": self._shard_id, "epoch": self.epoch})
 
     def take(self, name: str) -> None:
-        """Take one segment in."""
+        """Import one segment."""
         try:
             source = open_source(self._blobs, name)
             with blaming(name), open_parquet(self._blobs, name) as parquet:
@@ -145,20 +145,20 @@ class SegmentImport:
         self._carve(name, new)
 
     def _analyses(self) -> None:
-        """Name the newest whole analysis of every segment; an orphan is as true as one that was committed."""
+        """Record the newest intact analysis of every segment, committed or not: an orphan is valid as well."""
         there = analyses.newest(self._blobs, self._shard_id)
         for recorded in Catalog(self._engine).analysed(self._shard_id):
-            found = there.get(recorded.name, [])
-            if recorded.analysis == (found[0] if found else None):
+            names = there.get(recorded.name, [])
+            if recorded.analysis == (names[0] if names else None):
                 continue
-            found_of = self._newest_whole(recorded, found)
+            manifest = self._newest_whole(recorded, names)
             with transaction(self._engine) as connection:
                 values = {"shard_id": self._shard_id, "names": [recorded.name]}
                 segment_id = connection.execute(query("segments_locked"), values).one().segment_id
                 connection.execute(query("analyses_retire"), {"segment_ids": [segment_id]})
-                if found_of is not None:
-                    connection.execute(query("analysis_again"), {"name": found_of.name})
-                    record_analysis(connection, segment_id, found_of)
+                if manifest is not None:
+                    connection.execute(query("analysis_again"), {"name": manifest.name})
+                    record_analysis(connection, segment_id, manifest)
 
     def _newest_whole(self, segment: AnalysedSegment, names: Sequence[str]) -> AnalysisManifest | None:
         if not names:
@@ -167,20 +167,20 @@ class SegmentImport:
             with blaming(segment.name), open_parquet(self._blobs, segment.name) as parquet:
                 keys = parquet.read(columns=analyses.KEYS.names, use_threads=False)
         except Unmergeable as exc:
-            _LOG.error("The analysis of a segment is left out: %s", exc)
+            _LOG.error("The analysis of a segment is skipped: %s", exc)
             return None
         for name in names:
             try:
                 return analyses.manifest_of(self._blobs, name, keys)
             except FileDamaged as exc:
-                _LOG.error("What was analysed of the segment %s is passed over: %s", segment.name, exc)
+                _LOG.error("An analysis of the segment %s is skipped: %s", segment.name, exc)
         return None
 
     # ---- helpers
 
     def _places(self, connection: Connection, index: pa.Table) -> list[tuple[int, int] | None]:
-        """(segment, messages in it) where the index has each message."""
-        found: dict[tuple[int, int], tuple[int, int]] = {}
+        """(segment, number of its messages) of each message in the index; None: not in the index."""
+        places: dict[tuple[int, int], tuple[int, int]] = {}
         users, ids = index["user_id"].to_pylist(), index["message_id"].to_pylist()
         by_user: dict[int, list[int]] = {}
         for user_id, message_id in zip(users, ids, strict=True):
@@ -189,8 +189,8 @@ class SegmentImport:
             for start in range(0, len(wanted), _ROWS):
                 values = {"user_id": user_id, "message_ids": wanted[start : start + _ROWS]}
                 for message_id, segment_id, messages in connection.execute(query("adopt_known"), values):
-                    found[user_id, message_id] = (segment_id, messages)
-        return [found.get(key) for key in zip(users, ids, strict=True)]
+                    places[user_id, message_id] = (segment_id, messages)
+        return [places.get(key) for key in zip(users, ids, strict=True)]
 
     def _manifest(self, source: Source, index: pa.Table) -> SegmentManifest:
         name = source.name
@@ -219,7 +219,7 @@ class SegmentImport:
         places: list[tuple[int, int] | None],
     ) -> None:
         segment_id = record_segment(connection, manifest)
-        assert segment_id is not None, "it was not in the catalogue"
+        assert segment_id is not None, "the segment is already in the catalog"
         known = self._known.get(manifest.name) or Known(self._modified_at(manifest.name), None)
         values = {"segment_id": segment_id, "created_at": known.created_at, "excluded": known.excluded}
         connection.execute(query("adopt_note"), values)
@@ -243,8 +243,8 @@ class SegmentImport:
 
     def _modified_at(self, name: str) -> datetime:
         folder = name.partition("/")[0]
-        found = [blob.modified_at for blob in self._blobs.list(folder) if blob.name == name + RAW_SUFFIX]
-        return datetime.fromtimestamp(found[0], UTC) if found else datetime.now(UTC)
+        times = [blob.modified_at for blob in self._blobs.list(folder) if blob.name == name + RAW_SUFFIX]
+        return datetime.fromtimestamp(times[0], UTC) if times else datetime.now(UTC)
 
     def _keep(self, name: str, reason: str) -> None:
         with transaction(self._engine) as connection:
@@ -256,7 +256,7 @@ class SegmentImport:
         connection.execute(query("adopt_keep"), {**values, "for_ever": reason is not None})
 
     def _carve(self, name: str, wanted: pa.Array) -> None:
-        """Write the messages that only this segment has into segments of their own."""
+        """Copy the messages that only this segment has into new segments."""
         damaged = []
         try:
             with blaming(name), open_parquet(self._blobs, name) as parquet:
@@ -300,7 +300,7 @@ class SegmentImport:
 
 
 def _parts(rows: pa.Table, config: ArchiveConfig) -> Iterator[pa.Table]:
-    """As much at a time as a shard writes at once."""
+    """Split rows into parts of a segment's usual size."""
     start = size = 0
     for row, size_bytes in enumerate(rows["size_bytes"].to_pylist()):
         size += size_bytes

@@ -1,8 +1,8 @@
-"""What of the control database a process must know to read mail: where shards are, what signs access tokens.
+"""The data of the control database that reading mail requires: the shard map and the signing keys.
 
-From the primary; while that is away, from one of its replicas, if any are named. Nothing else is: whether a secret
-is still good is the primary's to say. A replica's map may be old, by any age if the process never saw the primary: a
-shard counts only where its database has it, so nobody is sent to a shard's former home. Blocking.
+Read from the primary, or from one of its replicas while the primary is unreachable. Nothing else is read from replicas:
+only the primary knows whether a secret is still valid. A replica's map may be of any age if the process never reached
+the primary: a shard counts only if its database has it, so no read goes to a shard's former database. Blocking.
 """
 
 import logging
@@ -19,14 +19,14 @@ _T = TypeVar("_T")
 
 
 class Lookups:
-    """Reads the shard map and the signing keys; has signing keys made."""
+    """Reads the shard map and the signing keys; stores new signing keys."""
 
     def __init__(self, control: Control, databases: Databases, replicas: Replicas) -> None:
         self._control, self._databases, self._replicas = control, databases, replicas
         self._on_replica = False
 
     def shards(self) -> dict[int, int]:
-        """Every shard and the index of its database; by a replica's map, those that their database has.
+        """Shard -> index of its database; from a replica's map, only shards that the database has.
 
         Raises:
             DatabaseUnreachable.
@@ -38,11 +38,11 @@ class Lookups:
         return {shard: database for shard, database in shards.items() if shard in present[database]}
 
     def rotate_signing_keys(self, kid: str, sealed: bytes, newer_s: float, forget_s: float) -> bool:
-        """Keep a new signing key unless a newer one is there; False, too, while the primary is away."""
+        """Store a new signing key unless a newer one exists; False, too, while the primary is unreachable."""
         try:
             return self._control.rotate_signing_keys(kid, sealed, newer_s, forget_s)
         except DatabaseUnreachable as exc:
-            _LOG.warning("Signing keys are not replaced: %s", exc)
+            _LOG.warning("Signing keys are not rotated: %s", exc)
             return False
 
     def _present(self, database: int) -> set[int]:
@@ -61,11 +61,11 @@ class Lookups:
         return self._ask(Control.signing_keys)
 
     def add_first_signing_key(self, kid: str, sealed: bytes) -> None:
-        """Keep a signing key unless there is one; the primary's to do."""
+        """Store a signing key on the primary unless one exists."""
         self._control.add_first_signing_key(kid, sealed)
 
     def _ask(self, question: Callable[[Control], _T]) -> _T:
-        if not self._replicas.control_is_away():  # who is known to be away is not waited for again
+        if not self._replicas.control_is_away():  # do not wait again for a primary that is known to be unreachable
             try:
                 answer = question(self._control)
             except DatabaseUnreachable as exc:
@@ -73,7 +73,7 @@ class Lookups:
                 if source is None:
                     raise
                 if not self._on_replica:
-                    _LOG.warning("The control database's replicas are asked: %s", exc)
+                    _LOG.warning("The control database is read from its replicas: %s", exc)
             else:
                 self._on_replica = False
                 return answer

@@ -1,9 +1,9 @@
-"""Which replicas of one database may be read from, told what was observed of them.
+"""Decides from observations which replicas of one database may be read.
 
-No I/O, no clock: storage/replication/routing.py asks the servers and passes seconds of a monotonic clock. A replica is
-in the rotation when its last check was good: a standby of the primary's system and timeline that is not too far behind.
-Lag in seconds is the age of the newest place of the primary that the replica has replayed, so an idle primary's
-replicas have none. Not safe for threads: the caller holds a lock.
+No I/O, no clock: storage/replication/routing.py queries the servers and passes seconds of a monotonic clock. A replica
+is ready when its last check succeeded: a standby of the primary's system and timeline within the lag limits. Lag in
+seconds is the age of the newest position of the primary that the replica has replayed, so the replicas of an idle
+primary have no lag. Not thread-safe: the caller holds a lock.
 """
 
 from collections import deque
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from storage.replication.session_token import WalPosition
 
-#: Places of the primary that are remembered to tell lag in seconds.
+#: Number of the primary's positions kept to compute lag in seconds.
 _SAMPLES = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What a server said. mark: replayed, of a standby; written, of a primary."""
+    """State of a server. mark: the replayed position of a standby, the written position of a primary."""
 
     standby: bool
     mark: WalPosition
@@ -26,7 +26,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A replica as last known. state: "ready", or why it is not read from."""
+    """Health of a replica. state: "ready", or why it is not read."""
 
     name: str
     state: str
@@ -35,7 +35,7 @@ class Health:
 
     @property
     def ready(self) -> bool:
-        """Whether it is read from."""
+        """Whether the replica may be read."""
         return self.state == "ready"
 
 
@@ -45,9 +45,9 @@ class Rotation:
     def __init__(
         self, names: Sequence[str], lag_bytes: int, lag_s: float, rest_s: float, trusting: bool = False
     ) -> None:
-        """rest_s: how long a replica that failed a reader stays away at least.
+        """rest_s: least time that a replica is not read after a failed read.
 
-        trusting: read from a standby although the primary was never reached to compare it with.
+        trusting: read standbys although the primary was never reached to compare them with.
         """
         self._trusting = trusting
         self._lag_bytes, self._lag_s, self._rest_s = lag_bytes, lag_s, rest_s
@@ -58,16 +58,16 @@ class Rotation:
         self._turn = 0
 
     def health(self) -> list[Health]:
-        """Every replica as last known."""
+        """The latest health of every replica."""
         return list(self._health)
 
     @property
     def system(self) -> int | None:
-        """The primary's system identifier, once it was reached."""
+        """The primary's system identifier; None: never reached."""
         return self._primary.system if self._primary else None
 
     def primary(self, observed: Observed, now: float) -> None:
-        """The primary said this. One that is a standby itself (demoted) tells nothing."""
+        """Record the primary's state. A primary that is now a standby (demoted) is ignored."""
         if observed.standby:
             return
         if self._changed(observed.mark):
@@ -80,21 +80,21 @@ class Rotation:
         return known is None or (known.system, known.timeline) != (mark.system, mark.timeline)
 
     def replica(self, index: int, observed: Observed, now: float) -> None:
-        """A replica said this."""
+        """Record a replica's state."""
         name, primary = self._health[index].name, self._primary
         if primary is None and self._trusting:
             rests = now < self._rests_until[index]
-            state = "ready" if observed.standby else "no replica: the primary itself, or promoted"
+            state = "ready" if observed.standby else "not a replica: the primary itself, or promoted"
             self._health[index] = Health(name, self._health[index].state if rests else state)
             return
         if primary is None:
-            self._health[index] = Health(name, "the primary was never reached, so nobody knows whose replica it is")
+            self._health[index] = Health(name, "the primary was never reached, so its replicas cannot be verified")
             return
         if observed.mark.system != primary.system:
             self._health[index] = Health(name, "a replica of another cluster")
             return
         if not observed.standby:
-            self._health[index] = Health(name, "no replica: the primary itself, or promoted")
+            self._health[index] = Health(name, "not a replica: the primary itself, or promoted")
             return
         lag_bytes = max(0, primary.lsn - observed.mark.lsn)
         lag_s = self._lag(observed.mark.lsn, now)
@@ -108,12 +108,12 @@ class Rotation:
         self._health[index] = Health(name, state, lag_bytes, lag_s)
 
     def failed(self, index: int, reason: str, now: float) -> None:
-        """A check or a reader failed on it."""
+        """Record a failed check or read of a replica."""
         self._health[index] = Health(self._health[index].name, reason)
         self._rests_until[index] = now + self._rest_s
 
     def next(self) -> int | None:
-        """Whose turn it is; None: the primary's, because no replica is ready."""
+        """The next replica to read, in rotation; None: no replica is ready, read the primary."""
         count = len(self._health)
         for step in range(count):
             index = (self._turn + step) % count
@@ -123,7 +123,7 @@ class Rotation:
         return None
 
     def _lag(self, lsn: int, now: float) -> float:
-        """0 when it has replayed all that was seen of the primary."""
+        """Lag in seconds; 0 when the replica has replayed the primary's latest known position."""
         if not self._samples or lsn >= self._samples[-1][1]:
             return 0.0
         reached = [at for at, written in self._samples if written <= lsn]

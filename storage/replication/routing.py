@@ -1,13 +1,12 @@
-"""Reads from replicas that have seen enough, from the primary otherwise.
+"""Routes reads to replicas that are up to date for the reader, otherwise to the primary.
 
-A `ReadSession` accompanies one caller's reads: what it must see, and what it has seen since. `Replicas.source` gives
-the reader of one shard database where its transactions begin. On the very connection, before the query, a replica
-proves that it is a standby of this server and timeline and has replayed what the caller must see; a statement takes its
-snapshot when it begins, so what follows sees at least that. A replica that does not prove it costs one question. A read
-that a replica breaks off leaves with `ReplicaLost`; the source is the primary's from then on, so whoever asks again
-(`storage.mailbox.segment_files.retry_on_missing_file`) is answered there.
+A `ReadSession` holds the positions that one caller must see and has seen. `Replicas.source` returns a `Source` for one
+shard database. Before the query, on the same connection, a replica must prove that it is a standby of the same server
+and timeline and has replayed the caller's position; a statement takes its snapshot when it begins, so the query sees
+at least that. A replica that fails this costs one query. When a replica cancels a read, `ReplicaLost` is raised and the
+source uses the primary from then on, so a retry (`storage.mailbox.segment_files.retry_on_missing_file`) succeeds there.
 
-One thread per process looks at all replicas; without any there is no thread and no question.
+One thread per process checks all replicas; without replicas there is no thread and no extra query.
 """
 
 import logging
@@ -28,22 +27,22 @@ from storage.replication.session_token import SessionToken, WalPosition
 
 _LOG = logging.getLogger(__name__)
 _BROKEN = (OperationalError, InternalError, PoolTimeout)
-#: query_canceled: a statement that took too long, which it would on the primary as well.
+#: query_canceled: the statement timed out, which would happen on the primary as well.
 _TOO_LONG = "57014"
-#: Checks that a replica which failed a reader stays away at least.
+#: Number of check intervals that a replica is not read after a failed read.
 _REST_CHECKS = 3
 
 
 class ReplicaLost(DatabaseUnreachable):
-    """A replica broke a read off. Ask again: the primary answers."""
+    """A replica cancelled a read. Retry: the primary answers."""
 
     def __str__(self) -> str:
-        return f"The replica at {self.where} broke a read off ({self.reason}): ask again."
+        return f"The replica at {self.where} cancelled a read ({self.reason}): retry."
 
 
 @dataclass(slots=True)
 class ReadSession:
-    """What one caller must see and has seen. required: of a token; None: anything will do to begin with."""
+    """Positions that one caller must see and has seen. required: from the caller's token; None: no requirement."""
 
     required: SessionToken | None = None
     seen: SessionToken = field(default_factory=SessionToken)
@@ -52,24 +51,24 @@ class ReadSession:
         self.seen = self.required or self.seen
 
     def saw(self, mark: WalPosition) -> None:
-        """A read went this far."""
+        """Record the position of a read."""
         self.seen = self.seen.and_(mark)
 
     def allows(self, observed: Observed, system: int | None) -> bool:
-        """Whether a replica that says this has all that the caller must see. When in doubt, not.
+        """Whether a replica in this state has everything that the caller must see; False when in doubt.
 
-        system: the primary's; None: it was never reached, and the rotation trusts its replicas all the same.
+        system: the primary's; None: the primary was never reached, and the rotation trusts its replicas.
         """
         if not observed.standby or system not in (None, observed.mark.system):
             return False
         must = self.seen.of_system(observed.mark.system)
-        if must is None:  # a token that knows nothing of this server may be older than a move of the data to it
+        if must is None:  # a token without this server may be older than a move of the data to it
             return self.required is None
         return must.timeline == observed.mark.timeline and must.lsn <= observed.mark.lsn
 
 
 class Replicas:
-    """The replicas of every database of a process. Cheap to make: the thread starts with the first read."""
+    """The replicas of all databases, for one process. The thread starts with the first read."""
 
     def __init__(self, databases: Databases) -> None:
         config = databases.config
@@ -97,22 +96,22 @@ class Replicas:
         return [*([self._control] if self._control else []), *self._groups.values()]
 
     def control(self) -> Source | None:
-        """Where the control database may be read while its primary is away; None: nowhere.
+        """Where the control database can be read while its primary is unreachable; None: nowhere.
 
-        A process that has never reached the primary believes that a standby which was named is of it: the signing
-        keys that it finds there open with nobody else's sealing key, so no token verifies by a stranger's database.
+        A process that never reached the primary trusts the configured standbys. This is safe: signing keys open only
+        with their own sealing key, so the keys of a foreign database verify no token.
         """
         if self._control is None:
             return None
         if not self._control.checked:
-            self._control.check()  # the first look of a process need not wait for the thread's
+            self._control.check()  # the first check of a process does not wait for the thread
         self._watch()
         return _Routed(self._control, ReadSession(), False, None)
 
     def source(self, index: int, sight: ReadSession, primary_only: bool = False, shard_id: int | None = None) -> Source:
-        """Where transactions of a shard database begin that must see what `sight` asks, and tell it what they saw.
+        """A source of transactions on a shard database that satisfy `sight` and record their positions in it.
 
-        shard_id: whose rows are read: a replica that is behind may not have it yet, when it has just moved here.
+        shard_id: the shard to read: a lagging replica may not have a shard that has just moved here.
         """
         group = self._groups.get(index)
         if group is None:
@@ -121,22 +120,22 @@ class Replicas:
         return _Routed(group, sight, primary_only, shard_id)
 
     def control_is_away(self) -> bool:
-        """Whether the control database has replicas and its primary did not answer when it was last asked."""
+        """Whether the control database has replicas and the last query of its primary failed."""
         return self._control is not None and self._control.primary_is_away
 
     def health(self) -> list[Health]:
-        """Every replica as last known."""
+        """The latest health of every replica."""
         if groups := self._all:
             self._watch()
-        return [each for group in groups for each in group.health()]
+        return [health for group in groups for health in group.health()]
 
     def check(self) -> None:
-        """Look at every primary and replica once. The thread does; a test may."""
+        """Check every primary and replica once. Called by the thread, and by tests."""
         for group in self._all:
             group.check()
 
     def close(self) -> None:
-        """End the thread, give every connection back. May be called again."""
+        """Stop the thread and close every connection. Idempotent."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
@@ -153,7 +152,7 @@ class Replicas:
         while not self._stop.is_set():
             try:
                 self.check()
-            except Exception:  # noqa: BLE001 - whatever it is, the next look may succeed
+            except Exception:  # noqa: BLE001 - the next check may succeed
                 _LOG.exception("The replicas could not be checked")
             self._stop.wait(self._check_s)
 
@@ -168,7 +167,7 @@ class _Group:
         self.primary_is_away = False
 
     def choose(self) -> tuple[int | None, int | None]:
-        """Whose turn it is, and the primary's system identifier."""
+        """The next replica to read, and the primary's system identifier."""
         with self._lock:
             return self._rotation.next(), self._rotation.system
 
@@ -181,7 +180,7 @@ class _Group:
             before = self._rotation.health()[index]
             self._rotation.failed(index, reason, time.monotonic())
         if before.ready:
-            _LOG.warning("%s is not read from: %s", before.name, reason)
+            _LOG.warning("Replica %s is not read: %s", before.name, reason)
 
     def check(self) -> None:
         self.checked = True
@@ -194,7 +193,7 @@ class _Group:
             self.primary_is_away = False
         except DatabaseUnreachable as exc:
             self.primary_is_away = True
-            _LOG.debug("A primary cannot be asked how far it is: %s", exc)  # its replicas go on with what is known
+            _LOG.debug("A primary's position is unknown: %s", exc)  # its replicas are judged by earlier positions
         for index, engine in enumerate(self.engines):
             try:
                 with transaction(engine) as connection:
@@ -214,7 +213,7 @@ class _Group:
 
 
 class _Routed:
-    """A `Source` for one caller's reads: of one replica as long as it will do, of the primary from then on."""
+    """A `Source` for one caller's reads: one replica while it works, then the primary."""
 
     def __init__(self, group: _Group, sight: ReadSession, primary_only: bool, shard_id: int | None) -> None:
         self._group, self._sight, self._shard_id = group, sight, shard_id
@@ -232,7 +231,7 @@ class _Routed:
         """One transaction.
 
         Raises:
-            ReplicaLost: a replica broke it off; the next one begins on the primary.
+            ReplicaLost: the replica cancelled the transaction; the next one begins on the primary.
         """
         connection = self._on_replica()
         if connection is None:
@@ -250,11 +249,11 @@ class _Routed:
                 raise
             index, self._index = self._index, None
             assert index is not None
-            self._group.failed(index, f"broke a read off ({reason})")
+            self._group.failed(index, f"cancelled a read ({reason})")
             raise ReplicaLost(self._group.health()[index].name, reason) from exc
 
     def _on_replica(self) -> Connection | None:
-        """A connection to the replica that has proved itself; None: ask the primary."""
+        """A connection to the verified replica; None: use the primary."""
         if self._index is None:
             return None
         connection: Connection | None = None
@@ -276,7 +275,7 @@ class _Routed:
 
 
 def observe(connection: Connection) -> tuple[Observed, Observed]:
-    """What the server says of itself: an upper bound of what was seen so far, and what standbys can have."""
+    """The server's state: an upper bound of the positions seen so far, and the position that standbys can have."""
     row = connection.execute(query("server_position")).one()
     seen = WalPosition(row.system, row.timeline, row.lsn)
     return Observed(row.standby, seen), Observed(row.standby, WalPosition(row.system, row.timeline, row.written))

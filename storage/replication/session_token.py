@@ -1,8 +1,8 @@
-"""How far a reader has seen each PostgreSQL server: an opaque token that it hands back to never see less.
+"""The WAL positions that a reader has seen, as an opaque token: readers return the token to never see older data.
 
-Pure values. One write-ahead log serves all databases of a server, so a mark is kept per server, by its system
-identifier. The timeline changes with each failover: where it or the server is not the one of the token, nobody can tell
-whether a replica has what was seen, and the primary is asked (storage/replication/routing.py).
+Pure values. One write-ahead log serves all databases of a server, so a position is kept per server, by its system
+identifier. The timeline changes with each failover: when it or the server differs from the token's, a replica's
+position cannot be compared, and the primary is read (storage/replication/routing.py).
 """
 
 import base64
@@ -16,7 +16,7 @@ from storage.errors import BackupError
 
 _VERSION = "1."
 _MARK = struct.Struct(">QIQ")
-#: Servers that a token can speak of: it travels in a header.
+#: Most servers in a token: it is sent as a header.
 MOST_MARKS = 32
 #: What a token looks like; not every text like that is one.
 PATTERN = r"^1\.[A-Za-z0-9_-]*$"
@@ -25,17 +25,17 @@ MOST_CHARACTERS = len(_VERSION) + -(-MOST_MARKS * _MARK.size * 4 // 3)
 
 
 class InvalidSessionToken(BackupError):
-    """The token is none of ours, or cut. Send the one of an answer unchanged, or none."""
+    """The token was not issued by this service, or is truncated. Send it unchanged, or omit it."""
 
     def __str__(self) -> str:
-        return "The position is not one that an answer gave: send X-GBM-Position unchanged, or leave it out."
+        return "The position is not valid: send X-GBM-Position unchanged, or omit it."
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class WalPosition:
-    """A place in the write-ahead log of a server.
+    """A position in the write-ahead log of a server.
 
-    system: pg_control_system().system_identifier; lsn: bytes since the log's beginning.
+    system: pg_control_system().system_identifier; lsn: bytes since the start of the log.
     """
 
     system: int
@@ -45,35 +45,35 @@ class WalPosition:
 
 @dataclass(frozen=True, slots=True)
 class SessionToken:
-    """The newest mark of each server, at most `MOST_MARKS`, by system identifier."""
+    """The newest position of each server, at most `MOST_MARKS`, by system identifier."""
 
     marks: tuple[WalPosition, ...] = ()
 
     @classmethod
     def of(cls, marks: Iterable[WalPosition]) -> Self:
-        """The newest mark of each server: the later timeline, then the later place."""
+        """The newest position of each server: the later timeline, then the later position."""
         newest: dict[int, WalPosition] = {}
         for mark in marks:
             newest[mark.system] = max(newest.get(mark.system, mark), mark)
         return cls(tuple(newest[system] for system in sorted(newest))[:MOST_MARKS])
 
     def and_(self, mark: WalPosition) -> "SessionToken":
-        """These and one more. A full token forgets another server's mark, so that one's primary is asked next."""
-        others = [each for each in self.marks if each.system != mark.system][: MOST_MARKS - 1]
-        return SessionToken.of([*others, *(each for each in self.marks if each.system == mark.system), mark])
+        """Add a position. A full token drops another server's position; that server's primary is read next."""
+        others = [other for other in self.marks if other.system != mark.system][: MOST_MARKS - 1]
+        return SessionToken.of([*others, *(same for same in self.marks if same.system == mark.system), mark])
 
     def of_system(self, system: int) -> WalPosition | None:
-        """The mark of a server; None: it was not seen."""
+        """The position of a server; None: the token has none."""
         return next((mark for mark in self.marks if mark.system == system), None)
 
     def encode(self) -> str:
-        """The token: characters of URLs only."""
+        """Encode as URL-safe characters."""
         packed = b"".join(_MARK.pack(mark.system, mark.timeline, mark.lsn) for mark in self.marks)
         return _VERSION + base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
     @classmethod
     def decode(cls, token: str) -> Self:
-        """What `encode` made into the token.
+        """Decode a token of `encode`.
 
         Raises:
             InvalidSessionToken.
@@ -83,9 +83,9 @@ class SessionToken:
         text = token.removeprefix(_VERSION)
         try:
             packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            found = cls.of(WalPosition(*fields) for fields in _MARK.iter_unpack(packed))
+            decoded = cls.of(WalPosition(*fields) for fields in _MARK.iter_unpack(packed))
         except (binascii.Error, ValueError, struct.error) as exc:
             raise InvalidSessionToken from exc
-        if found.encode() != token:
+        if decoded.encode() != token:
             raise InvalidSessionToken
-        return found
+        return decoded

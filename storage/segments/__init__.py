@@ -1,1 +1,1 @@
-"""Segments: writing, merging and removing the files that a shard writes at once."""
+"""Segments: writing, merging and deleting the files of a shard."""

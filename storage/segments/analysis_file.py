@@ -1,10 +1,10 @@
-"""What analysers say of a segment's messages: a Parquet file of columns beside the segment's own files.
+"""The analysis file of a segment: a Parquet file of analysers' results beside the segment's own files.
 
-`SEGMENT.EPOCH-TOKEN.analysis` has `user_id`, `message_id` and a struct per analyser (its `version`, an `error`, its
-fields), row for row the messages of SEGMENT.parquet and in the same row groups. The ending keeps it out of every view
-over `*.parquet`. It never changes; another analysis of the same segment is another file, whose token sorts after it.
-The rows of a file may be of several versions, and a file may lack an analyser: whoever reads several files gives the
-absent as null (`unified`, `conformed`). Written by storage/segments/writer.py, storage/segments/merge/ and
+`SEGMENT.EPOCH-TOKEN.analysis` has `user_id`, `message_id` and one struct per analyser (its `version`, an `error`, its
+fields), row for row the messages of SEGMENT.parquet in the same row groups. The suffix keeps the file out of views over
+`*.parquet`. A file never changes; a new analysis of the segment is a new file, whose token sorts after the old one. The
+rows of a file may have several versions, and a file may lack an analyser: readers of several files fill missing fields
+with nulls (`unified`, `conformed`). Written by storage/segments/writer.py, storage/segments/merge/ and
 jobs/reanalysis.py.
 """
 
@@ -26,7 +26,7 @@ from storage.model.records import AnalysisManifest
 
 ANALYSIS_SUFFIX = ".analysis"
 
-#: What every file begins with; the analysers' columns follow.
+#: The first columns of every file; the analysers' columns follow.
 KEYS = pa.schema(
     [
         pa.field("user_id", pa.int64(), nullable=False),
@@ -39,13 +39,13 @@ _COLUMN = re.compile(r"[a-z][a-z_]{0,30}")
 
 
 def new_name(segment: str, epoch: int) -> str:
-    """A file name nobody used. It carries the epoch that writes it, so that a sweep knows whether it can still be
-    committed, and sorts after the earlier ones of this segment."""
+    """A new, unique file name. It contains the writer's epoch, so that garbage collection knows whether the file can
+    still be committed, and sorts after the segment's earlier analyses."""
     return f"{segment}.{epoch:08d}-{time.time_ns() // 1_000_000:012x}{uuid.uuid4().hex[:20]}{ANALYSIS_SUFFIX}"
 
 
 def origin(name: str) -> tuple[str, int] | None:
-    """The segment that an analysis file belongs to and the epoch that wrote it; None: not such a file's name."""
+    """The segment and the writer's epoch in an analysis file's name; None: not the name of an analysis file."""
     match = _NAME.fullmatch(name)
     return (match[1], int(match[2])) if match else None
 
@@ -62,15 +62,15 @@ def write(
     """Write and sync the analysis of a segment's messages.
 
     Args:
-        keys: at least KEYS, of the segment's messages, in its order.
-        analysis: a struct per analyser, row by row the same messages.
-        groups: rows of each row group of the segment's Parquet file.
+        keys: at least KEYS, of the segment's messages, in the segment's order.
+        analysis: one struct per analyser; the rows match `keys`.
+        groups: number of rows of each row group of the segment's Parquet file.
 
     Raises:
-        ValueError: the columns are not such, or not as many rows.
+        ValueError: a column is not an analyser's, or the numbers of rows differ.
     """
     if analysis.num_rows != keys.num_rows or sum(groups) != keys.num_rows:
-        raise ValueError(f"{analysis.num_rows} rows in {sum(groups)} are no analysis of {keys.num_rows} messages")
+        raise ValueError(f"{analysis.num_rows} rows in groups of {sum(groups)} do not match {keys.num_rows} messages")
     analysis = conformed(analysis, unified([analysis.schema]))
     table = pa.table([*keys.select(KEYS.names).cast(KEYS).columns, *analysis.columns], whole_schema(analysis.schema))
     name = new_name(segment, epoch)
@@ -86,42 +86,42 @@ def write(
 
 
 def options(zstd_level: int) -> dict[str, object]:
-    """How pyarrow is to write such a file."""
+    """pyarrow's options for writing an analysis file."""
     return {"compression": "zstd", "compression_level": zstd_level, "write_page_checksum": True}
 
 
 def whole_schema(analysers: pa.Schema) -> pa.Schema:
-    """A file's columns, of those of its analysers."""
+    """A file's schema: KEYS, then the analysers' columns."""
     return numbered(pa.schema([*KEYS, *analysers]), "analysis")
 
 
 def unified(schemas: Iterable[pa.Schema]) -> pa.Schema:
-    """The analysers' columns of several tables, each with all fields that it has anywhere.
+    """The analysers' columns of several tables, each with the union of its fields.
 
-    A field has the type that it has in the first table that has it.
+    A field has its type in the first table that has the field.
 
     Raises:
-        ValueError: a column is no analyser's.
+        ValueError: a column is not an analyser's.
     """
-    found: dict[str, dict[str, pa.DataType]] = {}
+    columns: dict[str, dict[str, pa.DataType]] = {}
     for schema in schemas:
         for field in schema:
             if field.name in KEYS.names:
                 continue
             if not _COLUMN.fullmatch(field.name) or not pa.types.is_struct(field.type):
-                raise ValueError(f"the column {field.name!r} is no analyser's")
-            fields = found.setdefault(field.name, {})
+                raise ValueError(f"the column {field.name!r} is not an analyser's struct")
+            fields = columns.setdefault(field.name, {})
             for inner in field.type:
                 fields.setdefault(inner.name, inner.type)
             if fields.get("version") != pa.int16():
-                raise ValueError(f"the column {field.name!r} tells no version")
+                raise ValueError(f"the column {field.name!r} has no version")
     return pa.schema(
-        [pa.field(name, pa.struct([pa.field(*inner) for inner in fields.items()])) for name, fields in found.items()]
+        [pa.field(name, pa.struct([pa.field(*inner) for inner in fields.items()])) for name, fields in columns.items()]
     )
 
 
 def conformed(table: pa.Table, analysers: pa.Schema) -> pa.Table:
-    """The analysers' columns of a table, as `unified` has them: what it lacks is null, and a field of another type."""
+    """Convert a table to the columns of `unified`: missing fields, and fields of another type, become null."""
     columns = []
     for field in analysers:
         if field.name not in table.column_names:
@@ -144,7 +144,7 @@ def conformed(table: pa.Table, analysers: pa.Schema) -> pa.Table:
 
 
 def lowest_versions(table: pa.Table) -> dict[str, int]:
-    """Analyser -> the least version of a row of at least one; 0 where it says nothing of some row."""
+    """Analyser -> lowest version among the rows of a non-empty table; 0 where a row has no result."""
     nothing = pa.scalar(0, pa.int16())
     return {
         name: pc.min(pc.fill_null(pc.struct_field(table[name], "version"), nothing)).as_py()
@@ -153,13 +153,13 @@ def lowest_versions(table: pa.Table) -> dict[str, int]:
 
 
 def lowest_of(parts: Sequence[Mapping[str, int]]) -> tuple[tuple[str, int], ...]:
-    """The same of several tables with the same columns, as a manifest has it."""
+    """The same for several tables with the same columns, in the form of a manifest."""
     return tuple((name, min(part[name] for part in parts)) for name in sorted(parts[0])) if parts else ()
 
 
 @contextmanager
 def opened(blobs: LocalBlobs, name: str) -> Iterator[pq.ParquetFile]:
-    """An analysis file, its pages' checksums checked on reading; whatever is wrong with it is told by its name.
+    """Open an analysis file; checksums of pages are verified on reading. Errors name the file.
 
     Raises:
         FileMissing, FileDamaged.
@@ -171,7 +171,7 @@ def opened(blobs: LocalBlobs, name: str) -> Iterator[pq.ParquetFile]:
             require_known(name, "analysis", number_of_parquet(parquet.metadata.metadata))
             yield parquet
     except OSError as exc:
-        # pyarrow tells of damage by OSErrors without a number; others are the machine's trouble, except a bad sector.
+        # pyarrow reports damage as OSError without errno; other OSErrors are not damage, except EIO (a bad sector).
         if exc.errno not in (None, errno.EIO):
             raise
         raise FileDamaged(name, "it is not the Parquet that was written") from exc
@@ -180,21 +180,21 @@ def opened(blobs: LocalBlobs, name: str) -> Iterator[pq.ParquetFile]:
 
 
 def manifest_of(blobs: LocalBlobs, name: str, keys: pa.Table) -> AnalysisManifest:
-    """Read a file whole, and hold it against the messages of its segment.
+    """Read a whole file and check that its keys match the messages of its segment.
 
     Raises:
         FileMissing, FileDamaged.
     """
     with opened(blobs, name) as parquet:
         if parquet.metadata.num_rows != keys.num_rows:
-            raise FileDamaged(name, f"it tells of {parquet.metadata.num_rows} messages, not {keys.num_rows}")
+            raise FileDamaged(name, f"it has {parquet.metadata.num_rows} rows, its segment {keys.num_rows} messages")
         row, lowest = 0, list[dict[str, int]]()
         analysers = unified([parquet.schema_arrow])
         for batch in parquet.iter_batches(use_threads=False):
             for key in KEYS.names:
                 theirs = keys[key].slice(row, batch.num_rows)
                 if not pa.chunked_array([batch[key]]).equals(theirs):
-                    raise FileDamaged(name, "it tells of other messages than its segment")
+                    raise FileDamaged(name, "its messages are not those of its segment")
             row += batch.num_rows
             lowest.append(lowest_versions(pa.Table.from_batches([batch]).select(analysers.names)))
     return AnalysisManifest(name, blobs.size(name), lowest_of(lowest))
@@ -207,14 +207,14 @@ def analysers_of(blobs: LocalBlobs, name: str) -> pa.Schema:
 
 
 def newest(blobs: LocalBlobs, shard_id: int) -> dict[str, list[str]]:
-    """The analysis files that lie in a shard's folder, by segment, the newest first."""
-    found: dict[str, list[str]] = {}
+    """The analysis files in a shard's folder, by segment, newest first."""
+    files: dict[str, list[str]] = {}
     for blob in blobs.list(f"{shard_id:04d}"):
         if (of := origin(blob.name)) is not None:
-            found.setdefault(of[0], []).append(blob.name)
-    return {segment: sorted(names, reverse=True) for segment, names in found.items()}
+            files.setdefault(of[0], []).append(blob.name)
+    return {segment: sorted(names, reverse=True) for segment, names in files.items()}
 
 
 def groups_of(rows: int, size: int) -> list[int]:
-    """Rows of each row group, of `size` but the last."""
+    """Numbers of rows of row groups: `size` each, the last one smaller."""
     return [min(size, rows - start) for start in range(0, rows, size)]

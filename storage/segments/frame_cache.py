@@ -1,6 +1,6 @@
-"""Exact bytes of many messages: each frame of an archive's raw files is read and decompressed once for its neighbours.
+"""Reads the exact bytes of many messages; each frame of a raw file is read and decompressed once for its neighbours.
 
-For whoever reads mail in the order of its date, as segments are sorted. Not thread-safe; blocking.
+For callers that read mail in order of date, as segments are sorted. Not thread-safe; blocking.
 """
 
 from collections import OrderedDict
@@ -10,12 +10,12 @@ from storage.files.raw_file import cut, open_frame
 from storage.model.results import Stored
 from storage.segments.file_names import RAW_SUFFIX
 
-#: Decompressed frames kept, in bytes together: of 1 MiB each, 32, so that many segments may overlap in time.
+#: Limit of cached frames, in decompressed bytes: 32 frames of 1 MiB, so that many segments may overlap in time.
 _KEPT_BYTES = 32 << 20
 
 
 class Frames:
-    """Reads messages. A frame that is larger than what is kept stays until the next."""
+    """Reads messages. A frame larger than the limit stays cached until the next one is read."""
 
     def __init__(self, blobs: LocalBlobs, kept_bytes: int = _KEPT_BYTES) -> None:
         self._blobs, self._limit = blobs, kept_bytes
@@ -23,7 +23,7 @@ class Frames:
         self._bytes = 0
 
     def raw(self, message: Stored) -> bytes:
-        """The exact bytes of a message, checked against its SHA-256.
+        """The exact bytes of a message, verified against its SHA-256.
 
         Raises:
             FileDamaged.

@@ -1,11 +1,11 @@
-"""Removes files that nobody needs: left behind by a crash, or merged into others.
+"""Deletes files without readers: orphans of a crash, and files merged into others.
 
-A file of an epoch before the lease's that was never committed can never be (leases.fence), so it goes at once; one of
-the present epoch may belong to a segment that is being written, so it goes only after a grace period. The files of a
-merged segment go once they have been named to no reader for longer than any reader's query takes.
+An uncommitted file of an epoch before the lease's can never be committed (leases.fence) and is deleted at once; one of
+the current epoch may belong to a segment that is being written and is deleted after a grace period. The files of a
+merged segment are deleted once the segment has been retired for longer than any reader's query takes.
 
-A catalogue that knows none of the roll-ups that lie beside the segments is not this archive's: a new one, or one that
-was restored and not rebuilt (storage/recovery/rebuild.py). Nothing is an orphan to it.
+A catalog that knows none of the roll-ups beside the segments does not belong to this archive: it is new, or was
+restored and not rebuilt (storage/recovery/rebuild.py). Then nothing is deleted.
 """
 
 import logging
@@ -26,27 +26,27 @@ _LOG = logging.getLogger(__name__)
 def sweep(
     blobs: LocalBlobs, catalog: Catalog, lease: Lease, now: float, grace_s: float, retired_grace_s: float
 ) -> list[str]:
-    """Delete a shard's orphan files and those of retired segments.
+    """Delete a shard's orphans and the files of retired segments.
 
     Args:
         now: seconds since 1970.
-        grace_s: age of an orphan of the present epoch.
-        retired_grace_s: for how long a segment must have been retired.
+        grace_s: least age of an orphan of the current epoch.
+        retired_grace_s: least time since a segment was retired.
 
     Returns:
-        The names of the orphans: merged files are no news.
+        The names of the orphans; deleted files of retired segments are not reported.
 
     Raises:
-        LeaseLost: somebody else owns the shard, and sweeps it; what was deleted could go.
+        LeaseLost: another owner has the shard; all files deleted before were deletable.
 
-    Files that no segment of ours would be named like are left alone. The listing is taken before the catalogue is
-    read: a segment that commits in between is found there.
+    Files whose names are not those of segments are ignored. The listing is taken before the catalog is read, so a
+    segment that commits in between is in the catalog.
     """
     listed = list(blobs.list(f"{lease.shard_id:04d}"))
     files = [(name, file) for file in listed if (name := _segment_of(file.name))]
     rolled = {file.name.removesuffix(ROLLUP_SUFFIX) for file in listed if file.name.endswith(ROLLUP_SUFFIX)}
     if rolled and rolled.isdisjoint(catalog.rollup_names(lease.shard_id)):
-        _LOG.error("Shard %d sweeps nothing: its files are of other databases; run gbm db rebuild", lease.shard_id)
+        _LOG.error("Shard %d keeps all files: they belong to other databases; run gbm db rebuild", lease.shard_id)
         return []
     committed = catalog.segment_names(lease.shard_id)
     compactions = Compactions(catalog.engine)
@@ -77,7 +77,7 @@ def _sweep_analyses(
     grace_s: float,
     retired_grace_s: float,
 ) -> list[str]:
-    """The same for files of analyses, whose names tell the epoch that wrote them, and not only their segment's."""
+    """The same for analysis files, whose names contain the writer's epoch as well as the segment."""
     files = [(of[1], file) for file in listed if (of := analysis_file.origin(file.name))]
     recorded = catalog.analyses(lease.shard_id, retired_grace_s) if files else {}
     orphans = []
@@ -94,7 +94,7 @@ def _sweep_analyses(
 
 
 def _segment_of(file: str) -> str | None:
-    """The segment that a file belongs to; None: it is not ours."""
+    """The segment that a file belongs to; None: not a segment's file."""
     for suffix in SUFFIXES:
         name = file.removesuffix(suffix)
         if name != file:

@@ -1,9 +1,9 @@
-"""Writes a segment: the files that a shard writes at once, immutable, under a name that is unique for ever.
+"""Writes a segment: a set of immutable files under a globally unique name.
 
-`NAME.raw.zst` holds the exact bytes (raw.py), `NAME.parquet` the messages (schemas.MESSAGES), sorted by user and
-date, with every message's place in the raw file: the catalogue can be rebuilt from the files alone. `NAME.split` holds
-the index of their words (splits/), `NAME.EPOCH-TOKEN.analysis` what analysers say of them (analysis.py). Nobody sees
-them before storage/catalog/catalog.py commits their manifest.
+`NAME.raw.zst` holds the exact bytes (storage/files/raw_file.py). `NAME.parquet` holds the messages (schemas.MESSAGES),
+sorted by user and date, with every message's location in the raw file: the catalog can be rebuilt from the files alone.
+`NAME.split` holds the index of their words (storage/fulltext/), `NAME.EPOCH-TOKEN.analysis` the analysers' results
+(analysis_file.py). The files become visible when storage/catalog/catalog.py commits their manifest.
 """
 
 import logging
@@ -27,11 +27,11 @@ from storage.model.schemas import INDEX, MESSAGES
 from storage.segments import analysis_file as analyses
 from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX, SPLIT_SUFFIX
 
-#: Rows per Parquet row group: what a page of a list decompresses (4 ms; with 10,000 rows 10). Each group costs every
-#: question to DuckDB 0.1 ms.
+#: Rows per Parquet row group: a page of a list decompresses one (4 ms; with 10,000 rows 10 ms). Each group adds 0.1 ms
+#: to every DuckDB query.
 ROW_GROUP = 4000
 
-#: The order of a segment's messages.
+#: The sort order of a segment's messages.
 ORDER = (("user_id", "ascending"), ("received_at", "ascending"), ("message_id", "ascending"))
 
 _LOG = logging.getLogger(__name__)
@@ -39,12 +39,12 @@ _NAME = re.compile(r"[0-9]{4,}/([0-9]{8,})-[0-9a-f]{32}")
 
 
 def new_name(shard_id: int, epoch: int) -> str:
-    """A name nobody used. It carries the epoch, so that a sweep knows whether its writer can still commit."""
+    """A new, unique name. It contains the epoch, so that garbage collection knows whether the writer can commit it."""
     return f"{shard_id:04d}/{epoch:08d}-{uuid.uuid4().hex}"
 
 
 def epoch_of(name: str) -> int:
-    """The epoch under which a segment's file was written.
+    """The writer's epoch in a segment's name.
 
     Raises:
         ValueError: not a segment's name.
@@ -56,8 +56,8 @@ def epoch_of(name: str) -> int:
 
 
 def in_order(fetched: pa.Table) -> pa.Table:
-    """Mail (schemas.FETCHED) in the order of a segment: by user, date, id."""
-    # The bytes stay where they are: sorting the indices and taking views would copy them once more.
+    """Sort mail (schemas.FETCHED) into the order of a segment: by user, date, id."""
+    # Sorts the indices and takes views: sorting the table would copy the bytes once more.
     return fetched.take(pc.sort_indices(fetched, sort_keys=ORDER))
 
 
@@ -70,12 +70,12 @@ def write(
     parsed: pa.Table,
     analysis: pa.Table | None = None,
 ) -> tuple[SegmentManifest, pa.Table]:
-    """Write the files of a segment and sync them.
+    """Write and sync the files of a segment.
 
     Args:
         fetched: schemas.FETCHED, `in_order`, at least one row.
-        parsed: the columns of schemas.MESSAGES that the fetched mail does not give, row by row the same messages.
-        analysis: a struct per analyser, row by row the same messages; None: they were not analysed.
+        parsed: the columns of schemas.MESSAGES that `fetched` lacks; the rows match.
+        analysis: one struct per analyser; the rows match; None: the messages were not analysed.
 
     Returns:
         The manifest and the rows for the message index (schemas.INDEX), ready for `Catalog.commit`.
@@ -120,24 +120,24 @@ def write(
 
 
 def index_words(name: str, table: pa.Table) -> list[bytes] | None:
-    """The split of a segment's messages, in chunks; None when it cannot be made.
+    """The split of a segment's messages, in chunks; None when tantivy fails.
 
-    Mail that tantivy fails on is backed up all the same: searches scan the Parquet file of a segment without a split.
+    Mail that cannot be indexed is backed up all the same: searches scan the Parquet file of a segment without a split.
     """
     try:
         return list(builder.build(table))
     except builder.NotIndexed:
-        _LOG.exception("The segment %s is stored without its word index; searches of it are slower", name)
+        _LOG.exception("Segment %s is stored without a word index; searches of it are slower", name)
         return None
 
 
 def parquet_options(zstd_level: int, bloom: int = 0) -> dict[str, Any]:
-    """How pyarrow is to write the messages. `bloom`: rows per group to make a Bloom filter of ids for; 0: none."""
+    """pyarrow's options for writing messages. `bloom`: rows per group for a Bloom filter of ids; 0: no filter."""
     options: dict[str, Any] = {
         "compression": "zstd",
         "compression_level": zstd_level,
         "sorting_columns": [pq.SortingColumn(0), pq.SortingColumn(4)],
-        "write_page_checksum": True,  # pyarrow checks it when asked to, DuckDB never
+        "write_page_checksum": True,  # pyarrow verifies checksums on request, DuckDB never
     }
     if bloom:
         options["bloom_filter_options"] = {"message_id": {"ndv": bloom, "fpp": 0.01}}
@@ -167,7 +167,7 @@ def _messages(fetched: pa.Table, parsed: pa.Table, writer: RawWriter) -> pa.Tabl
 
 
 def users_of(index: pa.Table) -> tuple[SegmentUser, ...]:
-    """What each user has in a segment, of the messages' ids, dates and sizes."""
+    """Each user's share of a segment, from the messages' ids, dates and sizes."""
     grouped = index.group_by("user_id").aggregate(
         [("message_id", "count"), ("size_bytes", "sum"), ("received_at", "min"), ("received_at", "max")]
     )

@@ -1,1 +1,1 @@
-"""SQL of a mailbox's owner over their own mail, in a process that has nothing else."""
+"""Runs a mailbox owner's SQL over their own mail, in an isolated process."""

@@ -1,4 +1,4 @@
-"""The process of one question: reads the question and its tables, answers, ends. Started by process.py alone.
+"""The process of one SQL query: reads the query and its tables, answers, exits. Started only by process.py.
 
 It has no files, no network, no environment, no secrets: what it may know comes through its standard input. Before it
 runs the question it shuts itself in (wall.py), and gives up the address space that it does not need; DuckDB's own
@@ -21,7 +21,7 @@ from storage.sql_sandbox.errors import SqlInvalid, SqlRefused
 from storage.sql_sandbox.grammar import check
 
 _MOST_QUESTION = 1 << 20
-#: Address space of the process besides what DuckDB may use, tables that it is given counted twice.
+#: Address space of the process beyond DuckDB's memory limit and twice the size of its tables.
 _ROOM_BYTES = 1536 << 20
 #: Address space for the question besides what DuckDB may use and its answer takes.
 _SPARE_BYTES = 192 << 20
@@ -30,34 +30,34 @@ _MEMORY = (duckdb.OutOfMemoryException, MemoryError, pa.ArrowMemoryError)
 
 
 def main() -> None:
-    """Answer one question."""
+    """Answer one query."""
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever prints does not speak into the answer
-    asked: dict[str, Any] = json.loads(_read(source, _MOST_QUESTION))
-    _limit(asked)
+    os.dup2(2, 1)  # prints must not end up in the answer
+    request: dict[str, Any] = json.loads(_read(source, _MOST_QUESTION))
+    _limit(request)
     try:
-        if asked["checked"]:
-            found = check(asked["sql"], frozenset(asked["views"]))
+        if request["checked"]:
+            found = check(request["sql"], frozenset(request["views"]))
             columns = None if found.columns is None else sorted(found.columns)
             _tell(sink, {"views": sorted(found.views), "columns": columns})
         else:  # a test of what is below the grammar
-            _tell(sink, {"views": sorted(asked["views"]), "columns": None})
-        database, missing = _prepared(asked, source)
-        reader = database.sql(asked["sql"]).to_arrow_reader(1000)
-        coded, rows, cut = encode(reader.schema, reader, asked["form"], asked["rows"], asked["answer_bytes"])
+            _tell(sink, {"views": sorted(request["views"]), "columns": None})
+        database, missing = _prepared(request, source)
+        reader = database.sql(request["sql"]).to_arrow_reader(1000)
+        coded, rows, cut = encode(reader.schema, reader, request["form"], request["rows"], request["answer_bytes"])
     except SqlInvalid as exc:
         return _tell(sink, {"error": "invalid", "reason": exc.reason})
     except SqlRefused as exc:
         return _tell(sink, {"error": "refused", "reason": exc.what})
     except _MEMORY:
-        return _tell(sink, {"error": "too_large", "reason": "more memory than a question may use"})
+        return _tell(sink, {"error": "too_large", "reason": "more memory than a query may use"})
     except (duckdb.PermissionException, duckdb.NotImplementedException) as exc:
         return _tell(sink, {"error": "refused", "reason": str(exc)[:500]})
     except duckdb.Error as exc:
         return _tell(sink, {"error": "invalid", "reason": str(exc)[:500]})
-    except OSError as exc:  # what DuckDB raises while Arrow reads its answer
+    except OSError as exc:  # DuckDB's error while Arrow reads its result
         if "memory" in str(exc).lower() or "arrow_large_buffer_size" in str(exc):
-            return _tell(sink, {"error": "too_large", "reason": "more than an answer may have"})
+            return _tell(sink, {"error": "too_large", "reason": "more than a result may have"})
         return _tell(sink, {"error": "invalid", "reason": str(exc)[:500]})
     except Exception as exc:  # noqa: BLE001 - values that Arrow cannot hold raise in a dozen classes
         return _tell(sink, {"error": "invalid", "reason": f"the answer cannot be told ({type(exc).__name__})"})
@@ -67,17 +67,17 @@ def main() -> None:
     return sink.flush()
 
 
-def _limit(asked: dict[str, Any]) -> None:
+def _limit(request: dict[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))  # no process and no thread more; root is not held by this one
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))  # no further process or thread; root is exempt from this limit
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
-    resource.setrlimit(resource.RLIMIT_CPU, (int(asked["time_s"]) + 1, int(asked["time_s"]) + 2))
-    space = asked["memory_bytes"] + 2 * asked["input_bytes"] + _ROOM_BYTES
+    resource.setrlimit(resource.RLIMIT_CPU, (int(request["time_s"]) + 1, int(request["time_s"]) + 2))
+    space = request["memory_bytes"] + 2 * request["input_bytes"] + _ROOM_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (space, space))
 
 
-def _prepared(asked: dict[str, Any], source: BinaryIO) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
+def _prepared(request: dict[str, Any], source: BinaryIO) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
     """A database with the question's tables, in a process that is shut in; and what the system lacks for that."""
     database = duckdb.connect(
         ":memory:",
@@ -87,7 +87,7 @@ def _prepared(asked: dict[str, Any], source: BinaryIO) -> tuple[duckdb.DuckDBPyC
             "allow_community_extensions": "false",
             "enable_external_access": "false",
             "python_enable_replacements": "false",
-            "memory_limit": f"{asked['memory_bytes']}B",
+            "memory_limit": f"{request['memory_bytes']}B",
             "temp_directory": "",
             "threads": 1,
         },
@@ -95,10 +95,10 @@ def _prepared(asked: dict[str, Any], source: BinaryIO) -> tuple[duckdb.DuckDBPyC
     database.execute("SET TimeZone = 'UTC'")
     names: list[str] = json.loads(_read(source, _MOST_QUESTION))
     for name in names:
-        database.register(name, wire.unpacked(_read(source, 2 * asked["input_bytes"])))
+        database.register(name, wire.unpacked(_read(source, 2 * request["input_bytes"])))
     database.execute("SET lock_configuration = true")
     _read_what_coding_reads()
-    space = _address_space() + asked["memory_bytes"] + 2 * asked["answer_bytes"] + _SPARE_BYTES
+    space = _address_space() + request["memory_bytes"] + 2 * request["answer_bytes"] + _SPARE_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (space, space))
     return database, wall.build()
 

@@ -1,4 +1,4 @@
-"""What is wrong with a question in SQL."""
+"""Errors of SQL queries."""
 
 from storage.errors import BackupError
 
@@ -6,7 +6,7 @@ _LONGEST = 500
 
 
 class SqlInvalid(BackupError):
-    """The question is no SQL that DuckDB understands. It says where."""
+    """DuckDB cannot parse or run the query. The message contains the position."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason[:_LONGEST])
@@ -17,40 +17,40 @@ class SqlInvalid(BackupError):
 
 
 class SqlRefused(BackupError):
-    """The question asks for something that is not allowed here. One SELECT over the views is."""
+    """The query uses a feature that is not allowed. Use one SELECT over the views."""
 
     def __init__(self, what: str) -> None:
         super().__init__(what[:_LONGEST])
         self.what = what[:_LONGEST]
 
     def __str__(self) -> str:
-        return f"Not allowed here: {self.what}. Ask one SELECT over your own views."
+        return f"Not allowed here: {self.what}. Use one SELECT over your own views."
 
 
 class SqlTooLarge(BackupError):
-    """The question takes more memory, reads more, or answers more than is allowed. Ask for less."""
+    """The query exceeds the limit of memory, input or result. Select less."""
 
     def __init__(self, what: str) -> None:
         super().__init__(what[:_LONGEST])
         self.what = what[:_LONGEST]
 
     def __str__(self) -> str:
-        return f"This takes too much: {self.what}. Ask for fewer columns, or for sums instead of rows."
+        return f"The query is too large: {self.what}. Select fewer columns, or sums instead of rows."
 
 
 class SqlTimedOut(BackupError):
-    """The question took longer than is allowed. Ask for less."""
+    """The query exceeded the time limit. Select less."""
 
     def __init__(self, time_s: float) -> None:
         super().__init__(time_s)
         self.time_s = time_s
 
     def __str__(self) -> str:
-        return f"No answer within {self.time_s:g} s: ask for fewer columns, a shorter time, or no joins of everything."
+        return f"No answer within {self.time_s:g} s: select fewer columns, a shorter time range, or avoid cross joins."
 
 
 class SqlCrashed(BackupError):
-    """The process of the question ended without an answer. Ask otherwise; the mail is unharmed."""
+    """The query's process ended without a result. Change the query; the mail is unharmed."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason[:_LONGEST])
@@ -61,10 +61,10 @@ class SqlCrashed(BackupError):
 
 
 class SqlBusy(BackupError):
-    """As many questions as are allowed are being answered. Ask again in a moment."""
+    """The limit of concurrent queries is reached. Retry in a moment."""
 
     def __init__(self) -> None:
         super().__init__()
 
     def __str__(self) -> str:
-        return "Other questions are being answered: ask again in a moment."
+        return "Other queries are running: retry in a moment."

@@ -1,7 +1,7 @@
-"""Which SQL is allowed: one SELECT over named views, of expressions that touch nothing but their arguments.
+"""The allowed SQL: one SELECT over named views, with functions that read nothing but their arguments.
 
-Held against the syntax tree that DuckDB itself makes (`json_serialize_sql`, which parses and runs nothing). What is not
-known is refused. The process that runs a question holds by itself; this makes the refusal clear, and early.
+Checks the syntax tree that DuckDB produces (`json_serialize_sql`, which parses and runs nothing). Unknown elements are
+refused. The sandbox process is secure without this check; the check makes refusals clear and early.
 """
 
 import json
@@ -38,14 +38,14 @@ _FUNCTIONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a question reads. columns: names that it mentions anywhere; None: it may mean all."""
+    """Views and columns of a query. columns: names mentioned anywhere; None: possibly all."""
 
     views: frozenset[str]
     columns: frozenset[str] | None
 
 
 def check(sql: str, views: frozenset[str]) -> Checked:
-    """What the question reads.
+    """Check a query and return what it reads.
 
     Raises:
         SqlInvalid, SqlRefused.
@@ -55,29 +55,29 @@ def check(sql: str, views: frozenset[str]) -> Checked:
     if "\0" in sql:
         raise SqlRefused("a NUL character")
     statement = _parsed(sql)
-    found = _Walk(views)
-    found.statement(statement)
-    return Checked(frozenset(found.read), None if found.all_columns else frozenset(found.columns))
+    walk = _Walk(views)
+    walk.statement(statement)
+    return Checked(frozenset(walk.read), None if walk.all_columns else frozenset(walk.columns))
 
 
 def _parsed(sql: str) -> Mapping[str, Any]:
     with duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"}) as database:
         row = database.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
-    told: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
-    if told["error"]:
-        message = str(told.get("error_message", "not SQL"))
+    parsed: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
+    if parsed["error"]:
+        message = str(parsed.get("error_message", "not SQL"))
         if "Only SELECT statements" in message:
             raise SqlRefused("anything but SELECT")
-        place = f" (at character {told['position']})" if "position" in told else ""
+        place = f" (at character {parsed['position']})" if "position" in parsed else ""
         raise SqlInvalid(message + place)
-    statements: list[Mapping[str, Any]] = told["statements"]
+    statements: list[Mapping[str, Any]] = parsed["statements"]
     if len(statements) != 1:
         raise SqlRefused("more than one statement" if statements else "no statement")
     return statements[0]
 
 
 class _Walk:
-    """Looks at every part of a tree once."""
+    """Visits every part of a tree once."""
 
     def __init__(self, views: frozenset[str]) -> None:
         self._views, self._parts = views, 0
@@ -94,7 +94,7 @@ class _Walk:
         """Look at a part, in which these tables can be named."""
         self._parts += 1
         if depth > _DEEPEST or self._parts > _MOST_PARTS:
-            raise SqlRefused("so long or so deep a statement")
+            raise SqlRefused("a statement of this length or depth")
         if isinstance(part, list):
             for each in part:
                 self._look(each, depth + 1, names)
@@ -143,7 +143,7 @@ class _Walk:
         if sort in ("COLUMN_REF", "LAMBDA_REF"):
             names = [str(name).lower() for name in part.get("column_names", [])]
             self.columns.update(names)
-            # A view's name alone is a row of all of its columns.
+            # The name of a view alone is a row of all its columns.
             self.all_columns = self.all_columns or (len(names) == 1 and names[0] in self._views)
         if sort in ("FUNCTION", "WINDOW"):
             name = str(part.get("function_name", "")).lower()

@@ -1,4 +1,4 @@
-"""Asks a question of a process that is made for it, and ends it at its deadline."""
+"""Runs a query in a process of its own, and kills the process at the deadline."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ from storage.sql_sandbox.encoding import Form
 from storage.sql_sandbox.errors import SqlCrashed, SqlInvalid, SqlRefused, SqlTimedOut, SqlTooLarge
 
 _ROOT = Path(__file__).parents[2]
-_MOST_TOLD = 1 << 20
+_MOST_REPLY = 1 << 20
 _PIECE = 256 << 10
 _LOG = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Views(Protocol):
     def names(self) -> Sequence[str]: ...
 
     def table(self, name: str, columns: Sequence[str] | None, most_bytes: int) -> pa.Table:
-        """A view with at least these of its columns that it has; None: with all. Raises TableTooLarge."""
+        """A view with at least the given columns that it has; None: with all. Raises TableTooLarge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,10 @@ def ask_coded(sql: str, views: Views, config: SandboxConfig, form: Form, checked
     """The answer to a question, coded by the question's process; no more than a piece of it in memory. Blocking.
 
     Args:
-        checked: the grammar is asked, too; False in tests of the process alone.
+        checked: check the grammar as well; False in tests of the process alone.
 
     Raises:
-        SqlInvalid, SqlRefused, SqlTooLarge, SqlTimedOut, SqlCrashed; what reading the mail raises.
+        SqlInvalid, SqlRefused, SqlTooLarge, SqlTimedOut, SqlCrashed; errors of reading the mail.
     """
     with _Child(config) as child:
         child.send(_question(sql, views, config, form, checked))
@@ -100,7 +100,7 @@ def _warn_of_gaps(missing: tuple[str, ...]) -> None:
 def _question(sql: str, views: Views, config: SandboxConfig, form: Form, checked: bool) -> bytes:
     limits = config.model_dump(exclude={"at_a_time"})
     encoded = json.dumps({"sql": sql, "views": list(views.names), "checked": checked, "form": form, **limits}).encode()
-    if len(encoded) > _MOST_TOLD:
+    if len(encoded) > _MOST_REPLY:
         raise SqlRefused("so long a statement")
     return encoded
 
@@ -108,16 +108,16 @@ def _question(sql: str, views: Views, config: SandboxConfig, form: Form, checked
 def _tables(
     views: Views, names: Sequence[str], columns: Sequence[str] | None, config: SandboxConfig
 ) -> Mapping[str, pa.Table]:
-    found, left = {}, config.input_bytes
+    tables, left = {}, config.input_bytes
     for name in names:
         if name not in views.names:
-            raise SqlCrashed("it asks for what there is not")
+            raise SqlCrashed("it requests an unknown view")
         try:
-            found[name] = views.table(name, columns, left)
+            tables[name] = views.table(name, columns, left)
         except TableTooLarge as exc:
             raise SqlTooLarge(f"it reads more than {config.input_bytes >> 20} MiB") from exc
-        left -= found[name].nbytes
-    return found
+        left -= tables[name].nbytes
+    return tables
 
 
 class _Child:
@@ -138,7 +138,7 @@ class _Child:
             start_new_session=True,
         )
         self._deadline = time.monotonic() + self._config.time_s
-        self._timer = threading.Timer(self._config.time_s, self._process.kill)  # also while we write to it
+        self._timer = threading.Timer(self._config.time_s, self._process.kill)  # also covers writing to the process
         self._timer.start()
         return self
 
@@ -152,11 +152,11 @@ class _Child:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self._process.pid
 
     def send(self, content: bytes | memoryview) -> None:
-        """A message to it."""
+        """Send a message to the process."""
         assert self._process.stdin is not None
         try:
             for piece in wire.framed(content):
@@ -169,24 +169,24 @@ class _Child:
         """What it says.
 
         Raises:
-            SqlInvalid, SqlRefused, SqlTooLarge: it says so.
+            SqlInvalid, SqlRefused, SqlTooLarge: reported by the process.
         """
         try:
-            told: Mapping[str, Any] = json.loads(self.receive(_MOST_TOLD))
+            reply: Mapping[str, Any] = json.loads(self.receive(_MOST_REPLY))
         except ValueError as exc:
-            raise SqlCrashed("it does not say what it should") from exc
-        reason = str(told.get("reason", ""))
-        match told.get("error"):
+            raise SqlCrashed("its reply cannot be read") from exc
+        reason = str(reply.get("reason", ""))
+        match reply.get("error"):
             case "invalid":
                 raise SqlInvalid(reason)
             case "refused":
                 raise SqlRefused(reason)
             case "too_large":
                 raise SqlTooLarge(reason)
-        return told
+        return reply
 
     def receive(self, most: int) -> bytes:
-        """A message from it."""
+        """Receive a message of the process."""
         return wire.read(self._exactly, most)
 
     def receive_into(self, file: BinaryIO, most: int) -> int:
@@ -221,7 +221,7 @@ class _Child:
         return b"".join(pieces)
 
     def _explain(self) -> NoReturn:
-        """Raise what became of it."""
+        """Raise the error that explains how the process ended."""
         code = self._process.wait()
         if time.monotonic() >= self._deadline or (code in (-24, -9) and time.monotonic() >= self._deadline - 0.2):
             raise SqlTimedOut(self._config.time_s)
@@ -234,7 +234,7 @@ class _Child:
         try:
             close()
         except BrokenPipeError:
-            return  # what we had not written yet, it will not read
+            return  # the process has ended and will not read the rest
 
 
 _MAIN = "from storage.sql_sandbox.child import main; main()"

@@ -1,6 +1,6 @@
-"""One user's mail as the tables that SQL of its owner may name. Every one is read for that user alone. Blocking.
+"""One user's mail as the tables of the SQL sandbox. Every table is read for that user alone. Blocking.
 
-Ids are Gmail's hex, times are UTC without a zone.
+Ids are Gmail's hex ids, times are UTC without a zone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ from storage.model.message_id import to_hex
 from storage.model.time_range import EARLIEST, LATEST
 
 _UTC = "{} AT TIME ZONE 'UTC'"
-#: The columns of `messages`, and where they come from: p: a Parquet file's row, s: the message's present state.
+#: The columns of `messages` and their sources: p: a row of a Parquet file; s: the message's current state.
 MESSAGES: Mapping[str, str] = {
     "id": "lower(hex(p.message_id))",
     "thread_id": "lower(hex(p.thread_id))",
@@ -28,13 +28,13 @@ MESSAGES: Mapping[str, str] = {
     **{name: f'p."{name}"' for name in ("rfc822_message_id", "in_reply_to", "references")},
     "sha256": "lower(hex(p.sha256))",
     "has_attachment": "len(p.attachments) > 0",
-    # Of all that came from an address, whatever arrived out of order: no analyser of single messages can tell.
+    # Computed over all mail of an address, in order of date: an analyser sees single messages only.
     "first_from_sender": "row_number() OVER (PARTITION BY p.from_address ORDER BY p.received_at, p.message_id) = 1",
     "labels": "s.labels",
     "unread": "list_contains(s.labels, 'UNREAD')",
     "deleted_at": "s.deleted_at",
 }
-#: Of these, the ones that change.
+#: The columns that can change.
 _OF_STATE = frozenset({"labels", "unread", "deleted_at"})
 _WITH_STATE = "JOIN state AS s ON s.message_id = p.message_id"
 _ROWS = 10_000
@@ -83,14 +83,14 @@ class MailViews:
 
     @property
     def names(self) -> Sequence[str]:
-        """The views that there are."""
+        """The names of the views."""
         return list(self._views)
 
     def table(self, name: str, columns: Sequence[str] | None, most_bytes: int) -> pa.Table:
-        """A view with at least these of its columns that it has; None: with all.
+        """A view with at least the given columns that it has; None: with all.
 
         Raises:
-            TableTooLarge: it has more than `most_bytes`, or what it is made of has.
+            TableTooLarge: the view, or the table it is made from, exceeds `most_bytes`.
             FileDamaged, DatabaseUnreachable.
         """
         return retry_on_missing_file(lambda: self._views[name](columns, most_bytes))
@@ -116,10 +116,10 @@ class MailViews:
 
     def _index(self, question: str, schema: pa.Schema, most_bytes: int) -> pa.Table:
         with transaction(self._engine) as connection:
-            # Rows as Python has them take ten times the room.
+            # Converted in pieces: Python's rows take ten times the memory.
             rows = connection.execution_options(stream_results=True, yield_per=_ROWS)
             pieces = rows.execute(query(question), {"user_id": self._user_id}).partitions()
-            return bounded_table.whole((_piece(each, schema) for each in pieces), schema, most_bytes)
+            return bounded_table.whole((_piece(rows, schema) for rows in pieces), schema, most_bytes)
 
     def _analysis(self, columns: Sequence[str] | None, most_bytes: int) -> pa.Table:
         table = self._analyses.table(columns, most_bytes=most_bytes)

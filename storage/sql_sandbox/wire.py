@@ -1,4 +1,4 @@
-"""Messages between a question's process and its parent: a length of eight bytes, and so many bytes."""
+"""Messages between a query's process and its parent: a length of eight bytes, then the content."""
 
 import struct
 from collections.abc import Callable
@@ -14,13 +14,13 @@ def framed(content: bytes | memoryview) -> tuple[bytes, bytes | memoryview]:
 
 
 def read(exactly: Callable[[int], bytes], most: int) -> bytes:
-    """The next message.
+    """Read the next message.
 
     Args:
-        exactly: gives so many bytes.
+        exactly: reads the given number of bytes.
 
     Raises:
-        ValueError: it is longer than `most`.
+        ValueError: the message is longer than `most`.
     """
     (length,) = LENGTH.unpack(exactly(LENGTH.size))
     if length > most:
@@ -37,7 +37,7 @@ def packed(table: pa.Table) -> memoryview:
 
 
 def unpacked(stream: bytes) -> pa.Table:
-    """The table of an Arrow stream, checked: another process wrote it.
+    """The table of an Arrow stream, validated: another process wrote it.
 
     Raises:
         pa.ArrowException.

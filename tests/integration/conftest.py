@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from storage.config import PostgresConfig
 from storage.db import migrate
 from storage.db.engines import Databases
+from storage.db.migrate import create_database
 from storage.embedded_postgres.config import EmbeddedConfig
 from storage.embedded_postgres.embedded import EmbeddedPostgres
 from tests.conftest import memory_home
@@ -36,7 +37,7 @@ def new_database(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
 
     def create() -> str:
         name = f"test_{next(numbers)}"
-        postgres.create_database(name)
+        create_database(postgres.dsn(name))
         names.append(name)
         return postgres.dsn(name)
 
@@ -51,7 +52,7 @@ def patterns(postgres: EmbeddedPostgres) -> tuple[str, ...]:
     """Names of a control database and two shard databases with their schemas and two shards, to be copied."""
     names = ("pattern_control", "pattern_shard0", "pattern_shard1")
     for name in names:
-        postgres.create_database(name)
+        create_database(postgres.dsn(name))
     control, *shards = (SecretStr(postgres.dsn(name)) for name in names)
     databases = Databases(PostgresConfig(control_dsn=control, shard_dsns=tuple(shards)), "patterns")
     migrate.upgrade(databases, shards=2)

@@ -1,1 +1,1 @@
-"""Makes the trained files of jobs/analysis/data, bit for bit the same wherever it runs."""
+"""Trains the files of jobs/analysis/data, reproducibly bit for bit."""

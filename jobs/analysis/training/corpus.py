@@ -1,4 +1,4 @@
-"""Labelled mail to learn from and to be measured with: the SpamAssassin corpus, ham and spam in the file names."""
+"""Labelled mail for training and evaluation: the SpamAssassin corpus, with ham and spam in the file names."""
 
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -13,16 +13,16 @@ from jobs.analysis.mail import Mail
 from jobs.mime.message import ParsedMessage
 from jobs.mime.parser import parse
 
-#: When the corpus was collected: other dates are wrong.
+#: Period in which the corpus was collected: dates outside are wrong.
 _FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2003, 6, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A message with its label.
+    """A labelled message.
 
-    senders: what tells who sent it: address, list, and domain where that is not one of free mail.
-    at: when, by its Date header; None: it has none that can be right.
+    senders: identities of the sender: address, list, and domain unless it is a free-mail domain.
+    at: the Date header; None: missing or outside the period.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Example:
 
     @property
     def first_sender(self) -> str:
-        """One of them, always the same."""
+        """One of the senders, deterministic."""
         return min(self.senders, default="")
 
 
@@ -41,9 +41,9 @@ def read(archive: Path) -> list[Example]:
     """The messages of a .tar.gz of .eml files, in the order of their names.
 
     Raises:
-        OSError, tarfile.TarError: it cannot be read.
+        OSError, tarfile.TarError: the archive cannot be read.
     """
-    return sorted(_read(archive), key=lambda each: each.name)
+    return sorted(_read(archive), key=lambda example: example.name)
 
 
 def _read(archive: Path) -> Iterator[Example]:
@@ -60,26 +60,28 @@ def _read(archive: Path) -> Iterator[Example]:
 
 def _senders(message: ParsedMessage) -> frozenset[str]:
     domain = registered(message.from_address.rpartition("@")[2])
-    told = (message.from_address, message.list_id, "" if domain in FREE else domain)
-    return frozenset(each for each in told if each)
+    identities = (message.from_address, message.list_id, "" if domain in FREE else domain)
+    return frozenset(identity for identity in identities if identity)
 
 
 def by_time(examples: Sequence[Example], share: float = 0.7) -> tuple[list[Example], list[Example]]:
-    """(to learn from, to be measured with): what came before one moment, and what came then or later.
+    """Split by time into (training, evaluation): mail before a time, and mail at that time or later.
 
-    The moment is that before which a share of all came. Mail without a date that can be right is left out.
+    The time is chosen so that `share` of the mail precedes it. Mail without a valid date is left out.
     """
-    dated = sorted(((each.at, each.name, each) for each in examples if each.at is not None), key=lambda each: each[:2])
-    moment = dated[int(len(dated) * share)][0]
-    return [each for at, _, each in dated if at < moment], [each for at, _, each in dated if at >= moment]
+    dated = sorted(
+        ((example.at, example.name, example) for example in examples if example.at is not None), key=lambda row: row[:2]
+    )
+    start = dated[int(len(dated) * share)][0]
+    return [example for at, _, example in dated if at < start], [example for at, _, example in dated if at >= start]
 
 
 def by_sender(examples: Sequence[Example], share: float = 0.7) -> tuple[list[Example], list[Example]]:
-    """The same so that no address, no list and no domain (but of free mail) is in both.
+    """Split so that no address, list or domain (except free-mail domains) is in both parts.
 
-    Mail whose senders are on both sides is left out.
+    Mail whose senders are in both parts is left out.
     """
-    learnt = [each for each in examples if crc32(each.first_sender.encode()) % 1000 < share * 1000]
-    known = frozenset().union(*(each.senders for each in learnt))
-    others = [each for each in examples if crc32(each.first_sender.encode()) % 1000 >= share * 1000]
-    return learnt, [each for each in others if known.isdisjoint(each.senders)]
+    training = [example for example in examples if crc32(example.first_sender.encode()) % 1000 < share * 1000]
+    known = frozenset().union(*(example.senders for example in training))
+    others = [example for example in examples if crc32(example.first_sender.encode()) % 1000 >= share * 1000]
+    return training, [example for example in others if known.isdisjoint(example.senders)]

@@ -1,4 +1,4 @@
-"""Makes data/spam.bin and data/background.tsv anew.
+"""Trains data/spam.bin and data/background.tsv.
 
 python -m jobs.analysis.training.train MAIL.tar.gz      the SpamAssassin corpus, as .eml files in a .tar.gz
 """
@@ -14,25 +14,25 @@ from jobs.analysis.training import corpus, perceptron
 
 FOLDER = Path(__file__).parent.parent / "data"
 _WORDS = 4000
-#: A word that stands in so many messages of a thousand is grammar.
+#: Words that occur in more than this many of a thousand messages are grammatical words.
 _GRAMMAR = 120
 
 
 def spam_bin(examples: Sequence[corpus.Example]) -> bytes:
-    """The trained file of labelled messages."""
-    model = perceptron.train([(each.name, features(each.mail), each.spam) for each in examples])
+    """The trained spam model."""
+    model = perceptron.train([(example.name, features(example.mail), example.spam) for example in examples])
     return model.packed(len(examples))
 
 
 def background_tsv(mails: Sequence[Mail]) -> str:
-    """The words that stand in most messages, with their weights: the binary logarithm of how rarely, in quarters.
+    """The most common words with their weights: the binary logarithm of their rarity, in quarters.
 
-    Logarithms are of whole numbers' lengths in bits, so that no machine's mathematics matters.
+    Logarithms are computed from bit lengths of integers, so that the result does not depend on the machine.
     """
     counts: Counter[str] = Counter()
     for mail in mails:
         counts.update({*mail.words})
-    common = sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:_WORDS]
+    common = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_WORDS]
     rows = [f"{word}\t{_weight(count, len(mails)):g}" for word, count in common]
     return "\n".join(rows) + "\n"
 
@@ -41,7 +41,7 @@ def _weight(count: int, messages: int) -> float:
     if count * 1000 >= messages * _GRAMMAR:
         return 0.0
     quarters = ((messages**4) // (count**4)).bit_length() - 1  # four times the binary logarithm, rounded down
-    return quarters / 8  # half of it: natural words differ by factors of thousands
+    return quarters / 8  # half of the logarithm: the frequencies of words differ by factors of thousands
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
     examples = corpus.read(Path(sys.argv[1]))
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / "spam.bin").write_bytes(spam_bin(examples))
-    (FOLDER / "background.tsv").write_text(background_tsv([each.mail for each in examples]), encoding="utf-8")
+    (FOLDER / "background.tsv").write_text(background_tsv([example.mail for example in examples]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Merges the files of many segments into those of one."""
+"""Merges the files of several segments into one segment."""

@@ -1,7 +1,7 @@
-"""Merges the analyses of sorted segments into one, row by row as their messages are merged.
+"""Merges the analyses of sorted segments into one, in the order of the merged messages.
 
-A segment without an analysis gives nulls, and so does one whose analysis is damaged, which is logged by name: what
-analysers say can be said again, so it never keeps mail from being merged.
+A segment whose analysis is missing, or damaged (logged by name), gets nulls: messages can be analysed again, so an
+analysis never prevents a merge.
 """
 
 import logging
@@ -32,11 +32,11 @@ def merge_analyses(
     rows: pa.Table,
     analyses: Mapping[str, str],
 ) -> AnalysisManifest | None:
-    """Write the analysis of a merged segment and sync it; None when there is nothing to merge.
+    """Write and sync the analysis of a merged segment; None when no source has one.
 
     Args:
-        rows: as of `Ordered`.
-        analyses: segment -> the file of its analysis, of those that have one.
+        rows: as in `Ordered`.
+        analyses: segment -> name of its analysis file, for segments that have one.
     """
     intact = _intact(blobs, ordered, analyses)
     schema = analysis_file.unified(intact.values())
@@ -51,17 +51,17 @@ def merge_analyses(
 
 
 def _intact(blobs: LocalBlobs, ordered: Ordered, analyses: Mapping[str, str]) -> dict[str, pa.Schema]:
-    """The sources whose analyses can be read, and the columns of each."""
-    found: dict[str, pa.Schema] = {}
+    """The sources with a readable analysis, and its columns."""
+    schemas: dict[str, pa.Schema] = {}
     for source in ordered.sources:
         if (file := analyses.get(source.name)) is None:
             continue
         try:
             analysis_file.manifest_of(blobs, file, source.keys)
-            found[source.name] = analysis_file.analysers_of(blobs, file)
+            schemas[source.name] = analysis_file.analysers_of(blobs, file)
         except FileDamaged as exc:
-            _LOG.error("What was analysed of the segment %s is lost, to be analysed again: %s", source.name, exc)
-    return found
+            _LOG.error("The analysis of segment %s is lost and will be repeated: %s", source.name, exc)
+    return schemas
 
 
 def _chunks(
@@ -73,7 +73,7 @@ def _chunks(
     schema: pa.Schema,
     lowest: list[Mapping[str, int]],
 ) -> Iterator[bytes]:
-    """The bytes of the file. `lowest`: takes the versions of each row group."""
+    """The bytes of the file. `lowest`: receives the lowest versions of each row group."""
     sink = Sink()
     whole = analysis_file.whole_schema(schema)
     with ExitStack() as stack:
@@ -89,7 +89,7 @@ def _chunks(
 
 
 class _Rows:
-    """The rows of one source's analysis, in order; nulls without end when it has none."""
+    """The rows of one source's analysis, in order; endless nulls when the source has none."""
 
     def __init__(self, stack: ExitStack, blobs: LocalBlobs, file: str | None, schema: pa.Schema) -> None:
         self._schema = schema

@@ -1,8 +1,8 @@
-"""Merges segments into one: all their files, each kind in its way, under a new name. Commits nothing.
+"""Merges segments into one with a new name: all their files, each kind by its own function. Commits nothing.
 
-Nobody sees the result before storage/catalog/compaction.py commits it, and what was merged stays as it is. A segment
-whose files are damaged is left out and named; a damaged frame in an otherwise whole segment is carried along, and its
-messages are named.
+The result becomes visible when storage/catalog/compaction.py commits it; the sources are not changed. A segment with
+damaged files is skipped and reported; a damaged frame in an otherwise intact segment is copied, and its messages are
+reported.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ from storage.segments.merge.sources import Ordered, Unmergeable, in_order, open_
 from storage.segments.merge.splits import merge_splits
 from storage.segments.writer import new_name, users_of
 
-#: Where re-packed messages lie: all that the message index has to be told of them.
+#: New locations of re-packed messages: the columns that the message index must be updated with.
 MOVED = pa.schema(
     [
         pa.field("user_id", pa.int64(), nullable=False),
@@ -44,14 +44,14 @@ def merge(
     names: Sequence[str],
     analyses: Mapping[str, str] | None = None,
 ) -> tuple[Merged, pa.Table]:
-    """Write and sync the files of one segment that holds the messages of all these.
+    """Write and sync the files of one segment with the messages of all the given ones.
 
     Args:
-        analyses: segment -> the file of its analysis (`LiveSegment.analysis`), of those that have one.
+        analyses: segment -> name of its analysis file (`LiveSegment.analysis`), for segments that have one.
 
     Returns:
-        What `Compactions.commit` is to record, and the messages that it must move one by one (MOVED). Nothing was
-        written when fewer than two segments can be merged.
+        The result for `Compactions.commit`, and the messages whose index rows change (MOVED). No file is written
+        when fewer than two segments can be merged.
 
     Raises:
         ArchiveUnusable: the archive has no file of this shard.
@@ -67,7 +67,7 @@ def merge(
             _delete(blobs, shard_id, name)
             if not isinstance(exc, Unmergeable):
                 raise
-            # Perhaps it was half-way: it begins anew without this one.
+            # The merge may have been half-way: start again without this segment.
             left.remove(exc.segment)
             excluded[exc.segment] = exc.reason
             if not any(True for _ in blobs.list(f"{shard_id:04d}")):
@@ -95,7 +95,7 @@ def _merge(
 ) -> tuple[Merged, pa.Table]:
     ordered = in_order([open_source(blobs, source) for source in names])
     hit(FailPoint.MERGE_READ)
-    # The raw file comes first: the others tell where its messages lie. What a kind of file needs is in the arguments.
+    # The raw file comes first: the other files contain the locations of its messages.
     placed = merge_raw(blobs, config, name, ordered)
     sizes: dict[str, int | None] = {}
     hit(FailPoint.MERGE_FILE)
@@ -130,6 +130,6 @@ def _moved(ordered: Ordered, placed: Placed) -> pa.Table:
 
 
 _Merge = Callable[[LocalBlobs, ArchiveConfig, str, Ordered, pa.Table], int | None]
-#: Kinds of files beside the raw one, in order: the ending, and how such files are merged. The size comes back, or None
-#: when there is none.
+#: Kinds of files beside the raw file, in order: the suffix, and the function that merges such files and returns the
+#: size in bytes, or None when no file was written.
 _OTHERS: Mapping[str, _Merge] = {PARQUET_SUFFIX: merge_messages, SPLIT_SUFFIX: merge_splits}

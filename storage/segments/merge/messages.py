@@ -1,7 +1,6 @@
-"""Merges the Parquet files of sorted segments into one sorted file, a row group at a time.
+"""Merges the Parquet files of sorted segments into one sorted file, one row group at a time.
 
-Each file is read once, from its beginning to its end; of each a small batch is in memory, and of the result one row
-group.
+Each file is read once, sequentially. Memory holds a small batch of each file, and one row group of the result.
 """
 
 from collections import deque
@@ -20,18 +19,18 @@ from storage.segments.file_names import PARQUET_SUFFIX
 from storage.segments.merge.sources import Ordered, Source, blaming, open_parquet
 from storage.segments.writer import ROW_GROUP, parquet_options
 
-#: Bytes of mail in a row group, for mail that is much larger than usual: what a text takes in memory is about that.
+#: Limit of mail in a row group, in bytes, for unusually large mail: the texts take about as much memory.
 _GROUP_BYTES = 256 << 20
-#: Bytes of mail in the batches of all files together, about.
+#: Approximate bytes of mail in the batches of all files together.
 _BATCHES_BYTES = 32 << 20
 _PLACE = ("frame_offset", "frame_bytes", "raw_offset")
 
 
 def merge_messages(blobs: LocalBlobs, config: ArchiveConfig, name: str, ordered: Ordered, rows: pa.Table) -> int:
-    """Write the Parquet file of the merged segment and sync it; returns its size in bytes.
+    """Write and sync the Parquet file of the merged segment; return its size in bytes.
 
     Args:
-        rows: as of `Ordered`, with the places in the merged raw file.
+        rows: as in `Ordered`, with the locations in the merged raw file.
 
     Raises:
         Unmergeable: a source cannot be read.
@@ -65,11 +64,11 @@ def groups_of(rows: pa.Table) -> Iterator[pa.Table]:
 
 
 def _merged(files: list["_Rows"], group: pa.Table) -> pa.Table:
-    """The rows of one group, whole. Of every file they are the next ones, because it has the same order."""
+    """The complete rows of one group. They are the next rows of every file, because all have the same order."""
     table = interleaved([file.take for file in files], group["source"])
     for name in ("user_id", "message_id"):
         if not table[name].equals(group[name]):
-            raise RuntimeError("a segment's rows are not those that its keys promised")
+            raise RuntimeError("a segment's rows do not match its keys")
     for name in _PLACE:
         field = MESSAGES.field(name)
         table = table.set_column(table.schema.get_field_index(name), field, group[name])
@@ -77,10 +76,10 @@ def _merged(files: list["_Rows"], group: pa.Table) -> pa.Table:
 
 
 def interleaved(take: Sequence[Callable[[int], pa.Table]], group: pa.ChunkedArray) -> pa.Table:
-    """The next rows of several tables, in the order in which their numbers stand in `group`.
+    """The next rows of several tables, interleaved in the order of the table numbers in `group`.
 
     Args:
-        take: of each table, gives so many of its next rows.
+        take: per table, a function that returns its next N rows.
     """
     sources = group.combine_chunks()
     counts = {entry["values"]: entry["counts"] for entry in pc.value_counts(sources).to_pylist()}
@@ -122,7 +121,7 @@ class _Rows:
 
 
 def _whole(table: pa.Table) -> pa.Table:
-    """With the columns that an older version did not write yet."""
+    """Add the columns that an older version did not write."""
     if table.schema.equals(MESSAGES):
         return table
     columns = [
@@ -133,7 +132,7 @@ def _whole(table: pa.Table) -> pa.Table:
 
 
 class Sink:
-    """A file for pyarrow to write to, whose bytes are taken out while it grows."""
+    """A file object for pyarrow to write to; its bytes are drained while it grows."""
 
     closed = False
 
@@ -150,7 +149,7 @@ class Sink:
         return self._size
 
     def flush(self) -> None:
-        """There is nothing to wait for."""
+        """No-op."""
 
     def drain(self) -> list[bytes]:
         chunks, self._chunks = self._chunks, []

@@ -1,8 +1,8 @@
-"""Merges raw files: frames are copied as they are, behind one another, and get a new index at the end.
+"""Merges raw files: copies their frames one after the other and writes a new index.
 
-A segment of small frames (many of a few messages each) is re-packed instead: its messages are decompressed and fill
-frames of the usual size together. A damaged frame costs its own messages only: it is copied byte for byte, keeps its
-place among the others, and is told of by name.
+A segment of small frames (many frames of a few messages each) is re-packed instead: its messages are decompressed and
+packed into frames of the usual size. A damaged frame affects its own messages only: it is copied byte for byte at its
+place, and its messages are reported.
 """
 
 import hashlib
@@ -19,15 +19,15 @@ from storage.files.raw_file import RAW_INDEX, RawWriter, ending, open_frame
 from storage.segments.file_names import RAW_SUFFIX
 from storage.segments.merge.sources import Ordered, Source, blaming
 
-#: Bytes that one read of frames to be copied asks for, unless one frame is larger.
+#: Bytes per read when frames are copied, unless one frame is larger.
 _READ_BYTES = 8 << 20
-#: A segment whose frames have less than this share of a full frame's mail is re-packed. Frames that were filled have a
-#: third at least, so no mail is re-packed twice. Frames of one message of 5 KB become 2.2 times smaller by it, of ten
-#: 1.1 times; of a quarter of a frame it would not be worth the updates.
+#: A segment whose average frame has less than this share of a full frame's mail is re-packed. Full frames have at least
+#: a third, so no mail is re-packed twice. Frames with one message of 5 KB shrink to 1/2.2, with ten messages to 1/1.1;
+#: at a quarter of a frame the saving would not justify the index updates.
 _SMALL_FRAME = 4
-#: Messages re-packed in one merge: each costs an update of the message index.
+#: Most messages re-packed in one merge: each requires an update of the message index.
 _MOST_REPACKED = 50_000
-#: Decompressed frames kept while messages are re-packed.
+#: Decompressed frames cached while messages are re-packed.
 _CACHE_BYTES = 64 << 20
 
 _PLACE = ["frame_offset", "frame_bytes", "raw_offset"]
@@ -35,10 +35,10 @@ _PLACE = ["frame_offset", "frame_bytes", "raw_offset"]
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The merged raw file. rows: as of `Ordered`, with the new places.
+    """The merged raw file. rows: as in `Ordered`, with the new locations.
 
-    bases: of each source, what its frame offsets grew by; None: it was re-packed, its messages lie anywhere.
-    damaged: (user, message) whose bytes were damaged already.
+    bases: per source, the number of bytes by which its frames moved; None: it was re-packed.
+    damaged: (user, message) whose bytes were already damaged.
     """
 
     raw_bytes: int
@@ -48,7 +48,7 @@ class Placed:
 
 
 def merge_raw(blobs: LocalBlobs, config: ArchiveConfig, name: str, ordered: Ordered) -> Placed:
-    """Write the raw file of the merged segment and sync it.
+    """Write and sync the raw file of the merged segment.
 
     Raises:
         Unmergeable: a source cannot be read.
@@ -59,7 +59,7 @@ def merge_raw(blobs: LocalBlobs, config: ArchiveConfig, name: str, ordered: Orde
 
 
 class _Merging:
-    """One merge; complete once all of `chunks` was taken."""
+    """State of one merge; complete once `chunks` is exhausted."""
 
     def __init__(self, blobs: LocalBlobs, config: ArchiveConfig, ordered: Ordered) -> None:
         self._blobs, self._config, self._sources = blobs, config, ordered.sources
@@ -69,7 +69,7 @@ class _Merging:
         self._offset = 0
 
     def chunks(self) -> Iterator[bytes]:
-        """The whole file, a piece at a time."""
+        """The whole file, in chunks."""
         small = set(self._small())
         for number, source in enumerate(self._sources):
             if number in small:
@@ -92,7 +92,7 @@ class _Merging:
                 yield number
 
     def _copy(self, source: Source) -> Iterator[bytes]:
-        """The frames of a source, each checked, and whatever lies between them, as it is."""
+        """The frames of a source, each verified, and any bytes between them, unchanged."""
         spoilt: list[int] = []
         with blaming(source.name):
             for start, end, frames in _runs(source):
@@ -154,7 +154,7 @@ class _Merging:
 
 
 class _Frames:
-    """Decompressed frames of small segments, the latest of them kept."""
+    """Cache of decompressed frames of small segments: the most recent ones."""
 
     def __init__(self, blobs: LocalBlobs) -> None:
         self._blobs = blobs
@@ -162,7 +162,7 @@ class _Frames:
         self._bytes = 0
 
     def message(self, source: Source, row: dict[str, int | bytes]) -> bytes | None:
-        """The exact bytes of a message; None when its frame is damaged, or it is not what its SHA-256 says."""
+        """The exact bytes of a message; None when its frame is damaged or its SHA-256 differs."""
         offset, frame_bytes, start, size = (
             int(row[name]) for name in ("frame_offset", "frame_bytes", "raw_offset", "size_bytes")
         )
@@ -189,7 +189,7 @@ class _Frames:
 
 
 def _runs(source: Source) -> Iterator[tuple[int, int, list[tuple[int, int, int]]]]:
-    """The frames' part of a raw file in pieces (start, end, frames) that no frame crosses."""
+    """The frames of a raw file as ranges (start, end, frames); no frame spans two ranges."""
     start = 0
     run: list[tuple[int, int, int]] = []
     for frame in source.frames():

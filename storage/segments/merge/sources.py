@@ -1,7 +1,7 @@
-"""The segments that are to be merged: each checked, and the order that all their messages have together.
+"""The source segments of a merge: verifies each, and orders all their messages.
 
-A segment is taken only if its two files agree on every message and its place. Otherwise `Unmergeable` names it, and
-the merge goes on without it.
+A segment is accepted only if its two files agree on every message and its location. Otherwise `Unmergeable` names the
+segment, and the merge continues without it.
 """
 
 import errno
@@ -21,24 +21,24 @@ from storage.model.schemas import MESSAGES
 from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX
 from storage.segments.writer import ORDER
 
-#: What a merge must know of every message at once: about 110 bytes each.
+#: The columns of every message that a merge keeps in memory: about 110 bytes per message.
 _KEYS = ["user_id", "received_at", "message_id", "size_bytes", "sha256", "frame_offset", "frame_bytes", "raw_offset"]
 
 
 class Unmergeable(BackupError):
-    """A segment's files are damaged, so compaction leaves it as it is. Restore them from a copy of the archive."""
+    """A segment's files are damaged, so compaction skips the segment. Restore the files from a copy of the archive."""
 
     def __init__(self, segment: str, reason: str) -> None:
         super().__init__(segment, reason)
         self.segment, self.reason = segment, reason
 
     def __str__(self) -> str:
-        return f"The segment {self.segment} is left out of compaction ({self.reason}): restore its files from a copy."
+        return f"Compaction skips the segment {self.segment} ({self.reason}): restore its files from a copy."
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One segment. keys: _KEYS, in order; frames_end: where in its raw file the frames end."""
+    """A source segment. keys: _KEYS, in order; frames_end: offset at which the frames of its raw file end."""
 
     name: str
     keys: pa.Table
@@ -47,16 +47,16 @@ class Source:
 
     @property
     def raw_name(self) -> str:
-        """Its raw file."""
+        """Name of the raw file."""
         return self.name + RAW_SUFFIX
 
     @property
     def size_bytes(self) -> int:
-        """Of its mail."""
+        """Total size of the raw messages."""
         return int(pc.sum(self.keys["size_bytes"]).as_py())
 
     def frames(self) -> list[tuple[int, int, int]]:
-        """(offset, bytes in the file, bytes of mail) of each of its frames, in order."""
+        """(offset, bytes in the file, bytes of mail) of each frame, in order."""
         ends = pc.add(pc.cast(self.keys["raw_offset"], pa.int64()), self.keys["size_bytes"])
         table = self.keys.select(["frame_offset", "frame_bytes"]).append_column("ends", ends)
         grouped = table.group_by("frame_offset").aggregate([("frame_bytes", "max"), ("ends", "max")])
@@ -66,14 +66,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """All messages of a merge: _KEYS and `source` (index), sorted by user, date and id."""
+    """All messages of a merge: _KEYS and `source` (its index), sorted by user, date and id."""
 
     sources: Sequence[Source]
     rows: pa.Table
 
 
 def open_source(blobs: LocalBlobs, name: str) -> Source:
-    """Read what a merge needs of a segment and check that its files agree.
+    """Read the keys of a segment and verify that its files agree.
 
     Raises:
         Unmergeable.
@@ -90,17 +90,17 @@ def open_source(blobs: LocalBlobs, name: str) -> Source:
             table = parquet.read(columns=[*_KEYS, "defects"], use_threads=False)
     keys = table.select(_KEYS)
     if not keys.select(RAW_INDEX.names).cast(RAW_INDEX).equals(index):
-        raise Unmergeable(name, "its two files tell of different messages")
+        raise Unmergeable(name, "its two files list different messages")
     if not _is_ordered(keys):
         raise Unmergeable(name, "its messages are not in order")
     spans = pc.add(keys["frame_offset"], keys["frame_bytes"])
     if keys.num_rows == 0 or pc.max(spans).as_py() > frames_end or pc.min(keys["frame_offset"]).as_py() < 0:
-        raise Unmergeable(name, "its messages lie outside its raw file")
+        raise Unmergeable(name, "a message lies outside its raw file")
     return Source(name, keys, frames_end, pc.sum(pc.greater(pc.list_value_length(table["defects"]), 0)).as_py())
 
 
 def in_order(sources: Sequence[Source]) -> Ordered:
-    """The messages of all sources in the order of the segment that they become."""
+    """The messages of all sources in the order of the merged segment."""
     numbered = [
         source.keys.append_column("source", pa.repeat(pa.scalar(number, pa.int32()), source.keys.num_rows))
         for number, source in enumerate(sources)
@@ -111,7 +111,7 @@ def in_order(sources: Sequence[Source]) -> Ordered:
 
 @contextmanager
 def open_parquet(blobs: LocalBlobs, name: str) -> Iterator[pq.ParquetFile]:
-    """A segment's Parquet file, with its pages' checksums checked on reading."""
+    """Open a segment's Parquet file; checksums of pages are verified on reading."""
     blobs.size(name + PARQUET_SUFFIX)
     with pa.OSFile(blobs.location(name + PARQUET_SUFFIX)) as file:
         parquet = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
@@ -121,7 +121,7 @@ def open_parquet(blobs: LocalBlobs, name: str) -> Iterator[pq.ParquetFile]:
 
 @contextmanager
 def blaming(name: str) -> Iterator[None]:
-    """Have whatever goes wrong in reading a segment's files be the segment's.
+    """Translate any error of reading a segment's files into `Unmergeable`.
 
     Raises:
         Unmergeable.
@@ -131,7 +131,7 @@ def blaming(name: str) -> Iterator[None]:
     except FileDamaged as exc:
         raise Unmergeable(name, exc.reason) from exc
     except OSError as exc:
-        # pyarrow tells of damage by OSErrors without a number; others are the machine's trouble, except a bad sector.
+        # pyarrow reports damage as OSError without errno; other OSErrors are not damage, except EIO (a bad sector).
         if exc.errno not in (None, errno.EIO):
             raise
         raise Unmergeable(name, _first_line(exc)) from exc
@@ -144,13 +144,13 @@ def _first_line(exc: Exception) -> str:
 
 
 def _can_read(field: pa.Field, columns: pa.Schema) -> bool:
-    """A column that an older version did not write yet is read as nulls, where it may be null."""
+    """A column that an older version did not write is read as nulls, if it is nullable."""
     index = columns.get_field_index(field.name)
     return bool(field.nullable if index < 0 else columns.field(index).type == field.type)
 
 
 def _is_ordered(keys: pa.Table) -> bool:
-    """Whether no row comes before the one above it, by user, date and id."""
+    """Whether the rows are sorted by user, date and id."""
     if keys.num_rows < 2:
         return True
     keys = keys.select([name for name, _ in ORDER]).combine_chunks()

@@ -1,7 +1,7 @@
-"""Merges the word indexes of segments: the parts of all become the parts of one, and no word is looked at again.
+"""Merges the word indexes of segments: their parts become the parts of one index, and no word is tokenized again.
 
-A segment without a split, or with a damaged one, costs nobody else's: the merged one is then made of the messages, if
-they are few enough, and else there is none until somebody makes it; searches scan the Parquet file meanwhile.
+If a split is missing or damaged, the merged split is built from the messages, provided they are few enough. Otherwise
+the segment has no split until compaction or a rebuild makes one; searches scan its Parquet file.
 """
 
 import logging
@@ -20,7 +20,7 @@ from storage.segments.writer import index_words
 
 _LOG = logging.getLogger(__name__)
 
-#: Bytes of mail of which a split is made anew: its texts are in memory at once.
+#: Most bytes of mail for building a split from messages: all their texts are in memory at once.
 _REBUILT_BYTES = 256 << 20
 
 
@@ -31,7 +31,7 @@ def merge_splits(
     ordered: Ordered,
     rows: pa.Table,  # noqa: ARG001
 ) -> int | None:
-    """Write the split of the merged segment, whose Parquet file is written; its size in bytes, or None without one."""
+    """Write the split of the merged segment after its Parquet file; return its size in bytes, or None."""
     try:
         splits = {}
         for source in ordered.sources:
@@ -39,7 +39,7 @@ def merge_splits(
             splits[split] = (blobs.size(split), partial(blobs.read, split))
         return blobs.put(name + SPLIT_SUFFIX, builder.merge(splits))
     except (FileDamaged, NotIndexed) as exc:
-        _LOG.warning("The word index of %s is made anew: %s", name, exc)
+        _LOG.warning("The word index of %s is built from the messages: %s", name, exc)
     if sum(source.size_bytes for source in ordered.sources) > _REBUILT_BYTES:
         return None
     table = pq.read_table(blobs.location(name + PARQUET_SUFFIX), partitioning=None)

@@ -279,7 +279,7 @@ async def test_a_label_that_no_store_can_hold_costs_nobody_anything(doubted: Clu
         await doubted.quiet(owner, each)
 
     assert owner.failure is None
-    assert stored(doubted, user)[int(chosen, 16)] == (False, {storable_id(value[0])})
+    assert stored(doubted, user)[int(chosen, 16)] == (False, frozenset({storable_id(value[0])}))
     assert wrong(doubted, neighbour) == {}
     deviate(doubted)
     await sync(doubted, owner, user, Mode.RECONCILE)

@@ -34,7 +34,7 @@ def test_a_damaged_message_is_told_and_the_exit_code_is_not_0(shard: Shard, tmp_
 
     assert result.exit_code == 1
     assert [damage["id"] for damage in orjson.loads(result.stdout)["damaged"]] == ["2", "1"]
-    assert "message 2 is left out" in result.stderr
+    assert "message 2 is skipped" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from storage.catalog import leases
 from storage.config import ArchiveConfig, PostgresConfig
 from storage.control.sealing import new_key
 from storage.db.engines import transaction
+from storage.db.migrate import create_database
 from tests.conftest import memory_home
 from tests.integration.serve.conftest import Archive, RecordingOwners, mail, signed_in
 from tests.integration.storage.standbys import Server, standby_of
@@ -27,9 +28,9 @@ class Cluster:
 
     def __init__(self, home: Path) -> None:
         self.control, self.shard = Server(home / "control"), Server(home / "shard")
-        self.control.server.create_database("control")
+        create_database(self.control.dsn("control"))
         for name in ("shard0", "shard1"):
-            self.shard.server.create_database(name)
+            create_database(self.shard.dsn(name))
         self.standby = standby_of(self.control, home / "standby")
         postgres = PostgresConfig(
             control_dsn=SecretStr(self.control.dsn("control")),

@@ -14,6 +14,7 @@ from serve.config import ServeConfig
 from serve.http.session_token import HEADER
 from storage.config import ArchiveConfig, PostgresConfig
 from storage.control.sealing import new_key
+from storage.db.migrate import create_database
 from tests.conftest import memory_home
 from tests.integration.serve.conftest import Archive, RecordingOwners, mail, signed_in
 from tests.integration.storage.standbys import Server, standby_of
@@ -24,7 +25,7 @@ def servers() -> Iterator[tuple[Server, Server]]:
     home = memory_home()
     primary = Server(home / "primary")
     for name in ("control", "shard"):
-        primary.server.create_database(name)
+        create_database(primary.dsn(name))
     standby = standby_of(primary, home / "standby")
     yield primary, standby
     standby.server.close()

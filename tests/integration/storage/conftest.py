@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from storage.config import PostgresConfig
 from storage.db import migrate
 from storage.db.engines import Databases
+from storage.db.migrate import create_database
 from storage.embedded_postgres.embedded import EmbeddedPostgres
 from tests.conftest import private_home
 from tests.integration.storage.factory import Shard
@@ -19,7 +20,7 @@ from tests.integration.storage.factory import Shard
 @pytest.fixture(scope="session")
 def databases(postgres: EmbeddedPostgres) -> Iterator[Databases]:
     """A control database and two shard databases, up to date."""
-    postgres.create_database("storage_tests")
+    create_database(postgres.dsn("storage_tests"))
     databases = Databases(PostgresConfig(control_dsn=SecretStr(postgres.dsn("storage_tests"))), "storage tests")
     migrate.upgrade(databases, shards=4)
     yield databases

@@ -21,6 +21,7 @@ from storage.catalog.compaction import Compactions
 from storage.catalog.leases import Lease
 from storage.failpoints import FailPoint, watching
 from storage.mailbox.analysis_reader import Analyses
+from storage.model.mail_query import MailQuery
 from storage.model.message_id import from_hex
 from storage.model.records import LabelChange
 from storage.segments.file_names import SUFFIXES
@@ -83,9 +84,9 @@ def check(shard: Shard, user: int, numbers: set[int]) -> None:
     reader = shard.reader(user)
     newest_first = sorted(numbers, reverse=True)
     assert [from_hex(item.id) for item in reader.emails(limit=50).items] == newest_first
-    assert [from_hex(item.id) for item in reader.emails("short OR word", limit=50).items] == newest_first
+    assert [from_hex(item.id) for item in reader.emails(MailQuery("short OR word"), limit=50).items] == newest_first
     for number in numbers:
-        assert [from_hex(item.id) for item in reader.emails(f"number{number}").items] == [number]
+        assert [from_hex(item.id) for item in reader.emails(MailQuery(f"number{number}")).items] == [number]
         assert reader.raw(number) == mail(number).raw  # checked against its SHA-256 on the way
     assert reader.top_senders(1)[0]["messages"] == len(numbers)
 

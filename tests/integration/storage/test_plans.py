@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 from storage.config import PostgresConfig
 from storage.db import migrate, sql_files
 from storage.db.engines import Databases, transaction
+from storage.db.migrate import create_database
 from storage.db.sql_files import postgres_sql
 from tests.integration.storage.parameters import forms, values_of
 
@@ -97,7 +98,7 @@ FILL = (
 def engine(postgres: Any) -> Iterator[Engine]:
     """A large shard database."""
     for name in ("plans", "plans_shard"):
-        postgres.create_database(name)
+        create_database(postgres.dsn(name))
     dsns = SecretStr(postgres.dsn("plans")), SecretStr(postgres.dsn("plans_shard"))
     databases = Databases(PostgresConfig(control_dsn=dsns[0], shard_dsns=dsns[1:]))
     migrate.upgrade(databases, shards=16)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.files.blobs import FileDamaged
+from storage.model.mail_query import MailQuery
 from storage.model.message_id import from_hex
 from storage.model.records import DELETED
 from storage.model.results import RankCursor
@@ -40,7 +41,7 @@ def ids(
     include_spam_trash: bool = False,
     include_deleted: bool = False,
 ) -> list[int]:
-    page = reader.emails(text, labels, 50, None, include_spam_trash, include_deleted)
+    page = reader.emails(MailQuery(text, tuple(labels), include_spam_trash, include_deleted))
     return [from_hex(mail.id) for mail in page.items]
 
 
@@ -48,7 +49,7 @@ def all_pages(reader: MailboxReader, text: str, limit: int) -> list[int]:
     found: list[int] = []
     after = None
     while True:
-        page = reader.emails(text, limit=limit, after=after)
+        page = reader.emails(MailQuery(text), limit=limit, after=after)
         assert len(page.items) <= limit
         found += [from_hex(mail.id) for mail in page.items]
         if page.next is None:
@@ -68,7 +69,7 @@ def test_no_method_shows_another_users_mail(shard: Shard) -> None:
     reader = shard.reader(bob)
 
     assert [mail.subject for mail in reader.emails().items] == ["Bob's"]
-    assert [mail.subject for mail in reader.emails("from:ann").items] == ["Bob's"]
+    assert [mail.subject for mail in reader.emails(MailQuery("from:ann")).items] == ["Bob's"]
     assert ids(reader, "secret", include_spam_trash=True, include_deleted=True) == []
     assert reader.raw(1) == Mail(1, subject="Bob's").raw
     found = reader.email(1)
@@ -92,7 +93,7 @@ def test_unknown_ids_and_users_have_nothing(shard: Shard) -> None:
         assert (reader.email(message_id), reader.raw(message_id)) == (None, None)
     nobody = shard.reader(-5)
     assert nobody.state() is None
-    assert (nobody.emails("word").items, nobody.top_senders(5), nobody.defective(5)) == ((), [], [])
+    assert (nobody.emails(MailQuery("word")).items, nobody.top_senders(5), nobody.defective(5)) == ((), [], [])
 
 
 @pytest.mark.parametrize("text", ["", "morning", "-evening", "is:unread morning"])
@@ -117,10 +118,10 @@ def test_mail_that_arrives_while_paging_moves_nothing(shard: Shard) -> None:
     user = shard.user()
     shard.store(user, *(Mail(number, received_at=NOON + timedelta(seconds=number)) for number in range(4)))
     reader = shard.reader(user)
-    first = reader.emails("morning", limit=2)
+    first = reader.emails(MailQuery("morning"), limit=2)
     shard.store(user, Mail(9, received_at=NOON + timedelta(hours=1)))
 
-    second = reader.emails("morning", limit=2, after=first.next)
+    second = reader.emails(MailQuery("morning"), limit=2, after=first.next)
 
     assert [mail.id for mail in (*first.items, *second.items)] == ["3", "2", "1", "0"]
 
@@ -151,7 +152,7 @@ def test_labels_are_asked_as_they_are_now(shard: Shard) -> None:
     assert ids(reader, "is:unread") == []
     assert ids(reader, "-in:inbox is:read") == [1]
     assert ids(reader, labels=["INBOX", "Label_1"]) == [2]
-    assert reader.emails(labels=["Label_1"]).items[0].labels == ("INBOX", "Label_1")
+    assert reader.emails(MailQuery(labels=("Label_1",))).items[0].labels == ("INBOX", "Label_1")
 
 
 def test_spam_and_trash_show_only_when_asked_for(shard: Shard) -> None:
@@ -315,7 +316,7 @@ def test_a_damaged_file_is_told_by_its_name(shard: Shard, how: str) -> None:
 
     asked: list[Callable[[], object]] = [
         lambda: reader.emails(),
-        lambda: reader.emails("morning"),
+        lambda: reader.emails(MailQuery("morning")),
         lambda: reader.email(2),
         lambda: reader.top_senders(3),
         lambda: reader.defective(3),
@@ -352,8 +353,8 @@ def test_a_damaged_word_index_is_told_by_name_and_costs_time_only(
     names = [shard.store(user, Mail(number)) for number in (1, 2, 3)]
     damage(shard.root / f"{names[1]}.split", how)
 
-    assert [mail.id for mail in shard.reader(user).emails("morning").items] == ["3", "2", "1"]
-    assert [mail.id for mail in shard.reader(user).emails("nothing").items] == []
+    assert [mail.id for mail in shard.reader(user).emails(MailQuery("morning")).items] == ["3", "2", "1"]
+    assert [mail.id for mail in shard.reader(user).emails(MailQuery("nothing")).items] == []
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 1
     assert f"{names[1]}.split" in told[0]
@@ -366,9 +367,9 @@ def test_users_of_one_word_index_never_see_each_others_mail(shard: Shard) -> Non
 
     for user, own, other in ((ann, "ann", "bob"), (bob, "bob", "ann")):
         reader = shard.reader(user)
-        assert len(reader.emails(f'"secret of {own}"').items) == 1
-        assert reader.emails(f'"secret of {other}"').items == ()
-        assert len(reader.emails("-nothing").items) == 1
+        assert len(reader.emails(MailQuery(f'"secret of {own}"')).items) == 1
+        assert reader.emails(MailQuery(f'"secret of {other}"')).items == ()
+        assert len(reader.emails(MailQuery("-nothing")).items) == 1
 
 
 def test_mail_that_arrives_between_pages_disturbs_none(shard: Shard) -> None:
@@ -376,16 +377,16 @@ def test_mail_that_arrives_between_pages_disturbs_none(shard: Shard) -> None:
     for number in range(10, 16):
         shard.store(user, Mail(number, received_at=NOON + timedelta(minutes=number)))
     reader = shard.reader(user)
-    first = reader.emails("morning", limit=2)
+    first = reader.emails(MailQuery("morning"), limit=2)
     shard.store(user, Mail(99, received_at=NOON + timedelta(days=1)), Mail(5, received_at=NOON - timedelta(days=1)))
-    rest = reader.emails("morning", limit=50, after=first.next)
+    rest = reader.emails(MailQuery("morning"), limit=50, after=first.next)
 
     assert [mail.id for mail in (*first.items, *rest.items)] == ["f", "e", "d", "c", "b", "a", "5"]
 
 
 def ranked(reader: MailboxReader, text: str, limit: int = 50, after: RankCursor | None = None) -> list[str]:
     """The ids of all pages, best first."""
-    page = reader.best(text, (), limit, after)
+    page = reader.best(MailQuery(text), limit=limit, after=after)
     return [mail.id for mail in page.items] + (ranked(reader, text, limit, page.next) if page.next else [])
 
 
@@ -401,7 +402,7 @@ def test_the_best_come_first_in_whichever_segment_they_lie(shard: Shard) -> None
     found = ranked(reader, "report")
     assert found[0] == "2"
     assert found.index("4") < found.index("1")
-    assert sorted(found) == sorted(mail.id for mail in reader.emails("report").items)
+    assert sorted(found) == sorted(mail.id for mail in reader.emails(MailQuery("report")).items)
     assert ranked(reader, "report", limit=3) == found
     assert ranked(reader, '"annual report" -report') == []
 
@@ -414,17 +415,21 @@ def test_relevance_is_the_newest_first_where_no_index_tells(shard: Shard) -> Non
     reader = shard.reader(user)
 
     assert ranked(reader, "morning", 2)[0] == "9"
-    assert ranked(reader, "morning", 2)[1:] == [mail.id for mail in reader.emails("morning -is:starred").items]
-    assert ranked(reader, "in:inbox", 2) == [mail.id for mail in reader.emails("in:inbox").items]
+    assert ranked(reader, "morning", 2)[1:] == [
+        mail.id for mail in reader.emails(MailQuery("morning -is:starred")).items
+    ]
+    assert ranked(reader, "in:inbox", 2) == [mail.id for mail in reader.emails(MailQuery("in:inbox")).items]
     assert ranked(reader, "is:starred morning") == ["9"]
-    assert ranked(reader, "+morning -is:starred", 1) == [mail.id for mail in reader.emails("morning -is:starred").items]
+    assert ranked(reader, "+morning -is:starred", 1) == [
+        mail.id for mail in reader.emails(MailQuery("morning -is:starred")).items
+    ]
 
 
 def test_mail_that_arrives_between_pages_of_the_best_disturbs_none(shard: Shard) -> None:
     user = shard.user()
     shard.store(user, *(Mail(number, text="morning " * number) for number in range(1, 6)))
     reader = shard.reader(user)
-    first = reader.best("morning", limit=2)
+    first = reader.best(MailQuery("morning"), limit=2)
     shard.store(user, Mail(99, subject="morning morning", text="morning", received_at=NOON + timedelta(days=1)))
 
     rest = ranked(reader, "morning", 2, first.next)

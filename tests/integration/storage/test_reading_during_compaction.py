@@ -18,6 +18,7 @@ from storage.db.engines import Databases
 from storage.files.blobs import FileMissing
 from storage.fulltext.search import SegmentFile
 from storage.mailbox.segment_files import MailFiles
+from storage.model.mail_query import MailQuery
 from storage.model.message_id import from_hex
 from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX, SUFFIXES
 from storage.segments.garbage_collection import sweep
@@ -59,7 +60,7 @@ def read_for_ever(shard: Shard, user: int, seed: int, told: Told) -> None:
         while not told.ended.is_set():
             before = told.committed[user]
             listed = reader.emails(limit=500).items
-            found = reader.emails("common3", limit=500).items
+            found = reader.emails(MailQuery("common3"), limit=500).items
             counted = sum(row["messages"] for row in reader.top_senders(10))
             after = told.committed[user] + 1  # the next one is there before the writer tells
             ids = [from_hex(item.id) for item in listed]
@@ -157,7 +158,7 @@ def test_a_reader_that_finds_a_file_gone_lists_again_and_goes_on(
         if question == "top senders":
             assert reader.top_senders(5)[0]["messages"] == 1
         else:
-            assert len(reader.emails(question).items) == 1
+            assert len(reader.emails(MailQuery(question)).items) == 1
     assert len(listings) == 2
 
 

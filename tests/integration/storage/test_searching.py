@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
+from storage.model.mail_query import MailQuery
 from storage.model.message_id import from_hex
 from storage.model.results import PageCursor
 from storage.query.evaluate import Content, Message, matches
@@ -128,7 +129,9 @@ def found(archive: Archive, tree: Tree, limit: int, include_hidden: bool) -> lis
     ids: list[int] = []
     after: PageCursor | None = None
     while True:
-        page = archive.reader.emails(print_query(tree), (), limit, after, include_hidden, now=NOW)
+        page = archive.reader.emails(
+            MailQuery(print_query(tree), include_spam_trash=include_hidden, now=NOW), limit=limit, after=after
+        )
         ids += [from_hex(mail.id) for mail in page.items]
         if page.next is None:
             return ids
@@ -178,5 +181,5 @@ def test_me_is_the_owner_of_the_mailbox(engine: Engine, archive_root: Path) -> N
     assert state is not None
     shard.store(user, Mail(1, sender=f"Me Myself <{state.email}>"), Mail(2, text="not from me"))
 
-    assert [mail.id for mail in shard.reader(user).emails("from:me").items] == ["1"]
-    assert [mail.id for mail in shard.reader(user).emails("-from:me").items] == ["2"]
+    assert [mail.id for mail in shard.reader(user).emails(MailQuery("from:me")).items] == ["1"]
+    assert [mail.id for mail in shard.reader(user).emails(MailQuery("-from:me")).items] == ["2"]

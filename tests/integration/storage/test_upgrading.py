@@ -77,7 +77,7 @@ def test_of_two_upgrades_the_second_says_that_it_waits_and_only_so_long(fresh: D
         states = migrate.upgrade_each(fresh, 1, told.append, wait_s=0.2)
         assert "waiting for it" in told[0]
         assert [state.current for state in states] == [False, True, True]
-        assert "try again" in str(states[0].error)
+        assert "retry" in str(states[0].error)
 
         waiting = threading.Event()
         thread = threading.Thread(

@@ -29,7 +29,7 @@ from actors.shard import Shard
 from jobs.gmail.config import GmailConfig
 from storage.catalog.leases import Lease
 from storage.config import ArchiveConfig
-from storage.model.records import LabelChange, MailboxRecord, Phase, SegmentManifest
+from storage.model.records import FailedItem, LabelChange, MailboxRecord, Phase, SegmentManifest
 
 START = 1000.0
 
@@ -305,7 +305,9 @@ def _written_segment(one: Shard) -> Write:
 
 def test_a_message_that_no_segment_takes_is_found_by_halves_and_filed() -> None:
     one = opened(shard(), 1)
-    write, now, stored, filed = _written_segment(one), START, set(), []
+    write, now = _written_segment(one), START
+    stored: set[int] = set()
+    filed: list[FailedItem] = []
     todo = [write]
     while todo:
         write = todo.pop()

@@ -25,6 +25,7 @@ from storage.control.sealing import Key, Keyring, Sealer
 from storage.db.audit import Detail
 from storage.errors import BackupError
 from storage.mailbox.failures import Failed
+from storage.model.mail_query import ALL_MAIL, MailQuery
 from storage.model.message_id import from_hex
 from storage.model.records import MailboxRecord, User
 from storage.model.results import Attachment, Email, EmailSummary, Page, PageCursor, RankCursor, RankedPage
@@ -218,18 +219,9 @@ class MemoryReader:
         self.asked: list[tuple[object, ...]] = []
         self.failure: Exception | None = None
 
-    def best(
-        self,
-        text: str,
-        labels: Sequence[str] = (),
-        limit: int = 50,
-        after: RankCursor | None = None,
-        include_spam_trash: bool = False,
-        include_deleted: bool = False,
-        as_of: datetime | None = None,
-    ) -> RankedPage:
+    def best(self, mail_query: MailQuery, limit: int = 50, after: RankCursor | None = None) -> RankedPage:
         """The oldest first, so that it differs."""
-        self.asked.append((text, tuple(labels), limit, after, include_spam_trash, include_deleted, as_of))
+        self.asked.append((mail_query, limit, after))
         found = sorted((email.summary for email, _ in self._messages.values()), key=lambda email: email.date)
         passed = after.passed if after else 0
         more = len(found) > passed + limit
@@ -240,19 +232,10 @@ class MemoryReader:
         """Of the first message only."""
         return {"1": [Highlight("subject", Fragment(f"<b>{text}", 0, ((3, 3 + len(text)),)))]}
 
-    def emails(
-        self,
-        text: str = "",
-        labels: Sequence[str] = (),
-        limit: int = 50,
-        after: PageCursor | None = None,
-        include_spam_trash: bool = False,
-        include_deleted: bool = False,
-        as_of: datetime | None = None,
-    ) -> Page:
+    def emails(self, mail_query: MailQuery = ALL_MAIL, limit: int = 50, after: PageCursor | None = None) -> Page:
         if self.failure is not None:
             raise self.failure
-        self.asked.append((text, tuple(labels), limit, after, include_spam_trash, include_deleted, as_of))
+        self.asked.append((mail_query, limit, after))
         found = [email.summary for email, _ in self._messages.values()]
         found.sort(key=lambda email: (email.date, from_hex(email.id)), reverse=True)
         start = (after.received_at, after.message_id) if after else None

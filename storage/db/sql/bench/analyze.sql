@@ -1,2 +1,2 @@
--- Tell the planner of what a measurement made.
+-- Update the planner's statistics after a benchmark has created rows.
 ANALYZE messages, label_events, segments, segment_users

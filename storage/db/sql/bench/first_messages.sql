@@ -1,4 +1,5 @@
--- Messages of a mailbox after another, in segments of a thousand, in the first schema; every tenth has label events.
+-- Create messages of one mailbox after another, in segments of a thousand, in the first schema, for a benchmark; every
+-- tenth message has label events.
 -- :messages, :users
 WITH made AS (
     INSERT INTO messages (user_id, message_id, thread_id, history_id, received_at, labels, size_bytes, sha256,

@@ -1,2 +1,2 @@
--- How many bytes the message index of this database takes, with its own indexes.
+-- Size of this database's message index in bytes, its indexes included.
 SELECT pg_total_relation_size('messages')::bigint

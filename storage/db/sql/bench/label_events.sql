@@ -1,4 +1,4 @@
--- Make two events of each message that changed, for a measurement: a label was turned over, and later back.
+-- Create two events for each changed message, for a benchmark: a label added, and later removed.
 -- :user_id
 INSERT INTO label_events (user_id, message_id, label_id, is_on, history_id, observed_at)
 SELECT

@@ -1,4 +1,4 @@
--- Make messages that are stored, as many for each of these mailboxes, for a measurement. Their files do not exist.
+-- Create the same number of stored messages in each of these mailboxes, for a benchmark. Their files do not exist.
 -- :first, :last: user ids; :known: messages of each
 INSERT INTO messages
     (user_id, message_id, thread_id, history_id, received_at, labels, size_bytes, sha256, segment_id, frame_offset,

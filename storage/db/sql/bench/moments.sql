@@ -1,5 +1,5 @@
--- Make a mailbox's messages with a year of history, for a measurement. Their files do not exist.
--- :user_id, :messages, :changed: how many of them changed since they were stored, all over the year
+-- Create a mailbox's messages with a year of history, for a benchmark. Their files do not exist.
+-- :user_id, :messages; :changed: number of messages that changed since they were stored, spread over the year
 INSERT INTO messages
     (user_id, message_id, thread_id, history_id, received_at, labels, size_bytes, sha256, segment_id, frame_offset,
      frame_bytes, raw_offset, stored_at, changed_at)

@@ -1,5 +1,5 @@
--- Deal users over the segments that a measurement made, so that each has as many, all over the years.
--- :users: how many there are; :each: how many a segment has
+-- Distribute users evenly over a benchmark's segments, spread over the years.
+-- :users: number of users; :each: users per segment
 INSERT INTO segment_users (user_id, segment_id, messages, size_bytes, first_at, last_at)
 SELECT
     1 + (s.segment_id * :each + place) * 7919 % :users, s.segment_id, 4000 / :each, 20000000 / :each,

@@ -1,4 +1,4 @@
--- Make segments of consecutive weeks over ten years, for a measurement. Their files do not exist.
+-- Create segments of consecutive weeks over ten years, for a benchmark. Their files do not exist.
 -- :shard_id; :segments: how many
 INSERT INTO segments
     (name, shard_id, epoch, messages, size_bytes, raw_bytes, parquet_bytes, words_bytes, defective, created_at)

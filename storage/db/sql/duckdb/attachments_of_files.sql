@@ -1,4 +1,4 @@
--- As attachments_total.sql, of each file (DuckDB); files without any are left out.
+-- As attachments_total.sql, per Parquet file (DuckDB); files without attachments are omitted.
 -- $files: Parquet paths; $user_id
 SELECT
     filename AS file,

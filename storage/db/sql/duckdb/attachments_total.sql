@@ -1,6 +1,6 @@
--- How many messages of this user have files, how many files, and of how many bytes (DuckDB)?
+-- Number of this user's messages with attachments, number of attachments, and their bytes (DuckDB).
 -- {chosen}: a condition on message_id. $files: Parquet paths; $user_id
--- $first_at, $last_at: messages received from the one up to before the other
+-- $first_at, $last_at: range of received_at, end exclusive
 SELECT
     count(*) AS messages,
     coalesce(sum(len(attachments)), 0)::BIGINT AS files,

@@ -1,6 +1,6 @@
--- The selected messages by category, as analysis has it, most messages first; null: not analysed, or not told (DuckDB).
--- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; analysis: a table, what analysers say
--- $first_at, $last_at: messages received from the one up to before the other
+-- The selected messages by category, most messages first; null: not analysed, or no category found (DuckDB).
+-- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; analysis: a table of analysers' results
+-- $first_at, $last_at: range of received_at, end exclusive
 SELECT a.category.name AS category, count(*) AS messages, sum(p.size_bytes)::BIGINT AS size_bytes
 FROM (
     SELECT message_id, size_bytes

@@ -1,5 +1,5 @@
--- Everything that the archive's Parquet has of these messages (DuckDB).
--- $files: Parquet paths; $user_id; $message_ids; $first_at, $last_at: when they were received.
+-- All Parquet columns of these messages (DuckDB).
+-- $files: Parquet paths; $user_id; $message_ids; $first_at, $last_at: range of their received_at.
 SELECT *
 FROM read_parquet($files, hive_partitioning = false)
 WHERE user_id = $user_id

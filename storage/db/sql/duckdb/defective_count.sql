@@ -1,4 +1,4 @@
--- How many messages have MIME defects? (DuckDB)
+-- Number of messages with MIME defects (DuckDB).
 -- $files: Parquet paths; $user_id
 SELECT count(*) AS messages
 FROM read_parquet($files, hive_partitioning = false)

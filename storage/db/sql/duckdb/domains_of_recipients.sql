@@ -1,6 +1,6 @@
--- The domains that the selected messages went to (To, Cc and Bcc) (DuckDB).
+-- The recipients' domains (To, Cc and Bcc) of the selected messages (DuckDB).
 -- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $by_size: most bytes first, not most messages
--- $first_at, $last_at: messages received from the one up to before the other; $limit: rows, 1 to 1000
+-- $first_at, $last_at: range of received_at, end exclusive; $limit: rows, 1 to 1000
 SELECT
     domain,
     count(*) AS messages,

@@ -1,6 +1,6 @@
--- The domains that the selected messages came from (DuckDB); "" is where a sender has none.
+-- The senders' domains of the selected messages (DuckDB); "": the sender has no domain.
 -- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $by_size: most bytes first, not most messages
--- $first_at, $last_at: messages received from the one up to before the other; $limit: rows, 1 to 1000
+-- $first_at, $last_at: range of received_at, end exclusive; $limit: rows, 1 to 1000
 SELECT
     CASE WHEN contains(from_address, '@') THEN split_part(from_address, '@', -1) ELSE '' END AS domain,
     count(*) AS messages,

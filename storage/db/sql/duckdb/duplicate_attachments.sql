@@ -1,7 +1,7 @@
--- Which files in the selected messages are there more than once, most bytes that need not be first (DuckDB)?
+-- Attachments that the selected messages contain more than once, most redundant bytes first (DuckDB).
 -- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $limit: rows, 1 to 1000
--- $first_at, $last_at: messages received from the one up to before the other
--- all_…: of every group, beside each of those that are returned.
+-- $first_at, $last_at: range of received_at, end exclusive
+-- all_…: totals of all groups, repeated in every returned row.
 WITH copied AS (
     SELECT
         file.sha256 AS sha256,

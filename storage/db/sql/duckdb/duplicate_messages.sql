@@ -1,7 +1,7 @@
--- Which of the selected messages are there more than once, byte for byte, most bytes that need not be first (DuckDB)?
+-- Selected messages that occur more than once, byte for byte, most redundant bytes first (DuckDB).
 -- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $limit: rows, 1 to 1000
--- $first_at, $last_at: messages received from the one up to before the other
--- all_…: of every group, beside each of those that are returned.
+-- $first_at, $last_at: range of received_at, end exclusive
+-- all_…: totals of all groups, repeated in every returned row.
 WITH copied AS (
     SELECT sha256, count(*) AS copies, min(size_bytes) AS size_bytes, arg_min(message_id, (received_at, message_id)) AS message_id
     FROM read_parquet($files, hive_partitioning = false)

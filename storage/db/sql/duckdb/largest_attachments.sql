@@ -1,6 +1,6 @@
--- The largest files in the selected messages (DuckDB).
+-- The largest attachments of the selected messages (DuckDB).
 -- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $limit: rows, 1 to 1000
--- $first_at, $last_at: messages received from the one up to before the other
+-- $first_at, $last_at: range of received_at, end exclusive
 SELECT message_id, received_at, file.part, file.filename, file.content_type, file.size_bytes, file.sha256
 FROM (
     SELECT message_id, received_at, unnest(attachments) AS file

@@ -1,6 +1,6 @@
--- The mailing lists that the selected messages came by, most messages first (DuckDB).
+-- The mailing lists of the selected messages, most messages first (DuckDB).
 -- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $limit: rows, 1 to 1000
--- $first_at, $last_at: messages received from the one up to before the other. unread: a table, messages labelled UNREAD
+-- $first_at, $last_at: range of received_at, end exclusive. unread: a table, messages labelled UNREAD
 SELECT
     list_id,
     arg_max(from_name, (received_at, message_id)) AS sender_name,

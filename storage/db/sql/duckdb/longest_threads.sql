@@ -1,6 +1,6 @@
 -- The threads with the most of the selected messages (DuckDB).
 -- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $limit: rows, 1 to 1000
--- $first_at, $last_at: messages received from the one up to before the other
+-- $first_at, $last_at: range of received_at, end exclusive
 SELECT
     thread_id,
     arg_min(subject, (received_at, message_id)) AS subject,

@@ -1,6 +1,6 @@
--- Messages whose content may match, newest first, and what is known of each (DuckDB).
--- {atoms}: storage/query/scan.py's, named a0 and on; {candidates}: a condition on these. Their values are bound.
--- $files: Parquet paths; $user_id; $before_at, $before_id: the position to go on from; $after_at; $limit: rows.
+-- Messages whose content may match, newest first, with the value of each atom (DuckDB).
+-- {atoms}: columns a0 and on, of storage/query/scan.py; {candidates}: a condition on these. Their values are bound.
+-- $files: Parquet paths; $user_id; $before_at, $before_id: the page cursor; $after_at; $limit: rows.
 SELECT *
 FROM (
     SELECT message_id, received_at, {atoms}

@@ -1,6 +1,6 @@
--- Whom the selected messages went to (To, Cc and Bcc), most messages first (DuckDB)?
+-- Recipients (To, Cc and Bcc) of the selected messages, most messages first (DuckDB).
 -- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $limit: rows, 1 to 1000
--- $first_at, $last_at: messages received from the one up to before the other
+-- $first_at, $last_at: range of received_at, end exclusive
 SELECT
     address,
     count(*) AS messages,

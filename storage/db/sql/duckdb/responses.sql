@@ -1,7 +1,7 @@
--- How long the owner and the others took to respond (DuckDB)? A response follows a message of the other side in a thread.
+-- Response times of the owner and of the others (DuckDB). A response follows a message of the other side in a thread.
 -- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $address: the owner's, in lower case
--- $first_at, $last_at: messages received from the one up to before the other. sent: a table, messages labelled SENT
-WITH told AS (
+-- $first_at, $last_at: range of received_at, end exclusive. sent: a table, messages labelled SENT
+WITH selected AS (
     SELECT
         thread_id,
         message_id,
@@ -15,7 +15,7 @@ turns AS (
         mine,
         lag(mine) OVER turn AS before_was_mine,
         (epoch_ms(received_at) - lag(epoch_ms(received_at)) OVER turn) / 1000.0 AS waited_s
-    FROM told
+    FROM selected
     WINDOW turn AS (PARTITION BY thread_id ORDER BY received_at, message_id)
 )
 SELECT

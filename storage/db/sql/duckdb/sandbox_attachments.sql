@@ -1,4 +1,4 @@
--- The files in this user's messages, as SQL of their owner sees them (DuckDB).
+-- The attachments of this user's messages, as the SQL sandbox shows them (DuckDB).
 -- $files: Parquet paths; $user_id
 SELECT
     lower(hex(message_id)) AS message_id, part.part AS part, part.filename AS filename,

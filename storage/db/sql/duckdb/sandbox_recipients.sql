@@ -1,4 +1,4 @@
--- To whom this user's messages went, as SQL of their owner sees it (DuckDB).
+-- The recipients of this user's messages, as the SQL sandbox shows them (DuckDB).
 -- $files: Parquet paths; $user_id
 SELECT
     lower(hex(message_id)) AS message_id,

@@ -1,6 +1,6 @@
--- The selected messages that may not be what they say, newest first (DuckDB).
--- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $limit: rows; analysis: a table, what analysers say
--- $first_at, $last_at: messages received from the one up to before the other
+-- The selected messages with signs of forgery or phishing, newest first (DuckDB).
+-- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $limit: rows; analysis: analysers' results
+-- $first_at, $last_at: range of received_at, end exclusive
 SELECT p.message_id, p.received_at, p."from" AS sender, p.subject,
     a.authenticity.dmarc IS NOT DISTINCT FROM 'fail' AS dmarc_failed,
     coalesce(a.authenticity.lookalike_of, '') AS lookalike_of,

@@ -1,6 +1,6 @@
--- How many of the selected messages have each sign that they are not what they say (DuckDB).
--- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; analysis: a table, what analysers say
--- $first_at, $last_at: messages received from the one up to before the other
+-- Number of selected messages with each sign of forgery or phishing (DuckDB).
+-- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; analysis: a table of analysers' results
+-- $first_at, $last_at: range of received_at, end exclusive
 SELECT
     count(*) AS messages,
     count(*) FILTER (a.authenticity.version IS NOT NULL) AS analysed,

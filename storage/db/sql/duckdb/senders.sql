@@ -1,6 +1,6 @@
--- Who writes to this user, most messages first (DuckDB)?
+-- Senders of the selected messages, most messages first (DuckDB).
 -- {chosen}: a condition on message_id. $files: Parquet paths; $user_id
--- $first_at, $last_at: messages received from the one up to before the other; $limit: rows, 1 to 1000
+-- $first_at, $last_at: range of received_at, end exclusive; $limit: rows, 1 to 1000
 SELECT
     from_address AS address,
     arg_max(from_name, (received_at, message_id)) AS name,

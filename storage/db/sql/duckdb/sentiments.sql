@@ -1,7 +1,7 @@
--- How the selected messages sound, by month (UTC) and label; a null label: not analysed, or not in a language that is
--- understood (DuckDB).
--- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; analysis: a table, what analysers say
--- $first_at, $last_at: messages received from the one up to before the other
+-- The sentiment of the selected messages, by month (UTC) and label (DuckDB).
+-- A null label: not analysed, or in an unsupported language.
+-- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; analysis: a table of analysers' results
+-- $first_at, $last_at: range of received_at, end exclusive
 SELECT
     date_trunc('month', p.received_at AT TIME ZONE 'UTC') AS month,
     a.sentiment.label AS label,

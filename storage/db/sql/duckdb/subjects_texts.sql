@@ -1,4 +1,4 @@
--- The words of these messages that are shown around what was found (DuckDB).
+-- Subjects and texts of these messages, for highlighting (DuckDB).
 -- $files: Parquet paths; $user_id; $message_ids
 SELECT message_id, subject, "text"
 FROM read_parquet($files, hive_partitioning = false)

@@ -1,5 +1,5 @@
--- What a list shows of these messages (DuckDB).
--- $files: Parquet paths; $user_id; $message_ids; $first_at, $last_at: when the first and the last of them came
+-- The list columns of these messages (DuckDB).
+-- $files: Parquet paths; $user_id; $message_ids; $first_at, $last_at: range of their received_at
 SELECT message_id, "from", "to", cc, subject, snippet, len(attachments) > 0 AS has_attachment, defects
 FROM read_parquet($files, hive_partitioning = false)
 WHERE user_id = $user_id AND received_at BETWEEN $first_at AND $last_at

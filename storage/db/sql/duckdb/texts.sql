@@ -1,5 +1,5 @@
--- Everything that a search can ask of the content of these messages (DuckDB).
--- $files: Parquet paths; $user_id; $message_ids; $first_at, $last_at: when they were received.
+-- All searchable content of these messages (DuckDB).
+-- $files: Parquet paths; $user_id; $message_ids; $first_at, $last_at: range of their received_at.
 SELECT
     message_id, subject, "text", "from", "to", cc, bcc, list_id, rfc822_message_id,
     list_transform(attachments, lambda a: a.filename) AS filenames,

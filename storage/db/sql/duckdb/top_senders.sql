@@ -1,4 +1,4 @@
--- Who writes to this user most? (DuckDB)
+-- Senders of most messages to this user (DuckDB).
 -- $files: Parquet paths; $user_id; $limit: rows, 1 to 1000
 SELECT from_address AS sender, count(*) AS messages, sum(size_bytes)::BIGINT AS size_bytes
 FROM read_parquet($files, hive_partitioning = false)

@@ -1,7 +1,7 @@
--- As activity_of_index.sql of all messages of a time range, from the counts by half an hour.
--- :user_id; :first_at, :last_at: half hours that begin from the one up to before the other
--- :changes: when the zone's clocks change in that time; :mondays: before the first and after each change, a moment that
--- is a Monday's midnight with that distance from UTC
+-- As activity_of_index.sql for all messages of a time range, from the half-hour buckets.
+-- :user_id; :first_at, :last_at: start of the first bucket, and end (exclusive) of the range
+-- :changes: times in the range at which the zone's clocks change; :mondays: for the time before the first change and
+-- after each change, a time that is midnight on a Monday at that offset from UTC
 WITH since_monday AS (
     SELECT
         s.slot_at - date_bin(

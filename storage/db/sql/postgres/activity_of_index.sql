@@ -1,4 +1,4 @@
--- At which hours of the week of the session's time zone the selected messages came; weekdays from Monday, 1.
+-- The selected messages by weekday (1: Monday) and hour in the session's time zone.
 -- {selected}: selected.sql
 SELECT
     CAST(extract(isodow FROM CAST(m.received_at AS timestamp)) AS integer) AS weekday,

@@ -1,4 +1,4 @@
--- Name a segment that nobody reads: after the grace its files go, or never (:for_ever), because they are damaged.
+-- Record a segment without readers: its files are deleted after the grace period, or never (:for_ever) if damaged.
 -- :name, :shard_id, :epoch, :for_ever, :reason
 INSERT INTO segments (
     name, shard_id, epoch, messages, size_bytes, raw_bytes, parquet_bytes, defective, retired_at, excluded

@@ -1,4 +1,4 @@
--- Where these messages of a user lie by the index: the segment whose files have them, and how many it holds.
+-- Location of these messages of a user by the index: the segment whose files hold them, and the number of them in each.
 -- :user_id, :message_ids
 SELECT m.message_id, f.segment_id, f.messages
 FROM messages AS m

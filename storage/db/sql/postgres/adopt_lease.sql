@@ -1,4 +1,4 @@
--- Let the next owner of a shard begin after every epoch that its files name.
+-- Start a shard's next epoch after every epoch that its files name.
 -- :shard_id, :epoch
 INSERT INTO leases (shard_id, owner, cluster, epoch, expires_at)
 VALUES (:shard_id, 'rebuilt', 'rebuilt', :epoch, now())

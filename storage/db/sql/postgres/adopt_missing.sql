@@ -1,3 +1,3 @@
--- The segments of a shard that readers are given.
+-- The live segments of a shard.
 -- :shard_id
 SELECT segment_id, name FROM segments WHERE shard_id = :shard_id AND retired_at IS NULL

@@ -1,4 +1,4 @@
--- The analyses that readers are given of these segments.
+-- The current analyses of these segments.
 -- :segment_ids
 SELECT segment_id, name
 FROM analyses

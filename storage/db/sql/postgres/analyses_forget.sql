@@ -1,4 +1,4 @@
--- Forget long retired analyses.
+-- Delete the rows of analyses retired longer ago than the grace period.
 -- :shard_id, :grace_s
 DELETE FROM analyses AS a
 USING segments AS s

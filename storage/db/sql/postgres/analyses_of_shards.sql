@@ -1,4 +1,4 @@
--- Which files hold analyses of these shards' mail?
+-- The analysis files of these shards.
 -- :shard_ids
 SELECT a.name
 FROM segments AS s

@@ -1,4 +1,4 @@
--- Which files hold analyses of this user's mail of a time range, newest first?
+-- The analysis files of this user's mail in a time range, newest first.
 -- :user_id, :first_at, :last_at
 SELECT a.name
 FROM segment_users AS u

@@ -1,4 +1,4 @@
--- Name the analyses of these segments to no reader from now on.
+-- Retire the analyses of these segments: readers no longer get them.
 -- :segment_ids
 UPDATE analyses
 SET retired_at = now()

@@ -1,4 +1,4 @@
--- Which file holds the analysis of this message of this user?
+-- The file with the analysis of this user's message.
 -- :user_id, :message_id
 SELECT a.name
 FROM messages AS m

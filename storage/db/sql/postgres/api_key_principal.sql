@@ -1,4 +1,4 @@
--- Who does this API key speak for, if it is alive? Notes its use, once a minute.
+-- The owner of a live API key. Updates last_used_at at most once a minute.
 -- :key_id, :secret_hash
 WITH found AS (
     SELECT u.user_id, u.email, u.shard_id, k.role, k.scopes, k.key_id, k.last_used_at

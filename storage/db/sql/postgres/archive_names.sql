@@ -1,5 +1,5 @@
--- Names of files of the archive that this database knows, without the endings of segments and roll-ups, and whether the
--- file must be there.
+-- Names of the archive's files that this database records, segments and roll-ups without suffixes, and whether the file
+-- must exist.
 SELECT name, retired_at IS NULL AS needed FROM segments
 UNION ALL
 SELECT name, retired_at IS NULL FROM analyses

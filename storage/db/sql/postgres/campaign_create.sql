@@ -1,4 +1,4 @@
--- Record a campaign; no row when the same one runs already, or the caller's key was used before.
+-- Record a campaign; no row when the same campaign is running, or the request key was used before.
 -- :mode, :requested_by, :request_key (or null), :fingerprint
 INSERT INTO campaigns (mode, requested_by, request_key, fingerprint)
 VALUES (:mode, :requested_by, :request_key, :fingerprint)

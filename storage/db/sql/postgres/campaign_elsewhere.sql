@@ -1,4 +1,4 @@
--- Mailboxes of a campaign that another campaign which runs has yet to complete.
+-- Mailboxes of a campaign that another running campaign has not completed yet.
 -- :campaign_id
 SELECT DISTINCT mine.user_id
 FROM campaign_mailboxes AS mine

@@ -1,4 +1,4 @@
--- What became of mailboxes of a campaign.
+-- Record the final states of mailboxes of a campaign.
 -- :campaign_id, :user_ids, :states, :errors
 UPDATE campaign_mailboxes AS m
 SET state = e.state, error = e.error, ended_at = now()

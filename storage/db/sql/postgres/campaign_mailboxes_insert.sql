@@ -1,4 +1,4 @@
--- The mailboxes of a campaign, as they are when it begins.
+-- Record the mailboxes of a campaign with their sync state at its start.
 -- :campaign_id, :user_ids, :synced_before, :listed_before, :messages_before
 INSERT INTO campaign_mailboxes (campaign_id, user_id, synced_before, listed_before, messages_before)
 SELECT :campaign_id, u.user_id, u.synced_before, u.listed_before, u.messages_before

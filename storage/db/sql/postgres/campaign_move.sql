@@ -1,4 +1,4 @@
--- Move a campaign from one of some states to another; no row when it is in none of them.
+-- Change a campaign's state from one of :among to :state; no row when it is in none of :among.
 -- :campaign_id, :among, :state, :ended, :run (1 when a job is submitted for it)
 UPDATE campaigns
 SET state = :state, ended_at = CASE WHEN :ended THEN now() END, runs = runs + :run

@@ -1,4 +1,4 @@
--- Try again what failed of a campaign.
+-- Retry the failed mailboxes of a campaign.
 -- :campaign_id
 UPDATE campaign_mailboxes
 SET state = 'pending', error = NULL, ended_at = NULL

@@ -1,4 +1,4 @@
--- The campaign that a request is about: of the caller's key, else the same one that runs.
+-- The campaign that a request repeats: by its request key, else the running campaign with the same fingerprint.
 -- :request_key (or null), :fingerprint
 SELECT campaign_id
 FROM campaigns

@@ -1,5 +1,5 @@
--- Campaigns, newest first, with how many mailboxes are where.
--- :campaign_id (or null for all), :before (a campaign id), :limit, :running (only those that have not ended)
+-- Campaigns, newest first, with the number of mailboxes in each state.
+-- :campaign_id (or null for all), :before (a campaign id), :limit, :running (only campaigns that have not ended)
 SELECT c.campaign_id, c.mode, c.state, c.requested_by, c.runs, c.created_at, c.ended_at,
     count(m.user_id) AS mailboxes,
     count(*) FILTER (WHERE m.state = 'done') AS done,

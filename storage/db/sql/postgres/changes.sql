@@ -1,8 +1,8 @@
--- What changed in a mailbox between two moments: for each message the difference of its states, newest mail first.
--- :user_id; :since (without it), :until (with it); :vanished: only what was deleted or moved to Trash;
--- :before_at, :before_id: the position to go on from; :limit: rows.
+-- Changes in a mailbox between two times: the difference of each message's states, newest mail first.
+-- :user_id; :since (exclusive), :until (inclusive); :vanished: only messages deleted or moved to Trash;
+-- :before_at, :before_id: the page cursor; :limit: rows.
 WITH turned AS (
-    -- Events of a label alternate (storage/mailbox/as_of.py): it changed in all if the first and the last say the same.
+    -- Events of a label alternate (storage/mailbox/as_of.py): the label changed if the first and last events are equal.
     SELECT message_id, label_id, bool_and(is_on) FILTER (WHERE history_id = last_id) AS is_on
     FROM (
         SELECT

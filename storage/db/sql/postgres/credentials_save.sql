@@ -1,4 +1,4 @@
--- Keep sealed credentials, replacing older ones.
+-- Store sealed credentials, replacing older ones.
 -- :user_id, :sealed
 INSERT INTO credentials (user_id, sealed)
 VALUES (:user_id, :sealed)

@@ -1,4 +1,4 @@
--- Keep a domain's service account, replacing an older one.
+-- Store a domain's service account, replacing an older one.
 -- :domain in lower case, :sealed, :admin
 INSERT INTO domains (domain, sealed, admin)
 VALUES (:domain, :sealed, :admin)

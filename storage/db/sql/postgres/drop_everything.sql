@@ -1,4 +1,4 @@
--- Lose every view, table, sequence and function of ours. Of extensions nothing is touched.
+-- Drop every view, table, sequence and function of ours. Extensions are not touched.
 DO $$
 DECLARE
     statement text;

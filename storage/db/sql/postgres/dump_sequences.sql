@@ -1,4 +1,4 @@
--- The sequences that give out ids, how far they are (null: never used), and the columns that have them.
+-- The sequences of ids, their last values (null: never used), and their columns.
 SELECT
     CAST(s.oid AS regclass)::text AS sequence,
     pg_sequence_last_value(s.oid) AS last,

@@ -1,5 +1,5 @@
--- Our tables with their columns, in order; of a partitioned one the whole, not its partitions. Counts of messages are
--- left out: they are made again as the messages come.
+-- Our tables with their columns, in order; a partitioned table as a whole, without its partitions. The counts of
+-- messages are omitted: triggers create them again as messages are inserted.
 SELECT c.relname AS table, array_agg(CAST(a.attname AS text) ORDER BY a.attnum) AS columns
 FROM pg_class AS c
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''

@@ -1,7 +1,7 @@
--- The next messages of a mailbox, newest first, with where they lie. {messages}: as in email_location.sql.
--- :user_id; :before_at, :before_id: the position to go on from; :after_at; :with_labels: all of them; :without_labels: none;
--- :with_deleted; :limit: rows. {condition}: storage/query/postgres.py's, over m.
--- {chosen}: TRUE, or a condition on :message_ids. Two statements, for a plan that serves both reads the whole mailbox.
+-- The next messages of a mailbox, newest first, with their locations. {messages}: as in email_location.sql.
+-- :user_id; :before_at, :before_id: the page cursor; :after_at; :with_labels: all of them; :without_labels: none;
+-- :with_deleted; :limit: rows. {condition}: of storage/query/postgres.py, over m.
+-- {chosen}: TRUE, or a condition on :message_ids. A single statement for both would get a plan that scans the mailbox.
 SELECT m.message_id, m.thread_id, m.received_at, m.labels, m.size_bytes, m.deleted_at, s.name AS segment,
     m.sha256, s.base_offset + m.frame_offset AS frame_offset, m.frame_bytes, m.raw_offset
 FROM {messages} AS m

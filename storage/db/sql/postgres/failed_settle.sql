@@ -1,5 +1,5 @@
--- Take messages off the failed list, and keep in its history what became of each.
--- :user_ids, :message_ids: arrays of equal length. Those stored by this commit are in the index already.
+-- Delete failed items, and record their outcomes in the history.
+-- :user_ids, :message_ids: arrays of equal length. Messages stored by this commit are already in the index.
 WITH settled AS (
     DELETE FROM failed_items AS f
     USING unnest(CAST(:user_ids AS bigint[]), CAST(:message_ids AS bigint[])) AS done (user_id, message_id)

@@ -1,4 +1,4 @@
--- Grants that somebody has, or that are on somebody's mailbox, or all; newest first.
+-- Grants that a user has received, or that give access to a user's mailbox, or all; newest first.
 -- :person: a user's id, or null for all; :grant_id: one, or null; :limit: rows
 SELECT g.grant_id, u.user_id, u.email, u.shard_id, b.user_id AS grantee_id, b.email AS grantee, g.role, g.reason,
     g.created_at, g.expires_at, g.revoked_at, g.revoked_at IS NULL AND g.expires_at > now() AND u.removed_at IS NULL

@@ -1,5 +1,4 @@
--- A mailbox's labels, with how many of its messages carry each and how many of these are unread: from its counts by
--- label.
+-- A mailbox's labels with the number of messages and of unread messages, from its counts by label.
 -- :user_id
 SELECT
     label_id,

@@ -1,4 +1,4 @@
--- The log of every mailbox of a shard database up to a moment. For operators.
+-- The label events of every mailbox of a shard database up to a time. For operators.
 -- :until
 SELECT user_id, message_id, label_id, is_on, history_id, observed_at
 FROM label_events

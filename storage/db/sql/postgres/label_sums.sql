@@ -1,4 +1,4 @@
--- As label_totals.sql of the whole mailbox, from its counts by label.
+-- As label_totals.sql for the whole mailbox, from its counts by label.
 -- :user_id; :limit: rows
 SELECT
     label_id,

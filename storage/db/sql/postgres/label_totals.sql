@@ -1,4 +1,4 @@
--- The labels of a mailbox, with how many of the selected messages carry each, deleted ones apart.
+-- The labels of a mailbox with the number of selected messages that carry each, deleted messages counted separately.
 -- :user_id; :limit: rows. {selected}: selected.sql
 SELECT
     label_id,

@@ -1,4 +1,4 @@
--- The largest of the selected messages, and where they lie.
+-- The largest selected messages with their locations.
 -- :limit: rows. {selected}: selected.sql
 SELECT m.message_id, m.thread_id, m.received_at, m.size_bytes, s.name AS segment
 FROM {selected} AS m

@@ -1,4 +1,4 @@
--- Take a shard: free, expired, or held by an older owner of the same cluster.
+-- Acquire a shard: free, expired, or held by an older owner of the same cluster.
 -- :shard_id, :owner, :cluster, :ttl_s seconds. Returns the new epoch, or no row when another cluster holds it.
 INSERT INTO leases (shard_id, owner, cluster, epoch, expires_at)
 VALUES (:shard_id, :owner, :cluster, 1, now() + make_interval(secs => :ttl_s))

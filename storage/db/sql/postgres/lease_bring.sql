@@ -1,4 +1,4 @@
--- Bring a shard's lease to the database that it moves to. An epoch that was reached there before is never used again.
+-- Copy a shard's lease to the target database of its move. An epoch used there before is never used again.
 -- :shard_id, :owner, :moving, :epoch, :ttl_s. Returns the epoch.
 INSERT INTO leases (shard_id, owner, cluster, epoch, expires_at)
 VALUES (:shard_id, :owner, :moving, :epoch, now() + make_interval(secs => :ttl_s))

@@ -1,4 +1,4 @@
--- Let no owner begin in these shards until a rebuild has ended: its sweep would take their files for orphans.
+-- Keep owners out of these shards until a rebuild has ended: their garbage collection would delete the shards' files.
 -- :shard_ids
 INSERT INTO leases (shard_id, owner, cluster, epoch, expires_at)
 SELECT shard_id, 'rebuilt', 'unfinished rebuild', 0, TIMESTAMPTZ '2999-01-01 00:00:00+00'

@@ -1,4 +1,4 @@
--- Is this epoch still the shard's? The share lock makes a takeover wait for our transaction.
+-- Whether this epoch is the shard's current one. The share lock makes a takeover wait for our transaction.
 -- :shard_id, :owner, :epoch
 SELECT 1
 FROM leases

@@ -1,4 +1,4 @@
--- Who holds a shard, and for how many seconds yet?
+-- The holder of a shard, and the seconds until its lease expires.
 -- :shard_id
 SELECT cluster, greatest(extract(epoch FROM expires_at - now()), 0)::float8 AS seconds
 FROM leases

@@ -1,4 +1,4 @@
--- The shard leaves this database: nobody is to take it here again, until it moves back.
+-- Mark a shard as moved out of this database: it cannot be acquired here until it moves back.
 -- :shard_id, :owner, :epoch, :moved
 UPDATE leases
 SET cluster = :moved, expires_at = now() + interval '1000 years'

@@ -1,4 +1,4 @@
--- Which cluster has a shard, or what stands in its place while it moves? The share lock makes a move's fence wait.
+-- The cluster of a shard's lease, or the state of its move. The share lock makes a move's fence wait.
 -- :shard_id
 SELECT cluster
 FROM leases

@@ -1,5 +1,5 @@
--- Keep a shard that is still ours.
--- :shard_id, :owner, :epoch, :ttl_s seconds from now (0 gives it up).
+-- Renew a lease that we still hold.
+-- :shard_id, :owner, :epoch, :ttl_s seconds from now (0 releases it).
 UPDATE leases
 SET expires_at = now() + make_interval(secs => :ttl_s)
 WHERE shard_id = :shard_id AND owner = :owner AND epoch = :epoch

@@ -1,2 +1,2 @@
--- Let owners begin again in shards that were closed for a rebuild which turned out not to be needed.
+-- Let owners start again in shards that were closed for an unnecessary rebuild.
 UPDATE leases SET owner = 'restored', expires_at = now() WHERE cluster = 'unfinished rebuild'

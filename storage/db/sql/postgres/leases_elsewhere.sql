@@ -1,2 +1,2 @@
--- Which shards have no place in this database, although rows of theirs may be here? Copies that arrive or were left.
+-- The shards that live in another database, although this one may have a copy that a move makes or left.
 SELECT shard_id FROM leases WHERE cluster IN ('gbm:moved', 'gbm:arriving')

@@ -1,2 +1,2 @@
--- Which shards have their place in this database? Not copies that arrive or were left behind.
+-- The shards that live in this database, without copies that a move makes or left.
 SELECT shard_id FROM leases WHERE cluster NOT IN ('gbm:moved', 'gbm:arriving')

@@ -1,4 +1,4 @@
--- Make sure that a mailbox has its row; a renewed grant takes it out of 'revoked'.
+-- Create a mailbox's row if it is missing; a renewed grant ends the phase 'revoked'.
 -- :user_id, :shard_id, :email
 INSERT INTO mailboxes (user_id, shard_id, email)
 VALUES (:user_id, :shard_id, :email)

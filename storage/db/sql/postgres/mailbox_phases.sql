@@ -1,4 +1,4 @@
--- How many mailboxes of these shards are in each phase, and how well they are?
+-- Number and health of these shards' mailboxes by phase.
 -- :shard_ids
 SELECT m.shard_id, m.phase, count(*) AS mailboxes, coalesce(sum(f.items), 0)::bigint AS failed,
     max(extract(epoch FROM now() - m.synced_at))::float8 AS lag_s, coalesce(sum(m.units), 0)::bigint AS units

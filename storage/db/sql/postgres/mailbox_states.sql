@@ -1,4 +1,4 @@
--- Where these mailboxes stand.
+-- The states of these mailboxes.
 -- :user_ids
 SELECT user_id, email, phase, cursor, pinned, estimate, messages, size_bytes, units, error, synced_at, resume, listed_at,
     reading_from, reconciled_at

@@ -1,4 +1,4 @@
--- What a commit changes in a mailbox's row; the counters of messages come from its segment.
+-- Apply a commit to a mailbox's row; the counts of messages come from its segment.
 -- :user_id, :shard_id, :phase, :cursor, :pinned, :estimate, :units, :error, :synced, :listed, :resume, :messages,
 -- :size_bytes, :reading_from, :reconciled
 UPDATE mailboxes

@@ -1,7 +1,7 @@
--- The message index as it was at a moment: a table to put in for {messages} (storage/mailbox/as_of.py has the rule).
--- :as_of. Whoever puts it in says whose messages, with a condition on user_id.
--- Of a label, the first fact after the moment decides: an event, undone, or else that it is there now. A deletion is
--- read forwards, because nothing is stored deleted. Messages that did not change since cost nothing.
+-- The message index as of a time: a subquery to insert for {messages} (rule: storage/mailbox/as_of.py).
+-- :as_of. The outer query selects the user by a condition on user_id.
+-- A label's state is decided by its first event after the time, inverted; without one, by the current state. Deletions
+-- are read forwards, because no message is stored deleted. Messages unchanged since the time cost nothing.
 SELECT
     stored.user_id, stored.message_id, stored.thread_id, stored.received_at, stored.size_bytes, stored.sha256,
     stored.segment_id, stored.frame_offset, stored.frame_bytes, stored.raw_offset, stored.stored_at,

@@ -1,4 +1,4 @@
--- The state of the messages that a commit changes, locked against other changes until it ends.
+-- The state of the messages that a commit changes, locked until it ends.
 -- :user_ids, :message_ids: arrays of equal length.
 SELECT m.user_id, m.message_id, m.labels, m.history_id, m.fetched_history_id, m.deleted_at
 FROM messages AS m

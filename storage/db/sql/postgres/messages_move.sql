@@ -1,4 +1,4 @@
--- Write the new places of re-packed messages, which are locked.
+-- Update the locations of re-packed messages, which are locked.
 -- :segment_id and arrays of equal length.
 UPDATE messages AS m
 SET segment_id = :segment_id, frame_offset = moved.frame_offset, frame_bytes = moved.frame_bytes,

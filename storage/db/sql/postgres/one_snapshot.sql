@@ -1,2 +1,2 @@
--- Let every later statement of the transaction see the same.
+-- Run every later statement of the transaction on one snapshot.
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY

@@ -1,4 +1,4 @@
--- Append domain events, born with the commit that they tell of.
+-- Append domain events in the transaction of the commit that they describe.
 -- :shard_id and arrays of equal length.
 INSERT INTO outbox (shard_id, user_id, type, data)
 SELECT :shard_id, user_id, type, data::jsonb

@@ -1,5 +1,5 @@
--- A mailbox in numbers, by year (UTC), from its counts by day.
--- :user_id; :first_at, :last_at: days that begin from the one up to before the other
+-- A mailbox's totals by year (UTC), from its counts by day.
+-- :user_id; :first_at, :last_at: start of the first day, and end (exclusive) of the range
 SELECT
     CAST(extract(year FROM s.day_at) AS integer) AS year,
     CAST(sum(s.messages) AS bigint) AS messages,

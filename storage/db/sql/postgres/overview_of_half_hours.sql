@@ -1,5 +1,5 @@
--- A mailbox in numbers, by year (UTC), from its counts by half an hour.
--- :user_id; :first_at, :last_at: half hours that begin from the one up to before the other
+-- A mailbox's totals by year (UTC), from its half-hour buckets.
+-- :user_id; :first_at, :last_at: start of the first bucket, and end (exclusive) of the range
 SELECT
     CAST(extract(year FROM s.slot_at) AS integer) AS year,
     CAST(sum(s.messages) AS bigint) AS messages,

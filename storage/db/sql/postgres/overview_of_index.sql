@@ -1,4 +1,4 @@
--- The selected messages in numbers, by year (UTC).
+-- Totals of the selected messages by year (UTC).
 -- {selected}: selected.sql
 SELECT
     CAST(extract(year FROM m.received_at) AS integer) AS year,

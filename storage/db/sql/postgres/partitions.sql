@@ -1,4 +1,4 @@
--- The partitions of a table: their names and bounds, as Postgres writes them.
+-- The partitions of a table: names, and bounds in Postgres's notation.
 -- :table
 SELECT c.relname AS name, pg_get_expr(c.relpartbound, c.oid) AS bounds
 FROM pg_inherits AS i

@@ -1,2 +1,2 @@
--- When this transaction began, by the clock that commits are told by.
+-- Start time of this transaction, by the clock that stamps commits.
 SELECT now()

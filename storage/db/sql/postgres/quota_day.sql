@@ -1,5 +1,5 @@
--- What had been spent when a day began: kept the first time that anybody asks on that day.
--- :day, :units (ever spent, now)
+-- Units spent when a day began: recorded by the first call on that day.
+-- :day; :units: spent in total until now
 INSERT INTO quota_days (day, units)
 VALUES (:day, :units)
 ON CONFLICT (day) DO UPDATE SET units = quota_days.units

@@ -1,4 +1,4 @@
--- Count a shard's mailboxes anew, from their segments.
+-- Recount a shard's mailboxes from their segments.
 -- :shard_id
 UPDATE mailboxes AS m
 SET messages = coalesce(c.messages, 0), size_bytes = coalesce(c.size_bytes, 0)

@@ -1,4 +1,4 @@
--- Append the events that are not in the log yet, each once, in the order in which they were.
+-- Append the events missing from the log, each once, in their original order.
 INSERT INTO label_events (user_id, message_id, label_id, is_on, history_id, observed_at)
 SELECT user_id, message_id, label_id, is_on, history_id, observed_at
 FROM (

@@ -1,4 +1,4 @@
--- Record a mailbox unless it is there.
+-- Insert a mailbox unless it exists.
 -- the columns of `mailboxes`
 INSERT INTO mailboxes (
     user_id, shard_id, email, phase, cursor, pinned, estimate, units, error, synced_at, resume, listed_at

@@ -1,4 +1,4 @@
--- Have mailboxes listed whole and compared with what is stored, whatever their cursors say.
+-- Make mailboxes list all messages and reconcile them with the stored ones, whatever their cursors.
 -- :shard_id; :user_ids: only these, or null for all
 UPDATE mailboxes
 SET cursor = NULL, pinned = NULL,

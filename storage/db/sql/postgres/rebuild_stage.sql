@@ -1,4 +1,4 @@
--- Room for what the roll-ups of a shard say, in their order; gone with the transaction.
+-- Temporary table for the roll-ups of a shard, in order; dropped with the transaction.
 CREATE TEMP TABLE rolled_events (
     user_id bigint, message_id bigint, label_id text, is_on boolean, history_id bigint, observed_at timestamptz,
     event_id bigint, number integer

@@ -1,4 +1,4 @@
--- Give every message the newest state that was rolled up, unless it has a newer one.
+-- Set every message to the newest state in the roll-ups, unless it has a newer one.
 UPDATE messages AS m
 SET history_id = r.history_id, labels = coalesce(r.labels, m.labels), stored_at = r.stored_at,
     changed_at = r.changed_at, deleted_at = r.deleted_at

@@ -1,4 +1,4 @@
--- Register a user under the id that the archive has, unless the id or the address is taken.
+-- Register a user under the archive's id, unless the id or the address is taken.
 -- :user_id, :email, :shard_id, :removed
 INSERT INTO users (user_id, email, shard_id, removed_at)
 OVERRIDING SYSTEM VALUE

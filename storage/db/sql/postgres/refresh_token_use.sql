@@ -1,4 +1,4 @@
--- Use up a refresh token that is alive and was not used before. One that an API key gave dies with the key.
+-- Use a live refresh token that was not used before. A token issued for an API key ends with the key.
 -- :token_hash
 UPDATE refresh_tokens AS t
 SET used_at = now()

@@ -1,3 +1,3 @@
--- The roll-ups of a shard that are recorded.
+-- The recorded roll-ups of a shard.
 -- :shard_id
 SELECT name FROM rollups WHERE shard_id = :shard_id

@@ -1,4 +1,4 @@
--- The state of a shard's messages that were stored or changed since a moment. Labels: null where they are the file's.
+-- State of a shard's messages stored or changed since a time. Labels: null when equal to the segment file's.
 -- :shard_id, :since
 SELECT s.user_id, s.message_id, s.history_id, CASE WHEN s.changed_at IS NOT NULL THEN s.labels END AS labels,
     s.stored_at, s.changed_at, s.deleted_at

@@ -1,4 +1,4 @@
--- Which labels this user's messages carry now.
+-- The current labels of this user's messages.
 -- :user_id
 SELECT m.message_id, carried AS label_id, coalesce(l.name, carried) AS name
 FROM messages AS m

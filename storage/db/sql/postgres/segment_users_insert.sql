@@ -1,4 +1,4 @@
--- Record what each user has in a segment.
+-- Record each user's share of a segment.
 -- :segment_id and arrays of equal length.
 INSERT INTO segment_users (segment_id, user_id, messages, size_bytes, first_at, last_at)
 SELECT :segment_id, *

@@ -1,4 +1,4 @@
--- The segments of a shard that readers are given, and what they have of analyses, oldest first.
+-- The live segments of a shard and their analyses, oldest first.
 -- :shard_id
 SELECT s.name, s.messages, a.name AS analysis, coalesce(a.versions, CAST('{}' AS jsonb)) AS versions
 FROM segments AS s

@@ -1,6 +1,6 @@
--- Have compaction pass segments over, and say why.
+-- Exclude segments from compaction, with the reason.
 -- :shard_id; :names, :reasons: arrays of equal length.
 UPDATE segments AS s
-SET excluded = told.reason
-FROM unnest(CAST(:names AS text[]), CAST(:reasons AS text[])) AS told (name, reason)
-WHERE s.shard_id = :shard_id AND s.name = told.name
+SET excluded = exclusion.reason
+FROM unnest(CAST(:names AS text[]), CAST(:reasons AS text[])) AS exclusion (name, reason)
+WHERE s.shard_id = :shard_id AND s.name = exclusion.name

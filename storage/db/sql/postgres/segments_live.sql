@@ -1,4 +1,4 @@
--- The segments of a shard that readers are given, smallest first.
+-- The live segments of a shard, smallest first.
 -- :shard_id
 SELECT s.name, s.messages, s.size_bytes,
     s.raw_bytes + s.parquet_bytes + coalesce(s.words_bytes, 0) + coalesce(a.size_bytes, 0) AS stored_bytes,

@@ -1,4 +1,4 @@
--- Live segments that are about to be merged, locked until the transaction ends.
+-- Live segments to be merged, locked until the transaction ends.
 -- :shard_id, :names
 SELECT segment_id, name, messages
 FROM segments

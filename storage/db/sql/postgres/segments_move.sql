@@ -1,4 +1,4 @@
--- Point merged segments, and all that were merged into them before, at the segment that has their frames now.
+-- Point merged segments, and segments merged into them earlier, at the segment that now has their frames.
 -- :segment_id, the new one; :part_ids, :base_offsets: arrays of equal length.
 UPDATE segments AS s
 SET moved_to = :segment_id, base_offset = s.base_offset + part.base_offset

@@ -1,4 +1,4 @@
--- Which segments hold these messages of this user?
+-- The segments that contain these messages of this user.
 -- :user_id, :message_ids
 SELECT DISTINCT s.name
 FROM messages AS m

@@ -1,4 +1,4 @@
--- Which segments hold mail of this user in a time range, newest first?
+-- The segments with mail of this user in a time range, newest first.
 -- :user_id, :first_at, :last_at
 SELECT s.name, s.words_bytes, u.last_at
 FROM segment_users AS u

@@ -1,3 +1,3 @@
--- Name the files of merged segments to no reader from now on.
+-- Retire merged source segments: readers no longer get their files.
 -- :part_ids
 UPDATE segments SET retired_at = now() WHERE segment_id = ANY(:part_ids)

@@ -1,4 +1,4 @@
--- Segments of a shard whose files no reader can be using any more.
+-- Retired segments of a shard whose grace period is over, so that no reader uses their files.
 -- :shard_id; :names: only of these; :grace_s
 SELECT name
 FROM segments

@@ -1,4 +1,4 @@
--- Segments whose messages all name another one now: nothing lies in them, nor in those that were merged into them.
+-- Mark source segments without messages: all their messages now refer to another segment. Includes earlier sources.
 -- :part_ids
 UPDATE segments
 SET moved_to = NULL, retired_at = coalesce(retired_at, now())

@@ -1,6 +1,6 @@
--- The messages that a question is about: a table to put in for {selected} (storage/analytics/selection.py).
--- {messages}: as in email_location.sql. {condition}: storage/analytics/selection.py's, over m.
--- :user_id; :first_at, :last_at: messages received from the one up to before the other
+-- The messages that a statistic covers: a subquery to insert for {selected} (storage/analytics/selection.py).
+-- {messages}: as in email_location.sql. {condition}: of storage/analytics/selection.py, over m.
+-- :user_id; :first_at, :last_at: range of received_at, end exclusive
 SELECT *
 FROM {messages} AS m
 WHERE m.user_id = :user_id

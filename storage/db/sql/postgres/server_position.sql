@@ -1,6 +1,6 @@
--- Which server is this, and how far is it?
--- standby; system; timeline (a standby's control file is late, its receiver tells better where we may ask it);
--- lsn: an upper bound of what a statement before this one has seen; written: what standbys can have by now.
+-- Identity and WAL position of this server.
+-- standby; system; timeline (a standby's control file lags; its WAL receiver is more current, if we may read it);
+-- lsn: an upper bound of what an earlier statement has seen; written: the most that standbys can have received.
 SELECT pg_is_in_recovery() AS standby,
        (SELECT system_identifier FROM pg_control_system()) AS system,
        CASE WHEN pg_is_in_recovery()

@@ -1,4 +1,4 @@
--- Who owns each shard, and what is in it?
+-- The owner and the contents of each shard.
 -- :shard_ids
 SELECT s.shard_id, l.epoch, coalesce(l.expires_at > now(), false) AS owned, m.users, m.messages,
     g.segments, g.size_bytes, g.stored_bytes, g.defective

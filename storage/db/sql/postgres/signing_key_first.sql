@@ -1,4 +1,4 @@
--- Keep the first signing key; later ones come by rotation.
+-- Store the first signing key; rotation adds the later ones.
 -- :kid, :sealed
 INSERT INTO signing_keys (kid, sealed)
 SELECT :kid, :sealed WHERE NOT EXISTS (SELECT FROM signing_keys)

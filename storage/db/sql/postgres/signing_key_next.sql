@@ -1,4 +1,5 @@
--- Keep a signing key unless a newer one than so many seconds is there; of several at once one wins (the table is locked).
+-- Store a signing key unless one younger than :newer_s seconds exists. The table is locked, so one of several callers
+-- succeeds.
 -- :kid, :sealed, :newer_s
 INSERT INTO signing_keys (kid, sealed)
 SELECT :kid, :sealed

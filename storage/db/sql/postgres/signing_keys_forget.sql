@@ -1,4 +1,4 @@
--- Forget signing keys that have had a successor for so long that no token of theirs is alive.
+-- Delete signing keys replaced so long ago that all of their tokens have expired.
 -- :older_s
 DELETE FROM signing_keys AS k
 WHERE EXISTS (

@@ -1,2 +1,2 @@
--- Only one transaction at a time adds signing keys; readers go on.
+-- Serialize transactions that add signing keys; readers are not blocked.
 LOCK TABLE signing_keys IN EXCLUSIVE MODE

@@ -1,4 +1,4 @@
--- What every message of every mailbox of a shard database carries at a moment, and since when it is stored. For operators.
+-- The state of every message of a shard database at a time, and when each message was stored. For operators.
 -- {messages}: as in email_location.sql.
 SELECT m.user_id, m.message_id, m.labels, m.deleted_at, m.stored_at
 FROM {messages} AS m

@@ -1,5 +1,5 @@
--- The next messages of a thread, oldest first, with where they lie. {messages}: as in email_location.sql.
--- :user_id, :thread_id; :since, :after_id: the position to go on from; :limit: rows.
+-- The next messages of a thread, oldest first, with their locations. {messages}: as in email_location.sql.
+-- :user_id, :thread_id; :since, :after_id: the page cursor; :limit: rows.
 SELECT m.message_id, m.thread_id, m.received_at, m.labels, m.size_bytes, m.deleted_at, s.name AS segment,
     m.sha256, s.base_offset + m.frame_offset AS frame_offset, m.frame_bytes, m.raw_offset
 FROM {messages} AS m

@@ -1,7 +1,7 @@
--- As timeline_of_index.sql of all messages of a time range in weeks or longer, from the counts by day.
--- Days within one bucket count as they are,
--- the others by their half hours. A day on which clocks change is looked into, too.
--- :user_id; :bucket; :limit: rows; :first_at, :last_at: days that begin from the one up to before the other
+-- As timeline_of_index.sql for all messages of a time range in weeks or longer buckets, from the counts by day.
+-- A day within one bucket is counted as a whole; other days, and days on which clocks change, by their half-hour
+-- buckets.
+-- :user_id; :bucket; :limit: rows; :first_at, :last_at: start of the first day, and end (exclusive) of the range
 WITH days AS (
     SELECT
         *,

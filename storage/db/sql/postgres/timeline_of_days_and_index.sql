@@ -1,7 +1,7 @@
--- As timeline_of_days.sql in a zone whose hours do not begin with half hours of UTC.
--- Days within one bucket count as they are,
--- the others by their messages. A day on which clocks change is looked into, too.
--- :user_id; :bucket; :limit: rows; :first_at, :last_at: days that begin from the one up to before the other
+-- As timeline_of_days.sql in a zone whose hours do not begin at half hours of UTC.
+-- A day within one bucket is counted as a whole; other days, and days on which clocks change, by their
+-- messages.
+-- :user_id; :bucket; :limit: rows; :first_at, :last_at: start of the first day, and end (exclusive) of the range
 WITH days AS (
     SELECT
         *,

@@ -1,5 +1,5 @@
--- As timeline_of_index.sql of all messages of a time range, from the counts by half an hour.
--- :user_id; :bucket; :limit: rows; :first_at, :last_at: half hours that begin from the one up to before the other
+-- As timeline_of_index.sql for all messages of a time range, from the half-hour buckets.
+-- :user_id; :bucket; :limit: rows; :first_at, :last_at: start of the first bucket, and end (exclusive) of the range
 SELECT
     date_trunc(CAST(:bucket AS text), CAST(s.slot_at AS timestamp)) AS start,
     CASE WHEN CAST(:bucket AS text) = 'hour' THEN CAST(extract(timezone FROM s.slot_at) AS integer) END AS offset_s,

@@ -1,7 +1,7 @@
--- As timeline_of_half_hours.sql by day. To have each half hour's local time costs half of the answer's time, so the days are
--- cut out by their distance from UTC, and only their first half hours are looked up in the session's time zone.
--- :user_id; :limit: rows; :first_at, :last_at: half hours that begin from the one up to before the other
--- :changes, :mondays: as of activity_of_half_hours.sql
+-- As timeline_of_half_hours.sql by day. Computing each half hour's local time would take half of the query's time, so
+-- days are cut by their offset from UTC, and only their first half hours are converted to the session's time zone.
+-- :user_id; :limit: rows; :first_at, :last_at: start of the first bucket, and end (exclusive) of the range
+-- :changes, :mondays: as in activity_of_half_hours.sql
 WITH days AS (
     SELECT
         date_bin(

@@ -1,6 +1,6 @@
 -- The selected messages by hour, day, week (from Monday), month, quarter or year of the session's time zone.
 -- :bucket; :limit: rows. {selected}: selected.sql
--- start: local time; offset_s: of an hour, how far that is from UTC, because in autumn one comes twice.
+-- start: local time; offset_s: for an hour, its offset from UTC, because one local hour occurs twice in autumn.
 SELECT
     date_trunc(CAST(:bucket AS text), CAST(m.received_at AS timestamp)) AS start,
     CASE WHEN CAST(:bucket AS text) = 'hour' THEN CAST(extract(timezone FROM m.received_at) AS integer) END AS offset_s,

@@ -1,4 +1,4 @@
--- When in the week (UTC) the mail of all mailboxes of these shards comes.
+-- The mail of all mailboxes of these shards by hour of the week (UTC).
 -- :shard_ids
 SELECT
     CAST(extract(isodow FROM s.slot_at AT TIME ZONE 'UTC') AS integer) AS weekday,

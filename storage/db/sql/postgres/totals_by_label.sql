@@ -1,4 +1,4 @@
--- What Gmail's own labels are on in all mailboxes of these shards. People's own labels are theirs to name.
+-- The mail of all mailboxes of these shards by Gmail's system labels. Labels of users are private and left out.
 -- :shard_ids
 SELECT
     s.label_id AS label,

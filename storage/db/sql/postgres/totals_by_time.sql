@@ -1,5 +1,5 @@
 -- The mail of all mailboxes of these shards by day, week, month, quarter or year (UTC).
--- :shard_ids; :bucket; :limit: rows; :first_at, :last_at: half hours that begin from the one up to before the other
+-- :shard_ids; :bucket; :limit: rows; :first_at, :last_at: start of the first bucket, and end (exclusive) of the range
 SELECT
     date_trunc(CAST(:bucket AS text), s.slot_at, 'UTC') AS start,
     CAST(sum(s.messages) AS bigint) AS messages,

@@ -1,4 +1,4 @@
--- How large the mailboxes of these shards are: how many by powers of ten of their messages; 0 is of the empty ones.
+-- The number of mailboxes of these shards by powers of ten of their messages; 0: empty mailboxes.
 -- :shard_ids
 SELECT
     CAST(CASE WHEN m.messages > 0 THEN power(10, floor(log(m.messages))) ELSE 0 END AS bigint) AS at_least,

@@ -1,3 +1,3 @@
--- Quota units ever spent by the mailboxes of this database.
+-- Quota units spent in total by the mailboxes of this database.
 SELECT coalesce(sum(units), 0)::bigint AS units
 FROM mailboxes

@@ -1,4 +1,4 @@
--- Register a mailbox on the shard with the fewest users. A known one keeps its shard.
+-- Register a mailbox on the shard with the fewest users. A known mailbox keeps its shard.
 -- :email in lower case
 INSERT INTO users (email, shard_id)
 SELECT :email, s.shard_id

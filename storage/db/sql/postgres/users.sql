@@ -1,4 +1,4 @@
--- All mailboxes that are backed up.
+-- All mailboxes in the backup.
 -- :shard_id, or null for all shards
 SELECT user_id, email, shard_id
 FROM users

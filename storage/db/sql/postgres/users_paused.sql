@@ -1,2 +1,2 @@
--- Which mailboxes of a shard are paused? :shard_id.
+-- The paused mailboxes of a shard. :shard_id.
 SELECT user_id FROM users WHERE shard_id = :shard_id AND paused_at IS NOT NULL

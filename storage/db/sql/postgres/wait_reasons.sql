@@ -1,5 +1,5 @@
--- Why do shards and mailboxes wait?
--- :shard_ids, :user_ids: null for all; a reason of a whole shard has the user 0
+-- The reasons for which shards and mailboxes wait.
+-- :shard_ids, :user_ids: null for all; user 0: the whole shard
 SELECT shard_id, user_id, kind, detail, attempts,
     CAST(extract(epoch FROM since) AS double precision) AS since,
     CAST(extract(epoch FROM next_attempt_at) AS double precision) AS next_attempt_at

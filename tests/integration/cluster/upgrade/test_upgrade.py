@@ -172,7 +172,7 @@ def test_a_backup_of_a_newer_release_is_refused_by_its_revision(
     monkeypatch.undo()
     migrate._revisions.cache_clear()
 
-    with pytest.raises(BackupUnusable, match=f"of revision {PLANTED[-1]}, newer than this program's"):
+    with pytest.raises(BackupUnusable, match=f"has the revision {PLANTED[-1]}, newer than this release's"):
         restore(installation.databases, tmp_path / "backup")
     assert everything(installation.databases) == held
 

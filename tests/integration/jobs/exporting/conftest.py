@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from storage.config import PostgresConfig
 from storage.db import migrate
 from storage.db.engines import Databases
+from storage.db.migrate import create_database
 from storage.embedded_postgres.embedded import EmbeddedPostgres
 from tests.integration.storage.factory import Shard
 
@@ -21,7 +22,7 @@ _NUMBERS = count(1)
 def new_databases(postgres: EmbeddedPostgres) -> Iterator[Databases]:
     """Databases, up to date."""
     name = f"export_tests_{next(_NUMBERS)}"
-    postgres.create_database(name)
+    create_database(postgres.dsn(name))
     databases = Databases(PostgresConfig(control_dsn=SecretStr(postgres.dsn(name))), "export tests")
     migrate.upgrade(databases, shards=2)
     yield databases

@@ -65,7 +65,7 @@ def test_an_export_is_of_its_moment(shard: Shard, user: int, tmp_path: Path) -> 
         if report.messages == 3:
             shard.store(user, Mail(9))
 
-    export_messages("maildir", mailbox_then, shard.blobs, tmp_path / "then", told=sync_goes_on)
+    export_messages("maildir", mailbox_then, shard.blobs, tmp_path / "then", on_batch=sync_goes_on)
     export_messages("maildir", chosen(shard, user), shard.blobs, tmp_path / "now")
 
     def flags(path: Path) -> dict[str, str]:

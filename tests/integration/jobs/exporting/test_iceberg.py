@@ -18,6 +18,7 @@ from jobs.exporting.iceberg import IcebergMissing, export_iceberg
 from jobs.exporting.records import Report
 from storage.db.engines import Databases
 from storage.embedded_postgres.embedded import EmbeddedPostgres
+from storage.model.mail_query import MailQuery
 from storage.model.records import DELETED
 from tests.integration.jobs.exporting.conftest import new_databases
 from tests.integration.storage.factory import Mail, Shard
@@ -115,7 +116,7 @@ def test_duckdb_folds_the_log_as_the_reader_does(shard: Shard, databases: Databa
             found = duck.execute(
                 "SELECT message_id, list_sort(labels), CAST(deleted_at AS TEXT) FROM mail_at(?) ORDER BY ALL", [moment]
             ).fetchall()
-            shown = reader.emails(include_deleted=True, include_spam_trash=True, as_of=moment).items
+            shown = reader.emails(MailQuery(include_spam_trash=True, include_deleted=True, as_of=moment)).items
             expected = [(int(mail.id, 16), list(mail.labels), mail.deleted_at) for mail in shown]
             assert [row[:2] for row in found] == sorted(row[:2] for row in expected)
             at = {number: deleted_at for number, _, deleted_at in expected}

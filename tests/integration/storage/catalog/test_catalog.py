@@ -15,6 +15,7 @@ from storage.catalog import catalog as catalog_module
 from storage.catalog.catalog import AlreadyStored, Catalog, ping
 from storage.catalog.leases import LeaseLost
 from storage.db.engines import DatabaseUnreachable
+from storage.model.mail_query import MailQuery
 from storage.model.records import DELETED, FailedItem, LabelChange, MailboxRecord, Phase
 from tests.integration.storage.factory import NOON, Mail, Shard, under
 
@@ -263,12 +264,12 @@ def test_a_reader_sees_nothing_of_a_commit_under_way(shard: Shard, monkeypatch: 
     try:
         assert reached.wait(20)
         assert shard.reader(user).emails().items == ()
-        assert shard.reader(user).emails("morning").items == ()
+        assert shard.reader(user).emails(MailQuery("morning")).items == ()
         assert shard.reader(user).raw(1) is None
     finally:
         go_on.set()
         thread.join(20)
-    assert [mail.id for mail in shard.reader(user).emails("morning").items] == ["1"]
+    assert [mail.id for mail in shard.reader(user).emails(MailQuery("morning")).items] == ["1"]
 
 
 def test_labels_are_kept_as_gmail_names_them_now(shard: Shard) -> None:

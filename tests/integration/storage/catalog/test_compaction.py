@@ -13,9 +13,10 @@ from storage.catalog import leases
 from storage.catalog.compaction import CompactionOutdated, Compactions
 from storage.catalog.leases import LeaseLost
 from storage.files.blobs import ArchiveUnusable, FileDamaged
-from storage.files.raw_file import read_index, unpack
+from storage.files.raw_file import read_ending, unpack
 from storage.fulltext import container
 from storage.model.location import Location
+from storage.model.mail_query import MailQuery
 from storage.model.message_id import from_hex
 from storage.model.records import Merged
 from storage.model.schemas import MESSAGES
@@ -45,7 +46,7 @@ def everything(shard: Shard, user_id: int) -> dict[str, object]:
     items = reader.emails(limit=500).items
     return {
         "list": items,
-        "search": [item.id for item in reader.emails("morning", limit=500).items],
+        "search": [item.id for item in reader.emails(MailQuery("morning"), limit=500).items],
         "emails": [reader.email(from_hex(item.id)) for item in items],
         "raw": [sha256(reader.raw(from_hex(item.id)) or b"").hexdigest() for item in items],
         "senders": reader.top_senders(5),
@@ -58,7 +59,7 @@ def in_files(shard: Shard, name: str) -> list[bytes]:
     rows = pq.read_table(shard.root / (name + PARQUET_SUFFIX))
     assert rows.schema.equals(MESSAGES)
     data = (shard.root / (name + RAW_SUFFIX)).read_bytes()
-    index = read_index(name, len(data), lambda offset, size: data[offset : offset + size])
+    index, _ = read_ending(name, len(data), lambda offset, size: data[offset : offset + size])
     assert index.equals(rows.select(index.column_names).cast(index.schema))
     found = []
     for row in index.select(["frame_offset", "frame_bytes", "raw_offset", "size_bytes", "sha256"]).to_pylist():
@@ -112,7 +113,7 @@ def test_labels_and_deletions_survive_and_go_on(shard: Shard) -> None:
     compact(shard)
     shard.change(user, (3, "STARRED", True), (2, "\\Deleted", True))
 
-    page = shard.reader(user).emails("is:starred morning")
+    page = shard.reader(user).emails(MailQuery("is:starred morning"))
 
     assert [from_hex(item.id) for item in page.items] == [3, 1]
     assert len(shard.reader(user).emails().items) == 2
@@ -218,7 +219,7 @@ def test_a_damaged_frame_costs_its_messages_only_and_tells_them_by_name(shard: S
         reader.raw(5)
     for number, written in ((1, content), (2, LONG), (3, LONG * 2), (4, content)):
         assert reader.raw(number) == mail(number, written).raw
-    assert {from_hex(item.id) for item in reader.emails("morning OR word OR short").items} >= {1, 2, 3, 4, 5}
+    assert {from_hex(item.id) for item in reader.emails(MailQuery("morning OR word OR short")).items} >= {1, 2, 3, 4, 5}
     with shard.engine.begin() as connection:
         told = connection.execute(
             text("SELECT data FROM outbox WHERE user_id = :u AND type = 'messages.damaged'"), {"u": user}
@@ -331,8 +332,8 @@ def test_the_merged_word_index_finds_what_the_parts_found(
     container.check(split, shard.blobs.size(split), lambda offset, size: shard.blobs.read(split, offset, size))
     reader = shard.reader(user)
     for number in (1, 2, 3):
-        assert [item.id for item in reader.emails(f"common{number}").items] == [f"{number:x}"]
-    assert [item.id for item in reader.emails("common2 OR common3").items] == ["3", "2"]
+        assert [item.id for item in reader.emails(MailQuery(f"common{number}")).items] == [f"{number:x}"]
+    assert [item.id for item in reader.emails(MailQuery("common2 OR common3")).items] == ["3", "2"]
 
 
 # ---- retired files

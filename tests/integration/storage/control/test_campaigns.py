@@ -19,6 +19,7 @@ from storage.control.campaigns import (
 from storage.control.control import Control
 from storage.db import migrate
 from storage.db.engines import Databases
+from storage.db.migrate import create_database
 from storage.embedded_postgres.embedded import EmbeddedPostgres
 from storage.model.records import User
 
@@ -26,7 +27,7 @@ from storage.model.records import User
 @pytest.fixture(scope="module")
 def databases(postgres: EmbeddedPostgres) -> Iterator[Databases]:
     """Databases of these tests alone: their users are of no other test."""
-    postgres.create_database("campaign_tests")
+    create_database(postgres.dsn("campaign_tests"))
     databases = Databases(PostgresConfig(control_dsn=SecretStr(postgres.dsn("campaign_tests"))), "campaign tests")
     migrate.upgrade(databases, shards=4)
     yield databases

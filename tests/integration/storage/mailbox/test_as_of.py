@@ -16,6 +16,7 @@ from storage.db.engines import transaction
 from storage.fulltext.cache import cache_of
 from storage.mailbox.search import SearchExecutor
 from storage.mailbox.segment_files import MailFiles
+from storage.model.mail_query import MailQuery
 from storage.model.message_id import from_hex
 from storage.model.records import DELETED, LabelChange
 from storage.model.results import PageCursor
@@ -187,10 +188,10 @@ def test_the_reader_reads_at_any_moment(shard: Shard) -> None:
     shard.store(user, Mail(3))
 
     assert [mail.id for mail in reader.emails().items] == ["3"]
-    assert [mail.id for mail in reader.emails(as_of=before).items] == ["2", "1"]
-    assert [mail.id for mail in reader.emails("is:unread second", as_of=before).items] == ["2"]
-    assert [mail.id for mail in reader.emails(labels=["TRASH"], as_of=before).items] == []
-    assert reader.emails(as_of=before - TICK).items == ()
+    assert [mail.id for mail in reader.emails(MailQuery(as_of=before)).items] == ["2", "1"]
+    assert [mail.id for mail in reader.emails(MailQuery("is:unread second", as_of=before)).items] == ["2"]
+    assert [mail.id for mail in reader.emails(MailQuery(labels=("TRASH",), as_of=before)).items] == []
+    assert reader.emails(MailQuery(as_of=before - TICK)).items == ()
     then, now = reader.email(2, before), reader.email(2)
     assert then is not None
     assert now is not None
@@ -206,7 +207,7 @@ def test_ages_in_a_search_count_from_its_moment(shard: Shard) -> None:
     reader = shard.reader(user)
     later = datetime.now(UTC) + timedelta(days=5)
 
-    assert [len(reader.emails("newer_than:2d", as_of=at).items) for at in (None, later)] == [1, 0]
+    assert [len(reader.emails(MailQuery("newer_than:2d", as_of=at)).items) for at in (None, later)] == [1, 0]
 
 
 def test_events_of_a_label_alternate_in_the_order_of_history_and_of_time(shard: Shard) -> None:

@@ -93,11 +93,11 @@ def test_a_damaged_or_cut_backup_is_refused_before_anything_changes(world: World
     with pytest.raises(BackupUnusable, match=r"messages.copy.zst is damaged"):
         restore(world.databases, tmp_path / "backup")
     file.unlink()
-    with pytest.raises(BackupUnusable, match="not whole"):
+    with pytest.raises(BackupUnusable, match="incomplete"):
         restore(world.databases, tmp_path / "backup")
     with pytest.raises(BackupUnusable, match="exists"):
         back_up(world.databases, tmp_path / "backup")
-    with pytest.raises(BackupUnusable, match="not whole"):
+    with pytest.raises(BackupUnusable, match="incomplete"):
         read_manifest(tmp_path)
     assert everything(world.databases) == before
 

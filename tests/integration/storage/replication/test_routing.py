@@ -16,6 +16,7 @@ from storage.catalog import leases
 from storage.config import PostgresConfig
 from storage.db import migrate
 from storage.db.engines import Databases, DatabaseUnreachable, Source, transaction
+from storage.db.migrate import create_database
 from storage.errors import BackupError
 from storage.failpoints import FailPoint, watching
 from storage.mailbox.segment_files import retry_on_missing_file
@@ -67,7 +68,7 @@ def servers() -> Iterator[list[Server]]:
     home = memory_home()
     made = [Server(home / "primary")]
     for name in ("control", "shard"):
-        made[0].server.create_database(name)
+        create_database(made[0].dsn(name))
     try:
         made += [standby_of(made[0], home / f"standby{number}") for number in (0, 1)]
         yield made
@@ -202,7 +203,7 @@ def test_the_primary_named_as_its_own_replica_is_not_read(trio: Trio) -> None:
     databases = Databases(config)
     replicas = Replicas(databases)
     replicas.check()
-    assert replicas.health()[0].state == "no replica: the primary itself, or promoted"
+    assert replicas.health()[0].state == "not a replica: the primary itself, or promoted"
     replicas.close()
     databases.close()
 
@@ -297,4 +298,4 @@ def test_readers_that_pass_their_position_on_never_go_back_while_replay_stops_an
 
 
 def test_what_a_replica_broke_off_says_so() -> None:
-    assert "ask again" in str(ReplicaLost("localhost:1/x", "gone"))
+    assert "retry" in str(ReplicaLost("localhost:1/x", "gone"))

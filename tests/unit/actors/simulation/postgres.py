@@ -108,7 +108,7 @@ class ModelPostgres:
         if plan.segment is not None:
             if plan.segment.name in self.segments:
                 return
-            assert len(index) == plan.segment.messages, "a segment is committed with exactly its index"
+            assert len(index) == plan.segment.messages, "the index has a row per message"
             keys = [(copy.user_id, copy.message_id) for copy in index]
             stored = frozenset(key for key in keys if key in self.messages)
             if stored or len(set(keys)) != len(keys):

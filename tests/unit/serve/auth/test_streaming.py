@@ -62,7 +62,7 @@ async def test_a_stream_ends_with_its_token(
 ) -> None:
     monkeypatch.setattr(authorization, "_LOOK_S", SOON)
     tokens = Tokens(expires_in)
-    app = application("things", [_endless(revoke_after, tokens)], ServeConfig(), AccessControl(tokens))  # type: ignore[arg-type]
+    app = application("things", [_endless(revoke_after, tokens)], ServeConfig(), AccessControl(tokens))
     async with client(app) as http, asyncio.timeout(8):
         answer = await http.get("/stream", headers={"Authorization": "Bearer x"})
     assert answer.status_code == 200

@@ -13,6 +13,7 @@ from serve.gateway import application
 from serve.http.executor import BlockingExecutor
 from serve.http.response_cache import ResponseCache
 from serve.mail import attachments, emails
+from storage.model.mail_query import MailQuery
 from storage.query.errors import InvalidQuery
 from tests.unit.serve.fakes import (
     ANN,
@@ -86,7 +87,7 @@ async def test_every_parameter_reaches_the_reader(http: httpx.AsyncClient, reade
 
     moment = datetime(2026, 10, 1, 10, tzinfo=UTC)
     assert readers.readers[ANN.user_id].asked == [
-        ("from:ann", ("INBOX", "Label_1"), 7, None, True, True, moment),
+        (MailQuery("from:ann", ("INBOX", "Label_1"), True, True, moment), 7, None),
         (1, moment),
     ]
 

@@ -39,10 +39,10 @@ def test_what_is_no_postgresql_url_is_refused_without_repeating_it(dsn: str) -> 
     ("replicas", "says"),
     [
         ((("postgresql://db/a",),), "1 lists for 2"),
-        ((("postgresql://db/a",), ("postgresql://db/a",)), "named twice"),
+        ((("postgresql://db/a",), ("postgresql://db/a",)), "listed twice"),
         (
             (("postgresql://db.example/gbm_shard0",), ("postgresql://ada:secret@db.example/gbm",)),
-            "databases themselves",
+            "is a primary",
         ),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.files.blobs import FileDamaged
-from storage.files.raw_file import RAW_INDEX, RawWriter, read_index, unpack
+from storage.files.raw_file import RAW_INDEX, RawWriter, read_ending, unpack
 from storage.model.location import Location
 
 FRAME = 1000
@@ -62,7 +62,7 @@ def test_any_zstd_decoder_gives_the_messages_back_to_back() -> None:
 
 
 def test_the_index_alone_tells_where_every_message_lies() -> None:
-    index = read_index(NAME, len(DATA), reader(DATA))
+    index, _ = read_ending(NAME, len(DATA), reader(DATA))
 
     assert index.schema == RAW_INDEX
     for row, expected in zip(index.to_pylist(), MESSAGES, strict=True):
@@ -75,19 +75,19 @@ def test_a_file_without_messages_has_an_empty_index() -> None:
     data, locations = written([])
 
     assert locations == []
-    assert read_index(NAME, len(data), reader(data)).num_rows == 0
+    assert read_ending(NAME, len(data), reader(data))[0].num_rows == 0
 
 
 @given(st.integers(0, len(DATA) - 1))
 def test_a_cut_file_is_damaged(size: int) -> None:
     with pytest.raises(FileDamaged, match=NAME):
-        read_index(NAME, size, reader(DATA[:size]))
+        read_ending(NAME, size, reader(DATA[:size]))
 
 
 @given(st.binary(max_size=300))
 def test_a_foreign_file_is_damaged(data: bytes) -> None:
     with pytest.raises(FileDamaged, match=NAME):
-        read_index(NAME, len(data), reader(data))
+        read_ending(NAME, len(data), reader(data))
 
 
 def test_an_index_of_another_kind_is_damaged() -> None:
@@ -97,7 +97,7 @@ def test_an_index_of_another_kind_is_damaged() -> None:
         data = (0x184D2A5B).to_bytes(4, "little") + len(packed).to_bytes(4, "little") + packed
         data += DATA[start : start + 8] + bytes(8) + b"GBMRAW01"
         with pytest.raises(FileDamaged, match=NAME):
-            read_index(NAME, len(data), reader(data))
+            read_ending(NAME, len(data), reader(data))
 
 
 @given(st.integers(0, len(DATA) * 8 - 1))
@@ -112,7 +112,7 @@ def test_a_flipped_bit_never_changes_mail_in_silence(bit: int) -> None:
         except FileDamaged as error:
             assert NAME in str(error)
     try:
-        index = read_index(NAME, len(data), reader(data))
+        index, _ = read_ending(NAME, len(data), reader(data))
     except FileDamaged as error:
         assert NAME in str(error)
     else:

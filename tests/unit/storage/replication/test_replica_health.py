@@ -78,7 +78,7 @@ def test_replicas_of_another_cluster_and_primaries_are_not_read() -> None:
     made.replica(1, primary(100), 1)
     assert [each.state for each in made.health()] == [
         "a replica of another cluster",
-        "no replica: the primary itself, or promoted",
+        "not a replica: the primary itself, or promoted",
     ]
     assert made.next() is None
 

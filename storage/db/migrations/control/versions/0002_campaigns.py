@@ -1,4 +1,4 @@
-"""Campaigns: backfills of many mailboxes, with what became of each."""
+"""Campaigns: backfills of many mailboxes, with the result for each mailbox."""
 
 from alembic import op
 

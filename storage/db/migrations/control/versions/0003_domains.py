@@ -1,4 +1,4 @@
-"""Domains that one service account opens all mailboxes of."""
+"""Domains whose mailboxes one service account can open."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""What had been spent of Gmail's quota when each day began."""
+"""Quota units spent until the start of each day."""
 
 from alembic import op
 

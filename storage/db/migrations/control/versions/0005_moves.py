@@ -1,4 +1,4 @@
-"""Moves of shards between shard databases: what is under way, and which former copies still have to go."""
+"""Moves of shards between shard databases: moves in progress, and source copies to be deleted."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Who did what to accounts, keys and schemas, and when. Kept by time: storage/db/partitions.py drops what is old."""
+"""The audit log of changes to accounts, keys and schemas. Partitioned by time (storage/db/partitions.py)."""
 
 from alembic import op
 

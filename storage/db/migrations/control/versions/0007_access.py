@@ -1,4 +1,4 @@
-"""Narrowed API keys, grants to read another's mail, signing out everywhere, and signing keys that are replaced."""
+"""Restricted API keys, grants to read another user's mail, signing out everywhere, rotation of signing keys."""
 
 from alembic import op
 
@@ -33,6 +33,6 @@ STATEMENTS = (
 
 
 def upgrade() -> None:
-    """Make room for them."""
+    """Add the columns, the indexes and the table."""
     for statement in STATEMENTS:
         op.execute(statement)

@@ -1,4 +1,4 @@
-"""Mailboxes whose backup their owner has paused: nothing begins it until it is resumed."""
+"""Mailboxes whose owner has paused the backup, until it is resumed."""
 
 from alembic import op
 
@@ -7,6 +7,6 @@ down_revision = "0007"
 
 
 def upgrade() -> None:
-    """Make room for the moment."""
+    """Add the column."""
     op.execute("ALTER TABLE users ADD COLUMN paused_at timestamptz")
     op.execute("CREATE INDEX users_paused ON users (shard_id) WHERE paused_at IS NOT NULL")

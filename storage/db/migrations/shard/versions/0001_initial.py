@@ -1,4 +1,4 @@
-"""Leases, mailboxes, the segment catalogue, the message index, label events, failed items, outbox."""
+"""Leases, mailboxes, the segment catalog, the message index, label events, failed items, outbox."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""What a stopped or revoked mailbox goes on with, and when a mailbox was last listed whole."""
+"""The phase to which a stopped or revoked mailbox returns, and when a mailbox was last listed whole."""
 
 from alembic import op
 

@@ -1,7 +1,7 @@
-"""When a message was stored and when its labels last changed, so that a mailbox can be read as of any moment.
+"""When a message was stored and when its labels last changed, so that a mailbox can be read as of any time.
 
-A log that is older than this has events that turned nothing over; those that show as such go. Of a label's first event
-it cannot be known: it is taken for one that did.
+An older log contains events that did not flip their label; where that can be seen they are deleted. For the first event
+of a label it cannot be seen; the event is assumed to have flipped the label.
 """
 
 from alembic import op
@@ -42,6 +42,6 @@ STATEMENTS = (
 
 
 def upgrade() -> None:
-    """Add the columns and fill them from what is known."""
+    """Add the columns and fill them from existing data."""
     for statement in STATEMENTS:
         op.execute(statement)

@@ -1,4 +1,4 @@
-"""Where a segment's messages lie once compaction has merged its files into another segment's."""
+"""The location of a segment's messages after compaction merged its files into another segment."""
 
 from alembic import op
 
@@ -7,7 +7,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add the columns, and the view that every reader asks; until now each segment's messages lie in its own files."""
+    """Add the columns, and the view for all queries of files; so far each segment's messages are in its own files."""
     op.execute(
         """
         ALTER TABLE segments

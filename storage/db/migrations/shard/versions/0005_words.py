@@ -1,4 +1,4 @@
-"""The size of a segment's word index; null where it has none."""
+"""The size of a segment's word index; null: no index."""
 
 from alembic import op
 
@@ -7,5 +7,5 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Add the column; the segments of before have no index and are scanned."""
+    """Add the column; existing segments have no index and are scanned."""
     op.execute("ALTER TABLE segments ADD COLUMN words_bytes bigint")

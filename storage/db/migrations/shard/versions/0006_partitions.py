@@ -1,7 +1,7 @@
-"""Events and the history of failed messages by time, so that what is old goes by dropping a table.
+"""Partitions events and the history of failed messages by time, so that old rows are dropped with their table.
 
-Events of before are not copied: their table becomes the partition of everything before next week. Writers of the
-release before go on: they insert into the same names, and the event id still comes by itself.
+Existing events are not copied: their table becomes the partition of all rows before next week. Writers of the previous
+release continue to work: they insert into the same names, and the event id has a default.
 """
 
 from alembic import op
@@ -14,7 +14,7 @@ STATEMENTS = (
     "LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE",
     "ALTER TABLE outbox RENAME TO outbox_before",
     "ALTER TABLE outbox_before RENAME CONSTRAINT outbox_pkey TO outbox_before_pkey",
-    # Not an identity: partitioned tables have none before PostgreSQL 17.
+    # Not an identity column: partitioned tables cannot have one before PostgreSQL 17.
     "CREATE SEQUENCE outbox_event_ids",
     "SELECT setval('outbox_event_ids', (SELECT last_value FROM outbox_event_id_seq), true)",
     """
@@ -44,13 +44,13 @@ STATEMENTS = (
     """,
     "CREATE INDEX failed_history_by_user ON failed_history (user_id, settled_at)",
     "CREATE TABLE failed_history_default PARTITION OF failed_history DEFAULT",
-    # What compaction retires was looked for in every row, and so was what it forgets, by the foreign key.
+    # Retiring and deleting segments (through the foreign key) scanned every row.
     "CREATE INDEX segment_users_by_segment ON segment_users (segment_id)",
 )
 
 
 def upgrade() -> None:
-    """Make the partitioned tables; hang the events that there are into theirs."""
+    """Create the partitioned tables; attach the tables of existing events."""
     for statement in STATEMENTS:
         op.execute(statement)
     connection = op.get_bind()

@@ -1,4 +1,4 @@
-"""What was rolled up into the archive's files, and what finds the rows that are new since then."""
+"""The recorded roll-ups, and indexes that find the rows added since."""
 
 from alembic import op
 
@@ -6,7 +6,7 @@ revision = "0007"
 down_revision = "0006"
 
 STATEMENTS = (
-    # Given out in the order of the commits of a shard, because they hold its lease: a position that skips nothing.
+    # Assigned in the order of a shard's commits, because these hold its lease: a position skips no event.
     "ALTER TABLE label_events ADD COLUMN event_id bigint GENERATED ALWAYS AS IDENTITY",
     "CREATE UNIQUE INDEX label_events_in_order ON label_events (event_id)",
     # A few kilobytes each; they find the pages with new rows.
@@ -28,6 +28,6 @@ STATEMENTS = (
 
 
 def upgrade() -> None:
-    """Create them; the next roll-up of every shard is its first and holds everything."""
+    """Create them; the next roll-up of every shard is its first and complete."""
     for statement in STATEMENTS:
         op.execute(statement)

@@ -1,4 +1,4 @@
-"""Finds a thread's messages without reading the user's others: 2 ms, and 60 ms without it in 100,000 messages."""
+"""An index that finds a thread's messages: 2 ms, and 60 ms without it among 100,000 messages."""
 
 from alembic import op
 
@@ -7,5 +7,5 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    """Create the index, in the order that a thread is read in."""
+    """Create the index, in the order in which threads are read."""
     op.execute("CREATE INDEX messages_by_thread ON messages (user_id, thread_id, received_at, message_id)")

@@ -1,4 +1,4 @@
-"""Which file holds what analysers say of a segment's messages, beside the segment's own files."""
+"""The analysis files of segments."""
 
 from alembic import op
 
@@ -22,6 +22,6 @@ STATEMENTS = (
 
 
 def upgrade() -> None:
-    """Create the table; the segments of before were not analysed."""
+    """Create the table; existing segments are not analysed."""
     for statement in STATEMENTS:
         op.execute(statement)

@@ -1,7 +1,7 @@
-"""Counts of every mailbox's messages by half an hour, day and label, kept by triggers on the message index.
+"""Counts of every mailbox's messages by half hour, day and label, maintained by triggers on the message index.
 
-By triggers, so that whatever writes the index keeps them in the same transaction: commits, a release before this one,
-moves of shards, restores. A statement costs one pass over what it wrote.
+With triggers, every writer of the index updates the counts in the same transaction: commits, the previous release,
+moves of shards, restores. A statement costs one pass over its rows.
 """
 
 from alembic import op
@@ -46,7 +46,7 @@ TABLES = (
     """,
 )
 
-#: {turned}: rows of messages with a sign: 1 for what is there now, -1 for what was.
+#: {turned}: rows of messages with a sign: 1 for new rows, -1 for old rows.
 _TIMES = """
     INSERT INTO {table} AS s (user_id, {column}, messages, size_bytes, deleted, unread, sent)
     SELECT
@@ -94,7 +94,7 @@ _LABELS = """
 """
 _ROWS = "SELECT {sign} AS sign, user_id, received_at, labels, size_bytes, deleted_at FROM {table}"
 _FRESH, _GONE = _ROWS.format(sign=1, table="fresh"), _ROWS.format(sign=-1, table="gone")
-#: A compaction's updates add up to nothing: those write no counts.
+#: A compaction's updates add up to zero: then no counts are written.
 _BOTH = f"{_FRESH} UNION ALL {_GONE}"
 
 
@@ -143,7 +143,7 @@ TRIGGERS = (
 
 
 def upgrade() -> None:
-    """Make the counts of what is there, and keep them from now on. Writers wait: some seconds per million messages."""
+    """Count the existing messages, and create the triggers. Blocks writers for some seconds per million messages."""
     op.execute("LOCK TABLE messages IN SHARE ROW EXCLUSIVE MODE")
     for statement in (*TABLES, FUNCTION, *TRIGGERS):
         op.execute(statement)
