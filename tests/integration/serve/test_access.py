@@ -20,7 +20,7 @@ from actors.rates import Rate, RatesConfig
 from cluster.simulator.process import start_simulator
 from serve.assembly import Assembly, Settings
 from serve.config import GoogleConfig, ServeConfig, TokenConfig
-from storage.control.accounts import TooManyKeys
+from storage.control.api_keys import TooManyKeys
 from storage.db.audit import Audit, Entry
 from storage.db.engines import transaction
 from tests.integration.serve.conftest import Archive, RecordingOwners, mail, signed_in
