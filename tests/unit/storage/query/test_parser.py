@@ -154,7 +154,7 @@ def test_what_is_not_understood_is_refused_at_its_position(text: str, position: 
 
     assert refused.value.position == position
     assert reason in refused.value.reason
-    assert f"character {position}:" in str(refused.value)
+    assert f"character {position} (" in str(refused.value)
 
 
 def test_a_search_is_bounded() -> None:
