@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import text
-
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
 from storage.model.wait_reasons import WHOLE_SHARD, WaitKind, WaitReason
@@ -47,7 +45,7 @@ class WaitReasons:
         """Record that a shard's owner does not answer; None: it does."""
         with transaction(self._engine) as connection:
             connection.execute(
-                text("DELETE FROM wait_reasons WHERE shard_id = :shard_id AND kind = 'owner_silent'"),
+                query("wait_reasons_clear_silent"),
                 {"shard_id": shard_id},
             )
             if reason is not None:

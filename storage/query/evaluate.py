@@ -40,7 +40,7 @@ class Content:
 
     fields: Mapping[str, tuple[str, ...]]
     message_id: str = ""
-    _words: dict[str, list[list[str]]] = field(default_factory=dict, compare=False, repr=False)
+    _words: dict[str, list[list[str]]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def words(self, name: str) -> list[list[str]]:
         """The words of each value of a field; computed once."""

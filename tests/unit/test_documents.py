@@ -81,4 +81,4 @@ def test_the_first_readme_can_be_read_in_one_sitting() -> None:
 
 def test_commands_and_anchors_are_found() -> None:
     assert [*_commands("    gbm search a b   # words\n    $ gbm db status\n")] == ["search a b", "db status"]
-    assert "a-mailbox-at-any-moment" in _anchors(_ROOT / "storage" / "README.md")
+    assert "a-mailbox-as-of-a-time" in _anchors(_ROOT / "storage" / "README.md")

@@ -39,7 +39,7 @@ _TEXTS = {
 #: Verbs that tell the reader what to do.
 _ACTIONS = (
     "add|allow|analyse|ask|begin|call|check|choose|connect|copy|correct|create|delete|disable|enter|fetch|free|get|give|"
-    "install|leave|list|lower|make|mount|move|name|open|plan|put|raise|read|reload|remove|repeat|replace|report|request|"
+    "install|reinstall|leave|list|lower|make|mount|move|name|open|plan|put|raise|read|reload|remove|repeat|replace|report|request|"
     "restart|restore|resume|retry|revoke|rewrite|run|see|select|send|set|sign|start|stop|store|try|upgrade|use|wait|write"
 )
 _ACTION = re.compile(rf"(?:[:;] |\. |, or |, and )(?:{_ACTIONS})\b", re.IGNORECASE)

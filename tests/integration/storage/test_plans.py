@@ -27,9 +27,12 @@ CONTROL = frozenset(
     | {"credentials", "credentials_delete", "domain_credentials", "refresh_tokens_of_keys_delete", "secrets_exist"}
     | {"shards", "signing_keys", "signing_keys_lock", "user_email", "user_is_active", "user_is_paused", "user_pause"}
     | {"users_lock", "users_paused", "session_end", "user_bind_google"}
+    | {"wait_reasons", "wait_reasons_clear", "wait_reasons_insert", "wait_reasons_lock", "wait_reasons_newer"}
+    | {"wait_reasons_clear_silent"}
 )
 #: Without a plan, or not of the product, and why.
 WITHOUT = {
+    "drop_everything": "no plan: DO",
     "messages_as_of": "a part of others, which are looked at with it",
     "one_snapshot": "no plan: SET TRANSACTION",
     "partitions": "of the system's catalogue",
@@ -41,6 +44,7 @@ WITHOUT = {
 }
 #: For operators: about a whole database, so that every row is wanted.
 WHOLE = {
+    "archive_names": "every file of a database that is checked against its archive",
     "label_events_all": "the export of the whole log",
     "rebuild_counts": "everything is counted anew, in a database that serves nobody yet",
     "rebuild_filled": "whether there is one row: stops at the first",

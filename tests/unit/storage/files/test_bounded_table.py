@@ -24,6 +24,6 @@ def test_all_pieces_are_one_table() -> None:
 
 def test_nothing_is_made_after_the_piece_that_did_not_fit() -> None:
     made: list[int] = []
-    with pytest.raises(TableTooLarge, match="more than 239 bytes"):
+    with pytest.raises(TableTooLarge, match="larger than 239 bytes"):
         whole(pieces(made, 100), SCHEMA, 239)
     assert made == [0, 1, 2]
