@@ -21,6 +21,8 @@ from serve.config import ServeConfig
 from storage.errors import BackupError
 
 _LOG = logging.getLogger(__name__)
+#: Attempts to start Ray on a machine that is too busy.
+_STARTS = 3
 
 
 class RayUnavailable(BackupError):
@@ -78,36 +80,61 @@ def local_ray(home: Home, settings: RaySettings, serve: ServeConfig) -> Iterator
     proxy = haproxy.prepare(folder.haproxy, serve)
     os.environ.update(proxy.environment)
     import ray
-    from ray.exceptions import RayError
 
     free_agent_port()
     log_driver_output()
-    try:
-        context = ray.init(
-            address="local",
-            num_cpus=settings.cpus,
-            object_store_memory=settings.object_store_bytes,
-            include_dashboard=True,
-            dashboard_host="127.0.0.1",
-            dashboard_port=settings.dashboard_port,
-            namespace="gbm",
-            log_to_driver=False,
-            logging_level=logging.WARNING,
-            _node_ip_address="127.0.0.1",
-            _temp_dir=str(folder.ray),
-        )
-    except (RayError, RuntimeError, ValueError, ConnectionError, TimeoutError) as exc:
-        raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
+    dashboard = _start(home, settings, folder)
     watch_signals()  # Ray has set handlers of its own
     try:
         folder.require_private()  # Ray opens its own folder, and Serve will execute HAProxy's script beside it
         _record_address(home, address())
-        yield f"http://{context.dashboard_url}", proxy
+        yield f"http://{dashboard}", proxy
     finally:
         _address_path(home).unlink(missing_ok=True)
         ray.shutdown()
         end_leftovers(home.root)
         folder.remove()
+
+
+def _start(home: Home, settings: RaySettings, folder: RuntimeFolder) -> str:
+    """Start Ray's processes; returns the dashboard's host and port.
+
+    Ray gives a node 30 s to register, which a busy machine exceeds, and reports that as a plain `Exception`.
+
+    Raises:
+        RayUnavailable.
+    """
+    import ray
+    from ray.exceptions import RayError
+
+    for attempt in range(1, _STARTS + 1):
+        try:
+            context = ray.init(
+                address="local",
+                num_cpus=settings.cpus,
+                object_store_memory=settings.object_store_bytes,
+                include_dashboard=True,
+                dashboard_host="127.0.0.1",
+                dashboard_port=settings.dashboard_port,
+                namespace="gbm",
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+                _node_ip_address="127.0.0.1",
+                _temp_dir=str(folder.ray),
+            )
+        except (RayError, RuntimeError, ValueError, ConnectionError, TimeoutError) as exc:
+            raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
+        except Exception as exc:
+            if type(exc) is not Exception:
+                raise
+            ray.shutdown()
+            end_leftovers(home.root)  # the processes of a node that did not register go on
+            if attempt == _STARTS:
+                raise RayUnavailable(str(exc).strip().splitlines()[0].rstrip(".")) from exc
+            _LOG.warning("Ray did not start in time: starting it again (attempt %d of %d)", attempt + 1, _STARTS)
+        else:
+            return str(context.dashboard_url)
+    raise AssertionError("unreachable")
 
 
 def address() -> str:
