@@ -24,7 +24,7 @@ def upgrade(
 
     In production, run it before you deploy a release; in development, `gbm up` does it. It is safe while a cluster of
     the previous release runs, and safe to repeat. If a database fails, the others are still upgraded and the exit code
-    is 1.
+    is 1; but nothing is changed if a copy is needed first and a database cannot be read.
 
     Example: gbm db upgrade
     """

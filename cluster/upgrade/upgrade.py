@@ -9,7 +9,7 @@ are not in its version, and a release works on the schema of the next one.
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -40,23 +40,39 @@ class UndoUnfinished(BackupError):
         return f"The upgrade of {self.home} is being undone and has not ended: run `gbm upgrade --undo {self.copy}`."
 
 
+class CopyImpossible(BackupError):
+    """Databases cannot be read, so no copy of all can be taken. Correct that, or upgrade the others without a copy."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(problems)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return (
+            f"The databases cannot be copied before the upgrade ({'; '.join(self.problems)}). Nothing was changed: "
+            "correct this, or run `gbm db upgrade --no-copy` to upgrade the other databases if you have a copy."
+        )
+
+
 @contextmanager
 def upgrading(
     settings: "Settings", home: Home, databases: Databases, tell: Tell, copy: bool | None = None
 ) -> Iterator[None]:
     """Around the migrations: the lock, the copy, the home's version. Where all is up to date it costs a read of each.
 
+    A database that cannot be reached is left to the migrations, which name it; the upgrade then stays under way.
+
     Args:
         copy: take one before the first migration; None: as the settings say.
 
     Raises:
-        HomeNewer, CopyTooLarge, BackupUnusable: nothing was changed.
+        HomeNewer, CopyTooLarge, CopyImpossible, BackupUnusable: nothing was changed.
         UndoUnfinished.
     """
     wanted = version_of(settings)
     found = refuse_newer(home.root, migrate.newest_revisions())
     current = found.under_way is None and _numbers(found) == _numbers(wanted)
-    if current and not is_pending(migrate.revisions(databases)):
+    if current and _is_done(databases):
         yield
         remove_old_copies(settings, home, tell)
         return
@@ -64,10 +80,10 @@ def upgrading(
         found = refuse_newer(home.root, migrate.newest_revisions())
         if found.under_way and found.under_way.kind == "undo":
             raise UndoUnfinished(str(home.root), str(found.under_way.copy))
-        if is_pending(migrate.revisions(databases)):
+        if is_pending(_read_each(databases)[0]):
             _prepare(settings, home, databases, tell, found, copy)
         yield
-        if not is_pending(migrate.revisions(databases)):
+        if _is_done(databases):
             kept = found if _numbers(found) == _numbers(wanted) else wanted
             replace(kept, under_way=None).write(home.root)
     remove_old_copies(settings, home, tell)
@@ -77,9 +93,15 @@ def _prepare(
     settings: "Settings", home: Home, databases: Databases, tell: Tell, found: HomeVersion, copy: bool | None
 ) -> None:
     """Take the copy, and let the home say that its upgrade has begun."""
-    before = migrate.create_missing(databases, tell)
+    revisions, problems = _read_each(databases)
     kept = found.under_way.copy if found.under_way else None
-    if kept is None and (settings.upgrade.copy_databases if copy is None else copy):
+    is_copying = kept is None and (settings.upgrade.copy_databases if copy is None else copy)
+    if is_copying and problems:
+        raise CopyImpossible(problems)
+    before = {name: revision for name, revision in revisions.items() if revision is not None}
+    if not problems:
+        before = migrate.create_missing(databases, tell)
+    if is_copying:
         copies = DatabaseCopies(copies_folder(settings, home))
         kept = str(copies.make(databases, before, found, tell).path)
     version_of(settings).beginning("upgrade", kept, before).write(home.root)
@@ -143,6 +165,20 @@ def is_pending(before: dict[str, str | None]) -> bool:
         revision is not None and revision < newest["control" if name == "control" else "shard"]
         for name, revision in before.items()
     )
+
+
+def _read_each(databases: Databases) -> tuple[dict[str, str | None], list[str]]:
+    """The revisions of the databases that can be read, by name as in migrate.revisions, and why others cannot be."""
+    names = ["control", *(f"shard{index}" for index in range(databases.shard_databases))]
+    states = migrate.states(databases)
+    revisions = {name: state.revision for name, state in zip(names, states, strict=True) if state.error is None}
+    return revisions, [f"{state.label}: {state.error}" for state in states if state.error is not None]
+
+
+def _is_done(databases: Databases) -> bool:
+    """Whether every database can be read and none holds an older schema."""
+    revisions, problems = _read_each(databases)
+    return not problems and not is_pending(revisions)
 
 
 def _numbers(version: HomeVersion) -> HomeVersion:

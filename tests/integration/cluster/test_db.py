@@ -10,10 +10,12 @@ from typer.testing import CliRunner
 
 from cluster.main import app
 from cluster.settings import load
-from cluster.stores import open_stores
+from cluster.stores import open_databases, open_stores
+from cluster.upgrade.home_version import HomeVersion
 from storage.db import migrate
 from storage.db.engines import Databases, transaction
 from storage.db.migrate import SchemaOutdated
+from tests.integration.storage.db.test_migrations import at_revision
 
 
 @pytest.fixture
@@ -58,6 +60,34 @@ def test_a_database_that_is_in_the_way_is_named_and_the_exit_code_is_1(
     assert "shard database 1 of 2: PostgreSQL at" in done.stderr
     assert "shard database 2 of 2: new -> " in done.stderr
     assert "1 of 3 databases are not up to date (shard database 1 of 2)" in done.stderr
+
+
+def test_without_a_whole_copy_nothing_is_migrated_unless_the_operator_says_so(
+    production: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = make_url(production[1]).set(username="nobody-here").render_as_string(hide_password=False)
+    monkeypatch.setenv("GBM_POSTGRES__SHARD_DSNS", json.dumps([wrong, production[2]]))
+    with open_databases(load(), lambda _: None) as (databases, _):
+        at_revision(databases.shard_database(1), "0005")
+
+    refused = CliRunner().invoke(app, ["db", "upgrade", "--copy"])
+
+    assert refused.exit_code == 1
+    problem = "cannot be copied before the upgrade (shard database 1 of 2: PostgreSQL at"
+    assert problem in " ".join(refused.stderr.split())
+    assert "--no-copy" in refused.stderr
+    with open_databases(load(), lambda _: None) as (databases, _):
+        assert [state.revision for state in migrate.states(databases)] == [None, None, "0005"]
+
+    done = CliRunner().invoke(app, ["db", "upgrade", "--no-copy"])
+
+    assert done.exit_code == 1
+    assert "shard database 1 of 2: PostgreSQL at" in done.stderr
+    assert "shard database 2 of 2: 0005 -> " in done.stderr
+    assert HomeVersion.read(load().home).under_way is not None, "one database is not upgraded yet"
+    monkeypatch.setenv("GBM_POSTGRES__SHARD_DSNS", json.dumps(production[1:]))
+    assert CliRunner().invoke(app, ["db", "upgrade", "--no-copy"]).exit_code == 0
+    assert HomeVersion.read(load().home).under_way is None
 
 
 def test_a_command_names_itself_to_postgres_and_its_idle_transactions_end(

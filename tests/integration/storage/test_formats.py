@@ -133,4 +133,4 @@ def test_a_file_of_a_newer_format_is_refused_by_its_number_and_not_called_damage
 def test_a_roll_up_of_a_newer_format_is_told_by_its_number(kept: LocalBlobs) -> None:
     _of_next_format(Path(kept.location(name_of(kept, ROLLUP_SUFFIX))), ROLLUP_SUFFIX)
     found, [(_, reason)] = rolled_of(kept, 0)
-    assert (found, "of version 99" in reason) == ([], True)
+    assert (found, "version 99 is unknown" in reason) == ([], True)

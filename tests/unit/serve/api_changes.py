@@ -2,8 +2,11 @@
 
 Each change is one line that names the operation and the part, such as "GET /api/v1/labels: gone". What is only added
 breaks nobody and is no change here: a path, an optional parameter, a field of an answer, a status of an error.
+A change of a header in every operation that had it is one line: "every operation: parameter header Accept: ...".
 """
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,19 +19,42 @@ _DEEP = 12
 
 def api_changes(old: Document, new: Document) -> list[str]:
     """What clients of the old document may trip over in the new one."""
-    return sorted(set(_changes(old, new)))
+    found = set(_changes(old, new))
+    times = Counter(what for _, what in found)
+    users = _users_of_headers(old)
+    common = {what for what, count in times.items() if count > 1 and count == users.get(_header_of(what))}
+    each = [f"{name}: {what}" for name, what in found if what not in common]
+    return sorted(each + [f"every operation: {what}" for what in common])
 
 
-def _changes(old: Document, new: Document) -> Iterator[str]:
+def _users_of_headers(document: Document) -> Counter[str]:
+    """How many operations take each header."""
+    return Counter(
+        one["name"]
+        for operations in document["paths"].values()
+        for method in operations.keys() & _METHODS
+        for one in operations[method].get("parameters", [])
+        if one["in"] == "header"
+    )
+
+
+def _header_of(what: str) -> str:
+    """The header that a change is about; empty: none."""
+    found = re.match(r"(?:the )?parameter header ([^ :]+)", what)
+    return found[1] if found else ""
+
+
+def _changes(old: Document, new: Document) -> Iterator[tuple[str, str]]:
+    """Each as (operation, what changed)."""
     for path, operations in old["paths"].items():
         for method in operations.keys() & _METHODS:
             name = f"{method.upper()} {path}"
             now = new["paths"].get(path, {}).get(method)
             if now is None:
-                yield f"{name}: gone"
+                yield name, "gone"
                 continue
             for what in _of_operation(operations[method], now, old, new):
-                yield f"{name}: {what}"
+                yield name, what
 
 
 def _of_operation(old: Document, new: Document, before: Document, after: Document) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from serve.description import document
+from storage.replication.session_token import MOST_CHARACTERS
 from tests.unit.serve.api_changes import api_changes
 
 _RELEASED = sorted((Path(__file__).parent / "released").glob("openapi-*.json"))
@@ -93,6 +94,28 @@ def test_a_change_that_breaks_somebody_is_found(change: Callable[[dict[str, Any]
     new = copy.deepcopy(old)
     change(new)
     assert named in api_changes(old, new)
+
+
+def _of_position(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The parameter X-GBM-Position of each operation that has it."""
+    operations = [one for path in document["paths"].values() for one in path.values()]
+    return [one for each in operations for one in each.get("parameters", []) if one["name"] == "X-GBM-Position"]
+
+
+def test_a_change_of_a_header_in_every_operation_is_named_once() -> None:
+    old = document()
+    new, other = (json.loads(json.dumps(old)) for _ in range(2))  # its operations share one object for the header
+    for parameter in _of_position(new):
+        parameter["schema"] = parameter["schema"] | {"maxLength": 10}
+    line = f"parameter header X-GBM-Position: maxLength was {MOST_CHARACTERS} and is 10"
+    assert api_changes(old, new) == [f"every operation: {line}"]
+
+    others = _of_position(other)
+    for parameter in others[1:]:
+        parameter["schema"] = parameter["schema"] | {"maxLength": 10}
+    found = api_changes(old, other)
+    assert len(found) == len(others) - 1
+    assert not [change for change in found if change.startswith("every operation")]
 
 
 def test_what_is_only_added_is_no_change() -> None:
