@@ -198,7 +198,7 @@ async def test_who_asks_for_an_analysis_of_a_lost_shard_is_told(cluster: Cluster
 async def test_a_roll_up_whose_task_was_cancelled_ends_before_the_next_begins(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    began, go_on, made = threading.Event(), threading.Event(), []
+    began, go_on, made = threading.Event(), threading.Event(), list[int]()
 
     def slow(*parts: object) -> None:
         began.set()
