@@ -20,6 +20,8 @@ import numpy as np
 
 #: Ids that a listing may name per message of the profile before it is taken for one that never ends, and some more.
 _PER_MESSAGE, _MORE = 2, 2_000
+#: Pages in a row that name nothing, after which it is taken for one that never ends.
+_EMPTY_PAGES = 100
 #: Times that a label is listed before it is left as it is until the next reconciliation.
 _LABEL_ATTEMPTS = 3
 
@@ -45,6 +47,7 @@ class Listing:
         self._estimate = 0
         self._message_ids = array("q")
         self._unreadable = 0
+        self._empty = 0  # pages in a row
         self._labels: dict[str, array[int]] = {}
         self._skipped: set[str] = set()
         self._waiting: deque[str] = deque()
@@ -54,18 +57,19 @@ class Listing:
     def begin(self, since: int, estimate: int, label_ids: Iterable[str]) -> None:
         """A listing of all ids begins, for the first time or again."""
         self.since, self._estimate = since, estimate
-        self._message_ids, self._unreadable = array("q"), 0
+        self._message_ids, self._unreadable, self._empty = array("q"), 0, 0
         self._waiting = deque(dict.fromkeys(label_ids))
 
-    def add(self, message_ids: Iterable[int], unreadable: int = 0) -> None:
+    def add(self, message_ids: Collection[int], unreadable: int = 0) -> None:
         """A page of the listing under way."""
+        self._empty = 0 if message_ids or unreadable else self._empty + 1
         self._present.extend(message_ids)
         self._unreadable += unreadable
 
     @property
     def is_endless(self) -> bool:
-        """It named so many ids that it goes round in circles."""
-        return len(self._present) > _PER_MESSAGE * self._estimate + _MORE
+        """It named so many ids that it goes round in circles, or goes on and on and names none."""
+        return self._empty > _EMPTY_PAGES or len(self._present) > _PER_MESSAGE * self._estimate + _MORE
 
     def agrees(self, total: int, added: Collection[int] = (), deleted: Collection[int] = ()) -> bool:
         """Whether a second source agrees with the listing, all of whose pages arrived.
@@ -87,7 +91,7 @@ class Listing:
 
     def next_label(self) -> bool:
         """The listing under way is complete; False when there is no other."""
-        self._before, self._attempts, self._unreadable = None, 0, 0
+        self._before, self._attempts, self._unreadable, self._empty = None, 0, 0, 0
         if not self._waiting:
             return False
         self.label_id = self._waiting.popleft()
@@ -98,7 +102,7 @@ class Listing:
         """Nothing agrees with the label's listing: list it again, or False when that was done often enough."""
         assert self.label_id is not None
         self._attempts += 1
-        self._labels[self.label_id], self._unreadable = array("q"), 0
+        self._labels[self.label_id], self._unreadable, self._empty = array("q"), 0, 0
         if self._attempts < _LABEL_ATTEMPTS:
             return True
         del self._labels[self.label_id]

@@ -226,7 +226,7 @@ class Mailbox(MailboxHistory):
         update = plan.update
         self._recorded = recorded(update)
         self._backlog.committed(plan.backlog)
-        self.standing.on_committed(update.mended)
+        self.standing.committed(update.mended)
         for item in plan.unreadable:
             self._unreadable.pop(item.item, None)
         while self._pages and self._pages[0] in plan.pages:

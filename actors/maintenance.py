@@ -7,6 +7,7 @@ wait for either.
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -90,7 +91,7 @@ class Maintenance:
         self._compactor = Compactor(archive, clock())
         self._wanted: list[asyncio.Future[list[Compacted]]] = []
         self._analyses: list[_Analysing] = []
-        self._rolling = asyncio.Lock()
+        self._rolling = threading.Lock()  # of threads: one whose task was cancelled goes on
         self._named: set[int] = set()  # mailboxes that a roll-up of this owner says who they are
         self._name_at = clock()  # when the next of them may be named
         # Soon, so that an owner who never lives long rolls up, too; spread, because shards begin together.
@@ -137,8 +138,11 @@ class Maintenance:
 
     async def roll_up(self) -> RolledUp | None:
         """Write what only Postgres knows, and is new, into a file; None when nothing is."""
-        async with self._rolling:
-            return await asyncio.to_thread(roll_up, self._catalog.engine, self._blobs, self._lease)
+        return await asyncio.to_thread(self._roll_up)
+
+    def _roll_up(self) -> RolledUp | None:
+        with self._rolling:
+            return roll_up(self._catalog.engine, self._blobs, self._lease)
 
     async def name(self, mailboxes: Collection[int], known: Iterable[int]) -> None:
         """Have the archive say who these mailboxes are, before a segment with their first mail is committed.

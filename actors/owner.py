@@ -12,30 +12,20 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from sqlalchemy.exc import DataError, IntegrityError, InternalError, ProgrammingError
-
 from actors.budget import Broker, BrokerSilent, lease_s
 from actors.calls import Calls
 from actors.config import BackupConfig
-from actors.decisions import (
-    Call,
-    CommitNow,
-    Decision,
-    Mode,
-    Write,
-    Written,
-)
+from actors.decisions import Call, CommitNow, Decision, Mode, Write
 from actors.errors import OwnerFailed
 from actors.maintenance import Compacted, Maintenance
 from actors.quota import ShardQuota
-from actors.segment_buffer import REPEAT_S, WAIT_S
+from actors.segment_commits import SegmentCommits
 from actors.shard import Shard
 from actors.tokens import Tokens
-from actors.wait_kinds import wait_kind
-from actors.wait_log import ARCHIVE, WaitLog
-from actors.work import Work, WorkLost
+from actors.wait_log import WaitLog
+from actors.work import Work
 from storage.catalog import leases
-from storage.catalog.catalog import AlreadyStored, Catalog
+from storage.catalog.catalog import Catalog
 from storage.catalog.leases import LeaseLost, ShardMoving
 from storage.control.accounts import MailboxPaused
 from storage.control.control import Control
@@ -43,8 +33,7 @@ from storage.control.wait_reasons import WaitReasons
 from storage.errors import BackupError
 from storage.files.blobs import LocalBlobs
 from storage.model.records import FailedItem, User
-from storage.model.storable import storable
-from storage.model.wait_reasons import WHOLE_SHARD, WaitKind, WaitReason
+from storage.model.wait_reasons import WaitKind, WaitReason
 from storage.recovery.rollup_writer import RolledUp
 
 _T = TypeVar("_T")
@@ -128,7 +117,9 @@ class ShardOwner:
             if shard.mailbox(user_id) is not None:
                 shard.stop(user_id)
         self._shard, self._maintenance = shard, tending
-        for loop in (self._run, self._keep_budget, self._keep_lease, self._keep_waits):
+        commits = SegmentCommits(shard, tending, self._work, self._catalog, self._waits, self._clock)
+        self._spawn(self._run(shard, commits))
+        for loop in (self._keep_budget, self._keep_lease, self._keep_waits):
             self._spawn(loop(shard))
         self._spawn(tending.run())
         return swept
@@ -271,11 +262,11 @@ class ShardOwner:
 
     # ---- loops
 
-    async def _run(self, shard: Shard) -> None:
+    async def _run(self, shard: Shard, commits: SegmentCommits) -> None:
         while self.failure is None:
             now = self._clock()
             for decision in shard.decide(now):
-                self._spawn(self._carry_out(shard, decision))
+                self._spawn(self._carry_out(shard, commits, decision))
             if shard.quota.wanting:
                 self._hungry.set()
             wake_at = shard.wake_at(now)
@@ -339,70 +330,14 @@ class ShardOwner:
             raise
         self._waits.ended(call, outcome, now, shard.quota.ready_at(call.user_id, None, now))
 
-    async def _carry_out(self, shard: Shard, decision: Decision) -> None:
+    async def _carry_out(self, shard: Shard, commits: SegmentCommits, decision: Decision) -> None:
         if isinstance(decision, Write):
-            await self._write(shard, decision)
+            await commits.write(decision)
         elif isinstance(decision, CommitNow):
-            await self._commit(shard, decision)
+            await commits.commit(decision)
         else:
             await self._call(shard, decision)
         self._news.set()
-
-    async def _write(self, shard: Shard, write: Write) -> None:
-        references = [held.reference for held in write.batches]
-        lease = shard.lease
-        try:
-            manifest, index = await self._work.write_segment(lease.shard_id, lease.epoch, references, write.skip)
-        except BackupError as exc:
-            kind, now = wait_kind(exc) or WaitKind.ARCHIVE_UNUSABLE, self._clock()
-            self._waits.waits(WHOLE_SHARD, kind, str(exc), now, now + WAIT_S)
-            lost = isinstance(exc, WorkLost) and exc.mail_lost
-            faulty = isinstance(exc, WorkLost) and exc.reason.startswith("RayTaskError") and "OSError" not in exc.reason
-            defect = str(exc) if faulty else None
-            shard.write_failed(write, lost, now, defect, kind in ARCHIVE)
-        except (
-            ValueError,
-            ArithmeticError,
-            TypeError,
-            LookupError,
-        ) as exc:  # what a value of a message can bring about
-            _LOG.exception("Shard %d could not write a segment", self._shard_id)
-            shard.write_failed(write, False, self._clock(), storable(f"it cannot be stored: {exc!r:.200}"))
-        else:
-            self._waits.ends(WHOLE_SHARD, *ARCHIVE, WaitKind.NO_WORKER)
-            shard.written(Written(write, manifest, index))
-
-    async def _commit(self, shard: Shard, decision: CommitNow) -> None:
-        try:
-            index = None
-            if decision.plan.segment is not None and decision.written is not None:
-                index = await self._work.table(decision.written.index)
-                if self._maintenance is not None:
-                    users = {held.user_id for held in decision.written.write.batches}
-                    await self._maintenance.name(users, shard.user_ids)
-            await asyncio.to_thread(self._catalog.commit, decision.plan, index)
-        except LeaseLost:
-            raise
-        except AlreadyStored as exc:
-            shard.commit_failed(self._clock(), exc.keys)
-        except WorkLost as exc:
-            _LOG.warning("Shard %d writes a segment again: %s", self._shard_id, exc)
-            shard.commit_failed(self._clock(), frozenset())
-        except (DataError, ProgrammingError, IntegrityError, InternalError, ValueError, ArithmeticError) as exc:
-            _LOG.exception("Shard %d has a commit that no database takes", self._shard_id)
-            reason = str(getattr(exc, "orig", None) or exc).strip().splitlines() or [type(exc).__name__]
-            shard.commit_refused(storable(f"it cannot be stored: {reason[0][:200]}"), self._clock())
-        except BackupError as exc:
-            now = self._clock()
-            self._waits.waits(WHOLE_SHARD, WaitKind.DATABASE_UNREACHABLE, str(exc), now, now + REPEAT_S)
-            shard.commit_failed(now)
-        else:
-            self._waits.ends(WHOLE_SHARD, WaitKind.DATABASE_UNREACHABLE)
-            shard.committed(self._clock())
-            if self._maintenance is not None and decision.plan.segment is not None:
-                self._maintenance.notify()
-            if self._maintenance is not None and any(update.listed for update in decision.plan.mailboxes):
-                self._maintenance.roll_up_soon()
 
     # ---- tasks
 

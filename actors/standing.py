@@ -88,8 +88,8 @@ class Standing:
         tally = replace(self._mended, deleted=deleted, revived=revived)
         return tally if tally.total else None
 
-    def on_committed(self, mended: Mended | None) -> None:
-        """A commit recorded these repairs."""
+    def committed(self, mended: Mended | None) -> None:
+        """A commit that says so is in Postgres."""
         if mended is not None:
             before = self._mended
             labels, missing = before.labels - mended.labels, before.missing - mended.missing

@@ -32,7 +32,7 @@ from pydantic import BaseModel, Field, NonNegativeFloat, ValidationError
 from cluster.simulator.answers import Answer, GoogleError, invalid, not_found, ok
 from cluster.simulator.call import HttpCall, parse_params
 from cluster.simulator.config import FaultKind
-from cluster.simulator.deviations import DeviationRequest
+from cluster.simulator.deviations import DeviationPlan
 from cluster.simulator.mailbox import Mailbox
 from cluster.simulator.routes import GmailApi
 
@@ -99,7 +99,7 @@ class Control:
             case "POST", ["faults"]:
                 return ok(self._set_faults(_FaultsAsked.model_validate_json(request.body or b"{}")))
             case "POST", ["deviations"]:
-                self._api.deviations.set(DeviationRequest.model_validate_json(request.body or b"{}"))
+                self._api.deviations.set(DeviationPlan.model_validate_json(request.body or b"{}"))
                 return ok({"injected": dict(self._api.deviations.injected)})
         raise not_found()
 

@@ -50,7 +50,7 @@ class Rule(BaseModel, frozen=True):
     share: float = Field(0.2, description="of what a listing leaves out, where `ids` names nothing")
 
 
-class DeviationRequest(BaseModel, frozen=True):
+class DeviationPlan(BaseModel, frozen=True):
     """What is asked of the simulator. rate: share of calls that deviate by chance, by `seed`; kinds: empty: all."""
 
     rules: tuple[Rule, ...] = ()
@@ -85,9 +85,9 @@ class Deviations:
     def __init__(self) -> None:
         self.injected: Counter[str] = Counter()
         self.lag_from: dict[str, int] = {}  # user -> history id after which records are held back
-        self.set(DeviationRequest())
+        self.set(DeviationPlan())
 
-    def set(self, asked: DeviationRequest) -> None:
+    def set(self, asked: DeviationPlan) -> None:
         """Replace what was asked before."""
         self._rules = [_Active(rule, rule.times) for rule in asked.rules]
         self._rate, self._kinds = asked.rate, asked.kinds

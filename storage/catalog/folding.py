@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+import orjson
 from sqlalchemy import Connection
 
 from storage.db.sql_files import query
@@ -33,7 +34,8 @@ def fold_changes(connection: Connection, changes: Sequence[LabelChange]) -> None
     for row in rows:
         known = last.get((row.user_id, row.message_id), {})
         deleted = row.deleted_at is not None
-        before = LabelState(frozenset(row.labels), row.history_id, deleted, row.fetched_history_id, known)
+        confirmed = row.confirmed or {}
+        before = LabelState(frozenset(row.labels), row.history_id, deleted, row.fetched_history_id, known, confirmed)
         after, applied = fold(before, by_message[row.user_id, row.message_id])
         if after != before:
             redeleted = after.deleted and any(event.label_id == DELETED for event in applied)
@@ -48,6 +50,9 @@ def fold_changes(connection: Connection, changes: Sequence[LabelChange]) -> None
             "message_ids": [message_id for _, message_id, _, _ in changed],
             "labels": [_UNIT_SEPARATOR.join(sorted(after.labels)) for _, _, after, _ in changed],
             "history_ids": [after.history_id for _, _, after, _ in changed],
+            "confirmed": [
+                orjson.dumps(after.confirmed).decode() if after.confirmed else None for _, _, after, _ in changed
+            ],
             "deleted": [after.deleted for _, _, after, _ in changed],
             "redeleted": [redeleted for _, _, _, redeleted in changed],
         },

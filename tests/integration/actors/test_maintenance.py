@@ -1,6 +1,8 @@
 """Compaction beside an owner: whatever a merge or a commit dies of, it is done again, and nothing is lost."""
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -191,3 +193,31 @@ async def test_who_asks_for_an_analysis_of_a_lost_shard_is_told(cluster: Cluster
         with pytest.raises((LeaseLost, asyncio.CancelledError)):  # or a merge saw it first
             await tended.analyse([], None)
     assert {one.analysis for one in cluster.catalog.analysed(0)} == {None}
+
+
+async def test_a_roll_up_whose_task_was_cancelled_ends_before_the_next_begins(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, go_on, made = threading.Event(), threading.Event(), list[int]()
+
+    def slow(*parts: object) -> None:
+        began.set()
+        assert go_on.wait(30)
+        made.append(len(made))
+
+    lease = leases.acquire(cluster.catalog.engine, 0, "tender", "test", 60)
+    parts = ThreadWork(cluster.backup.gmail, cluster.backup.archive), cluster.catalog, cluster.blobs
+    tended = Maintenance(lease, cluster.backup.archive, *parts, time.time, lambda: False)
+    monkeypatch.setattr("actors.maintenance.roll_up", slow)
+    first = asyncio.create_task(tended.roll_up())
+    assert await asyncio.to_thread(began.wait, 30)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    began.clear()
+    last = asyncio.create_task(tended.close())
+    assert not await asyncio.to_thread(began.wait, 0.3), "two at once would take the same number"
+    go_on.set()
+    await last
+
+    assert made == [0, 1]

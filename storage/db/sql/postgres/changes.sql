@@ -2,19 +2,18 @@
 -- :user_id; :since (exclusive), :until (inclusive); :vanished: only messages deleted or moved to Trash;
 -- :before_at, :before_id: the page cursor; :limit: rows.
 WITH turned AS (
-    -- Events of a label alternate (storage/mailbox/as_of.py): the label changed if the first and last events are equal.
-    SELECT message_id, label_id, bool_and(is_on) FILTER (WHERE history_id = last_id) AS is_on
+    -- Events of a label alternate (storage/mailbox/as_of.py): the label changed if their number is odd, to the last one.
+    SELECT message_id, label_id, bool_or(is_on) FILTER (WHERE place = 1) AS is_on
     FROM (
         SELECT
-            message_id, label_id, is_on, history_id,
-            min(history_id) OVER label AS first_id, max(history_id) OVER label AS last_id
+            message_id, label_id, is_on,
+            row_number() OVER (PARTITION BY message_id, label_id ORDER BY history_id DESC, observed_at DESC) AS place
         FROM label_events
         WHERE user_id = :user_id
             AND observed_at > CAST(:since AS timestamptz) AND observed_at <= CAST(:until AS timestamptz)
-        WINDOW label AS (PARTITION BY message_id, label_id)
     ) AS events
     GROUP BY message_id, label_id
-    HAVING bool_and(is_on) FILTER (WHERE history_id = first_id) = bool_and(is_on) FILTER (WHERE history_id = last_id)
+    HAVING count(*) % 2 = 1
 ),
 changed AS (
     SELECT

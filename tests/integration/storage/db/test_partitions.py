@@ -163,6 +163,7 @@ def test_what_became_of_a_failed_message_is_kept(engine: Engine) -> None:
             "attempts": [4, 5],
             "errors": ["HTTP 500", "HTTP 404"],
             "not_before": [datetime.now(UTC)] * 2,
+            "kinds": ["missing", "missing"],
         }
         connection.execute(query("failed_upsert"), failed)
         for _ in range(2):  # settled twice is settled once

@@ -1,7 +1,7 @@
 """A mailbox as of any moment is what a plain fold of everything that was told by then makes of it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -40,11 +40,12 @@ class Step:
 
 @dataclass(frozen=True)
 class State:
-    """What a message carries."""
+    """What a message carries. seen: label -> history id of the last change that was told of it, after the fetch's."""
 
     labels: frozenset[str]
     history_id: int
     deleted_at: datetime | None = None
+    seen: Mapping[str, int] = field(default_factory=dict)
 
 
 Box = dict[int, State]
@@ -65,14 +66,13 @@ steps = st.lists(
 
 
 def told(box: Box, step: Step, at: datetime) -> Box:
-    """The mailbox after a commit, told one fact after the other."""
+    """The mailbox after a commit, told one fact after the other: of a label, the highest history id decides."""
     after = {key: State(labels, history) for key, (labels, history) in step.stored.items() if key not in box} | box
-    seen = {key: state.history_id for key, state in after.items()}
     last = {(key, label, history): on for key, label, on, history in step.changes}
     for (key, label, history), on in sorted(last.items(), key=lambda change: change[0][2]):
-        if key not in after or history <= seen[key]:
+        if key not in after or history <= after[key].seen.get(label, after[key].history_id):
             continue
-        state = replace(after[key], history_id=history)
+        state = replace(after[key], seen={**after[key].seen, label: history})
         if label == DELETED:
             gone = state.deleted_at
             state = replace(state, deleted_at=(gone or at) if on else None)
@@ -103,7 +103,7 @@ def moment(reader: MailboxReader) -> datetime:
 
 
 def without_history(box: Box) -> Box:
-    return {key: replace(state, history_id=0) for key, state in box.items()}
+    return {key: replace(state, history_id=0, seen={}) for key, state in box.items()}
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +120,24 @@ def shard(engine: Engine, archive_root: Path) -> Iterator[Shard]:
         Step({}, ((1, DELETED, False, 7), (1, DELETED, True, 8))),
         Step({}, ((1, DELETED, False, 9), (1, "INBOX", True, 9))),
         Step({}, ((1, "INBOX", False, 10),)),
+    ]
+)
+@example(  # records that come late: of a label without a newer change, and of labels with one
+    [
+        Step({1: (frozenset({"INBOX"}), 5)}, ((1, "TRASH", True, 20),)),
+        Step({}, ((1, "INBOX", False, 9), (1, "TRASH", False, 12))),
+        Step({}, ((1, "INBOX", True, 7), (1, DELETED, True, 8))),
+        Step({}, ((1, "INBOX", True, 30), (1, DELETED, False, 11))),
+    ]
+)
+@example(  # the newer change repeated the state, or two of one history id cancelled each other
+    [
+        Step(
+            {1: (frozenset({"INBOX"}), 5)}, ((1, "INBOX", True, 20), (1, "UNREAD", False, 20), (1, DELETED, False, 20))
+        ),
+        Step({}, ((1, "INBOX", False, 9), (1, "UNREAD", True, 9), (1, DELETED, True, 9))),
+        Step({}, ((1, "INBOX", False, 21), (1, "INBOX", False, 30))),
+        Step({}, ((1, "INBOX", True, 25), (1, "UNREAD", True, 22))),
     ]
 )
 def test_a_mailbox_at_any_moment_is_the_fold_of_what_was_told_by_then(shard: Shard, steps: list[Step]) -> None:
@@ -210,6 +228,24 @@ def test_ages_in_a_search_count_from_its_moment(shard: Shard) -> None:
     assert [len(reader.emails(MailQuery("newer_than:2d", as_of=at)).items) for at in (None, later)] == [1, 0]
 
 
+def test_what_a_reconciliation_mends_under_the_history_id_of_an_event_is_undone_as_well(shard: Shard) -> None:
+    user = shard.user()
+    shard.store(user, Mail(1, labels=("INBOX",), history_id=5))
+    reader, moments = shard.reader(user), [moment(shard.reader(user))]
+    for on, mends in ((False, False), (True, True), (True, False), (False, True)):
+        change = LabelChange(user, 1, "INBOX", on, 20, mends)
+        shard.catalog.commit(shard.plan([user], changes=[change]))
+        moments.append(moment(reader))
+
+    states = [shown(shard, user, at, Labelled("INBOX")).keys() for at in moments]
+    assert states == [{1}, set(), {1}, {1}, set()]
+    for number, since in enumerate(moments):
+        for after, until in zip(states[number:], moments[number:], strict=True):
+            items = reader.changes(since, until).items
+            told = [(it.put_on, it.taken_off) for it in items]
+            assert told == ([] if after == states[number] else [(("INBOX",), ()) if after else ((), ("INBOX",))])
+
+
 def test_events_of_a_label_alternate_in_the_order_of_history_and_of_time(shard: Shard) -> None:
     """After whatever the property above has told."""
     with transaction(shard.engine) as connection:
@@ -223,9 +259,11 @@ def test_events_of_a_label_alternate_in_the_order_of_history_and_of_time(shard: 
                     FROM label_events
                     JOIN mailboxes USING (user_id)
                     WHERE shard_id = :shard_id
-                    WINDOW told AS (PARTITION BY user_id, message_id, label_id ORDER BY history_id)
+                    WINDOW told AS (
+                        PARTITION BY user_id, message_id, label_id ORDER BY history_id, observed_at
+                    )
                 ) AS events
-                WHERE is_on = was_on OR observed_at < before_at OR history_id = before_id
+                WHERE is_on = was_on OR observed_at < before_at OR (history_id, observed_at) = (before_id, before_at)
                 """
             ),
             {"shard_id": shard.shard_id},

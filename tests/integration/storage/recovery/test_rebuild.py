@@ -17,7 +17,7 @@ from storage.config import PostgresConfig
 from storage.control.control import Control
 from storage.db import migrate
 from storage.db.engines import Databases, transaction
-from storage.model.records import Commit, FailedItem, MailboxUpdate, Phase
+from storage.model.records import Commit, FailedItem, LabelChange, MailboxUpdate, Phase
 from storage.recovery.rebuild import Rebuilt, reconcile, require_empty, shards_of
 from storage.recovery.rollup_writer import roll_up
 from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX, ROLLUP_SUFFIX, SUFFIXES
@@ -133,6 +133,8 @@ def test_after_a_roll_up_a_rebuild_is_equal_row_by_row(world: World, long: bool)
     shard.change(ann, (2, "\\Deleted", False), (3, "INBOX", False), history_id=16)
     shard.change(ann, (1, "STARRED", True), history_id=17)  # turns nothing over, and yet moves the message's history
     shard.change(bob, (1, "\\Deleted", True), history_id=18)
+    mended = LabelChange(ann, 3, "INBOX", True, 16, mends=True)
+    shard.catalog.commit(shard.plan([ann], changes=[mended]))
     failed = FailedItem(bob, 9, 3, "Gmail says no", datetime.now(UTC) + timedelta(hours=1))
     shard.catalog.commit(shard.plan([bob], failed=[failed]))
     world.roll_up()

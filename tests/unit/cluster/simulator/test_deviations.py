@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from cluster.simulator.answers import Answer, GoogleError
-from cluster.simulator.deviations import Answered, DeviationRequest, Deviations, Rule
+from cluster.simulator.deviations import Answered, DeviationPlan, Deviations, Rule
 
 _PAGE: dict[str, Any] = {
     "messages": [{"id": "1a"}, {"id": "1b"}, {"id": "1c"}],
@@ -17,7 +17,7 @@ _PAGE: dict[str, Any] = {
 
 def _of(rule: Rule, document: dict[str, Any] = _PAGE, **call: Any) -> Any:
     deviations = Deviations()
-    deviations.set(DeviationRequest(rules=(rule,)))
+    deviations.set(DeviationPlan(rules=(rule,)))
     given: dict[str, Any] = {"method": "messages.list", "email": "a@b", "ids": (), "label": "", "page_token": ""}
     answered = deviations.of_call(Answered(**{**given, **call}), document)
     assert deviations.injected[rule.kind] == 1
@@ -61,7 +61,7 @@ def test_a_portal_answers_with_a_page() -> None:
 
 def test_a_message_is_not_found_once_each() -> None:
     deviations = Deviations()
-    deviations.set(DeviationRequest(rules=(Rule(kind="not-found", method="messages.get", each=True),)))
+    deviations.set(DeviationPlan(rules=(Rule(kind="not-found", method="messages.get", each=True),)))
     call = Answered("messages.get", "a@b", ("1a",), "", "")
     with pytest.raises(GoogleError):
         deviations.of_call(call, {"id": "1a"})
@@ -76,7 +76,7 @@ def test_the_bytes_of_a_message_are_cut(kind: str, raw: str) -> None:
 
 def test_a_rule_ends_after_its_times_and_is_for_whom_it_names() -> None:
     deviations = Deviations()
-    deviations.set(DeviationRequest(rules=(Rule(kind="empty", method="labels.list", email="a@b", times=2),)))
+    deviations.set(DeviationPlan(rules=(Rule(kind="empty", method="labels.list", email="a@b", times=2),)))
     calls = [
         Answered(method, email, (), "", "")
         for method, email in [("labels.list", "c@d"), ("history.list", "a@b"), *[("labels.list", "a@b")] * 3]
@@ -87,7 +87,7 @@ def test_a_rule_ends_after_its_times_and_is_for_whom_it_names() -> None:
 def test_chance_is_repeatable() -> None:
     def run() -> list[Any]:
         deviations = Deviations()
-        deviations.set(DeviationRequest(rate=0.5, seed=3))
+        deviations.set(DeviationPlan(rate=0.5, seed=3))
         return [
             deviations.of_call(Answered("messages.list", "a@b", (), "", ""), _PAGE) for _ in range(200)
         ], deviations.injected  # type: ignore[return-value]

@@ -1,5 +1,6 @@
 """The fold of label changes: the order of Gmail's history decides, whatever the order of arrival."""
 
+from dataclasses import replace
 from itertools import groupby
 
 from hypothesis import given
@@ -33,7 +34,8 @@ def test_changes_of_one_history_id_keep_the_order_they_came_in() -> None:
 def test_a_change_that_says_what_is_so_already_is_no_event_but_counts_as_seen() -> None:
     state, applied = fold(INBOX, [change("INBOX", True, 12), change("A", False, 13), change(DELETED, False, 14)])
 
-    assert (state, applied) == (LabelState(frozenset({"INBOX"}), 14, False), [])
+    confirmed = {"INBOX": 12, "A": 13, DELETED: 14}
+    assert (state, applied) == (LabelState(frozenset({"INBOX"}), 14, False, confirmed=confirmed), [])
 
 
 def test_changes_of_one_history_id_that_cancel_each_other_are_no_events() -> None:
@@ -108,6 +110,37 @@ def test_a_record_that_comes_late_still_counts_where_nothing_newer_is_known_of_i
     after, events = fold(state, late)
 
     assert (after.labels, after.history_id, events) == (frozenset({"A", "B", "INBOX"}), 20, [late[0]])
+
+
+@given(
+    st.permutations(range(20)),
+    st.lists(st.tuples(st.sampled_from(["INBOX", "A", DELETED]), st.booleans()), max_size=20),
+)
+def test_of_a_label_the_highest_history_id_decides_in_whatever_order_records_come(
+    order: list[int], told: list[tuple[str, bool]]
+) -> None:
+    changes = [change(label, on, 8 + number) for number, (label, on) in enumerate(told)]
+    state, log = LabelState(frozenset({"INBOX"}), 10, False, fetched_id=10), list[LabelChange]()
+    for number in order:
+        if number < len(changes):
+            state, events = fold(state, [changes[number]])
+            state = replace(state, last={**state.last, **{event.label_id: event.history_id for event in events}})
+            log += events
+
+    carried = {"INBOX": True} | {one.label_id: one.on for one in changes if one.history_id > 10}
+    assert state.labels == {label for label, on in carried.items() if on and label != DELETED}
+    assert state.deleted == carried.get(DELETED, False)
+    for label, before in (("INBOX", True), ("A", False), (DELETED, False)):
+        of_label = [event for event in log if event.label_id == label]
+        assert [event.on for event in of_label] == [before ^ (number % 2 == 0) for number in range(len(of_label))]
+        assert [event.history_id for event in of_label] == sorted({event.history_id for event in of_label})
+
+
+def test_a_record_that_comes_late_does_not_count_where_a_newer_one_repeated_the_state() -> None:
+    confirmed, _ = fold(LabelState(frozenset({"INBOX"}), 10, False, fetched_id=10), [change("INBOX", True, 20)])
+
+    assert fold(confirmed, [change("INBOX", False, 15)]) == (confirmed, [])
+    assert fold(confirmed, [change("INBOX", False, 21)])[0].confirmed == {}
 
 
 def test_what_a_reconciliation_mends_counts_after_the_record_of_the_same_history_id() -> None:

@@ -1,0 +1,98 @@
+"""Carries out what a shard decides about segments and commits, and tells the shard what became of it.
+
+actors/shard_commits.py decides; actors/owner.py runs these in its tasks. One commit is under way at a time.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from sqlalchemy.exc import DataError, IntegrityError, InternalError, ProgrammingError
+
+from actors.decisions import CommitNow, Write, Written
+from actors.maintenance import Maintenance
+from actors.segment_buffer import REPEAT_S, WAIT_S
+from actors.shard import Shard
+from actors.wait_kinds import wait_kind
+from actors.wait_log import ARCHIVE, WaitLog
+from actors.work import Work, WorkLost
+from storage.catalog.catalog import AlreadyStored, Catalog
+from storage.catalog.leases import LeaseLost
+from storage.errors import BackupError
+from storage.model.storable import storable
+from storage.model.wait_reasons import WHOLE_SHARD, WaitKind
+
+_LOG = logging.getLogger(__name__)
+
+
+class SegmentCommits:
+    """Writes one shard's segments and commits them."""
+
+    def __init__(
+        self,
+        shard: Shard,
+        maintenance: Maintenance,
+        work: Work,
+        catalog: Catalog,
+        waits: WaitLog,
+        clock: Callable[[], float],
+    ) -> None:
+        """`clock`: seconds since 1970."""
+        self._shard, self._maintenance, self._work, self._catalog = shard, maintenance, work, catalog
+        self._waits, self._clock = waits, clock
+
+    async def write(self, write: Write) -> None:
+        """Write a segment's files of fetched mail, and tell the shard what became of it."""
+        references = [held.reference for held in write.batches]
+        lease = self._shard.lease
+        try:
+            manifest, index = await self._work.write_segment(lease.shard_id, lease.epoch, references, write.skip)
+        except BackupError as exc:
+            kind, now = wait_kind(exc) or WaitKind.ARCHIVE_UNUSABLE, self._clock()
+            self._waits.waits(WHOLE_SHARD, kind, str(exc), now, now + WAIT_S)
+            lost = isinstance(exc, WorkLost) and exc.mail_lost
+            faulty = isinstance(exc, WorkLost) and exc.reason.startswith("RayTaskError") and "OSError" not in exc.reason
+            defect = str(exc) if faulty else None
+            self._shard.write_failed(write, lost, now, defect, kind in ARCHIVE)
+        except (ValueError, ArithmeticError, TypeError, LookupError) as exc:  # what a message's value can bring about
+            _LOG.exception("Shard %d could not write a segment", self._shard.lease.shard_id)
+            self._shard.write_failed(write, False, self._clock(), storable(f"it cannot be stored: {exc!r:.200}"))
+        else:
+            self._waits.ends(WHOLE_SHARD, *ARCHIVE, WaitKind.NO_WORKER)
+            self._shard.written(Written(write, manifest, index))
+
+    async def commit(self, decision: CommitNow) -> None:
+        """Commit to the shard's database what the shard decided, and tell it what became of that.
+
+        Raises:
+            LeaseLost: somebody else owns the shard.
+        """
+        try:
+            index = None
+            if decision.plan.segment is not None and decision.written is not None:
+                index = await self._work.table(decision.written.index)
+                users = {held.user_id for held in decision.written.write.batches}
+                await self._maintenance.name(users, self._shard.user_ids)
+            await asyncio.to_thread(self._catalog.commit, decision.plan, index)
+        except LeaseLost:
+            raise
+        except AlreadyStored as exc:
+            self._shard.commit_failed(self._clock(), exc.keys)
+        except WorkLost as exc:
+            _LOG.warning("Shard %d writes a segment again: %s", self._shard.lease.shard_id, exc)
+            self._shard.commit_failed(self._clock(), frozenset())
+        except (DataError, ProgrammingError, IntegrityError, InternalError, ValueError, ArithmeticError) as exc:
+            _LOG.exception("Shard %d has a commit that no database takes", self._shard.lease.shard_id)
+            reason = str(getattr(exc, "orig", None) or exc).strip().splitlines() or [type(exc).__name__]
+            self._shard.commit_refused(storable(f"it cannot be stored: {reason[0][:200]}"), self._clock())
+        except BackupError as exc:
+            now = self._clock()
+            self._waits.waits(WHOLE_SHARD, WaitKind.DATABASE_UNREACHABLE, str(exc), now, now + REPEAT_S)
+            self._shard.commit_failed(now)
+        else:
+            self._waits.ends(WHOLE_SHARD, WaitKind.DATABASE_UNREACHABLE)
+            self._shard.committed(self._clock())
+            if decision.plan.segment is not None:
+                self._maintenance.notify()
+            if any(update.listed for update in decision.plan.mailboxes):
+                self._maintenance.roll_up_soon()
