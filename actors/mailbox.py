@@ -4,8 +4,8 @@ Told what happened (`listed`, `fetched`, `committed`), it answers what comes nex
 No I/O, no clock, no Ray: actors/shard.py drives it. Nothing here is lost when the process dies, because the cursor in
 Postgres moves only in `plan`, past what is committed in the same transaction or filed as failed there.
 
-The steps of a round are a table (actors/rounds.py); the messages that it owes are actors/backlog.py's, what it listed
-actors/listing.py's, which history is read again actors/overlap.py's. A mailbox that is stopped or whose grant is
+The steps of a round are a table (actors/rounds.py); the messages that it owes are actors/retry_backlog.py's, what it
+listed actors/listing.py's, which history is read again actors/overlap.py's. A mailbox that is stopped or whose grant is
 refused keeps the phase that it will go on in.
 """
 

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterable
 
-from actors.backlog import Backlog
 from actors.config import EvidenceConfig, RetryConfig
 from actors.decisions import (
     Call,
@@ -12,6 +11,7 @@ from actors.decisions import (
 from actors.listing import Listing
 from actors.overlap import Overlap
 from actors.plans import HistoryPage, Progress
+from actors.retry_backlog import Backlog
 from actors.rounds import Event, Round
 from actors.standing import Standing, recorded
 from storage.model.records import FailedItem, MailboxRecord, Phase, Unreadable

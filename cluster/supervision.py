@@ -42,7 +42,7 @@ def supervised(
         reasons: where it is recorded that an owner is silent.
     """
     from actors.remote.quota import start_broker
-    from actors.remote.rates import start_rates
+    from actors.remote.rate_limits import start_rates
     from actors.remote.shard import start_shard
     from actors.remote.supervision import NamedActors
 

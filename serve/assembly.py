@@ -18,7 +18,7 @@ from serve.auth.audit_buffer import AuditBuffer
 from serve.auth.authentication import AccessTokens, authenticator
 from serve.auth.authorization import AccessControl
 from serve.auth.pubsub_auth import Certificates, Sender
-from serve.auth.rates import Broker, LocalBroker, RateLimits
+from serve.auth.rate_enforcement import Broker, LocalBroker, RateLimits
 from serve.auth.revocations import Revocations
 from serve.auth.routes import auth, google, grants
 from serve.auth.signing import SigningKeys

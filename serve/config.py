@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr, field_validator
 
-from actors.rates import RatesConfig
+from actors.rate_limits import RatesConfig
 from storage.sql_sandbox.config import SandboxConfig
 
 Application = Literal["auth", "emails", "sync", "analytics", "push", "gateway"]

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from actors.config import BackupConfig
 from actors.remote.campaigns import start_campaign
 from actors.remote.client import ShardClient
-from actors.remote.rates import RateClient, await_rates, start_rates
+from actors.remote.rate_limits import RateClient, await_rates, start_rates
 from serve.analytics import routes
 from serve.assembly import Assembly, CampaignsConfig, Settings
 from serve.auth.routes import auth

@@ -10,7 +10,7 @@
     the body, whole; requests at a time, fairly                serve/http/limits.py, fair_slots.py
     compression, ETag, `fields`                                serve/http/conditional.py
     position of reads                                          serve/http/session_token.py
-    problems                                                   serve/http/problems.py, serve/faults.py
+    problems                                                   serve/http/problems.py, serve/error_responses.py
 
 Pure ASGI, so that it costs a request no task of its own. Paths are whole ("/api/v1/emails"), whichever prefix the
 proxy matched.
@@ -24,7 +24,7 @@ from starlette.middleware.cors import CORSMiddleware
 from serve.auth.authorization import AccessControl, AuthMiddleware
 from serve.auth.policies import require_policies
 from serve.config import ServeConfig
-from serve.faults import FAULTS
+from serve.error_responses import FAULTS
 from serve.http import problems
 from serve.http.client_address import Addresses, OnlyProxy
 from serve.http.conditional import ConditionalResponseMiddleware

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import httpx
 
-from actors.rates import Rate, RatesConfig
+from actors.rate_limits import Rate, RatesConfig
 from cluster.bench.archive import Work, pool_of
 from cluster.bench.home import private_home
 from cluster.bench.resampling import Corpus

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serve.auth.audit_buffer import AuditBuffer
 from serve.auth.authentication import Authenticate, TokenInvalid, principal_of
 from serve.auth.policies import Policy, policy_of
-from serve.auth.rates import RateLimits
+from serve.auth.rate_enforcement import RateLimits
 from serve.http import problems
 from serve.http.client_address import Addresses
 from serve.http.fair_slots import acting_caller

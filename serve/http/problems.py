@@ -54,7 +54,7 @@ class Fault:
     wait_s: Callable[[BackupError], float] | None = None
 
 
-#: Which error becomes which answer; a class stands for its subclasses. serve/faults.py has the project's.
+#: Which error becomes which answer; a class stands for its subclasses. serve/error_responses.py has the project's.
 FaultTable = Mapping[type[BackupError], Fault]
 
 _INTERNAL = Fault(

@@ -8,7 +8,7 @@ from typing import Any
 
 import uvicorn
 
-from actors.rates import Rate, RatesConfig
+from actors.rate_limits import Rate, RatesConfig
 from serve.assembly import Assembly, Settings
 from serve.config import ServeConfig, StreamConfig, TokenConfig
 from storage.control.campaigns import Campaign, Campaigns, CampaignState

@@ -16,7 +16,7 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 from sqlalchemy import text as sql_text
 
-from actors.rates import Rate, RatesConfig
+from actors.rate_limits import Rate, RatesConfig
 from cluster.simulator.process import start_simulator
 from serve.assembly import Assembly, Settings
 from serve.config import GoogleConfig, ServeConfig, TokenConfig

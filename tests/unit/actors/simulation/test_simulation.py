@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
-from actors.backlog import Backlog
 from actors.decisions import Call, Fetch
 from actors.listing import Listing
 from actors.mailbox import Mailbox
 from actors.plans import MailboxPlan
 from actors.quota import ShardQuota
 from actors.ready_queue import UniqueFifo
+from actors.retry_backlog import Backlog
 from tests.unit.actors.simulation.postgres import ModelPostgres
 from tests.unit.actors.simulation.world import World
 

@@ -1,4 +1,4 @@
-"""serve/auth/rates.py, actors/rates.py"""
+"""serve/auth/rate_enforcement.py, actors/rate_limits.py"""
 
 from collections.abc import Mapping
 from random import Random
@@ -7,10 +7,10 @@ import pytest
 from fastapi import APIRouter
 
 from actors.budget import BrokerSilent
-from actors.rates import Ask, Grant, Rate, RateBroker, RatesConfig
+from actors.rate_limits import Ask, Grant, Rate, RateBroker, RatesConfig
 from serve.auth.authorization import AccessControl, Caller
 from serve.auth.policies import permits, public
-from serve.auth.rates import Allowances, LocalBroker, RateLimits
+from serve.auth.rate_enforcement import Allowances, LocalBroker, RateLimits
 from serve.config import ServeConfig
 from serve.gateway import application
 from serve.http.errors import RateLimited
@@ -139,6 +139,6 @@ async def test_a_silent_broker_is_told_once(caplog: pytest.LogCaptureFixture) ->
     for _ in range(3):
         limits.spend("principal", "1", 1.0)
         assert await limits.settle_once()
-    assert [record.getMessage() for record in caplog.records if record.name == "serve.auth.rates"] == [
+    assert [record.getMessage() for record in caplog.records if record.name == "serve.auth.rate_enforcement"] == [
         "Rates are shared statically: their broker is silent (gone)"
     ]

@@ -10,7 +10,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
 from actors.budget import BrokerSilent
-from actors.rates import Ask, Grant, RateBroker, RatesConfig
+from actors.rate_limits import Ask, Grant, RateBroker, RatesConfig
 from actors.remote.names import BROKER_TIMEOUT_S, NAMESPACE, Process, this_process
 
 

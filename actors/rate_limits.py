@@ -2,8 +2,8 @@
 
 A replica spends a little ahead of what it was granted and settles afterwards, so that a request waits for nobody.
 Every caller has a bucket here and all of a kind have one above them; what is granted is taken from both. All replicas
-together let no more through than the bucket gives and what each may spend ahead (serve/auth/rates.py). Pure; the clock
-is an argument.
+together let no more through than the bucket gives and what each may spend ahead (serve/auth/rate_enforcement.py). Pure;
+the clock is an argument.
 """
 
 from collections import OrderedDict

@@ -1,7 +1,7 @@
 """How much a caller may ask: by address before anybody is known, then by user.
 
-A replica answers at once from what the broker granted it (actors/rates.py) and from a little that it may spend ahead;
-behind that it settles, all callers in one call. While the broker is silent each caller has a static share.
+A replica answers at once from what the broker granted it (actors/rate_limits.py) and from a little that it may spend
+ahead; behind that it settles, all callers in one call. While the broker is silent each caller has a static share.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from actors.budget import BrokerSilent
-from actors.rates import Ask, Grant, RateBroker, RatesConfig
+from actors.rate_limits import Ask, Grant, RateBroker, RatesConfig
 from serve.http.errors import RateLimited
 
 _LOG = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ _AHEAD = 0.25
 
 
 class Broker(Protocol):
-    """Settles for a replica. `actors.remote.rates.RateClient` is one."""
+    """Settles for a replica. `actors.remote.rate_limits.RateClient` is one."""
 
     async def settle(self, asks: Mapping[str, Ask]) -> dict[str, Grant]:
         """Raises BrokerSilent."""
