@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.progress import BarColumn, ProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Task as ProgressTask
@@ -102,10 +102,23 @@ def backfill(
         )
         return None
     result = show(stores, campaign.campaign_id, job, timeout_s)
-    if not new:  # it may have read a mailbox before the latest change, so another one covers that
-        campaign, _ = campaigns.begin(mode.value, members_of(stores, users), requested_by)
-        result = show(stores, campaign.campaign_id, start(stores, dashboard, campaign), timeout_s)
-    return result
+    if new:
+        return result
+    # The joined campaign may have read a mailbox before the latest change: another campaign covers that change.
+    campaign, _ = campaigns.begin(mode.value, members_of(stores, users), requested_by)
+    return _both(result, show(stores, campaign.campaign_id, start(stores, dashboard, campaign), timeout_s))
+
+
+def _both(joined: BackfillResult, own: BackfillResult) -> BackfillResult:
+    """The result of a command that waited for two campaigns, one after the other."""
+    return replace(
+        own,
+        seconds=joined.seconds + own.seconds,
+        starting_s=joined.starting_s,
+        messages=joined.messages + own.messages,
+        size_bytes=joined.size_bytes + own.size_bytes,
+        units=joined.units + own.units,
+    )
 
 
 def start(stores: Stores, dashboard: str, campaign: Campaign) -> Job:

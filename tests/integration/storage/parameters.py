@@ -34,6 +34,7 @@ VALUES: dict[str, Any] = {
     **_all(("reconciled",), False),
     **_all(("data",), ["{}"]),
     **_all(("deleted", "redeleted", "is_on"), [False]),
+    "confirmed": [None],
     **_all(("with_deleted", "vanished", "synced", "listed", "running", "ended"), False),
     **_all(("expires_at", "resume", "scopes"), None),
     **_all(("ttl_s", "grace_s"), 60.0),
