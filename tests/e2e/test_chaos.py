@@ -29,6 +29,7 @@ FAULTS = ["429", "403-rateLimitExceeded", "403-userRateLimitExceeded", "403-quot
 FAULTS += ["500", "503", "cut", "stall"]
 #: Quick to notice and to try again: the chaos is minutes, not days.
 SETTINGS = {
+    "GBM_SHARDS__EVIDENCE__CHECK_DELAY_S": "1",  # two 404s tell a deletion that no history does
     "GBM_GMAIL__STALL_TIMEOUT_S": "2",
     "GBM_GMAIL__QUOTA_PROFILE": "legacy",
     "GBM_GMAIL__BATCH_SIZE": "5",

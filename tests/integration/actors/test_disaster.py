@@ -1,5 +1,6 @@
 """All but the archive (and a backup) is destroyed; the next sync makes it as it was and fetches no mail twice."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,22 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from actors.config import EvidenceConfig
 from actors.decisions import Mode
 from storage.db.engines import transaction
 from storage.errors import BackupError
-from storage.model.records import Phase
+from storage.model.records import Phase, User
 from storage.recovery.dump import back_up, restore
 from storage.recovery.rebuild import reconcile
 from storage.segments.file_names import ROLLUP_SUFFIX
 from tests.integration.actors.conftest import Cluster, until
+
+
+@pytest.fixture(autouse=True)
+def quick_evidence(cluster: Cluster) -> None:
+    """Two 404s, 0.3 s apart, tell a deletion that no history does."""
+    shard = cluster.backup.shard.model_copy(update={"evidence": EvidenceConfig(check_delay_s=0.3)})
+    cluster.backup = cluster.backup.model_copy(update={"shard": shard})
 
 
 def lost(cluster: Cluster, new_database: Callable[[], str]) -> Cluster:
@@ -39,6 +48,11 @@ async def synced(cluster: Cluster) -> int:
     for user in cluster.users:
         await owner.request(user, Mode.INCREMENTAL)
         await cluster.quiet(owner, user)
+
+        async def equal(user: User = user) -> bool:
+            return await asyncio.to_thread(cluster.differences, user) == {}
+
+        await until(equal)
         status = owner.status(user.user_id)
         assert status is not None
         fetched += status["fetched"]
