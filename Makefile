@@ -50,12 +50,12 @@ endif
 
 ifeq ($(NAMED),)
 test-slow: $(STAMP) ## run the tests that take more than ten seconds each
-	@$(BIN)/python -m pytest -m "slow and not alone" -n $(CLUSTERS) --dist loadgroup $(PYTEST_ARGS); many=$$?; \
-	$(BIN)/python -m pytest -m "slow and alone" $(PYTEST_ARGS); alone=$$?; \
+	@$(BIN)/python -m pytest -m "slow and not alone and not unproven" -n $(CLUSTERS) --dist loadgroup $(PYTEST_ARGS); many=$$?; \
+	$(BIN)/python -m pytest -m "slow and alone and not unproven" $(PYTEST_ARGS); alone=$$?; \
 	[ $$many -ne 5 ] || many=0; [ $$alone -ne 5 ] || alone=0; exit $$((many ? many : alone))  # 5: no test chosen
 else
 test-slow: $(STAMP)
-	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "slow and not unproven" $(PYTEST_ARGS)
 endif
 
 fuzz: $(STAMP) ## look for mail, texts and searches that break what reads them; ARGS="600" for ten minutes

@@ -22,7 +22,7 @@ from tests.conftest import private_home
 from tests.e2e.processes import environment, gbm, wait_for
 from tests.e2e.test_demo import get
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.unproven, pytest.mark.timeout(900)]
 LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 
 
