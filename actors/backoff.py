@@ -2,21 +2,22 @@
 
 from actors.decisions import CallFailed, Fetched, Outcome
 
-#: Seconds between calls for a mailbox whose calls fail one after another: the pause doubles from the first to the last.
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
+#: Seconds that the pause between failing calls never exceeds.
+_LONGEST_PAUSE_S = 60.0
 
 
 class ErrorBackoff:
-    """Pauses that grow while a mailbox's calls fail in a row."""
+    """Pauses that double while a mailbox's calls fail in a row, up to a minute."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_pause_s: float) -> None:
+        self._first_pause_s = first_pause_s
         self._in_a_row: dict[int, int] = {}
 
     def pause_s(self, user_id: int, asked_s: float | None) -> float:
         """Another call failed: seconds to leave the mailbox alone, at least as many as Gmail asked for."""
         before = self._in_a_row.get(user_id, 0)
         self._in_a_row[user_id] = before + 1
-        return max(asked_s or 0.0, min(_FIRST_PAUSE_S * 2.0 ** min(before, 10), _LONGEST_PAUSE_S))
+        return max(asked_s or 0.0, min(self._first_pause_s * 2.0 ** min(before, 10), _LONGEST_PAUSE_S))
 
     def over(self, user_id: int) -> None:
         """A call succeeded."""

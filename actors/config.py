@@ -11,7 +11,7 @@ from storage.control.sealing import Keyring, Sealer, load_key
 
 
 class RetryConfig(BaseModel, frozen=True):
-    """When a message that failed is asked for again."""
+    """When a message, or a call for a mailbox, that failed is tried again."""
 
     attempts: PositiveInt = Field(5, description="tries in one go, after which a message is filed as failed")
     first_delay_s: PositiveFloat = Field(1.0, description="seconds before the second try; doubles with each")

@@ -156,8 +156,10 @@ class ShardQuota:
     def _user(self, user_id: int) -> Allowance:
         user = self._users.get(user_id)
         if user is None:
-            limit = float(self._profile.units_per_minute_per_user or _NO_LIMIT)
+            per_minute = self._profile.units_per_minute_per_user
+            limit = float(per_minute or _NO_LIMIT)
             burst = max(limit * BURST, self._each())
-            user = Allowance(limit, self._config.quota_minute_s, burst, self._since, self._owed)
+            owed = self._owed and per_minute is not None  # without a limit the owner before owes nothing
+            user = Allowance(limit, self._config.quota_minute_s, burst, self._since, owed)
             self._users[user_id] = user
         return user

@@ -44,7 +44,7 @@ class ShardState:
         self._fetches_out = 0
         self._concurrency = Concurrency(config.fetches_per_mailbox)
         self._calls = 0  # other calls out
-        self._troubles = ErrorBackoff()
+        self._troubles = ErrorBackoff(config.retry.first_delay_s)
         self._segmenting = SegmentBuffer(config, archive)
         self._pending: Pending | None = None
         self._alone: deque[int] = deque()  # mailboxes whose news is committed by itself

@@ -26,13 +26,18 @@ _EVIDENCE = EvidenceConfig(check_delay_s=0.3, gone_after_s=3600.0, suspect_s=360
 
 
 @pytest.fixture
-async def doubted(new_database: Callable[[], str], tmp_path: Path) -> AsyncIterator[Cluster]:
-    """A cluster of two small mailboxes at a simulator of its own, which nothing looks at unasked."""
+async def doubted(
+    new_database: Callable[[], str], tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[Cluster]:
+    """A cluster of two small mailboxes at a simulator of its own, which nothing looks at unasked.
+
+    Its parameter: seconds of the first pause after a failed call; by default short, as few tests are about pauses.
+    """
     dsns = [SecretStr(new_database()) for _ in range(2)]
     with start_simulator(["--generate=80", "--users=2", "--quota-profile=unlimited"]) as url:
         shard = ShardConfig(
             poll=PollConfig(enabled=False),
-            retry=RetryConfig(first_delay_s=0.05, filed_delay_s=900.0),
+            retry=RetryConfig(first_delay_s=getattr(request, "param", 0.05), filed_delay_s=900.0),
             evidence=_EVIDENCE,
             fetch_size=10,
         )
@@ -328,6 +333,7 @@ async def _calls(cluster: Cluster) -> int:
 
 @pytest.mark.parametrize("method", ["messages.list", "history.list"])
 @pytest.mark.parametrize("kind", ["loop", "endless"])
+@pytest.mark.parametrize("doubted", [1.0], indirect=True, ids=["default-pauses"])
 async def test_page_tokens_that_never_end_cost_few_calls_and_are_told(doubted: Cluster, method: str, kind: str) -> None:
     owner, user = await backed_up(doubted)
     deviate(doubted, {"kind": kind, "method": method, "times": None})

@@ -33,7 +33,7 @@ def test_the_limit_grows_by_one_with_every_round_that_passes_and_no_further_than
 
 
 def test_pauses_double_while_calls_fail_in_a_row_and_gmails_wish_counts() -> None:
-    troubles = ErrorBackoff()
+    troubles = ErrorBackoff(first_pause_s=1.0)
 
     assert [troubles.pause_s(1, None) for _ in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
     assert (troubles.pause_s(1, 90.0), troubles.pause_s(2, None)) == (90.0, 1.0)

@@ -95,10 +95,10 @@ def test_a_pause_holds_one_user() -> None:
     assert quota.ready_at(1, ListPage(1, None), 10.0) > 15.0
 
 
-def test_a_profile_without_limits_needs_no_lease() -> None:
+def test_a_profile_without_limits_needs_no_lease_and_owes_nothing() -> None:
     quota = ShardQuota(GmailConfig(quota_profile="unlimited"), 4, 0.0, succeeds=True)
 
-    assert quota.fetchable(1, 500, 60.0) == 500
+    assert quota.fetchable(1, 500, 0.0) == 500
     assert not quota.wanting
 
 
