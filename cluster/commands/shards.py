@@ -1,20 +1,22 @@
 """`gbm shards`: list shards and move them between shard databases."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cluster.console import command, count, fail, notes, out, print_json
 from cluster.opening import open_stores, settings
-from cluster.stores import Stores
-from storage.db.engines import DatabasesMisnamed
-from storage.fleet import shard_status
-from storage.moving.balance import Step, plan
-from storage.moving.move import Moved, Mover, Tell
+
+if TYPE_CHECKING:
+    from cluster.stores import Stores
+    from storage.moving.balance import Step
+    from storage.moving.move import Moved, Mover, Tell
 
 app = typer.Typer(
     help="List shards, and move them between shard databases while the cluster runs.", no_args_is_help=True
@@ -27,6 +29,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @command
 def list_shards(json: Json = False) -> None:
     """List every shard with its database, owner epoch, users and messages, and moves that are not finished."""
+    from storage.fleet import shard_status
+    from storage.moving.move import Mover
+
     with open_stores(settings()) as stores:
         shards = [
             {name: row[name] for name in ("shard_id", "database", "owned", "epoch", "users", "messages", "size_bytes")}
@@ -64,6 +69,8 @@ def move(
 
     Example: gbm shards move 3 1
     """
+    from storage.moving.move import Mover
+
     with open_stores(settings()) as stores:
         mover = Mover(stores.databases, stores.config.cluster)
         mover.clean()
@@ -86,6 +93,8 @@ def rebalance(
 
     Example: gbm shards rebalance --dry-run
     """
+    from storage.moving.move import Mover
+
     with open_stores(settings()) as stores:
         mover = Mover(stores.databases, stores.config.cluster)
         steps = _plan(stores)
@@ -108,6 +117,10 @@ def rebalance(
 
 
 def _plan(stores: Stores) -> list[Step]:
+    from storage.db.engines import DatabasesMisnamed
+    from storage.fleet import shard_status
+    from storage.moving.balance import plan
+
     places = stores.shards
     for database in places.values():
         if database >= stores.databases.shard_databases:
