@@ -6,10 +6,10 @@ together let no more through than the bucket gives and what each may spend ahead
 the clock is an argument.
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cachetools import LRUCache
 from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 
 from jobs.quota import Bucket
@@ -59,7 +59,7 @@ class RateBroker:
 
     def __init__(self, config: RatesConfig) -> None:
         self._config = config
-        self._buckets: OrderedDict[str, _Account] = OrderedDict()
+        self._buckets: LRUCache[str, _Account] = LRUCache(config.buckets)
         self._totals: dict[str, _Account] = {}
 
     def settle(self, asks: Mapping[str, Ask], now: float) -> dict[str, Grant]:
@@ -80,9 +80,6 @@ class RateBroker:
         account = self._buckets.get(key)
         if account is None:
             account = self._buckets[key] = _Account(self._config.of(key), now)
-            if len(self._buckets) > self._config.buckets:
-                self._buckets.popitem(last=False)
-        self._buckets.move_to_end(key)
         return account
 
     def _total(self, key: str, now: float) -> "_Account":

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from markupsafe import Markup
+
 from jobs.rendering import charts, html
 from jobs.rendering.html import Page, Section
 from jobs.rendering.units import duration, size
@@ -122,7 +124,7 @@ def _recipients(counting: MailboxStats) -> Section:
     return Section("Who you write to", note, _people(counting.recipients(_ROWS), "Messages by recipient"))
 
 
-def _people(rows: Sequence[Row], name: str) -> str:
+def _people(rows: Sequence[Row], name: str) -> Markup:
     shown = [(row.get("name") or row["address"], row["messages"], f"{row['messages']:,}") for row in rows]
     return charts.bars(name, shown)
 

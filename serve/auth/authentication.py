@@ -5,10 +5,10 @@ the key type are ours, only the key id is read to find the key. Tokens come in t
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from cachetools import LRUCache
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 
@@ -149,7 +149,7 @@ def authenticator(
     """Verifies tokens; in a thread only where a signing key has to be read first. A token that was good a moment ago
     is not verified again, but whether it was revoked is asked every time.
     """
-    good: OrderedDict[str, dict[str, Any]] = OrderedDict()
+    good: LRUCache[str, dict[str, Any]] = LRUCache(_REMEMBERED)
 
     async def verified(token: str) -> dict[str, Any]:
         claims = good.get(token)
@@ -158,8 +158,6 @@ def authenticator(
         good.pop(token, None)
         claims = tokens.verify(token) if tokens.is_ready(token) else await threads.run(tokens.verify, token)
         good[token] = claims
-        if len(good) > _REMEMBERED:
-            good.popitem(last=False)
         return claims
 
     async def authenticate(token: str) -> dict[str, Any]:

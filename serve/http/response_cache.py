@@ -9,9 +9,10 @@ made waits for it, and takes it on the same terms. Safe for threads.
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Protocol
+
+from cachetools import TTLCache
 
 #: Seconds that an answer is kept at most: far fewer than it takes to use up all transaction ids.
 _KEPT_S = 300.0
@@ -41,10 +42,10 @@ class ResponseCache:
         counted: Callable[[bool], None] = lambda _hit: None,
     ) -> None:
         """`counted`: hears of every question whether it was a hit."""
-        self._most_bytes, self._clock, self._counted = most_bytes, clock, counted
-        self._kept: OrderedDict[Hashable, tuple[float, bytes]] = OrderedDict()
+        self._counted = counted
+        self._kept: TTLCache[Hashable, bytes] = TTLCache(most_bytes, ttl=_KEPT_S, timer=clock, getsizeof=len)
         self._makings: dict[Hashable, _Making] = {}
-        self._bytes, self._lock = 0, threading.Lock()
+        self._lock = threading.Lock()
         self.hits = self.misses = 0
 
     def of(self, user_id: int, reader: Versioned, question: Hashable, make: Callable[[], bytes]) -> bytes:
@@ -81,10 +82,9 @@ class ResponseCache:
         """What there is; None: nothing, and the caller is to make it."""
         with self._lock:
             found = self._kept.get(key)
-            if found is not None and self._clock() - found[0] < _KEPT_S:
-                self._kept.move_to_end(key)
+            if found is not None:
                 self.hits += 1
-                return found[1]
+                return found
             making = self._makings.get(key)
             if making is None:
                 self._makings[key] = _Making()
@@ -93,10 +93,5 @@ class ResponseCache:
 
     def _keep(self, key: Hashable, answer: bytes) -> None:
         with self._lock:
-            if (former := self._kept.pop(key, None)) is not None:
-                self._bytes -= len(former[1])
-            self._kept[key] = self._clock(), answer
-            self._bytes += len(answer)
-            while self._bytes > self._most_bytes:
-                _, (_, oldest) = self._kept.popitem(last=False)
-                self._bytes -= len(oldest)
+            if len(answer) <= self._kept.maxsize:
+                self._kept[key] = answer

@@ -4,8 +4,9 @@ Every process has its own cache, so after a commit only the new files are read. 
 """
 
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
+
+from cachetools import LRUCache
 
 from storage.mailbox.segment_files import MailFiles
 
@@ -26,8 +27,7 @@ class FileTotals:
     """Least recently used cache of files' totals."""
 
     def __init__(self, most: int = _MOST) -> None:
-        self._most = most
-        self._kept: OrderedDict[tuple[int, str], Attached] = OrderedDict()
+        self._kept: LRUCache[tuple[int, str], Attached] = LRUCache(most)
         self._lock = threading.Lock()
 
     def of(self, user_id: int, files: MailFiles, names: list[str]) -> Attached:
@@ -48,9 +48,6 @@ class FileTotals:
         with self._lock:
             for name, total in known.items():
                 self._kept[user_id, name] = total
-                self._kept.move_to_end((user_id, name))
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
         totals = known.values()
         return Attached(
             sum(total.messages for total in totals),

@@ -5,7 +5,6 @@ Footers are cached, up to a number of row groups: a file never changes. Safe fro
 """
 
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from cachetools import LRUCache
 
 from storage.files.blobs import FileDamaged, FileMissing
 from storage.files.file_format import number_of_parquet, require_known
@@ -44,8 +44,7 @@ class RowGroups:
     """Reads rows by user, date and id."""
 
     def __init__(self, kept_groups: int = _KEPT_GROUPS) -> None:
-        self._most, self._held = kept_groups, 0
-        self._footers: OrderedDict[str, _Footer] = OrderedDict()
+        self._footers: LRUCache[str, _Footer] = LRUCache(kept_groups, getsizeof=lambda footer: len(footer.groups))
         self._lock = threading.Lock()
 
     def count(self, file: str, user_id: int, moments: Sequence[datetime]) -> int:
@@ -84,15 +83,11 @@ class RowGroups:
     def _footer(self, file: str) -> _Footer:
         with self._lock:
             if (kept := self._footers.get(file)) is not None:
-                self._footers.move_to_end(file)
                 return kept
         footer = _read_footer(file)
         with self._lock:
-            if file not in self._footers:
+            if len(footer.groups) <= self._footers.maxsize:
                 self._footers[file] = footer
-                self._held += len(footer.groups)
-            while self._held > self._most and len(self._footers) > 1:
-                self._held -= len(self._footers.popitem(last=False)[1].groups)
         return footer
 
 

@@ -4,10 +4,11 @@ Every process has its own cache, so after a commit only the new files are read. 
 """
 
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Mapping
 
 import pyarrow as pa
+from cachetools import LRUCache
 
 from storage.analytics.analysis_stats import READ
 from storage.files import duckdb_engine
@@ -50,8 +51,8 @@ class FleetAnalysisStats:
     """Least recently used cache of files' counts."""
 
     def __init__(self, blobs: LocalBlobs, most: int = _MOST) -> None:
-        self._blobs, self._most = blobs, most
-        self._kept: OrderedDict[tuple[str, str], Counts] = OrderedDict()
+        self._blobs = blobs
+        self._kept: LRUCache[tuple[str, str], Counts] = LRUCache(most)
         self._lock = threading.Lock()
 
     def of(self, question: str, names: list[str]) -> Counter[str | None]:
@@ -73,7 +74,6 @@ class FleetAnalysisStats:
     def _of(self, question: str, name: str) -> Counts:
         with self._lock:
             if (kept := self._kept.get((question, name))) is not None:
-                self._kept.move_to_end((question, name))
                 return kept
         analysers, statement = QUESTIONS[question]
         schema = pa.schema([pa.field(analyser, pa.struct(READ[analyser])) for analyser in analysers])
@@ -85,6 +85,4 @@ class FleetAnalysisStats:
         counts = {row["what"]: row["messages"] for row in rows}
         with self._lock:
             self._kept[question, name] = counts
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
         return counts

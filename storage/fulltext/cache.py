@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from cachetools import TTLCache
+
 from storage.config import ArchiveConfig
 from storage.files.blobs import FileDamaged
 from storage.fulltext import container
@@ -54,7 +56,7 @@ class SplitCache:
         self._lock = threading.Lock()
         self._gates = [threading.Lock() for _ in range(_GATES)]  # one thread at a time unpacks a split
         self._opened: OrderedDict[str, _Opened] = OrderedDict()
-        self._refused: OrderedDict[str, float] = OrderedDict()
+        self._refused: TTLCache[str, None] = TTLCache(_MOST_REFUSED, ttl=_REFUSED_S, timer=clock)
 
     def open(self, name: str, size_bytes: int, read: container.Read) -> Split | None:
         """Open a split of the archive; None when it cannot be opened.
@@ -82,14 +84,12 @@ class SplitCache:
         _LOG.warning("The word index %s is not used by searches: %s", name, reason)
         with self._lock:
             self._opened.pop(name, None)
-            self._refused[name] = self._clock() + _REFUSED_S
-            while len(self._refused) > _MOST_REFUSED:
-                self._refused.popitem(last=False)
+            self._refused[name] = None
         self._remove(self._path(name))
 
     def _is_refused(self, name: str) -> bool:
         with self._lock:
-            return self._refused.get(name, 0.0) > self._clock()
+            return name in self._refused
 
     def _get(self, name: str) -> Split | None:
         now = self._clock()

@@ -3,7 +3,7 @@
 For callers that read mail in order of date, as segments are sorted. Not thread-safe; blocking.
 """
 
-from collections import OrderedDict
+from cachetools import LRUCache
 
 from storage.files.blobs import LocalBlobs
 from storage.files.raw_file import cut, open_frame
@@ -15,12 +15,11 @@ _KEPT_BYTES = 32 << 20
 
 
 class Frames:
-    """Reads messages. A frame larger than the limit stays cached until the next one is read."""
+    """Reads messages. A frame larger than the limit, which holds one large message, is not cached."""
 
     def __init__(self, blobs: LocalBlobs, kept_bytes: int = _KEPT_BYTES) -> None:
-        self._blobs, self._limit = blobs, kept_bytes
-        self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
-        self._bytes = 0
+        self._blobs = blobs
+        self._kept: LRUCache[tuple[str, int], bytes] = LRUCache(kept_bytes, getsizeof=len)
 
     def raw(self, message: Stored) -> bytes:
         """The exact bytes of a message, verified against its SHA-256.
@@ -34,10 +33,6 @@ class Frames:
         if frame is None:
             packed = self._blobs.read(name, location.frame_offset, location.frame_bytes)
             frame = open_frame(name, packed, location.frame_offset)
-            while self._kept and self._bytes + len(frame) > self._limit:
-                self._bytes -= len(self._kept.popitem(last=False)[1])
-            self._kept[key] = frame
-            self._bytes += len(frame)
-        else:
-            self._kept.move_to_end(key)
+            if len(frame) <= self._kept.maxsize:
+                self._kept[key] = frame
         return cut(name, frame, location)

@@ -6,12 +6,12 @@ place, and its messages are reported.
 """
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from cachetools import LRUCache
 
 from storage.config import ArchiveConfig
 from storage.files.blobs import FileDamaged, LocalBlobs
@@ -158,8 +158,9 @@ class _Frames:
 
     def __init__(self, blobs: LocalBlobs) -> None:
         self._blobs = blobs
-        self._kept: OrderedDict[tuple[str, int], bytes | None] = OrderedDict()
-        self._bytes = 0
+        self._kept: LRUCache[tuple[str, int], bytes | None] = LRUCache(
+            _CACHE_BYTES, getsizeof=lambda frame: len(frame or b"")
+        )
 
     def message(self, source: Source, row: dict[str, int | bytes]) -> bytes | None:
         """The exact bytes of a message; None when its frame is damaged or its SHA-256 differs."""
@@ -173,7 +174,6 @@ class _Frames:
     def _frame(self, source: Source, offset: int, frame_bytes: int) -> bytes | None:
         key = source.name, offset
         if key in self._kept:
-            self._kept.move_to_end(key)
             return self._kept[key]
         with blaming(source.name):
             packed = self._blobs.read(source.raw_name, offset, frame_bytes)
@@ -181,10 +181,8 @@ class _Frames:
             data: bytes | None = open_frame(source.raw_name, packed, offset)
         except FileDamaged:
             data = None
-        self._kept[key] = data
-        self._bytes += len(data or b"")
-        while self._bytes > _CACHE_BYTES and len(self._kept) > 1:
-            self._bytes -= len(self._kept.popitem(last=False)[1] or b"")
+        if len(data or b"") <= self._kept.maxsize:
+            self._kept[key] = data
         return data
 
 

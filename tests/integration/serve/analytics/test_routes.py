@@ -121,7 +121,7 @@ def test_what_is_kept_is_bounded_and_nobodys_but_its_users(new_archive_shard: Ca
     for user in (ann, bob):
         for number in range(20):
             answers.of(user, shard.reader(user), number, lambda: b"x" * 30)
-    assert answers._bytes <= 100
+    assert answers._kept.currsize <= 100
     answers.of(ann, shard.reader(ann), "mine", lambda: b"ann's")
     assert answers.of(bob, shard.reader(bob), "mine", lambda: b"bob's") == b"bob's"
 
