@@ -229,7 +229,7 @@ class MailboxReader:
     def present(self) -> datetime:
         """The current time by the database's clock, which stamps commits."""
         with transaction(self._engine) as connection:
-            at: datetime = connection.execute(query("present")).scalar_one()
+            at: datetime = connection.execute(query("transaction_time")).scalar_one()
             return at
 
     def state(self) -> MailboxRecord | None:

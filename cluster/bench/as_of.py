@@ -65,7 +65,7 @@ def _fill(stores: Stores, messages: int, changed: int) -> datetime:
         connection.execute(query("bench/moments"), {"user_id": _USER, "messages": messages, "changed": changed})
         connection.execute(query("bench/label_events"), {"user_id": _USER})
         connection.execute(query("bench/analyze"))
-        present: datetime = connection.execute(query("present")).scalar_one()
+        present: datetime = connection.execute(query("transaction_time")).scalar_one()
         return present
 
 

@@ -93,7 +93,7 @@ class MailboxStats:
         """Totals by year (UTC), and when the first and the last message were received."""
         counted = self._counted_by()
         if counted:
-            [both] = self.of_index("ends")
+            [both] = self.of_index("first_and_last_received")
             return Overview(self._of_counts(f"overview_of_{counted}"), both["first_at"], both["last_at"])
         rows = self.of_index("overview_of_index")
         ends = [(row.pop("first_at"), row.pop("last_at")) for row in rows]
@@ -263,7 +263,7 @@ class MailboxStats:
         """How half hours of UTC map to a zone's days and weeks; None: for some of the mail they do not."""
         first_at = last_at = HALF_HOURS_SINCE
         if zone.key != "UTC":
-            [ends] = self.of_index("ends")
+            [ends] = self.of_index("first_and_last_received")
             first_at, last_at = ends["first_at"] or HALF_HOURS_SINCE, ends["last_at"] or HALF_HOURS_SINCE
             if first_at < HALF_HOURS_SINCE or last_at >= HALF_HOURS_UNTIL or not in_half_hours(zone):
                 return None

@@ -68,7 +68,7 @@ class Snapshot:
 
     def present(self) -> datetime:
         """When this snapshot was taken, by the database's clock."""
-        at: datetime = self._connection.execute(query("present")).scalar_one()
+        at: datetime = self._connection.execute(query("transaction_time")).scalar_one()
         return at
 
     def _stream(self, statement: TextClause, values: dict[str, datetime], schema: pa.Schema) -> Iterator[pa.Table]:

@@ -181,7 +181,7 @@ def _begin(engine: Engine, snapshot: Connection, lease: Lease) -> datetime:
             raise LeaseLost(lease.shard_id, lease.epoch)
         horizon: datetime = holding.execute(query("rollup_horizon")).scalar_one()
         snapshot.execute(query("one_snapshot"))
-        snapshot.execute(query("present"))  # the first query takes the snapshot
+        snapshot.execute(query("transaction_time"))  # the first query takes the snapshot
     return horizon
 
 

@@ -50,7 +50,7 @@ def test_a_commit_that_began_before_a_roll_up_and_ends_after_it_is_in_the_next(s
     shard.store(user, Mail(1), Mail(2))
     shard.change(user, (1, "STARRED", True))
     with transaction(shard.engine) as early:
-        early.execute(query("present"))  # its now() is before the roll-up's
+        early.execute(query("transaction_time"))  # its now() is before the roll-up's
         roll_up(shard.engine, shard.blobs, shard.lease)
         leases.fence(early, shard.shard_id, shard.lease.owner, shard.lease.epoch)
         values = {"user_ids": [user], "message_ids": [2], "label_ids": ["X"], "is_on": [True], "history_ids": [17]}
