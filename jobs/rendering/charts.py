@@ -45,7 +45,7 @@ class _Text:
 
 
 @dataclass(frozen=True, slots=True)
-class _Mark:
+class _Datum:
     """One value of a chart. title: its tooltip."""
 
     title: str
@@ -55,12 +55,12 @@ class _Mark:
 
 @dataclass(frozen=True, slots=True)
 class _Chart:
-    """rules: heights of horizontal lines. Without marks it says that there is nothing to show."""
+    """rules: heights of horizontal lines. Without data it says that there is nothing to show."""
 
     name: str
     width: int
     height: int
-    marks: Sequence[_Mark]
+    data: Sequence[_Datum]
     texts: Sequence[_Text] = ()
     rules: Sequence[float] = ()
 
@@ -79,11 +79,11 @@ def columns(name: str, values: Sequence[tuple[str, int]]) -> Markup:
     width = (_WIDE - _NUMBERS) / max(len(values), 1)
     every = -(-len(values) // _NAMES) or 1
     gap = min(2.0, width / 5)
-    marks = []
+    data = []
     for number, (time, value) in enumerate(values):
         height = value / most * _COLUMNS_HEIGHT
         bar = _Rect("bar", number * width + gap / 2, _COLUMNS_HEIGHT - height, width - gap, height, 1)
-        marks.append(_Mark(f"{time}: {value:,}", (bar,)))
+        data.append(_Datum(f"{time}: {value:,}", (bar,)))
     rules = (0, _COLUMNS_HEIGHT / 2)
     numbers = (f"{most:,}", f"{most / 2:,.0f}")
     texts = [_Text("axis", _WIDE, y + 12, text, ends_at_x=True) for y, text in zip(rules, numbers, strict=True)]
@@ -91,7 +91,7 @@ def columns(name: str, values: Sequence[tuple[str, int]]) -> Markup:
         _Text("axis", number * width + gap / 2, _COLUMNS_HEIGHT + 16, values[number][0])
         for number in range(0, len(values), every)
     ]
-    return _Chart(name, _WIDE, _COLUMNS_HEIGHT + _AXIS, marks, texts, rules).svg()
+    return _Chart(name, _WIDE, _COLUMNS_HEIGHT + _AXIS, data, texts, rules).svg()
 
 
 def bars(name: str, rows: Sequence[tuple[str, int, str]]) -> Markup:
@@ -102,30 +102,30 @@ def bars(name: str, rows: Sequence[tuple[str, int, str]]) -> Markup:
     """
     most = max((value for _, value, _ in rows), default=0) or 1
     room = _WIDTH - _NAME - _VALUE
-    marks = []
+    data = []
     for number, (row_name, value, label) in enumerate(rows):
         y, length = number * _ROW, value / most * room
         texts = (
             _Text("name", _NAME - 8, y + 17, _short(row_name), ends_at_x=True),
             _Text("value", _NAME + length + 6, y + 17, label),
         )
-        marks.append(_Mark(f"{row_name}: {label}", (_Rect("bar", _NAME, y + 5, length, _ROW - 10),), texts))
-    return _Chart(name, _WIDTH, len(rows) * _ROW, marks).svg()
+        data.append(_Datum(f"{row_name}: {label}", (_Rect("bar", _NAME, y + 5, length, _ROW - 10),), texts))
+    return _Chart(name, _WIDTH, len(rows) * _ROW, data).svg()
 
 
 def week(name: str, hours: Sequence[Sequence[int]]) -> Markup:
     """A week: hours[weekday][hour], Monday first; darker cells have larger numbers."""
     most = max((value for day in hours for value in day), default=0)
-    marks = []
+    data = []
     for weekday, day in enumerate(hours if most else ()):
         for hour, value in enumerate(day):
             step = 0 if not value else 1 + min(int(value / most * _STEPS), _STEPS - 1)
             cell = _Rect(f"heat{step}", _GUTTER + hour * _CELL, weekday * _CELL, _CELL - 2, _CELL - 2, 3)
-            marks.append(_Mark(f"{_WEEKDAYS[weekday]} {hour:02}:00: {value:,}", (cell,)))
+            data.append(_Datum(f"{_WEEKDAYS[weekday]} {hour:02}:00: {value:,}", (cell,)))
     below = len(hours) * _CELL + 14
     texts = [_Text("axis", 0, weekday * _CELL + 18, _WEEKDAYS[weekday]) for weekday in range(len(hours))]
     texts += [_Text("axis", _GUTTER + hour * _CELL, below, f"{hour:02}") for hour in range(0, 24, 3)]
-    return _Chart(name, _WIDTH, below + 6, marks, texts).svg()
+    return _Chart(name, _WIDTH, below + 6, data, texts).svg()
 
 
 def share(name: str, parts: Sequence[tuple[str, int]]) -> Markup:
@@ -135,16 +135,16 @@ def share(name: str, parts: Sequence[tuple[str, int]]) -> Markup:
     if rest := total - sum(value for _, value in shown):
         shown.append(("other", rest))
     starts = accumulate((value / total * _WIDTH for _, value in shown), initial=0.0)
-    marks = []
+    data = []
     for number, ((part, value), x) in enumerate(zip(shown, starts, strict=False)):
         left, top = number % 3 * 240, 42 + number // 3 * 24
         style = f"part{number}"
         piece = _Rect(style, x, 0, max(value / total * _WIDTH - 1, 0.5), 28, 0)
         label = _Text("name", left + 18, top + 11, _short(f"{part} {value / total:.0%}"))
-        marks.append(
-            _Mark(f"{part}: {value:,} ({value / total:.1%})", (piece, _Rect(style, left, top, 12, 12)), (label,))
+        data.append(
+            _Datum(f"{part}: {value:,} ({value / total:.1%})", (piece, _Rect(style, left, top, 12, 12)), (label,))
         )
-    return _Chart(name, _WIDTH, 42 + -(-len(shown) // 3) * 24, marks).svg()
+    return _Chart(name, _WIDTH, 42 + -(-len(shown) // 3) * 24, data).svg()
 
 
 def _short(text: str) -> str:
