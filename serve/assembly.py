@@ -20,7 +20,7 @@ from serve.auth.authorization import AccessControl
 from serve.auth.pubsub_auth import Certificates, Sender
 from serve.auth.rate_enforcement import Broker, LocalBroker, RateLimits
 from serve.auth.revocations import Revocations
-from serve.auth.routes import auth, google, grants
+from serve.auth.routes import auth, google, grants, keys
 from serve.auth.signing import SigningKeys
 from serve.auth.tokens import TokenService
 from serve.config import ServeConfig
@@ -102,7 +102,8 @@ class Assembly:
         config, gmail = self._config.google, self._backup.gmail
         sign_in = google.GoogleSignIn(config, gmail, Certificates(config.keys_url, gmail), self._backup.sealer())
         routers = (
-            auth.router(desks, self._threads, self._config),
+            auth.router(desks, self._threads),
+            keys.router(self._control, self._threads, self._config.tokens.keys_per_user),
             grants.router(self._grants, self._control, self._tokens, self._threads, self._config.tokens),
             google.router(sign_in, self._control, desk, self._notes, self._threads),
         )

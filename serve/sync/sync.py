@@ -116,6 +116,68 @@ class SyncStatus(BaseModel):
     waits: list[Waiting] = Field(description="what holds the backup back now")
 
 
+class MailboxSync:
+    """Commands to the owner of the caller's mailbox, and the state that every command answers with."""
+
+    def __init__(
+        self, mailboxes: StateReaders, owners: Owners, pauses: Pauses, threads: BlockingExecutor, timeout_s: float
+    ) -> None:
+        """`timeout_s`: how long an owner may take to report what it is doing."""
+        self._mailboxes, self._owners, self._pauses = mailboxes, owners, pauses
+        self._threads, self._timeout_s = threads, timeout_s
+
+    async def state(self, principal: Principal) -> SyncStatus:
+        """What is committed, what the owner is doing, and what holds the backup back."""
+        committed, live, paused, waits = await asyncio.gather(
+            self._threads.run(lambda: self._mailboxes.reader(principal).state()),
+            self._live(principal),
+            self._threads.run(self._pauses.is_paused, principal.user_id),
+            self._threads.run(self._pauses.waits, principal.shard_id, principal.user_id),
+        )
+        return _status(committed, live, paused, waits)
+
+    async def failures(self, principal: Principal, limit: int) -> list[Failed]:
+        """Messages that could not be backed up."""
+        return await self._threads.run(lambda: self._mailboxes.reader(principal).failures(limit))
+
+    async def begin(self, principal: Principal, mode: Mode) -> SyncStatus:
+        """Request a sync.
+
+        Raises:
+            MailboxPaused, OwnerUnavailable.
+        """
+        await _owner_call(principal, self._owners.request(_user(principal), mode))
+        return await self.state(principal)
+
+    async def stop(self, principal: Principal) -> SyncStatus:
+        """Stop the sync until the next request. Raises OwnerUnavailable."""
+        await _owner_call(principal, self._owners.stop(_user(principal)))
+        return await self.state(principal)
+
+    async def pause(self, principal: Principal) -> SyncStatus:
+        """Pause the backup; while the owner does not answer, the pause begins with the next owner."""
+        await self._threads.run(self._pauses.pause, principal.user_id, True, principal.email)
+        try:
+            await _owner_call(principal, self._owners.pause(_user(principal)))
+        except OwnerUnavailable as exc:
+            _LOG.warning("The pause begins with the next owner: %s", exc)
+        return await self.state(principal)
+
+    async def resume(self, principal: Principal) -> SyncStatus:
+        """Resume the backup and request a sync. Raises OwnerUnavailable."""
+        await self._threads.run(self._pauses.pause, principal.user_id, False, principal.email)
+        await _owner_call(principal, self._owners.unpause(_user(principal)))
+        return await self.begin(principal, Mode.INCREMENTAL)
+
+    async def _live(self, principal: Principal) -> dict[str, Any] | None:
+        """What the owner is doing; {} nothing; None when it does not answer."""
+        try:
+            return await asyncio.wait_for(self._owners.status(_user(principal)), self._timeout_s) or {}
+        except (BackupError, TimeoutError) as exc:
+            _LOG.warning("The owner of shard %d gives no status: %s", principal.shard_id, exc or type(exc).__name__)
+            return None
+
+
 def router(
     mailboxes: StateReaders,
     owners: Owners,
@@ -125,29 +187,42 @@ def router(
     config: ServeConfig,
 ) -> APIRouter:
     """The routes that begin, stop, pause and watch the sync of a mailbox."""
+    sync = MailboxSync(mailboxes, owners, pauses, threads, config.probe_timeout_s)
     routes = APIRouter(prefix=PREFIX, tags=["sync"], responses=responses(401, 422, 503))
+    _add_commands(routes, sync)
+    _add_reports(routes, sync, streams)
+    return routes
 
-    async def state(principal: Principal) -> SyncStatus:
-        committed, live, paused, waits = await asyncio.gather(
-            threads.run(lambda: mailboxes.reader(principal).state()),
-            _live(owners, principal, config.probe_timeout_s),
-            threads.run(pauses.is_paused, principal.user_id),
-            threads.run(pauses.waits, principal.shard_id, principal.user_id),
-        )
-        return _status(committed, live, paused, waits)
 
+def _add_commands(routes: APIRouter, sync: MailboxSync) -> None:
     @routes.post("", status_code=202, summary="Begin a sync of your mailbox")
     @permits(Role.OWNER, Role.OPERATOR, scope=Scope.SYNC)
     async def begin(principal: Caller, body: SyncRequest) -> SyncStatus:
-        await _owner_call(principal, owners.request(_user(principal), body.mode))
-        return await state(principal)
+        return await sync.begin(principal, body.mode)
 
+    @routes.post("/stop", summary="Stop the sync of your mailbox until the next request")
+    @permits(Role.OWNER, Role.OPERATOR, scope=Scope.SYNC)
+    async def stop(principal: Caller) -> SyncStatus:
+        return await sync.stop(principal)
+
+    @routes.post("/pause", summary="Have the backup of your mailbox rest until you resume it")
+    @permits(Role.OWNER, Role.OPERATOR, scope=Scope.SYNC)
+    async def pause(principal: Caller) -> SyncStatus:
+        return await sync.pause(principal)
+
+    @routes.post("/resume", status_code=202, summary="Go on with the backup of your mailbox")
+    @permits(Role.OWNER, Role.OPERATOR, scope=Scope.SYNC)
+    async def resume(principal: Caller) -> SyncStatus:
+        return await sync.resume(principal)
+
+
+def _add_reports(routes: APIRouter, sync: MailboxSync, streams: Streams) -> None:
     @routes.get("/failures", summary="What of your mailbox could not be backed up, and why")
     @permits(scope=Scope.SYNC)
     async def failures(
         principal: Caller, limit: Annotated[int, Query(ge=1, le=500, description="messages at most")] = 100
     ) -> FailureList:
-        failed = await threads.run(lambda: mailboxes.reader(principal).failures(limit))
+        failed = await sync.failures(principal, limit)
         return FailureList(
             items=[Failure(**{name: getattr(one, name) for name in Failure.model_fields}) for one in failed]
         )
@@ -155,31 +230,7 @@ def router(
     @routes.get("/status", summary="Where your mailbox stands")
     @permits(scope=Scope.SYNC)
     async def status(principal: Caller) -> SyncStatus:
-        return await state(principal)
-
-    @routes.post("/stop", summary="Stop the sync of your mailbox until the next request")
-    @permits(Role.OWNER, Role.OPERATOR, scope=Scope.SYNC)
-    async def stop(principal: Caller) -> SyncStatus:
-        await _owner_call(principal, owners.stop(_user(principal)))
-        return await state(principal)
-
-    @routes.post("/pause", summary="Have the backup of your mailbox rest until you resume it")
-    @permits(Role.OWNER, Role.OPERATOR, scope=Scope.SYNC)
-    async def pause(principal: Caller) -> SyncStatus:
-        await threads.run(pauses.pause, principal.user_id, True, principal.email)
-        try:
-            await _owner_call(principal, owners.pause(_user(principal)))
-        except OwnerUnavailable as exc:
-            _LOG.warning("The pause counts from the next owner on: %s", exc)
-        return await state(principal)
-
-    @routes.post("/resume", status_code=202, summary="Go on with the backup of your mailbox")
-    @permits(Role.OWNER, Role.OPERATOR, scope=Scope.SYNC)
-    async def resume(principal: Caller) -> SyncStatus:
-        await threads.run(pauses.pause, principal.user_id, False, principal.email)
-        await _owner_call(principal, owners.unpause(_user(principal)))
-        await _owner_call(principal, owners.request(_user(principal), Mode.INCREMENTAL))
-        return await state(principal)
+        return await sync.state(principal)
 
     @routes.get(
         "/progress",
@@ -196,12 +247,10 @@ def router(
         return streams.response(
             principal.user_id,
             ("mailbox", principal.user_id),
-            lambda: state(principal),
+            lambda: sync.state(principal),
             lambda found: not follow and isinstance(found, SyncStatus) and found.active is False,
             last_event_id,
         )
-
-    return routes
 
 
 def _user(principal: Principal) -> User:
@@ -216,15 +265,6 @@ async def _owner_call(principal: Principal, call: Awaitable[None]) -> None:
         raise
     except BackupError as exc:
         raise OwnerUnavailable(principal.shard_id, str(exc)) from exc
-
-
-async def _live(owners: Owners, principal: Principal, timeout_s: float) -> dict[str, Any] | None:
-    """What the owner is doing; {} nothing; None when it does not answer."""
-    try:
-        return await asyncio.wait_for(owners.status(_user(principal)), timeout_s) or {}
-    except (BackupError, TimeoutError) as exc:
-        _LOG.warning("The owner of shard %d gives no status: %s", principal.shard_id, exc or type(exc).__name__)
-        return None
 
 
 def _status(

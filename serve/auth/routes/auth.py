@@ -1,24 +1,20 @@
-"""/api/v1/auth: secrets in, tokens out; keys, sessions, and the keys that verify our tokens."""
+"""/api/v1/auth: trade secrets for tokens, end sessions, and publish the keys that verify tokens."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from fastapi import APIRouter, HTTPException, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from serve.auth import api_keys
 from serve.auth.audit_buffer import AuditBuffer
 from serve.auth.authorization import Caller, CallerClaims
-from serve.auth.policies import Role, RoleRequired, Scope, ScopeRequired, permits, public
+from serve.auth.policies import Scope, permits, public
 from serve.auth.signing import SigningKeys
 from serve.auth.tokens import Grant, SecretRefused, TokenService
-from serve.config import ServeConfig
 from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
-from storage.control.api_keys import ApiKey
 from storage.control.control import Control
 from storage.control.grants import Grants
-from storage.control.principal import Principal
 
 PREFIX = "/api/v1/auth"
 _LONGEST_S = 10 * 366 * 86_400
@@ -76,58 +72,6 @@ class Claims(BaseModel):
     act: Actor | None = Field(None, description="who that is")
 
 
-class KeyRequest(BaseModel):
-    """A key to make."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    role: Role = Field(Role.OWNER, description="owner, or the role that you have")
-    scopes: list[Scope] | None = Field(None, max_length=10, description="what it may; null: all that you may")
-    expires_in: int | None = Field(
-        None,
-        ge=60,
-        le=_LONGEST_S,
-        description="seconds; null: until it is revoked, or the key ends that it was made with",
-    )
-
-
-class KeyItem(BaseModel):
-    """An API key, without its secret."""
-
-    key_id: str
-    role: str
-    scopes: list[str] | None
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
-
-    @classmethod
-    def of(cls, key: ApiKey) -> Self:
-        """The document of a key."""
-        return cls(
-            key_id=key.key_id,
-            role=key.role,
-            scopes=list(key.scopes) if key.scopes is not None else None,
-            created_at=key.created_at,
-            expires_at=key.expires_at,
-            revoked_at=key.revoked_at,
-            last_used_at=key.last_used_at,
-        )
-
-
-class NewKey(KeyItem):
-    """A key that was just made."""
-
-    api_key: str = Field(description="the secret; it is not shown again")
-
-
-class KeyList(BaseModel):
-    """Your keys, oldest first."""
-
-    items: list[KeyItem]
-
-
 class Jwk(BaseModel):
     """A public key (RFC 7517, 8037)."""
 
@@ -154,8 +98,8 @@ class AuthServices:
         self.tokens, self.control, self.grants, self.keys, self.notes = tokens, control, grants, keys, notes
 
 
-def router(desks: AuthServices, threads: BlockingExecutor, config: ServeConfig) -> APIRouter:
-    """The routes of tokens, keys and sign-out."""
+def router(desks: AuthServices, threads: BlockingExecutor) -> APIRouter:
+    """The routes of tokens and sign-out."""
     routes = APIRouter(prefix=PREFIX, tags=["auth"], responses=responses(401, 422, 503))
 
     @routes.post("/token", summary="Trade an API key or a refresh token for an access token")
@@ -201,54 +145,4 @@ def router(desks: AuthServices, threads: BlockingExecutor, config: ServeConfig) 
         await threads.run(desks.grants.sign_out, principal)
         return Response(status_code=204)
 
-    @routes.get("/keys", summary="Your API keys, without their secrets")
-    @permits(scope=Scope.KEYS)
-    async def keys(principal: Caller) -> KeyList:
-        found = await threads.run(desks.control.keys, principal.user_id)
-        return KeyList(items=[KeyItem.of(key) for key in found])
-
-    @routes.post("/keys", status_code=201, summary="Make an API key; it is shown once", responses=responses(403, 409))
-    @permits(scope=Scope.KEYS, cost=10)
-    async def make_key(principal: Caller, body: KeyRequest) -> NewKey:
-        scopes = narrowed(principal, body)
-        new = api_keys.new_key()
-        until = datetime.now(UTC) + timedelta(seconds=body.expires_in) if body.expires_in is not None else None
-
-        def save() -> ApiKey:
-            arguments = (new.key_id, principal.user_id, body.role.value, new.secret_hash, until, scopes)
-            desks.control.save_key(
-                *arguments, by=principal.email, maker=principal.key_id, most=config.tokens.keys_per_user
-            )
-            return next(key for key in desks.control.keys(principal.user_id) if key.key_id == new.key_id)
-
-        saved = KeyItem.of(await threads.run(save))
-        return NewKey(**saved.model_dump(), api_key=new.text.get_secret_value())
-
-    @routes.delete("/keys/{key_id}", status_code=204, summary="Revoke one of your API keys", responses=responses(404))
-    @permits(scope=Scope.KEYS)
-    async def revoke(principal: Caller, key_id: Annotated[str, Path(max_length=200)]) -> Response:
-        if "\0" in key_id or not await threads.run(
-            desks.control.revoke_key, key_id, principal.user_id, principal.email
-        ):
-            raise HTTPException(404)
-        return Response(status_code=204)
-
     return routes
-
-
-def narrowed(principal: Principal, asked: KeyRequest) -> frozenset[str] | None:
-    """The scopes of a key that this caller makes: no key can do what its maker cannot.
-
-    Raises:
-        RoleRequired, ScopeRequired.
-    """
-    if asked.role not in (Role.OWNER, principal.role):
-        raise RoleRequired(asked.role.value)
-    scopes = None if asked.scopes is None else frozenset(scope.value for scope in asked.scopes)
-    if principal.scopes is None:
-        return scopes
-    if scopes is None:
-        return principal.scopes
-    if beyond := scopes - principal.scopes:
-        raise ScopeRequired(min(beyond))
-    return scopes

@@ -58,7 +58,7 @@ async def http(broken: set[str]) -> AsyncIterator[httpx.AsyncClient]:
     apps = [
         application(name, routers, config, authenticate)
         for name, routers in (
-            ("auth", [auth.router(desks(MemoryTokenStore(), tokens), threads, config)]),
+            ("auth", [auth.router(desks(MemoryTokenStore(), tokens), threads)]),
             ("emails", [emails.router(readers, ResponseCache(1 << 20), threads), attachments.router(readers, threads)]),
             ("sync", [sync.router(readers, RecordingOwners(), MemoryPauses(), STREAMS, threads, config)]),
         )

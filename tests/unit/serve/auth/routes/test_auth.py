@@ -25,7 +25,7 @@ async def http(store: MemoryTokenStore) -> AsyncIterator[httpx.AsyncClient]:
     tokens = access_tokens()
     app = application(
         "auth",
-        [auth.router(desks(store, tokens), BlockingExecutor(2), ServeConfig())],
+        [auth.router(desks(store, tokens), BlockingExecutor(2))],
         ServeConfig(),
         authentication(tokens),
     )
