@@ -28,7 +28,7 @@ from serve.gateway import application, root_application
 from serve.http.executor import BlockingExecutor
 from serve.http.response_cache import ResponseCache
 from serve.http.sse import Streams
-from serve.mail import attachments, emails, threads
+from serve.mail import attachments, content, emails, threads
 from serve.mail.readers import Mailboxes
 from serve.ops import admin, fleet, root
 from serve.ops.metrics import Metrics, State
@@ -111,8 +111,13 @@ class Assembly:
 
     def emails(self) -> FastAPI:
         """/api/v1, but for what has an application of its own: emails, threads, labels, and admin."""
-        routers = [emails.router(self._mailboxes, self._answers, self._threads)]
-        routers += [router(self._mailboxes, self._threads) for router in (attachments.router, threads.router)]
+        messages = content.MessageContent(self._mailboxes, self._threads)
+        routers = [
+            emails.router(self._mailboxes, self._answers, self._threads),
+            content.router(messages),
+            attachments.router(messages),
+            threads.router(self._mailboxes, self._threads),
+        ]
         # Of all prefixes this application has the shortest: what has no application of its own is here.
         routers.append(admin.router(Audit(self._databases.control), self._control, self._threads))
         totals = Totals(self._databases, self._control.shards, FleetAnalysisStats(open_blobs(self._backup.archive.uri)))

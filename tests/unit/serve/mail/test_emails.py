@@ -12,7 +12,7 @@ from serve.config import ServeConfig
 from serve.gateway import application
 from serve.http.executor import BlockingExecutor
 from serve.http.response_cache import ResponseCache
-from serve.mail import attachments, emails
+from serve.mail import attachments, content, emails
 from storage.model.mail_query import MailQuery
 from storage.query.errors import InvalidQuery
 from tests.unit.serve.fakes import (
@@ -46,11 +46,13 @@ def readers() -> MemoryReaders:
 
 @pytest.fixture
 async def http(tokens: AccessTokens, readers: MemoryReaders) -> AsyncIterator[httpx.AsyncClient]:
+    messages = content.MessageContent(readers, BlockingExecutor(2))
     app = application(
         "emails",
         [
             emails.router(readers, ResponseCache(1 << 20), BlockingExecutor(2)),
-            attachments.router(readers, BlockingExecutor(2)),
+            content.router(messages),
+            attachments.router(messages),
         ],
         ServeConfig(),
         authentication(tokens),

@@ -12,7 +12,7 @@ from serve.config import ServeConfig
 from serve.gateway import application, root_application
 from serve.http.executor import BlockingExecutor
 from serve.http.response_cache import ResponseCache
-from serve.mail import attachments, emails
+from serve.mail import attachments, content, emails
 from serve.ops import root
 from serve.ops.metrics import Metrics, State
 from serve.ops.readiness import Probe, Probes
@@ -54,12 +54,19 @@ async def http(broken: set[str]) -> AsyncIterator[httpx.AsyncClient]:
         return State([], [], Forecast("2026-11-24", 0, 0.0, 0, None))
 
     tokens, config, threads, readers = access_tokens(), ServeConfig(), BlockingExecutor(2), MemoryReaders()
-    authenticate = authentication(tokens)
+    authenticate, messages = authentication(tokens), content.MessageContent(readers, threads)
     apps = [
         application(name, routers, config, authenticate)
         for name, routers in (
             ("auth", [auth.router(desks(MemoryTokenStore(), tokens), threads)]),
-            ("emails", [emails.router(readers, ResponseCache(1 << 20), threads), attachments.router(readers, threads)]),
+            (
+                "emails",
+                [
+                    emails.router(readers, ResponseCache(1 << 20), threads),
+                    content.router(messages),
+                    attachments.router(messages),
+                ],
+            ),
             ("sync", [sync.router(readers, RecordingOwners(), MemoryPauses(), STREAMS, threads, config)]),
         )
     ]
