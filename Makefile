@@ -50,7 +50,7 @@ endif
 
 ifeq ($(NAMED),)
 test-slow: $(STAMP) ## run the tests that take more than ten seconds each
-	@$(BIN)/python -m pytest -m "slow and not alone and not unproven" -n $(CLUSTERS) --dist loadgroup $(PYTEST_ARGS); many=$$?; \
+	@$(BIN)/python -m pytest -m "slow and not alone and not unproven" -n $(CLUSTERS) --dist loadgroup --durations=25 $(PYTEST_ARGS); many=$$?; \
 	$(BIN)/python -m pytest -m "slow and alone and not unproven" $(PYTEST_ARGS); alone=$$?; \
 	[ $$many -ne 5 ] || many=0; [ $$alone -ne 5 ] || alone=0; exit $$((many ? many : alone))  # 5: no test chosen
 else

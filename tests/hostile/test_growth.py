@@ -55,8 +55,8 @@ def _check(made: Callable[[int], Callable[[], None]], sizes: tuple[int, int, int
 @pytest.mark.slow
 @pytest.mark.parametrize("share", range(4))
 def test_a_quarter_of_a_megabyte_of_anything_takes_seconds_and_little_memory(share: int) -> None:
-    """Of each construct, 8 s of a busy core at most, and together 700 MB."""
-    command = [sys.executable, "-m", "tests.hostile.large", str(share), "4", "262144", "8", "700"]
+    """Of each construct, 8 s of a busy core at most, and together 250 MB."""
+    command = [sys.executable, "-m", "tests.hostile.large", str(share), "4", "262144", "8", "250"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
