@@ -80,7 +80,7 @@ class UnknownCampaign(BackupError):
 
 
 class CampaignEnded(BackupError):
-    """The campaign is not in a state for that. See its state."""
+    """The state of the campaign does not allow the operation. See its state."""
 
     def __init__(self, campaign_id: int, state: str) -> None:
         super().__init__(campaign_id, state)

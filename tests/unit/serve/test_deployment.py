@@ -5,7 +5,7 @@ import pickle
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from serve.deployment import GatewayFailed, _last_line, _NamedByServe
+from serve.deployment import GatewayFailed, _last_line, _ServeRequestId
 from serve.port_check import PortOccupied
 from storage.errors import BackupError
 
@@ -39,7 +39,7 @@ async def test_the_request_id_is_left_to_serve() -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await _NamedByServe(app)({"type": "http"}, receive, send)
+    await _ServeRequestId(app)({"type": "http"}, receive, send)
 
     assert sent[0]["headers"] == [(b"etag", b"x")]
     assert len(sent) == 2

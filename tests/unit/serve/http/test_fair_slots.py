@@ -16,7 +16,7 @@ async def _turn() -> None:
 
 
 async def test_callers_take_turns_and_each_ones_work_goes_by_arrival() -> None:
-    slots, order = FairSlots(1, each=1, waiting_each=10), []
+    slots, order = FairSlots(1, per_caller=1, waiting_per_caller=10), []
 
     async def work(caller: str, number: int) -> None:
         async with slots.place(caller):
@@ -32,7 +32,7 @@ async def test_callers_take_turns_and_each_ones_work_goes_by_arrival() -> None:
 
 
 async def test_a_caller_has_a_share_and_the_rest_is_for_others() -> None:
-    slots = FairSlots(4, each=2, waiting_each=1)
+    slots = FairSlots(4, per_caller=2, waiting_per_caller=1)
     await slots.acquire("a")
     await slots.acquire("a")
     waiting = asyncio.create_task(slots.acquire("a"))
@@ -43,7 +43,7 @@ async def test_a_caller_has_a_share_and_the_rest_is_for_others() -> None:
     await slots.acquire("b")
     await slots.acquire("c")
     with pytest.raises(Overloaded):
-        await FairSlots(0, each=2).acquire("d")
+        await FairSlots(0, per_caller=2).acquire("d")
 
     slots.release("b")
     await _turn()
@@ -53,7 +53,7 @@ async def test_a_caller_has_a_share_and_the_rest_is_for_others() -> None:
 
 
 async def test_who_waits_too_long_is_refused_and_who_crowds_is_told_so() -> None:
-    slots = FairSlots(2, each=1, waiting_each=5, wait_s=0.02)
+    slots = FairSlots(2, per_caller=1, waiting_per_caller=5, wait_s=0.02)
     await slots.acquire("a")
     await slots.acquire("b")
     with pytest.raises(RateLimited):
@@ -65,7 +65,7 @@ async def test_who_waits_too_long_is_refused_and_who_crowds_is_told_so() -> None
 
 
 async def test_a_place_of_who_gives_up_is_not_lost() -> None:
-    slots = FairSlots(1, each=1, waiting_each=5)
+    slots = FairSlots(1, per_caller=1, waiting_per_caller=5)
     await slots.acquire("a")
     tasks = [asyncio.create_task(slots.acquire("b")) for _ in range(3)]
     await _turn()
