@@ -1,4 +1,4 @@
-"""The identity that a secret speaks for."""
+"""The identity of an authenticated caller."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,16 +8,16 @@ from sqlalchemy import Row
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a secret speaks for, and for whose mail.
+    """An authenticated caller, and the mailbox that the caller may read.
 
-    key_id: the API key that it came by. grant_id, actor: another reads this mailbox, by a grant.
+    key_id: the API key that was used. grant_id, actor: set if `actor` reads this mailbox with a grant.
     """
 
     user_id: int
     email: str
     shard_id: int
     role: str
-    scopes: frozenset[str] | None = None  # None: all that the role may
+    scopes: frozenset[str] | None = None  # None: every scope of the role
     key_id: str | None = field(default=None, compare=False)
     grant_id: str | None = None
     actor: str | None = None
