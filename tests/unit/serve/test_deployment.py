@@ -20,7 +20,7 @@ def test_errors_travel_between_processes(error: BackupError) -> None:
     assert str(error).endswith(".")
 
 
-def test_of_a_traceback_only_its_last_line_is_told() -> None:
+def test_only_the_last_line_of_a_traceback_is_reported() -> None:
     assert _last_line("Traceback:\n  File x\nValueError: no key\n\n") == "ValueError: no key"
     assert _last_line(" \n") == "no reason was given."
 
