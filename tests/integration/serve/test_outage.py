@@ -77,7 +77,7 @@ def test_an_occupied_port_is_one_sentence() -> None:
         taken.listen()
         port = taken.getsockname()[1]
 
-        with pytest.raises(PortOccupied, match=rf"127\.0\.0\.1:{port} \(it is in use\)"):
+        with pytest.raises(PortOccupied, match=rf"127\.0\.0\.1:{port} is not available \(it is in use\)"):
             require_free("127.0.0.1", port, "GBM_SERVE__PORT")
 
     require_free("127.0.0.1", port, "GBM_SERVE__PORT")
