@@ -63,6 +63,8 @@ class Fetch:
         self._throttled: Throttled | None = None
         self._stopped_by: GmailError | None = None
         self._doubtful: dict[int, RawMessage] = {}  # asked for once more, because the bytes disagree with the estimate
+        self._answered = False  # something was said of at least one message
+        self._whole: GmailError | None = None  # what was wrong with a batch as a whole
         self._received_bytes = self._units = self._requests = 0
 
     def calls(self) -> Iterator[tuple[list[int], Call]]:
@@ -89,6 +91,7 @@ class Fetch:
         else:
             # Even a 404 is about the batch's address here, never about its messages.
             error = answer.fault or classify(answer.status, answer.body, answer.headers, self._now())
+            self._whole = self._whole or error
             self._fail(ids, error)
             whole = isinstance(error, Throttled | TokenRejected | GmailRefused)
             self._stop(error if whole else NotSent(f"an earlier batch failed: {error}"))
@@ -108,7 +111,16 @@ class Fetch:
         if self._stopped_by is not None:
             unsent, self._unsent = self._unsent, []
             self._fail(unsent, self._stopped_by)
-        return FetchResult(self._messages, self._gone, self._failures, self._throttled, self._units, self._requests)
+        whole = self._whole if isinstance(self._whole, GmailUnavailable | AnswerUnreadable) else None
+        return FetchResult(
+            self._messages,
+            self._gone,
+            self._failures,
+            self._throttled,
+            self._units,
+            self._requests,
+            None if self._answered else whole,
+        )
 
     def _file_parts(self, ids: list[int], answer: Answer) -> None:
         waiting = set(ids)
@@ -119,12 +131,15 @@ class Fetch:
                     waiting.discard(message_id)
                     self._file(message_id, part)
         except AnswerUnreadable as error:
+            self._whole = self._whole or answer.fault or error
             self._fail([i for i in ids if i in waiting], answer.fault or error)
             return
         missing = [i for i in ids if i in waiting]
         if isinstance(answer.fault, AnswerTooLarge):
             self._fail_too_large(missing, len(missing) == len(ids), answer)
         else:
+            if answer.fault is not None and missing:
+                self._whole = self._whole or answer.fault
             self._fail(missing, answer.fault or GmailUnavailable("the batch's answer lacks this message"))
 
     def _fail_too_large(self, missing: list[int], is_all: bool, answer: Answer) -> None:
@@ -141,6 +156,7 @@ class Fetch:
         self._fail([i for i in missing if i != culprit], together)
 
     def _file(self, message_id: int, part: batch.Part) -> None:
+        self._answered = True
         if part.status == 200:
             try:
                 message = documents.read(part.body, documents.raw_message)

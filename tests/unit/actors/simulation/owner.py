@@ -167,8 +167,9 @@ class Owner:
             self._after(world.delay(), lambda: self._tell(call, Compared(found)))
         elif isinstance(call, Confirm):
             box = world.boxes[call.user_id]
-            added, deleted = box.since(call.since) if call.label_id is None else ([], [])
-            self._tell(call, Confirmed(box.total(call.label_id), tuple(added), tuple(deleted)))
+            added, deleted = box.since(call.since, call.label_id)
+            present = box.history_id if call.label_id is None else None
+            self._tell(call, Confirmed(box.total(call.label_id), tuple(added), tuple(deleted), 0, present))
         elif isinstance(call, ReadLabels):
             self._tell(call, LabelsRead(LABELS))
         elif isinstance(call, Watch):
@@ -251,6 +252,8 @@ class Owner:
             self.fetches.remove(call.user_id)
         world = self.world
         self.shard.on_outcome(call, world.deviations.of_answer(call, outcome, world.now), world.now)
+        mailbox = self.shard.mailbox(call.user_id)
+        world.boxes[call.user_id].relisted |= mailbox is not None and mailbox.expiries > 0
         self.notify()
 
     def _charge(self, user_id: int, units: int, answer: Callable[[], None]) -> None:
