@@ -36,6 +36,8 @@ from storage.model.wait_reasons import WaitKind
 
 #: Seconds before Gmail is asked again to push a mailbox's changes when it would not.
 _WATCH_AGAIN_S = 3600.0
+#: Calls of a mailbox that fail one after another before it is among those that leave a place free.
+_TROUBLED = 3
 #: Seconds that one answer about one mailbox makes all mailboxes wait, at most: another one may say so again.
 _LONGEST_PROJECT_PAUSE_S = 60.0
 #: Seconds before everything is listed because of an expired history for the second time in a row; doubles up to the
@@ -80,6 +82,10 @@ class Shard(ShardCommits):
     def user_ids(self) -> list[int]:
         """Of the mailboxes that are open here."""
         return list(self._mailboxes)
+
+    def failures_in_a_row(self, user_id: int) -> int:
+        """Calls of a mailbox that failed one after another."""
+        return self._troubles.in_a_row(user_id)
 
     def decide(self, now: float) -> list[Decision]:
         """Everything that should start now. Each is carried out exactly once and told back exactly once."""
@@ -159,9 +165,9 @@ class Shard(ShardCommits):
 
     def _must_leave_room(self, user_id: int, out: Mapping[int, int], most: int) -> bool:
         """Whether one place must stay free of mailboxes whose calls fail: they may stall, and the others go on."""
-        if most < 2 or not self._troubles.in_a_row(user_id):
+        if most < 2 or self._troubles.in_a_row(user_id) < _TROUBLED:
             return False
-        return sum(count for other, count in out.items() if self._troubles.in_a_row(other)) >= most - 1
+        return sum(count for other, count in out.items() if self._troubles.in_a_row(other) >= _TROUBLED) >= most - 1
 
     def _decide_fetches(self, decisions: list[Decision], now: float) -> None:
         line = self._turns.fetchers
@@ -171,7 +177,10 @@ class Shard(ShardCommits):
             wanted = mailbox.fetchable(now)
             if (waits := mailbox.wake_at()) is not None:
                 self._turns.wait(user_id, waits, for_quota=False)
-            if out >= self._concurrency.limit(user_id) or not wanted:
+            limit = self._concurrency.limit(user_id)
+            if len(self._active) > 1:  # fetches may stall: one place is left to the others
+                limit = min(limit, max(self._config.fetches - 1, 1))
+            if out >= limit or not wanted:
                 continue
             if self._must_leave_room(user_id, self._fetches, self._config.fetches):
                 held_back.append(user_id)

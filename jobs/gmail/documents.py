@@ -143,6 +143,8 @@ def watching(document: dict[str, Any]) -> Watching:
 def raw_message(document: dict[str, Any]) -> RawMessage:
     size_estimate = _count(document.get("sizeEstimate", 0))
     date_ms = _number(document["internalDate"])
+    if "sizeEstimate" not in document and not document["raw"]:
+        raise AnswerUnreadable("it has neither bytes nor an estimate of them")
     snippet = document.get("snippet", "")  # a preview: one that is no text costs no message
     return RawMessage(
         id=from_hex(document["id"]),

@@ -35,6 +35,7 @@ class Deviations:
         """`rate`: share of answers that deviate. `until`: the moment at which they end."""
         self._random, self.rate, self._until = Random(f"deviations {seed}"), rate, until
         self.injected: Counter[str] = Counter()
+        self.sick: int | None = None  # the mailbox whose calls stall as well
 
     def active(self, now: float) -> bool:
         """Whether the next answer may deviate."""
@@ -58,6 +59,13 @@ class Deviations:
             self.injected["wrong total"] += 1
             return replace(outcome, total=max(outcome.total + random.choice([-3, -1, 1, 30]), 0))
         return self._unreadable()
+
+    def stall_s(self, user_id: int, now: float) -> float:
+        """Seconds that the answer to a call is late."""
+        if user_id != self.sick or not self.active(now) or self._random.random() >= self.rate:
+            return 0.0
+        self.injected["stall"] += 1
+        return 60.0
 
     def not_found(self, now: float) -> bool:
         """Whether a message that is there is answered with 404."""

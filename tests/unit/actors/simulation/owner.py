@@ -58,6 +58,7 @@ class Owner:
         self.out: set[tuple[int, int]] = set()  # messages being fetched
         self.fetches: list[int] = []  # users whose fetches are out
         self.writes = 0
+        self.kept_waiting: dict[int, float] = {}  # user -> since when it has a call that could go out
         self.passed_over: Counter[int] = Counter()  # user -> others' fetches since it could have had one
         self._deciding = False  # a look at `decide` is scheduled
         self._asking = False  # the broker is being asked
@@ -95,6 +96,7 @@ class Owner:
             else:
                 self._call(decision)
         invariants.nobody_starves(world, self, [each.user_id for each in decisions if isinstance(each, Fetch)])
+        invariants.nobody_is_kept_waiting(world, self)
         if self.quota.wanting and not self._asking:
             self._asking = True
             demand = self.quota.demand(self.shard.waiting, world.now)
@@ -132,6 +134,7 @@ class Owner:
             self._fetch(call)
             return
         world = self.world
+        world.called(call.user_id)
         units = self.quota.cost(call)
         failed = self._failed_call(units) if world.goes_wrong() else None
         if isinstance(call, ListPage | ReadHistory) and call.page_token and failed and world.random.random() < 0.3:
@@ -261,7 +264,8 @@ class Owner:
 
         def arrive() -> None:
             self.world.spend(self, user_id, units)
-            self._after(self.world.delay(), answer)
+            late_s = self.world.deviations.stall_s(user_id, self.world.now)
+            self._after(self.world.delay() + late_s, answer)
 
         self.world.at(self.world.delay(), self, arrive, elsewhere=True)  # the call is a task's, not the owner's
 

@@ -86,6 +86,7 @@ def test_bytes_survive_with_and_without_padding(raw: bytes) -> None:
         {"internalDate": 1.5},
         {"labelIds": 5},
         {"labelIds": [5]},
+        {"raw": "", "sizeEstimate": ...},
         {"labelIds": "INBOX"},
         {"labelIds": {"INBOX": True}},
         {"labelIds": None},
