@@ -376,7 +376,7 @@ def test_one_refusal_of_the_project_rests_it_a_minute_at_most(monkeypatch: pytes
     one = opened(shard(), 1)
     pauses: dict[str, float] = {}
     monkeypatch.setattr(one.quota, "pause", lambda user_id, scope, seconds, now: pauses.update({scope: seconds}))
-    [call] = one.decide(START)
+    [call] = only(one.decide(START), ReadHistory)
 
     one.on_outcome(call, CallFailed("slow down", retry_after_s=86_400.0, scope="project"), START)
 
