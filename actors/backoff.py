@@ -19,6 +19,10 @@ class ErrorBackoff:
         self._in_a_row[user_id] = before + 1
         return max(asked_s or 0.0, min(self._first_pause_s * 2.0 ** min(before, 10), _LONGEST_PAUSE_S))
 
+    def in_a_row(self, user_id: int) -> int:
+        """How many calls failed one after another."""
+        return self._in_a_row.get(user_id, 0)
+
     def over(self, user_id: int) -> None:
         """A call succeeded."""
         self._in_a_row.pop(user_id, None)
@@ -41,11 +45,9 @@ class Concurrency:
         return int(self._lowered.get(user_id, self._most))
 
     def on_outcome(self, user_id: int, outcome: Outcome) -> None:
-        """What became of a fetch."""
-        if isinstance(outcome, CallFailed):
-            if outcome.scope == "concurrency":
-                self.refused(user_id)
-        elif isinstance(outcome, Fetched) and outcome.pause_s is not None and outcome.pause_scope == "concurrency":
+        """What became of a fetch. A mailbox whose fetches stall or fail must not hold all of a shard's places."""
+        limited = isinstance(outcome, Fetched) and outcome.pause_s is not None and outcome.pause_scope == "concurrency"
+        if isinstance(outcome, CallFailed) or limited:
             self.refused(user_id)
         else:
             self.passed(user_id)

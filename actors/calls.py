@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from pydantic import SecretStr
 
-from actors.conversion import changed, fetched
+from actors.conversion import changed, fetched, without
 from actors.decisions import (
     Call,
     CallFailed,
@@ -35,12 +35,15 @@ from actors.shard import Shard
 from actors.tokens import Tokens
 from actors.wait_kinds import wait_kind
 from actors.work import Work
-from jobs.gmail.errors import GmailRefused, GrantRevoked, HistoryExpired, NotFound, TokenRejected
+from jobs.gmail.errors import AnswerUnreadable, GmailRefused, GrantRevoked, HistoryExpired, NotFound, TokenRejected
 from jobs.gmail.records import Label, Profile
 from storage.catalog.catalog import Catalog
 from storage.errors import BackupError
 from storage.model.records import LabelRow
 
+#: How far beyond the newest history id that is known another is believed by itself. Gmail's profile is asked about
+#: one beyond that: believed wrongly, it would make everything that happens afterwards look old.
+_JUMP = 1_000
 _LOG = logging.getLogger(__name__)
 
 
@@ -61,7 +64,16 @@ class Calls:
                 return await asyncio.to_thread(self._compare, call)
             token = await self._tokens.get(call.user_id, mailbox.email)
             if isinstance(call, Fetch):
-                return fetched(*await self._work.fetch(token, call.user_id, call.message_ids))
+                receipt, mail = await self._work.fetch(token, call.user_id, call.message_ids)
+                if (error := receipt.unusable) is not None:
+                    return CallFailed(
+                        str(error), receipt.units, retry_after_s=error.retry_after_s, kind=wait_kind(error)
+                    )
+                outcome, newest = fetched(receipt, mail), max(receipt.history_ids, default=0)
+                if newest > mailbox.known_history_id + _JUMP and newest > (present := await self._present(token)):
+                    units = shard.quota.cost(Pin(call.user_id))
+                    return without(outcome, receipt.history_ids, present, units)
+                return outcome
             if isinstance(call, Pin):
                 profile, labels = await self._work.pin(token)
                 return await asyncio.to_thread(self._pinned, call.user_id, profile, labels)
@@ -71,21 +83,22 @@ class Calls:
                 )
             if isinstance(call, Confirm):
                 second = await self._work.confirm(token, call.since, call.label_id)
-                return Confirmed(second.total, second.added, second.deleted, second.units)
+                return Confirmed(second.total, second.added, second.deleted, second.units, second.history_id)
             if isinstance(call, ListPage):
                 return await self._list_page(token, call)
             if isinstance(call, Watch):
                 watching = await self._work.watch(token, self._topic)
                 return Watched(watching.expires_at.timestamp())
             changes = await self._work.history(token, call.start, call.page_token)
+            newest = max([changes.history_id, *(change.history_id for change in changes.changes)])
+            if newest > mailbox.known_history_id + _JUMP and newest > (present := await self._present(token)):
+                raise AnswerUnreadable(f"it names the history id {newest}, and the profile says {present}")
             return await asyncio.to_thread(
                 changed, call.user_id, changes, lambda ids: self._catalog.look(call.user_id, ids)
             )
         except HistoryExpired as exc:
             if isinstance(call, ReadHistory) and call.page_token is not None:  # it may be the token that is too old
                 return CallFailed(str(exc), shard.quota.cost(call), page_refused=True)
-            if isinstance(call, Confirm):  # nothing is known of what changed meanwhile: list again
-                return CallFailed(str(exc), shard.quota.cost(call))
             return CallFailed(str(exc), shard.quota.cost(call), history_expired=True)
         except GrantRevoked as exc:
             return CallFailed(str(exc), revoked=True)
@@ -98,6 +111,7 @@ class Calls:
                 page_refused=isinstance(call, ListPage | ReadHistory)
                 and call.page_token is not None
                 and _unknown_to_gmail(exc),
+                start_refused=isinstance(call, ReadHistory) and call.page_token is None and _unknown_to_gmail(exc),
                 retry_after_s=getattr(exc, "retry_after_s", None),
                 scope=getattr(exc, "scope", "user"),
                 kind=wait_kind(exc),
@@ -105,6 +119,11 @@ class Calls:
         except Exception as exc:  # noqa: BLE001 - a defect that one mailbox's answer brings to light costs that mailbox
             _LOG.exception("A call of mailbox %d fails on a defect", call.user_id)
             return CallFailed(f"This release cannot work on what Gmail answered ({exc!r:.200}): report it.")
+
+    async def _present(self, token: SecretStr) -> int:
+        """The mailbox's newest history id by a second source."""
+        profile, _ = await self._work.pin(token)
+        return profile.history_id
 
     async def _list_page(self, token: SecretStr, call: ListPage) -> Listed:
         try:

@@ -1,6 +1,7 @@
 """Gmail's answers in the shard's own terms. Pure."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from actors.decisions import Changed, Failure, Fetched
 from jobs.gmail.records import HistoryPage, LabelChanged, MessageAdded, MessageDeleted
@@ -32,6 +33,28 @@ def fetched(receipt: FetchReceipt, reference: object) -> Fetched:
         units=receipt.units,
         pause_s=None if throttled is None else throttled.retry_after_s or 1.0,
         pause_scope="user" if throttled is None else throttled.scope,
+    )
+
+
+def without(outcome: Fetched, history_ids: Sequence[int], newest: int, units: int) -> Fetched:
+    """A fetch of which those messages failed whose history ids are beyond the mailbox's newest.
+
+    Such an id would make everything that happens to the message later look old.
+
+    Args:
+        history_ids: of the landed, in their order. units: what it cost to learn the newest one.
+    """
+    beyond = {key: number for key, number in zip(outcome.landed, history_ids, strict=True) if number > newest}
+    failures = tuple(
+        Failure(key, f"it names the history id {number}, and the mailbox is at {newest}", True, True)
+        for key, number in beyond.items()
+    )
+    return replace(
+        outcome,
+        landed=tuple(key for key in outcome.landed if key not in beyond),
+        failures=(*outcome.failures, *failures),
+        units=outcome.units + units,
+        withheld=tuple(beyond),
     )
 
 

@@ -161,12 +161,16 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """The second source's answer. added, deleted: by the history since the listing began. units: what it cost."""
+    """The second source's answer. added, deleted: by the history since the listing began. units: what it cost.
+
+    history_id: the mailbox's present one; None: it was not asked for.
+    """
 
     total: int
     added: tuple[int, ...] = ()
     deleted: tuple[int, ...] = ()
     units: int = 0
+    history_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +222,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What became of every message of a Fetch. `pause_s`: Gmail's wish that this user be left alone."""
+    """What became of every message of a Fetch. `pause_s`: Gmail's wish that this user be left alone.
+
+    withheld: failures whose mail lies behind the reference all the same, and is not to be stored.
+    """
 
     landed: tuple[int, ...]
     gone: tuple[int, ...]
@@ -228,13 +235,15 @@ class Fetched:
     units: int
     pause_s: float | None = None
     pause_scope: str = "user"
+    withheld: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CallFailed:
     """A call gave nothing. At most one of the flags is set; else it is worth repeating after a while.
 
-    scope: whose calls should rest, "user", "project" or "concurrency". kind: what people can do about it.
+    start_refused: Gmail takes the history id where reading begins for none. scope: whose calls should rest, "user",
+    "project" or "concurrency". kind: what people can do about it.
     """
 
     error: str
@@ -242,6 +251,7 @@ class CallFailed:
     history_expired: bool = False
     revoked: bool = False
     page_refused: bool = False
+    start_refused: bool = False
     retry_after_s: float | None = None
     scope: str = "user"
     kind: WaitKind | None = None

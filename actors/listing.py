@@ -5,8 +5,9 @@ A listing counts as complete when one of these agrees with it:
 - `profile.messagesTotal`, read after the last page. The ids listed, with those that the history since the pin adds and
   without those that it deletes, are as many: pages that shift while mail is deleted show as one too few. Of a label,
   `labels.get` takes the profile's place.
-- A second listing that names exactly the same ids. So a total that Gmail counts otherwise (messagesTotal may include
-  chats, which messages.list leaves out) costs one more listing, and nothing else.
+- A second listing that names the same ids, but for those that the history since the first one adds or deletes. So a
+  total that Gmail counts otherwise (messagesTotal may include chats, which messages.list leaves out) costs one more
+  listing, and nothing else.
 
 actors/mailbox.py collects the pages; a reconciliation lists all ids first, then the ids of one label after another.
 """
@@ -18,10 +19,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Ids that a listing may name per message of the profile before it is taken for one that never ends, and some more.
+#: Ids that a listing may name per different id before it is taken for one that goes round in circles, and some more.
 _PER_MESSAGE, _MORE = 2, 2_000
 #: Pages in a row that name nothing, after which it is taken for one that never ends.
 _EMPTY_PAGES = 100
+_Ids = np.ndarray[tuple[int], np.dtype[np.int64]]
 #: Times that a label is listed before it is left as it is until the next reconciliation.
 _LABEL_ATTEMPTS = 3
 
@@ -51,13 +53,18 @@ class Listing:
         self._labels: dict[str, array[int]] = {}
         self._skipped: set[str] = set()
         self._waiting: deque[str] = deque()
-        self._before: bytes | None = None  # the ids that the last listing of the same named
+        self._before: _Ids | None = None  # the ids that the last listing of the same named
+        self._begun = 0  # the history id before that one
+        self._bound = _MORE  # ids from which on it is asked whether they are different ones
         self._attempts = 0
 
     def begin(self, since: int, estimate: int, label_ids: Iterable[str]) -> None:
         """A listing of all ids begins, for the first time or again."""
+        if self._before is None:
+            self._begun = since
         self.since, self._estimate = since, estimate
         self._message_ids, self._unreadable, self._empty = array("q"), 0, 0
+        self._bound = _PER_MESSAGE * estimate + _MORE
         self._waiting = deque(dict.fromkeys(label_ids))
 
     def add(self, message_ids: Collection[int], unreadable: int = 0) -> None:
@@ -66,24 +73,44 @@ class Listing:
         self._present.extend(message_ids)
         self._unreadable += unreadable
 
-    @property
     def is_endless(self) -> bool:
-        """It named so many ids that it goes round in circles, or goes on and on and names none."""
-        return self._empty > _EMPTY_PAGES or len(self._present) > _PER_MESSAGE * self._estimate + _MORE
+        """Whether it names the same ids again and again, or goes on and on and names none.
+
+        The profile's total alone proves nothing: it may be wrong.
+        """
+        if self._empty > _EMPTY_PAGES:
+            return True
+        if len(self._present) <= self._bound:
+            return False
+        different = len(np.unique(np.array(self._present, np.int64)))
+        self._bound = _PER_MESSAGE * different + _MORE
+        return len(self._present) > self._bound
+
+    @property
+    def confirmed_since(self) -> int:
+        """The history id from which on the second source should tell what changed."""
+        return min(self.since, self._begun) if self._before is not None else self.since
 
     def agrees(self, total: int, added: Collection[int] = (), deleted: Collection[int] = ()) -> bool:
         """Whether a second source agrees with the listing, all of whose pages arrived.
 
         Args:
             total: messages by the profile, or by the label.
-            added, deleted: by the history since the listing began.
+            added, deleted: by the history since `confirmed_since`.
         """
         ids = self._distinct(added, deleted)
         if len(ids) + self._unreadable == total:
             return True
-        digest = ids.tobytes()
-        same, self._before = digest == self._before, digest
-        return same
+        before, self._before = self._before, ids
+        if before is None:
+            return False
+        unexplained = np.setdiff1d(np.setxor1d(before, ids), np.array([*added, *deleted], np.int64))
+        self._begun = self.since
+        return not len(unexplained)
+
+    def doubted(self) -> None:
+        """The listing began at a history id that there is not: nothing is concluded from it."""
+        self._before = None
 
     def count(self, added: Collection[int] = (), deleted: Collection[int] = ()) -> int:
         """Different ids that were named."""
@@ -92,6 +119,7 @@ class Listing:
     def next_label(self) -> bool:
         """The listing under way is complete; False when there is no other."""
         self._before, self._attempts, self._unreadable, self._empty = None, 0, 0, 0
+        self._bound = _PER_MESSAGE * self._estimate + _MORE
         if not self._waiting:
             return False
         self.label_id = self._waiting.popleft()
@@ -117,8 +145,6 @@ class Listing:
     def _present(self) -> "array[int]":
         return self._message_ids if self.label_id is None else self._labels[self.label_id]
 
-    def _distinct(
-        self, added: Collection[int], deleted: Collection[int]
-    ) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    def _distinct(self, added: Collection[int], deleted: Collection[int]) -> _Ids:
         ids = np.union1d(np.array(self._present, np.int64), np.array(list(added), np.int64))
         return np.setdiff1d(ids, np.array(list(deleted), np.int64), assume_unique=True)

@@ -66,7 +66,7 @@ class Mailbox(MailboxHistory):
         if state is State.LISTING:
             return ListPage(user_id, self._page_token, self._listing.label_id)
         if state is State.CONFIRMING:
-            return Confirm(user_id, self._listing.label_id, self._listing.since)
+            return Confirm(user_id, self._listing.label_id, self._listing.confirmed_since)
         # A message that was fetched before the pin and lands after the comparison would escape it: nothing may be owed.
         if state is State.COMPARING and not self._backlog.owed:
             assert self._pinned is not None
@@ -244,7 +244,7 @@ class Mailbox(MailboxHistory):
                 self._step(Event.LISTING_STORED)
         elif plan.ends_round and self._round.state is State.FOLLOWED:
             self._step(Event.ROUND_STORED)
-            self._mode = None
+            self._mode, self.expiries = None, 0
 
     def begin_again(self, now: float) -> bool:
         """Begin the round that was asked for while another was under way; False when there is none."""

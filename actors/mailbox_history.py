@@ -12,6 +12,12 @@ from storage.model.records import DELETED, Phase
 
 #: Pages of history without anything new, one after another, after which its page tokens are taken for a loop.
 _BARREN_PAGES = 200
+#: Times in a row that reading the history came to nothing, after which everything is listed and compared instead.
+_ATTEMPTS = 8
+#: Answers in a row that refuse the history id where reading begins, after which it is taken for expired.
+_REFUSED_STARTS = 3
+#: Looks in a row whose history ends before the cursor, after which the cursor is taken for one that never was.
+_LOOKS_BEHIND = 2
 
 
 class MailboxHistory(MailboxListing):
@@ -36,11 +42,19 @@ class MailboxHistory(MailboxListing):
         named = {*page.unknown, *(change.message_id for change in fresh)}
         self._pages.append(HistoryPage(frozenset(named & set(self._backlog.owed)), fresh, page.upto))
         token = page.next_page_token
-        self._barren = 0 if new else self._barren + 1
+        ahead = page.upto is not None and page.upto > self._furthest
+        if ahead:
+            assert page.upto is not None
+            self._furthest = page.upto
+        self._barren = 0 if new or ahead else self._barren + 1
         if token is None:
             self._got_ahead()
+            self._refused_starts = 0
             if page.upto is not None:
                 self._overlap.reached(page.upto, self._now)
+                if self._is_behind(page.upto):
+                    self._list_instead()
+                    return
             self._step(Event.LAST_PAGE)
         elif token in self._tokens or self._barren > _BARREN_PAGES:
             self._follow_again("Gmail's history repeats a page token or never ends: it is read again")
@@ -56,6 +70,14 @@ class MailboxHistory(MailboxListing):
         elif self._round.state is State.FOLLOWING:
             self._follow_again(error)
 
+    def start_refused(self, error: str) -> None:
+        """Gmail takes the history id where reading begins for none: after a few times, there is no such history."""
+        self._refused_starts += 1
+        self.standing.failed(error)
+        if self._refused_starts >= _REFUSED_STARTS:
+            self._refused_starts = 0
+            self.history_expired()
+
     def history_expired(self) -> None:
         """Gmail forgot what lies behind the cursor: there is none until ids and labels are listed again."""
         if self._cursor is not None and self._start < self._cursor:  # only what would have been read again
@@ -63,6 +85,21 @@ class MailboxHistory(MailboxListing):
             self._follow()
             self._step(Event.HISTORY_BROKE)
             return
+        self._list_instead()
+
+    def _is_behind(self, upto: int) -> bool:
+        """Whether Gmail's history keeps ending before the cursor: one such answer may be an old copy's."""
+        if self._cursor is None or upto >= self._cursor:
+            self._behind = 0
+            return False
+        self._behind += 1
+        self.standing.doubt = f"history ends at {upto}, before {self._cursor}, which it named earlier"
+        return self._behind >= _LOOKS_BEHIND
+
+    def _list_instead(self) -> None:
+        """Have no cursor until ids and labels are listed and compared."""
+        self.expiries += 1
+        self._behind = 0
         self._cursor = self._pinned = None
         self._overlap.reset(None)
         self._pages.clear()
@@ -73,4 +110,8 @@ class MailboxHistory(MailboxListing):
     def _follow_again(self, error: str) -> None:
         self.stuck += 1
         self.standing.doubt = error
+        if self.stuck >= _ATTEMPTS:
+            self.stuck = 0
+            self._list_instead()
+            return
         self._step(Event.HISTORY_BROKE)

@@ -38,7 +38,7 @@ class MailboxListing(MailboxState):
     ) -> None:
         """A page of the listing; `unknown` are those of its ids that are not stored."""
         self.standing.heard()
-        added = self._backlog.owe(unknown)
+        added = self._backlog.owe(unknown, listed=True)
         self.progress.listed += added
         if self._mode is Mode.RECONCILE:
             self.standing.mended(missing=added)
@@ -46,7 +46,7 @@ class MailboxListing(MailboxState):
         self._listing.add(listed, len(unreadable))
         if next_page_token is None:
             self._step(Event.LAST_PAGE)
-        elif next_page_token in self._tokens or self._listing.is_endless:
+        elif next_page_token in self._tokens or self._listing.is_endless():
             self._list_again("Gmail's listing repeats a page token or never ends: it is read again")
         else:
             self._page_token = next_page_token
@@ -57,6 +57,14 @@ class MailboxListing(MailboxState):
         """What a second source says of the listing: when it disagrees, nothing is concluded and it is listed again."""
         self.standing.heard()
         listing, label_id = self._listing, self._listing.label_id
+        if answer.history_id is not None and answer.history_id < listing.since:
+            self.stuck += 1
+            self.standing.doubt = (
+                f"listing disagrees: it began at the history id {listing.since}, the profile says {answer.history_id}"
+            )
+            listing.doubted()
+            self._step(Event.IDS_DISAGREE)
+            return
         if not listing.agrees(answer.total, answer.added, answer.deleted):
             count = listing.count(answer.added, answer.deleted)
             self.stuck += 1
@@ -82,6 +90,8 @@ class MailboxListing(MailboxState):
         self.standing.heard()
         evidence = self._evidence
         self.standing.mended(labels=len(found.changes))
+        if self._listing.result().skipped:  # nothing is known of these labels' messages: compare again
+            self._again = Mode.RECONCILE
         self._pages.extend(pages_of(found.changes, CHANGES_PER_COMMIT))
         absent = len(found.absent)
         if absent > evidence.suspect_least and absent > evidence.suspect_share * found.alive:

@@ -12,9 +12,12 @@ from actors.listing import Listing
 from actors.overlap import Overlap
 from actors.plans import HistoryPage, Progress
 from actors.retry_backlog import Backlog
-from actors.rounds import Event, Round
+from actors.rounds import Event, Round, State
 from actors.standing import Standing, recorded
 from storage.model.records import FailedItem, MailboxRecord, Phase, Unreadable
+
+#: Seconds between two comparisons because of history records that could not be read.
+_COMPARE_AGAIN_S = 600.0
 
 
 class MailboxState:
@@ -40,6 +43,10 @@ class MailboxState:
         self._page_token: str | None = None
         self._tokens: set[str] = set()  # of the listing or history that is being paged
         self._barren = 0  # its pages without anything new, one after another
+        self._furthest = 0  # history id of the newest record in the pages that are being read
+        self._behind = self._refused_starts = 0  # answers in a row that contradict the cursor
+        self.expiries = 0  # times in a row that the history could not be followed, and everything was listed instead
+        self._compare_from = float("-inf")  # when a record that could not be read may have everything compared again
         self._start = 0  # where the history being paged begins: page tokens belong to it
         self._listing = Listing()
         self._overlap = Overlap(evidence.overlap_s)
@@ -77,6 +84,16 @@ class MailboxState:
     def idle(self) -> bool:
         """No round is under way."""
         return self._mode is None
+
+    @property
+    def round_state(self) -> State:
+        """What the round under way is doing."""
+        return self._round.state
+
+    @property
+    def known_history_id(self) -> int:
+        """The newest history id that Gmail is known to have reached."""
+        return max(self._cursor or 0, self._pinned or 0, self._start)
 
     @property
     def found_news(self) -> bool:
@@ -118,7 +135,7 @@ class MailboxState:
     def _step(self, event: Event) -> None:
         """Take a step to other pages than those that are being read."""
         self._round.step(event)
-        self._page_token, self._barren = None, 0
+        self._page_token, self._barren, self._furthest = None, 0, 0
         self._tokens.clear()
 
     def _got_ahead(self) -> None:
@@ -130,8 +147,8 @@ class MailboxState:
             if item not in self._noted:
                 self._noted.add(item)
                 self._unreadable[item] = Unreadable(self.user_id, item, where)
-                if where == "history.list":
-                    self._again = Mode.RECONCILE
+                if where == "history.list" and self._now >= self._compare_from:
+                    self._again, self._compare_from = Mode.RECONCILE, self._now + _COMPARE_AGAIN_S
 
     def _follow(self) -> None:
         assert self._cursor is not None

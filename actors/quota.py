@@ -37,7 +37,7 @@ class ShardQuota:
         self._refused_s: float | None = None  # Gmail refused the project for so long; the broker is to hear of it
 
     def cost(self, call: Call) -> int:
-        """Units of a call; a Pin reads the profile and the labels, a Confirm the profile and a page of history."""
+        """Units of a call; a Pin reads the profile and the labels, a Confirm a total and a page of history."""
         if isinstance(call, Fetch):
             return self._cost("messages.get", len(call.message_ids))
         if isinstance(call, ListPage):
@@ -51,9 +51,8 @@ class ShardQuota:
         if isinstance(call, ReadLabels):
             return self._cost("labels.list", 1)
         if isinstance(call, Confirm):
-            if call.label_id is not None:
-                return self._cost("labels.get", 1)
-            return self._cost("getProfile", 1) + self._cost("history.list", 1)
+            source = "getProfile" if call.label_id is None else "labels.get"
+            return self._cost(source, 1) + self._cost("history.list", 1)
         return self._cost("getProfile", 1) + self._cost("labels.list", 1)
 
     def fetchable(self, user_id: int, count: int, now: float) -> int:

@@ -25,6 +25,8 @@ _LEAST_404S = 3
 _CHECK_404S = 2
 #: Ids that the history says are deleted, kept at most: an older one costs a fetch.
 _REMEMBERED = 10_000
+#: Attempts that fail before a message is fetched by itself.
+_ALONE_AFTER = 3
 _CHECKS = (FailedKind.CHECK, FailedKind.SUSPECT)
 
 
@@ -89,9 +91,13 @@ class Backlog:
 
     # ---- what is owed
 
-    def owe(self, message_ids: Iterable[int]) -> int:
-        """Messages that are not stored; how many are new. Filed ones have their own time."""
-        return self._add(key for key in message_ids if not self._is_filed(key) and key not in self._dead)
+    def owe(self, message_ids: Iterable[int], listed: bool = False) -> int:
+        """Messages that are not stored; how many are new. Filed ones have their own time.
+
+        listed: a listing names them, so one that the history said is deleted is asked for all the same.
+        """
+        dead = () if listed else self._dead
+        return self._add(key for key in message_ids if not self._is_filed(key) and key not in dead)
 
     def owe_due(self, now: float) -> None:
         """Filed messages whose time has come."""
@@ -132,10 +138,20 @@ class Backlog:
             self._release(key)
 
     def take(self, count: int) -> tuple[int, ...]:
-        """The next messages to fetch; they are out until told otherwise."""
-        ids = tuple(self._todo.popleft() for _ in range(min(count, len(self._todo))))
+        """The next messages to fetch, `count` at most; they are out until told otherwise.
+
+        One that failed several times is fetched alone: whatever fails with it would be taken for as bad.
+        """
+        ids: list[int] = []
+        while self._todo and len(ids) < count:
+            alone = self._attempts_of(self._todo[0]) >= _ALONE_AFTER
+            if alone and ids:
+                break
+            ids.append(self._todo.popleft())
+            if alone:
+                break
         self._out.update(ids)
-        return ids
+        return tuple(ids)
 
     def stop(self) -> None:
         """Nothing more is asked for; what is out or held goes on."""
@@ -148,6 +164,8 @@ class Backlog:
     def landed(self, message_ids: Collection[int]) -> tuple[int, ...]:
         """These were fetched; those to store, in order. The others were checks: they live."""
         self._out.difference_update(message_ids)
+        for key in self._dead.keys() & set(message_ids) if self._dead else ():
+            del self._dead[key]
         alive = self._checks.intersection(message_ids)
         for key in alive:
             self._verdicts[key] = False
@@ -259,6 +277,12 @@ class Backlog:
                 self._todo.append(key)
                 added += 1
         return added
+
+    def _attempts_of(self, key: int) -> int:
+        if key in self._checks:
+            return 0  # these count 404s
+        filed = self._filed.get(key)
+        return self._attempts.get(key, filed.attempts if filed else 0)
 
     def _is_filed(self, key: int) -> bool:
         return key in self._to_file or (key in self._filed and key not in self._settled)

@@ -5,7 +5,7 @@ became of each. Mailboxes take turns, one call each, within their quota and the 
 fills the same segments. Commits go one at a time, so a cursor never passes what an earlier commit still has to store.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from actors.decisions import (
     Call,
@@ -14,6 +14,7 @@ from actors.decisions import (
     Compared,
     Confirmed,
     Decision,
+    Failure,
     Fetch,
     Fetched,
     FetchedBatch,
@@ -27,12 +28,24 @@ from actors.decisions import (
     Watched,
 )
 from actors.mailbox import Mailbox
+from actors.rounds import State
 from actors.segment_buffer import REPEAT_S
 from actors.shard_commits import ShardCommits
 from storage.model.records import FailedItem, MailboxRecord, Phase
+from storage.model.wait_reasons import WaitKind
 
 #: Seconds before Gmail is asked again to push a mailbox's changes when it would not.
 _WATCH_AGAIN_S = 3600.0
+#: Calls of a mailbox that fail one after another before it is among those that leave a place free.
+_TROUBLED = 3
+#: Seconds that one answer about one mailbox makes all mailboxes wait, at most: another one may say so again.
+_LONGEST_PROJECT_PAUSE_S = 60.0
+#: Seconds before everything is listed because of an expired history for the second time in a row; doubles up to the
+#: longest.
+_RELIST_PAUSE_S, _LONGEST_RELIST_PAUSE_S = 30.0, 900.0
+#: Fetches of a mailbox that fail as a whole, one after another, before that counts for their messages: about four
+#: minutes, which an outage may take without anything being filed.
+_PATIENCE = 8
 
 
 class Shard(ShardCommits):
@@ -69,6 +82,10 @@ class Shard(ShardCommits):
     def user_ids(self) -> list[int]:
         """Of the mailboxes that are open here."""
         return list(self._mailboxes)
+
+    def failures_in_a_row(self, user_id: int) -> int:
+        """Calls of a mailbox that failed one after another."""
+        return self._troubles.in_a_row(user_id)
 
     def decide(self, now: float) -> list[Decision]:
         """Everything that should start now. Each is carried out exactly once and told back exactly once."""
@@ -127,42 +144,64 @@ class Shard(ShardCommits):
     def _decide_calls(self, decisions: list[Decision], now: float) -> None:
         line = self._turns.callers
         self._turns.wake(now)
+        held_back: list[int] = []
         while self._calls < self._config.calls and (user_id := line.next()) is not None:
             mailbox = self._mailboxes[user_id]
             call = mailbox.next_call(self._config.listed_ahead)
             if call is None:
                 continue
-            if self.quota.take(user_id, call, now):
+            if self._must_leave_room(user_id, self._calling, self._config.calls):
+                held_back.append(user_id)
+            elif self.quota.take(user_id, call, now):
                 mailbox.called(call)
                 self._calls += 1
+                self._calling[user_id] = self._calling.get(user_id, 0) + 1
                 decisions.append(call)
             elif not self._wait_for_quota(user_id, call, now):
                 line.add_first(user_id)
-                return
+                break
+        for user_id in reversed(held_back):
+            line.add_first(user_id)
+
+    def _must_leave_room(self, user_id: int, out: Mapping[int, int], most: int) -> bool:
+        """Whether one place must stay free of mailboxes whose calls fail: they may stall, and the others go on."""
+        if most < 2 or self._troubles.in_a_row(user_id) < _TROUBLED:
+            return False
+        return sum(count for other, count in out.items() if self._troubles.in_a_row(other) >= _TROUBLED) >= most - 1
 
     def _decide_fetches(self, decisions: list[Decision], now: float) -> None:
         line = self._turns.fetchers
+        held_back: list[int] = []
         while self._fetches_out < self._config.fetches and (user_id := line.next()) is not None:
             mailbox, out = self._mailboxes[user_id], self._fetches.get(user_id, 0)
             wanted = mailbox.fetchable(now)
             if (waits := mailbox.wake_at()) is not None:
                 self._turns.wait(user_id, waits, for_quota=False)
-            if out >= self._concurrency.limit(user_id) or not wanted:
+            limit = self._concurrency.limit(user_id)
+            if len(self._active) > 1:  # fetches may stall: one place is left to the others
+                limit = min(limit, max(self._config.fetches - 1, 1))
+            if out >= limit or not wanted:
+                continue
+            if self._must_leave_room(user_id, self._fetches, self._config.fetches):
+                held_back.append(user_id)
                 continue
             room = self._segmenting.room()
             if not room:
                 line.add_first(user_id)
-                return
+                break
             count = self.quota.fetchable(user_id, min(wanted, self._config.fetch_size, room), now)
             if count:
                 decisions.append(self._fetch(mailbox, count, now))
                 line.add(user_id)
             elif not self._wait_for_quota(user_id, None, now):
                 line.add_first(user_id)
-                return
+                break
+        for user_id in reversed(held_back):
+            line.add_first(user_id)
 
     def _fetch(self, mailbox: Mailbox, count: int, now: float) -> Fetch:
         fetch = mailbox.take(count)
+        count = len(fetch.message_ids)
         taken = self.quota.take(mailbox.user_id, fetch, now)
         assert taken, "fetchable promised it"
         self._fetches[mailbox.user_id] = self._fetches.get(mailbox.user_id, 0) + 1
@@ -186,6 +225,9 @@ class Shard(ShardCommits):
             self._concurrency.on_outcome(call.user_id, outcome)
         else:
             self._calls -= 1
+            self._calling[call.user_id] -= 1
+            if not self._calling[call.user_id]:
+                del self._calling[call.user_id]
         self.quota.returned(call.user_id, call, now)
         self._touch(call.user_id)
         counts = isinstance(call, Fetch) or mailbox.answered(call)
@@ -205,6 +247,26 @@ class Shard(ShardCommits):
             self.quota.pause(call.user_id, "user", self._troubles.pause_s(call.user_id, None), now)
         elif not mailbox.stuck:
             self._troubles.over(call.user_id)
+        if isinstance(outcome, Changed):
+            self._slow_down(mailbox, now)
+
+    def _slow_down(self, mailbox: Mailbox, now: float) -> None:
+        """A mailbox that is listed again and again, because its history cannot be followed, waits in between."""
+        if mailbox.round_state is State.PINNING and mailbox.expiries > 1:
+            pause_s = min(_RELIST_PAUSE_S * 2.0 ** min(mailbox.expiries - 2, 10), _LONGEST_RELIST_PAUSE_S)
+            self.quota.pause(mailbox.user_id, "user", pause_s, now)
+
+    def _fetch_failed(self, mailbox: Mailbox, call: Fetch, outcome: CallFailed, not_before: float) -> None:
+        """A fetch gave nothing: its messages wait, and after many such fetches each failure counts for its messages.
+
+        So one message that brings every fetch of it down is found, by fetching each alone, and filed.
+        """
+        unusable = outcome.kind in (WaitKind.GMAIL_UNREACHABLE, WaitKind.GMAIL_UNREADABLE)
+        if not unusable or self._troubles.in_a_row(call.user_id) <= _PATIENCE:
+            mailbox.returned(call.message_ids, not_before)
+            return
+        for key in call.message_ids:
+            mailbox.failed(Failure(key, outcome.error, retryable=True, charged=True), not_before)
 
     def _told_mailbox(self, mailbox: Mailbox, outcome: Outcome, now: float) -> None:
         if isinstance(outcome, Pinned):
@@ -235,14 +297,15 @@ class Shard(ShardCommits):
     def _fetched(self, mailbox: Mailbox, call: Fetch, outcome: Fetched, now: float) -> None:
         mailbox.spent(outcome.units)
         if outcome.pause_s is not None:
-            self.quota.pause(call.user_id, outcome.pause_scope, outcome.pause_s, now)
+            longest = _LONGEST_PROJECT_PAUSE_S if outcome.pause_scope == "project" else outcome.pause_s
+            self.quota.pause(call.user_id, outcome.pause_scope, min(outcome.pause_s, longest), now)
         stored = mailbox.fetched(outcome.landed, outcome.gone, outcome.size_bytes, now)
         for failure in outcome.failures:
             mailbox.failed(failure, now)
         if stored:
-            skip = (
-                tuple(key for key in outcome.landed if key not in stored) if len(stored) < len(outcome.landed) else ()
-            )
+            skip = outcome.withheld
+            if len(stored) < len(outcome.landed):
+                skip += tuple(key for key in outcome.landed if key not in stored)
             self._segmenting.hold(FetchedBatch(call.user_id, stored, outcome.size_bytes, now, outcome.reference, skip))
         told = {*outcome.landed, *outcome.gone, *(failure.message_id for failure in outcome.failures)}
         mailbox.returned([key for key in call.message_ids if key not in told], now)
@@ -257,9 +320,10 @@ class Shard(ShardCommits):
         else:
             self.quota.pause(call.user_id, "user", pause, now)
             if outcome.scope == "project":
-                self.quota.pause(call.user_id, "project", outcome.retry_after_s or REPEAT_S, now)
+                wait_s = min(outcome.retry_after_s or REPEAT_S, _LONGEST_PROJECT_PAUSE_S)
+                self.quota.pause(call.user_id, "project", wait_s, now)
         if isinstance(call, Fetch):
-            mailbox.returned(call.message_ids, now + pause)
+            self._fetch_failed(mailbox, call, outcome, now + pause)
         if not counts or outcome.revoked:
             return
         if isinstance(call, Watch):
@@ -269,6 +333,10 @@ class Shard(ShardCommits):
             mailbox.labels_failed()
         elif outcome.history_expired:
             mailbox.history_expired()
+            self._slow_down(mailbox, now)
+        elif outcome.start_refused:
+            mailbox.start_refused(outcome.error)
+            self._slow_down(mailbox, now)
         elif outcome.page_refused:
             mailbox.page_refused(outcome.error)
         else:

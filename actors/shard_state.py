@@ -44,6 +44,7 @@ class ShardState:
         self._fetches_out = 0
         self._concurrency = Concurrency(config.fetches_per_mailbox)
         self._calls = 0  # other calls out
+        self._calling: dict[int, int] = {}  # user -> such calls
         self._troubles = ErrorBackoff(config.retry.first_delay_s)
         self._segmenting = SegmentBuffer(config, archive)
         self._pending: Pending | None = None

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from jobs.gmail.client import client_of
 from jobs.gmail.config import GmailConfig
-from jobs.gmail.errors import GmailRefused, NotFound, Throttled
+from jobs.gmail.errors import AnswerUnreadable, GmailError, GmailRefused, HistoryExpired, NotFound, Throttled
 from jobs.gmail.quota_costs import cost
 from jobs.gmail.records import ItemFailure, MessageAdded, MessageDeleted, RawMessage
 from storage.model.schemas import DOUBTS, FETCHED
@@ -21,7 +21,10 @@ _CONFIRM_PAGES = 10
 
 @dataclass(frozen=True, slots=True)
 class FetchReceipt:
-    """What became of every id: each is in exactly one of landed, gone and failures."""
+    """What became of every id: each is in exactly one of landed, gone and failures.
+
+    unusable: why nothing was said of any message; None: something was. history_ids: of the landed, in their order.
+    """
 
     landed: tuple[int, ...]
     gone: tuple[int, ...]
@@ -29,55 +32,85 @@ class FetchReceipt:
     size_bytes: int
     units: int
     throttled: Throttled | None
+    unusable: GmailError | None = None
+    history_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """What a second source says of a listing. total: messages; added, deleted: since the listing began."""
+    """What a second source says of a listing. total: messages; added, deleted: since the listing began.
+
+    history_id: the mailbox's present one, where it was asked for.
+    """
 
     total: int
     added: tuple[int, ...]
     deleted: tuple[int, ...]
     units: int
+    history_id: int | None = None
 
 
 def confirm(config: GmailConfig, token: str, since: int, label_id: str | None) -> Confirmation:
-    """Ask how many messages there are: by the profile and the history since the listing, or by the label.
+    """Ask how many messages there are, by the profile or by the label, and what the history says since the listing.
 
     The history is read up to the profile's history id, in `_CONFIRM_PAGES` pages at most: what is beyond makes the
-    listing seem to disagree, and a mailbox that changes so fast is listed again.
+    listing seem to disagree, and a mailbox that changes so fast is listed again. History that has expired says nothing.
+    A label that labels.get does not know has no messages only if labels.list does not name it either.
 
     Raises:
-        As `GmailClient`; HistoryExpired.
+        As `GmailClient`.
     """
     client = client_of(config)
-    if label_id is not None:
-        try:
-            total = client.label_total(token, label_id)
-        except (NotFound, GmailRefused) as exc:
-            if isinstance(exc, GmailRefused) and exc.status != 400:
-                raise
-            total = 0  # there is no such label any more
-        return Confirmation(total, (), (), _units(config, "labels.get", 1))
-    profile = client.profile(token)
-    added: dict[int, None] = {}
-    deleted: dict[int, None] = {}
-    page_token, pages = None, 0
-    while pages < _CONFIRM_PAGES and profile.history_id > since:
-        page = client.history(token, since, page_token)
+    present = None
+    if label_id is None:
+        profile = client.profile(token)
+        total, present, units = profile.messages_total, profile.history_id, _units(config, "getProfile", 1)
+    else:
+        total, units = _label_total(config, token, label_id)
+    added, deleted, pages = _changed_since(config, token, since, label_id, present)
+    return Confirmation(total, added, deleted, units + _units(config, "history.list", pages), present)
+
+
+def _label_total(config: GmailConfig, token: str, label_id: str) -> tuple[int, int]:
+    """Messages that carry a label, and the units that it took to learn it."""
+    client, units = client_of(config), _units(config, "labels.get", 1)
+    try:
+        return client.label_total(token, label_id), units
+    except (NotFound, GmailRefused) as exc:
+        if isinstance(exc, GmailRefused) and exc.status != 400:
+            raise
+        if any(label.id == label_id for label in client.labels(token)):
+            raise AnswerUnreadable(f"labels.get does not know the label {label_id}, which labels.list names") from exc
+        return 0, units + _units(config, "labels.list", 1)
+
+
+def _changed_since(
+    config: GmailConfig, token: str, since: int, label_id: str | None, present: int | None
+) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """Messages that came, and that went, after a history id: to the mailbox, or to a label; and the pages read."""
+    client, page_token, pages = client_of(config), None, 0
+    came: dict[int, bool] = {}  # message -> whether it is there now
+    while pages < _CONFIRM_PAGES and (present is None or present > since):
         pages += 1
+        try:
+            page = client.history(token, since, page_token)
+        except HistoryExpired:
+            break
         for change in page.changes:
-            if change.history_id > profile.history_id:
+            if present is not None and change.history_id > present:
                 continue
-            if isinstance(change, MessageAdded):
-                added[change.message_id] = None
-            elif isinstance(change, MessageDeleted):
-                deleted[change.message_id] = None
+            if isinstance(change, MessageDeleted):
+                came[change.message_id] = False
+            elif isinstance(change, MessageAdded):
+                if label_id is None or label_id in change.labels:
+                    came[change.message_id] = True
+            elif change.label_id == label_id:
+                came[change.message_id] = change.on
         page_token = page.next_page_token
         if page_token is None:
             break
-    units = _units(config, "getProfile", 1) + _units(config, "history.list", pages)
-    return Confirmation(profile.messages_total, tuple(added), tuple(deleted), units)
+    added = tuple(key for key, there in came.items() if there)
+    return added, tuple(key for key, there in came.items() if not there), pages
 
 
 def _units(config: GmailConfig, method: str, calls: int) -> int:
@@ -102,6 +135,8 @@ def fetch(config: GmailConfig, token: str, user_id: int, message_ids: Sequence[i
         size_bytes=sum(len(message.raw) for message in result.messages),
         units=result.units,
         throttled=result.throttled,
+        unusable=result.unusable,
+        history_ids=tuple(message.history_id for message in result.messages),
     )
     return receipt, table
 

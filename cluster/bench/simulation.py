@@ -46,6 +46,14 @@ class SimulationResult:
     processes: int
     failed: int | None
     failure: str | None
+    deviating: bool = False
+
+    @property
+    def repeat(self) -> str:
+        """What runs the failed seed again."""
+        assert self.failed is not None
+        rate = f", deviating={deviation_rate(self.failed)}" if self.deviating else ""
+        return f"World({self.failed}{rate}).run()"
 
     def as_json(self) -> dict[str, object]:
         """The JSON document of `--json`."""
@@ -61,11 +69,14 @@ class SeedRun:
     failure: str | None
 
 
-def bench_simulation(seeds: int, first: int, report: Callable[[int], None]) -> SimulationResult:
+def bench_simulation(
+    seeds: int, first: int, report: Callable[[int], None], deviating: bool = False
+) -> SimulationResult:
     """Run `seeds` seeds, starting with `first`, until one fails.
 
     Args:
         report: called with the number of finished seeds.
+        deviating: Gmail answers wrongly, at a rate that the seed decides.
 
     Raises:
         SimulationMissing.
@@ -74,7 +85,9 @@ def bench_simulation(seeds: int, first: int, report: Callable[[int], None]) -> S
     processes = min(os.cpu_count() or 1, seeds)
     started = time.monotonic()
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        ran, steps, failed = until_failure(pool.imap(run_seed, range(first, first + seeds), _CHUNK), report)
+        ran, steps, failed = until_failure(
+            pool.imap(run_deviating if deviating else run_seed, range(first, first + seeds), _CHUNK), report
+        )
     seconds = time.monotonic() - started
     return SimulationResult(
         first=first,
@@ -85,6 +98,7 @@ def bench_simulation(seeds: int, first: int, report: Callable[[int], None]) -> S
         processes=processes,
         failed=failed.seed if failed else None,
         failure=failed.failure if failed else None,
+        deviating=deviating,
     )
 
 
@@ -101,8 +115,22 @@ def until_failure(runs: Iterator[SeedRun], report: Callable[[int], None]) -> tup
 
 def run_seed(seed: int) -> SeedRun:
     """Run one seed to its end or its first exception."""
+    return _run(seed, 0.0)
+
+
+def run_deviating(seed: int) -> SeedRun:
+    """The same of a Gmail that answers wrongly."""
+    return _run(seed, deviation_rate(seed))
+
+
+def deviation_rate(seed: int) -> float:
+    """The share of Gmail's answers that deviate, by the seed."""
+    return (0.05, 0.15, 0.3)[seed % 3]
+
+
+def _run(seed: int, deviating: float) -> SeedRun:
     try:
-        world = _world()(seed)
+        world = _world()(seed, deviating=deviating)
         world.run()
     except Exception as exc:  # noqa: BLE001 - a defect of the engine shows as any exception, and must name its seed
         return SeedRun(seed, 0, f"{type(exc).__name__}: {exc}")

@@ -3,12 +3,14 @@
 `faults.py` fails calls; this changes what a call that succeeds says. A deviation is asked for by rule (`Rule`: which
 calls, what changes, how often), or drawn from a seed for a share of all calls. No clock, no I/O; routes.py asks.
 
-Kinds: of any answer "empty", "error-object", "missing", "null", "type", "huge", "set", "portal", "array"; of listings
+Kinds: of any answer "empty", "error-object", "missing", "null", "type", "huge", "set", "portal", "array", "no-content"
+(204), "redirect" (302), "gzip" (which nobody asked for), "gzip-broken", "refuse" (a status and a reason); of listings
 "omit", "shift", "loop", "repeat", "reorder", "endless"; of histories also "lag"; of a message "not-found", "raw-empty",
 "raw-cut".
 """
 
 import copy
+import gzip
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,12 +20,25 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, Field
 
-from cluster.simulator.answers import Answer, not_found
+from cluster.simulator.answers import Answer, GoogleError, not_found
 
 Document = dict[str, Any]
 
 #: Kinds that any call can show, and those of calls that list.
-_ANY = ("empty", "error-object", "missing", "null", "type", "huge", "portal", "array")
+_ANY = (
+    "empty",
+    "error-object",
+    "missing",
+    "null",
+    "type",
+    "huge",
+    "portal",
+    "array",
+    "no-content",
+    "redirect",
+    "gzip",
+    "gzip-broken",
+)
 _LISTS: Mapping[str, str] = {"messages.list": "messages", "history.list": "history", "labels.list": "labels"}
 _OF_METHOD: Mapping[str, tuple[str, ...]] = {
     "messages.list": (*_ANY, "omit", "shift", "loop", "repeat", "reorder"),
@@ -46,7 +61,7 @@ class Rule(BaseModel, frozen=True):
     each: bool = Field(False, description="once per message, instead of `times`")
     times: int | None = Field(1, description="calls that deviate; null: all, until the rules are replaced")
     path: str = Field("", description='a place in the answer, such as "messages.0.id"; empty: drawn')
-    value: Any = Field(None, description="of the kind set: what is put there")
+    value: Any = Field(None, description="of the kind set: what is put there; of refuse: [status, reason]")
     share: float = Field(0.2, description="of what a listing leaves out, where `ids` names nothing")
 
 
@@ -107,7 +122,7 @@ class Deviations:
         """Return the response to send in place of `document`.
 
         Raises:
-            GoogleError: 404, though the message is there.
+            GoogleError: 404, though the message is there; what a rule refuses.
         """
         for active in self._rules:
             if self._applies(active, call):
@@ -149,6 +164,17 @@ class Deviations:
             raise not_found()
         if kind == "portal":
             return Answer(200, _PORTAL, "text/html; charset=utf-8")
+        if kind == "no-content":
+            return Answer(204, b"")
+        if kind == "redirect":
+            return Answer(302, b"", "text/html", (("Location", "http://127.0.0.1:9/login"),))
+        if kind in ("gzip", "gzip-broken"):
+            packed = gzip.compress(orjson.dumps(document), mtime=0)
+            body = packed if kind == "gzip" else packed[: len(packed) // 2] + b"\0" * 40
+            return Answer(200, body, headers=(("Content-Encoding", "gzip"),))
+        if kind == "refuse":
+            status, reason = rule.value
+            raise GoogleError(status, reason, "Not now.")
         if kind == "array":
             return Answer(200, b"[]")
         if kind == "empty":

@@ -39,7 +39,7 @@ _RETRY_AFTER_TEXT = re.compile(r"retry after (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\
 def classify(
     status: int, body: bytes | bytearray | memoryview, headers: Mapping[str, str], now: datetime
 ) -> GmailError:
-    """The error that a status of 300 or more stands for.
+    """The error that a status other than 200 stands for: one below 400 comes from a proxy or a portal, not from Gmail.
 
     Args:
         status: HTTP status of the answer, or of one part of a batch.
@@ -58,7 +58,7 @@ def classify(
     scope = _throttle_scope(status, reasons, message)
     if scope is not None:
         return Throttled(scope, wait_s, text)
-    if status >= 500 or status == 408 or (status == 400 and _is_precondition(reasons)):
+    if status < 400 or status >= 500 or status == 408 or (status == 400 and _is_precondition(reasons)):
         return GmailUnavailable(f"HTTP {status}: {text}", wait_s)
     return GmailRefused(status, text)
 

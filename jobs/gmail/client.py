@@ -14,6 +14,7 @@ from jobs.gmail.answers import classify
 from jobs.gmail.api import Call, GmailApi
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.errors import HistoryExpired, NotFound
+from jobs.gmail.estimates import Estimates
 from jobs.gmail.fetch import Fetch
 from jobs.gmail.records import FetchResult, HistoryPage, Label, MessagePage, Profile, Watching
 from jobs.gmail.transport import Transport
@@ -38,6 +39,7 @@ class GmailClient:
         self._config, self._now = config, now
         self._api = GmailApi(config.endpoint)
         self._transport = Transport(config)
+        self._estimates = Estimates()
 
     def profile(self, token: str) -> Profile:
         """Whose mailbox it is, how much is in it, and the newest history id."""
@@ -110,7 +112,7 @@ class GmailClient:
         Raises:
             TokenRejected, GmailRefused: the call as a whole was turned away and nothing had arrived.
         """
-        fetch = Fetch(self._config, self._api, ids, self._now)
+        fetch = Fetch(self._config, self._api, ids, self._now, self._estimates)
         while fetch.unfinished:  # what is doubtful is asked for once more
             for asked, answer in self._transport.exchange(fetch.calls(), token):
                 fetch.answered(asked, answer)

@@ -91,7 +91,7 @@ def profile(document: dict[str, Any]) -> Profile:
 def labels(document: dict[str, Any]) -> list[Label]:
     """The labels that can be read; a mailbox always has some. A name that cannot be read is left as it was."""
     found = []
-    for item in document["labels"]:
+    for item in _list(document["labels"]):
         try:
             label = _label(item)
         except (KeyError, TypeError, AttributeError, AnswerUnreadable):
@@ -109,9 +109,7 @@ def label_total(document: dict[str, Any]) -> int:
 
 
 def message_page(document: dict[str, Any]) -> MessagePage:
-    items = document.get("messages", [])
-    if not isinstance(items, list):
-        raise AnswerUnreadable(f"a list of messages was expected, not {str(items)[:40]!r}")
+    items = _list(document.get("messages", []))
     estimate = _count(document["resultSizeEstimate"]) if not items else _count(document.get("resultSizeEstimate", 0))
     ids, unreadable = [], []
     for item in items:
@@ -123,9 +121,7 @@ def message_page(document: dict[str, Any]) -> MessagePage:
 
 
 def history_page(document: dict[str, Any]) -> HistoryPage:
-    records = document.get("history", [])
-    if not isinstance(records, list):
-        raise AnswerUnreadable(f"a list of records was expected, not {str(records)[:40]!r}")
+    records = _list(document.get("history", []))
     changes: list[Change] = []
     unreadable = []
     for record in records:
@@ -147,13 +143,16 @@ def watching(document: dict[str, Any]) -> Watching:
 def raw_message(document: dict[str, Any]) -> RawMessage:
     size_estimate = _count(document.get("sizeEstimate", 0))
     date_ms = _number(document["internalDate"])
+    if "sizeEstimate" not in document and not document["raw"]:
+        raise AnswerUnreadable("it has neither bytes nor an estimate of them")
+    snippet = document.get("snippet", "")  # a preview: one that is no text costs no message
     return RawMessage(
         id=from_hex(document["id"]),
         thread_id=from_hex(document["threadId"]),
         history_id=_history_id(document["historyId"]),
         internal_date_ms=date_ms,
-        labels=tuple(dict.fromkeys(map(label_id, document.get("labelIds", ())))),
-        snippet=_text(document.get("snippet", "")),
+        labels=tuple(dict.fromkeys(map(label_id, _list(document.get("labelIds", []))))),
+        snippet=storable(snippet) if isinstance(snippet, str) else "",
         size_estimate=size_estimate,
         raw=_decoded(document["raw"]),
         defects=() if EARLIEST_MS <= date_ms <= LATEST_MS else (f"internal-date:{date_ms}",),
@@ -189,16 +188,16 @@ def _label(item: dict[str, Any]) -> Label:
 def _changes(record: dict[str, Any]) -> Iterator[Change]:
     """One history record in the order that makes sense of it: a message comes, changes, goes."""
     history_id = _history_id(record["id"])
-    for added in record.get("messagesAdded", []):
+    for added in _list(record.get("messagesAdded", [])):
         message = added["message"]
-        message_labels = tuple(map(label_id, message.get("labelIds", ())))
+        message_labels = tuple(map(label_id, _list(message.get("labelIds", []))))
         yield MessageAdded(from_hex(message["id"]), from_hex(message["threadId"]), message_labels, history_id)
     for name, on in (("labelsAdded", True), ("labelsRemoved", False)):
-        for changed in record.get(name, []):
+        for changed in _list(record.get(name, [])):
             message_id = from_hex(changed["message"]["id"])
-            for label in changed["labelIds"]:
+            for label in _list(changed["labelIds"]):
                 yield LabelChanged(message_id, label_id(label), on, history_id)
-    for deleted in record.get("messagesDeleted", []):
+    for deleted in _list(record.get("messagesDeleted", [])):
         yield MessageDeleted(from_hex(deleted["message"]["id"]), history_id)
 
 
@@ -206,6 +205,13 @@ def _decoded(raw: Any) -> bytes:
     """The bytes behind base64url, which Gmail may send without its padding."""
     text = raw if isinstance(raw, str) else _text(raw)
     return pybase64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
+
+
+def _list(value: Any) -> list[Any]:
+    """A list: text and objects can be iterated over as well, and would be taken for labels."""
+    if not isinstance(value, list):
+        raise AnswerUnreadable(f"a list was expected, not {str(value)[:40]!r}")
+    return value
 
 
 def _number(value: Any) -> int:

@@ -42,20 +42,27 @@ from jobs.gmail.errors import (
     Throttled,
     TokenRejected,
 )
+from jobs.gmail.estimates import Estimates, is_near
 from jobs.gmail.quota_costs import cost
 from jobs.gmail.records import FetchResult, ItemFailure, RawMessage, from_hex
 from jobs.gmail.transport import Answer
 from storage.model.message_id import to_hex
 
-#: Bytes of a message per byte of Gmail's estimate of them, at least and at most: beyond it the message is doubtful.
-_PLAUSIBLE = (0.8, 1.25)
-
 
 class Fetch:
     """One call of `GmailClient.fetch`, from its ids to its result."""
 
-    def __init__(self, config: GmailConfig, api: GmailApi, ids: Sequence[int], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        config: GmailConfig,
+        api: GmailApi,
+        ids: Sequence[int],
+        now: Callable[[], datetime],
+        estimates: Estimates | None = None,
+    ) -> None:
+        """estimates: what earlier fetches saw of Gmail's estimates of sizes."""
         self._config, self._api, self._now = config, api, now
+        self._estimates = estimates or Estimates()
         self._unsent = list(dict.fromkeys(ids))
         self._messages: list[RawMessage] = []
         self._gone: list[int] = []
@@ -63,6 +70,8 @@ class Fetch:
         self._throttled: Throttled | None = None
         self._stopped_by: GmailError | None = None
         self._doubtful: dict[int, RawMessage] = {}  # asked for once more, because the bytes disagree with the estimate
+        self._answered = False  # something was said of at least one message
+        self._whole: GmailError | None = None  # what was wrong with a batch as a whole
         self._received_bytes = self._units = self._requests = 0
 
     def calls(self) -> Iterator[tuple[list[int], Call]]:
@@ -89,6 +98,7 @@ class Fetch:
         else:
             # Even a 404 is about the batch's address here, never about its messages.
             error = answer.fault or classify(answer.status, answer.body, answer.headers, self._now())
+            self._whole = self._whole or error
             self._fail(ids, error)
             whole = isinstance(error, Throttled | TokenRejected | GmailRefused)
             self._stop(error if whole else NotSent(f"an earlier batch failed: {error}"))
@@ -108,7 +118,16 @@ class Fetch:
         if self._stopped_by is not None:
             unsent, self._unsent = self._unsent, []
             self._fail(unsent, self._stopped_by)
-        return FetchResult(self._messages, self._gone, self._failures, self._throttled, self._units, self._requests)
+        whole = self._whole if isinstance(self._whole, GmailUnavailable | AnswerUnreadable) else None
+        return FetchResult(
+            self._messages,
+            self._gone,
+            self._failures,
+            self._throttled,
+            self._units,
+            self._requests,
+            None if self._answered else whole,
+        )
 
     def _file_parts(self, ids: list[int], answer: Answer) -> None:
         waiting = set(ids)
@@ -119,12 +138,15 @@ class Fetch:
                     waiting.discard(message_id)
                     self._file(message_id, part)
         except AnswerUnreadable as error:
+            self._whole = self._whole or answer.fault or error
             self._fail([i for i in ids if i in waiting], answer.fault or error)
             return
         missing = [i for i in ids if i in waiting]
         if isinstance(answer.fault, AnswerTooLarge):
             self._fail_too_large(missing, len(missing) == len(ids), answer)
         else:
+            if answer.fault is not None and missing:
+                self._whole = self._whole or answer.fault
             self._fail(missing, answer.fault or GmailUnavailable("the batch's answer lacks this message"))
 
     def _fail_too_large(self, missing: list[int], is_all: bool, answer: Answer) -> None:
@@ -141,6 +163,7 @@ class Fetch:
         self._fail([i for i in missing if i != culprit], together)
 
     def _file(self, message_id: int, part: batch.Part) -> None:
+        self._answered = True
         if part.status == 200:
             try:
                 message = documents.read(part.body, documents.raw_message)
@@ -156,22 +179,26 @@ class Fetch:
             self._fail([message_id], classify(part.status, part.body, part.headers, self._now()))
 
     def _land(self, message: RawMessage) -> None:
-        """Keep a message. One whose bytes are far from Gmail's estimate is asked for once more first."""
-        if _plausible(message):
-            self._doubtful.pop(message.id, None)
-            self._messages.append(message)
-            return
-        before = self._doubtful.pop(message.id, None)
+        """Keep a message. One whose bytes disagree with Gmail's estimate is asked for once more first."""
+        size, before = len(message.raw), self._doubtful.pop(message.id, None)
         if before is None:
+            self._estimates.saw(size, message.size_estimate)
+        if self._estimates.plausible(size, message.size_estimate):
+            self._messages.append(message)
+        elif before is None:
             self._doubtful[message.id] = message
             self._unsent.append(message.id)
-            return
-        best = max(before, message, key=lambda found: len(found.raw))
-        if not best.raw:
+        elif before.raw == message.raw and size and is_near(size, message.size_estimate):
+            self._messages.append(message)  # twice the same, and about as large as it should be
+        else:
+            self._land_doubtful(max(before, message, key=lambda found: len(found.raw)))
+
+    def _land_doubtful(self, message: RawMessage) -> None:
+        if not message.raw:
             self._fail([message.id], AnswerUnreadable(f"no bytes of about {message.size_estimate}"))
             return
-        defect = f"size-estimate:{best.size_estimate}"
-        self._messages.append(replace(best, defects=(*best.defects, defect)))
+        defect = f"size-estimate:{message.size_estimate}"
+        self._messages.append(replace(message, defects=(*message.defects, defect)))
 
     def _fail(self, ids: list[int], error: GmailError) -> None:
         if isinstance(error, Throttled):
@@ -184,14 +211,6 @@ class Fetch:
 
     def _stop(self, error: GmailError) -> None:
         self._stopped_by = self._stopped_by or error
-
-
-def _plausible(message: RawMessage) -> bool:
-    """Whether the bytes are about as many as Gmail estimates: it counts those of the raw message, or about."""
-    size, estimate = len(message.raw), message.size_estimate
-    return size == estimate or (
-        bool(size) and (not estimate or _PLAUSIBLE[0] * estimate <= size <= _PLAUSIBLE[1] * estimate)
-    )
 
 
 def _waiting_id(content_id: str, waiting: set[int]) -> int | None:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobs.gmail.errors import AnswerUnreadable, Throttled
+from jobs.gmail.errors import AnswerUnreadable, GmailError, Throttled
 from storage.model import message_id as identifier
 
 _HEX_ID = re.compile(r"[1-9a-f][0-9a-f]{0,15}")
@@ -138,7 +138,8 @@ class FetchResult:
     """What became of every id of one fetch: each is in exactly one of the three lists.
 
     `units` counts what was sent, landed or not, because every retry pays. `throttled` is the first limit
-    that Gmail named; what was not sent because of it is among `failures`.
+    that Gmail named; what was not sent because of it is among `failures`. `unusable`: why no batch said anything of
+    any message; None: some did.
     """
 
     messages: list[RawMessage]
@@ -147,3 +148,4 @@ class FetchResult:
     throttled: Throttled | None
     units: int
     requests: int
+    unusable: GmailError | None = None

@@ -174,6 +174,7 @@ class _Transfer:
             pycurl.TIMEOUT_MS: _ms(config.total_timeout_s),
             pycurl.LOW_SPEED_LIMIT: 1,
             pycurl.LOW_SPEED_TIME: max(1, round(config.stall_timeout_s)),
+            pycurl.ACCEPT_ENCODING: "gzip, deflate",  # read what comes so; it is not asked for, see `start`
             pycurl.BUFFERSIZE: _RECEIVE_BUFFER_BYTES,
             pycurl.WRITEFUNCTION: self._receive,
             pycurl.HEADERFUNCTION: self._receive_header,
@@ -184,7 +185,7 @@ class _Transfer:
     def start(self, call: Call, token: str) -> None:
         self._body, self._headers, self._overflowed = bytearray(), {}, False
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        headers |= {"Accept": "application/json", "Expect": "", **call.headers}
+        headers |= {"Accept": "application/json", "Accept-Encoding": "identity", "Expect": "", **call.headers}
         self.easy.setopt(pycurl.URL, call.url)
         if call.body is None:
             self.easy.setopt(pycurl.HTTPGET, 1)

@@ -429,3 +429,145 @@ async def test_a_real_deletion_outside_history_takes_two_404s(doubted: Cluster) 
 
     await until(is_deleted)
     assert wrong(doubted, user) == {}
+
+
+NOT_ANSWERS = ["no-content", "redirect", "gzip-broken", "gzip", "array"]
+
+
+@pytest.mark.parametrize("method", ["messages.list", "messages.get", "labels.get", "getProfile", "history.list"])
+@pytest.mark.parametrize("kind", NOT_ANSWERS)
+async def test_what_is_no_answer_loses_nothing(doubted: Cluster, method: str, kind: str) -> None:
+    owner, _ = await doubted.owner()
+    user = doubted.users[0]
+    deviate(doubted, {"kind": kind, "method": method, "email": user.email, "times": 2})
+
+    await sync(doubted, owner, user, Mode.FULL)
+    await sync(doubted, owner, user, Mode.RECONCILE)
+
+    assert deleted(doubted, user) == set()
+    assert wrong(doubted, user) == {}
+    assert (state(doubted, user).phase, state(doubted, user).error) == (Phase.CURRENT, None)
+
+
+@pytest.mark.parametrize(
+    ("method", "refusal"),
+    [
+        ("history.list", [404, "notFound"]),
+        ("history.list", [400, "invalidArgument"]),
+        ("labels.get", [404, "notFound"]),
+        ("messages.list", [404, "notFound"]),
+        ("messages.list", [401, "authError"]),
+        ("messages.get", [401, "authError"]),
+        ("getProfile", [403, "domainPolicy"]),
+        ("messages.list", [403, "domainPolicy"]),
+    ],
+)
+async def test_a_call_that_is_refused_a_few_times_loses_nothing(
+    doubted: Cluster, method: str, refusal: list[object]
+) -> None:
+    owner, user = await backed_up(doubted)
+    for _ in range(2):
+        deviate(doubted, {"kind": "refuse", "method": method, "email": user.email, "value": refusal, "times": 3})
+        await sync(doubted, owner, user, Mode.RECONCILE)
+        assert deleted(doubted, user) == set()
+
+    deviate(doubted)
+    await sync(doubted, owner, user)
+    assert wrong(doubted, user) == {}
+    assert (state(doubted, user).phase, state(doubted, user).error) == (Phase.CURRENT, None)
+
+
+async def test_a_label_that_is_said_not_to_exist_keeps_its_messages_while_it_is_listed(doubted: Cluster) -> None:
+    owner, user = await backed_up(doubted)
+    gone = {"kind": "refuse", "value": [404, "notFound"], "times": None}
+    deviate(doubted, {**gone, "method": "messages.list", "label": "INBOX"}, {**gone, "method": "labels.get"})
+    await owner.request(user, Mode.RECONCILE)
+    await seen(doubted, user, "labels.get does not know the label")
+
+    assert wrong(doubted, user) == {}
+    deviate(doubted)
+    await doubted.quiet(owner, user)
+    assert wrong(doubted, user) == {}
+
+
+@pytest.mark.parametrize("far", ["999999999999999", "9223372036854775807"])
+@pytest.mark.parametrize("method", ["messages.get", "history.list", "getProfile"])
+async def test_a_history_id_from_the_future_makes_nothing_later_look_old(
+    doubted: Cluster, method: str, far: str
+) -> None:
+    owner, _ = await doubted.owner()
+    user = doubted.users[0]
+    rule = {"kind": "set", "method": method, "email": user.email, "path": "historyId", "value": far}
+    deviate(doubted, {**rule, "each": method == "messages.get"})
+    await sync(doubted, owner, user, Mode.FULL)
+    assert wrong(doubted, user) == {}
+    starred, gone, *_ = doubted.simulator.held(user.email)
+    doubted.simulator.act(user.email, f"messages/{starred:x}/labels", add=["STARRED"], remove=["UNREAD"])
+    doubted.simulator.act(user.email, f"messages/{gone:x}/delete")
+    deviate(doubted, rule)
+
+    await sync(doubted, owner, user)
+
+    assert wrong(doubted, user) == {}
+    assert (state(doubted, user).cursor or 0) < 10**12
+
+
+async def test_history_that_is_never_there_costs_few_listings(doubted: Cluster) -> None:
+    owner, user = await backed_up(doubted)
+    deviate(doubted, {"kind": "refuse", "method": "history.list", "value": [404, "notFound"], "times": None})
+    await owner.request(user, Mode.INCREMENTAL)
+    await asyncio.sleep(3)  # two listings fit in
+    before = await _calls(doubted)
+
+    await asyncio.sleep(3)
+
+    assert await _calls(doubted) - before < 5
+    assert deleted(doubted, user) == set() and wrong(doubted, user) == {}
+
+
+@pytest.mark.parametrize("value", ["INBOX", {"INBOX": True}, None])
+async def test_labels_that_are_no_list_are_never_taken_for_labels(doubted: Cluster, value: object) -> None:
+    owner, _ = await doubted.owner()
+    user = doubted.users[0]
+    deviate(doubted, {"kind": "set", "method": "messages.get", "path": "labelIds", "value": value, "each": True})
+
+    await sync(doubted, owner, user, Mode.FULL)
+
+    assert wrong(doubted, user) == {}
+
+
+async def test_a_label_that_is_renamed_is_called_so_within_the_time_for_labels(doubted: Cluster) -> None:
+    evidence = _EVIDENCE.model_copy(update={"labels_every_s": 0.2})
+    shard = doubted.backup.shard.model_copy(update={"evidence": evidence})
+    doubted.backup = doubted.backup.model_copy(update={"shard": shard})
+    doubted.simulator.act(doubted.users[0].email, "labels/Label_77", name="Old name")
+    owner, user = await backed_up(doubted)
+    doubted.simulator.act(user.email, "labels/Label_77", name="New name")
+    await asyncio.sleep(0.2)
+
+    await sync(doubted, owner, user)
+
+    assert {label.id: label.name for label in doubted.reader(user).labels()}["Label_77"] == "New name"
+
+
+@pytest.mark.parametrize(
+    "rule", [{"kind": "set", "path": "expiration", "value": "1"}, {"kind": "missing", "path": "expiration"}]
+)
+async def test_a_watch_that_has_expired_is_not_renewed_at_once(doubted: Cluster, rule: dict[str, Any]) -> None:
+    poll = PollConfig(shortest_s=0.3, longest_s=0.6, topic="projects/p/topics/t")
+    shard = doubted.backup.shard.model_copy(update={"poll": poll})
+    doubted.backup = doubted.backup.model_copy(update={"shard": shard})
+    deviate(doubted, {"method": "watch", "times": None, **rule})
+    _, user = await backed_up(doubted)
+
+    async def watches() -> int:
+        return int((await asyncio.to_thread(doubted.simulator.ask, "stats"))["answered"].get("watch", 0))
+
+    async def is_watched() -> bool:
+        return await watches() >= 1
+
+    await until(is_watched)
+    await asyncio.sleep(2)  # several polls
+
+    assert await watches() == 1
+    assert (state(doubted, user).error, wrong(doubted, user)) == (None, {})

@@ -674,3 +674,122 @@ def test_a_quarantined_mailbox_says_why_and_waits_for_somebody() -> None:
 
     assert update.phase is Phase.STOPPED and update.error == "quarantined after a defect of this release: KeyError('x')"
     assert box.next_call(9) is None and not box.is_due(1e9)
+
+
+def test_a_listing_of_a_busy_mailbox_agrees_with_the_one_before_but_for_what_changed_meanwhile() -> None:
+    box = mailbox()
+    box.request(Mode.FULL, 0)
+    for number, (ids, answer) in enumerate(
+        [((7, 8), Confirmed(99, history_id=50)), ((7, 9), Confirmed(99, added=(9,), deleted=(8,), history_id=60))]
+    ):
+        pinned(box, 50 + number)
+        due = call(box)
+        assert box.answered(due)
+        box.listed(ids, None, ids)
+        confirm = call(box)
+        assert confirm == Confirm(1, None, 50), "the second time, too, what changed since the first is asked for"
+        box.answered(confirm)
+        box.confirmed(answer)
+
+    assert box.error is None and box.stuck == 0
+
+
+def test_a_history_id_before_the_listing_that_is_beyond_the_profiles_is_read_again() -> None:
+    box = mailbox()
+    box.request(Mode.FULL, 0)
+    pinned(box, 10**15)
+    due = call(box)
+    assert box.answered(due)
+    box.listed((7,), None, (7,))
+    confirm = call(box)
+    box.answered(confirm)
+    box.confirmed(Confirmed(1, history_id=50))
+    assert box.error is not None and "the profile says 50" in box.error
+
+    pinned(box, 51)
+    listing(box, 7)
+    land(box, 7)
+
+    assert commit(box, 7).update.cursor == 51
+
+
+def test_a_total_that_is_too_low_does_not_make_a_listing_look_endless() -> None:
+    box = mailbox()
+    box.request(Mode.FULL, 0)
+    pinned(box, 50)  # five messages, it says
+    for number in range(20):
+        ids = range(number * 500, number * 500 + 500)
+        due = call(box, ahead=10**6)
+        assert box.answered(due)
+        box.listed(ids, f"page {number}", ids)
+
+    assert box.stuck == 0 and call(box, ahead=10**6) == ListPage(1, "page 19")
+
+
+def test_pages_of_history_that_say_nothing_new_are_no_loop_while_they_get_ahead() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    for number in range(300):
+        history(box, Changed((), (), 101 + number, f"page {number}"))
+
+    assert box.stuck == 0 and call(box) == ReadHistory(1, 100, "page 299")
+
+
+def test_history_that_never_ends_is_given_up_for_a_comparison() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    for _ in range(8):
+        history(box, Changed((), (), 101, "a"))
+        history(box, Changed((), (), 101, "a"))
+
+    assert box.next_call(9) == Pin(1) and box.expiries == 1
+    assert box.plan(()).update.phase is Phase.RECONCILE
+
+
+def test_a_cursor_that_history_never_reaches_is_given_up() -> None:
+    box = mailbox(CURRENT)
+    for attempt in range(2):
+        box.request(Mode.INCREMENTAL, attempt)
+        history(box, Changed((), (), 40, None))
+        if attempt == 0:
+            assert commit(box).update.error == "history ends at 40, before 100, which it named earlier"
+
+    assert box.next_call(9) == Pin(1) and box.plan(()).update.cursor is None
+
+
+def test_a_history_id_that_gmail_refuses_is_taken_for_expired_after_a_few_times() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    for _ in range(3):
+        due = call(box)
+        assert due == ReadHistory(1, 100, None) and box.answered(due)
+        box.start_refused("Invalid startHistoryId")
+
+    assert box.next_call(9) == Pin(1)
+
+
+def test_a_message_that_history_says_is_deleted_and_a_listing_names_is_fetched() -> None:
+    box = mailbox(CURRENT)
+    box.request(Mode.INCREMENTAL, 0)
+    history(box, Changed((), (LabelChange(1, 7, DELETED, True, 101),), 101, None))
+    commit(box)
+    box.request(Mode.FULL, 1)
+    pinned(box, 102)
+    listing(box, 7)
+
+    land(box, 7)
+    assert commit(box, 7).ends_listing
+
+
+def test_a_message_that_failed_several_times_is_fetched_alone() -> None:
+    box = Mailbox(NEW, (), RetryConfig(attempts=9, first_delay_s=0.1, longest_delay_s=0.1))
+    box.request(Mode.FULL, 0)
+    pinned(box, 50)
+    listing(box, 6, 7, 8)
+    for now in range(3):
+        assert box.fetchable(now) == 3
+        for key in box.take(3).message_ids:
+            box.failed(Failure(key, "cut", True, True), now)
+
+    assert box.fetchable(9) == 3
+    assert len(box.take(3).message_ids) == 1

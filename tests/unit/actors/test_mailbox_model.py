@@ -145,7 +145,7 @@ class MailboxModel(RuleBasedStateMachine):
             ids, token = box.list_page(call.page_token, call.label_id)
             mailbox.listed(() if call.label_id else postgres.unknown(USER, ids), token, ids)
         elif isinstance(call, Confirm):
-            added, deleted = box.since(call.since) if call.label_id is None else ([], [])
+            added, deleted = box.since(call.since, call.label_id)
             mailbox.confirmed(Confirmed(box.total(call.label_id), tuple(added), tuple(deleted)))
         elif isinstance(call, ReadLabels):
             mailbox.labels_read(LABELS, self.now)

@@ -3,7 +3,7 @@
 import pytest
 
 from actors.budget import Demand
-from actors.decisions import Call, Fetch, ListPage, Pin, ReadHistory
+from actors.decisions import Call, Confirm, Fetch, ListPage, Pin, ReadHistory
 from actors.quota import ShardQuota
 from jobs.gmail.config import GmailConfig
 
@@ -17,7 +17,15 @@ def _quota(config: GmailConfig = STANDARD, lease: float = 1e9, succeeds: bool = 
 
 
 @pytest.mark.parametrize(
-    ("call", "units"), [(Pin(1), 2), (ListPage(1, None), 5), (ReadHistory(1, 7, None), 2), (Fetch(1, (1, 2, 3)), 60)]
+    ("call", "units"),
+    [
+        (Pin(1), 2),
+        (ListPage(1, None), 5),
+        (ReadHistory(1, 7, None), 2),
+        (Fetch(1, (1, 2, 3)), 60),
+        (Confirm(1, None, 7), 3),
+        (Confirm(1, "INBOX", 7), 3),
+    ],
 )
 def test_a_call_costs_what_its_requests_cost(call: Call, units: int) -> None:
     assert _quota().cost(call) == units

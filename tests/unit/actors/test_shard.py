@@ -30,6 +30,7 @@ from jobs.gmail.config import GmailConfig
 from storage.catalog.leases import Lease
 from storage.config import ArchiveConfig
 from storage.model.records import FailedItem, LabelChange, MailboxRecord, Phase, SegmentManifest
+from storage.model.wait_reasons import WaitKind
 
 START = 1000.0
 
@@ -347,3 +348,55 @@ def test_a_mailbox_whose_news_no_database_takes_is_quarantined_and_the_others_ar
 
     assert committed == [(2, None), (1, "quarantined after a defect of this release: NUL")]
     assert two.quiet
+
+
+def test_mailboxes_whose_calls_fail_leave_a_place_to_the_others() -> None:
+    three = opened(shard(calls=2), 1, 2)
+    now = START
+    for _ in range(3):  # both fail three times
+        for call in only(three.decide(now), ReadHistory):
+            three.on_outcome(call, CallFailed("no answer"), now)
+        now += 61
+    opened(three, 3)
+
+    assert sorted(call.user_id for call in only(three.decide(now), ReadHistory)) in ([1, 3], [2, 3])
+
+
+def test_the_fetches_of_one_mailbox_leave_a_place_to_the_others() -> None:
+    two = opened(shard(calls=8, fetches=3, fetches_per_mailbox=3, fetch_size=1), 1)
+    opened(two, 2)
+    [first, _] = two.decide(START)
+    assert isinstance(first, ReadHistory)
+    answer(two, [first], ids=30)
+
+    assert len(only(two.decide(START), Fetch)) == 2
+
+
+def test_one_refusal_of_the_project_rests_it_a_minute_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = opened(shard(), 1)
+    pauses: dict[str, float] = {}
+    monkeypatch.setattr(one.quota, "pause", lambda user_id, scope, seconds, now: pauses.update({scope: seconds}))
+    [call] = only(one.decide(START), ReadHistory)
+
+    one.on_outcome(call, CallFailed("slow down", retry_after_s=86_400.0, scope="project"), START)
+
+    assert pauses == {"user": 86_400.0, "project": 60.0}
+
+
+def test_a_fetch_that_fails_as_a_whole_again_and_again_counts_for_its_messages_in_the_end() -> None:
+    one = opened(shard(), 1)
+    answer(one, one.decide(START), ids=2)
+    now = START
+    sizes = []
+    for _ in range(40):
+        for fetch in only(one.decide(now), Fetch):
+            sizes.append(len(fetch.message_ids))
+            one.on_outcome(fetch, CallFailed("cut", kind=WaitKind.GMAIL_UNREACHABLE), now)
+        for commit in only(one.decide(now), CommitNow):
+            assert commit.written is None
+            one.committed(now)
+        now += 120
+
+    box = one.mailbox(1)
+    assert box is not None and box.filed == 2
+    assert sizes[:8] == [2] * 8 and sizes[-1] == 1, "at last each is fetched alone"

@@ -50,6 +50,7 @@ class GmailBox:
     forgotten: int = 100
     revoked: bool = False
     expired: int = 0  # times that somebody was told that the history is forgotten
+    relisted: bool = False  # somebody gave up following the history
     permanent: set[int] = field(default_factory=set)  # messages that can never be fetched
     flaky: set[int] = field(default_factory=set)  # messages that fail for a while
 
@@ -117,12 +118,20 @@ class GmailBox:
             return added, Changed((), changes, upto, str(upto))
         return added, Changed((), changes, self.history_id, None)
 
-    def since(self, start: int) -> tuple[list[int], list[int]]:
-        """What arrived and what was deleted after a history id."""
-        records = [record for record in self.history if self._id(record) > start]
-        return [record for record in records if isinstance(record, int)], [
-            record.message_id for record in records if isinstance(record, LabelChange) and record.label_id == DELETED
-        ]
+    def since(self, start: int, label: str | None) -> tuple[list[int], list[int]]:
+        """What came and what went after a history id, to the mailbox or to a label."""
+        came: dict[int, bool] = {}
+        for record in self.history:
+            if self._id(record) <= start:
+                continue
+            if isinstance(record, int):
+                if label is None:  # the labels that it came with are not known any more
+                    came[record] = True
+            elif record.label_id == DELETED:
+                came[record.message_id] = False
+            elif record.label_id == label:
+                came[record.message_id] = record.on
+        return [key for key, there in came.items() if there], [key for key, there in came.items() if not there]
 
     def total(self, label: str | None) -> int:
         """How many messages there are (that carry a label)."""

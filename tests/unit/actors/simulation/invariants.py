@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _WINDOW_S = 60.0
 #: Fetches of each other mailbox in which a mailbox that could fetch must have had one.
 _TURNS = 2
+#: Calls that fail in a row, from which on a mailbox leaves places to others.
+_TROUBLED = 3
+_CALLS_PER_MINUTE = 200
 
 
 def always(world: "World") -> None:
@@ -70,7 +73,9 @@ def _not_outrun(world: "World", user_id: int, cursor: int) -> None:
             # difference to what the rest of the history leads to.
             after = fold(state, [change for change in message.changes if change.history_id > cursor])[0]
             harmless = after.deleted == message.deleted and (message.deleted or after.labels == message.labels)
-            assert not missed or (box.expired and harmless), f"the cursor {cursor} is past {missed[0]}, not stored"
+            assert not missed or ((box.expired or box.relisted) and harmless), (
+                f"the cursor {cursor} is past {missed[0]}, not stored"
+            )
 
 
 def at_rest(world: "World") -> None:
@@ -91,12 +96,13 @@ def at_rest(world: "World") -> None:
 
 
 def _labels_are_gmails(world: "World", user_id: int) -> None:
+    box = world.boxes[user_id]
     for (owner_id, message_id), state in world.postgres.states.items():
-        message = world.boxes[user_id].messages.get(message_id)
+        message = box.messages.get(message_id)
         if owner_id == user_id and message is not None:
             assert state.deleted == message.deleted, f"{message_id}: deletion was not noticed"
             # The last labels of a message that went while the history was forgotten are nobody's to know.
-            unknowable = message.deleted and (world.boxes[user_id].expired or world.deviations.rate)
+            unknowable = message.deleted and (box.expired or box.relisted or world.deviations.rate)
             assert unknowable or state.labels == message.labels, (
                 f"{message_id} has {set(state.labels)}, not {message.labels}"
             )
@@ -162,3 +168,25 @@ def bounded(world: "World", owner: "Owner") -> None:
     most = max((owner.fetches.count(user_id) for user_id in owner.fetches), default=0)
     assert most <= world.config.fetches_per_mailbox, "too many fetches of one mailbox"
     assert owner.writes <= world.config.writes, "too many writes"
+
+
+def nobody_is_kept_waiting(world: "World", owner: "Owner") -> None:
+    """A mailbox whose own calls do not fail waits no longer than a poll for another's, however slow those are."""
+    limited = world.gmail.units_per_project is not None or world.broker_is_silent  # the project's units may lack
+    for user_id in owner.shard.user_ids:
+        mailbox = owner.shard.mailbox(user_id)
+        assert mailbox is not None
+        call = mailbox.next_call(world.config.listed_ahead)
+        free = call is not None and owner.quota.ready_at(user_id, call, world.now) <= world.now
+        if limited or not free or owner.shard.failures_in_a_row(user_id) >= _TROUBLED:
+            owner.kept_waiting.pop(user_id, None)
+            continue
+        since = owner.kept_waiting.setdefault(user_id, world.now)
+        waited = world.now - since
+        assert waited <= world.config.poll.shortest_s, f"mailbox {user_id} has waited {waited:.0f} s for others"
+
+
+def few_calls(world: "World", user_id: int) -> None:
+    """A mailbox makes few calls a minute, whatever it is answered; each of its rounds makes some dozens."""
+    calls = len(world.calls[user_id])
+    assert calls <= _CALLS_PER_MINUTE, f"mailbox {user_id} made {calls} calls in a minute"

@@ -58,6 +58,7 @@ class Owner:
         self.out: set[tuple[int, int]] = set()  # messages being fetched
         self.fetches: list[int] = []  # users whose fetches are out
         self.writes = 0
+        self.kept_waiting: dict[int, float] = {}  # user -> since when it has a call that could go out
         self.passed_over: Counter[int] = Counter()  # user -> others' fetches since it could have had one
         self._deciding = False  # a look at `decide` is scheduled
         self._asking = False  # the broker is being asked
@@ -95,6 +96,7 @@ class Owner:
             else:
                 self._call(decision)
         invariants.nobody_starves(world, self, [each.user_id for each in decisions if isinstance(each, Fetch)])
+        invariants.nobody_is_kept_waiting(world, self)
         if self.quota.wanting and not self._asking:
             self._asking = True
             demand = self.quota.demand(self.shard.waiting, world.now)
@@ -132,6 +134,7 @@ class Owner:
             self._fetch(call)
             return
         world = self.world
+        world.called(call.user_id)
         units = self.quota.cost(call)
         failed = self._failed_call(units) if world.goes_wrong() else None
         if isinstance(call, ListPage | ReadHistory) and call.page_token and failed and world.random.random() < 0.3:
@@ -167,8 +170,9 @@ class Owner:
             self._after(world.delay(), lambda: self._tell(call, Compared(found)))
         elif isinstance(call, Confirm):
             box = world.boxes[call.user_id]
-            added, deleted = box.since(call.since) if call.label_id is None else ([], [])
-            self._tell(call, Confirmed(box.total(call.label_id), tuple(added), tuple(deleted)))
+            added, deleted = box.since(call.since, call.label_id)
+            present = box.history_id if call.label_id is None else None
+            self._tell(call, Confirmed(box.total(call.label_id), tuple(added), tuple(deleted), 0, present))
         elif isinstance(call, ReadLabels):
             self._tell(call, LabelsRead(LABELS))
         elif isinstance(call, Watch):
@@ -251,6 +255,8 @@ class Owner:
             self.fetches.remove(call.user_id)
         world = self.world
         self.shard.on_outcome(call, world.deviations.of_answer(call, outcome, world.now), world.now)
+        mailbox = self.shard.mailbox(call.user_id)
+        world.boxes[call.user_id].relisted |= mailbox is not None and mailbox.expiries > 0
         self.notify()
 
     def _charge(self, user_id: int, units: int, answer: Callable[[], None]) -> None:
@@ -258,7 +264,8 @@ class Owner:
 
         def arrive() -> None:
             self.world.spend(self, user_id, units)
-            self._after(self.world.delay(), answer)
+            late_s = self.world.deviations.stall_s(user_id, self.world.now)
+            self._after(self.world.delay() + late_s, answer)
 
         self.world.at(self.world.delay(), self, arrive, elsewhere=True)  # the call is a task's, not the owner's
 

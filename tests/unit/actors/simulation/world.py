@@ -5,6 +5,7 @@ all is quiet, with the faults off and one more round asked of every mailbox. Com
 """
 
 import heapq
+from collections import deque
 from collections.abc import Callable
 from random import Random
 
@@ -81,6 +82,9 @@ class World:
         self.hangs: list[tuple[float, int]] = []  # seconds, and the epoch of the owner that hung so long
         for user_id in range(1, self.shards * random.randint(1, 4) + 1):
             self.boxes[user_id] = self._box(user_id)
+        if self.shards == 1 and len(self.boxes) > 1 and self.config.calls > 1 and self.config.fetches > 1:
+            self.deviations.sick = 1
+        self.calls: dict[int, deque[float]] = {}  # user -> when its calls but for fetches went out, in a minute
         self.owners = {shard_id: Owner(self, shard_id) for shard_id in range(self.shards)}
         for user_id in self.boxes:
             self._plan_life(user_id)
@@ -175,6 +179,14 @@ class World:
             self.spent.setdefault(user_id, []).append((self.now, units))
             self.spent_by_all.append((self.now, units))
             invariants.within_quota(self, user_id)
+
+    def called(self, user_id: int) -> None:
+        """A call that is no fetch goes out."""
+        calls = self.calls.setdefault(user_id, deque())
+        calls.append(self.now)
+        while calls[0] <= self.now - 60:
+            calls.popleft()
+        invariants.few_calls(self, user_id)
 
     def _step(self) -> None:
         self.now, _, owner, wake, action = heapq.heappop(self._events)
@@ -289,6 +301,7 @@ class World:
             return
         seconds = self._hangs.choice([0.3, 3.0, 30.0, 120.0]) * (0.5 + self._hangs.random())
         owner.hangs_until = self.now + seconds
+        owner.kept_waiting.clear()
         self.hangs.append((seconds, owner.shard.lease.epoch))
 
         def replace() -> None:

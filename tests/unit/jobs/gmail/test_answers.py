@@ -36,7 +36,8 @@ def error_body(reason: str = "", message: str = "", status: str = "") -> bytes:
         (500, "backendError", "Internal error", GmailUnavailable, True),
         (502, "", "", GmailUnavailable, True),
         (503, "backendError", "", GmailUnavailable, True),
-        (302, "", "", GmailRefused, False),
+        (204, "", "", GmailUnavailable, True),
+        (302, "", "", GmailUnavailable, True),
     ],
 )
 def test_a_status_with_its_reason_becomes_an_error(

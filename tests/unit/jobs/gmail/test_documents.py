@@ -86,12 +86,36 @@ def test_bytes_survive_with_and_without_padding(raw: bytes) -> None:
         {"internalDate": 1.5},
         {"labelIds": 5},
         {"labelIds": [5]},
-        {"snippet": ["x"]},
+        {"raw": "", "sizeEstimate": ...},
+        {"labelIds": "INBOX"},
+        {"labelIds": {"INBOX": True}},
+        {"labelIds": None},
     ],
 )
 def test_a_message_with_a_wrong_field_is_unreadable(changes: dict[str, Any]) -> None:
     with pytest.raises(AnswerUnreadable):
         read_message(**changes)
+
+
+@pytest.mark.parametrize("snippet", [None, 5, ["x"]])
+def test_a_snippet_that_is_no_text_costs_no_message(snippet: object) -> None:
+    assert read_message(snippet=snippet).snippet == ""
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"labelsAdded": [{"message": {"id": "a"}, "labelIds": "INBOX"}]},
+        {"messagesAdded": [{"message": {"id": "a", "threadId": "9", "labelIds": {"INBOX": 1}}}]},
+        {"messagesDeleted": {"message": {"id": "a"}}},
+    ],
+)
+def test_text_or_an_object_in_place_of_a_list_is_no_list_of_its_parts(record: dict[str, Any]) -> None:
+    document = {"history": [{"id": "5"} | record], "historyId": "10"}
+
+    page = documents.read(orjson.dumps(document), documents.history_page)
+
+    assert page.changes == [] and len(page.unreadable) == 1
 
 
 @pytest.mark.parametrize(

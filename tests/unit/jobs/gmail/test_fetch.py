@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from jobs.gmail.api import GmailApi
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.errors import AnswerTooLarge, GmailError, GmailRefused, GmailUnavailable, TokenRejected
+from jobs.gmail.estimates import Estimates
 from jobs.gmail.fetch import Fetch
 from jobs.gmail.records import FetchResult
 from jobs.gmail.transport import Answer
@@ -50,6 +51,14 @@ def answer(
     body: bytes, status: int = 200, fault: GmailError | None = None, sent: bool = True, kind: str = "multipart/mixed"
 ) -> Answer:
     return Answer(status, {"content-type": f"{kind}; boundary=x"}, body, fault, sent)
+
+
+def exact_estimates() -> Estimates:
+    """Of a Gmail whose estimates were exact a hundred times."""
+    seen = Estimates()
+    for _ in range(100):
+        seen.saw(6, 6)
+    return seen
 
 
 def ended(fetch: Fetch, *answers: Answer) -> FetchResult:
@@ -290,3 +299,39 @@ def test_a_message_that_gmail_says_is_empty_is_one() -> None:
     result = ended(fetch_of(1), answer(multipart((1, 200, message(1, sizeEstimate=0, raw="")))))
 
     assert [(found.raw, found.defects) for found in result.messages] == [(b"", ())]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept", "defects"),
+    [
+        ("AAAAAAA", "AAAAAAAA", 6, ()),  # the last byte was cut once
+        ("AAAAAAA", "AAAAAAA", 5, ()),  # Gmail counts otherwise
+        ("AAAAAAA", "AAAAAAE", 5, ("size-estimate:6",)),  # neither can be told from the other
+    ],
+)
+def test_where_estimates_are_exact_a_small_difference_is_doubtful(
+    first: str, second: str, kept: int, defects: tuple[str, ...]
+) -> None:
+    fetch = Fetch(GmailConfig(batch_size=2), API, [1], lambda: NOW, exact_estimates())
+
+    result = ended(
+        fetch, *(answer(multipart((1, 200, message(1, sizeEstimate=6, raw=raw)))) for raw in (first, second))
+    )
+
+    assert [(len(found.raw), found.defects) for found in result.messages] == [(kept, defects)]
+
+
+def test_where_estimates_are_mostly_inexact_small_differences_cost_nothing() -> None:
+    seen = exact_estimates()
+    for _ in range(10):
+        seen.saw(5, 6)
+
+    assert seen.plausible(5, 6) and not seen.plausible(4, 6)
+
+
+def test_a_batch_that_says_nothing_of_any_message_is_told_as_a_whole() -> None:
+    result = ended(fetch_of(1, 2), answer(b"<html>", kind="text/html"))
+    part = ended(fetch_of(1, 2), answer(multipart((1, 200, message(1)), ended=False), fault=GmailUnavailable("cut")))
+
+    assert result.unusable is not None and "text/html" in str(result.unusable)
+    assert part.unusable is not None
