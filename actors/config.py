@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, SecretStr
 
 from jobs.analysis.config import AnalysisConfig
 from jobs.gmail.config import GmailConfig
+from jobs.isolation.config import ParseLimits
 from storage.config import ArchiveConfig, PostgresConfig
 from storage.control.sealing import Keyring, Sealer, load_key
 
@@ -78,6 +79,7 @@ class ShardConfig(BaseModel, frozen=True):
     merge_s: PositiveFloat = Field(
         3600.0, description="seconds after which a merge or an analysis of a segment is cancelled and done again"
     )
+    parsing: ParseLimits = ParseLimits()
     lease_s: PositiveFloat = Field(15.0, description="seconds that a shard's lease lives without renewal")
     retry: RetryConfig = RetryConfig()
     poll: PollConfig = PollConfig()
