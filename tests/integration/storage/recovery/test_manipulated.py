@@ -162,7 +162,8 @@ def packed(rollup: Path, parts: dict[str, bytes], compression: int = zipfile.ZIP
 def other_columns() -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"user_id": ["1"]}), sink)
-    return sink.getvalue().to_pybytes()
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 @pytest.mark.parametrize(
