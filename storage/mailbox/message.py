@@ -24,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class MessageUnparsable(BackupError):
-    """Parsing the message takes too long, or too much memory. Download its exact bytes."""
+    """Parsing the message takes too long, or too much memory. Get its exact bytes."""
 
     def __init__(self, message_id: int) -> None:
         super().__init__(message_id)
@@ -33,7 +33,7 @@ class MessageUnparsable(BackupError):
     def __str__(self) -> str:
         return (
             f"The message {to_hex(self.message_id)} cannot be displayed, because parsing it exceeded a limit: "
-            "download its exact bytes."
+            "get its exact bytes."
         )
 
 
