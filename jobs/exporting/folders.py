@@ -32,7 +32,8 @@ class FolderWriter:
         name = self._place(message)
         path = self._root / name
         if path.parent not in self._made:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (path.parent.parent, path.parent):
+                folder.mkdir(mode=0o700, exist_ok=True)
             self._made.add(path.parent)
         write_private(path, raw)
         seconds = _seconds(message)

@@ -146,8 +146,8 @@ def _sound(look: Snapshot, blobs: LocalBlobs, report: Report) -> list[str]:
         name = segment.name + PARQUET_SUFFIX
         try:
             rows = pq.read_metadata(blobs.location(name)).num_rows
-        except (pa.ArrowException, OSError):
-            rows = -1  # missing, truncated or foreign
+        except (pa.ArrowException, OSError, FileDamaged):
+            rows = -1  # missing, truncated, foreign, or a name that leads out of the archive
         if rows != segment.messages:
             reason = str(FileDamaged(name, "its messages do not match the catalog"))
             report.damaged.append(Damage("", segment.name, reason))

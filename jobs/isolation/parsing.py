@@ -114,6 +114,8 @@ class IsolatedParser:
         try:
             return Read(message, pa.ipc.open_stream(self._ask("analyse", None, timeout_s)).read_all())
         except _Stopped as stopped:
+            if stopped.code == PARSER_FAILED:  # an analyser raised: the message can be analysed later
+                return Read(message, None)
             return Read(message._replace(defects=[*message.defects, stopped.code]), None)
 
     def _of_headers(self, raw: bytes, code: str) -> ParsedMessage:

@@ -280,11 +280,6 @@ def is_newer(schema: Schema, revision: str) -> bool:
     return revision not in _revisions(schema) and revision > _newest(schema)
 
 
-def is_known(schema: Schema, revision: str) -> bool:
-    """Whether this release or an earlier one has the revision."""
-    return revision in _revisions(schema)
-
-
 def revisions_after(schema: Schema, revision: str | None) -> list[str]:
     """The pending migrations of a database at this revision, in order; None: an empty database."""
     return sorted(known for known in _revisions(schema) if revision is None or known > revision)

@@ -121,7 +121,7 @@ def _require_restorable(document: dict[str, Any], path: Path, here: dict[str, En
             raise BackupUnusable(
                 str(path), f"its {name} database has the revision {theirs}, newer than this release's {ours}"
             )
-        if not migrate.is_known(_schema_of(name), theirs):
+        if theirs not in migrate.revisions_after(_schema_of(name), None):
             raise BackupUnusable(str(path), f"its {name} database has the revision {theirs}, which no release had")
 
 

@@ -11,6 +11,8 @@ from tests.e2e.test_demo import get
 
 PLANTED = Path(__file__).parents[1] / "hostile" / "planted"
 HEAD = "From: Ann <ann@example.com>\r\nDate: Sun, 29 Nov 2026 10:00:00 +0000\r\nMessage-ID: <{0}@example.com>\r\n"
+#: The simulator puts some mail into Spam and Trash.
+EVERYWHERE = {"include_spam_trash": "true"}
 CODES = {"hang": "parser-timeout", "eater": "parser-memory", "crash": "parser-crashed"}
 
 
@@ -49,7 +51,7 @@ def test_planted_faults_cost_only_their_own_content(home: Path, tmp_path: Path) 
         with httpx.Client(base_url=f"http://127.0.0.1:{env['GBM_SERVE__PORT']}", timeout=60) as client:
             granted = client.post("/api/v1/auth/token", json={"api_key": summary["api_key"]}).json()
             client.headers["Authorization"] = f"Bearer {granted['access_token']}"
-            good = client.get("/api/v1/emails", params={"q": "weather", "limit": 500}).json()["items"]
+            good = client.get("/api/v1/emails", params={"q": "weather", "limit": 500, **EVERYWHERE}).json()["items"]
             assert len(good) == 150
             for name, code in CODES.items():
                 _is_listed_and_downloadable(client, f"bad {name}", code, mail[f"bad {name}"])
@@ -57,7 +59,7 @@ def test_planted_faults_cost_only_their_own_content(home: Path, tmp_path: Path) 
 
 
 def _is_listed_and_downloadable(client: httpx.Client, subject: str, code: str, raw: bytes) -> None:
-    [item] = client.get("/api/v1/emails", params={"q": f'subject:"{subject}"'}).json()["items"]
+    [item] = client.get("/api/v1/emails", params={"q": f'subject:"{subject}"', **EVERYWHERE}).json()["items"]
     path = f"/api/v1/emails/{item['id']}"
     shown = client.get(path).json()
     assert (shown["subject"], shown["defects"], shown["text"]) == (subject, [code], "")
