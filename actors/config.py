@@ -1,13 +1,15 @@
 """What a shard may be told: how much it keeps in flight, how long its lease lives, how it retries."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, SecretStr
 
 from jobs.analysis.config import AnalysisConfig
 from jobs.gmail.config import GmailConfig
+from jobs.isolation.config import ParseLimits
 from storage.config import ArchiveConfig, PostgresConfig
-from storage.control.sealing import Keyring, Sealer, load_key
+from storage.control.sealing import Keyring, Sealer, key_of_variable, load_key
 
 
 class RetryConfig(BaseModel, frozen=True):
@@ -78,6 +80,7 @@ class ShardConfig(BaseModel, frozen=True):
     merge_s: PositiveFloat = Field(
         3600.0, description="seconds after which a merge or an analysis of a segment is cancelled and done again"
     )
+    parsing: ParseLimits = ParseLimits()
     lease_s: PositiveFloat = Field(15.0, description="seconds that a shard's lease lives without renewal")
     retry: RetryConfig = RetryConfig()
     poll: PollConfig = PollConfig()
@@ -93,8 +96,15 @@ class BackupConfig(BaseModel, frozen=True):
     archive: ArchiveConfig = ArchiveConfig()
     analysis: AnalysisConfig = AnalysisConfig()
     postgres: PostgresConfig = PostgresConfig()
-    sealing_key: SecretStr | None = Field(None, description="key that seals credentials, base64; unset: the file")
+    sealing_key: SecretStr | None = Field(None, description="key that seals credentials, base64; never pickled")
+    sealing_key_variable: str = Field("", description="environment variable that holds the key; unset: the file")
     sealing_key_path: Path = Field(Path("sealing.key"), description="file of the sealing key, mode 0600")
+    old_sealing_key_paths: tuple[Path, ...] = Field((), description="files of keys that still open what they sealed")
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """The configuration without the key: other processes load it from its variable or its file."""
+        state = super().__getstate__()
+        return {**state, "__dict__": {**state["__dict__"], "sealing_key": None}}
 
     def sealer(self) -> Sealer:
         """Opens and seals secrets.
@@ -102,4 +112,8 @@ class BackupConfig(BaseModel, frozen=True):
         Raises:
             KeyMissing, KeyInvalid, KeyExposed.
         """
-        return Sealer(Keyring(load_key(self.sealing_key, self.sealing_key_path)))
+        value = self.sealing_key
+        if value is None and self.sealing_key_variable:
+            value = key_of_variable(self.sealing_key_variable)
+        old = [load_key(None, path) for path in self.old_sealing_key_paths]
+        return Sealer(Keyring(load_key(value, self.sealing_key_path), old))

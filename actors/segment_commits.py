@@ -46,7 +46,9 @@ class SegmentCommits:
         references = [held.reference for held in write.batches]
         lease = self._shard.lease
         try:
-            manifest, index = await self._work.write_segment(lease.shard_id, lease.epoch, references, write.skip)
+            manifest, index = await self._work.write_segment(
+                lease.shard_id, lease.epoch, references, write.skip, write.attempt > 1
+            )
         except BackupError as exc:
             kind, now = wait_kind(exc) or WaitKind.ARCHIVE_UNUSABLE, self._clock()
             self._waits.waits(WHOLE_SHARD, kind, str(exc), now, now + WAIT_S)

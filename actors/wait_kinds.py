@@ -2,6 +2,7 @@
 
 from actors.work import WorkLost
 from jobs.gmail.errors import AnswerUnreadable, GmailError, GmailUnavailable, Throttled
+from jobs.isolation.parsing import IsolationFailed
 from storage.db.engines import DatabaseUnreachable
 from storage.errors import BackupError
 from storage.files.blobs import ArchiveFull, ArchiveReadOnly, ArchiveUnusable
@@ -31,4 +32,5 @@ _KINDS: tuple[tuple[type[BackupError], WaitKind], ...] = (
     (ArchiveReadOnly, WaitKind.DISK_READ_ONLY),
     (ArchiveUnusable, WaitKind.ARCHIVE_UNUSABLE),
     (WorkLost, WaitKind.NO_WORKER),
+    (IsolationFailed, WaitKind.NO_WORKER),
 )

@@ -61,9 +61,18 @@ class Work(Protocol):
         """A receipt, and a reference to the mail."""
 
     async def write_segment(
-        self, shard_id: int, epoch: int, references: Sequence[object], skip: frozenset[tuple[int, int]]
+        self,
+        shard_id: int,
+        epoch: int,
+        references: Sequence[object],
+        skip: frozenset[tuple[int, int]],
+        isolated: bool = False,
     ) -> tuple[SegmentManifest | None, object]:
-        """A manifest, and a reference to the message index; no manifest when all was skipped."""
+        """A manifest, and a reference to the message index; no manifest when all was skipped.
+
+        Args:
+            isolated: this mail could not be written before: parse every message where it can be stopped.
+        """
 
     async def compact(self, shard_id: int, epoch: int, segments: Mapping[str, str | None]) -> tuple[Merged, object]:
         """What became of a merge of these segments, and a reference to the messages that moved one by one."""
@@ -114,7 +123,12 @@ class ThreadWork:
         return await _thread(lambda: intake.fetch(self._gmail, token.get_secret_value(), user_id, message_ids))
 
     async def write_segment(
-        self, shard_id: int, epoch: int, references: Sequence[object], skip: frozenset[tuple[int, int]]
+        self,
+        shard_id: int,
+        epoch: int,
+        references: Sequence[object],
+        skip: frozenset[tuple[int, int]],
+        isolated: bool = False,  # noqa: ARG002 - threads of one process parse as always
     ) -> tuple[SegmentManifest | None, object]:
         analyse = self.analysers.of_new_mail if self.analysers else None
         return await _thread(

@@ -65,6 +65,9 @@ class SealingSettings(BaseModel, frozen=True):
     key: SecretStr | None = Field(
         None, description="32 bytes in base64; unset: the file GBM_HOME/sealing.key (0600), made at first use"
     )
+    old_keys: tuple[Path, ...] = Field(
+        (), description="files (0600) of former keys, which still open what they sealed until `gbm keys rotate-sealing`"
+    )
 
 
 class RaySettings(BaseModel, frozen=True):

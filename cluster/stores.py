@@ -3,6 +3,7 @@
 Several processes may open the stores of one home at the same time; the embedded server stops with the last of them.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from storage.model.records import User
 from storage.reader import MailboxReader
 
 CONTROL_DATABASE = "gbm_control"
+#: The environment variable in which the cluster's processes find the sealing key, unless it is in its file.
+SEALING_VARIABLE = "GBM_SEALING__KEY"
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,8 @@ def open_stores(settings: Settings, progress: Callable[[str], None] | None = Non
                 migrate.upgrade(databases, settings.shards.count, tell)
         # A key is created only before anything is sealed: silently replacing a lost key would hide the loss.
         load_key(settings.sealing.key, home.sealing_key, create=not Control(databases.control).has_secrets())
+        if settings.sealing.key is not None:  # from a file, perhaps; the cluster's processes inherit the variable
+            os.environ[SEALING_VARIABLE] = settings.sealing.key.get_secret_value()
         config = _config(settings, home, postgres)
         open_blobs(config.archive.uri)
         yield Stores(settings, home, config, databases)
@@ -183,5 +188,7 @@ def _config(settings: Settings, home: Home, postgres: PostgresConfig) -> BackupC
         analysis=settings.analysis,
         postgres=postgres,
         sealing_key=settings.sealing.key,
+        sealing_key_variable=SEALING_VARIABLE if settings.sealing.key else "",
+        old_sealing_key_paths=tuple(path.absolute() for path in settings.sealing.old_keys),
         sealing_key_path=home.sealing_key,
     )

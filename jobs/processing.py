@@ -1,17 +1,21 @@
 """Converts fetched mail to a segment: parses every message and writes the files. Commits nothing.
 
-A malformed message never fails its segment: the parser records defects and continues.
+A malformed message never fails its segment: the parser records defects and continues. A batch that exhausts memory, and
+a segment on which a worker was lost, is parsed message by message in a child process (jobs/isolation/parsing.py).
 """
 
 import gc
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict
 from itertools import accumulate
 
 import pyarrow as pa
 
+from jobs.isolation.config import ParseLimits
+from jobs.isolation.frames import added_memory
+from jobs.isolation.parsing import IsolatedParser
 from jobs.mime.message import ParsedMessage
 from jobs.mime.parser import PARSER_FAILED, parse
 from storage.config import ArchiveConfig
@@ -48,6 +52,8 @@ def write_segment(
     tables: Sequence[pa.Table],
     skip: frozenset[tuple[int, int]] = frozenset(),
     analyse: Analyse | None = None,
+    limits: ParseLimits | None = None,
+    isolated: bool = False,
 ) -> tuple[SegmentManifest | None, pa.Table | None]:
     """Write one segment.
 
@@ -56,6 +62,8 @@ def write_segment(
         skip: (user, message) to leave out.
         analyse: returns one struct per analyser; the rows match the messages; None: no analysis. If it raises, the mail
             is stored without an analysis, and can be analysed later.
+        limits: of this process, while it parses; None: no limit. Nothing else may run in the process then.
+        isolated: parse every message in a child process.
 
     Returns:
         The manifest and the rows for the message index; (None, None) when every message was skipped.
@@ -73,10 +81,11 @@ def write_segment(
     if fetched.num_rows == 0:
         return None, None
     fetched = writer.in_order(fetched)
-    with _uncollected():
+    analyses = _Analyses(analyse)
+    with _uncollected(), closing(IsolatedParser(limits or ParseLimits(), analyse)) as parser:
+        batches = _Batches(analyses, parser, limits, isolated)
         starts = range(0, fetched.num_rows, _AT_ONCE)
-        analyses = _Analyses(analyse)
-        columns = pa.concat_tables(_parsed_at_once(fetched["raw"].slice(start, _AT_ONCE), analyses) for start in starts)
+        columns = pa.concat_tables(batches.parse(fetched["raw"].slice(start, _AT_ONCE)) for start in starts)
     if DOUBTS.name in fetched.column_names:
         columns = _with_defects(columns, fetched[DOUBTS.name])
     manifest, index = writer.write(blobs, archive, shard_id, epoch, fetched, columns, analyses.table())
@@ -88,10 +97,14 @@ class _Analyses:
 
     def __init__(self, analyse: Analyse | None) -> None:
         self._analyse = analyse
-        self._tables: list[pa.Table] = []
+        self._tables: list[pa.Table | int] = []  # a number: so many messages without an analysis
 
     def add(self, messages: Sequence[ParsedMessage]) -> None:
-        """Analyse the next messages."""
+        """Analyse the next messages.
+
+        Raises:
+            MemoryError: nothing was added.
+        """
         if self._analyse is None:
             return
         try:
@@ -99,27 +112,81 @@ class _Analyses:
                 table = self._analyse(messages)
                 if table.num_rows != len(messages):
                     raise ValueError(f"{table.num_rows} results for {len(messages)} messages")
-                analysis_file.unified([table.schema, *(one.schema for one in self._tables[:1])])
-                self._tables.append(table)
+                self._append(table)
+        except MemoryError:
+            raise
         except Exception:  # noqa: BLE001 - analysers contain their failures; after any other error, mail is stored
-            _LOG.exception("A segment is stored without an analysis: run gbm analyze")
-            self._analyse = None
-            self._tables = []
+            self._give_up()
+
+    def take(self, analysis: pa.Table | None) -> None:
+        """Add the analysis of the next message; None: it has none."""
+        if self._analyse is None:
+            return
+        try:
+            self._append(1 if analysis is None else analysis)
+        except ValueError:
+            self._give_up()
+
+    def _append(self, table: pa.Table | int) -> None:
+        if not isinstance(table, int):
+            analysis_file.unified([table.schema, *(one.schema for one in self._analysed()[:1])])
+        self._tables.append(table)
+
+    def _analysed(self) -> list[pa.Table]:
+        return [table for table in self._tables if not isinstance(table, int)]
+
+    def _give_up(self) -> None:
+        _LOG.exception("A segment is stored without an analysis: run gbm analyze")
+        self._analyse = None
+        self._tables = []
 
     def table(self) -> pa.Table | None:
         """The collected table; None when nothing was analysed."""
-        if not self._tables:
+        if not self._analysed():
             return None
-        schema = analysis_file.unified(table.schema for table in self._tables)
-        return pa.concat_tables(analysis_file.conformed(table, schema) for table in self._tables)
+        schema = analysis_file.unified(table.schema for table in self._analysed())
+        return pa.concat_tables(
+            pa.table([pa.nulls(table, field.type) for field in schema], schema=schema)
+            if isinstance(table, int)
+            else analysis_file.conformed(table, schema)
+            for table in self._tables
+        )
 
 
-def _parsed_at_once(raws: pa.ChunkedArray, analyses: _Analyses) -> pa.Table:
-    with stage("parse"):
-        messages = [parsed(raw.as_buffer().to_pybytes()) for raw in raws]
-    analyses.add(messages)
-    with stage("columns"):
-        return _parsed(messages)
+class _Batches:
+    """Parses a segment's messages, in batches."""
+
+    def __init__(self, analyses: _Analyses, parser: IsolatedParser, limits: ParseLimits | None, isolated: bool) -> None:
+        self._analyses, self._parser, self._limits, self._isolated = analyses, parser, limits, isolated
+
+    def parse(self, raws: pa.ChunkedArray) -> pa.Table:
+        """The columns of the next messages; their analyses are collected."""
+        contents = [raw.as_buffer().to_pybytes() for raw in raws]
+        if not self._isolated:
+            try:
+                with added_memory(self._limits.memory_bytes) if self._limits else nullcontext():
+                    return self._here(contents)
+            except MemoryError:
+                _LOG.warning("A batch of %d messages took too much memory: each is parsed alone", len(contents))
+        return self._alone(contents)
+
+    def _here(self, contents: Sequence[bytes]) -> pa.Table:
+        with stage("parse"):
+            messages = [parsed(raw) for raw in contents]
+        with stage("columns"):
+            columns = _parsed(messages)
+        self._analyses.add(messages)
+        return columns
+
+    def _alone(self, contents: Sequence[bytes]) -> pa.Table:
+        messages = []
+        with stage("parse"):
+            for raw in contents:
+                read = self._parser.read(raw)
+                messages.append(read.message)
+                self._analyses.take(read.analysis)
+        with stage("columns"):
+            return _parsed(messages)
 
 
 @contextmanager
@@ -136,9 +203,15 @@ def _uncollected() -> Iterator[None]:
 
 
 def parsed(raw: bytes) -> ParsedMessage:
-    """Parse a message. The parser should never raise; a bug in it must cost one message's columns, not a segment."""
+    """Parse a message. The parser should never raise; a bug in it must cost one message's columns, not a segment.
+
+    Raises:
+        MemoryError.
+    """
     try:
         return parse(raw)
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - after any error the exact bytes are stored and the defect is recorded
         _LOG.exception("A message of %d bytes could not be parsed", len(raw))
         return parse(b"")._replace(defects=[PARSER_FAILED])

@@ -21,6 +21,7 @@ from storage.files.blobs import ArchiveUnusable, FileDamaged, LocalBlobs, open_b
 from storage.files.raw_file import cut, open_frame
 from storage.model.location import Location
 from storage.model.records import AnalysisManifest
+from storage.model.results import UNPARSABLE
 from storage.segments import analysis_file
 from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX
 
@@ -102,6 +103,8 @@ def reanalyse(
             for start in range(0, table.num_rows, _AT_ONCE):
                 rows = table.slice(start, _AT_ONCE)
                 messages = list(_exact(blobs, segment, rows)) if exact else messages_of(rows)
+                # What ended its process before is analysed as an empty message.
+                messages = [one if UNPARSABLE.isdisjoint(one.defects) else _EMPTY for one in messages]
                 with stage("analysis"):
                     fresh.append(analysers.run(messages, names))
     whole = pa.concat_tables(keys)
@@ -131,7 +134,7 @@ def _exact(blobs: LocalBlobs, segment: str, rows: pa.Table) -> Iterator[ParsedMe
     name = segment + RAW_SUFFIX
     frame: tuple[int, bytes] = (-1, b"")
     for message, place in zip(messages_of(rows), rows.select(_PLACE).to_pylist(), strict=True):
-        if not message.attachments:
+        if not message.attachments or not UNPARSABLE.isdisjoint(message.defects):
             yield message
             continue
         try:

@@ -16,6 +16,7 @@ from jobs import compaction, intake, processing
 from jobs.gmail.client import client_of
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watching
+from jobs.isolation.config import ParseLimits
 from jobs.reanalysis import Analysers, reanalyse
 from storage.config import ArchiveConfig
 from storage.cpu_timer import stage, take
@@ -118,13 +119,26 @@ def write_segment(
     epoch: int,
     skip: frozenset[tuple[int, int]],
     analysers: Analysers | None,
+    limits: ParseLimits,
+    isolated: bool,
     *tables: pa.Table,
 ) -> tuple[Timed[SegmentManifest | BackupError | None], pa.Table | None]:
-    """Write a segment of fetched mail; the second value is its message index."""
+    """Write a segment of fetched mail; the second value is its message index.
+
+    Args:
+        isolated: a worker was lost on this mail; parse every message in a child process.
+    """
     answer: SegmentManifest | BackupError | None
     try:
         answer, index = processing.write_segment(
-            archive, shard_id, epoch, tables, skip, analysers.of_new_mail if analysers else None
+            archive,
+            shard_id,
+            epoch,
+            tables,
+            skip,
+            analysers.of_new_mail if analysers else None,
+            limits,
+            isolated,
         )
     except BackupError as exc:
         answer, index = exc, None

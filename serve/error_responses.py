@@ -25,6 +25,7 @@ from storage.control.campaigns import CampaignEnded, IdempotencyMismatch, Unknow
 from storage.control.grants import UnknownGrant
 from storage.db.engines import DatabaseUnreachable
 from storage.files.blobs import FileDamaged
+from storage.mailbox.message import MessageUnparsable
 from storage.model.results import InvalidCursor
 from storage.query.errors import InvalidQuery
 from storage.replication.session_token import InvalidSessionToken
@@ -40,6 +41,7 @@ FAULTS: FaultTable = {
     TokenInvalid: Fault(401, "token_invalid", "Invalid access token"),
     RoleRequired: Fault(403, "role_required", "Role required"),
     ScopeRequired: Fault(403, "scope_required", "Scope required"),
+    MessageUnparsable: Fault(422, "message_unparsable", "Message cannot be displayed"),
     UnknownUser: Fault(404, "unknown_user", "Unknown mailbox"),
     UnknownOperation: Fault(404, "unknown_operation", "Unknown operation"),
     MailboxPaused: Fault(409, "mailbox_paused", "Mailbox paused"),

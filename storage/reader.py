@@ -198,6 +198,15 @@ class MailboxReader:
         """
         return self._single.raw(message_id, as_of)
 
+    def parsable(self, message_id: int, as_of: datetime | None = None) -> bytes | None:
+        """As `raw`, for a caller that parses the bytes.
+
+        Raises:
+            FileDamaged.
+            MessageUnparsable: parsing them takes too long, or too much memory.
+        """
+        return self._single.parsable(message_id, as_of)
+
     @property
     def conversations(self) -> Conversations:
         """The mailbox's threads, and the number of messages by label."""

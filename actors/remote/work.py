@@ -22,6 +22,14 @@ from storage.model.records import AnalysisManifest, Merged, SegmentManifest
 
 _LOG = logging.getLogger(__name__)
 
+#: Errors of a task after which its arguments are still in the object store: it raised, or its worker alone died.
+_ARGUMENTS_SURVIVE = (
+    ray.exceptions.RayTaskError,
+    ray.exceptions.WorkerCrashedError,
+    ray.exceptions.OutOfMemoryError,
+    ray.exceptions.TaskCancelledError,
+)
+
 #: CPU seconds of this process's tasks by stage, and how many there were of each (`tasks:STAGE`); `gbm bench` asks.
 SPENT: Counter[str] = Counter()
 
@@ -32,6 +40,7 @@ class RayWork:
     def __init__(self, config: BackupConfig, analysers: Analysers | None = None) -> None:
         self._gmail, self._archive = ray.put(config.gmail), ray.put(config.archive)
         self._task_s, self._merge_s = config.shard.task_s, config.shard.merge_s
+        self._parsing = config.shard.parsing
         self.analysers = analysers
 
     async def pin(self, token: SecretStr) -> tuple[Profile, list[Label]]:
@@ -63,10 +72,18 @@ class RayWork:
         return await self._answer(receipt), mail
 
     async def write_segment(
-        self, shard_id: int, epoch: int, references: Sequence[object], skip: frozenset[tuple[int, int]]
+        self,
+        shard_id: int,
+        epoch: int,
+        references: Sequence[object],
+        skip: frozenset[tuple[int, int]],
+        isolated: bool = False,
     ) -> tuple[SegmentManifest | None, object]:
-        manifest, index = tasks.write_segment.remote(self._archive, shard_id, epoch, skip, self.analysers, *references)
-        return await self._answer(manifest), index
+        manifest, index = tasks.write_segment.remote(
+            self._archive, shard_id, epoch, skip, self.analysers, self._parsing, isolated, *references
+        )
+        # In a child, every message at fault takes its whole time before the next one is parsed.
+        return await answer_of(manifest, self._merge_s if isolated else self._task_s), index
 
     async def compact(self, shard_id: int, epoch: int, segments: Mapping[str, str | None]) -> tuple[Merged, object]:
         merged, moved = tasks.compact.remote(self._archive, shard_id, epoch, segments)
@@ -102,7 +119,7 @@ async def answer_of(reference: Any, limit_s: float, cancel: Callable[[Any], obje
         (cancel or _cancel)(reference)
         raise WorkLost(f"no answer within {limit_s:.0f} s") from exc
     except RayError as exc:
-        lost = not isinstance(exc, ray.exceptions.RayTaskError)
+        lost = not isinstance(exc, _ARGUMENTS_SURVIVE)
         raise WorkLost(f"{type(exc).__name__}: {str(exc).strip().splitlines()[-1][:200]}", lost) from exc
     if isinstance(answer, tasks.Timed):
         SPENT.update(answer.cpu_s)

@@ -71,6 +71,34 @@ def create(
     out.print(key.text.get_secret_value(), markup=False)
 
 
+@app.command(name="rotate-sealing")
+@command
+def rotate_sealing(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Seal every stored secret with the current sealing key, so that old keys can be deleted.
+
+    First put the new key in GBM_SEALING__KEY (or GBM_HOME/sealing.key), name files of the old keys in
+    GBM_SEALING__OLD_KEYS (a JSON list of paths), and restart the cluster. It may run meanwhile; an interrupted run
+    continues when the command is repeated.
+
+    Example: GBM_SEALING__OLD_KEYS='["/etc/gbm/old.key"]' gbm keys rotate-sealing
+    """
+    from storage.control.resealing import reseal
+
+    with open_stores(settings()) as stores, notes.status("") as status:
+        done = reseal(
+            stores.databases.control, stores.sealer, lambda seen, total: status.update(f"{seen} of {total} secrets")
+        )
+    if json:
+        print_json(
+            {"resealed": done.resealed, "current": done.current, "unopened": [name for name, _ in done.unopened]}
+        )
+    for name, reason in done.unopened:
+        notes.print(f"{name}: {reason}", markup=False)
+    if done.unopened:
+        fail(f"{len(done.unopened)} secrets were sealed with other keys: name those in GBM_SEALING__OLD_KEYS.")
+    notes.print(f"Sealed {done.resealed} secrets again; {done.current} were current. The old keys are not needed.")
+
+
 @app.command(name="list")
 @command
 def list_keys(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import orjson
-
 from cluster.upgrade.home_version import HomeVersion
 from storage.db.engines import Databases, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
-from storage.recovery import dump
+from storage.recovery import backup_manifest, dump
 
 Tell = Callable[[str], None]
 
@@ -89,7 +87,7 @@ class DatabaseCopies:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as exc:
-            raise dump.BackupUnusable(str(self.folder), exc.strerror or str(exc)) from exc
+            raise backup_manifest.BackupUnusable(str(self.folder), exc.strerror or str(exc)) from exc
         self._remove_parts()
         needed, free = needed_bytes(databases), free_bytes(self.folder)
         if needed > free:
@@ -107,7 +105,7 @@ class DatabaseCopies:
 
     def all(self) -> list[DatabaseCopy]:
         """The copies, oldest first."""
-        found = [_read(path.parent) for path in self.folder.glob(f"{_PREFIX}*/{dump.MANIFEST}")]
+        found = [_read(path.parent) for path in self.folder.glob(f"{_PREFIX}*/{backup_manifest.MANIFEST}")]
         return sorted(found, key=lambda copy: copy.taken_at)
 
     def named(self, name: str) -> DatabaseCopy:
@@ -117,7 +115,7 @@ class DatabaseCopies:
             CopyMissing.
         """
         path = self.folder / name
-        if not (path / dump.MANIFEST).is_file():
+        if not (path / backup_manifest.MANIFEST).is_file():
             raise CopyMissing(name, str(self.folder))
         return _read(path)
 
@@ -126,14 +124,14 @@ class DatabaseCopies:
         over = [copy.path for copy in self.all() if now - copy.taken_at > timedelta(days=keep_days)]
         for path in over:
             # A half removed copy must not look whole.
-            (path / dump.MANIFEST).unlink()
+            (path / backup_manifest.MANIFEST).unlink()
             shutil.rmtree(path)
         return [path.name for path in over]
 
     def _remove_parts(self) -> None:
         """Copies that a kill left unfinished, or half removed."""
         for path in [*self.folder.glob(f".{_PREFIX}*.part"), *self.folder.glob(f"{_PREFIX}*")]:
-            if path.suffix == ".part" or not (path / dump.MANIFEST).exists():
+            if path.suffix == ".part" or not (path / backup_manifest.MANIFEST).exists():
                 shutil.rmtree(path)
 
 
@@ -147,7 +145,7 @@ def needed_bytes(databases: Databases) -> int:
 
 
 def _read(path: Path) -> DatabaseCopy:
-    document = orjson.loads((path / dump.MANIFEST).read_bytes())
+    document = backup_manifest.read_names(path)
     databases = document["databases"]
     return DatabaseCopy(
         path,

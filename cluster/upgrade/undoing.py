@@ -14,7 +14,7 @@ from storage.db import migrate
 from storage.db.engines import Databases, transaction
 from storage.db.sql_files import query
 from storage.files.blobs import LocalBlobs, open_blobs
-from storage.recovery import dump
+from storage.recovery import backup_manifest, dump
 from storage.segments.file_names import ROLLUP_SUFFIX, SUFFIXES
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def undo(settings: "Settings", home: Home, databases: Databases, name: str, tell
     with alone(home, tell):
         refuse_newer(home.root, migrate.newest_revisions())
         copy = DatabaseCopies(copies_folder(settings, home)).named(name)
-        dump.read_manifest(copy.path)
+        backup_manifest.read_manifest(copy.path)
         version_of(settings).beginning("undo", str(copy.path), copy.revisions).write(home.root)
         dump.restore(
             databases,

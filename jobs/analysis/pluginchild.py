@@ -6,11 +6,7 @@ process ends when the pipe of requests is closed; if a plug-in blocks it long af
 alarm ends it, so that no process outlives a killed worker.
 """
 
-import os
 import pickle
-import resource
-import signal
-import struct
 import sys
 from importlib.metadata import EntryPoint
 from typing import Any
@@ -18,33 +14,23 @@ from typing import Any
 import pyarrow as pa
 
 from jobs.analysis import analyser, mail
+from jobs.isolation.frames import alarm, limit_memory, read_frame, write_frame
 
 GROUP = "gbm.analysers"
-LENGTH = struct.Struct(">I")
 
 #: The first byte of an answer: a value, no result, a failure's code, or the reason why a plug-in is refused.
 VALUE, NOTHING, FAILED, REFUSED = b"v", b"n", b"f", b"r"
 
-_ALARM_AFTER_S = 5.0
-
 
 def main(requests: int, answers: int, memory_bytes: int) -> None:
     """Answer requests until the pipe is closed."""
-    _limit(memory_bytes)
+    limit_memory(memory_bytes)
     plugins: dict[str, Any] = {}
-    while frame := _read_frame(requests):
+    while frame := read_frame(requests):
         entry, timeout_s, message = pickle.loads(frame)  # noqa: S301 - written by our parent process
-        signal.setitimer(signal.ITIMER_REAL, timeout_s + _ALARM_AFTER_S)
-        answer = _load(plugins, *entry) if message is None else _analyse(plugins[entry[0]], message)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        _write(answers, LENGTH.pack(len(answer)) + answer)
-
-
-def _limit(memory_bytes: int) -> None:
-    with open("/proc/self/statm", encoding="ascii") as pages:  # noqa: PTH123 - one line of the kernel's
-        used = int(pages.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + memory_bytes, used + memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with alarm(timeout_s):
+            answer = _load(plugins, *entry) if message is None else _analyse(plugins[entry[0]], message)
+        write_frame(answers, answer)
 
 
 def _load(plugins: dict[str, Any], name: str, value: str) -> bytes:
@@ -89,28 +75,6 @@ def _stream(table: pa.Table) -> bytes:
         writer.write_table(table)
     content: bytes = sink.getvalue().to_pybytes()
     return content
-
-
-def _read_frame(source: int) -> bytes:
-    """The next request; empty at the end."""
-    length = _read(source, LENGTH.size)
-    return _read(source, LENGTH.unpack(length)[0]) if length else b""
-
-
-def _read(source: int, size: int) -> bytes:
-    content = bytearray()
-    while len(content) < size:
-        piece = os.read(source, min(size - len(content), 1 << 20))
-        if not piece:
-            return b""
-        content += piece
-    return bytes(content)
-
-
-def _write(sink: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(sink, view) :]
 
 
 if __name__ == "__main__":

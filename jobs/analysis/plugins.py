@@ -6,14 +6,8 @@ use, with no secrets in its environment and a memory limit. When a message takes
 message starts it again. This protects against faults, not against malicious code: install only packages you trust.
 """
 
-import os
 import pickle
-import select
-import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Collection
 from importlib.metadata import EntryPoint, entry_points
 
@@ -22,13 +16,12 @@ import pyarrow as pa
 from jobs.analysis.analyser import AnalyserRefused, AnalysisFailed, check
 from jobs.analysis.config import AnalysisConfig
 from jobs.analysis.mail import Mail
-from jobs.analysis.pluginchild import FAILED, GROUP, LENGTH, NOTHING, REFUSED, VALUE
+from jobs.analysis.pluginchild import FAILED, GROUP, NOTHING, REFUSED, VALUE
+from jobs.isolation.process import ChildFailed, ChildProcess
 
 #: Most bytes of one answer; a longer one is rejected.
 _MOST_ANSWER_BYTES = 1 << 20
 _CODES = frozenset({"raised", "out-of-memory", "bad-answer"})
-#: The environment variables that the child inherits: the others may contain passwords.
-_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 class Plugin:
@@ -68,8 +61,7 @@ class Host:
     def __init__(self, config: AnalysisConfig) -> None:
         self.config = config
         self._lock = threading.Lock()
-        self._child: subprocess.Popen[bytes] | None = None
-        self._requests = self._answers = -1
+        self._child = ChildProcess("jobs.analysis.pluginchild", [str(config.plugin_memory_bytes)])
         self._loaded: set[str] = set()
 
     def load(self, entry: EntryPoint) -> Plugin:
@@ -94,7 +86,7 @@ class Host:
     def ask(self, entry: EntryPoint, mail: Mail) -> bytes:
         """The child's answer about one message, as `pluginchild` writes it."""
         with self._lock:
-            if self._child is None or entry.name not in self._loaded:
+            if not self._child.running or entry.name not in self._loaded:
                 try:
                     self._load(entry)
                 except AnalyserRefused as refused:  # it was loaded before: its environment changed, or it is random
@@ -103,15 +95,8 @@ class Host:
 
     def close(self) -> None:
         """End the child. The next request starts another."""
-        child, self._child = self._child, None
         self._loaded.clear()
-        if child is None:
-            return
-        if child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)  # the child is a session leader: its own children end as well
-        child.wait()
-        os.close(self._requests)
-        os.close(self._answers)
+        self._child.close()
 
     def _load(self, entry: EntryPoint) -> bytes:
         answer = self._exchange(entry, None, self.config.plugin_load_timeout_s)
@@ -120,69 +105,13 @@ class Host:
         self._loaded.add(entry.name)
         return answer
 
-    def _start(self) -> None:
-        request_source, self._requests = os.pipe()
-        self._answers, answer_sink = os.pipe()
-        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        environment |= {
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-            "OMP_NUM_THREADS": "1",
-            "ARROW_DEFAULT_MEMORY_POOL": "system",  # the other pools reserve address space, which is limited
-        }
-        command = [sys.executable, "-B", "-m", "jobs.analysis.pluginchild", str(request_source), str(answer_sink)]
-        try:
-            self._child = subprocess.Popen(
-                [*command, str(self.config.plugin_memory_bytes)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(request_source, answer_sink),
-                env=environment,
-                start_new_session=True,
-            )
-        except OSError:
-            os.close(self._requests)
-            os.close(self._answers)
-            raise
-        finally:
-            os.close(request_source)
-            os.close(answer_sink)
-        os.set_blocking(self._requests, False)
-        os.set_blocking(self._answers, False)
-
     def _exchange(self, entry: EntryPoint, mail: Mail | None, timeout_s: float) -> bytes:
         content = pickle.dumps(((entry.name, entry.value), timeout_s, mail), pickle.HIGHEST_PROTOCOL)
-        if self._child is None:
-            self._start()
-        deadline = time.monotonic() + timeout_s
         try:
-            self._send(LENGTH.pack(len(content)) + content, deadline)
-            (size,) = LENGTH.unpack(self._receive(LENGTH.size, deadline))
-            if not 1 <= size <= _MOST_ANSWER_BYTES:
-                raise AnalysisFailed("bad-answer")
-            return self._receive(size, deadline)
-        except AnalysisFailed:  # the child is dead, or its output is out of step
-            self.close()
-            raise
-        except OSError as error:
-            self.close()
-            raise AnalysisFailed("crashed") from error
-
-    def _send(self, content: bytes, deadline: float) -> None:
-        view = memoryview(content)
-        while view:
-            _wait(self._requests, select.POLLOUT, deadline)
-            view = view[os.write(self._requests, view) :]
-
-    def _receive(self, size: int, deadline: float) -> bytes:
-        content = bytearray()
-        while len(content) < size:
-            _wait(self._answers, select.POLLIN, deadline)
-            piece = os.read(self._answers, size - len(content))
-            if not piece:
-                raise AnalysisFailed("crashed")
-            content += piece
-        return bytes(content)
+            return self._child.exchange(content, timeout_s, _MOST_ANSWER_BYTES)
+        except ChildFailed as failed:
+            self._loaded.clear()
+            raise AnalysisFailed(failed.code) from failed
 
 
 def discover(host: Host, taken: Collection[str]) -> tuple[list[Plugin], list[AnalyserRefused]]:
@@ -214,10 +143,3 @@ def _table(answer: bytes) -> pa.Table:
     table = pa.ipc.open_stream(answer[1:]).read_all()
     table.validate(full=True)
     return table
-
-
-def _wait(descriptor: int, event: int, deadline: float) -> None:
-    poll = select.poll()
-    poll.register(descriptor, event)
-    if not poll.poll(max(deadline - time.monotonic(), 0) * 1000):
-        raise AnalysisFailed("timed-out")

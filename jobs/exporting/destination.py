@@ -95,7 +95,20 @@ def in_place(path: Path, force: bool) -> Iterator[Path]:
 def write_manifest(folder: Path, document: dict[str, object]) -> None:
     """Write `export.json`, which marks a folder as an export and describes it and its format."""
     numbered = {"format_number": WRITTEN["export"], **document}
-    (folder / MANIFEST).write_bytes(orjson.dumps(numbered, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    content = orjson.dumps(numbered, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    write_private(folder / MANIFEST, content)
+
+
+def create_private(path: Path) -> str:
+    """Create an empty file that only its owner may read, for a library that opens it by the returned name."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    return str(path)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a new file that only its owner may read. It is synced at the end of the export."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import orjson
 
+from jobs.exporting.destination import write_private
 from storage.model.results import Stored
 
 INDEX = "messages.jsonl"
@@ -31,9 +32,10 @@ class FolderWriter:
         name = self._place(message)
         path = self._root / name
         if path.parent not in self._made:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (path.parent.parent, path.parent):
+                folder.mkdir(mode=0o700, exist_ok=True)
             self._made.add(path.parent)
-        path.write_bytes(raw)
+        write_private(path, raw)
         seconds = _seconds(message)
         os.utime(path, (seconds, seconds))
         document = {
@@ -57,7 +59,7 @@ def eml(root: Path, index: BinaryIO) -> FolderWriter:
 def maildir(root: Path, index: BinaryIO) -> FolderWriter:
     """Writes cur/SECONDS.ID.gbm,S=SIZE:2,FLAGS."""
     for name in ("cur", "new", "tmp"):
-        (root / name).mkdir()
+        (root / name).mkdir(mode=0o700)
     return FolderWriter(root, index, _maildir_name)
 
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Engine
 
-from jobs.exporting.destination import in_place, write_manifest
+from jobs.exporting.destination import create_private, in_place, write_manifest, write_private
 from jobs.exporting.records import Damage, Report
 from storage.errors import BackupError
 from storage.files.blobs import FileDamaged, LocalBlobs
@@ -112,10 +112,12 @@ def export_iceberg(
                 moments.append(as_of or look.present())
                 files["mail"] += _sound(look, blobs, report)
                 for name in ("states", "events"):
-                    files[name].append(str(folder / f"{name}-{number:05d}.parquet"))
+                    files[name].append(create_private(folder / f"{name}-{number:05d}.parquet"))
                 _write(files["states"][-1], _STATES, _named(look.states(moments[-1]), addresses))
                 _write(files["events"][-1], EVENTS, look.events(moments[-1]))
-        catalog = catalog_class("gbm", uri=f"sqlite:///{folder / 'catalog.db'}", warehouse=folder.as_uri())
+        catalog = catalog_class(
+            "gbm", uri=f"sqlite:///{create_private(folder / 'catalog.db')}", warehouse=folder.as_uri()
+        )
         catalog.create_namespace("gbm")
         for name, schema in _TABLES.items():
             table = catalog.create_table(f"gbm.{name}", schema)
@@ -124,7 +126,7 @@ def export_iceberg(
         catalog.close()
         if files["mail"]:
             quoted = {name: _quoted(paths) for name, paths in files.items()}
-            (folder / "view.sql").write_text(_VIEW.format(folder=folder, **quoted))
+            write_private(folder / "view.sql", _VIEW.format(folder=folder, **quoted).encode())
         write_manifest(folder, {"format": "iceberg", "as_of": moments, **report.document()})
     return report
 
@@ -144,8 +146,8 @@ def _sound(look: Snapshot, blobs: LocalBlobs, report: Report) -> list[str]:
         name = segment.name + PARQUET_SUFFIX
         try:
             rows = pq.read_metadata(blobs.location(name)).num_rows
-        except (pa.ArrowException, OSError):
-            rows = -1  # missing, truncated or foreign
+        except (pa.ArrowException, OSError, FileDamaged):
+            rows = -1  # missing, truncated, foreign, or a name that leads out of the archive
         if rows != segment.messages:
             reason = str(FileDamaged(name, "its messages do not match the catalog"))
             report.damaged.append(Damage("", segment.name, reason))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jobs.exporting.destination import create_private, write_private
 from storage.files.file_format import numbered
 from storage.model.results import Stored
 from storage.model.schemas import MESSAGES
@@ -57,11 +58,11 @@ class ParquetWriter:
         if self._pending or not self._files:
             self._flush()
         self._end_file()
-        (self._root / "view.sql").write_text(VIEW)
+        write_private(self._root / "view.sql", VIEW.encode())
 
     def _flush(self) -> None:
         if self._writer is None:
-            self._sink = pa.OSFile(str(self._root / f"mail-{self._files:05d}.parquet"), "wb")
+            self._sink = pa.OSFile(create_private(self._root / f"mail-{self._files:05d}.parquet"), "wb")
             self._writer = pq.ParquetWriter(
                 self._sink,
                 numbered(COLUMNS, "export"),

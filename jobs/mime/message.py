@@ -69,7 +69,8 @@ class ParsedMessage(NamedTuple):
     unusable. `headers` are all of them, decoded, in order, names as written. `heads` are the first `HEAD_BYTES` decoded
     bytes of each attachment, parallel to `attachments`: read by analysis, not stored. `defects` are short stable codes:
 
-    - the parser itself: parser-failed (a step failed; what the others found is kept)
+    - the parser itself: parser-failed (a step failed; what the others found is kept), parser-timeout, parser-memory,
+      parser-crashed (the message exceeded a limit: the header block's fields are kept, or nothing)
     - the message: empty-message, no-headers, header-malformed, header-8bit, bare-cr, nul
     - its fields: no-date, bad-date, date-out-of-range, bad-encoded-word
     - its structure: no-boundary, missing-boundary, unterminated-multipart, bad-content-type

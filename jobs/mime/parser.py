@@ -33,9 +33,11 @@ _MESSAGE_ID = re.compile(r"<[^<>\s]{1,998}>")
 
 
 def parse(raw: bytes, limits: MimeLimits = _DEFAULT_LIMITS) -> ParsedMessage:
-    """What the archive stores of a message. Never raises."""
+    """What the archive stores of a message. Never raises, unless the process has no more memory (MemoryError)."""
     try:
         return _parsed(raw, limits)
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - whatever failed, a message keeps all that other steps can read
         _LOG.exception("A step failed on a message of %d bytes: it is read piece by piece", len(raw))
         return _salvaged(raw[: limits.message_bytes], limits)
@@ -134,6 +136,8 @@ class _Attempts:
         """What a step gives; `otherwise` when it fails."""
         try:
             return step()
+        except MemoryError:
+            raise
         except Exception:  # noqa: BLE001 - logged once, by `parse`
             self._defects.add(PARSER_FAILED)
             return otherwise

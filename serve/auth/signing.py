@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from joserfc.jwk import OKPKey
 
-from storage.control.sealing import Sealer
+from storage.control.sealing import Sealer, signing_context
 
 #: Seconds between two looks for a key that is not known: tokens with made-up key ids must not become queries.
 _LOOK_AGAIN_S = 1.0
@@ -28,11 +28,6 @@ class KeyStore(Protocol):
     def add_first_signing_key(self, kid: str, sealed: bytes) -> None: ...
 
     def rotate_signing_keys(self, kid: str, sealed: bytes, newer_s: float, forget_s: float) -> bool: ...
-
-
-def signing_context(kid: str) -> str:
-    """What a sealed signing key is bound to."""
-    return f"signing-key:{kid}"
 
 
 class SigningKeys:

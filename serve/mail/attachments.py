@@ -54,7 +54,7 @@ def router(content: MessageContent) -> APIRouter:
         attached = await content.attachments(principal, email_id, as_of)
         if not (n.isascii() and n.isdigit() and int(n) < len(attached)):
             raise HTTPException(404)
-        return await content.send(request, await content.raw(principal, email_id, as_of), attached[int(n)].part)
+        return await content.send(request, await content.parsable(principal, email_id, as_of), attached[int(n)].part)
 
     @routes.get(
         "/{email_id}/parts/{part}",
@@ -66,7 +66,7 @@ def router(content: MessageContent) -> APIRouter:
     async def one_part(
         principal: Caller, request: Request, email_id: MessageId, part: Part, as_of: AsOf = None
     ) -> Response:
-        raw = await content.raw(principal, email_id, as_of)
+        raw = await content.parsable(principal, email_id, as_of)
         if not _PART.fullmatch(part):
             raise HTTPException(404)
         return await content.send(request, raw, part)

@@ -46,6 +46,18 @@ class MessageContent:
             raise HTTPException(404)
         return content
 
+    async def parsable(self, principal: Principal, email_id: str, as_of: datetime | None) -> bytes:
+        """The exact bytes of a message, for parsing them here.
+
+        Raises:
+            MessageUnparsable.
+        """
+        message_id, moment = message_id_of(email_id), as_of and clamp(as_of)
+        content = await self._threads.run(lambda: self._mailboxes.reader(principal).parsable(message_id, moment))
+        if content is None:
+            raise HTTPException(404)
+        return content
+
     async def attachments(self, principal: Principal, email_id: str, as_of: datetime | None) -> Sequence[Attachment]:
         """The attachments of a message."""
         message_id, moment = message_id_of(email_id), as_of and clamp(as_of)
@@ -101,7 +113,7 @@ def router(content: MessageContent) -> APIRouter:
         ] = False,
         as_of: AsOf = None,
     ) -> Response:
-        text = await content.page(await content.raw(principal, email_id, as_of), remote_images)
+        text = await content.page(await content.parsable(principal, email_id, as_of), remote_images)
         pictures = "data: https:" if remote_images else "data:"
         policy = f"default-src 'none'; img-src {pictures}; style-src 'unsafe-inline'; sandbox allow-popups; "
         policy += "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

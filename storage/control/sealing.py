@@ -196,6 +196,11 @@ def domain_context(domain: str) -> str:
     return f"service account of domain {domain}"
 
 
+def signing_context(kid: str) -> str:
+    """The context of a key that signs access tokens."""
+    return f"signing-key:{kid}"
+
+
 def new_key() -> str:
     """A new random key in base64, for the configuration or a key file."""
     return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode("ascii")
@@ -215,6 +220,18 @@ def load_key(value: SecretStr | None, path: Path, *, create: bool = False) -> Ke
         with contextlib.suppress(FileExistsError):
             _create(path)
     return _read(path)
+
+
+def key_of_variable(name: str) -> SecretStr:
+    """The key's text in an environment variable of this process.
+
+    Raises:
+        KeyMissing.
+    """
+    text = os.environ.get(name)
+    if text is None:
+        raise KeyMissing(f"the environment variable {name}")
+    return SecretStr(text)
 
 
 def _parse(text: str, source: str) -> Key:

@@ -77,17 +77,33 @@ class BlobStat:
     modified_at: float
 
 
+class NameRefused(FileDamaged):
+    """A name leads out of the archive. The catalog, or the file that contains the name, was manipulated: replace it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(ascii(name)[1:-1][:200], "the name leads out of the archive")
+        self.args = (name,)
+
+    def __str__(self) -> str:
+        return (
+            f"The name {self.name} leads out of the archive: restore the catalog, or the file that contains the name."
+        )
+
+
 class LocalBlobs:
-    """Files in a local directory. Names are relative paths that storage makes, with '/' between folders."""
+    """Files in a local directory. Names are relative paths that storage makes, with '/' between folders.
+
+    Every method raises `NameRefused` for an absolute path or one that leaves the directory.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def put(self, name: str, chunks: Iterable[bytes | memoryview]) -> int:
         """Write and sync a new file; return its size in bytes. A failed write leaves no partial file."""
-        path = self._root / name
+        path = self._path(name)
         self._make(path.parent)
-        with path.open("xb") as file:
+        with open(path, "xb", opener=_owner_only) as file:
             try:
                 size = _write(file, chunks)
             except BaseException:  # a partial file would only waste space, worst when the disk is full
@@ -116,7 +132,7 @@ class LocalBlobs:
             FileDamaged: the file ends before the range does.
         """
         try:
-            with (self._root / name).open("rb") as file:
+            with self._path(name).open("rb") as file:
                 data = os.pread(file.fileno(), size_bytes, offset)
         except FileNotFoundError as exc:
             raise FileMissing(name, "it is missing") from exc
@@ -131,17 +147,17 @@ class LocalBlobs:
             FileMissing.
         """
         try:
-            return (self._root / name).stat().st_size
+            return self._path(name).stat().st_size
         except FileNotFoundError as exc:
             raise FileMissing(name, "it is missing") from exc
 
     def location(self, name: str) -> str:
         """The path that DuckDB and pyarrow open."""
-        return str(self._root / name)
+        return str(self._path(name))
 
     def list(self, folder: str) -> Iterator[BlobStat]:
         """Every file below a folder, in no order. A missing folder counts as empty."""
-        for path in (self._root / folder).rglob("*"):
+        for path in self._path(folder).rglob("*"):
             try:
                 status = path.stat()
             except FileNotFoundError:  # deleted since the folder was read
@@ -151,7 +167,12 @@ class LocalBlobs:
 
     def delete(self, name: str) -> None:
         """Remove a file. A missing file is not an error."""
-        (self._root / name).unlink(missing_ok=True)
+        self._path(name).unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        if name.startswith("/") or "\0" in name or ".." in name.split("/"):
+            raise NameRefused(name)
+        return self._root / name
 
     def _make(self, folder: Path) -> None:
         if folder.is_dir():
@@ -181,6 +202,10 @@ def open_blobs(uri: str) -> LocalBlobs:
     except (OSError, ValueError) as exc:
         raise ArchiveUnusable(shown, getattr(exc, "strerror", None) or str(exc)) from exc
     return LocalBlobs(root)
+
+
+def _owner_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _write(file: BinaryIO, chunks: Iterable[bytes | memoryview]) -> int:

@@ -4,11 +4,12 @@ Every query is bound to the user's id. Blocking: call it from a thread.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from storage.db.engines import Source, transaction
+from storage.errors import BackupError
 from storage.files.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.files.raw_file import unpack
 from storage.mailbox.analysis_reader import Analyses
@@ -16,10 +17,24 @@ from storage.mailbox.as_of import as_of_query, as_of_values
 from storage.mailbox.row_mapping import attachment_of, location_of, summary_of
 from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
 from storage.model.message_id import to_hex
-from storage.model.results import Body, Email
+from storage.model.results import UNPARSABLE, Body, Email
 from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX
 
 _LOG = logging.getLogger(__name__)
+
+
+class MessageUnparsable(BackupError):
+    """Parsing the message takes too long, or too much memory. Get its exact bytes."""
+
+    def __init__(self, message_id: int) -> None:
+        super().__init__(message_id)
+        self.message_id = message_id
+
+    def __str__(self) -> str:
+        return (
+            f"The message {to_hex(self.message_id)} cannot be displayed, because parsing it exceeded a limit: "
+            "get its exact bytes."
+        )
 
 
 class Single:
@@ -47,7 +62,7 @@ class Single:
         if row is None:
             return None
         [content] = self._files.summaries([row])
-        body = self._body(row)
+        body = self._body(row, content["defects"])
         return Email(
             summary=summary_of(row, content),
             text=body.text,
@@ -57,12 +72,12 @@ class Single:
             analysis=self._analyses.of(message_id),
         )
 
-    def _body(self, row: dict[str, Any]) -> Body:
+    def _body(self, row: dict[str, Any], defects: Sequence[str]) -> Body:
         """Parse the exact bytes: reading a frame takes 1 ms, a row group's texts and headers 20 ms.
 
-        Without a parser, or when the bytes are damaged, read the Parquet file.
+        Without a parser, or when the bytes are damaged or must not be parsed, read the Parquet file.
         """
-        if self._read_body is not None:
+        if self._read_body is not None and UNPARSABLE.isdisjoint(defects):
             try:
                 return self._read_body(self._exact(row))
             except FileMissing:
@@ -90,6 +105,24 @@ class Single:
         row = self._locate(message_id, as_of)
         if row is None:
             return None
+        return self._exact(row)
+
+    def parsable(self, message_id: int, as_of: datetime | None = None) -> bytes | None:
+        """As `raw`, for a caller that parses the bytes.
+
+        Raises:
+            FileDamaged.
+            MessageUnparsable: they would end the caller's process.
+        """
+        return retry_on_missing_file(lambda: self._parsable(message_id, as_of))
+
+    def _parsable(self, message_id: int, as_of: datetime | None) -> bytes | None:
+        row = self._locate(message_id, as_of)
+        if row is None:
+            return None
+        [content] = self._files.summaries([row])
+        if not UNPARSABLE.isdisjoint(content["defects"]):
+            raise MessageUnparsable(message_id)
         return self._exact(row)
 
     def _exact(self, row: dict[str, Any]) -> bytes:

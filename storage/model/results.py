@@ -28,6 +28,10 @@ class Attachment:
     inline: bool
 
 
+#: Defects of messages that ended the process which parsed them (jobs/isolation): they are never parsed for display.
+UNPARSABLE = frozenset({"parser-timeout", "parser-memory", "parser-crashed"})
+
+
 @dataclass(frozen=True, slots=True)
 class EmailSummary:
     """A message in a list. Ids are Gmail's hex ids; `date` is Gmail's internal date."""

@@ -23,31 +23,21 @@ from typing import Any
 
 import orjson
 import zstandard
+from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 
 from storage.db import migrate
 from storage.db.engines import Databases, transaction
+from storage.db.restricted_role import rows_only
 from storage.db.sql_files import query
-from storage.errors import BackupError
+from storage.recovery.backup_manifest import FORMAT, MANIFEST, BackupUnusable, file_of, read_manifest, shown
+from storage.segments.file_names import is_recorded_name
 
 _LOG = logging.getLogger(__name__)
-FORMAT = 1
-MANIFEST = "manifest.json"
 _CHUNK = 1 << 20
 
 #: (database, table, tables done, tables in total)
 Tell = Callable[[str, str, int, int], None]
-
-
-class BackupUnusable(BackupError):
-    """The folder is not a complete backup in a format that this version can restore. Name another folder."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path, self.reason = path, reason
-
-    def __str__(self) -> str:
-        return f"The backup {self.path} cannot be used: {self.reason}; name another."
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,26 +78,6 @@ def back_up(databases: Databases, path: Path, tell: Tell | None = None, facts: d
     return Dumped(path, taken_at, sum(t["rows"] for t in tables), sum(t["stored_bytes"] for t in tables))
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """A backup's manifest, after the SHA-256 of every file was verified.
-
-    Raises:
-        BackupUnusable.
-    """
-    try:
-        document: dict[str, Any] = orjson.loads((path / MANIFEST).read_bytes())
-        if document["format"] != FORMAT:
-            raise BackupUnusable(str(path), f"its format {document['format']} is unknown to this release")
-        for database in document["databases"].values():
-            for table in database["tables"]:
-                with (path / table["file"]).open("rb") as file:
-                    if hashlib.file_digest(file, "sha256").hexdigest() != table["sha256"]:
-                        raise BackupUnusable(str(path), f"{table['file']} is damaged")
-    except (OSError, ValueError, KeyError) as exc:
-        raise BackupUnusable(str(path), f"it is incomplete ({type(exc).__name__}: {exc})") from exc
-    return document
-
-
 def restore(databases: Databases, path: Path, tell: Tell | None = None, keep_revision: bool = False) -> dict[str, Any]:
     """Replace all rows of the databases by a backup's; return its manifest.
 
@@ -130,6 +100,8 @@ def restore(databases: Databases, path: Path, tell: Tell | None = None, keep_rev
             if _revision(connection) != dumped["revision"]:
                 migrate.remake(connection, _schema_of(name), dumped["revision"])
             _fill(connection, name, dumped, path, tell or (lambda *_: None))
+            if name != "control":
+                _require_names(connection, name, path)
             if not keep_revision:
                 migrate.bring_to_newest(connection, _schema_of(name), name, _LOG.info)
             if name != "control":  # until storage/recovery/rebuild.py has imported newer segments
@@ -149,6 +121,8 @@ def _require_restorable(document: dict[str, Any], path: Path, here: dict[str, En
             raise BackupUnusable(
                 str(path), f"its {name} database has the revision {theirs}, newer than this release's {ours}"
             )
+        if theirs not in migrate.revisions_after(_schema_of(name), None):
+            raise BackupUnusable(str(path), f"its {name} database has the revision {theirs}, which no release had")
 
 
 def _schema_of(name: str) -> migrate.Schema:
@@ -163,7 +137,11 @@ def clear(databases: Databases) -> None:
 
 
 def _listed(tables: list[tuple[str, list[str]]]) -> str:
-    return ", ".join(f'"{table}"' for table, _ in tables)
+    return ", ".join(_quoted(table) for table, _ in tables)
+
+
+def _quoted(*names: str) -> str:
+    return ", ".join(sql.Identifier(name).as_string() for name in names)
 
 
 def _order(databases: Databases) -> list[tuple[str, Engine]]:
@@ -196,9 +174,9 @@ def _dump(engine: Engine, name: str, folder: Path, tell: Tell) -> dict[str, Any]
 
 
 def _copy_out(connection: Connection, name: str, table: str, columns: list[str], folder: Path) -> dict[str, Any]:
-    path = folder / f"{table}.copy.zst"
-    listed = ", ".join(f'"{column}"' for column in columns)
-    statement = f'COPY (SELECT {listed} FROM "{table}") TO STDOUT (FORMAT BINARY)'  # noqa: S608 - our own names
+    file = file_of(name, table)
+    path = folder.parent / file
+    statement = f"COPY (SELECT {_quoted(*columns)} FROM {_quoted(table)}) TO STDOUT (FORMAT BINARY)"  # noqa: S608
     driver = connection.connection.driver_connection
     assert driver is not None
     with driver.cursor() as cursor:
@@ -212,7 +190,6 @@ def _copy_out(connection: Connection, name: str, table: str, columns: list[str],
 
         digest, size = _write(path, chunks())
         rows = cursor.rowcount
-    file = f"{name}/{path.name}"
     return {"table": table, "columns": columns, "rows": rows, "file": file, "sha256": digest, "stored_bytes": size}
 
 
@@ -220,28 +197,48 @@ def _fill(connection: Connection, name: str, dumped: dict[str, Any], path: Path,
     tables, given_out = dumped["tables"], dumped.get("sequences", {})  # backups of earlier releases have no sequences
     here = dict(_tables(connection))
     for table in tables:
-        if sorted(here.get(table["table"], [])) != sorted(table["columns"]):
+        if table["table"] not in here:
+            raise BackupUnusable(str(path), f"its {name} database has an unknown table {shown(table['table'])}")
+        if sorted(here[table["table"]]) != sorted(table["columns"]):
             raise BackupUnusable(str(path), f"the table {table['table']} of its {name} database has other columns")
     connection.execute(text(f"TRUNCATE {_listed(_tables(connection))} RESTART IDENTITY"))
     by_name = {table["table"]: table for table in tables}
-    driver = connection.connection.driver_connection
-    assert driver is not None
-    for number, table_name in enumerate(_parents_first(connection, list(by_name))):
-        tell(name, table_name, number, len(by_name))
-        table = by_name[table_name]
-        listed = ", ".join(f'"{column}"' for column in table["columns"])
-        with (path / table["file"]).open("rb") as file, driver.cursor() as cursor:
-            with cursor.copy(f'COPY "{table_name}" ({listed}) FROM STDIN (FORMAT BINARY)') as copy:
-                reader = zstandard.ZstdDecompressor().stream_reader(file)
-                while data := reader.read(_CHUNK):
-                    copy.write(data)
-            if cursor.rowcount != table["rows"]:
-                raise BackupUnusable(str(path), f"{table['file']} has {cursor.rowcount} rows, not {table['rows']}")
+    with rows_only(connection):
+        for number, table_name in enumerate(_parents_first(connection, list(by_name))):
+            tell(name, table_name, number, len(by_name))
+            _copy_in(connection, name, by_name[table_name], path)
     for sequence, _, table_name, column in connection.execute(query("dump_sequences")).all():
         # Not the largest existing id: clients may know the id of a deleted row.
-        last = f'greatest((SELECT max("{column}") FROM "{table_name}"), CAST(:given_out AS bigint))'  # noqa: S608
+        largest = f"SELECT max({_quoted(column)}) FROM {_quoted(table_name)}"  # noqa: S608
+        last = f"greatest(({largest}), CAST(:given_out AS bigint))"
         statement = f"SELECT setval(CAST(:sequence AS regclass), {last}) WHERE {last} IS NOT NULL"
         connection.execute(text(statement), {"sequence": sequence, "given_out": given_out.get(sequence)})
+
+
+def _copy_in(connection: Connection, name: str, table: dict[str, Any], path: Path) -> None:
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+        sql.Identifier(table["table"]), sql.SQL(", ").join(map(sql.Identifier, table["columns"]))
+    )
+    file = file_of(name, table["table"])
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    with (path / file).open("rb") as stored, driver.cursor() as cursor:
+        with cursor.copy(statement) as copy:
+            reader = zstandard.ZstdDecompressor().stream_reader(stored)
+            while data := reader.read(_CHUNK):
+                copy.write(data)
+        if cursor.rowcount != table["rows"]:
+            raise BackupUnusable(str(path), f"{file} has {cursor.rowcount} rows, not {table['rows']}")
+
+
+def _require_names(connection: Connection, name: str, path: Path) -> None:
+    """The names of files that the restored rows contain are names that the archive's writers make."""
+    here = {table for table, _ in _tables(connection)}
+    for table in sorted(here & {"segments", "analyses", "rollups"}):  # old schemas lack some
+        for recorded in connection.execute(text(f"SELECT name FROM {_quoted(table)}")).scalars():  # noqa: S608
+            if not is_recorded_name(recorded):
+                reason = f"the table {table} of its {name} database records a file with the name {shown(recorded)}"
+                raise BackupUnusable(str(path), reason)
 
 
 def _tables(connection: Connection) -> list[tuple[str, list[str]]]:

@@ -1,4 +1,7 @@
-"""Reads a shard's roll-ups (storage/recovery/rollup_writer.py), oldest first. Reports damaged ones by name."""
+"""Reads a shard's roll-ups (storage/recovery/rollup_writer.py), oldest first. Reports damaged ones by name.
+
+A roll-up may come from somebody else: its members, their sizes and their columns are checked before they are read.
+"""
 
 import zipfile
 import zlib
@@ -12,11 +15,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.files.blobs import LocalBlobs
-from storage.recovery.rollup_writer import VERSION
+from storage.recovery.rollup_writer import TABLES, VERSION
 from storage.segments.file_names import ROLLUP_SUFFIX
 from storage.segments.writer import epoch_of
 
 _ROWS = 20_000
+_MANIFEST = "manifest.json"
+_MOST_MANIFEST_BYTES = 64 << 10
+#: Bytes of a row group before compression: the writer's have some 20,000 rows of less than 1 KB.
+_MOST_GROUP_BYTES = 512 << 20
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError),
+    *(ValueError, KeyError, TypeError, AttributeError, pa.ArrowException),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +66,51 @@ def rolled_of(blobs: LocalBlobs, shard_id: int) -> tuple[list[Rolled], list[tupl
         try:
             epoch_of(name)
             readable.append(_open(name, Path(blobs.location(blob.name))))
-        except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, OSError, EOFError) as exc:
+        except _UNREADABLE as exc:
             damaged.append((blob.name, (str(exc).splitlines() or [type(exc).__name__])[0][:200]))
     return sorted(readable, key=lambda rolled: (rolled.epoch, rolled.number, rolled.made_at)), damaged
 
 
 def _open(name: str, path: Path) -> Rolled:
     with zipfile.ZipFile(path) as archive:
+        _require_members(archive, path.stat().st_size)
         if (broken := archive.testzip()) is not None:
             raise ValueError(f"{broken} in it is damaged")
-        document = orjson.loads(archive.read("manifest.json"))
-    if document["version"] > VERSION:
-        raise ValueError(f"its version {document['version']} is unknown to this release")
-    return Rolled(
-        name,
-        path,
-        document["epoch"],
-        document["number"],
-        document["event_id"],
-        datetime.fromisoformat(document["changed_from"]),
-        document["made_at"],
-    )
+        document = orjson.loads(archive.read(_MANIFEST))
+        numbers = [document[key] for key in ("version", "epoch", "number", "event_id")]
+        if not all(type(number) is int and 0 <= number < 1 << 63 for number in numbers):
+            raise ValueError("its manifest contains an impossible number")
+        if document["version"] > VERSION:
+            raise ValueError(f"its version {document['version']} is unknown to this release")
+        for table, schema in TABLES.items():
+            _require_table(archive, table, schema)
+    changed_from, made_at = datetime.fromisoformat(document["changed_from"]), document["made_at"]
+    datetime.fromisoformat(made_at)
+    if changed_from.tzinfo is None:
+        raise ValueError("its manifest contains a time without a zone")
+    return Rolled(name, path, document["epoch"], document["number"], document["event_id"], changed_from, made_at)
+
+
+def _require_members(archive: zipfile.ZipFile, stored_bytes: int) -> None:
+    """The ZIP archive contains each file of a roll-up once, uncompressed, so it inflates to no more than its size."""
+    members = archive.infolist()
+    if sorted(member.filename for member in members) != sorted([_MANIFEST, *(f"{name}.parquet" for name in TABLES)]):
+        raise ValueError("its files are not those of a roll-up")
+    for member in members:
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+            raise ValueError(f"{member.filename} in it is compressed")
+    if sum(member.file_size for member in members) > stored_bytes:
+        raise ValueError("its files are larger than it is")
+    if archive.getinfo(_MANIFEST).file_size > _MOST_MANIFEST_BYTES:
+        raise ValueError("its manifest is too large")
+
+
+def _require_table(archive: zipfile.ZipFile, name: str, schema: pa.Schema) -> None:
+    with archive.open(f"{name}.parquet") as member:
+        parquet = pq.ParquetFile(member)
+        found = parquet.schema_arrow
+        if found.names != schema.names or found.types != schema.types:
+            raise ValueError(f"{name}.parquet in it has other columns")
+        groups = [parquet.metadata.row_group(number) for number in range(parquet.num_row_groups)]
+        if any(not 0 <= group.total_byte_size <= _MOST_GROUP_BYTES for group in groups):
+            raise ValueError(f"{name}.parquet in it declares an impossible size")

@@ -39,6 +39,10 @@ WITHOUT = {
     "rebuild_events": "about temporary tables, in a database that serves nobody yet",
     "rebuild_lost": "about temporary tables, in a database that serves nobody yet",
     "rebuild_stage": "no plan: CREATE TABLE",
+    "reseal": "a template, for each table of secrets",
+    "sealed_count": "a template, for each table of secrets",
+    "sealed_values": "a template, for each table of secrets",
+    "server_rights": "of the system's catalogue",
     "selected": "a part of others, which are looked at with it",
     "rebuild_states": "about temporary tables, in a database that serves nobody yet",
 }

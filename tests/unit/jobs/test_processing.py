@@ -8,6 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs import processing
+from jobs.analysis.config import AnalysisConfig
+from jobs.analysis.running import configured
+from jobs.isolation.config import ParseLimits
 from jobs.mime.parser import PARSER_FAILED, parse
 from storage.config import ArchiveConfig
 from storage.files.blobs import open_blobs
@@ -104,3 +107,37 @@ def test_what_is_doubtful_about_an_answer_is_a_defect(tmp_path: Path) -> None:
     stored = pq.read_table(tmp_path / f"{manifest.name}.parquet", columns=["message_id", "defects"]).to_pylist()
     defects = {row["message_id"]: row["defects"] for row in stored}
     assert defects[2] == [*defects[1], "size-estimate:600"]
+
+
+def test_a_batch_that_exhausts_memory_loses_one_message_of_its_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausting(raw: bytes) -> object:
+        if b"planted-eater" in raw:
+            raise MemoryError
+        return parse(raw)
+
+    monkeypatch.setattr(processing, "parse", exhausting)
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "hostile" / "planted"))
+    mails = fetched((1, 1, b"Subject: bad\n\nplanted-eater"), (1, 2, b"Subject: good\n\nx"))
+    analysers = configured(AnalysisConfig(plugins=False))
+    assert analysers is not None
+
+    manifest, _ = processing.write_segment(
+        ArchiveConfig(uri=tmp_path.as_uri()),
+        0,
+        1,
+        [mails],
+        analyse=analysers.all,
+        limits=ParseLimits(memory_bytes=1 << 30, message_s=30),
+    )
+
+    assert manifest is not None and manifest.analysis is not None
+    table = pq.read_table(tmp_path / f"{manifest.name}.parquet").to_pylist()
+    assert [(row["subject"], row["text"], row["defects"]) for row in table] == [
+        ("bad", "", ["parser-memory"]),
+        ("good", "x", ["no-date"]),
+    ]
+    analysis = pq.read_table(tmp_path / manifest.analysis.name)
+    assert analysis.num_rows == 2
+    assert [row is None for row in analysis["language"].to_pylist()] == [True, False]

@@ -252,6 +252,9 @@ class MemoryReader:
             raise self.failure
         return self._messages[message_id][1] if message_id in self._messages else None
 
+    def parsable(self, message_id: int, as_of: datetime | None = None) -> bytes | None:
+        return self.raw(message_id, as_of)
+
     def state(self) -> MailboxRecord | None:
         return self._record
 

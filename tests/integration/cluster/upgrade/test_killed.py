@@ -16,7 +16,7 @@ from cluster.upgrade.database_copy import DatabaseCopies
 from cluster.upgrade.home_version import HomeVersion
 from storage.db import migrate
 from storage.embedded_postgres.embedded import EmbeddedPostgres
-from storage.recovery.dump import read_manifest
+from storage.recovery.backup_manifest import read_manifest
 from tests.integration.cluster.upgrade.conftest import Installation, everything
 
 Kill = Callable[[int], int]

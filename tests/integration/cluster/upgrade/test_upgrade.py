@@ -17,7 +17,8 @@ from cluster.upgrade.home_version import HomeNewer, HomeVersion, HomeVersionDama
 from cluster.upgrade.undoing import undo
 from cluster.upgrade.upgrade import UndoUnfinished, alone, is_under_way, upgrading
 from storage.db import migrate
-from storage.recovery.dump import BackupUnusable, back_up, restore
+from storage.recovery.backup_manifest import BackupUnusable
+from storage.recovery.dump import back_up, restore
 from tests.integration.cluster.conftest import gbm
 from tests.integration.cluster.upgrade.conftest import Installation, everything
 from tests.planted_migrations import PLANTED

@@ -10,9 +10,11 @@ import duckdb
 import orjson
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import text
 
 from jobs.exporting.export import Mailbox, export_messages, export_parquet
 from jobs.exporting.records import Report, Source
+from storage.db.engines import transaction
 from storage.model.records import DELETED
 from tests.integration.storage.factory import NOON, Mail, Shard
 from tests.unit.jobs.exporting.recipe import exact_messages
@@ -52,7 +54,8 @@ def test_exact_bytes_come_back(shard: Shard, user: int, tmp_path: Path, kind: st
     expected = {1: Mail(1).raw, 2: AWKWARD, (1 << 64) - 4: Mail(-4, subject="Draft").raw}
     assert contents(kind, tmp_path / "out") == expected
     assert (report.messages, report.size_bytes, report.damaged) == (3, sum(map(len, expected.values())), [])
-    assert (tmp_path / "out").stat().st_mode & 0o077 == 0
+    made = [tmp_path / "out", *(tmp_path / "out").rglob("*")]
+    assert [path.name for path in made if path.stat().st_mode & 0o077] == []
     assert {path.name for path in tmp_path.iterdir()} == {"archive", "out"}
 
 
@@ -125,6 +128,28 @@ def test_what_is_damaged_is_named_and_the_rest_exported(
     assert all(names[1] in damage.reason for damage in report.damaged)
     manifest = orjson.loads((tmp_path / "out" / "export.json").read_bytes())
     assert [damage["id"] for damage in manifest["damaged"]] == [damage.id for damage in report.damaged]
+
+
+@pytest.mark.parametrize("kind", ["eml", "parquet"])
+def test_a_segment_whose_name_leads_out_of_the_archive_is_refused_by_name(
+    shard: Shard, tmp_path: Path, kind: str
+) -> None:
+    user = shard.user()
+    names = [shard.store(user, Mail(number)) for number in (1, 2)]
+    outside = f"../{names[0].replace('/', '-')}"
+    with transaction(shard.engine) as connection:
+        values = {"outside": outside, "name": names[0]}
+        connection.execute(text("UPDATE segments SET name = :outside WHERE name = :name"), values)
+
+    source = chosen(shard, user)
+    if kind == "eml":
+        report = export_messages("eml", source, shard.blobs, tmp_path / "out")
+    else:
+        report = export_parquet([source], tmp_path / "out")
+
+    assert report.messages == 1
+    [damage] = report.damaged
+    assert outside in damage.reason and "leads out of the archive" in damage.reason
 
 
 def test_parquet_has_every_mailbox_with_the_labels_of_the_moment(

@@ -8,7 +8,8 @@ from sqlalchemy import text
 from storage.catalog.leases import LeaseHeld
 from storage.control.control import Control
 from storage.db.engines import Databases, transaction
-from storage.recovery.dump import BackupUnusable, back_up, read_manifest, restore
+from storage.recovery.backup_manifest import BackupUnusable, read_manifest
+from storage.recovery.dump import back_up, restore
 from storage.recovery.rebuild import reconcile
 from storage.segments.garbage_collection import sweep
 from tests.integration.storage.factory import echo

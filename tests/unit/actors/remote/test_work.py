@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from ray.exceptions import ObjectLostError, OutOfMemoryError, RayError, WorkerCrashedError
 
 from actors.remote.work import answer_of
 from actors.work import WorkLost
@@ -30,3 +31,21 @@ async def test_an_answer_in_time_is_the_tasks_and_an_expected_error_is_raised() 
     assert await answer_of(good, 5.0) == 42
     with pytest.raises(GmailUnavailable, match="timed out"):
         await answer_of(bad, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "mail_lost"),
+    [
+        (WorkerCrashedError(), False),
+        (OutOfMemoryError("out of memory"), False),
+        (ObjectLostError("ab", None, ""), True),
+    ],
+)
+async def test_mail_outlives_the_worker_that_parsed_it(error: RayError, mail_lost: bool) -> None:
+    reference = asyncio.get_running_loop().create_future()
+    reference.set_exception(error)
+
+    with pytest.raises(WorkLost) as lost:
+        await answer_of(reference, 5.0)
+
+    assert lost.value.mail_lost is mail_lost

@@ -2,8 +2,8 @@
 
 import pytest
 
-from serve.auth.signing import SigningKeys, signing_context
-from storage.control.sealing import SealBroken
+from serve.auth.signing import SigningKeys
+from storage.control.sealing import SealBroken, signing_context
 from tests.unit.serve.fakes import Clock, MemoryKeyStore, sealer
 
 

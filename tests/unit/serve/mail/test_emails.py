@@ -13,6 +13,7 @@ from serve.gateway import application
 from serve.http.executor import BlockingExecutor
 from serve.http.response_cache import ResponseCache
 from serve.mail import attachments, content, emails
+from storage.mailbox.message import MessageUnparsable
 from storage.model.mail_query import MailQuery
 from storage.query.errors import InvalidQuery
 from tests.unit.serve.fakes import (
@@ -193,3 +194,18 @@ async def test_anothers_messages_are_not_found(http: httpx.AsyncClient, tokens: 
 
     assert listed.json()["items"] == []
     assert [answer.status_code for answer in answers] == [404, 404]
+
+
+async def test_a_message_that_must_not_be_parsed_is_downloaded_only(
+    http: httpx.AsyncClient, readers: MemoryReaders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: object, message_id: int, as_of: datetime | None = None) -> bytes | None:
+        raise MessageUnparsable(message_id)
+
+    monkeypatch.setattr(MemoryReader, "parsable", refused)
+
+    raw = await http.get("/api/v1/emails/1/raw")
+    shown = [await http.get(f"/api/v1/emails/1/{path}") for path in ("html", "parts/1")]
+
+    assert raw.content == _RAW
+    assert [(one.status_code, one.json()["code"]) for one in shown] == [(422, "message_unparsable")] * 2

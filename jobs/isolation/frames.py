@@ -1,0 +1,73 @@
+"""The child's side of an isolated process: frames over pipes (four bytes of length, then the content), and limits."""
+
+import os
+import resource
+import signal
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+LENGTH = struct.Struct(">I")
+#: Seconds after the parent's deadline at which the kernel ends a child, so that no child outlives a killed parent.
+_ALARM_AFTER_S = 5.0
+
+
+def limit_memory(memory_bytes: int) -> None:
+    """Let this process add so many bytes of address space, and dump no core."""
+    used = _address_space_bytes()
+    resource.setrlimit(resource.RLIMIT_AS, (used + memory_bytes, used + memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+@contextmanager
+def added_memory(memory_bytes: int) -> Iterator[None]:
+    """Let this process add so many bytes of address space until the block ends; MemoryError beyond that.
+
+    C code may end the process instead. Of the whole process: no other thread may work meanwhile that must not fail.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = _address_space_bytes() + memory_bytes
+    allowed = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min([wanted, *allowed]), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@contextmanager
+def alarm(timeout_s: float) -> Iterator[None]:
+    """End this process if the block takes longer than the parent waits."""
+    signal.setitimer(signal.ITIMER_REAL, timeout_s + _ALARM_AFTER_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def read_frame(source: int) -> bytes:
+    """The next request; empty at the end."""
+    length = _read(source, LENGTH.size)
+    return _read(source, LENGTH.unpack(length)[0]) if length else b""
+
+
+def write_frame(sink: int, content: bytes) -> None:
+    """Send an answer."""
+    view = memoryview(LENGTH.pack(len(content)) + content)
+    while view:
+        view = view[os.write(sink, view) :]
+
+
+def _read(source: int, size: int) -> bytes:
+    content = bytearray()
+    while len(content) < size:
+        piece = os.read(source, min(size - len(content), 1 << 20))
+        if not piece:
+            return b""
+        content += piece
+    return bytes(content)
+
+
+def _address_space_bytes() -> int:
+    with open("/proc/self/statm", encoding="ascii") as pages:  # noqa: PTH123 - one line of the kernel's
+        return int(pages.read().split()[0]) * resource.getpagesize()

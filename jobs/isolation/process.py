@@ -1,0 +1,133 @@
+"""Starts a child process, asks it with a deadline, and ends it: at the deadline, or when its answer is malformed.
+
+The child runs one of our modules (`python -m MODULE REQUESTS ANSWERS ...`, frames.py), with no secrets in its
+environment. Not thread-safe: one request at a time.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from jobs.isolation.frames import LENGTH
+
+#: The environment variables that a child inherits: the others may contain passwords.
+_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
+#: Seconds that a child that closed its pipes takes to end.
+_END_S = 5.0
+
+
+class ChildFailed(Exception):
+    """The child did not answer; it was ended. code: timed-out, crashed or bad-answer. status: its exit status."""
+
+    def __init__(self, code: str, status: int | None = None) -> None:
+        super().__init__(code, status)
+        self.code, self.status = code, status
+
+
+class ChildProcess:
+    """One child, started on the first request and again after it ended."""
+
+    def __init__(self, module: str, arguments: Sequence[str] = ()) -> None:
+        self._module, self._arguments = module, list(arguments)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._requests = self._answers = -1
+
+    @property
+    def running(self) -> bool:
+        """Whether the child was started and did not fail since."""
+        return self._child is not None
+
+    def exchange(self, content: bytes, timeout_s: float, most_bytes: int) -> bytes:
+        """The child's answer.
+
+        Args:
+            most_bytes: of an answer; a longer one is malformed.
+
+        Raises:
+            ChildFailed: the next request starts another child.
+            OSError: it cannot be started.
+        """
+        if self._child is None:
+            self._start()
+        deadline = time.monotonic() + timeout_s
+        try:
+            self._send(LENGTH.pack(len(content)) + content, deadline)
+            (size,) = LENGTH.unpack(self._receive(LENGTH.size, deadline))
+            if not 1 <= size <= most_bytes:
+                raise ChildFailed("bad-answer")
+            return self._receive(size, deadline)
+        except ChildFailed as failed:  # the child is dead, or its output is out of step
+            status = self.close(_END_S if failed.code == "crashed" else 0.0)
+            raise ChildFailed(failed.code, status) from failed
+        except OSError as error:
+            raise ChildFailed("crashed", self.close(_END_S)) from error
+
+    def close(self, patience_s: float = 0.0) -> int | None:
+        """End the child; return its exit status. patience_s: seconds in which it may end by itself."""
+        child, self._child = self._child, None
+        if child is None:
+            return None
+        try:
+            child.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)  # the child is a session leader: its own children end as well
+        os.close(self._requests)
+        os.close(self._answers)
+        return child.wait()
+
+    def _start(self) -> None:
+        request_source, self._requests = os.pipe()
+        self._answers, answer_sink = os.pipe()
+        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        environment |= {
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "OMP_NUM_THREADS": "1",
+            "ARROW_DEFAULT_MEMORY_POOL": "system",  # the other pools reserve address space, which is limited
+        }
+        command = [sys.executable, "-B", "-m", self._module, str(request_source), str(answer_sink)]
+        try:
+            self._child = subprocess.Popen(
+                [*command, *self._arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(request_source, answer_sink),
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError:
+            os.close(self._requests)
+            os.close(self._answers)
+            raise
+        finally:
+            os.close(request_source)
+            os.close(answer_sink)
+        os.set_blocking(self._requests, False)
+        os.set_blocking(self._answers, False)
+
+    def _send(self, content: bytes, deadline: float) -> None:
+        view = memoryview(content)
+        while view:
+            _wait(self._requests, select.POLLOUT, deadline)
+            view = view[os.write(self._requests, view) :]
+
+    def _receive(self, size: int, deadline: float) -> bytes:
+        content = bytearray()
+        while len(content) < size:
+            _wait(self._answers, select.POLLIN, deadline)
+            piece = os.read(self._answers, size - len(content))
+            if not piece:
+                raise ChildFailed("crashed")
+            content += piece
+        return bytes(content)
+
+
+def _wait(descriptor: int, event: int, deadline: float) -> None:
+    poll = select.poll()
+    poll.register(descriptor, event)
+    if not poll.poll(max(deadline - time.monotonic(), 0) * 1000):
+        raise ChildFailed("timed-out")
