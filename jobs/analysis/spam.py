@@ -18,6 +18,8 @@ from jobs.analysis.mail import Mail
 from storage.errors import BackupError
 
 BUCKETS = 1 << 15
+#: Scores from this on count as likely spam.
+LIKELY = 0.5
 _MOST_WORDS = 300
 
 
@@ -72,7 +74,7 @@ def features(mail: Mail) -> list[int]:
 
 
 def spam_score(mail: Mail) -> float:
-    """Spam score by the shipped model, 0 to 1.
+    """Spam score by the shipped model, 0 to 1. Ask for it by `mail.once(spam_score)`.
 
     Raises:
         ModelDamaged.
