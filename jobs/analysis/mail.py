@@ -10,7 +10,8 @@ from jobs.analysis import bodies, detection, rarity
 from jobs.mime.message import ParsedMessage
 
 T = TypeVar("T")
-_FIRST_WORDS = 300
+#: Words of `Mail.first_words`.
+FIRST_WORDS = 300
 
 
 class Mail:
@@ -61,9 +62,9 @@ class Mail:
 
     @property
     def first_words(self) -> frozenset[str]:
-        """The distinct words among the first 300."""
+        """The distinct words among the first FIRST_WORDS."""
         if self._first_words is None:
-            self._first_words = frozenset(self.words[:_FIRST_WORDS])
+            self._first_words = frozenset(self.words[:FIRST_WORDS])
         return self._first_words
 
     def once(self, compute: Callable[["Mail"], T]) -> T:

@@ -23,7 +23,7 @@ SCHEMA = {
         "list_id: string, unsubscribe_http: string, unsubscribe_mailto: string, one_click: bool, posting_allowed: bool"
     ),
     "priority": "level: string, reasons: list<item: string>",
-    "sentiment": "supported: bool, score: float, label: string",
+    "sentiment": "supported: bool, score: float, label: string, sentences: list<item: string>",
     "keywords": "words: list<item: string>",
     "summary": "text: string",
     "attachmentkinds": "kinds: list<item: string>, mismatches: int32, executables: int32",
@@ -68,12 +68,21 @@ def test_a_language_is_told_or_not(text: str, code: str | None) -> None:
         ("This is terrible. I hate the awful delay and I am very angry about it.", "negative"),
         ("The meeting is on the third floor of the building by the station.", "neutral"),
         ("This is not good, not great, and it was not fun at all for any of us.", "negative"),
+        ("Dear Bob,\n\nthe agreement is attached. Please share it with the team.\n\nMany thanks,\nJoy Best", "neutral"),
+        ("Hi Bob, thank you for your help. The report of the pump is attached.\n\nBest regards\nJoy Love", "neutral"),
+        (
+            "The report of the pump is attached.\n\nThis message is confidential. It would be a terrible, awful crime "
+            "to read it.",
+            "neutral",
+        ),
+        ("The list of the parts is below.\n" + "The pump needs a part from the store. " * 20 + "Great!", "neutral"),
         ("Das ist wirklich furchtbar und ich bin sehr enttäuscht von dieser Lieferung.", None),
     ],
 )
 def test_sentiment_is_determined_for_english_only(text: str, label: str | None) -> None:
     answer = told(Sentiment(), mail(text, subject=""))
     assert (answer["supported"], answer["label"]) == (label is not None, label)
+    assert bool(answer["sentences"]) is (label in ("positive", "negative"))
 
 
 def test_keywords_are_what_others_lack() -> None:
