@@ -47,6 +47,14 @@ def print_quality(result: "QualityResult") -> None:
         for what, subjects in (("ham as spam", score.false_alarms), ("missed", score.missed)):
             for subject in subjects[:3]:
                 out.print(f"    {what:<12} {subject}", markup=False)
+    for each in result.judgements:
+        unlearnt = "" if each.likely_spam_unlearnt is None else f" (not learnt: {each.likely_spam_unlearnt:.1%})"
+        out.print(
+            f"{each.kind}, {count(each.messages)} messages: warned {each.warned:.1%}"
+            f"   score of 0.5 {each.likely_spam:.1%}{unlearnt}"
+            f"   work or personal {each.known:.1%}   undecided {each.undecided:.1%}   high {each.high:.1%}"
+            f"   positive {each.positive:.1%}   negative {each.negative:.1%}"
+        )
     for language in result.languages:
         out.print(f"languages, {language.length:<12} {language.right} of {language.sentences} correct")
         if language.mistakes:
