@@ -39,7 +39,7 @@ def print_quality(result: "QualityResult") -> None:
     """Print the results of this benchmark for people."""
     for score in result.spam:
         out.print(
-            f"spam, by {score.split:<6} score {score.threshold:.1f}   precision {score.precision:.3f}"
+            f"spam, by {score.split:<6} score {score.threshold:.2f}   precision {score.precision:.3f}"
             f"   recall {score.recall:.3f}   (ham {score.ham_precision:.3f}, {score.ham_recall:.3f})"
             f"   {score.ham_as_spam} ham as spam, {score.spam_as_ham} spam missed"
             f"   ({count(score.learnt)} for training, {count(score.measured)} for testing)"

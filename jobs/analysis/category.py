@@ -29,7 +29,7 @@ _TRAVEL = listed("travel")
 _PROMOTION = listed("promotion")
 _NOTIFICATION = listed("notification")
 #: Spam scores from this on make a message spam-like.
-SPAM = 0.9
+SPAM = 0.85
 
 
 class Category:

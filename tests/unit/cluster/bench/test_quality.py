@@ -14,7 +14,7 @@ __all__ = ["archive"]
 def test_mistakes_and_successes_add_up(archive: Path) -> None:
     found = bench_quality([archive])
     assert [(each.split, each.threshold) for each in found.spam] == [
-        *(("time", 0.5), ("time", 0.9), ("sender", 0.5), ("sender", 0.9)),
+        *(("time", 0.5), ("time", 0.85), ("sender", 0.5), ("sender", 0.85)),
     ]
     for each in found.spam:
         assert each.learnt > each.measured > 0
