@@ -20,7 +20,8 @@ def corrected(
     if analysis is None:
         return None
     said = {name: dict(fields) for name, fields in analysis.items()}
-    if _SPAM in labels and "level" in (priority := said.get("priority", {})):
+    priority = said.get("priority", {})
+    if _SPAM in labels and "level" in priority and priority.get("error") is None:
         priority["level"] = "low"
         priority["reasons"] = [*(priority.get("reasons") or ()), REASON]
     return said
@@ -31,4 +32,4 @@ def needs_labels(table: pa.Table) -> bool:
     if "priority" not in table.schema.names:
         return False
     kind = table.schema.field("priority").type
-    return {"level", "reasons"} <= {kind.field(index).name for index in range(kind.num_fields)}
+    return {"error", "level", "reasons"} <= {kind.field(index).name for index in range(kind.num_fields)}
