@@ -53,7 +53,7 @@ def judged(corpora: Mapping[str, Sequence[Example]]) -> list[JudgedMail]:
         for label, is_spam in (("honest", False), ("spam", True)):
             mails = [each.mail for each in examples if each.spam is is_spam]
             if mails:
-                unlearnt = model and _share([model.score(features(mail)) >= LIKELY for mail in mails])
+                unlearnt = None if model is None else _share([model.score(features(mail)) >= LIKELY for mail in mails])
                 results.append(_judged(f"{name}, {label}", mails, unlearnt))
     return results
 

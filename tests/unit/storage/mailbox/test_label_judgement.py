@@ -37,7 +37,7 @@ def test_tables_without_a_priority_are_left_alone() -> None:
 
 def test_a_table_is_corrected_as_single_messages_are() -> None:
     kind = pa.struct([("error", pa.string()), ("level", pa.string()), ("reasons", pa.list_(pa.string()))])
-    rows = [
+    rows: list[dict[str, Any] | None] = [
         {"error": None, "level": "high", "reasons": ["+answer"]},
         {"error": None, "level": None, "reasons": []},
         {"error": "raised", "level": None, "reasons": None},
