@@ -2,7 +2,7 @@
 
 Spam: the SpamAssassin corpus, split into training and test mail by time and by sender. A random split would put copies
 of one campaign into both parts. Languages: sentences.py. Judgements: what the shipped analysers say of all
-given mail (judgements.py).
+given mail (known_mail.py).
 """
 
 import tarfile
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cluster.bench.judgements import JudgedMail, judged
+from cluster.bench.known_mail import JudgedMail, judged
 from cluster.bench.sentences import SENTENCE, SENTENCES, SHORT
 from jobs.analysis import bodies
 from jobs.analysis.category import SPAM

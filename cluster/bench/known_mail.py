@@ -59,23 +59,23 @@ def judged(corpora: Mapping[str, Sequence[Example]]) -> list[JudgedMail]:
 
 
 def _judged(kind: str, mails: Sequence[Mail], unlearnt: float | None) -> JudgedMail:
-    categories, moods = _told(Category(), mails), [row["label"] for row in _told(Sentiment(), mails)]
+    categories, moods = _results(Category(), mails), [row["label"] for row in _results(Sentiment(), mails)]
     names = [row["name"] for row in categories]
     return JudgedMail(
         kind,
         len(mails),
-        warned=_share([bool(row["warnings"]) for row in _told(Authenticity(), mails)]),
+        warned=_share([bool(row["warnings"]) for row in _results(Authenticity(), mails)]),
         likely_spam=_share([row["spam_score"] >= LIKELY for row in categories]),
         likely_spam_unlearnt=unlearnt,
         known=_share([name in ("work", "personal") for name in names]),
         undecided=_share([name is None for name in names]),
-        high=_share([row["level"] == "high" for row in _told(Priority(), mails)]),
+        high=_share([row["level"] == "high" for row in _results(Priority(), mails)]),
         positive=_share([mood == "positive" for mood in moods]),
         negative=_share([mood == "negative" for mood in moods]),
     )
 
 
-def _told(analyser: Analyser, mails: Sequence[Mail]) -> list[dict[str, Any]]:
+def _results(analyser: Analyser, mails: Sequence[Mail]) -> list[dict[str, Any]]:
     names = [name for name, _ in analyser.fields]
     answers = [analyser.analyse(mail) for mail in mails]
     return [dict.fromkeys(names) if each is None else dict(zip(names, each, strict=True)) for each in answers]
