@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from jobs.analysis.lookalikes import SEEN_AS, WELL_KNOWN
 
+_WORD = re.compile(r"[a-z0-9]+")
+
 
 class _Brands(NamedTuple):
     owners: dict[str, frozenset[str]]  # name -> first labels of its domains
@@ -20,6 +22,7 @@ class _Brands(NamedTuple):
     anywhere: re.Pattern[str]
     beginning: re.Pattern[str]
     lures: frozenset[str]
+    first_words: frozenset[str]  # of the names: a name without any is not searched
 
 
 @lru_cache(maxsize=4096)
@@ -34,6 +37,8 @@ def foreign_name(name: str, domain: str) -> str:
         return ""
     brands = _brands()
     plain = _folded(name)
+    if brands.first_words.isdisjoint(_WORD.findall(plain)):
+        return ""
     found = brands.anywhere.findall(plain)
     if first := brands.beginning.match(plain):
         found.append(first[1])
@@ -85,6 +90,7 @@ def _brands() -> _Brands:
         re.compile(rf"(?<![\w.@-])({_any_of(data['distinctive'])})(?![\w@-])"),
         re.compile(rf"\W{{0,5}}(?:your |my |the )?({_any_of(data['ordinary'])})(?:\W*\Z|\W{{1,3}}(?:{follows})\b)"),
         frozenset(data["follows"]["lures"].split()),
+        frozenset(_WORD.findall(name)[0] for name in owners),
     )
 
 
