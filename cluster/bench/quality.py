@@ -1,7 +1,8 @@
 """`gbm bench analysis --quality`: accuracy of the analysers on labelled mail, with examples of mistakes.
 
 Spam: the SpamAssassin corpus, split into training and test mail by time and by sender. A random split would put copies
-of one campaign into both parts. Languages: sentences.py.
+of one campaign into both parts. Languages: sentences.py. Judgements: what the shipped analysers say of all
+given mail (known_mail.py).
 """
 
 import tarfile
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from cluster.bench.known_mail import JudgedMail, judged
 from cluster.bench.sentences import SENTENCE, SENTENCES, SHORT
 from jobs.analysis import bodies
 from jobs.analysis.category import SPAM
@@ -73,6 +75,7 @@ class QualityResult:
     """Results of one run."""
 
     spam: tuple[SpamResult, ...]
+    judgements: tuple[JudgedMail, ...]
     languages: tuple[LanguageResult, ...]
 
     def as_json(self) -> dict[str, object]:
@@ -83,20 +86,24 @@ class QualityResult:
 def bench_quality(mail: Sequence[Path]) -> QualityResult:
     """Train and measure.
 
+    Args:
+        mail: first the labelled corpus, then archives of honest mail.
+
     Raises:
         CorpusMissing.
     """
-    if len(mail) != 1:
-        raise CorpusMissing("name one file")
+    if not mail:
+        raise CorpusMissing("name at least one file")
     try:
-        examples = corpus.read(mail[0])
+        corpora = {path.name.partition(".")[0]: corpus.read(path) for path in mail}
     except (OSError, EOFError, tarfile.TarError) as exc:
         raise CorpusMissing(str(exc)) from exc
+    examples = next(iter(corpora.values()))
     if len({example.spam for example in examples}) < 2:
         raise CorpusMissing(f"{mail[0]} has not both")
     splits = (("time", corpus.by_time(examples)), ("sender", corpus.by_sender(examples)))
     spam = [result for name, (learnt, measured) in splits for result in _spam(name, learnt, measured)]
-    return QualityResult(tuple(spam), tuple(_languages()))
+    return QualityResult(tuple(spam), tuple(judged(corpora)), tuple(_languages()))
 
 
 def _spam(split: str, learnt: Sequence[Example], measured: Sequence[Example]) -> list[SpamResult]:

@@ -39,7 +39,7 @@ def print_quality(result: "QualityResult") -> None:
     """Print the results of this benchmark for people."""
     for score in result.spam:
         out.print(
-            f"spam, by {score.split:<6} score {score.threshold:.1f}   precision {score.precision:.3f}"
+            f"spam, by {score.split:<6} score {score.threshold:.2f}   precision {score.precision:.3f}"
             f"   recall {score.recall:.3f}   (ham {score.ham_precision:.3f}, {score.ham_recall:.3f})"
             f"   {score.ham_as_spam} ham as spam, {score.spam_as_ham} spam missed"
             f"   ({count(score.learnt)} for training, {count(score.measured)} for testing)"
@@ -47,6 +47,14 @@ def print_quality(result: "QualityResult") -> None:
         for what, subjects in (("ham as spam", score.false_alarms), ("missed", score.missed)):
             for subject in subjects[:3]:
                 out.print(f"    {what:<12} {subject}", markup=False)
+    for each in result.judgements:
+        unlearnt = "" if each.likely_spam_unlearnt is None else f" (not learnt: {each.likely_spam_unlearnt:.1%})"
+        out.print(
+            f"{each.kind}, {count(each.messages)} messages: warned {each.warned:.1%}"
+            f"   score of 0.5 {each.likely_spam:.1%}{unlearnt}"
+            f"   work or personal {each.known:.1%}   undecided {each.undecided:.1%}   high {each.high:.1%}"
+            f"   positive {each.positive:.1%}   negative {each.negative:.1%}"
+        )
     for language in result.languages:
         out.print(f"languages, {language.length:<12} {language.right} of {language.sentences} correct")
         if language.mistakes:

@@ -66,7 +66,7 @@ _CLAIMS: dict[str, frozenset[str]] = {
     "7z": frozenset({"sevenzip"}),
 }
 #: File name suffixes that are executed when opened.
-_RUN = frozenset(
+RUN = frozenset(
     {
         "exe", "dll", "scr", "com", "bat", "cmd", "pif", "vbs", "vbe", "js", "jse", "wsf", "wsh", "hta", "msi", "msp",
         "ps1", "jar", "lnk", "reg", "cpl", "iso", "img", "vhd", "app", "apk", "sh",
@@ -97,7 +97,7 @@ class AttachmentKinds:
             claims = _CLAIMS.get(end)
             kinds.add(kind)
             mismatches += claims is not None and kind != "unknown" and kind != "empty" and kind not in claims
-            executables += kind == "executable" or kind == "java" or end in _RUN
+            executables += kind == "executable" or kind == "java" or end in RUN
         return sorted(kinds), mismatches, executables
 
 

@@ -1,19 +1,22 @@
 """The category of a message, with the reasons.
 
-Each sign (a person or a program as the writer, a bulk sender, words, domain) adds points to a category, and the
-category with the most points wins; of equal ones the first in CATEGORIES. The weights of the signs are judgement; `gbm
-bench analysis --quality` measures the part that has labelled data, spam.
+Each sign (a program as the writer, a bulk sender, words, domain) adds points to a category, and the category with the
+most points wins; of equal ones the first in CATEGORIES. Without a sign the category is null: `work` and `personal` need
+evidence that the people know each other, not the absence of other signs. The weights of the signs are judgement; `gbm
+bench analysis --quality` prints the shares of categories on mail of known kinds.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 import pyarrow as pa
 
+from jobs.analysis.acquaintance import FREE, evidence, kind_of_writer
 from jobs.analysis.analyser import Field
-from jobs.analysis.authenticity import registered
-from jobs.analysis.automatic import Automatic
+from jobs.analysis.authenticity import warnings_of
+from jobs.analysis.domains import registered
 from jobs.analysis.mail import Mail
-from jobs.analysis.spam import spam_score
+from jobs.analysis.spam import LIKELY, spam_score
 from jobs.analysis.words import listed
 
 CATEGORIES = (
@@ -21,20 +24,18 @@ CATEGORIES = (
 )
 _SOCIAL = listed("social_domains")
 _TRAVEL_DOMAINS = listed("travel_domains")
-FREE = listed("free_mail_domains")
 _PAYMENT = listed("payment")
 _TRAVEL = listed("travel")
 _PROMOTION = listed("promotion")
 _NOTIFICATION = listed("notification")
 #: Spam scores from this on make a message spam-like.
-SPAM = 0.9
-_automatic = Automatic()
+SPAM = 0.85
 
 
 class Category:
-    """One of CATEGORIES, the spam score, and the reasons."""
+    """One of CATEGORIES or null, the spam score, and the reasons; of a null category the reasons that were weighed."""
 
-    name, version = "category", 1
+    name, version = "category", 2  # 2: null without evidence
     fields: tuple[Field, ...] = (
         ("name", pa.string()),
         ("spam_score", pa.float32()),
@@ -43,44 +44,54 @@ class Category:
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:
         """(name, spam score, reasons)."""
+        score = mail.once(spam_score)
         points: defaultdict[str, int] = defaultdict(int)
         reasons: defaultdict[str, list[str]] = defaultdict(list)
-
-        def sign(category: str, weight: int, reason: str) -> None:
+        for category, weight, reason in _signs(mail, score):
             points[category] += weight
             reasons[category].append(reason)
-
-        score = spam_score(mail)
-        automatic, kind, _ = _automatic.analyse(mail)
-        bulk = kind == "bulk" or bool(mail.message.list_id)
-        domain = registered(mail.message.from_address.rpartition("@")[2])
-        words = {*mail.words[:300]}
-        subject = {*mail.message.subject.lower().split()[:30]}
-        if score >= SPAM:
-            sign("spam_like", 5, "reads like spam")
-        if domain in _SOCIAL:
-            sign("social", 6, "from a social network")
-        if domain in _TRAVEL_DOMAINS:
-            sign("travel", 4, "from a travel company")
-        if len(words & _TRAVEL) >= 3:
-            sign("travel", 3, "speaks of a journey")
-        if (automatic or bulk) and len(words & _PAYMENT) >= 3:
-            sign("receipt", 2, "speaks of a payment")
-        if subject & _PAYMENT and (automatic or bulk):
-            sign("receipt", 3, "its subject speaks of a payment")
-        if bulk:
-            sign("newsletter", 2, "went to many")
-            if mail.message.list_id:
-                sign("newsletter", 1, "by a mailing list")
-            if len(words & _PROMOTION) >= 3:
-                sign("promotion", 4, "offers something")
-        elif automatic:
-            sign("notification", 3, "a program wrote it")
-        if (automatic or bulk) and len((words | subject) & _NOTIFICATION) >= 2:
-            sign("notification", 1, "tells of an event")
-        if not automatic:
-            by_person = "personal" if domain in FREE else "work"
-            sign(by_person, 3 if not bulk else 2, "a person wrote it")
+        if not points:
+            return None, score, [*_doubts(mail, score), "no sign that the receiver knows the writer"]
         most = max(points.values())
         name = next(category for category in CATEGORIES if points.get(category) == most)
         return name, score, reasons[name]
+
+
+def _doubts(mail: Mail, score: float) -> Iterator[str]:
+    if score >= LIKELY:
+        yield "reads like spam"
+    for warning in mail.once(warnings_of):
+        yield f"warning: {warning.kind}"
+
+
+def _signs(mail: Mail, score: float) -> Iterator[tuple[str, int, str]]:
+    """(category, points, reason)."""
+    kind = mail.once(kind_of_writer)
+    bulk, by_program = kind == "bulk", kind != "human"
+    domain = registered(mail.message.from_address.rpartition("@")[2])
+    words = mail.first_words
+    subject = {*mail.message.subject.lower().split()[:30]}
+    if score >= SPAM:
+        yield "spam_like", 5, "reads like spam"
+    if domain in _SOCIAL:
+        yield "social", 6, "from a social network"
+    if domain in _TRAVEL_DOMAINS:
+        yield "travel", 4, "from a travel company"
+    if len(words & _TRAVEL) >= 3:
+        yield "travel", 3, "speaks of a journey"
+    if by_program and len(words & _PAYMENT) >= 3:
+        yield "receipt", 2, "speaks of a payment"
+    if subject & _PAYMENT and by_program:
+        yield "receipt", 3, "its subject speaks of a payment"
+    if bulk:
+        yield "newsletter", 2, "went to many"
+        if mail.message.list_id:
+            yield "newsletter", 1, "by a mailing list"
+        if len(words & _PROMOTION) >= 3:
+            yield "promotion", 4, "offers something"
+    elif by_program:
+        yield "notification", 3, "a program wrote it"
+    if by_program and len((words | subject) & _NOTIFICATION) >= 2:
+        yield "notification", 1, "tells of an event"
+    for reason in mail.once(evidence):
+        yield ("personal" if domain in FREE else "work"), 4, reason

@@ -26,7 +26,7 @@ _NEAR_WORDS = frozenset({"booking", "stripe", "kraken", "deutsche-bank"})
 _LONG = tuple(sorted(name for name in WELL_KNOWN - _NEAR_WORDS if len(name) >= 6))
 
 #: Letters and signs of other scripts -> the Latin letter that they resemble.
-_SEEN_AS = str.maketrans(
+SEEN_AS = str.maketrans(
     "аАеЕоОрРсСхХуУіІјЈѕЅԁһҺкКмМтТвВнНΑαΒΕεΖΗΙιΚκΜΝνΟοΡρΤτΥυΧχıɡɑℓ0135@$",
     "aaeeooppccxxyyiijjssdhhkkmmttbbhhaabeezhiikkmnvooppttyyxxigalolesas",
 )
@@ -66,7 +66,7 @@ def _imitated(label: str) -> str:
     if label in WELL_KNOWN or len(label) < 4 or len(label) > 30:
         return ""
     plain = "".join(char for char in unicodedata.normalize("NFKD", label) if not unicodedata.combining(char))
-    folded = plain.translate(_SEEN_AS).replace("-", "")
+    folded = plain.translate(SEEN_AS).replace("-", "")
     pairs = folded
     for pair, letter in _PAIRS:
         pairs = pairs.replace(pair, letter)

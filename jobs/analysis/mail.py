@@ -3,10 +3,15 @@
 It contains nothing of the mailbox, no user and no labels: the same message has the same results everywhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 from jobs.analysis import bodies, detection, rarity
 from jobs.mime.message import ParsedMessage
+
+T = TypeVar("T")
+#: Words of `Mail.first_words`.
+FIRST_WORDS = 300
 
 
 class Mail:
@@ -15,7 +20,17 @@ class Mail:
     `heads` are the leading decoded bytes of each attachment, parallel to `message.attachments`; empty when unknown.
     """
 
-    __slots__ = ("_body", "_headers", "_keywords", "_language", "_words", "heads", "message")
+    __slots__ = (
+        "_body",
+        "_first_words",
+        "_headers",
+        "_keywords",
+        "_language",
+        "_results",
+        "_words",
+        "heads",
+        "message",
+    )
 
     def __init__(self, message: ParsedMessage, heads: Sequence[bytes] | None = None) -> None:
         self.message = message
@@ -25,6 +40,8 @@ class Mail:
         self._headers: dict[str, list[str]] | None = None
         self._language: tuple[str, float] | None = None
         self._keywords: list[tuple[str, float]] | None = None
+        self._first_words: frozenset[str] | None = None
+        self._results: dict[Callable[[Mail], Any], Any] = {}
 
     def __reduce__(self) -> tuple[type["Mail"], tuple[ParsedMessage, Sequence[bytes]]]:
         return Mail, (self.message, self.heads)
@@ -42,6 +59,19 @@ class Mail:
         if self._words is None:
             self._words = bodies.words(f"{self.message.subject[:1_000]}\n{self.body}")
         return self._words
+
+    @property
+    def first_words(self) -> frozenset[str]:
+        """The distinct words among the first FIRST_WORDS."""
+        if self._first_words is None:
+            self._first_words = frozenset(self.words[:FIRST_WORDS])
+        return self._first_words
+
+    def once(self, compute: Callable[["Mail"], T]) -> T:
+        """`compute(self)`, computed on first use: a value that several analysers need. Do not modify it."""
+        if compute not in self._results:
+            self._results[compute] = compute(self)
+        return cast(T, self._results[compute])
 
     def headers(self, name: str) -> list[str]:
         """The values of all headers of this name (in lower case), in order. Do not modify."""

@@ -1,56 +1,64 @@
 """The priority of a message for its receiver, with the reasons."""
 
 import re
+from collections.abc import Iterator
 
 import pyarrow as pa
 
+from jobs.analysis.acquaintance import evidence, kind_of_writer
 from jobs.analysis.analyser import Field
-from jobs.analysis.automatic import Automatic
+from jobs.analysis.authenticity import warnings_of
 from jobs.analysis.mail import Mail
+from jobs.analysis.spam import LIKELY, spam_score
 from jobs.analysis.words import listed
 
 _URGENT = listed("urgent")
 _QUESTION = re.compile(r"\?(?:\s|$)")
 _FEW = 3
 _HIGH, _LOW = 3, 0
-_automatic = Automatic()
 
 
 class Priority:
-    """low, normal or high by points: a reason with a plus adds one, a reason with a minus subtracts one or two."""
+    """low, normal, high or null, by points: a reason with a plus adds one, a reason with a minus subtracts some.
 
-    name, version = "priority", 1
+    Urgent words of an unknown writer are no evidence: `high` and `normal` need a reason to assume that the people know
+    each other (`acquaintance.py`), which mail with a warning and mail that reads like spam never has.
+    """
+
+    name, version = "priority", 2  # 2: null without evidence, low with a warning
     fields: tuple[Field, ...] = (("level", pa.string()), ("reasons", pa.list_(pa.string())))
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:
-        """(level, reasons)."""
+        """(level, reasons); of a null level the reasons that were weighed."""
+        known = mail.once(evidence)
         points, reasons = 1, []
-
-        def because(reason: str, more: int) -> None:
-            nonlocal points
+        for more, reason in (*((1, reason) for reason in known), *_reasons(mail)):
             points += more
             reasons.append(f"{'+' if more > 0 else '-'}{reason}")
+        if not known:
+            return ("low" if any(reason[0] == "-" for reason in reasons) else None), reasons
+        return ("high" if points > _HIGH else "low" if points <= _LOW else "normal"), reasons
 
-        automatic, kind, _ = _automatic.analyse(mail)
-        bulk = kind == "bulk" or bool(mail.message.list_id)
-        if bulk:
-            because("bulk", -2)
-        elif automatic:
-            because("automatic", -1)
-        else:
-            people = len(mail.message.to) + len(mail.message.cc)
-            if 0 < people <= _FEW:
-                because("to few", 1)
-            if mail.message.in_reply_to:
-                because("answer", 1)
-            if "?" in mail.body and _QUESTION.search(mail.body[:4000]):
-                because("question", 1)
-            if not _URGENT.isdisjoint(mail.words[:300]):
-                because("urgent words", 1)
-        importance = mail.header("importance").strip().lower() or mail.header("x-priority").strip()[:1]
-        if importance in ("high", "1", "2") and not bulk:
-            because("marked important", 1)
-        elif importance in ("low", "4", "5"):
-            because("marked unimportant", -1)
-        level = "high" if points >= _HIGH else "low" if points <= _LOW else "normal"
-        return level, reasons
+
+def _reasons(mail: Mail) -> Iterator[tuple[int, str]]:
+    if warnings := mail.once(warnings_of):
+        yield -3, f"warning: {warnings[0].kind}"
+    if mail.once(spam_score) >= LIKELY:
+        yield -2, "reads like spam"
+    kind = mail.once(kind_of_writer)
+    if kind == "bulk":
+        yield -2, "bulk"
+    elif kind != "human":
+        yield -1, "automatic"
+    else:
+        if 0 < len(mail.message.to) + len(mail.message.cc) <= _FEW:
+            yield 1, "to few"
+        if "?" in mail.body and _QUESTION.search(mail.body[:4000]):
+            yield 1, "question"
+        if not _URGENT.isdisjoint(mail.first_words):
+            yield 1, "urgent words"
+    importance = mail.header("importance").strip().lower() or mail.header("x-priority").strip()[:1]
+    if importance in ("high", "1", "2") and kind != "bulk":
+        yield 1, "marked important"
+    elif importance in ("low", "4", "5"):
+        yield -1, "marked unimportant"

@@ -16,7 +16,7 @@ from storage.analytics.stats import MailboxStats
 class CategoryTotal(BaseModel):
     """Totals of one category."""
 
-    category: str | None = Field(description="null: not analysed")
+    category: str | None = Field(description="null: not analysed, or no evidence for a category")
     messages: int
     size_bytes: int
 

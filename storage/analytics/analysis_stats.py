@@ -37,7 +37,7 @@ class AnalysisStats:
         self._counting = counting
 
     def categories(self) -> list[Row]:
-        """{category, messages, size_bytes}, most messages first; None: not analysed."""
+        """{category, messages, size_bytes}, most messages first; None: not analysed, or no evidence for one."""
         return self._ask("categories", "category")
 
     def languages(self) -> list[Row]:

@@ -12,6 +12,7 @@ from storage.db.engines import Source, transaction
 from storage.errors import BackupError
 from storage.files.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.files.raw_file import unpack
+from storage.mailbox import label_judgement
 from storage.mailbox.analysis_reader import Analyses
 from storage.mailbox.as_of import as_of_query, as_of_values
 from storage.mailbox.row_mapping import attachment_of, location_of, summary_of
@@ -63,13 +64,14 @@ class Single:
             return None
         [content] = self._files.summaries([row])
         body = self._body(row, content["defects"])
+        summary = summary_of(row, content)
         return Email(
-            summary=summary_of(row, content),
+            summary=summary,
             text=body.text,
             headers=body.headers,
             attachments=body.attachments,
             sha256=bytes(row["sha256"]).hex(),
-            analysis=self._analyses.of(message_id),
+            analysis=label_judgement.corrected(self._analyses.of(message_id), summary.labels),
         )
 
     def _body(self, row: dict[str, Any], defects: Sequence[str]) -> Body:

@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from storage.db.engines import Source, transaction
-from storage.db.sql_files import query
+from storage.db.sql_files import duckdb_sql, query
 from storage.files import bounded_table, duckdb_engine
+from storage.mailbox import label_judgement
 from storage.mailbox.analysis_reader import Analyses
 from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
 from storage.model.message_id import to_hex
@@ -123,6 +124,11 @@ class MailViews:
 
     def _analysis(self, columns: Sequence[str] | None, most_bytes: int) -> pa.Table:
         table = self._analyses.table(columns, most_bytes=most_bytes)
+        if label_judgement.needs_labels(table):
+            state = self._index("sandbox_state", _STATE, most_bytes)
+            tables = {"analysis": table, "state": state}
+            reason = {"reason": label_judgement.REASON}
+            table = duckdb_engine.ask(duckdb_sql("corrected_priority"), [], reason, tables, most_bytes)
         return duckdb_engine.ask(_ANALYSIS, [], {}, {"analysis": table}, most_bytes)
 
 

@@ -54,7 +54,7 @@ def test_a_cluster_in_the_background_backs_up_an_account_until_it_is_told_to_sto
         assert gbm("compact", "--shard", "99", env=env).returncode == 1
         told = json.loads(gbm("analyze", email, "--json", env=env).stdout)
         assert ([shard["segments"] for shard in told["shards"]], told["job_id"][:8]) == ([1], "analyze-")
-        sql = "SELECT count(*) AS n FROM analysis WHERE language.version = 1 AND category.name IS NOT NULL"
+        sql = "SELECT count(*) AS n FROM analysis WHERE language.version = 1 AND category.spam_score IS NOT NULL"
         assert json.loads(gbm("sql", email, sql, "--json", env=env).stdout)["items"] == [{"n": user["messages"]}]
         told = json.loads(gbm("analyze", "--all", "--json", env=env).stdout)
         assert ({shard["segments"] for shard in told["shards"]}, told["job_id"]) == ({0}, None), "all is analysed"

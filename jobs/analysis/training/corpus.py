@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zlib import crc32
 
-from jobs.analysis.authenticity import registered
-from jobs.analysis.category import FREE
+from jobs.analysis.acquaintance import FREE
+from jobs.analysis.domains import registered
 from jobs.analysis.mail import Mail
 from jobs.mime.message import ParsedMessage
 from jobs.mime.parser import parse

@@ -4,7 +4,9 @@
 SELECT
     count(*) AS messages,
     count(*) FILTER (a.authenticity.version IS NOT NULL) AS analysed,
-    count(*) FILTER (a.authenticity.spf <> '' OR a.authenticity.dkim <> '' OR a.authenticity.dmarc <> '') AS checked,
+    -- '': as authenticity 1 and 2 wrote absent
+    count(*) FILTER (a.authenticity.spf NOT IN ('', 'absent') OR a.authenticity.dkim NOT IN ('', 'absent')
+        OR a.authenticity.dmarc NOT IN ('', 'absent')) AS checked,
     count(*) FILTER (a.authenticity.spf IN ('fail', 'softfail')) AS spf_failed,
     count(*) FILTER (a.authenticity.dkim = 'fail') AS dkim_failed,
     count(*) FILTER (a.authenticity.dmarc = 'fail') AS dmarc_failed,

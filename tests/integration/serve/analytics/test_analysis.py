@@ -137,7 +137,7 @@ def check_security(told: Any, found: list[Letter]) -> None:
     assert told["totals"] == {
         "messages": len(found),
         "analysed": sum(each.analysed for each in found),
-        "checked": sum(bool(row["spf"] or row["dkim"] or row["dmarc"]) for row in rows),
+        "checked": sum(bool(row["spf"] and {row["spf"], row["dkim"], row["dmarc"]} != {"absent"}) for row in rows),
         "spf_failed": sum(row["spf"] in ("fail", "softfail") for row in rows),
         "dkim_failed": sum(row["dkim"] == "fail" for row in rows),
         "dmarc_failed": sum(row["dmarc"] == "fail" for row in rows),
@@ -206,6 +206,26 @@ async def test_a_message_carries_what_was_said_of_it(client: httpx.AsyncClient, 
         assert {*told} == {analyser.name for analyser in BUILT_IN}
         assert told["category"]["name"] == each.said("category")["name"]
         assert told["summary"]["version"] == 1
+        assert told["authenticity"]["warnings"] == each.said("authenticity")["warnings"]
     sql = "SELECT a.language.code, count(*) FROM analysis AS a JOIN messages AS m ON m.id = a.message_id GROUP BY 1"
     rows = (await client.post(f"{PATH}/query", json={"sql": sql}, headers=headers)).json()["rows"]
     assert dict(map(tuple, rows)) == Counter(each.said("language")["code"] for each in everything if each.analysed)
+
+
+async def test_mail_in_spam_has_no_high_priority(client: httpx.AsyncClient, archive: Archive) -> None:
+    user, key = archive.add_user("ann@example.com")
+    analysers = configured(AnalysisConfig(plugins=False))
+    assert analysers is not None
+    text = "Can you review the draft of the report today? The meeting about the project is on Thursday, it is urgent."
+    raw = f"From: Bob <bob@b.example>\r\nTo: ann@example.com\r\nIn-Reply-To: <1@x>\r\nSubject: Draft\r\n\r\n{text}\r\n"
+    labelled = [(1, ["INBOX"], raw.encode()), (2, ["SPAM"], raw.replace("Draft", "Draft 2").encode())]
+    archive.commit(user, labelled, received_at=[FIRST_AT, FIRST_AT], analyse=analysers.of_new_mail)
+    headers = await signed_in(client, key)
+
+    one, two = [(await client.get(f"/api/v1/emails/{number}", headers=headers)).json()["analysis"] for number in (1, 2)]
+    assert (one["priority"]["level"], two["priority"]["level"]) == ("high", "low")
+    assert two["priority"]["reasons"] == [*one["priority"]["reasons"], "-in Spam"]
+    for columns, level in (("*", "priority.level"), ("priority.level AS level", "level")):
+        sql = f"SELECT {level} AS level FROM (SELECT {columns} FROM analysis) ORDER BY level"
+        rows = (await client.post(f"{PATH}/query", json={"sql": sql}, headers=headers)).json()["rows"]
+        assert rows == [["high"], ["low"]], sql

@@ -14,7 +14,7 @@ __all__ = ["archive"]
 def test_mistakes_and_successes_add_up(archive: Path) -> None:
     found = bench_quality([archive])
     assert [(each.split, each.threshold) for each in found.spam] == [
-        *(("time", 0.5), ("time", 0.9), ("sender", 0.5), ("sender", 0.9)),
+        *(("time", 0.5), ("time", 0.85), ("sender", 0.5), ("sender", 0.85)),
     ]
     for each in found.spam:
         assert each.learnt > each.measured > 0
@@ -22,6 +22,11 @@ def test_mistakes_and_successes_add_up(archive: Path) -> None:
         assert (each.ham_as_spam == 0) == (each.ham_recall == 1)
         assert (each.spam_as_ham == 0) == (each.recall == 1)
     assert found.spam[0].precision > 0.9
+    assert [(each.kind, each.messages, each.likely_spam_unlearnt) for each in found.judgements] == [
+        ("corpus, honest", 60, None),
+        ("corpus, spam", 60, None),
+    ]
+    assert all(each.high == 0 for each in found.judgements)
     assert sum(each.sentences for each in found.languages) == 8 * len(SENTENCES)
     assert found.languages[1].right > 0.9 * found.languages[1].sentences
 
@@ -33,5 +38,5 @@ def test_an_invalid_corpus_is_refused(tmp_path: Path, content: bytes | None) -> 
         path.write_bytes(content)
     with pytest.raises(CorpusMissing, match="--quality needs labelled mail"):
         bench_quality([path])
-    with pytest.raises(CorpusMissing, match="name one file"):
+    with pytest.raises(CorpusMissing, match="name at least one file"):
         bench_quality([])

@@ -30,14 +30,21 @@ def test_only_the_topmost_is_trusted() -> None:
     raw = b"Authentication-Results: mx.real; spf=fail\nAuthentication-Results: mx.fake; spf=pass; dkim=pass\n\n"
     found = answers(Mail(parse(raw)))
 
-    assert (found["spf"], found["dkim"], found["recorded_by"]) == ("fail", "", "mx.real")
+    assert (found["spf"], found["dkim"], found["recorded_by"]) == ("fail", "absent", "mx.real")
 
 
 @pytest.mark.parametrize(
     ("header", "spf"),
-    [("mx; spf=maybe", ""), ("mx; none", ""), ("mx; spf=hardfail", "fail"), ("mx; x=(spf=pass)", ""), ("spf=pass", "")],
+    [
+        ("mx; spf=maybe", "absent"),
+        ("mx; none", "absent"),
+        ("mx; spf=hardfail", "fail"),
+        ("mx; x=(spf=pass)", "absent"),
+        ("spf=pass", "pass"),
+        ("", "absent"),
+    ],
 )
-def test_what_is_no_result_is_none(header: str, spf: str) -> None:
+def test_what_is_no_result_is_absent(header: str, spf: str) -> None:
     assert answers(letter(Authentication_Results=header))["spf"] == spf
 
 
@@ -64,6 +71,48 @@ def test_a_reply_to_of_another_domain_is_reported(sender: str, reply_to: str, di
 )
 def test_a_display_name_with_another_address_is_reported(shown: str, differs: bool) -> None:
     assert answers(letter(From=f'"{shown}" <x@shop.example>'))["name_differs"] is differs
+
+
+#: As receivers write them, with the results (spf, dkim, dmarc) and the receiver.
+RECEIVERS = [
+    (
+        "Authentication-Results: spf=fail (sender IP is 192.0.2.1)\n smtp.mailfrom=a.example; dkim=none (message not\n"
+        " signed) header.d=none;dmarc=fail action=none header.from=a.example;compauth=fail reason=001\n"
+        "Received: from x.example by AM6PR02MB1.eurprd02.prod.outlook.com with HTTPS; Mon, 1 Jan 2024 00:00:00 +0000",
+        ("fail", "none", "fail", "am6pr02mb1.eurprd02.prod.outlook.com"),
+    ),
+    (
+        "Authentication-Results: ppops.net;\n\tspf=pass smtp.mailfrom=a@a.example;\n\tdkim=pass header.d=a.example"
+        " header.s=s1;\n\tdmarc=pass header.from=a.example",
+        ("pass", "pass", "pass", "ppops.net"),
+    ),
+    (
+        "Authentication-Results: mta1234.mail.ne1.yahoo.com  from=a.example; domainkeys=neutral (no sig);\n"
+        "  from=a.example; dkim=pass (ok)\nReceived-SPF: softfail (transitioning domain of a.example)",
+        ("softfail", "pass", "absent", "mta1234.mail.ne1.yahoo.com"),
+    ),
+    (
+        "Received: from a (192.0.2.1) by ex01.corp.example (192.0.2.2); Mon, 1 Jan 2024 00:00:00 +0000\n"
+        "X-MS-Exchange-Organization-SenderIdResult: SoftFail",
+        ("softfail", "absent", "absent", ""),
+    ),
+    (
+        "ARC-Authentication-Results: i=2; mx.google.com; dkim=pass header.i=@a.example; spf=pass (x) smtp.mailfrom=a;\n"
+        " dmarc=pass (p=NONE) header.from=a.example\n"
+        "ARC-Authentication-Results: i=1; mx.forged.example; spf=fail; dkim=fail; dmarc=fail",
+        ("pass", "pass", "pass", "mx.google.com"),
+    ),
+    (
+        "Authentication-Results: spf=none; dkim=none; dmarc=bestguesspass action=none",
+        ("none", "none", "none", ""),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("head", "results"), RECEIVERS)
+def test_results_are_read_as_receivers_write_them(head: str, results: tuple[str, ...]) -> None:
+    found = answers(Mail(parse(f"From: Ann <ann@a.example>\n{head}\n\nhello".encode())))
+    assert tuple(found[name] for name in ("spf", "dkim", "dmarc", "recorded_by")) == results
 
 
 @pytest.mark.parametrize(

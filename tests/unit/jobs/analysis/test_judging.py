@@ -23,13 +23,14 @@ SCHEMA = {
         "list_id: string, unsubscribe_http: string, unsubscribe_mailto: string, one_click: bool, posting_allowed: bool"
     ),
     "priority": "level: string, reasons: list<item: string>",
-    "sentiment": "supported: bool, score: float, label: string",
+    "sentiment": "supported: bool, score: float, label: string, sentences: list<item: string>",
     "keywords": "words: list<item: string>",
     "summary": "text: string",
     "attachmentkinds": "kinds: list<item: string>, mismatches: int32, executables: int32",
     "authenticity": (
         "spf: string, dkim: string, dmarc: string, recorded_by: string, from_domain: string, "
-        "reply_to_differs: bool, lookalike_of: string, name_differs: bool"
+        "reply_to_differs: bool, lookalike_of: string, name_differs: bool, "
+        "warnings: list<item: struct<kind: string, evidence: string>>"
     ),
     "personaldata": (
         "ibans: int32, cards: int32, social_security_numbers: int32, phones: int32, emails: int32, ip_addresses: int32"
@@ -67,12 +68,21 @@ def test_a_language_is_told_or_not(text: str, code: str | None) -> None:
         ("This is terrible. I hate the awful delay and I am very angry about it.", "negative"),
         ("The meeting is on the third floor of the building by the station.", "neutral"),
         ("This is not good, not great, and it was not fun at all for any of us.", "negative"),
+        ("Dear Bob,\n\nthe agreement is attached. Please share it with the team.\n\nMany thanks,\nJoy Best", "neutral"),
+        ("Hi Bob, thank you for your help. The report of the pump is attached.\n\nBest regards\nJoy Love", "neutral"),
+        (
+            "The report of the pump is attached.\n\nThis message is confidential. It would be a terrible, awful crime "
+            "to read it.",
+            "neutral",
+        ),
+        ("The list of the parts is below.\n" + "The pump needs a part from the store. " * 20 + "Great!", "neutral"),
         ("Das ist wirklich furchtbar und ich bin sehr enttäuscht von dieser Lieferung.", None),
     ],
 )
 def test_sentiment_is_determined_for_english_only(text: str, label: str | None) -> None:
     answer = told(Sentiment(), mail(text, subject=""))
     assert (answer["supported"], answer["label"]) == (label is not None, label)
+    assert bool(answer["sentences"]) is (label in ("positive", "negative"))
 
 
 def test_keywords_are_what_others_lack() -> None:
@@ -97,25 +107,44 @@ def test_a_summary_is_two_sentences_of_the_writer() -> None:
     assert Summary().analyse(mail("1234 5678")) is None
 
 
+REPLY = {"To": "me@example.com", "In_Reply_To": "<1@x>"}
+URGENT = "Can you review the draft of the report today? The meeting about the project is on Thursday, it is urgent."
+
+
 @pytest.mark.parametrize(
     ("text", "headers", "level"),
     [
-        ("Can you send it today? It is urgent.", {"To": "me@example.com", "In_Reply_To": "<1@x>"}, "high"),
-        ("For your information.", {}, "normal"),
+        (URGENT, REPLY, "high"),
+        (URGENT, {"To": "Bob <bob@example.com>"}, "high"),  # the domain of the sender
+        (URGENT, {"To": "ann@example.com"}, None),  # the sender's own address
+        (URGENT, {"To": "me@other.example", "Importance": "high"}, None),
+        (URGENT, {**REPLY, "sender": "PayPal <x@shop.example>"}, "low"),
+        (URGENT, {**REPLY, "Authentication_Results": "mx; spf=fail; dkim=none"}, "low"),
+        ("I fixed the patch and ran the tests; see the report of the meeting.", {"In_Reply_To": "<1@x>"}, "normal"),
+        ("I fixed the patch and ran the tests; see the report of the meeting.", {}, None),
         ("Sale! Urgent! Today?", {"List_Unsubscribe": "<https://example.org/u>", "Importance": "high"}, "low"),
     ],
 )
-def test_priority_has_its_reasons(text: str, headers: dict[str, str], level: str) -> None:
+def test_priority_has_its_reasons(text: str, headers: dict[str, str], level: str | None) -> None:
     answer = told(Priority(), mail(text, **headers))
-    assert answer["level"] == level
-    assert (level == "normal") or answer["reasons"]
+    assert answer["level"] == level, answer
+    assert (level is None) or answer["reasons"]
+
+
+def test_spam_has_no_high_priority() -> None:
+    spam = mail("FREE MONEY!!! Click here to claim your prize now $$$ urgent today?", subject="WINNER", **REPLY)
+    assert told(Category(), spam)["spam_score"] > 0.5
+    assert told(Priority(), spam)["level"] == "low"
+    assert told(Category(), spam)["name"] not in ("work", "personal")
 
 
 @pytest.mark.parametrize(
     ("message", "category"),
     [
-        (mail("See you at home tonight for dinner.", sender="mum@gmail.com"), "personal"),
-        (mail("Please review the draft of the contract.", sender="carol@acme.example"), "work"),
+        (mail("See you at home tonight for dinner.", sender="mum@gmail.com", In_Reply_To="<1@x>"), "personal"),
+        (mail("See you at home tonight for dinner.", sender="mum@gmail.com"), None),
+        (mail("Please review the draft of the contract.", sender="carol@acme.example", To="bob@acme.example"), "work"),
+        (mail("Please review the draft of the contract.", sender="carol@acme.example", To="bob@b.example"), None),
         (mail("Ann wants to connect.", sender="x@linkedin.com", List_Unsubscribe="<https://l.example>"), "social"),
         (
             mail("Issue 5 of our letter.", List_Id="<n.example.org>", List_Unsubscribe="<https://n.example>"),
@@ -130,7 +159,7 @@ def test_priority_has_its_reasons(text: str, headers: dict[str, str], level: str
         (mail("Your flight: boarding at gate 5, departure 10:00", sender="no-reply@air.example"), "travel"),
     ],
 )
-def test_categories(message: Mail, category: str) -> None:
+def test_categories(message: Mail, category: str | None) -> None:
     answer = told(Category(), message)
     assert answer["name"] == category, answer
     assert answer["reasons"]

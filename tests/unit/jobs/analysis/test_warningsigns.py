@@ -1,0 +1,101 @@
+"""Warnings: what sets them off, and what must not."""
+
+from typing import Any
+
+import pytest
+
+from jobs.analysis.authenticity import warnings_of
+from jobs.analysis.displayednames import foreign_name, lured_by
+from jobs.analysis.mail import Mail
+from jobs.analysis.warningsigns import KINDS
+from jobs.mime.parser import parse
+from tests.unit.jobs.analysis.letters import letter
+
+MICROSOFT = "spf=fail (sender IP is 192.0.2.1) smtp.mailfrom=a.example; dkim=none header.d=none;dmarc=none"
+FILE = (
+    b"From: a@a.example\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nhello\n--b\n"
+    b"Content-Type: application/octet-stream\nContent-Disposition: attachment; filename=%s\n\nx\n--b--\n"
+)
+LIMITED = "Verify your account at http://a.example within 24 hours."
+
+
+def kinds(mail: Mail) -> list[str]:
+    found = mail.once(warnings_of)
+    assert all(sign.kind in KINDS and sign.evidence for sign in found)
+    return [sign.kind for sign in found]
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        (letter(From='"Your PayPal Service" <x@shop.example>'), "known_name"),
+        (letter(From="Microsoft account team ,_<no-reply@mailer.example>"), "known_name"),
+        (letter(From="M\u0456crosoft <x@shop.example>"), "known_name"),
+        (letter(From="<microsoft-noreply@shop.example>"), "known_name"),
+        (letter(From="Apple Support <x@shop.example>"), "known_name"),
+        (letter(From="x@paypa1.com"), "lookalike_domain"),
+        (letter(From="x@paypal-secure.example"), "lookalike_domain"),
+        (letter(From='"ann@bank.example" <x@shop.example>'), "address_in_name"),
+        (letter(From="Ann Smith <ann@bank.example>", Reply_To="getrich99@gmail.com"), "replies_elsewhere"),
+        (letter(From="a@a.example", Authentication_Results=MICROSOFT), "not_authenticated"),
+        (letter(From="a@a.example", Authentication_Results="mx; spf=pass; dkim=pass; dmarc=fail"), "not_authenticated"),
+        (letter(From="a@a.example", Authentication_Results="mx; spf=none; dkim=none"), "not_authenticated"),
+        (letter(From="a@a.example", Authentication_Results="spf=pass; dkim=none; compauth=fail"), "not_authenticated"),
+        (letter(From="a@a.example", X_Forefront_Antispam_Report="CIP:1;SCL:9;CAT:PHSH;"), "marked_by_receiver"),
+        (Mail(parse(FILE % b"bill.pdf.exe")), "runs_a_file"),
+        (Mail(parse(FILE % b"invoice.html")), "runs_a_file"),
+        (letter(LIMITED, From="a@a.example"), "asks_for_credentials"),
+        (letter("Best\u00e4tigen Sie Ihr Konto, sonst wird es gesperrt: http://a.example"), "asks_for_credentials"),
+    ],
+)
+def test_what_sets_a_warning_off(message: Mail, kind: str) -> None:
+    assert kinds(message) == [kind]
+
+
+LIST = {"List_Id": "<l.example.org>"}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        letter(From="PayPal <service@mail.paypal.com>"),
+        letter(From="PayPal <x@paypal-communication.com>"),
+        letter(From="Gnome Apple Core <x@shop.example>"),
+        letter(From="Chase Miller <chase.miller@shop.example>"),
+        letter(From="Ann <ebay@ann.example>"),
+        letter(From="Ann Smith <ann@bank.example>", Reply_To="ann.smith@gmail.com"),
+        letter(From="Ann Smith <ann@bank.example>", Reply_To="someone@gmail.com", **LIST),
+        letter(From="News <n@a.example>", Reply_To="answers@b.example", List_Unsubscribe="<https://a.example>"),
+        letter(From="a@a.example", Authentication_Results="mx; spf=pass; dkim=pass; dmarc=fail", **LIST),
+        letter(From="a@a.example", Authentication_Results="mx; spf=fail; dkim=none", **LIST),
+        letter(From="a@a.example", Authentication_Results="mx; spf=softfail; dkim=none", X_Forwarded_For="b@b.example"),
+        letter(From="a@a.example", Authentication_Results="mx; arc=pass (i=1); spf=softfail; dkim=none; dmarc=fail"),
+        letter(From="a@a.example", Authentication_Results="mx; spf=softfail; dkim=pass; dmarc=none"),
+        letter(From="a@a.example", X_Forefront_Antispam_Report="CIP:1;SCL:1;CAT:NONE;"),
+        letter(From="a@a.example"),
+        letter(""),
+        Mail(parse(FILE % b"bill.pdf")),
+        letter(LIMITED, From="a@a.example", **LIST),
+        letter("I shall update your account in 24 hours.", From="a@a.example"),
+    ],
+)  # fmt: skip
+def test_honest_mail_has_none(message: Mail) -> None:
+    assert kinds(message) == []
+
+
+def test_a_list_is_no_excuse_for_a_well_known_domain() -> None:
+    results: dict[str, Any] = {"Authentication_Results": "mx; spf=pass; dkim=none; dmarc=fail"}
+    assert kinds(letter(From="PayPal <service@paypal.com>", **results, **LIST)) == ["not_authenticated"]
+
+
+def test_names_and_their_domains() -> None:
+    assert foreign_name("Office 365 Team", "evil.example") == "office 365"
+    assert foreign_name("Office 365 Team", "microsoft.com") == ""
+    assert foreign_name("Microsoftware", "evil.example") == ""
+    assert foreign_name("", "evil.example") == ""
+    assert [lured_by(domain) for domain in ("paypal-login.com", "paypal-fans.org", "paypal.com")] == ["paypal", "", ""]
+
+
+def test_long_senders_take_no_time() -> None:
+    for text in ("paypal " * 10_000, "@" * 60_000, "a." * 30_000, "-" * 60_000, "your " * 10_000):
+        kinds(letter(text, From=f'"{text}" <x@a.example>', Reply_To=text, Authentication_Results=text, Received=text))
