@@ -36,15 +36,26 @@ class _Caller:
 class FairSlots:
     """The places."""
 
-    def __init__(self, places: int, each: int, waiting_each: int = 0, wait_s: float | None = None) -> None:
+    def __init__(
+        self,
+        places: int,
+        each: int,
+        waiting_each: int = 0,
+        wait_s: float | None = None,
+        waiting: int | None = None,
+        total_each: int | None = None,
+    ) -> None:
         """All are free.
 
         Args:
             each: places that one caller may hold; the service itself (None) may hold all.
             waiting_each: requests of one caller that may wait; more are refused at once.
             wait_s: seconds that one may wait; None: as long as it takes.
+            waiting: requests of all callers that may wait; None: any number.
+            total_each: requests of one caller that may run or wait; None: `each` and `waiting_each`.
         """
         self._free, self._each, self._waiting_each, self._wait_s = places, each, waiting_each, wait_s
+        self._waiting, self._total_each = waiting, each + waiting_each if total_each is None else total_each
         self._callers: dict[str | None, _Caller] = {}
         self._served = 0
 
@@ -71,7 +82,7 @@ class FairSlots:
         if self._free > 0 and not mine.waiting and self._may_run(caller, mine):
             self._take(mine)
             return
-        if (caller is not None or not self._waiting_each) and len(mine.waiting) >= self._waiting_each:
+        if not self._may_wait(caller, mine):
             error = RateLimited(_RETRY_S) if self._crowds(mine) else Overloaded()
             self._forget(caller, mine)
             raise error
@@ -124,6 +135,13 @@ class FairSlots:
 
     def _may_run(self, caller: str | None, mine: _Caller) -> bool:
         return caller is None or mine.running < self._each
+
+    def _may_wait(self, caller: str | None, mine: _Caller) -> bool:
+        if self._waiting is not None and sum(len(each.waiting) for each in self._callers.values()) >= self._waiting:
+            return False
+        if caller is None:
+            return self._waiting_each > 0
+        return len(mine.waiting) < self._waiting_each and mine.running + len(mine.waiting) < self._total_each
 
     def _crowds(self, mine: _Caller) -> bool:
         """Whether this caller's own work is what is in the way."""

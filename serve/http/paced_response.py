@@ -1,7 +1,8 @@
 """Sends answers at the speed of their readers, and holds no more than a piece of each in memory.
 
 What is larger than a piece goes to a temporary file (unlinked, private) as the application makes it; the application
-ends, and with it whatever it held; then the file is sent. A reader who is too slow is cut off. Server-sent events pass.
+ends, and with it whatever it held, a place among the requests too; then the answer is sent. A reader who is too slow is
+cut off. Server-sent events pass.
 """
 
 import asyncio
@@ -104,8 +105,6 @@ class _Answer:
         else:
             await self._keep(message.get("body", b""))
             self._whole = not message.get("more_body", False)
-            if self._whole and self.size <= _PIECE:
-                await self.send_on()
 
     async def _keep(self, body: bytes) -> None:
         if not body:
