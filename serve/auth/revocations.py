@@ -101,6 +101,7 @@ class Revocations:
         issued = claims["iat"]
         named = (
             ("user", claims["sub"]),
+            ("user", claims.get("act", {}).get("id")),
             ("key", claims.get("key")),
             ("grant", claims.get("grant")),
             ("session", claims.get("sid")),
