@@ -9,6 +9,7 @@ import errno
 import os
 import platform
 import struct
+from collections.abc import Callable
 
 _NO_NEW_PRIVS, _CAPBSET_DROP, _SET_DUMPABLE = 38, 24, 4
 _GET_NO_NEW_PRIVS, _GET_SECCOMP = 39, 21
@@ -70,7 +71,7 @@ _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
 def lacking() -> list[str]:
     """What `build` would miss on this system, by name. Changes nothing."""
     libc = ctypes.CDLL(None, use_errno=True)
-    lacks = {
+    lacks: dict[str, Callable[[], bool]] = {
         "no new privileges": lambda: libc.prctl(_GET_NO_NEW_PRIVS, 0, 0, 0, 0) < 0,
         "Landlock": lambda: _landlock_version(libc) < 1,
         "seccomp": lambda: platform.machine() not in _REFUSED or libc.prctl(_GET_SECCOMP, 0, 0, 0, 0) < 0,
