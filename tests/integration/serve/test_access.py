@@ -89,6 +89,11 @@ async def test_a_key_does_not_outlive_the_one_that_it_was_made_with(archive: Arc
         made = (await http.post(f"{AUTH}/keys", json=asked, headers=with_short)).json()
         assert made["expires_at"] == short["expires_at"], asked
     sooner = (await http.post(f"{AUTH}/keys", json={"expires_in": 60}, headers=with_short)).json()
+    tokens = (await http.post(f"{AUTH}/token", json={"api_key": sooner["api_key"]})).json()
+    again = (await http.post(f"{AUTH}/token", json={"refresh_token": tokens["refresh_token"]})).json()
+    for short_lived in (tokens, again):
+        claims = (await http.post(f"{AUTH}/verify", headers=bearer(short_lived["access_token"]))).json()
+        assert claims["exp"] - claims["iat"] == short_lived["expires_in"] <= 60, "no token outlives its key"
     assert sooner["expires_at"] < short["expires_at"]
     assert (await http.post(f"{AUTH}/keys", json={}, headers=owner)).json()["expires_at"] is None
 
