@@ -27,7 +27,8 @@ from tests.conftest import private_home
 from tests.e2e.processes import environment, gbm, wait_for
 from tests.e2e.test_demo import get
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+#: Alone: what was revoked is refused within seconds.
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(900)]
 LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 #: Seconds in which every replica refuses what was revoked (GBM_SERVE__TOKENS__REVOCATIONS_S).
 BOUND_S = 3.0
