@@ -33,7 +33,7 @@ from jobs.analysis.running import require_known
 from serve.port_check import require_free
 from storage.control.campaigns import Campaign, Campaigns
 from storage.control.wait_reasons import WaitReasons
-from storage.db.partitions import tend_all
+from storage.db.partitions import maintain_all
 from storage.errors import BackupError
 from storage.moving.move import Mover
 from storage.sql_sandbox import wall
@@ -145,19 +145,19 @@ def _keep_campaigns(keeper: CampaignSupervisor) -> None:
     try:
         keeper.look()
     except BackupError as exc:
-        _LOG.warning("The campaigns are not known: %s", exc)
+        _LOG.warning("Campaigns could not be checked: %s", exc)
 
 
-def _tend_partitions(stores: Stores) -> float:
-    """Make the partitions ahead and drop what is old; returns the seconds until the next look."""
-    troubles = tend_all(stores.databases, datetime.now(UTC))
-    for trouble in troubles:
-        _LOG.warning("The partitions of a database are as they were: %s", trouble)
-    return _PARTITIONS_AGAIN_S if troubles else _PARTITIONS_EVERY_S
+def _maintain_partitions(stores: Stores) -> float:
+    """Create partitions ahead and drop expired ones; returns the seconds until the next run."""
+    failures = maintain_all(stores.databases, datetime.now(UTC))
+    for failure in failures:
+        _LOG.warning("The partitions of a database could not be maintained: %s", failure)
+    return _PARTITIONS_AGAIN_S if failures else _PARTITIONS_EVERY_S
 
 
 def _clean_moves(stores: Stores) -> None:
-    """Delete the former copies of shards that moved, once no reader can be at them."""
+    """Delete the old copies of moved shards once no reader can use them."""
     try:
         Mover(stores.databases, stores.config.cluster).clean()
     except BackupError as exc:
@@ -181,7 +181,7 @@ def _watched(stores: Stores, every_s: float, keeper: CampaignSupervisor) -> Iter
                 forecast_at = time.monotonic() + _FORECAST_EVERY_S
                 _warn_of_billing(stores)
             if time.monotonic() >= partitions_at:
-                partitions_at = time.monotonic() + _tend_partitions(stores)
+                partitions_at = time.monotonic() + _maintain_partitions(stores)
 
     thread = threading.Thread(target=watch, name="watch-campaigns", daemon=True)
     thread.start()

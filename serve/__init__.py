@@ -1,1 +1,1 @@
-"""The gateway and its services."""
+"""The HTTP gateway and its applications."""

@@ -1,6 +1,6 @@
-"""Makes the applications from configuration: what a replica builds in its constructor. No Ray here.
+"""Builds the applications from configuration. A replica calls this in its constructor. No Ray here.
 
-Nothing connects before the first request, so an application starts while its databases are down, and says so.
+Connections open on first use: an application starts while its databases are down and reports them in /ready.
 """
 
 from collections.abc import Callable, Mapping
@@ -57,7 +57,7 @@ _LIST_PART, _LOOK_PART = 0.6, 0.25
 
 @dataclass(frozen=True, slots=True)
 class CampaignsConfig:
-    """Where campaigns' jobs are submitted, and the command that works on one, but for the campaign's id."""
+    """Address to which campaign jobs are submitted, and their command without the campaign's id."""
 
     dashboard: str
     command: tuple[str, ...]
@@ -65,17 +65,17 @@ class CampaignsConfig:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that a replica needs; travels to its process as one frozen value."""
+    """Configuration of a replica, sent to its process as one frozen value."""
 
     backup: BackupConfig
     serve: ServeConfig
     campaigns: CampaignsConfig | None = None
-    #: The secret that the proxy in front of the replicas shows with every request; None: there is no such proxy.
+    #: Shared secret that the proxy sends with every request; None: no proxy.
     proof: SecretStr | None = None
 
 
 class Assembly:
-    """The collaborators of one process, each made once, and the applications made of them."""
+    """The applications of one process and the objects that they share."""
 
     def __init__(
         self,
@@ -85,12 +85,12 @@ class Assembly:
         broker: Broker | None = None,
         answered: Callable[[bool], None] = lambda _kept: None,
     ) -> None:
-        """Connects to nothing yet.
+        """Store the configuration; connections open on first use.
 
         Args:
-            jobs: None: campaigns are shown, and none is begun.
-            broker: of rates; None: this process's own.
-            answered: hears of every answer about a mailbox whether it was a kept one.
+            jobs: starts campaign jobs; None: campaigns are read-only.
+            broker: rate broker; None: a broker in this process.
+            answered: called for every response about a mailbox, with True if it came from the cache.
         """
         self._answered = answered
         self._backup, self._config, self._owners = settings.backup, settings.serve, owners
@@ -100,28 +100,28 @@ class Assembly:
 
     def auth(self) -> FastAPI:
         """/api/v1/auth."""
-        desk = TokenService(self._control, self._tokens, self._config.tokens.refresh_s)
-        desks = auth.AuthServices(desk, self._control, self._grants, self._signing, self._notes)
+        token_service = TokenService(self._control, self._tokens, self._config.tokens.refresh_s)
+        services = auth.AuthServices(token_service, self._control, self._grants, self._signing, self._audit_buffer)
         config, gmail = self._config.google, self._backup.gmail
         sign_in = google.GoogleSignIn(config, gmail, Certificates(config.keys_url, gmail), self._backup.sealer())
         routers = (
-            auth.router(desks, self._threads),
+            auth.router(services, self._threads),
             keys.router(self._control, self._threads, self._config.tokens.keys_per_user),
             grants.router(self._grants, self._control, self._tokens, self._threads, self._config.tokens),
-            google.router(sign_in, self._control, desk, self._notes, self._threads),
+            google.router(sign_in, self._control, token_service, self._audit_buffer, self._threads),
         )
         return self._application("auth", routers)
 
     def emails(self) -> FastAPI:
-        """/api/v1, but for what has an application of its own: emails, threads, labels, and admin."""
+        """/api/v1 without the prefixes of other applications: emails, threads, labels and admin."""
         messages = content.MessageContent(self._mailboxes, self._threads)
         routers = [
-            emails.router(self._mailboxes, self._answers, self._threads),
+            emails.router(self._mailboxes, self._cache, self._threads),
             content.router(messages),
             attachments.router(messages),
             threads.router(self._mailboxes, self._threads),
         ]
-        # Of all prefixes this application has the shortest: what has no application of its own is here.
+        # This application has the shortest prefix, so it also serves the routes without an application of their own.
         routers.append(admin.router(Audit(self._databases.control), self._control, self._threads))
         totals = Totals(self._databases, self._control.shards, FleetAnalysisStats(open_blobs(self._backup.archive.uri)))
         routers.append(fleet.router(totals, self._threads))
@@ -130,7 +130,7 @@ class Assembly:
     def analytics(self) -> FastAPI:
         """/api/v1/analytics."""
         sandbox = sql.router(sql.Sandbox(self._mailboxes, self._config.sandbox), self._threads)
-        statistics = routes.routers(self._mailboxes, self._answers, self._threads)
+        statistics = routes.routers(self._mailboxes, self._cache, self._threads)
         return self._application("analytics", [*statistics, sandbox])
 
     def sync(self) -> FastAPI:
@@ -163,12 +163,12 @@ class Assembly:
         return application(name, routers, self._config, self._access_control, self._proof)
 
     async def check(self) -> None:
-        """Return once a thread was free: an application whose threads all hang does not."""
+        """Return once a thread is free; blocks if all threads hang."""
         self._revocations.keep()
         await self._threads.run(lambda: None)
 
     def close(self) -> None:
-        """Give every connection back."""
+        """Close all connections."""
         self._threads.close()
         self._system_threads.close()
         if "_replicas" in self.__dict__:
@@ -177,7 +177,7 @@ class Assembly:
 
     @cached_property
     def _databases(self) -> Databases:
-        # A connection for every thread, and one for the look at replicas: none waits for another's.
+        # One connection per thread and one for replica health checks, so that no thread waits for a connection.
         size = max(self._backup.postgres.pool_size, self._config.threads + _SYSTEM_THREADS + 1)
         return Databases(self._backup.postgres.model_copy(update={"pool_size": size}), application="gbm gateway")
 
@@ -195,7 +195,7 @@ class Assembly:
 
     @cached_property
     def _system_threads(self) -> BlockingExecutor:
-        """For what every request needs and no caller may hold up: signing keys, revocations, the audit log."""
+        """Threads for signing keys, revocations and the audit log, which no caller may block."""
         return BlockingExecutor(_SYSTEM_THREADS)
 
     @cached_property
@@ -214,7 +214,7 @@ class Assembly:
         return Grants(self._databases.control)
 
     @cached_property
-    def _answers(self) -> ResponseCache:
+    def _cache(self) -> ResponseCache:
         return ResponseCache(self._config.answers_bytes, counted=self._answered)
 
     @cached_property
@@ -223,7 +223,7 @@ class Assembly:
         return Streams(config.most, config.most_each, config.every_s, config.heartbeat_s)
 
     @cached_property
-    def _notes(self) -> AuditBuffer:
+    def _audit_buffer(self) -> AuditBuffer:
         return AuditBuffer(Audit(self._databases.control), self._system_threads, self._config.tokens.audit_s)
 
     @cached_property
@@ -231,7 +231,7 @@ class Assembly:
         config = self._config.tokens
         authenticate = authenticator(self._tokens, self._system_threads, self._revocations)
         limits = RateLimits(self._config.rates, self._broker)
-        return AccessControl(authenticate, limits, self._notes, look_s=_LOOK_PART * config.revocations_s)
+        return AccessControl(authenticate, limits, self._audit_buffer, look_s=_LOOK_PART * config.revocations_s)
 
     @cached_property
     def _revocations(self) -> Revocations:
@@ -245,7 +245,7 @@ class Assembly:
 
     @cached_property
     def _mailboxes_of_primaries(self) -> Mailboxes:
-        """For a mailbox's status: who saw it "current" finds its mail in the lists that follow."""
+        """Readers for mailbox status: after a status of "current", lists include all mail that it counted."""
         return self._make_mailboxes(primary_only=True)
 
     def _make_mailboxes(self, primary_only: bool) -> Mailboxes:
@@ -260,7 +260,7 @@ class Assembly:
         return Replicas(self._databases)
 
     async def _state(self) -> State:
-        """What Postgres knows of the cluster."""
+        """State of the cluster in Postgres, for metrics."""
 
         def gather() -> State:
             shards = self._control.shards()
@@ -275,7 +275,7 @@ class Assembly:
         return await self._threads.run(gather)
 
     async def _probes(self) -> Mapping[str, Probe]:
-        """The control database, every shard database, every shard's owner."""
+        """Probes of the control database, every shard database and every shard owner."""
         shards = await self._threads.run(self._lookups.shards)
         probes: dict[str, Probe] = {CONTROL: partial(self._threads.run, ping, self._databases.control)}
         for index in range(self._databases.shard_databases):

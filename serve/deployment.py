@@ -1,7 +1,7 @@
-"""The gateway as Ray Serve applications. The only file of serve/ with Ray.
+"""The gateway as Ray Serve applications. The only module of serve/ that imports Ray.
 
-One application each, at its own prefix, with its own replicas, health check and scaling. State is made in the
-replica's constructor, because Serve loses what an ASGI lifespan makes.
+Every application has its own prefix, replicas, health check and scaling. State is created in the replica's
+constructor, because Serve discards state created by an ASGI lifespan.
 """
 
 import logging
@@ -33,9 +33,9 @@ from storage.errors import BackupError
 
 _LOG = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
-#: Seconds that the broker of rates, begun with the replicas, may start longer than they.
+#: Seconds to wait for the rate broker once the replicas have started.
 _RATES_S = 30.0
-#: Application -> (prefix, what makes it).
+#: Application -> (prefix, factory).
 _APPLICATIONS: Mapping[str, tuple[str, Callable[[Assembly], FastAPI]]] = {
     "auth": (auth.PREFIX, Assembly.auth),
     "emails": (emails.PREFIX, Assembly.emails),
@@ -59,31 +59,31 @@ class GatewayFailed(BackupError):
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """The HAProxy of this cluster: what it shows to replicas, and what they show to it."""
+    """The secret that HAProxy sends to replicas, and the TLS certificate that replicas present to HAProxy."""
 
     proof: SecretStr
     certificate: str
     key: str
 
     def http_options(self, port: int) -> dict[str, object]:
-        """Serve's. Replicas listen on loopback; HAProxy alone has the public address (cluster/haproxy_config.py)."""
+        """Options for Serve: listen on loopback; HAProxy has the public address (cluster/haproxy_config.py)."""
         options = {"host": LOOPBACK, "port": port}
         return {**options, "ssl_certfile": self.certificate, "ssl_keyfile": self.key}
 
 
-class _NamedByServe:
-    """Leaves X-Request-ID to Serve, which takes the client's or makes one, and adds it to every response itself."""
+class _ServeRequestId:
+    """Removes X-Request-ID from responses, because Serve adds the header to every response itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def unnamed(message: Message) -> None:
+        async def without_request_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 del MutableHeaders(scope=message)["X-Request-ID"]
             await send(message)
 
-        await self._app(scope, receive, unnamed)
+        await self._app(scope, receive, without_request_id)
 
 
 @ray_serve.ingress()
@@ -105,11 +105,11 @@ class Gateway:
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         app = _APPLICATIONS[self._name][1](self._assembly)
-        app.add_middleware(_NamedByServe)
+        app.add_middleware(_ServeRequestId)
         return app
 
     async def check_health(self) -> None:
-        """Whether this replica can work. A database that is down is told by /ready; a new replica would not mend it."""
+        """Raise if this replica hangs. /ready reports databases that are down: a new replica would not help."""
         await self._assembly.check()
 
 
@@ -120,7 +120,7 @@ class CampaignJobs:
         self._config = config
 
     def start(self, campaigns: Campaigns, campaign: Campaign) -> Campaign:
-        """The campaign with a job that is alive."""
+        """Start a campaign's job unless it is running, and return the campaign."""
         try:
             return start_campaign(self._config.dashboard, self._config.command, campaigns, campaign)
         except (ConnectionError, RuntimeError) as exc:
@@ -130,22 +130,23 @@ class CampaignJobs:
 def deploy(
     backup: BackupConfig, config: ServeConfig, campaigns: CampaignsConfig | None = None, proxy: Proxy | None = None
 ) -> list[str]:
-    """Start the gateway, or replace the one that runs.
+    """Start the gateway, or update the running one.
 
     Args:
-        campaigns: how campaigns are begun; None: over HTTP none is.
-        proxy: the HAProxy in front; None: Serve's own proxy listens at `config.host`, and replicas believe anybody.
+        campaigns: where campaign jobs run; None: campaigns cannot be started over HTTP.
+        proxy: the HAProxy in front; None: Serve's own proxy listens at `config.host`, and replicas accept requests
+            without its secret.
 
     Returns:
-        The URLs of the applications, the gateway's own last.
+        The URLs of the applications; the root application is last.
 
     Raises:
         PortOccupied, GatewayFailed.
-        KeyMissing, KeyInvalid, KeyExposed, InvalidDsn, ArchiveUnusable: a replica could not start with this.
+        KeyMissing, KeyInvalid, KeyExposed, InvalidDsn, ArchiveUnusable: the configuration is invalid.
     """
     settings = Settings(backup, config, campaigns, proxy.proof if proxy is not None else None)
-    Assembly(settings, ShardClient()).root()  # fails here at once, in one sentence, not in replicas after retries
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # its progress is not for our caller's console
+    Assembly(settings, ShardClient()).root()  # report invalid configuration before replicas start
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # keep Serve's progress off the console
     if not ray_serve.status().proxies:
         require_free(config.host, config.port, "GBM_SERVE__PORT")
     options = {"host": config.host, "port": config.port} if proxy is None else proxy.http_options(config.port)
@@ -154,13 +155,13 @@ def deploy(
         ray_serve.RunTarget(_deployment(name, config).bind(name, settings), name=name, route_prefix=prefix)
         for name, (prefix, _) in _APPLICATIONS.items()
     ]
-    rates = start_rates(config.rates)  # beside the replicas: they would share statically until it has started
+    rates = start_rates(config.rates)  # replicas use static shares until the broker has started
     try:
         ray_serve.run_many(targets)
     except RuntimeError as exc:
         raise GatewayFailed(_failure() or _last_line(str(exc))) from exc
     if not await_rates(rates, _RATES_S):
-        _LOG.warning("Rates are shared statically: their broker has not started")
+        _LOG.warning("The rate broker has not started: replicas use static shares of the rate limits")
     return [f"http://{config.host}:{config.port}{prefix}" for prefix, _ in _APPLICATIONS.values()]
 
 
@@ -185,28 +186,28 @@ def _deployment(name: str, config: ServeConfig) -> ray_serve.Deployment:
         health_check_period_s=scale.health_check_s,
         health_check_timeout_s=scale.health_timeout_s,
         graceful_shutdown_timeout_s=scale.drain_s,
-        logging_config={"enable_access_log": False},  # serve/http/request_context.py writes its own, without query text
+        logging_config={"enable_access_log": False},  # serve/http/request_context.py logs requests without query text
     )
 
 
 def replicas(name: str) -> int:
-    """How many replicas of an application run now."""
+    """Number of running replicas of an application."""
     application = ray_serve.status().applications.get(name)
     if application is None:
         return 0
-    states = [each.replica_states for each in application.deployments.values()]
-    return sum(count for each in states for state, count in each.items() if state == "RUNNING")
+    states = [deployment.replica_states for deployment in application.deployments.values()]
+    return sum(count for counts in states for state, count in counts.items() if state == "RUNNING")
 
 
 def shutdown() -> None:
-    """End the gateway and all its replicas."""
+    """Stop the gateway and all its replicas."""
     ray_serve.shutdown()
 
 
 def _log_with_serve() -> None:
-    """Write our log where Serve writes the replica's own: to its file, not to the driver's console.
+    """Write this package's log to the replica's log file instead of the driver's console.
 
-    Around Serve's buffer: it holds 1,000 lines back under RAY_SERVE_THROUGHPUT_OPTIMIZED, and loses them at the end.
+    Bypasses Serve's buffer, which delays up to 1,000 lines under RAY_SERVE_THROUGHPUT_OPTIMIZED and loses them at exit.
     """
     ours = logging.getLogger("serve")
     ours.setLevel(logging.INFO)
@@ -216,9 +217,9 @@ def _log_with_serve() -> None:
 
 
 def _stay_on_loopback() -> None:
-    """Have this replica's port for handle calls listen on loopback: Serve binds it to all interfaces, unasked.
+    """Bind this replica's port for handle calls to loopback; Serve binds it to all interfaces.
 
-    Ray's token guards it either way, but nobody outside needs to reach it.
+    Ray's token protects the port in either case.
     """
     from ray.serve._private import replica
 
@@ -233,7 +234,7 @@ def _stay_on_loopback() -> None:
 
 
 def _failure() -> str:
-    """The last line that a replica failed with; "" when none is known."""
+    """Last line of a failed replica's error; "" if there is none."""
     for application in ray_serve.status().applications.values():
         for deployment in application.deployments.values():
             if "Error" in deployment.message:

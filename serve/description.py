@@ -1,6 +1,6 @@
-"""The API's description as it is checked in (serve/openapi.json), so that a change of it is seen in review.
+"""The OpenAPI document that is checked in as serve/openapi.json, so that reviews show changes of the API.
 
-python -m serve.description      writes it anew
+python -m serve.description      updates the file
 """
 
 import json
@@ -22,25 +22,25 @@ FILE = Path(__file__).with_name("openapi.json")
 
 
 def document() -> dict[str, Any]:
-    """The description of what this code serves. Connects to nothing."""
-    with tempfile.TemporaryDirectory(prefix="gbm-description-") as folder:  # an archive's folder is made if need be
+    """The OpenAPI document of this code. Opens no connection."""
+    with tempfile.TemporaryDirectory(prefix="gbm-description-") as folder:  # opening an archive creates its folder
         described: dict[str, Any] = _application(folder).state.describe()
     return described
 
 
 def text() -> str:
-    """As the file has it: without the release's number, which changes by itself."""
-    found = document()
-    found["info"]["version"] = "0"
-    return json.dumps(found, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    """Text of the file. The version is "0", so that a release does not change it."""
+    described = document()
+    described["info"]["version"] = "0"
+    return json.dumps(described, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def _application(folder: str) -> FastAPI:
-    """The root application over an empty archive and databases that are nowhere."""
+    """The root application, with an empty archive and unreachable databases."""
     backup = BackupConfig(
         cluster="description",
         archive=ArchiveConfig(uri=Path(folder).as_uri(), words_cache=f"{folder}/words"),
-        postgres=PostgresConfig(control_dsn=SecretStr("postgresql://nobody@127.0.0.1:1/nothing")),
+        postgres=PostgresConfig(control_dsn=SecretStr("postgresql://unused@127.0.0.1:1/unused")),
         sealing_key=SecretStr(new_key()),
     )
     return Assembly(Settings(backup, ServeConfig()), NoOwners()).root()

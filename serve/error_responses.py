@@ -1,7 +1,7 @@
-"""Which error of the project becomes which HTTP answer.
+"""The HTTP response of every error class.
 
-The gateway installs this table into every app (serve/gateway.py); serve/http/problems.py applies it. A new error class
-that clients meet gets its line here.
+serve/gateway.py installs this table in every application; serve/http/problems.py applies it. Add a line here for a new
+error class that clients can receive.
 """
 
 from operator import attrgetter
@@ -30,45 +30,45 @@ from storage.query.errors import InvalidQuery
 from storage.replication.session_token import InvalidSessionToken
 from storage.sql_sandbox.errors import SqlBusy, SqlCrashed, SqlInvalid, SqlRefused, SqlTimedOut, SqlTooLarge
 
-_AGAIN = "This part of the service does not answer at the moment: try again shortly."
+_AGAIN = "This part of the service is not available at the moment: try again shortly."
 FAULTS: FaultTable = {
-    InvalidQuery: Fault(400, "invalid_query", "Search not understood"),
-    InvalidCursor: Fault(400, "invalid_cursor", "Cursor not valid"),
-    InvalidSessionToken: Fault(400, "invalid_position", "Position not valid"),
-    PushRefused: Fault(401, "push_refused", "Push not accepted"),
-    SecretRefused: Fault(401, "secret_refused", "Secret not accepted"),
-    TokenInvalid: Fault(401, "token_invalid", "Access token not accepted"),
-    RoleRequired: Fault(403, "role_required", "Role not sufficient"),
-    ScopeRequired: Fault(403, "scope_required", "Key not sufficient"),
-    UnknownUser: Fault(404, "unknown_user", "Mailbox not known"),
-    UnknownOperation: Fault(404, "unknown_operation", "Operation not known"),
+    InvalidQuery: Fault(400, "invalid_query", "Invalid search query"),
+    InvalidCursor: Fault(400, "invalid_cursor", "Invalid cursor"),
+    InvalidSessionToken: Fault(400, "invalid_position", "Invalid position"),
+    PushRefused: Fault(401, "push_refused", "Push refused"),
+    SecretRefused: Fault(401, "secret_refused", "Invalid key or token"),
+    TokenInvalid: Fault(401, "token_invalid", "Invalid access token"),
+    RoleRequired: Fault(403, "role_required", "Role required"),
+    ScopeRequired: Fault(403, "scope_required", "Scope required"),
+    UnknownUser: Fault(404, "unknown_user", "Unknown mailbox"),
+    UnknownOperation: Fault(404, "unknown_operation", "Unknown operation"),
     MailboxPaused: Fault(409, "mailbox_paused", "Mailbox paused"),
-    IdempotencyMismatch: Fault(422, "idempotency_mismatch", "Key used for another request"),
-    TooManyKeys: Fault(409, "too_many_keys", "Too many keys"),
-    SqlInvalid: Fault(400, "sql_invalid", "SQL not understood"),
+    IdempotencyMismatch: Fault(422, "idempotency_mismatch", "Idempotency key reused"),
+    TooManyKeys: Fault(409, "too_many_keys", "Too many API keys"),
+    SqlInvalid: Fault(400, "sql_invalid", "Invalid SQL"),
     SqlRefused: Fault(400, "sql_refused", "SQL not allowed"),
-    SqlTooLarge: Fault(400, "sql_too_large", "Takes too much"),
-    SqlTimedOut: Fault(400, "sql_timed_out", "Took too long"),
-    SqlCrashed: Fault(400, "sql_crashed", "No answer"),
-    SqlBusy: Fault(503, "sql_busy", "Other questions come first", retry_after_s=5),
-    UnknownZone: Fault(400, "unknown_time_zone", "Time zone not known"),
+    SqlTooLarge: Fault(400, "sql_too_large", "SQL query too large"),
+    SqlTimedOut: Fault(400, "sql_timed_out", "SQL query timed out"),
+    SqlCrashed: Fault(400, "sql_crashed", "SQL query failed"),
+    SqlBusy: Fault(503, "sql_busy", "SQL queries are queued", retry_after_s=5),
+    UnknownZone: Fault(400, "unknown_time_zone", "Unknown time zone"),
     TooManyBuckets: Fault(400, "too_many_buckets", "Too many buckets"),
-    UnknownCampaign: Fault(404, "unknown_campaign", "Campaign not known"),
-    CampaignEnded: Fault(409, "campaign_ended", "Campaign not in a state for that"),
-    CertificatesUnavailable: Fault(503, "certificates_unavailable", "Certificates not available", _AGAIN, 10),
+    UnknownCampaign: Fault(404, "unknown_campaign", "Unknown campaign"),
+    CampaignEnded: Fault(409, "campaign_ended", "Campaign state conflict"),
+    CertificatesUnavailable: Fault(503, "certificates_unavailable", "Certificates unavailable", _AGAIN, 10),
     SignInFailed: Fault(401, "sign_in_failed", "Sign-in failed"),
-    NotBackedUp: Fault(403, "not_backed_up", "No account here"),
-    UnknownGrant: Fault(404, "unknown_grant", "Grant not known"),
+    NotBackedUp: Fault(403, "not_backed_up", "Mailbox not backed up"),
+    UnknownGrant: Fault(404, "unknown_grant", "Unknown grant"),
     RateLimited: Fault(429, "rate_limited", "Too many requests", wait_s=attrgetter("wait_s")),
-    Overloaded: Fault(503, "overloaded", "Too busy", retry_after_s=1),
-    InvalidFields: Fault(400, "invalid_fields", "Fields not understood"),
-    JobsUnavailable: Fault(503, "jobs_unavailable", "Jobs cannot be submitted", _AGAIN, 10),
+    Overloaded: Fault(503, "overloaded", "Service overloaded", retry_after_s=1),
+    InvalidFields: Fault(400, "invalid_fields", "Invalid fields"),
+    JobsUnavailable: Fault(503, "jobs_unavailable", "Jobs unavailable", _AGAIN, 10),
     FileDamaged: Fault(
         500, "file_damaged", "Archive damaged", "The archived copy is damaged: ask your operator to verify the archive."
     ),
     DatabaseUnreachable: Fault(503, "database_unreachable", "Database unreachable", _AGAIN, 5),
     OwnerUnavailable: Fault(503, "shard_unavailable", "Shard unavailable", _AGAIN, 2),
     UnknownShard: Fault(503, "shard_unavailable", "Shard unavailable", _AGAIN, 30),
-    LeaseHeld: Fault(503, "lease_held", "Shard owned elsewhere", _AGAIN, 15),
-    LeaseLost: Fault(503, "lease_lost", "Shard changes its owner", _AGAIN, 2),
+    LeaseHeld: Fault(503, "lease_held", "Shard has another owner", _AGAIN, 15),
+    LeaseLost: Fault(503, "lease_lost", "Shard owner is changing", _AGAIN, 2),
 }

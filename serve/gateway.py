@@ -1,19 +1,19 @@
-"""The stack that every application wears, from the outside in:
+"""The middleware stack of every application, from the outside in:
 
     request id, trace context, access log, security headers   serve/http/request_context.py
-    nothing that did not come through our own proxy            serve/http/client_address.py
-    answers at the speed of their reader                       serve/http/paced_response.py
-    time until an answer begins                                serve/http/limits.py
-    CORS by an allow-list                                      Starlette's, if there are origins
-    rate of the address, authentication, authorisation,
-    rate of the caller                                         serve/auth/authorization.py
-    the body, whole; requests at a time, fairly                serve/http/limits.py, fair_slots.py
+    refuse requests that bypass the proxy                      serve/http/client_address.py
+    buffer responses for slow clients                          serve/http/paced_response.py
+    timeout until a response begins                            serve/http/limits.py
+    CORS allow-list                                            Starlette, if origins are configured
+    rate per address, authentication, authorization,
+    rate per caller                                            serve/auth/authorization.py
+    body size, concurrent requests per caller                  serve/http/limits.py, fair_slots.py
     compression, ETag, `fields`                                serve/http/conditional.py
-    position of reads                                          serve/http/session_token.py
-    problems                                                   serve/http/problems.py, serve/error_responses.py
+    read position                                              serve/http/session_token.py
+    problem documents                                          serve/http/problems.py, serve/error_responses.py
 
-Pure ASGI, so that it costs a request no task of its own. Paths are whole ("/api/v1/emails"), whichever prefix the
-proxy matched.
+The middleware is pure ASGI and starts no task per request. Routes contain their full path ("/api/v1/emails"), whatever
+prefix the proxy matched.
 """
 
 from collections.abc import Sequence
@@ -35,34 +35,34 @@ from serve.http.session_token import SessionTokenMiddleware
 from serve.openapi import TITLE
 from serve.ops import root
 
-#: What a page of an allowed origin may send and read beyond what every page may.
-_ASKED = ["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Range"]
-_ASKED += ["X-GBM-Position", "X-Request-ID", "traceparent", "tracestate"]
-_TOLD = ["Content-Disposition", "ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After"]
-_TOLD += ["X-GBM-Position", "X-Request-ID", "traceparent"]
+#: CORS: request headers that a page of an allowed origin may send, and response headers that it may read.
+_ALLOWED_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Range"]
+_ALLOWED_HEADERS += ["X-GBM-Position", "X-Request-ID", "traceparent", "tracestate"]
+_EXPOSED_HEADERS = ["Content-Disposition", "ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After"]
+_EXPOSED_HEADERS += ["X-GBM-Position", "X-Request-ID", "traceparent"]
 
 
 def application(
     name: str,
     routers: Sequence[APIRouter],
     config: ServeConfig,
-    door: AccessControl | None = None,
+    access_control: AccessControl | None = None,
     proof: str | None = None,
 ) -> FastAPI:
-    """An app of these routers that wears the stack. Its own documentation is off: serve/ops/root.py has all of it.
+    """An application of these routers with the middleware stack. serve/ops/root.py serves its documentation.
 
     Args:
-        door: None: all its routes are public, and nobody's rate is limited.
-        proof: the secret of the proxy in front of the replicas; None: there is none.
+        access_control: None: all routes are public and rates are not limited.
+        proof: shared secret of the proxy in front of the replicas; None: no proxy.
     """
-    # Never a redirect: its address would be made of the request's Host.
+    # No redirects: their URL would be built from the request's Host header.
     app = FastAPI(title=f"{TITLE}: {name}", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     for router in routers:
         app.include_router(router)
     routes = app.state.routes = [route for router in routers for route in router.routes]
     require_policies(routes)
     problems.install(app, FAULTS)
-    # Each is put around those before it.
+    # add_middleware wraps the middleware added before.
     app.add_middleware(SessionTokenMiddleware)
     app.add_middleware(ConditionalResponseMiddleware)
     scale = config.scale_of(name)
@@ -70,15 +70,18 @@ def application(
     app.add_middleware(ConcurrencyLimitMiddleware, most=most, waiting=scale.max_queued_requests)
     app.add_middleware(BodyMiddleware, limit_bytes=config.body_bytes, timeout_s=float(config.edge.request_s), most=most)
     app.add_middleware(
-        AuthMiddleware, routes=routes, door=door or AccessControl(), addresses=Addresses(config.trusted_proxies)
+        AuthMiddleware,
+        routes=routes,
+        door=access_control or AccessControl(),
+        addresses=Addresses(config.trusted_proxies),
     )
     if config.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(config.cors_origins),
             allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE"],
-            allow_headers=_ASKED,
-            expose_headers=_TOLD,
+            allow_headers=_ALLOWED_HEADERS,
+            expose_headers=_EXPOSED_HEADERS,
             max_age=600,
         )
     app.add_middleware(DeadlineMiddleware, timeout_s=config.timeout_s)
@@ -94,14 +97,15 @@ def root_application(
     routers: Sequence[APIRouter],
     apps: Sequence[FastAPI],
     config: ServeConfig,
-    door: AccessControl | None = None,
+    access_control: AccessControl | None = None,
     proof: str | None = None,
 ) -> FastAPI:
-    """The application at /, with the description of all applications.
+    """The application at /, with the OpenAPI document of all applications.
 
     Args:
-        routers: of serve/ops/root.py; apps: the other applications.
+        routers: routers of serve/ops/root.py.
+        apps: the other applications.
     """
-    app = application("gateway", [*routers, root.documentation(routers, apps)], config, door, proof)
+    app = application("gateway", [*routers, root.documentation(routers, apps)], config, access_control, proof)
     app.state.describe = lambda: root.described(apps, routers)
     return app

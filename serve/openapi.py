@@ -1,4 +1,4 @@
-"""One OpenAPI document of all applications, and the page that shows it. Nothing on the page loads from elsewhere."""
+"""The OpenAPI document of all applications, and the documentation page, which loads nothing from other hosts."""
 
 from collections.abc import Sequence
 from importlib import resources
@@ -13,22 +13,22 @@ from serve.http import session_token
 from serve.http.problems import Problem, responses
 
 TITLE = "Gmail Backup Manager"
-#: Swagger UI sets styles of its own; scripts come from us alone.
+#: Swagger UI needs inline styles; scripts load from this server only.
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_SAYS = """\
-Errors are problem documents (RFC 9457) with a stable `code`. Lists come in pages: `next_cursor` is the next one's
-`cursor`. Every GET that answers JSON takes `fields`, the members that you want and no others, such as
-`fields=next_cursor,items(id,subject)`; what is required below is then not there. It has an `ETag`, and answers 304 to
-who sends it as `If-None-Match`.
+_DESCRIPTION = """\
+Errors are problem documents (RFC 9457) with a stable `code`. Lists are paginated: pass `next_cursor` as `cursor` to get
+the next page. Every GET that returns JSON accepts `fields`, which selects members of the response, such as
+`fields=next_cursor,items(id,subject)`; required members that are not selected are then absent. The response has an
+`ETag`; a request with that value in `If-None-Match` gets 304 if nothing has changed.
 """
 _IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
     "required": False,
-    "description": "the ETag of the answer that you have",
+    "description": "ETag of a response that you have",
     "schema": {"type": "string"},
 }
 _LIMIT_HEADERS = {
@@ -62,7 +62,7 @@ PAGE = """\
 </head>
 <body>
 <div id="swagger-ui"></div>
-<noscript>This page needs JavaScript; the same is at <a href="/openapi.json">/openapi.json</a>.</noscript>
+<noscript>This page requires JavaScript; see also <a href="/openapi.json">/openapi.json</a>.</noscript>
 <script src="/docs/swagger-ui.js"></script>
 <script src="/docs/start.js"></script>
 </body>
@@ -71,14 +71,14 @@ PAGE = """\
 
 
 def merged(title: str, version: str, routes: Sequence[BaseRoute]) -> dict[str, Any]:
-    """One OpenAPI document of these routes, which carry whole paths."""
-    document = get_openapi(title=title, version=version, routes=routes, description=_SAYS)
+    """One OpenAPI document of these routes, which contain their full path."""
+    document = get_openapi(title=title, version=version, routes=routes, description=_DESCRIPTION)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema()
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     document["components"]["securitySchemes"] = {
-        "bearer": {"type": "http", "scheme": "bearer", "description": "an access token of POST /api/v1/auth/token"}
+        "bearer": {"type": "http", "scheme": "bearer", "description": "access token from POST /api/v1/auth/token"}
     }
     for route in routes:
         if isinstance(route, APIRoute) and route.include_in_schema:
@@ -89,31 +89,31 @@ def merged(title: str, version: str, routes: Sequence[BaseRoute]) -> dict[str, A
 
 
 def _describe(operation: dict[str, Any], method: str, policy: Policy | None) -> None:
-    """Say what the stack adds to an operation: who may call it, what it may answer besides, how it is narrowed."""
-    told = dict(responses(429, 503, 504))
+    """Add the parameters, responses and security requirement that come from the middleware stack."""
+    added = dict(responses(429, 503, 504))
     if policy is not None and not policy.is_public:
         operation["security"] = [{"bearer": []}]
-        told |= responses(401, 403)
+        added |= responses(401, 403)
     if "requestBody" in operation:
-        told |= responses(400, 413, 422)
+        added |= responses(400, 413, 422)
     if operation.get("parameters"):
-        told |= responses(422)
-    answer = operation["responses"].get("200", {})
-    if method == "GET" and "application/json" in answer.get("content", {}):
+        added |= responses(422)
+    success = operation["responses"].get("200", {})
+    if method == "GET" and "application/json" in success.get("content", {}):
         operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
-        told |= responses(400) | {304: {"description": "you have this answer"}}
-        answer.setdefault("headers", {})["ETag"] = {"schema": {"type": "string"}, "description": "of this answer"}
-    for status, what in told.items():
-        operation["responses"].setdefault(str(status), what)
-    for name, what in _LIMIT_HEADERS.items():
-        operation["responses"]["429"].setdefault("headers", {})[name] = what
+        added |= responses(400) | {304: {"description": "not modified since the response with this ETag"}}
+        success.setdefault("headers", {})["ETag"] = {"schema": {"type": "string"}, "description": "of this response"}
+    for status, response in added.items():
+        operation["responses"].setdefault(str(status), response)
+    for name, header in _LIMIT_HEADERS.items():
+        operation["responses"]["429"].setdefault("headers", {})[name] = header
 
 
 def asset(name: str) -> tuple[bytes, str]:
-    """A file of the page and its media type.
+    """Content and media type of a file of the documentation page.
 
     Raises:
-        KeyError: the page has no such file.
+        KeyError: the file does not exist.
     """
     file, media_type = ASSETS[name]
     return resources.files("fastapi_offline").joinpath("static", file).read_bytes(), media_type

@@ -1,4 +1,4 @@
-"""Whether something can listen on a port, asked before anything is started."""
+"""Checks that a port is free before anything starts."""
 
 import errno
 import socket
@@ -7,7 +7,7 @@ from storage.errors import BackupError
 
 
 class PortOccupied(BackupError):
-    """Nobody of ours can listen there. Stop who does, or choose another port."""
+    """The port is in use or not permitted. Stop the process that uses it, or choose another port."""
 
     def __init__(self, host: str, port: int, setting: str, reason: str) -> None:
         super().__init__(host, port, setting, reason)
@@ -15,20 +15,20 @@ class PortOccupied(BackupError):
 
     def __str__(self) -> str:
         return (
-            f"Nothing can listen on {self.host}:{self.port} ({self.reason}): stop what uses it, "
+            f"The address {self.host}:{self.port} is not available ({self.reason}): stop the process that uses it, "
             f"or set {self.setting} to another port."
         )
 
 
 def require_free(host: str, port: int, setting: str) -> None:
-    """Raise PortOccupied unless one could listen there.
+    """Raise PortOccupied if a server cannot listen on the port.
 
     Args:
-        setting: the variable that chooses the port, for the error.
+        setting: name of the setting for this port, for the error.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a port in TIME_WAIT is free
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT counts as free
         try:
             probe.bind((host, port))
         except OSError as exc:

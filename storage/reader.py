@@ -237,7 +237,7 @@ class MailboxReader:
         return self._meanings.state()
 
     def failures(self, limit: int) -> list[Failed]:
-        """What of the mailbox is not as Gmail has it, at most `limit`."""
+        """Items of the mailbox that could not be backed up, at most `limit`."""
         return failures(self._engine, [self._user_id], limit)
 
     def top_senders(self, limit: int) -> list[dict[str, Any]]:

@@ -302,10 +302,10 @@ def _stored(stores: Stores) -> dict[str, int]:
         for shard_id in stores.shards
         for segment in Compactions(stores.databases.shard_database(stores.shards[shard_id])).live(shard_id)
     }
-    found: Counter[str] = Counter()
+    size_bytes_by_kind: Counter[str] = Counter()
     for shard_id in stores.shards:
         for file in stores.blobs.list(f"{shard_id:04d}"):
             for suffix in SUFFIXES:
                 if file.name.endswith(suffix) and file.name.removesuffix(suffix) in names:
-                    found[suffix.lstrip(".")] += file.size_bytes
-    return dict(found)
+                    size_bytes_by_kind[suffix.lstrip(".")] += file.size_bytes
+    return dict(size_bytes_by_kind)

@@ -88,14 +88,14 @@ def _planning(stores: Stores, plan: CatalogPlan) -> list[CatalogFigures]:
     now = datetime.now(UTC)
     figures = []
     for step, width in (("plan a month", timedelta(days=30)), ("plan ten years", _YEARS + timedelta(days=8))):
-        spent, found = [], []
+        spent, counts = [], []
         for _ in range(_PLANS):
             files = MailFiles(1 + chance.randrange(plan.users), engine, stores.blobs, splits)
             last_at = now - chance.random() * (_YEARS - width if width < _YEARS else timedelta())
             began = time.perf_counter()
-            found.append(len(files.segments(last_at - width, last_at)))
+            counts.append(len(files.segments(last_at - width, last_at)))
             spent.append(1000 * (time.perf_counter() - began))
-        figures.append(_figures(step, spent, int(median(found))))
+        figures.append(_figures(step, spent, int(median(counts))))
     return figures
 
 
@@ -112,9 +112,9 @@ def _committing(stores: Stores, plan: CatalogPlan) -> CatalogFigures:
     return _figures(f"commit {users} users", spent, users * plan.messages_each)
 
 
-def _segment(lease: Lease, number: int, users: int, each: int) -> tuple[Commit, pa.Table]:
+def _segment(lease: Lease, number: int, users: int, messages_per_user: int) -> tuple[Commit, pa.Table]:
     now = datetime.now(UTC)
-    message_ids = range(number * each, (number + 1) * each)
+    message_ids = range(number * messages_per_user, (number + 1) * messages_per_user)
     keys = [(user_id, message_id) for user_id in range(1, users + 1) for message_id in message_ids]
     constant = {"thread_id": 1, "history_id": 1000, "received_at": now, "labels": ["INBOX", "UNREAD"]}
     place = {"size_bytes": 5000, "sha256": bytes(32), "frame_offset": 0, "frame_bytes": 500_000, "raw_offset": 0}
@@ -128,7 +128,10 @@ def _segment(lease: Lease, number: int, users: int, each: int) -> tuple[Commit, 
         raw_bytes=1500 * len(rows),
         parquet_bytes=900 * len(rows),
         defective=0,
-        users=tuple(SegmentUser(user_id, each, 5000 * each, now, now) for user_id in range(1, users + 1)),
+        users=tuple(
+            SegmentUser(user_id, messages_per_user, 5000 * messages_per_user, now, now)
+            for user_id in range(1, users + 1)
+        ),
         words_bytes=500 * len(rows),
     )
     mailboxes = tuple(MailboxUpdate(user_id, Phase.CURRENT, 1001 + number, None, 0) for user_id in range(1, users + 1))

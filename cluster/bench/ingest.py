@@ -146,12 +146,12 @@ def _limits(plan: IngestPlan) -> dict[str, int]:
 
 
 def _simulator_arguments(plan: IngestPlan) -> list[str]:
-    each = max(plan.messages // plan.mailboxes, 1)
+    per_mailbox = max(plan.messages // plan.mailboxes, 1)
     return [
         *(f"--mail={path}" for path in plan.mail),
         *([] if plan.mail else [f"--generate={min(plan.messages, 2000)}"]),
         f"--users={plan.mailboxes + _WARM_UP}",
-        f"--messages-per-user={each}",
+        f"--messages-per-user={per_mailbox}",
         f"--uneven={1.0 if plan.uneven else 0.0}",
         f"--quota-profile={plan.quota_profile}",
         f"--latency-ms={plan.latency_ms}",

@@ -92,7 +92,7 @@ def bench_quality(mail: Sequence[Path]) -> QualityResult:
         examples = corpus.read(mail[0])
     except (OSError, EOFError, tarfile.TarError) as exc:
         raise CorpusMissing(str(exc)) from exc
-    if len({each.spam for each in examples}) < 2:
+    if len({example.spam for example in examples}) < 2:
         raise CorpusMissing(f"{mail[0]} has not both")
     splits = (("time", corpus.by_time(examples)), ("sender", corpus.by_sender(examples)))
     spam = [result for name, (learnt, measured) in splits for result in _spam(name, learnt, measured)]
@@ -100,13 +100,13 @@ def bench_quality(mail: Sequence[Path]) -> QualityResult:
 
 
 def _spam(split: str, learnt: Sequence[Example], measured: Sequence[Example]) -> list[SpamResult]:
-    model = perceptron.train([(each.name, features(each.mail), each.spam) for each in learnt])
-    scored = sorted(((model.score(features(each.mail)), each) for each in measured), key=lambda pair: pair[0])
+    model = perceptron.train([(example.name, features(example.mail), example.spam) for example in learnt])
+    scored = sorted(((model.score(features(example.mail)), example) for example in measured), key=lambda pair: pair[0])
     results = []
     for threshold in (0.5, SPAM):
         flagged = [pair for pair in scored if pair[0] >= threshold]
-        alarms = [each for _, each in reversed(flagged) if not each.spam]
-        missed = [each for score, each in scored if each.spam and score < threshold]
+        alarms = [example for _, example in reversed(flagged) if not example.spam]
+        missed = [example for score, example in scored if example.spam and score < threshold]
         right = len(flagged) - len(alarms)
         ham = len(measured) - len(flagged) - len(missed)
         results.append(
@@ -121,8 +121,8 @@ def _spam(split: str, learnt: Sequence[Example], measured: Sequence[Example]) ->
                 round(ham / max(ham + len(alarms), 1), 4),
                 len(alarms),
                 len(missed),
-                tuple(each.mail.message.subject[:70] for each in alarms[:_MISTAKES]),
-                tuple(each.mail.message.subject[:70] for each in missed[:_MISTAKES]),
+                tuple(example.mail.message.subject[:70] for example in alarms[:_MISTAKES]),
+                tuple(example.mail.message.subject[:70] for example in missed[:_MISTAKES]),
             )
         )
     return results
@@ -132,12 +132,15 @@ def _languages() -> list[LanguageResult]:
     kinds = (("a few words", 0, SHORT), ("a sentence", SHORT, SHORT + SENTENCE), ("several", SHORT + SENTENCE, None))
     results = []
     for name, start, end in kinds:
-        asked = [(code, text) for code, texts in SENTENCES.items() for text in texts[start:end]]
-        found = [(code, detect(bodies.words(text))[0]) for code, text in asked]
-        wrong = Counter(f"{code} as {guess or 'nothing'}" for code, guess in found if guess != code)
+        sentences = [(code, text) for code, texts in SENTENCES.items() for text in texts[start:end]]
+        guesses = [(code, detect(bodies.words(text))[0]) for code, text in sentences]
+        wrong = Counter(f"{code} as {guess or 'nothing'}" for code, guess in guesses if guess != code)
         results.append(
             LanguageResult(
-                name, len(found) - wrong.total(), len(found), tuple(f"{each} {n}" for each, n in wrong.most_common(8))
+                name,
+                len(guesses) - wrong.total(),
+                len(guesses),
+                tuple(f"{mistake} {n}" for mistake, n in wrong.most_common(8)),
             )
         )
     return results

@@ -88,26 +88,26 @@ def _questions(
     senders = [email.summary.sender.rpartition("<")[2].rstrip(">") for email in sampled]
     everyone = FleetSenders(stores.databases, stores.blobs)
 
-    def somebody() -> User:
+    def random_user() -> User:
         return chance.choice(users)
 
     def by_id() -> Email | None:
-        user = somebody()
+        user = random_user()
         return readers[user.user_id].email(chance.choice(ids[user.user_id]))
 
     return [
         ("email by id with body", True, by_id),
-        ("newest 50", True, lambda: readers[somebody().user_id].emails(limit=50).items),
-        ("label, newest 50", True, lambda: readers[somebody().user_id].emails(MailQuery(labels=("Label_1",))).items),
+        ("newest 50", True, lambda: readers[random_user().user_id].emails(limit=50).items),
+        ("label, newest 50", True, lambda: readers[random_user().user_id].emails(MailQuery(labels=("Label_1",))).items),
         (
             "sender, newest 50",
             True,
-            lambda: readers[somebody().user_id].emails(MailQuery(f"from:{chance.choice(senders)}")).items,
+            lambda: readers[random_user().user_id].emails(MailQuery(f"from:{chance.choice(senders)}")).items,
         ),
         ("word in the large mailbox", True, lambda: big.emails(MailQuery(chance.choice(words))).items),
         ("phrase in the large mailbox", True, lambda: big.emails(MailQuery(f'"{chance.choice(phrases)}"')).items),
-        ("top senders, one mailbox", True, lambda: readers[somebody().user_id].top_senders(20)),
-        ("timeline, one mailbox", True, lambda: readers[somebody().user_id].timeline()),
+        ("top senders, one mailbox", True, lambda: readers[random_user().user_id].top_senders(20)),
+        ("timeline, one mailbox", True, lambda: readers[random_user().user_id].timeline()),
         ("top senders, all", False, lambda: everyone.top_senders(20)),
         ("timeline, all", False, everyone.timeline),
     ]
@@ -120,8 +120,8 @@ def _any_email(
 
 
 def _words(email: Email) -> list[str]:
-    found = [word for word in email.text.split() if len(word) >= _LETTERS and word.isascii() and word.isalpha()]
-    return found[:3]
+    long_words = [word for word in email.text.split() if len(word) >= _LETTERS and word.isascii() and word.isalpha()]
+    return long_words[:3]
 
 
 def _phrases(email: Email) -> list[str]:
@@ -132,14 +132,14 @@ def _phrases(email: Email) -> list[str]:
 
 
 def _time(question: Question, times: int, process: psutil.Process) -> tuple[Latency, float]:
-    taken, found, peak = [], 0, 0.0
+    taken, non_empty, peak = [], 0, 0.0
     for _ in range(times + _OPENING):
         started = time.perf_counter()
         answer: Any = question()
         taken.append(1000 * (time.perf_counter() - started))
-        found += bool(answer)
+        non_empty += bool(answer)
         memory = process.memory_info()
         peak = max(peak, (memory.rss - memory.shared) / 1e6)
     warm = sorted(taken[1 + _OPENING :]) or taken
     p50, p95 = warm[len(warm) // 2], warm[min(int(len(warm) * 0.95), len(warm) - 1)]
-    return Latency(len(taken), found, round(taken[0], 2), round(p50, 2), round(p95, 2)), round(peak, 1)
+    return Latency(len(taken), non_empty, round(taken[0], 2), round(p50, 2), round(p95, 2)), round(peak, 1)

@@ -123,15 +123,15 @@ def bench_serve(
         with local_cluster(settings.model_copy(update={"ray": ray, "serve": serve}), report) as cluster:
             from serve import deployment
 
-            asked = _LoadGenerator(cluster.api, secret, seconds, report)
-            loads = asked.loads()
+            generator = _LoadGenerator(cluster.api, secret, seconds, report)
+            loads = generator.loads()
             report("scaling")
             scaled = serve.model_copy(update={"applications": {"emails": several}})
             proxy = cluster.proxy
             front = deployment.Proxy(proxy.proof, str(proxy.certificate), str(proxy.key))
             deployment.deploy(cluster.stores.config, scaled, proxy=front)
             before = deployment.replicas("emails")
-            scaling = asked.scaled(cluster.stores.home.root, lambda: deployment.replicas("emails"))
+            scaling = generator.scaled(cluster.stores.home.root, lambda: deployment.replicas("emails"))
             report("waiting for the replicas to end")
             after, downscaled_s = _until(lambda: deployment.replicas("emails"), lambda number: number == 1)
     return ServeResult(
@@ -193,9 +193,9 @@ class _LoadGenerator:
             ("its raw bytes", f"{email}/raw", 16, {}),
             ("overview", "/api/v1/analytics/overview", 16, {}),
         ]
-        found = [self._load(*kind) for kind in kinds]
-        found.insert(3, self._load("list of 50, different ones", "/", 16, {}, self._script()))
-        return found
+        results = [self._load(*kind) for kind in kinds]
+        results.insert(3, self._load("list of 50, different ones", "/", 16, {}, self._script()))
+        return results
 
     def scaled(self, home: Path, running: Callable[[], int]) -> "Scaling":
         """Apply load until all replicas run, kill one, and continue until it is replaced."""
@@ -233,7 +233,7 @@ class _LoadGenerator:
             arguments = self._arguments(path, clients, float(self._seconds), headers, file if script else None)
             with _wrk(arguments) as load:
                 text = load.communicate()[0]
-        latency = {found[1]: float(found[2]) * _UNITS_MS[found[3]] for found in _LATENCY.finditer(text)}
+        latency = {match[1]: float(match[2]) * _UNITS_MS[match[3]] for match in _LATENCY.finditer(text)}
         unknown = float("inf")  # no response within the time
         per_s = float(text.split("Requests/sec:")[1].split()[0])
         return Load(
@@ -264,15 +264,15 @@ def _wrk(arguments: list[str]) -> "subprocess.Popen[str]":
 
 
 def _failures(text: str) -> int:
-    return sum(int(number) for found in _FAILED.finditer(text) for number in found.groups() if number)
+    return sum(int(number) for match in _FAILED.finditer(text) for number in match.groups() if number)
 
 
 def _until(ask: Callable[[], int], wanted: Callable[[int], bool]) -> tuple[int, float]:
     """Poll until the value is wanted or time is over. Return the last value and the seconds."""
     began = time.monotonic()
-    while not wanted(found := ask()) and time.monotonic() - began < _MOST_S:
+    while not wanted(result := ask()) and time.monotonic() - began < _MOST_S:
         time.sleep(_POLL_S)
-    return found, time.monotonic() - began
+    return result, time.monotonic() - began
 
 
 def _kill_a_replica(home: Path, name: str) -> None:

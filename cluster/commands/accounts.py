@@ -140,20 +140,20 @@ def add_domain(
     with open_stores(settings()) as stores:
         known = {user.email for user in stores.control.users()}
         if dry_run:
-            found = stores.discover(domain.lower(), content, admin_address)
-            emails = [user.email for user in found if user.active]
-            passed_over = [user.email for user in found if not user.active]
+            users = stores.discover(domain.lower(), content, admin_address)
+            emails = [user.email for user in users if user.active]
+            skipped = [user.email for user in users if not user.active]
         else:
-            users, passed_over = stores.add_domain(domain.lower(), content, admin_address)
-            emails = [user.email for user in users]
+            added, skipped = stores.add_domain(domain.lower(), content, admin_address)
+            emails = [user.email for user in added]
     gone = sorted(email for email in known - {*emails} if email.endswith("@" + domain.lower()))
     new = [email for email in emails if email not in known]
     if json:
-        print_json({"users": emails, "new": new, "passed_over": passed_over, "not_active_any_more": gone})
+        print_json({"users": emails, "new": new, "passed_over": skipped, "not_active_any_more": gone})
     for email in new if not json else ():
         out.print(email, markup=False)
     notes.print(
-        f"{len(emails)} active users in {domain}, {len(new)} new. Skipped {len(passed_over)} suspended or archived "
+        f"{len(emails)} active users in {domain}, {len(new)} new. Skipped {len(skipped)} suspended or archived "
         f"users. {len(gone)} mailboxes belong to users who are no longer active; they are kept.",
         markup=False,
     )
@@ -185,27 +185,27 @@ def list_accounts(json: Annotated[bool, typer.Option("--json", help="Print JSON.
         print_json(rows)
         return
     for row in rows:
-        trouble = f"  {row['error']}" if row["error"] else ""
+        error = f"  {row['error']}" if row["error"] else ""
         phase = "paused" if row["paused"] else row["phase"]
-        out.print(f"{row['email']:<40} {phase:<8} {row['messages']:>10,} messages{trouble}", markup=False)
+        out.print(f"{row['email']:<40} {phase:<8} {row['messages']:>10,} messages{error}", markup=False)
 
 
 @app.command()
 @command
 def pause(email: Annotated[str, typer.Argument(help="The mailbox's address.")]) -> None:
     """Pause a mailbox's backup until `gbm accounts resume`. Stored mail stays readable."""
-    known = _rest(email, True)
-    notes.print(f"Paused the backup of {known}. To resume: gbm accounts resume {known}", markup=False)
+    address = _set_paused(email, True)
+    notes.print(f"Paused the backup of {address}. To resume: gbm accounts resume {address}", markup=False)
 
 
 @app.command()
 @command
 def resume(email: Annotated[str, typer.Argument(help="The mailbox's address.")]) -> None:
     """Resume a paused mailbox's backup where it stopped."""
-    notes.print(f"Resumed the backup of {_rest(email, False)}.", markup=False)
+    notes.print(f"Resumed the backup of {_set_paused(email, False)}.", markup=False)
 
 
-def _rest(email: str, paused: bool) -> str:
+def _set_paused(email: str, paused: bool) -> str:
     with open_stores(settings()) as stores:
         user = stores.control.user(checked_address(email))
         stores.control.pause(user.user_id, paused)  # for shard owners that start later

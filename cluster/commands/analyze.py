@@ -42,7 +42,7 @@ def analyze(
     from jobs.reanalysis import NoSuchAnalyser
 
     if bool(emails) == everybody:
-        fail("Nothing to analyse: name mailboxes, or give --all.")
+        fail("No mailbox to analyse: name mailboxes, or give --all.")
     with open_stores(settings()) as stores:
         analysers = configured(stores.config.analysis)
         if analysers is None:

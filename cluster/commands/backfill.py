@@ -80,7 +80,7 @@ def sync(
 ) -> None:
     """Fetch the changes since the last sync; a new mailbox is backed up completely.
 
-    The running cluster syncs every mailbox by itself; use this to have one synced at once.
+    The running cluster syncs every mailbox automatically; use this to sync a mailbox now.
 
     Example: gbm sync ada@example.com --wait
     """

@@ -21,9 +21,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print the merged segments as
 def compact(shard: Shard = None, wait: Wait = False, json: Json = False) -> None:
     """Merge each shard's segments into as few files as possible, on the running cluster.
 
-    The cluster merges small segments by itself, as far as reads need it. Use this to merge further, for example before
-    copying the archive, or to retry segments that were excluded because their files were damaged. Sync continues
-    meanwhile.
+    The cluster merges small segments automatically, as far as reads require. Use this to merge further, for example
+    before copying the archive, or to retry segments that were excluded because of damaged files. Sync continues during
+    the merge.
 
     Example: gbm compact --wait
     """

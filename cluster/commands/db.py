@@ -17,14 +17,14 @@ def upgrade(
     wait_s: Annotated[float, typer.Option(min=0, help="Seconds to wait for another upgrade of a database.")] = 600.0,
     copy: Annotated[
         bool | None,
-        typer.Option("--copy/--no-copy", help="Copy the databases first; else GBM_UPGRADE__COPY_DATABASES."),
+        typer.Option("--copy/--no-copy", help="Copy the databases first; by default as GBM_UPGRADE__COPY_DATABASES."),
     ] = None,
 ) -> None:
     """Upgrade the control database and every shard database to the schema of this release.
 
     In production, run it before you deploy a release; in development, `gbm up` does it. It is safe while a cluster of
     the previous release runs, and safe to repeat. If a database fails, the others are still upgraded and the exit code
-    is 1; but nothing is changed if a copy is needed first and a database cannot be read.
+    is 1. Nothing is changed if a copy is required first and a database cannot be read.
 
     Example: gbm db upgrade
     """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Delete the present content of the databases first.")]
 #: Damaged files that are listed one by one.
-_TOLD = 50
+_LISTED = 50
 
 
 @command
@@ -99,11 +99,11 @@ def tell_rebuilt(done: "Rebuilt") -> None:
         "completely.",
         markup=False,
     )
-    for name, reason in done.damaged[:_TOLD]:
-        notes.print(f"damaged, and kept: {name} ({reason})", markup=False)
-    for name in done.missing[:_TOLD]:
+    for name, reason in done.damaged[:_LISTED]:
+        notes.print(f"damaged, kept in the archive: {name} ({reason})", markup=False)
+    for name in done.missing[:_LISTED]:
         notes.print(f"missing: the files of {name}; restore them from a copy", markup=False)
-    for user_id in done.unnamed[:_TOLD]:
+    for user_id in done.unnamed[:_LISTED]:
         notes.print(
             f"unknown address of user {user_id}: rebuild with --replace --address {user_id}=ADDRESS", markup=False
         )

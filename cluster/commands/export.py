@@ -33,7 +33,7 @@ class Format(StrEnum):
 #: Formats that can hold several mailboxes.
 _TOGETHER = (Format.PARQUET, Format.ICEBERG)
 #: Damaged messages that are listed one by one.
-_TOLD = 20
+_LISTED = 20
 
 
 @command
@@ -69,7 +69,7 @@ def export(
         report = _export(stores, email, kind, path, query, as_of, deleted, force)
     if json:
         print_json(report.document())
-    for damage in report.damaged[:_TOLD]:
+    for damage in report.damaged[:_LISTED]:
         notes.print(str(damage), markup=False)
     notes.print(f"Exported {count(report.messages)} messages, {size(report.size_bytes)}, to {path}", markup=False)
     if report.damaged:
@@ -109,17 +109,17 @@ def _iceberg(stores: "Stores", path: Path, as_of: str | None, force: bool) -> "R
 
 
 def mailboxes(stores: "Stores", email: str | None, query: str, as_of: str | None, deleted: bool) -> "list[Mailbox]":
-    """Mailboxes to export, each as of one time; by default the present of its database's clock."""
+    """Readers of the mailboxes to export, as of a time; by default the current time of each database's clock."""
     from cluster.times import optional
     from jobs.exporting.records import Source
 
     moment = optional(as_of, datetime.now(UTC))
-    found = []
+    chosen: list[Mailbox] = []
     for user in [stores.control.user(email)] if email else stores.control.users():
         reader = stores.reader(user)
         labels = {label.id: label.name for label in reader.labels()}
-        found.append((Source(user.email, moment or reader.present(), query, deleted, labels), reader))
-    return found
+        chosen.append((Source(user.email, moment or reader.present(), query, deleted, labels), reader))
+    return chosen
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`gbm failures`: what of the mailboxes is not as Gmail has it, and why."""
+"""`gbm failures`: messages that could not be backed up, and their retry."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,19 +14,22 @@ if TYPE_CHECKING:
     from cluster.stores import Stores
     from storage.model.records import User
 
-Words = Annotated[list[str] | None, typer.Argument(metavar="[retry] [EMAIL ...]", help="Mailboxes; none: all.")]
+Words = Annotated[
+    list[str] | None, typer.Argument(metavar="[retry] [EMAIL ...]", help="Addresses of mailboxes; all by default.")
+]
 
 
 @command
 def failures(
     words: Words = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Messages at most.")] = 500,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of messages.")] = 500,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what could not be backed up: since when, how often it was tried, when next, and why.
+    """List messages that could not be backed up, with reason, number of attempts and time of the next attempt.
 
-    `gbm failures retry EMAIL` tries a mailbox's failed messages again now, and looks at once at deletions that are
-    suspect.
+    `gbm failures retry EMAIL` retries a mailbox's failed messages now, and rechecks unconfirmed deletions.
+
+    Example: gbm failures ada@example.com
     """
     retries, emails = words is not None and words[:1] == ["retry"], list(words or ())
     if retries:
@@ -37,14 +40,14 @@ def failures(
 
 def _retry(emails: Sequence[str]) -> None:
     if not emails:
-        fail("Name the mailboxes whose failed messages are to be tried again.")
+        fail("No mailbox to retry: run `gbm failures retry EMAIL`.")
     with open_stores(settings()) as stores:
         address = str(stores.home.recorded()["ray"])
         users = [stores.control.user(email) for email in emails]
         from cluster.owners import retry_failed
 
         retry_failed(stores.home, address, users)
-    notes.print(f"What failed is tried again now: see `gbm failures {' '.join(emails)}`.", markup=False)
+    notes.print(f"Retrying failed messages. To follow: gbm failures {' '.join(emails)}", markup=False)
 
 
 def _show(emails: Sequence[str], limit: int, json: bool) -> None:
@@ -65,14 +68,14 @@ def _show(emails: Sequence[str], limit: int, json: bool) -> None:
         return
     for item in items:
         upcoming = item["next_attempt_at"]
-        again = f"next {upcoming:%Y-%m-%d %H:%M}" if upcoming else "found by a comparison only"
+        again = f"next {upcoming:%Y-%m-%d %H:%M}" if upcoming else "retried by `gbm sync --reconcile` only"
         out.print(
             f"{item['email']:<32} {item['id']:<18} {item['kind']:<10} since {item['since']:%Y-%m-%d %H:%M}  "
             f"{item['attempts']} attempts, {again}  {item['reason']}",
             markup=False,
         )
     if not items:
-        notes.print("Nothing failed.")
+        notes.print("No failures.")
 
 
 def _by_database(stores: "Stores", users: "Sequence[User]") -> dict[int, list[int]]:

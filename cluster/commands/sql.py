@@ -13,7 +13,7 @@ _WIDEST = 60
 @command
 def sql(
     email: Annotated[str, typer.Argument(help="The mailbox's address.")],
-    question: Annotated[str, typer.Argument(help="One SELECT statement, quoted for the shell.")],
+    question: Annotated[str, typer.Argument(help="One SELECT statement, as one argument.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:

@@ -61,10 +61,10 @@ def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
     for mailbox in document["mailboxes"]:
         lag = f"synced {mailbox['lag_s']:.0f} s ago" if mailbox["lag_s"] is not None else "first sync incomplete"
         failed = f"  {mailbox['failed']} failed" if mailbox["failed"] else ""
-        trouble = f"  {mailbox['error']}" if mailbox["error"] else ""
+        error = f"  {mailbox['error']}" if mailbox["error"] else ""
         out.print(
             f"{mailbox['email']:<36} {mailbox['phase']:<8} {count(mailbox['messages'])}/{count(mailbox['estimate'])} "
-            f"messages  {lag}{failed}{trouble}",
+            f"messages  {lag}{failed}{error}",
             markup=False,
         )
         _print_waits(mailbox["waits"])
@@ -72,9 +72,9 @@ def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
 
 def _print_waits(waits: list[dict[str, Any]]) -> None:
     for wait in waits:
-        again = f"; next try {wait['next_attempt_at']}" if wait["next_attempt_at"] else ""
+        again = f"; next attempt {wait['next_attempt_at']}" if wait["next_attempt_at"] else ""
         out.print(
-            f"  waits since {wait['since']} ({wait['kind']}, {wait['attempts']} tries{again}): {wait['detail']}: "
+            f"  waiting since {wait['since']} ({wait['kind']}, {wait['attempts']} attempts{again}): {wait['detail']}: "
             f"{wait['remedy']}",
             markup=False,
         )

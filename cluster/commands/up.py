@@ -52,7 +52,7 @@ def up(
 
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("alembic").setLevel(logging.WARNING)  # storage.db.migrate reports the steps already
-        with local_cluster(in_force, _tell) as cluster:
+        with local_cluster(in_force, _report) as cluster:
             _announce(cluster.api, cluster.dashboard)
             wait_for_stop()
         return
@@ -100,7 +100,7 @@ def _start_in_background(home: Home, log: Path) -> None:
         while not (home.run / "cluster.json").exists() or home.owner_pid() != process.pid:
             if process.poll() is not None:
                 raise StartFailed(_last_words(log, begin), str(log))
-            if is_under_way(home):  # a migration takes what it takes, and is not to be broken off
+            if is_under_way(home):  # do not interrupt a migration, however long it takes
                 deadline = time.monotonic() + _START_S
                 status.update(_last_line(log, begin))
             if time.monotonic() > deadline:
@@ -117,13 +117,13 @@ def _last_words(log: Path, begin: int) -> str:
 
 
 def _last_line(log: Path, begin: int) -> str:
-    """What the background process said last."""
+    """Last progress line of the background process."""
     lines = log.read_bytes()[begin:].decode(errors="replace").split("\n")
     return next((line[:100] for line in reversed(lines) if line.startswith("starting ")), "Starting the cluster …")
 
 
-def _tell(what: str) -> None:
-    notes.print(f"starting {what} …", markup=False)
+def _report(component: str) -> None:
+    notes.print(f"starting {component} …", markup=False)
 
 
 def _announce(api: str, dashboard: str) -> None:

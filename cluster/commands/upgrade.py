@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 def upgrade(
     check: Annotated[bool, typer.Option("--check", help="Show migrations and expected time; change nothing.")] = False,
     undo: Annotated[
-        str | None, typer.Option("--undo", help="Restore this copy of the databases, to return to an older version.")
+        str | None, typer.Option("--undo", help="Restore this copy of the databases to return to an older version.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Upgrade this home to the installed version, or return to an older one.
 
-    `gbm up` upgrades by itself; use this to check an upgrade before, to run it without starting the cluster, or to undo
-    it. The databases are copied before the first migration (GBM_UPGRADE__COPIES, kept for GBM_UPGRADE__KEEP_DAYS).
-    Afterwards, older versions refuse the home. --undo restores a copy, so that the version it was taken from opens the
-    home again; stop the cluster first.
+    `gbm up` upgrades automatically; use this command to check an upgrade first, to upgrade without starting the
+    cluster, or to undo an upgrade. The databases are copied before the first migration (GBM_UPGRADE__COPIES, kept for
+    GBM_UPGRADE__KEEP_DAYS). After an upgrade, older versions refuse to open the home. --undo restores a copy, so that
+    the older version can open the home again; stop the cluster first.
 
     Example: gbm upgrade --check
     """
@@ -42,33 +42,36 @@ def upgrade(
     chosen = settings()
     home = Home(chosen.home)
     with open_databases(chosen) as databases:
-        found = check_upgrade(chosen, home, databases)
+        result = check_upgrade(chosen, home, databases)
         if not check:
-            with upgrading(chosen, home, databases, _tell):
-                migrate.upgrade(databases, chosen.shards.count, _tell)
+            with upgrading(chosen, home, databases, _report):
+                migrate.upgrade(databases, chosen.shards.count, _report)
     if json:
-        print_json(found.as_json())
+        print_json(result.as_json())
     elif check:
-        _show(found)
+        _show(result)
     else:
         notes.print("The home is up to date.")
 
 
-def _tell(what: str) -> None:
-    notes.print(f"upgrading: {what}", markup=False, soft_wrap=True)
+def _report(step: str) -> None:
+    notes.print(f"upgrading: {step}", markup=False, soft_wrap=True)
 
 
-def _show(found: "UpgradeCheck") -> None:
-    for one in found.databases:
-        what = f"{len(one.steps)} migrations to {one.newest}, about {one.seconds:.1f} s" if one.steps else "up to date"
-        held = f", {count(one.messages)} messages" if one.name != "control" else ""
-        out.print(f"{one.name:<10} {one.revision or 'empty':<6} {what}{held}", markup=False)
-    if found.copy_bytes is not None:
-        out.print(f"a copy before takes up to {size(found.copy_bytes)}, about {found.copy_seconds:.1f} s", markup=False)
-    for copy in found.copies:
-        out.print(f"kept: {copy.path.name}, {size(copy.stored_bytes)}", markup=False)
-    if found.is_needed:
-        notes.print(f"The upgrade takes about {found.seconds:.1f} s.")
+def _show(check: "UpgradeCheck") -> None:
+    for database in check.databases:
+        pending = f"{len(database.steps)} migrations to {database.newest}, about {database.seconds:.1f} s"
+        steps = pending if database.steps else "up to date"
+        messages = f", {count(database.messages)} messages" if database.name != "control" else ""
+        out.print(f"{database.name:<10} {database.revision or 'empty':<6} {steps}{messages}", markup=False)
+    if check.copy_bytes is not None:
+        out.print(
+            f"copy before the upgrade: up to {size(check.copy_bytes)}, about {check.copy_seconds:.1f} s", markup=False
+        )
+    for copy in check.copies:
+        out.print(f"existing copy: {copy.path.name}, {size(copy.stored_bytes)}", markup=False)
+    if check.is_needed:
+        notes.print(f"The upgrade takes about {check.seconds:.1f} s.")
     else:
         notes.print("No database needs an upgrade.")
 
@@ -81,9 +84,9 @@ def _undo(name: str, json: bool) -> None:
     home = Home(chosen.home)
     home.prepare()
     with home.exclusively(), open_databases(chosen) as databases:
-        copy, same = undo(chosen, home, databases, name, _tell)
+        copy, same = undo(chosen, home, databases, name, _report)
     if json:
         print_json({"copy": str(copy.path), "taken_at": copy.taken_at.isoformat(), "archive_is_same": same})
-    notes.print(f"The databases are as of {copy.taken_at.isoformat()}: start the version that they were copied from.")
+    notes.print(f"Restored the databases as of {copy.taken_at.isoformat()}: now start the version that made the copy.")
     if not same:
-        notes.print("The archive is newer: run that version's `gbm db rebuild --keep` first.")
+        notes.print("The archive is newer than the databases: first run `gbm db rebuild --keep` of that version.")

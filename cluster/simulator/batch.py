@@ -79,10 +79,10 @@ def _parse_part(section: bytes, authorization: str) -> tuple[str, HttpCall]:
 def _split(text: bytes) -> tuple[bytes, bytes, bytes]:
     if text[:2] == b"\r\n":
         return b"", b"\r\n", text[2:]
-    found = _BREAK.search(text)
-    if found is None:
+    match = _BREAK.search(text)
+    if match is None:
         return text, b"", b""
-    return text[: found.start()], found[0], text[found.end() :]
+    return text[: match.start()], match[0], text[match.end() :]
 
 
 def _headers(block: bytes) -> dict[str, str]:

@@ -18,14 +18,14 @@ _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 
 
 def modify(call: Call) -> Document:
-    message, asked = call.message(), call.json()
-    add, remove = _labels(call.mailbox, asked, "addLabelIds"), _labels(call.mailbox, asked, "removeLabelIds")
+    message, document = call.message(), call.json()
+    add, remove = _labels(call.mailbox, document, "addLabelIds"), _labels(call.mailbox, document, "removeLabelIds")
     return _brief(call.mailbox.modify(message.id, add, remove))
 
 
 def batch_modify(call: Call) -> None:
-    asked = call.json()
-    add, remove = _labels(call.mailbox, asked, "addLabelIds"), _labels(call.mailbox, asked, "removeLabelIds")
+    document = call.json()
+    add, remove = _labels(call.mailbox, document, "addLabelIds"), _labels(call.mailbox, document, "removeLabelIds")
     for message_id in _ids(call):
         if message_id in call.mailbox.messages:
             call.mailbox.modify(message_id, add, remove)
@@ -58,13 +58,13 @@ def insert(call: Call) -> Document:
 
 
 def _take_in(call: Call, date_source: str) -> Document:
-    asked, raw = _upload(call)
+    document, raw = _upload(call)
     if len(raw) > MESSAGE_MAX_BYTES:
         raise GoogleError(413, "uploadTooLarge", "Message is too large.")
-    labels = _labels(call.mailbox, asked, "labelIds")
+    labels = _labels(call.mailbox, document, "labelIds")
     received = call.text("internalDateSource", date_source) == "receivedTime"
     date_ms = int(call.now * 1000) if received else None
-    thread_id = asked.get("threadId")
+    thread_id = document.get("threadId")
     message = call.mailbox.add(raw, labels, date_ms, thread_id if isinstance(thread_id, str) else None)
     return _brief(message)
 
@@ -76,12 +76,12 @@ def _upload(call: Call) -> tuple[dict[str, Any], bytes]:
         return {}, call.body
     if kind == "multipart/related":
         return _related(call)
-    asked = dict(call.json())
-    raw = asked.get("raw")
+    document = dict(call.json())
+    raw = document.get("raw")
     if not isinstance(raw, str) or not raw:
         raise invalid("'raw' RFC822 payload message string or uploading message via /upload/* URL required")
     try:
-        return asked, pybase64.urlsafe_b64decode(raw + "=" * (-len(raw) % 4))
+        return document, pybase64.urlsafe_b64decode(raw + "=" * (-len(raw) % 4))
     except ValueError as exc:
         raise invalid("Invalid value at 'message.raw' (TYPE_BYTES), Base64 decoding failed") from exc
 
@@ -93,12 +93,12 @@ def _related(call: Call) -> tuple[dict[str, Any], bytes]:
     parts = re.split(delimiter, call.body, maxsplit=3) if boundary else []
     if len(parts) != 4:
         raise invalid("A multipart upload has one JSON part and one message/rfc822 part.")
-    document, media = (_EMPTY_LINE.split(part, maxsplit=1)[-1] for part in parts[1:3])
-    return dict(call._replace(body=document).json()), media
+    metadata, media = (_EMPTY_LINE.split(part, maxsplit=1)[-1] for part in parts[1:3])
+    return dict(call._replace(body=metadata).json()), media
 
 
-def _labels(mailbox: Mailbox, asked: Any, name: str) -> list[str]:
-    labels = asked.get(name) or []
+def _labels(mailbox: Mailbox, document: Any, name: str) -> list[str]:
+    labels = document.get(name) or []
     if not isinstance(labels, list):
         raise invalid(f"Invalid value at '{name}'")
     for label in labels:

@@ -62,7 +62,7 @@ class Consent:
             return wrong
         if form.get("decision") != "allow" or form.get("email") not in self._emails:
             return _back(form, {"error": "access_denied"})
-        self._codes = {code: found for code, found in self._codes.items() if found.expires_at > now}
+        self._codes = {code: pending for code, pending in self._codes.items() if pending.expires_at > now}
         code = f"4/sim-{secrets.token_urlsafe(24)}"
         self._codes[code] = _Code(
             form["email"],
@@ -84,17 +84,17 @@ class Consent:
             return None
         return code.email, code.scope, code.nonce
 
-    def _wrong(self, asked: Mapping[str, str]) -> Answer | None:
+    def _wrong(self, parameters: Mapping[str, str]) -> Answer | None:
         """An error page, when the browser may not even be sent back."""
-        missing = [name for name in _CARRIED if not asked.get(name)]
+        missing = [name for name in _CARRIED if not parameters.get(name)]
         if missing:
             return _error(f"invalid_request: {missing[0]} is missing")
-        if asked["client_id"] != self._client_id:
+        if parameters["client_id"] != self._client_id:
             return _error("invalid_client")
-        redirect = urlsplit(asked["redirect_uri"])
+        redirect = urlsplit(parameters["redirect_uri"])
         if redirect.scheme != "http" or redirect.hostname not in ("127.0.0.1", "localhost", "::1"):
             return _error("redirect_uri_mismatch")
-        if asked["response_type"] != "code" or asked["code_challenge_method"] != "S256":
+        if parameters["response_type"] != "code" or parameters["code_challenge_method"] != "S256":
             return _error("invalid_request: response_type must be code, and code_challenge_method S256")
         return None
 

@@ -39,13 +39,13 @@ from cluster.simulator.routes import GmailApi
 PREFIX = "/_sim/"
 
 
-class _FaultsAsked(BaseModel):
+class _FaultsUpdate(BaseModel):
     rate: float | None = Field(None, ge=0, le=1)
     kinds: tuple[FaultKind, ...] | None = Field(None, min_length=1)
     latency_ms: NonNegativeFloat | None = None
 
 
-class _LabelsAsked(BaseModel):
+class _LabelsUpdate(BaseModel):
     add: list[str] = []
     remove: list[str] = []
 
@@ -55,7 +55,7 @@ class _LabelAsked(BaseModel):
 
 
 class Control:
-    """Shows and changes what the Gmail side serves; Gmail's quota and faults do not apply here."""
+    """Shows and changes the simulated mailboxes; Gmail's quota and faults do not apply here."""
 
     def __init__(self, api: GmailApi, token: str | None, latency_ms: float) -> None:
         self._api, self._token = api, token
@@ -97,7 +97,7 @@ class Control:
                 self._api.grants.workspace.delegated = what == "restore"
                 return ok({"delegated": what == "restore"})
             case "POST", ["faults"]:
-                return ok(self._set_faults(_FaultsAsked.model_validate_json(request.body or b"{}")))
+                return ok(self._set_faults(_FaultsUpdate.model_validate_json(request.body or b"{}")))
             case "POST", ["deviations"]:
                 self._api.deviations.set(DeviationPlan.model_validate_json(request.body or b"{}"))
                 return ok({"injected": dict(self._api.deviations.injected)})
@@ -165,12 +165,12 @@ class Control:
             "pushes": dict(self.pushes),
         }
 
-    def _set_faults(self, asked: _FaultsAsked) -> dict[str, Any]:
+    def _set_faults(self, update: _FaultsUpdate) -> dict[str, Any]:
         faults = self._api.faults
-        rate = faults.rate if asked.rate is None else asked.rate
-        faults.set(rate, faults.kinds if asked.kinds is None else asked.kinds)
-        if asked.latency_ms is not None:
-            self.latency_ms = asked.latency_ms
+        rate = faults.rate if update.rate is None else update.rate
+        faults.set(rate, faults.kinds if update.kinds is None else update.kinds)
+        if update.latency_ms is not None:
+            self.latency_ms = update.latency_ms
         return {"rate": faults.rate, "kinds": list(faults.kinds), "latency_ms": self.latency_ms}
 
 
@@ -194,8 +194,8 @@ def _change(mailbox: Mailbox, body: bytes, steps: list[str], labels: list[str] |
         raise not_found()
     match steps[1]:
         case "labels":
-            asked = _LabelsAsked.model_validate_json(body or b"{}")
-            mailbox.modify(steps[0], asked.add, asked.remove)
+            update = _LabelsUpdate.model_validate_json(body or b"{}")
+            mailbox.modify(steps[0], update.add, update.remove)
         case "delete":
             mailbox.delete(steps[0])
         case _:

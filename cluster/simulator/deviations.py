@@ -51,7 +51,7 @@ class Rule(BaseModel, frozen=True):
 
 
 class DeviationPlan(BaseModel, frozen=True):
-    """What is asked of the simulator. rate: share of calls that deviate by chance, by `seed`; kinds: empty: all."""
+    """The deviations to make. rate: share of calls that deviate at random, by `seed`; kinds: empty for all."""
 
     rules: tuple[Rule, ...] = ()
     rate: float = Field(0.0, ge=0, le=1)
@@ -80,22 +80,22 @@ class Answered:
 
 
 class Deviations:
-    """Decides which answers deviate and how; counts what it did."""
+    """Decides which responses deviate and how; counts the deviations."""
 
     def __init__(self) -> None:
         self.injected: Counter[str] = Counter()
         self.lag_from: dict[str, int] = {}  # user -> history id after which records are held back
         self.set(DeviationPlan())
 
-    def set(self, asked: DeviationPlan) -> None:
-        """Replace what was asked before."""
-        self._rules = [_Active(rule, rule.times) for rule in asked.rules]
-        self._rate, self._kinds = asked.rate, asked.kinds
-        self._random = Random(asked.seed)  # noqa: S311 - repeatable, not secret
+    def set(self, plan: DeviationPlan) -> None:
+        """Replace the plan."""
+        self._rules = [_Active(rule, rule.times) for rule in plan.rules]
+        self._rate, self._kinds = plan.rate, plan.kinds
+        self._random = Random(plan.seed)  # noqa: S311 - repeatable, not secret
         self.lag_from.clear()
 
     def hold_back(self, email: str, history_id: int) -> None:
-        """Have a user's history lag: records after this one are not told, though the answer names the present id."""
+        """Make a user's history lag: later records are omitted, but responses contain the current history id."""
         self.lag_from.setdefault(email, history_id)
 
     @property
@@ -104,7 +104,7 @@ class Deviations:
         return not self._rules and not self._rate
 
     def of_call(self, call: Answered, document: Document) -> Document | Answer:
-        """What is answered in place of `document`.
+        """Return the response to send in place of `document`.
 
         Raises:
             GoogleError: 404, though the message is there.
@@ -164,7 +164,7 @@ class Deviations:
         return _placed(rule, document, self._random)
 
     def _token(self, kind: str, call: Answered, document: Document) -> str:
-        """A page token that the server itself takes: a new one each time, or the same again."""
+        """A page token that the server accepts: a new one, or the same again."""
         number = self.injected["endless"]
         if call.method == "history.list":
             return f"{document.get('historyId', 1)}.{number if kind == 'endless' else 1}"

@@ -23,7 +23,7 @@ _ERRORS: dict[FaultKind, tuple[int, str, str]] = {
 
 
 class Faults:
-    """Decides which calls fail and how; counts what it did."""
+    """Decides which calls fail and how; counts the failures."""
 
     def __init__(self, rate: float, kinds: tuple[FaultKind, ...], seed: int) -> None:
         self.injected: Counter[str] = Counter()

@@ -40,36 +40,36 @@ class Headers(NamedTuple):
 
 def scan(raw: bytes) -> Headers:
     start = body_start(raw)
-    found = _fields(raw[:start] if start < len(raw) else raw[:_BLOCK_MAX_BYTES])
-    own = _MESSAGE_ID.search(found.get(b"message-id", b""))
+    fields = _fields(raw[:start] if start < len(raw) else raw[:_BLOCK_MAX_BYTES])
+    own = _MESSAGE_ID.search(fields.get(b"message-id", b""))
     return Headers(
-        date_ms=_date_ms(found.get(b"date", b"")),
+        date_ms=_date_ms(fields.get(b"date", b"")),
         message_id=own[1] if own else b"",
-        ancestors=_MESSAGE_ID.findall(found.get(b"references", b""))
-        + _MESSAGE_ID.findall(found.get(b"in-reply-to", b"")),
-        subject=_text(found.get(b"subject", b"")),
-        sender=_text(found.get(b"from", b"")),
-        recipients=_text(found.get(b"to", b"")),
-        is_list=b"list-id" in found or b"list-unsubscribe" in found,
+        ancestors=_MESSAGE_ID.findall(fields.get(b"references", b""))
+        + _MESSAGE_ID.findall(fields.get(b"in-reply-to", b"")),
+        subject=_text(fields.get(b"subject", b"")),
+        sender=_text(fields.get(b"from", b"")),
+        recipients=_text(fields.get(b"to", b"")),
+        is_list=b"list-id" in fields or b"list-unsubscribe" in fields,
     )
 
 
 def _fields(block: bytes) -> dict[bytes, bytes]:
     """The first of each wanted header, unfolded."""
-    found: dict[bytes, bytes] = {}
+    fields: dict[bytes, bytes] = {}
     name = b""
     for line in block.split(b"\n"):
         if line[:1] in (b" ", b"\t"):
             if name:
-                found[name] += line.rstrip(b"\r")
+                fields[name] += line.rstrip(b"\r")
             continue
         name, _, value = line.partition(b":")
         name = name.rstrip().lower()
-        if name in _WANTED and name not in found:
-            found[name] = value.strip()
+        if name in _WANTED and name not in fields:
+            fields[name] = value.strip()
         else:
             name = b""
-    return found
+    return fields
 
 
 def replied_subject(subject: str) -> str | None:

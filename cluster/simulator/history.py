@@ -1,4 +1,4 @@
-"""Calls that tell what changed: history.list, watch, stop. pushes.py delivers what a watch asks for."""
+"""Calls that report changes: history.list, watch, stop. pushes.py delivers what a watch asks for."""
 
 from itertools import islice
 from typing import Any, get_args
@@ -61,10 +61,10 @@ def stop(call: Call) -> None:
 
 def _types(call: Call) -> frozenset[str]:
     known = frozenset(get_args(HistoryType))
-    asked = frozenset(call.names("historyTypes"))
-    if not asked <= known:
-        raise invalid(f"Invalid value at 'history_types': {', '.join(sorted(asked - known))}")
-    return asked or known
+    requested = frozenset(call.names("historyTypes"))
+    if not requested <= known:
+        raise invalid(f"Invalid value at 'history_types': {', '.join(sorted(requested - known))}")
+    return requested or known
 
 
 def _position(call: Call, start: int) -> tuple[int, int]:

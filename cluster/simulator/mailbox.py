@@ -1,7 +1,7 @@
 """One user's mail as Gmail holds it: messages, labels, threads and the history of their changes.
 
-Pure: no I/O, no clock, no chance. The same mail in the same order gives the same ids, threads, dates and history
-ids in every process. The raw bytes are kept once and exactly; nothing derived from them is kept but the snippet.
+Pure: no I/O, no clock, no randomness. The same mail in the same order gets the same ids, threads, dates and history
+ids in every process. Raw bytes are stored once, unchanged; of derived data only the snippet is stored.
 routes.py drives it.
 """
 
@@ -56,7 +56,7 @@ class Message:
     internal_date_ms: int
     history_id: int
     labels: frozenset[str]
-    snippet: str | None = None  # computed on first demand
+    snippet: str | None = None  # computed on first use
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Mailbox:
     # Filling
 
     def load(self, mail: Iterable[tuple[str, bytes]]) -> None:
-        """Take over mail that was there before history began: it leaves no records."""
+        """Add mail without history records, as if it were older than the history."""
         for name, raw in mail:
             headers = scan(raw)
             self._put(raw, headers, _first_labels(self.email, name, raw, headers), headers.date_ms)
@@ -107,7 +107,7 @@ class Mailbox:
         date_ms: int | None = None,
         thread_id: str | None = None,
     ) -> Message:
-        """A message arrives. Its date is `date_ms`, else that of its header."""
+        """Add an arriving message. Its date is `date_ms`, else the date in its header."""
         headers = scan(raw)
         message = self._put(raw, headers, frozenset(labels), date_ms or headers.date_ms, thread_id, sort=True)
         self._record("messageAdded", message)
@@ -140,7 +140,7 @@ class Mailbox:
         return message
 
     def _new_id(self, raw: bytes) -> tuple[str, int]:
-        """An id by owner and content; the same content again, or a collision, takes the next digest."""
+        """An id derived from owner and content; repeated content, or a collision, gets the next digest."""
         digest = sha256(self.email.encode() + b"\0" + raw).digest()
         while True:
             number = int.from_bytes(digest[:8], "big")
@@ -168,7 +168,7 @@ class Mailbox:
     # Changing
 
     def modify(self, message_id: str, add: Collection[str] = (), remove: Collection[str] = ()) -> Message:
-        """Set and clear labels; a change that changes nothing leaves no record."""
+        """Add and remove labels; a change without effect leaves no record."""
         message = self.messages[message_id]
         added = frozenset(add) - message.labels
         self._relabel("labelAdded", message, message.labels | added, added)
@@ -200,7 +200,7 @@ class Mailbox:
         thread = self.threads[message.thread_id]
         thread.remove(message_id)
         if not thread:
-            # Later replies still join it, so the thread itself stays known by its id.
+            # The thread is kept, because later replies join it.
             del self.threads[message.thread_id]
         self.label_counts.subtract(message.labels)
         self.history_id += 1
@@ -223,29 +223,29 @@ class Mailbox:
     # Reading
 
     def newest_first(self, after: tuple[int, str] | None = None) -> Iterator[Message]:
-        """Messages by date, the newest first; those after a position if one is given.
+        """Messages, newest first; with a position, those after it.
 
-        A position is (internal date, id) of the last message seen: mail that arrives meanwhile is before it,
-        so nothing is seen twice or missed.
+        A position is (internal date, id) of the last message returned: mail that arrives later is before it,
+        so no message is repeated or missed.
         """
         end = len(self._order) if after is None else bisect_left(self._order, after)
         for index in range(end - 1, -1, -1):
             yield self.messages[self._order[index][1]]
 
     def in_thread_of(self, rfc822_message_id: str) -> list[Message]:
-        """Where a message with this Message-ID can be, if anywhere."""
+        """Messages of the threads that may contain this Message-ID."""
         thread_id = self._thread_of.get(rfc822_message_id.strip("<> ").encode())
         return [self.messages[id_] for id_ in self.threads.get(thread_id or "", ())]
 
     def history(self, after: int) -> Iterator[Change] | None:
-        """Changes since a history id, oldest first; None if they are forgotten or the id is of the future."""
+        """Changes since a history id, oldest first; None if the id has expired or was not issued yet."""
         if not self._forgotten <= after <= self.history_id:
             return None
         start = bisect_right(self._history, after, key=lambda change: change.history_id)
         return (self._history[index] for index in range(start, len(self._history)))
 
     def forget_history(self) -> None:
-        """Every history id handed out so far becomes too old."""
+        """Expire every history id issued so far."""
         self.history_id += 1
         self._forgotten = self.history_id
         self._history.clear()
@@ -255,12 +255,12 @@ class Mailbox:
 
 
 def is_hidden(message: Message) -> bool:
-    """Spam and trash, which Gmail lists only when asked."""
+    """Whether Gmail lists the message only on request: Spam and Trash."""
     return not _HIDDEN.isdisjoint(message.labels)
 
 
 def _first_labels(email: str, name: str, raw: bytes, headers: Headers) -> frozenset[str]:
-    """A believable mixture, chosen by content and by what the file's name tells."""
+    """Plausible labels, chosen by content and file name."""
     chance = sha256(b"labels\0" + email.encode() + raw[:4096]).digest()
     file_name = name.rsplit("/", 1)[-1].lower()
     labels = set()

@@ -99,15 +99,15 @@ def _candidates(call: Call, query: Query | None) -> Iterable[Message]:
             raise invalid("Invalid pageToken")
         after = (date_ms, message_id)
     if query is not None and query.rfc822_message_id is not None:
-        found = call.mailbox.in_thread_of(query.rfc822_message_id)
-        ordered = sorted(found, key=lambda m: (m.internal_date_ms, m.id), reverse=True)
+        matching = call.mailbox.in_thread_of(query.rfc822_message_id)
+        ordered = sorted(matching, key=lambda m: (m.internal_date_ms, m.id), reverse=True)
         return [m for m in ordered if after is None or (m.internal_date_ms, m.id) < after]
     return call.mailbox.newest_first(after)
 
 
-def _estimate(call: Call, labels: frozenset[str], query: Query | None, found: int) -> int:
+def _estimate(call: Call, labels: frozenset[str], query: Query | None, matching: int) -> int:
     """Gmail's number is a guess as well."""
     if query is not None:
-        return found
+        return matching
     counts = call.mailbox.label_counts
     return min((counts[label] for label in labels), default=len(call.mailbox.messages))

@@ -111,10 +111,10 @@ class Grants:
 
     def _consented(self, given: dict[str, str], now: float) -> Answer:
         """The grant that an owner just gave: it works again if it was revoked before."""
-        found = self.consent.exchange(given, now)
-        if found is None:
+        authorized = self.consent.exchange(given, now)
+        if authorized is None:
             raise TokenError(400, "invalid_grant", "Malformed auth code.")
-        email, scope, nonce = found
+        email, scope, nonce = authorized
         answer = {
             "access_token": self._issue(email, now),
             "expires_in": int(self._ttl_s),
@@ -130,10 +130,10 @@ class Grants:
 
     def _delegated(self, assertion: str, now: float) -> Answer:
         """A token for whom a service account's assertion names (RFC 7523)."""
-        found = self.workspace.subject(assertion, now)
-        if found is None:
+        authorized = self.workspace.subject(assertion, now)
+        if authorized is None:
             raise TokenError(400, "invalid_grant", "Invalid JWT Signature.")
-        email, scope = found
+        email, scope = authorized
         if not self.workspace.delegated or scope not in (_READ_SCOPE, SCOPE, DIRECTORY_SCOPE):
             raise TokenError(401, "unauthorized_client", "Client is unauthorized to retrieve access tokens.")
         if email not in self._refresh or email in self._revoked or email in self.workspace.suspended:

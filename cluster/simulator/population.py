@@ -62,8 +62,8 @@ def _free_name(file_name: str, taken: dict[str, list[SourceMail]]) -> str:
 def _deal(config: SimulatorConfig, mail: list[SourceMail]) -> dict[str, list[SourceMail]]:
     users = config.users or 1
     width = len(str(users))
-    each = config.messages_per_user
-    counts = [None] * users if each is None else sizes(each * users, users, config.uneven)
+    per_user = config.messages_per_user
+    counts = [None] * users if per_user is None else sizes(per_user * users, users, config.uneven)
     return {
         f"user-{number + 1:0{width}d}@{config.domain}": list(_share(mail, number, users, count))
         for number, count in enumerate(counts)
@@ -71,7 +71,7 @@ def _deal(config: SimulatorConfig, mail: list[SourceMail]) -> dict[str, list[Sou
 
 
 def sizes(messages: int, users: int, exponent: float) -> list[int]:
-    """How many messages each user gets: the n-th as many as n ** -exponent has it, none fewer than one."""
+    """Number of messages per user: proportional to n ** -exponent for the n-th user, at least one."""
     weights = [(number + 1) ** -exponent for number in range(users)]
     return [max(round(messages * weight / sum(weights)), 1) for weight in weights]
 

@@ -43,7 +43,7 @@ class Pushes:
         self._account, self._loss_rate = config.push_service_account, config.push_loss_rate
         self._mailboxes, self._random = mailboxes, random.Random(config.seed)  # noqa: S311 - chance, no secret
         self.counts: Counter[str] = Counter()  # pushes by what became of them: delivered, lost, refused
-        self._told: dict[str, int] = {}  # mailbox -> history id that the subscriber was told, or that got lost
+        self._delivered: dict[str, int] = {}  # mailbox -> history id of the last push, delivered or lost
         self._again: dict[str, tuple[float, float]] = {}  # mailbox -> not before, and the pause after that
         self._ended = threading.Event()
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -60,7 +60,7 @@ class Pushes:
         self._thread.start()
 
     def close(self) -> None:
-        """End; what was not acknowledged is forgotten."""
+        """Stop; discard pushes that were not acknowledged."""
         self._ended.set()
         self._thread.join(_TIMEOUT_S + 1)
 
@@ -68,8 +68,8 @@ class Pushes:
         while not self._ended.wait(_LOOK_EVERY_S):
             now = time.time()
             for mailbox in self._mailboxes:
-                told = max(self._told.get(mailbox.email, 0), mailbox.watched_from)
-                if mailbox.watched_until > now and told < mailbox.history_id:
+                delivered = max(self._delivered.get(mailbox.email, 0), mailbox.watched_from)
+                if mailbox.watched_until > now and delivered < mailbox.history_id:
                     self._push(mailbox, now)
 
     def _push(self, mailbox: Mailbox, now: float) -> None:
@@ -79,16 +79,16 @@ class Pushes:
         history_id = mailbox.history_id
         if self._random.random() < self._loss_rate:
             self.counts["lost"] += 1
-        elif self._delivered(mailbox.email, history_id, now):
+        elif self._deliver(mailbox.email, history_id, now):
             self.counts["delivered"] += 1
         else:
             self.counts["refused"] += 1
             self._again[mailbox.email] = now + pause_s, min(2 * pause_s, _LONGEST_PAUSE_S)
             return
         self._again.pop(mailbox.email, None)
-        self._told[mailbox.email] = history_id
+        self._delivered[mailbox.email] = history_id
 
-    def _delivered(self, email: str, history_id: int, now: float) -> bool:
+    def _deliver(self, email: str, history_id: int, now: float) -> bool:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token(now)}"}
         request = urllib.request.Request(self._to, envelope(email, history_id, now), headers)  # noqa: S310 - as configured
         try:
@@ -121,6 +121,6 @@ def envelope(email: str, history_id: int, now: float) -> bytes:
     Source: developers.google.com/workspace/gmail/api/guides/push (read 2026-11).
     """
     data = b64encode(orjson.dumps({"emailAddress": email, "historyId": history_id})).decode()
-    moment = datetime.fromtimestamp(now, UTC).isoformat()
-    message = {"data": data, "messageId": f"{email}:{history_id}", "publishTime": moment}
+    published_at = datetime.fromtimestamp(now, UTC).isoformat()
+    message = {"data": data, "messageId": f"{email}:{history_id}", "publishTime": published_at}
     return orjson.dumps({"message": message, "subscription": _SUBSCRIPTION})

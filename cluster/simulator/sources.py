@@ -27,7 +27,7 @@ _MBOX_SUFFIXES = (".mbox", ".mbx")
 #: Bytes that show whether a file is an mbox: its first line, and the header after it.
 _LOOK_BYTES = 2048
 
-#: Told the name of each file that is skipped, and why.
+#: Called with the name of each skipped file, and the reason.
 Skipped = Callable[[str, str], None]
 
 
@@ -44,7 +44,7 @@ def read_mail(path: Path, skipped: Skipped = _log) -> Iterator[SourceMail]:
     """All messages at a path.
 
     Args:
-        skipped: is told what was not read; it is logged otherwise.
+        skipped: called for skipped files; by default they are logged.
 
     Raises:
         MailNotFound: nothing is there.
@@ -53,14 +53,14 @@ def read_mail(path: Path, skipped: Skipped = _log) -> Iterator[SourceMail]:
     """
     if not path.exists():
         raise MailNotFound(path)
-    found = False
+    has_mail = False
     try:
         for mail in _read(path, skipped):
-            found = True
+            has_mail = True
             yield mail
     except (tarfile.TarError, EOFError, zlib.error, OSError) as exc:
         raise MailUnreadable(path, str(exc) or type(exc).__name__) from exc
-    if not found:
+    if not has_mail:
         raise MailUnreadable(path, "no message in it")
 
 
@@ -85,15 +85,15 @@ def _folder(folder: Path, skipped: Skipped) -> Iterator[SourceMail]:
 
 def _files(folder: Path, skipped: Skipped) -> list[Path]:
     """The files below a folder, sorted; links are not followed."""
-    found: list[Path] = []
+    paths: list[Path] = []
     for parent, folders, names in os.walk(folder, followlinks=False):
         for name in (*folders, *names):
             path = Path(parent, name)
             if path.is_symlink():
                 skipped(path.relative_to(folder).as_posix(), "it is a link")
             elif name in names and path.is_file():
-                found.append(path)
-    return sorted(found)
+                paths.append(path)
+    return sorted(paths)
 
 
 def _of_file(path: Path, name: str, skipped: Skipped) -> Iterator[SourceMail] | None:

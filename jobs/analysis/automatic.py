@@ -11,7 +11,7 @@ import pyarrow as pa
 from jobs.analysis.mail import Mail
 
 #: Local parts of unattended addresses: the whole local part, or a piece of it between punctuation.
-_NOBODY = re.compile(
+_NO_REPLY = re.compile(
     r"(?:.*[._+-])?(?:no-?_?\.?reply|do-?_?\.?not-?_?\.?reply|noreply|donotreply|mailer-?daemon|postmaster|notifications?|"
     r"notify|alerts?|automated?|auto-?confirm|bounces?|newsletters?|robot|daemon)(?:[._+-].*)?"
 )
@@ -63,7 +63,7 @@ def _sent_to_many(mail: Mail, precedence: str) -> tuple[str, str]:
     """Discussion lists are excluded: there, only the sender shows whether a person wrote."""
     local = mail.message.from_address.partition("@")[0][:64]
     is_discussion = bool(mail.headers("list-post")) and mail.header("list-post").strip().lower()[:2] != "no"
-    if _NOBODY.fullmatch(local):
+    if _NO_REPLY.fullmatch(local):
         return ("bulk" if mail.headers("list-unsubscribe") else "generated"), "sender"
     if not is_discussion:
         for name in _BULK:

@@ -14,5 +14,5 @@ class Language:
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:
         """(code, confidence); None when no language is detected."""
-        code, confidence = mail.told_language
+        code, confidence = mail.detected_language
         return (code, confidence) if code else None

@@ -60,11 +60,11 @@ class Mail:
     @property
     def language(self) -> str:
         """ISO 639-1 code of the sender's own text; "" when no language is detected."""
-        return self.told_language[0]
+        return self.detected_language[0]
 
     @property
-    def told_language(self) -> tuple[str, float]:
-        """The same, with the confidence, 0 to 1."""
+    def detected_language(self) -> tuple[str, float]:
+        """The detected language with its confidence, 0 to 1."""
         if self._language is None:
             self._language = detection.detect(self.words)
         return self._language

@@ -185,7 +185,7 @@ class Host:
         return bytes(content)
 
 
-def found(host: Host, taken: Collection[str]) -> tuple[list[Plugin], list[AnalyserRefused]]:
+def discover(host: Host, taken: Collection[str]) -> tuple[list[Plugin], list[AnalyserRefused]]:
     """The enabled plug-ins, and those that are refused.
 
     Args:

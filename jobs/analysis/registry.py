@@ -55,7 +55,7 @@ def roster(config: AnalysisConfig) -> Roster:
         return Roster(tuple(chosen), ())
     host = plugins.Host(config)
     atexit.register(host.close)
-    installed, refused = plugins.found(host, {analyser.name for analyser in BUILT_IN})
+    installed, refused = plugins.discover(host, {analyser.name for analyser in BUILT_IN})
     for error in refused:
         _LOG.error("%s", error)
     return Roster((*chosen, *installed), tuple(refused))

@@ -55,7 +55,7 @@ def report(mailbox: str, counting: MailboxStats, zone: ZoneInfo, made_at: dateti
             _week(counting, zone),
             _senders(counting),
             _recipients(counting),
-            *_judged(counting),
+            *_analysis_sections(counting),
             _newsletters(counting),
             _responses(counting),
             _domains(counting, space),
@@ -129,14 +129,14 @@ def _people(rows: Sequence[Row], name: str) -> Markup:
     return charts.bars(name, shown)
 
 
-def _judged(counting: MailboxStats) -> list[Section]:
+def _analysis_sections(counting: MailboxStats) -> list[Section]:
     """The analysers' results; empty when no message was analysed."""
-    judgements = AnalysisStats(counting)
-    kinds = [(row["category"].replace("_", " "), row["messages"]) for row in judgements.categories() if row["category"]]
+    analysis = AnalysisStats(counting)
+    kinds = [(row["category"].replace("_", " "), row["messages"]) for row in analysis.categories() if row["category"]]
     if not kinds:
         return []
-    languages = [(row["language"], row["messages"]) for row in judgements.languages() if row["language"]]
-    totals, _ = judgements.security(1)
+    languages = [(row["language"], row["messages"]) for row in analysis.languages() if row["language"]]
+    totals, _ = analysis.security(1)
     signs = [(sign, f"{totals[name]:,}") for name, sign in _SIGNS if totals[name]]
     return [
         Section("Kinds of mail", "By content and origin.", charts.share("Kinds of mail", kinds)),

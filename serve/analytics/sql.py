@@ -24,7 +24,7 @@ _CSV, _ARROW = "text/csv", "application/vnd.apache.arrow.stream"
 _TYPES: Mapping[Form, str] = {"json": "application/json", "csv": _CSV, "arrow": _ARROW}
 _PIECE = 256 << 10
 #: Questions of one user that may wait for a place; more are refused at once.
-_WAITING_EACH = 4
+_WAITING_PER_CALLER = 4
 
 
 class SqlQuestion(BaseModel):
@@ -55,7 +55,9 @@ class Sandbox:
 
     def __init__(self, mailboxes: Mailboxes, config: SandboxConfig) -> None:
         self._mailboxes, self._config = mailboxes, config
-        self.slots = FairSlots(config.at_a_time, each=1, waiting_each=_WAITING_EACH, wait_s=config.time_s)
+        self.slots = FairSlots(
+            config.at_a_time, per_caller=1, waiting_per_caller=_WAITING_PER_CALLER, wait_s=config.time_s
+        )
 
     def answer(self, principal: Any, sql: str, form: Form) -> Answer:
         """The coded answer.

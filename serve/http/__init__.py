@@ -1,1 +1,1 @@
-"""HTTP mechanics that know no service: middleware, problems, ranges, streams, caches."""
+"""HTTP mechanics for every application: middleware, problem documents, byte ranges, event streams, response cache."""

@@ -1,6 +1,7 @@
-"""Bytes of mail on their way out: in pieces, in ranges, under names and types that no browser acts on.
+"""Downloads of mail content: in pieces, in byte ranges, with safe file names and media types.
 
-Mail is hostile: only types that show or play, and cannot run, keep their name; everything else is bytes to save.
+Mail is hostile input: only media types that browsers cannot execute are kept; all others become
+application/octet-stream.
 Sources: RFC 9110 (ranges, conditions), RFC 6266 and 8187 (Content-Disposition).
 """
 
@@ -43,14 +44,14 @@ _SAFE = frozenset(
 )
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
-#: Of UTF-8: file systems take 255, and browsers add " (1)" and more.
+#: In UTF-8. File systems allow 255 bytes, and browsers append suffixes such as " (1)".
 _NAME_BYTES = 200
 _POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Something to download. `tag`: of its bytes, strong."""
+    """A download. tag: strong ETag of the content."""
 
     content: bytes
     filename: str
@@ -59,14 +60,14 @@ class File:
 
 
 def file(content: bytes, filename: str, content_type: str) -> File:
-    """Bytes of mail as something to download; hashes them, so call it from a thread."""
+    """Make a download of mail content. Hashes the content: call it from a thread."""
     media_type = content_type.lower()
     safe = media_type if media_type in _SAFE else "application/octet-stream"
     return File(content, filename, safe, f'"{hashlib.sha256(content).hexdigest()}"')
 
 
 def response(given: Headers, sent: File) -> Response:
-    """The answer to a GET of a file: whole, a range of it, or that the client has it."""
+    """Response to a GET of a file: 200, 206 for a range, 304 if the client has it, or 416."""
     size = len(sent.content)
     headers = {
         "ETag": sent.tag,
@@ -90,7 +91,7 @@ def response(given: Headers, sent: File) -> Response:
 
 
 def disposition(filename: str) -> str:
-    """`Content-Disposition` that saves under a name like this one, whatever it has in it."""
+    """Value of `Content-Disposition` for a safe form of this file name."""
     name = clean_name(filename)
     plain = re.sub(r'["\\%]', "_", name.encode("ascii", "replace").decode().replace("?", "_"))
     value = f'attachment; filename="{plain}"'
@@ -98,7 +99,7 @@ def disposition(filename: str) -> str:
 
 
 def clean_name(filename: str) -> str:
-    """A file's name without folders, control characters, marks that turn the reading direction, or a device's name."""
+    """Remove folders, control and bidirectional characters, and reserved device names from a file name."""
     name = re.split(r"[/\\]", filename)[-1]
     name = "".join(char for char in name if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
     name = re.sub(r'[<>:"|?*]', "_", name).strip(". ")
@@ -112,17 +113,18 @@ def clean_name(filename: str) -> str:
 
 
 def _range(given: Headers, tag: str, size: int) -> tuple[int, int] | None:
-    """Start and end of the one range that is asked for; end <= start: there is none such; None: everything."""
-    asked = given.get("range")
-    if asked is None or given.get("if-range", tag) != tag:
+    """Start and end of the requested range; end <= start: not satisfiable; None: send the whole file."""
+    header = given.get("range")
+    if header is None or given.get("if-range", tag) != tag:
         return None
-    found = _RANGE.fullmatch(asked.replace(" ", ""))
-    if found is None or not (found[1] or found[2]):
-        return None  # several ranges, or none that is understood: everything answers it, too
-    if not found[1]:
-        return max(size - int(found[2]), 0), size
-    end = min(int(found[2]) + 1, size) if found[2] else size
-    return (int(found[1]), end) if int(found[1]) < size else (size, size)
+    match = _RANGE.fullmatch(header.replace(" ", ""))
+    if match is None or not (match[1] or match[2]):
+        return None  # a server may ignore several ranges and invalid ones
+    first, last = match[1], match[2]
+    if not first:
+        return max(size - int(last), 0), size
+    end = min(int(last) + 1, size) if last else size
+    return (int(first), end) if int(first) < size else (size, size)
 
 
 async def _pieces(content: bytes, start: int, end: int) -> AsyncIterator[bytes]:

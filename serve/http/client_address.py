@@ -1,10 +1,9 @@
-"""Whose request it is before anybody has signed in: the client's address.
+"""The client's address, which identifies a caller before authentication.
 
-The proxy in front of the replicas (cluster/haproxy.py) tells the address that it saw in a header of its own, beside a
-secret that it shares with the replicas of its cluster. Both are set over whatever a client sends. Replicas of a cluster
-with such a proxy refuse every request without the secret; without one, no header is believed. Proxies that an operator
-puts in front of that one are named in `trusted_proxies`; of what their X-Forwarded-For says, the last address that is
-not one of them counts.
+The proxy in front of the replicas (cluster/haproxy.py) sends the address of the connection and a secret that it shares
+with the replicas, and overwrites these headers if a client sends them. Behind the proxy, replicas refuse requests
+without the secret; without a proxy, they ignore these headers. `trusted_proxies` names further proxies in front of that
+one: the client is then the last address in their X-Forwarded-For header that is not a trusted proxy.
 """
 
 import hmac
@@ -17,16 +16,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve.http import problems
 
-#: Set by our proxy alone: the address of the connection, what a trusted proxy in front said, the shared secret.
+#: Headers set by our proxy: address of the connection, X-Forwarded-For of a trusted proxy, shared secret.
 PEER, FORWARDED, PROOF = "x-gbm-peer", "x-gbm-forwarded-for", "x-gbm-proxy"
 _MOST_HOPS = 20
 
 
 class OnlyProxy:
-    """Refuses what did not come through our own proxy: 403, before anything else of the request is looked at."""
+    """Answers 403 to requests that bypass our proxy, before the request is examined further."""
 
     def __init__(self, app: ASGIApp, proof: str | None) -> None:
-        """`proof`: the secret that the proxy shows; None: there is no proxy, and no header is believed."""
+        """`proof`: shared secret of the proxy; None: no proxy, and its headers are ignored."""
         self._app, self._proof = app, proof.encode() if proof is not None else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,14 +40,14 @@ class OnlyProxy:
 
 
 class Addresses:
-    """Finds out a request's client."""
+    """Determines the client address of requests."""
 
     def __init__(self, trusted_proxies: Sequence[str]) -> None:
         """`trusted_proxies`: networks, such as 10.0.0.0/8."""
         self._trusted = [ip_network(network) for network in trusted_proxies]
 
     def of(self, scope: Scope) -> str:
-        """The client's address; of IPv6 the network of 64 bits, which one client has to itself."""
+        """The client's address; for IPv6, its /64 network, because a client usually has a whole one."""
         headers = Headers(scope=scope)
         peer = _parsed(scope["client"][0]) if scope.get("client") else None
         if not scope.get("state", {}).get("proxied"):

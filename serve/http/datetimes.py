@@ -1,4 +1,4 @@
-"""Moments and days in requests: RFC 3339, and nothing else. Numbers would be taken for seconds since 1970."""
+"""Times and days in requests, as RFC 3339 only. Pydantic alone would accept a number as seconds since 1970."""
 
 import re
 from datetime import date

@@ -6,7 +6,7 @@ from storage.errors import BackupError
 
 
 class RateLimited(BackupError):
-    """The caller asks too much. Wait, then go on more slowly."""
+    """The caller exceeds a rate limit. Wait `wait_s` seconds before the next request."""
 
     def __init__(self, wait_s: float) -> None:
         super().__init__(wait_s)
@@ -17,7 +17,7 @@ class RateLimited(BackupError):
 
 
 class Overloaded(BackupError):
-    """This replica does as much as it can. Try again in a moment."""
+    """This replica is at its capacity. Try again shortly."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Blocking calls of an application, off its event loop and only so many at a time; and its work in the background."""
+"""Blocking calls of an application in a bounded number of threads, and its background tasks."""
 
 import asyncio
 import math
@@ -15,24 +15,24 @@ from serve.http.fair_slots import FairSlots, acting_caller, share
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-#: Calls of one caller that may wait for a thread, and the seconds that each may.
-_WAITING_EACH, _WAIT_S = 64, 20.0
+#: Maximum number of waiting calls per caller, and how long a call waits for a thread.
+_WAITING_PER_CALLER, _WAIT_S = 64, 20.0
 
 
 class BlockingExecutor:
-    """A bounded set of threads; further calls wait their turn. One caller has half of the threads at most."""
+    """A bounded set of threads. Further calls wait; one caller has at most half of the threads."""
 
     def __init__(self, threads: int) -> None:
-        self._slots = FairSlots(threads, share(threads), _WAITING_EACH, _WAIT_S)
-        self._unbounded = anyio.CapacityLimiter(math.inf)  # the slots are the bound
+        self._slots = FairSlots(threads, share(threads), _WAITING_PER_CALLER, _WAIT_S)
+        self._unbounded = anyio.CapacityLimiter(math.inf)  # the slots limit the number of threads
         self._running, self._idle = 0, threading.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, call: Callable[_P, _T], *arguments: _P.args, **options: _P.kwargs) -> _T:
-        """What `call` returns or raises. Cancelling leaves the thread behind, which goes on to its end and counts.
+        """Run `call` in a thread. A cancelled call runs to its end and occupies its slot until then.
 
         Raises:
-            RateLimited, Overloaded: no thread was free in time.
+            RateLimited, Overloaded: no thread became free in time.
         """
         caller = acting_caller.get()
         await self._slots.acquire(caller)
@@ -44,7 +44,7 @@ class BlockingExecutor:
             place.give_back_unless_running()
 
     def begin(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        """Have something done beside the requests, until `close`, on nobody's account."""
+        """Start a background task that no caller's limits apply to. `close` cancels it."""
         context = copy_context()
         context.run(acting_caller.set, None)
         task = asyncio.get_running_loop().create_task(work, context=context)
@@ -53,7 +53,7 @@ class BlockingExecutor:
         return task
 
     def close(self, timeout_s: float = 10.0) -> None:
-        """End what was begun, and wait for the calls that still run: they hold connections."""
+        """Cancel the background tasks and wait for running calls, which hold connections."""
         for task in self._tasks:
             task.cancel()
         with self._idle:
@@ -73,19 +73,19 @@ class BlockingExecutor:
 
 
 class _Place:
-    """A place that is given back once: by the thread's end, or by a caller who gave up before it began."""
+    """A slot that is released once: when the thread ends, or when the caller gives up before the thread starts."""
 
     def __init__(self, slots: FairSlots, caller: str | None) -> None:
         self._slots, self._caller, self._loop = slots, caller, asyncio.get_running_loop()
         self._lock, self._running, self._given_back = threading.Lock(), False, False
 
     def runs(self) -> None:
-        """The thread began."""
+        """Record that the thread has started."""
         with self._lock:
             self._running = True
 
     def ended(self) -> None:
-        """The thread ends."""
+        """Record that the thread has ended, and release the slot."""
         with self._lock:
             self._running = False
             given_back, self._given_back = self._given_back, True
@@ -93,7 +93,7 @@ class _Place:
             self._loop.call_soon_threadsafe(self._slots.release, self._caller)
 
     def give_back_unless_running(self) -> None:
-        """Nobody waits for the call any more."""
+        """Release the slot of a call that was abandoned before its thread started."""
         with self._lock:
             if self._running or self._given_back:
                 return

@@ -1,7 +1,7 @@
-"""A bounded number of places for work, shared fairly: callers take turns, and each caller's own work goes by arrival.
+"""A bounded number of slots, shared fairly: callers take turns; the requests of one caller run in order of arrival.
 
-No caller holds more than a share of the places, or waits with more than so much at a time. What waits too long is
-refused: to a caller who crowds as too many requests, to others as a service that is too busy. For one event loop.
+A caller has a maximum number of slots and of waiting requests. A request that waits too long is refused: with
+RateLimited if its caller's other requests are the cause, else with Overloaded. For use in one event loop.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from serve.http.errors import Overloaded, RateLimited
 
-#: Who causes the work of the present request: a user, or the address of somebody unknown; None: the service itself.
+#: Caller of the current request: a user, or the address of an unauthenticated client; None: the service itself.
 #: Set by serve/auth/authorization.py; threads and tasks inherit it.
 acting_caller: ContextVar[str | None] = ContextVar("acting_caller", default=None)
 _RETRY_S = 1.0
@@ -22,10 +22,10 @@ _RETRY_S = 1.0
 
 @dataclass(slots=True)
 class _Caller:
-    """One caller's work: how much runs, what waits, when it was served."""
+    """Running and waiting requests of one caller."""
 
     running: int = 0
-    served: int = 0  # the number of the place that it took last
+    served: int = 0  # sequence number of the slot that it took last
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
     @property
@@ -34,34 +34,36 @@ class _Caller:
 
 
 class FairSlots:
-    """The places."""
+    """Slots with limits per caller."""
 
     def __init__(
         self,
         places: int,
-        each: int,
-        waiting_each: int = 0,
+        per_caller: int,
+        waiting_per_caller: int = 0,
         wait_s: float | None = None,
         waiting: int | None = None,
-        total_each: int | None = None,
+        total_per_caller: int | None = None,
     ) -> None:
-        """All are free.
+        """All slots are free.
 
         Args:
-            each: places that one caller may hold; the service itself (None) may hold all.
-            waiting_each: requests of one caller that may wait; more are refused at once.
-            wait_s: seconds that one may wait; None: as long as it takes.
-            waiting: requests of all callers that may wait; None: any number.
-            total_each: requests of one caller that may run or wait; None: `each` and `waiting_each`.
+            places: number of slots.
+            per_caller: slots that one caller may hold; the service itself (None) may hold all.
+            waiting_per_caller: requests of one caller that may wait; further ones are refused at once.
+            wait_s: seconds that a request may wait; None: no limit.
+            waiting: requests of all callers that may wait; None: no limit.
+            total_per_caller: requests of one caller that may run or wait; None: the sum of both limits.
         """
-        self._free, self._each, self._waiting_each, self._wait_s = places, each, waiting_each, wait_s
-        self._waiting, self._total_each = waiting, each + waiting_each if total_each is None else total_each
+        self._free, self._per_caller, self._wait_s = places, per_caller, wait_s
+        self._waiting_per_caller, self._waiting = waiting_per_caller, waiting
+        self._total_per_caller = per_caller + waiting_per_caller if total_per_caller is None else total_per_caller
         self._callers: dict[str | None, _Caller] = {}
         self._served = 0
 
     @asynccontextmanager
     async def place(self, caller: str | None) -> AsyncIterator[None]:
-        """Hold a place for as long as the block lasts.
+        """Hold a slot for the duration of the block.
 
         Raises:
             RateLimited, Overloaded.
@@ -73,7 +75,7 @@ class FairSlots:
             self.release(caller)
 
     async def acquire(self, caller: str | None) -> None:
-        """Take a place, when it is this caller's turn; to be given back with `release`.
+        """Wait for this caller's turn and take a slot; give it back with `release`.
 
         Raises:
             RateLimited, Overloaded.
@@ -94,7 +96,7 @@ class FairSlots:
         except BaseException as exc:
             crowds = self._crowds(mine)
             if turn.done() and not turn.cancelled():
-                self.release(caller)  # it came in the moment of giving up
+                self.release(caller)  # the slot was granted while the request timed out
             else:
                 if turn in mine.waiting:
                     mine.waiting.remove(turn)
@@ -104,7 +106,7 @@ class FairSlots:
             raise
 
     def release(self, caller: str | None) -> None:
-        """Give a place back."""
+        """Give a slot back."""
         mine = self._callers[caller]
         mine.running -= 1
         self._free += 1
@@ -112,7 +114,7 @@ class FairSlots:
         self._deal()
 
     def _deal(self) -> None:
-        """Give free places to those whose turn it is: who was served longest ago."""
+        """Grant free slots, first to the caller that was served longest ago."""
         while self._free > 0:
             waiting = [
                 (mine.served, mine)
@@ -121,9 +123,9 @@ class FairSlots:
             ]
             if not waiting:
                 return
-            _, mine = min(waiting, key=lambda each: each[0])
+            _, mine = min(waiting, key=lambda candidate: candidate[0])
             turn = mine.waiting.popleft()
-            if not turn.done():  # else its task has been cancelled, and has not heard of it yet
+            if not turn.done():  # else its task was cancelled
                 self._take(mine)
                 turn.set_result(None)
 
@@ -134,18 +136,20 @@ class FairSlots:
         mine.served = self._served
 
     def _may_run(self, caller: str | None, mine: _Caller) -> bool:
-        return caller is None or mine.running < self._each
+        return caller is None or mine.running < self._per_caller
 
     def _may_wait(self, caller: str | None, mine: _Caller) -> bool:
         if self._waiting is not None and sum(len(each.waiting) for each in self._callers.values()) >= self._waiting:
             return False
         if caller is None:
-            return self._waiting_each > 0
-        return len(mine.waiting) < self._waiting_each and mine.running + len(mine.waiting) < self._total_each
+            return self._waiting_per_caller > 0
+        return (
+            len(mine.waiting) < self._waiting_per_caller and mine.running + len(mine.waiting) < self._total_per_caller
+        )
 
     def _crowds(self, mine: _Caller) -> bool:
-        """Whether this caller's own work is what is in the way."""
-        return mine.running >= self._each or (mine.running + len(mine.waiting) > 1 and mine.running > 0)
+        """Whether this caller's own requests are what keeps the request waiting."""
+        return mine.running >= self._per_caller or (mine.running + len(mine.waiting) > 1 and mine.running > 0)
 
     def _forget(self, caller: str | None, mine: _Caller) -> None:
         if mine.is_idle:
@@ -153,5 +157,5 @@ class FairSlots:
 
 
 def share(places: int, least: int = 1, part: float = 0.5) -> int:
-    """The places that one caller may hold of so many."""
+    """Number of slots that one caller may hold: `part` of all, but at least `least`."""
     return max(math.ceil(places * part), least)

@@ -1,7 +1,7 @@
-"""`fields=id,items(subject,from)`: the parts of an answer that a client wants, and nothing else.
+"""`fields=id,items(subject,from)`: selects members of a JSON response.
 
-Names of members, separated by commas; in parentheses or after a slash those of the members below, through lists as if
-they were one. As Google's partial responses, without wildcards. Pure.
+Member names are separated by commas. Parentheses or a slash select members of a member; lists are transparent. The
+syntax is that of Google's partial responses, without wildcards. Pure.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any
 
 from storage.errors import BackupError
 
-#: What is wanted of each member; an empty mapping: all of it.
+#: Selected member -> selection within the member; an empty mapping selects the whole member.
 Wanted = dict[str, Any]
 
 _MOST_CHARACTERS, _DEEPEST = 1000, 8
@@ -18,18 +18,18 @@ _TOKEN = re.compile(r"\s*(?:([A-Za-z_][A-Za-z0-9_-]*)|([,()/]))")
 
 
 class InvalidFields(BackupError):
-    """`fields` names what there is not, or cannot be read. Correct it."""
+    """`fields` has a syntax error or names a member that does not exist. Correct it."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
         self.problem = problem
 
     def __str__(self) -> str:
-        return f'"fields" {self.problem}: name members of the answer, as in fields=next_cursor,items(id,subject).'
+        return f'"fields" {self.problem}: name members of the response, as in fields=next_cursor,items(id,subject).'
 
 
 def parse(text: str | None) -> Wanted | None:
-    """What a `fields` parameter asks for; None: everything.
+    """Parse a `fields` parameter; None selects everything.
 
     Raises:
         InvalidFields.
@@ -40,38 +40,38 @@ def parse(text: str | None) -> Wanted | None:
         raise InvalidFields(f"is longer than {_MOST_CHARACTERS} characters")
     tokens, at = [], 0
     while at < len(text.rstrip()):
-        found = _TOKEN.match(text, at)
-        if found is None:
-            raise InvalidFields(f"cannot be read from character {at + 1} on")
-        tokens.append(found[1] or found[2])
-        at = found.end()
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise InvalidFields(f"has a syntax error at character {at + 1}")
+        tokens.append(match[1] or match[2])
+        at = match.end()
     wanted, rest = _list(tokens, 0)
     if rest:
-        raise InvalidFields(f'has a "{rest[0]}" too many')
+        raise InvalidFields(f'has an unexpected "{rest[0]}"')
     return wanted
 
 
 def narrow(document: Any, wanted: Mapping[str, Any]) -> Any:
-    """The wanted parts of a JSON document.
+    """Return the selected members of a JSON document.
 
     Raises:
-        InvalidFields: it has no such member.
+        InvalidFields: a selected member does not exist.
     """
     if isinstance(document, list):
         return [narrow(item, wanted) for item in document]
     if not wanted or document is None:
         return document
     if not isinstance(document, dict):
-        raise InvalidFields("names members of what has none")
+        raise InvalidFields("selects members of a value that has none")
     for name in wanted:
         if name not in document:
-            raise InvalidFields(f'names "{name}", which is not there')
+            raise InvalidFields(f'names "{name}", which does not exist')
     return {name: narrow(document[name], below) for name, below in wanted.items()}
 
 
 def _list(tokens: list[str], depth: int) -> tuple[Wanted, list[str]]:
     if depth > _DEEPEST:
-        raise InvalidFields("goes too deep")
+        raise InvalidFields("is nested too deeply")
     wanted: Wanted = {}
     while True:
         name, below, tokens = _member(tokens, depth)
@@ -92,7 +92,7 @@ def _member(tokens: list[str], depth: int) -> tuple[str, Wanted, list[str]]:
         return name, below, rest[1:]
     if rest and rest[0] == "/":
         if depth >= _DEEPEST:
-            raise InvalidFields("goes too deep")
+            raise InvalidFields("is nested too deeply")
         inner, deeper, rest = _member(rest[1:], depth + 1)
         return name, {inner: deeper}, rest
     return name, {}, rest

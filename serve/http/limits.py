@@ -1,4 +1,4 @@
-"""How large a request may be, how long it may take, how many there may be at a time."""
+"""Limits on the size, duration and number of concurrent requests."""
 
 import asyncio
 
@@ -11,17 +11,17 @@ from serve.http.errors import Overloaded, RateLimited
 from serve.http.fair_slots import FairSlots, acting_caller, share
 from storage.errors import BackupError
 
-#: Of places, what one caller may hold.
+#: Share of the slots that one caller may hold.
 _PART = 0.25
 #: Seconds that a request may wait for a place.
 _WAIT_S = 5.0
 
 
 class BodyMiddleware:
-    """Reads a request's body whole before anything works on the request, bounded in size and time.
+    """Reads the whole body before the request is processed, with limits on size and time.
 
-    Bodies that are large (cluster/haproxy.py waits for small ones) occupy nobody's place while they arrive: only so
-    many are read at a time, and of one caller a quarter of them.
+    Slow bodies do not occupy the slots of running requests: they have slots of their own, of which one caller may hold
+    a quarter. cluster/haproxy.py buffers small bodies.
     """
 
     def __init__(self, app: ASGIApp, limit_bytes: int, timeout_s: float, most: int) -> None:
@@ -38,7 +38,7 @@ class BodyMiddleware:
             await problems.of_status(scope, 413 if declared.isdecimal() else 400)(scope, receive, send)
             return
         if scope["state"].get("policy") is None or (declared.strip("0") == "" and "transfer-encoding" not in headers):
-            await self._app(scope, receive, send)  # 404 and 405 read nothing
+            await self._app(scope, receive, send)  # 404 and 405 read no body
             return
         try:
             async with self._slots.place(acting_caller.get()), asyncio.timeout(self._timeout_s):
@@ -50,7 +50,7 @@ class BodyMiddleware:
         except _TooLarge:
             await problems.of_status(scope, 413)(scope, receive, send)
         except ClientDisconnect:
-            return  # nobody is there to be answered
+            return
         else:
             await self._app(scope, _replayed(body, receive), send)
 
@@ -69,7 +69,7 @@ async def _read(receive: Receive, limit_bytes: int) -> bytes:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Gives the body, then what else there is: that the client is gone."""
+    """Return a `receive` that yields the body, then further messages, such as a disconnect."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replayed() -> Message:
@@ -79,9 +79,9 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 class DeadlineMiddleware:
-    """Ends requests that take too long: 504 as long as nothing was answered, else the connection is cut.
+    """Ends requests that take too long: with 504, or by closing the connection if the response has begun.
 
-    A route that streams (`Policy.streaming`) is free of it once its answer has begun.
+    The limit does not apply to streaming routes (`Policy.streaming`) after the response has begun.
     """
 
     def __init__(self, app: ASGIApp, timeout_s: float) -> None:
@@ -91,7 +91,7 @@ class DeadlineMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        noted = _Noted(send)
+        sender = _RecordingSend(send)
         try:
             async with asyncio.timeout(self._timeout_s) as deadline:
 
@@ -99,21 +99,21 @@ class DeadlineMiddleware:
                     policy = scope["state"].get("policy")
                     if message["type"] == "http.response.start" and policy is not None and policy.streaming:
                         deadline.reschedule(None)
-                    await noted(message)
+                    await sender(message)
 
                 await self._app(scope, receive, released)
         except TimeoutError:
-            if noted.started or not deadline.expired():
+            if sender.started or not deadline.expired():
                 raise
             await problems.of_status(scope, 504)(scope, receive, send)
 
 
 class ConcurrencyLimitMiddleware:
-    """Lets so many requests work at a time; so many more wait for a moment, by turns of their callers.
+    """Limits concurrent requests; some more wait for a moment, by turns of their callers.
 
-    One caller has a quarter of the places, and is told 429 beyond; sign-ins have places of their own. Streams count as
-    long as they last; an answer that is being sent does not (serve/http/paced_response.py). Health is asked beside it:
-    a busy replica is not a dead one.
+    One caller may hold a quarter of the slots; further requests get 429. Sign-ins have slots of their own. A stream
+    holds its slot until it ends; sending a response holds none (serve/http/paced_response.py). /health is not limited,
+    so that a busy replica counts as healthy.
     """
 
     def __init__(self, app: ASGIApp, most: int, waiting: int, wait_s: float = _WAIT_S) -> None:
@@ -145,15 +145,15 @@ class ConcurrencyLimitMiddleware:
 
 def _waited_for(places: int, each: int, waiting: int, wait_s: float) -> FairSlots:
     """Places for which one waits because of others, not because of what one asks oneself."""
-    return FairSlots(places, each, waiting_each=each, wait_s=wait_s, waiting=waiting, total_each=each)
+    return FairSlots(places, each, waiting_per_caller=each, wait_s=wait_s, waiting=waiting, total_per_caller=each)
 
 
 class _TooLarge(Exception):
-    """The body outgrew the limit."""
+    """The body exceeds the limit."""
 
 
-class _Noted:
-    """Sends, and knows whether anything was sent."""
+class _RecordingSend:
+    """A `send` that records whether the response has begun."""
 
     def __init__(self, send: Send) -> None:
         self._send, self.started = send, False

@@ -1,8 +1,8 @@
-"""Sends answers at the speed of their readers, and holds no more than a piece of each in memory.
+"""Buffers responses for slow clients in temporary files, so that application and memory are free at once.
 
-What is larger than a piece goes to a temporary file (unlinked, private) as the application makes it; the application
-ends, and with it whatever it held, a place among the requests too; then the answer is sent. A reader who is too slow is
-cut off. Server-sent events pass.
+A response larger than one piece is written to a temporary file (unlinked, private) while the application produces it,
+and sent after the application has finished and given its slot back. The connection of a client that reads too slowly is
+closed. Server-sent events are not buffered.
 """
 
 import asyncio
@@ -18,20 +18,26 @@ from serve.http import problems
 from serve.http.errors import RateLimited
 
 _LOG = logging.getLogger(__name__)
-#: Bytes of an answer in memory: what is no larger is sent as it is. uvicorn holds 64 KiB more, the kernel its buffers.
+#: Maximum bytes of a response in memory. uvicorn buffers 64 KiB more; the kernel has its own buffers.
 _PIECE = 256 << 10
-#: Seconds that any reader has, besides those by its answer's size.
+#: Seconds that every client has in addition to the time that depends on the size.
 _GRACE_S = 30.0
-#: Of all that waits in files, what one client address may cause.
+#: One client address may use 1/_PART of the buffer space.
 _PART = 4
 _RETRY_S = 5.0
 
 
 class PacedResponseMiddleware:
-    """Collects an answer, then sends it."""
+    """Buffers a response, then sends it."""
 
     def __init__(self, app: ASGIApp, bytes_per_s: int, most_bytes: int, grace_s: float = _GRACE_S) -> None:
-        """`bytes_per_s`: what a reader must take at least; most_bytes: in files at a time; grace_s: besides."""
+        """Create the middleware.
+
+        Args:
+            bytes_per_s: minimum rate at which a client must read.
+            most_bytes: maximum size of all buffered responses.
+            grace_s: seconds in addition to size / bytes_per_s.
+        """
         self._app, self._bytes_per_s, self._most_bytes, self._grace_s = app, bytes_per_s, most_bytes, grace_s
         self._held: dict[str, int] = {}
 
@@ -51,11 +57,11 @@ class PacedResponseMiddleware:
                 async with asyncio.timeout(self._grace_s + answer.size / self._bytes_per_s):
                     await answer.send_on()
             except TimeoutError:
-                _LOG.info("A reader was too slow for an answer of %d bytes", answer.size)
+                _LOG.info("A client read a response of %d bytes too slowly: its connection is closed", answer.size)
                 raise SlowReader from None
 
     def hold(self, address: str, size: int) -> None:
-        """Count bytes that wait; raises when they are too many."""
+        """Reserve buffer space; raises if the limit is exceeded."""
         if sum(self._held.values()) + size > self._most_bytes:
             raise _TooMuch(self._held.get(address, 0) * 2 < self._most_bytes // _PART)
         if self._held.get(address, 0) + size > self._most_bytes // _PART:
@@ -63,18 +69,18 @@ class PacedResponseMiddleware:
         self._held[address] = self._held.get(address, 0) + size
 
     def let_go(self, address: str, size: int) -> None:
-        """They wait no more."""
+        """Release buffer space."""
         self._held[address] -= size
         if not self._held[address]:
             del self._held[address]
 
 
 class SlowReader(Exception):
-    """A client did not take its answer in time: the connection is cut."""
+    """A client read a response too slowly: the connection is closed."""
 
 
 class _TooMuch(BaseException):
-    """Too much waits for slow readers. No `Exception`, so that no handler of the application answers it."""
+    """The buffer space is exhausted. Not an `Exception`, so that no handler of the application catches it."""
 
     def __init__(self, others: bool) -> None:
         super().__init__(others)
@@ -82,7 +88,7 @@ class _TooMuch(BaseException):
 
 
 class _Answer:
-    """One answer: its head, and its body as far as it does not pass."""
+    """A response: its head and its buffered body."""
 
     def __init__(self, middleware: PacedResponseMiddleware, scope: Scope, send: Send, stack: contextlib.ExitStack):
         self._middleware, self._scope, self._send, self._stack = middleware, scope, send, stack
@@ -92,7 +98,7 @@ class _Answer:
         self.size = 0
 
     async def take(self, message: Message) -> None:
-        """A message of the application."""
+        """Accept an ASGI message of the application."""
         if message["type"] == "http.response.start" and not self._passes:
             self._start = message
             self._passes = Headers(raw=message["headers"]).get("content-type", "").startswith("text/event-stream")
@@ -122,7 +128,7 @@ class _Answer:
         self.size += len(body)
 
     async def send_on(self) -> None:
-        """Send what was kept; the rest of an answer that broke off is missing, and the connection is cut."""
+        """Send the buffered response; if the application did not finish it, the connection is closed early."""
         if self._start is None:
             return
         start, self._start = self._start, None

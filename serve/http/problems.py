@@ -1,7 +1,7 @@
-"""What an error looks like outside: a problem document (RFC 9457) with a stable `code`, and nothing internal.
+"""Error responses: problem documents (RFC 9457) with a stable `code` and no internal details.
 
-An error of ours that a client can act on is told in its own words; one that only an operator can act on goes to the
-log in its own words, and to the client in general ones.
+Errors that a client can correct are shown with their own text. Errors that only an operator can correct are logged with
+their own text and shown with a general one.
 """
 
 import logging
@@ -31,51 +31,58 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(title="Problem")
 
-    type: str = Field("about:blank", description="always about:blank: `code` tells the kind")
-    title: str = Field(description="the kind of problem, in words")
+    type: str = Field("about:blank", description="always about:blank; use `code`")
+    title: str = Field(description="summary of the kind of problem")
     status: int
-    detail: str = Field(description="what is wrong here, and what to do")
-    instance: str = Field(description="the request's path")
-    code: str = Field(description="the kind of problem, stable")
-    request_id: str = Field(description="quote it when you report the problem")
-    trace_id: str = Field("", description="of the trace that the request belongs to")
+    detail: str = Field(description="cause of this problem, and what to do")
+    instance: str = Field(description="path of the request")
+    code: str = Field(description="stable identifier of the kind of problem")
+    request_id: str = Field(description="id of the request, to quote when you report the problem")
+    trace_id: str = Field("", description="id of the request's trace")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """How a kind of error is told. `detail` None: in the error's own words."""
+    """The response to a class of errors. detail: None shows the text of the error."""
 
     status: int
     code: str
     title: str
     detail: str | None = None
     retry_after_s: int | None = None
-    #: Computes `retry_after_s` from the error, for errors that know how long to wait.
+    #: Computes `retry_after_s` from the error.
     wait_s: Callable[[BackupError], float] | None = None
 
 
-#: Which error becomes which answer; a class stands for its subclasses. serve/error_responses.py has the project's.
+#: Error class -> response; an entry applies to subclasses. The project's table is in serve/error_responses.py.
 FaultTable = Mapping[type[BackupError], Fault]
 
 _INTERNAL = Fault(
-    500, "internal", "Internal error", "Something went wrong on our side: report the request id to your operator."
+    500,
+    "internal",
+    "Internal error",
+    "The server failed to process the request: report the request id to your operator.",
 )
 _STATUSES: Mapping[int, tuple[str, str, str]] = {
-    400: ("bad_request", "Request not understood", "The request could not be read: correct it."),
-    404: ("not_found", "Not found", "There is nothing under this address for you."),
-    405: ("method_not_allowed", "Method not allowed", "This address does not take this method: see the Allow header."),
-    408: ("timeout", "Request too slow", "The request did not arrive in time: send it again."),
-    413: ("body_too_large", "Body too large", "The request's body is larger than this service takes."),
-    415: ("media_type", "Media type not accepted", "Send the body as application/json."),
-    416: ("range_not_satisfiable", "Range not satisfiable", "There are no such bytes: see the Content-Range header."),
-    504: ("took_too_long", "Took too long", "The answer took too long: ask for less, or try again later."),
+    400: ("bad_request", "Bad request", "The request is malformed: correct it."),
+    404: ("not_found", "Not found", "The resource does not exist or is not accessible to you."),
+    405: ("method_not_allowed", "Method not allowed", "This path does not support the method: see the Allow header."),
+    408: ("timeout", "Request timeout", "The request did not arrive in time: send it again."),
+    413: ("body_too_large", "Body too large", "The request's body is too large: send less."),
+    415: ("media_type", "Unsupported media type", "Send the body as application/json."),
+    416: (
+        "range_not_satisfiable",
+        "Range not satisfiable",
+        "The range is out of bounds: see the Content-Range header.",
+    ),
+    504: ("took_too_long", "Timeout", "The request took too long: request less, or try again later."),
 }
 
 
 def problem(
     scope: Mapping[str, object], fault: Fault, detail: str | None = None, errors: list[dict[str, object]] | None = None
 ) -> Response:
-    """The response that tells a fault."""
+    """Build the response for a fault."""
     state = scope.get("state")
     document: dict[str, object] = {
         "type": "about:blank",
@@ -98,23 +105,25 @@ def problem(
 
 
 def of_status(scope: Mapping[str, object], status: int) -> Response:
-    """The response that tells a bare HTTP status."""
+    """Build the response for an HTTP status."""
     code, title, detail = _STATUSES.get(status, (f"http_{status}", "Request refused", "The request was refused."))
     return problem(scope, Fault(status, code, title, detail))
 
 
 def overloaded(scope: Mapping[str, object]) -> Response:
-    """The response to more requests than are taken on at a time."""
-    return problem(scope, Fault(503, "overloaded", "Too busy", "This service is too busy: try again shortly.", 1))
+    """Build the response for too many concurrent requests."""
+    return problem(
+        scope, Fault(503, "overloaded", "Service overloaded", "This service is too busy: try again shortly.", 1)
+    )
 
 
 def internal(scope: Mapping[str, object]) -> Response:
-    """The response to a defect of ours."""
+    """Build the response for an unexpected exception."""
     return problem(scope, _INTERNAL)
 
 
 def fault_of(error: BackupError, table: FaultTable) -> Fault:
-    """The entry of an error's class or of its nearest base class; without one the error is internal."""
+    """Entry of an error's class or nearest base class; internal error if there is none."""
     for kind in type(error).__mro__:
         fault = table.get(kind)
         if fault is not None:
@@ -123,7 +132,7 @@ def fault_of(error: BackupError, table: FaultTable) -> Fault:
 
 
 def of_error(scope: Mapping[str, Any], error: BackupError) -> Response:
-    """The response to an error of ours, by the table that `install` gave the app. Errors with status 5xx are logged."""
+    """Build the response for an error, from the table passed to `install`. Logs errors with status 5xx."""
     fault = fault_of(error, scope["app"].state.faults)
     if fault.status >= 500:
         _LOG.error("%s: %s", type(error).__name__, error)
@@ -133,13 +142,13 @@ def of_error(scope: Mapping[str, Any], error: BackupError) -> Response:
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI says of a router's problems."""
+    """OpenAPI responses for problems with these statuses."""
     content = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
 def install(app: FastAPI, table: FaultTable) -> None:
-    """Make an app answer errors as problem documents."""
+    """Register handlers that answer errors with problem documents."""
     app.state.faults = table
     app.add_exception_handler(BackupError, _on_backup_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -161,18 +170,18 @@ def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> set[str]:
-    """What the address takes, over all of its routes: the router tells those of one."""
+    """Methods of all routes with the request's path; the router's own Allow header names those of one route."""
     routes = [route for route in getattr(request.app.state, "routes", ()) if isinstance(route, Route)]
     fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
     return {method for route in fitting for method in route.methods or ()}
 
 
 def _on_validation_error(request: Request, error: Exception) -> Response:
-    """Where and why, never the input: it may be a secret."""
+    """Report locations and reasons, but not the input, which may be a secret."""
     assert isinstance(error, RequestValidationError)
     errors: list[dict[str, object]] = [
         {"location": [str(part) for part in item["loc"]], "message": item["msg"]} for item in error.errors()
     ]
     where = "; ".join(".".join(str(part) for part in item["loc"]) + ": " + item["msg"] for item in error.errors())
-    fault = Fault(422, "validation", "Request not valid", where[:1000] or "The request is not valid.")
+    fault = Fault(422, "validation", "Invalid request", where[:1000] or "The request is not valid.")
     return problem(request.scope, fault, errors=errors)

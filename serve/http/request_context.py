@@ -1,6 +1,6 @@
-"""The outermost part of the stack: names a request, logs its end, turns what escapes into a problem, adds headers.
+"""The outermost middleware: request id, trace context, access log, security headers, unexpected exceptions.
 
-The log has no query text, no header and no body, because these carry searches and secrets.
+The access log contains no query strings, headers or bodies, because these contain searches and secrets.
 """
 
 import logging
@@ -29,7 +29,10 @@ _HEADERS = {
 
 
 class RequestContextMiddleware:
-    """Request id, trace context, access log, security headers. Takes `scope["state"]["headers"]` into the answer."""
+    """Sets the request id, trace context and security headers, and logs the request.
+
+    Adds the headers in `scope["state"]["headers"]` to the response. Answers 500 to unexpected exceptions.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -48,7 +51,7 @@ class RequestContextMiddleware:
         state.update(request_id=request_id, trace_id=span.trace_id, headers={})
         status = 0
 
-        async def framed(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -64,14 +67,14 @@ class RequestContextMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive, framed)
+            await self._app(scope, receive, send_with_headers)
         except SlowReader:
-            raise  # the connection is cut
+            raise  # closes the connection
         except Exception:
-            _FAILED.exception("Request %s failed on a defect", request_id)
+            _FAILED.exception("Request %s failed with an unexpected exception", request_id)
             if status:
-                raise  # half a response is out: only a cut connection tells the client
-            await problems.internal(scope)(scope, receive, framed)
+                raise  # the response has begun: closing the connection is the only way to signal the failure
+            await problems.internal(scope)(scope, receive, send_with_headers)
         finally:
             _LOG.info(
                 "%s %s %d %.1f ms user=%s request=%s trace=%s",
@@ -86,5 +89,5 @@ class RequestContextMiddleware:
 
 
 def _request_id(given: str | None) -> str:
-    """The client's id if it is harmless in a log, else one of ours."""
+    """The client's id if it is safe to log, else a new id."""
     return given if given is not None and _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

@@ -1,10 +1,9 @@
-"""Answers kept by what they were made from: the user, the version of the mailbox, the question. None is ever stale.
+"""Cache of responses by user, version of the mailbox, and query. It never returns a stale response.
 
-The version is read before an answer is made and again afterwards; only an answer that lies between two equal ones is
-kept, so it is what that version says, whichever replica made it, and whoever reads the version later may have it. It is
-read where the reader reads, so a position (serve/http/session_token.py) holds for a kept answer, too. Versions are of
-Postgres's 32-bit transactions; none comes back within the seconds that an answer is kept. Who asks what is just being
-made waits for it, and takes it on the same terms. Safe for threads.
+The version is read before and after a response is made, and the response is cached only if both are equal, so it is
+valid for that version on every replica. The version is read from the reader's own database, so a read position
+(serve/http/session_token.py) holds for cached responses, too. Versions derive from Postgres's 32-bit transaction ids,
+which cannot wrap around within `_KEPT_S`. Concurrent requests for the same response share one computation. Thread-safe.
 """
 
 import threading
@@ -14,18 +13,18 @@ from typing import Protocol
 
 from cachetools import TTLCache
 
-#: Seconds that an answer is kept at most: far fewer than it takes to use up all transaction ids.
+#: Maximum age of a cached response, in seconds; much shorter than a wraparound of transaction ids.
 _KEPT_S = 300.0
 
 
 class Versioned(Protocol):
-    """Something whose answers change with its version. `storage.reader.MailboxReader` is one."""
+    """A source whose responses depend on its version, such as `storage.reader.MailboxReader`."""
 
     def version(self) -> str | None: ...
 
 
 class _Making:
-    """An answer that somebody is making; once `done`, None if it is not to be shared."""
+    """A response in progress. Once `done`, `answer` is None if it must not be shared."""
 
     def __init__(self) -> None:
         self.done = threading.Event()
@@ -33,7 +32,7 @@ class _Making:
 
 
 class ResponseCache:
-    """The answers of one process. hits: those that were there or in the making; misses: the others."""
+    """The response cache of one process. hits: responses that were cached or in progress; misses: all others."""
 
     def __init__(
         self,
@@ -41,7 +40,7 @@ class ResponseCache:
         clock: Callable[[], float] = time.monotonic,
         counted: Callable[[bool], None] = lambda _hit: None,
     ) -> None:
-        """`counted`: hears of every question whether it was a hit."""
+        """`counted`: called for every response, with True for a hit."""
         self._counted = counted
         self._kept: TTLCache[Hashable, bytes] = TTLCache(most_bytes, ttl=_KEPT_S, timer=clock, getsizeof=len)
         self._makings: dict[Hashable, _Making] = {}
@@ -49,22 +48,22 @@ class ResponseCache:
         self.hits = self.misses = 0
 
     def of(self, user_id: int, reader: Versioned, question: Hashable, make: Callable[[], bytes]) -> bytes:
-        """The answer to a question about a user's mail, made if need be. Blocking."""
+        """Return the response to a query of a user's mail, from the cache or from `make`. Blocking."""
         version = reader.version()
         if version is None:
             return make()
         key = (user_id, version, question)
-        found = self._get(key)
-        if isinstance(found, bytes):
+        entry = self._get(key)
+        if isinstance(entry, bytes):
             self._counted(True)
-            return found
-        if found is not None:
-            found.done.wait()
+            return entry
+        if entry is not None:
+            entry.done.wait()
             with self._lock:
-                self.hits += found.answer is not None
-                self.misses += found.answer is None
-            self._counted(found.answer is not None)
-            return make() if found.answer is None else found.answer
+                self.hits += entry.answer is not None
+                self.misses += entry.answer is None
+            self._counted(entry.answer is not None)
+            return make() if entry.answer is None else entry.answer
         self._counted(False)
         making = self._makings[key]
         try:
@@ -79,12 +78,12 @@ class ResponseCache:
             making.done.set()
 
     def _get(self, key: Hashable) -> bytes | _Making | None:
-        """What there is; None: nothing, and the caller is to make it."""
+        """The cached response or the one in progress; None: the caller must make it."""
         with self._lock:
-            found = self._kept.get(key)
-            if found is not None:
+            cached = self._kept.get(key)
+            if cached is not None:
                 self.hits += 1
-                return found
+                return cached
             making = self._makings.get(key)
             if making is None:
                 self._makings[key] = _Making()

@@ -1,9 +1,8 @@
-"""X-GBM-Position: what a request must see, what its reads have seen.
+"""X-GBM-Position: the state that a request must see, and the state that its reads have seen.
 
-A client hands the header of any answer on with its next request, and never sees an older state than before. The
-middleware keeps it in the request's context, which threads inherit; serve/mail/readers.py takes it from there. Without
-replicas there is nothing to tell, and no header. Only the wish and the answer are here: storage/replication/routing.py
-reads.
+A client that sends the header of its last response never sees an older state. The middleware stores the position in a
+context variable, which threads inherit; serve/mail/readers.py reads it, and storage/replication/routing.py chooses the
+database. Without database replicas, responses have no such header.
 """
 
 from contextvars import ContextVar
@@ -17,24 +16,24 @@ from storage.replication.routing import ReadSession
 from storage.replication.session_token import MOST_CHARACTERS, PATTERN, InvalidSessionToken, SessionToken
 
 HEADER = "X-GBM-Position"
-_SAYS = "How far your reads have seen the backup: send the last answer's to see nothing older."
+_DESCRIPTION = "Position of your reads in the backup. Send the value of the last response to read no older state."
 
-_sight: ContextVar[ReadSession | None] = ContextVar("sight", default=None)
+_session: ContextVar[ReadSession | None] = ContextVar("read_session", default=None)
 
 
 def read_session() -> ReadSession:
-    """The present request's; outside of one, a new one."""
-    return _sight.get() or ReadSession()
+    """The session of the current request; a new one outside of requests."""
+    return _session.get() or ReadSession()
 
 
 class SessionTokenMiddleware:
-    """Takes the header of a request, gives the answer its own."""
+    """Reads the header of a request and sets the header of the response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["state"].get("policy") is None:  # 404 and 405 read nothing
+        if scope["type"] != "http" or scope["state"].get("policy") is None:  # 404 and 405 read no mail
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get(HEADER)
@@ -49,17 +48,17 @@ class SessionTokenMiddleware:
                 MutableHeaders(scope=message)[HEADER] = mine.seen.encode()
             await send(message)
 
-        token = _sight.set(mine)
+        token = _session.set(mine)
         try:
             await self._app(scope, receive, send_with_token)
         finally:
-            _sight.reset(token)
+            _session.reset(token)
 
 
 def describe(document: dict[str, Any], prefixes: tuple[str, ...]) -> None:
     """Add the header to the operations under these prefixes of an OpenAPI document."""
     given = {"type": "string", "minLength": 2, "maxLength": MOST_CHARACTERS, "pattern": PATTERN}
-    parameter = {"name": HEADER, "in": "header", "required": False, "description": _SAYS, "schema": given}
+    parameter = {"name": HEADER, "in": "header", "required": False, "description": _DESCRIPTION, "schema": given}
     for path, operations in document.get("paths", {}).items():
         if path.startswith(prefixes):
             for operation in operations.values():
@@ -67,4 +66,7 @@ def describe(document: dict[str, Any], prefixes: tuple[str, ...]) -> None:
                 operation["responses"].setdefault("400", operation["responses"]["429"] | {"description": "Bad Request"})
                 for status, answer in operation["responses"].items():
                     if status.startswith("2"):
-                        answer.setdefault("headers", {})[HEADER] = {"description": _SAYS, "schema": {"type": "string"}}
+                        answer.setdefault("headers", {})[HEADER] = {
+                            "description": _DESCRIPTION,
+                            "schema": {"type": "string"},
+                        }

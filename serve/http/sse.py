@@ -1,7 +1,7 @@
-"""Server-sent events: what something is like now, again whenever it has changed, until it is over.
+"""Server-sent events: the current state of an object, then every change until the object is complete.
 
-An event's id is a digest of what it says, so a client that comes back with Last-Event-ID (a proxy cuts long streams)
-is told only what is new to it. Streams of the same thing share one look a second, and wait without a thread.
+The id of an event is a digest of its data, so a client that reconnects with Last-Event-ID receives an event only if the
+state has changed. Streams of the same object share one poll per interval and occupy no thread while they wait.
 Source: html.spec.whatwg.org, 9.2.
 """
 
@@ -28,7 +28,14 @@ class Streams:
     """The streams of one replica."""
 
     def __init__(self, most: int, most_each: int, every_s: float, heartbeat_s: float) -> None:
-        """`most`: streams at a time; most_each: of one caller; every_s: between two looks; heartbeat_s: of silence."""
+        """Create the streams.
+
+        Args:
+            most: maximum number of open streams.
+            most_each: maximum number of open streams per caller.
+            every_s: seconds between polls.
+            heartbeat_s: seconds without an event after which a comment is sent.
+        """
         self._most, self._most_each, self._every_s, self._heartbeat_s = most, most_each, every_s, heartbeat_s
         self._open: Counter[int] = Counter()
         self._looks: dict[Hashable, tuple[float, asyncio.Future[BaseModel]]] = {}
@@ -41,11 +48,13 @@ class Streams:
         over: Callable[[BaseModel], bool],
         seen: str | None,
     ) -> StreamingResponse:
-        """The answer that streams.
+        """Return a streaming response.
 
         Args:
-            key: what is looked at: streams of one key share their looks.
-            over: whether nothing more will change.
+            key: identifies the object; streams with the same key share their polls.
+            look: polls the object.
+            over: whether a state is final.
+            seen: the client's Last-Event-ID.
 
         Raises:
             RateLimited: too many streams are open.
@@ -82,12 +91,12 @@ class Streams:
                 await asyncio.sleep(self._every_s)
         finally:
             self._open[caller] -= 1
-            self._open += Counter()  # forgets who has none
+            self._open += Counter()  # removes callers without streams
 
     async def _look(self, key: Hashable, look: Callable[[], Awaitable[BaseModel]]) -> BaseModel:
-        """What it is like: as somebody saw it a moment ago, or sees it now."""
+        """Poll the object, or return the result of a poll within the last interval."""
         now = time.monotonic()
-        self._looks = {each: known for each, known in self._looks.items() if now - known[0] < self._every_s}
+        self._looks = {other: poll for other, poll in self._looks.items() if now - poll[0] < self._every_s}
         if key not in self._looks:
             self._looks[key] = now, asyncio.ensure_future(look())
         return await asyncio.shield(self._looks[key][1])

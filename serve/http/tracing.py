@@ -1,7 +1,7 @@
-"""W3C trace context: which trace a request belongs to, so that logs of several programs can be read together.
+"""W3C trace context: the trace id that connects the logs of several programs.
 
-Source: w3.org/TR/trace-context (read 2026-11). An invalid `traceparent` is replaced, as it says. Nothing is sampled or
-exported here; ids are passed on, told in the answer and written into the access log.
+Source: w3.org/TR/trace-context (read 2026-11). An invalid `traceparent` is replaced, as the standard requires. Ids are
+propagated, returned in the response and logged; spans are not sampled or exported.
 """
 
 import re
@@ -18,7 +18,7 @@ _current: ContextVar["Span | None"] = ContextVar("span", default=None)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One request's place in its trace."""
+    """A request's span in its trace."""
 
     trace_id: str
     span_id: str
@@ -27,26 +27,26 @@ class Span:
 
     @property
     def traceparent(self) -> str:
-        """As the header spells it, for what this request calls and for its answer."""
+        """Value of the header, for outgoing calls and for the response."""
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
 
 
 def begin(traceparent: str | None, tracestate: str | None) -> Span:
-    """A span of our own in the caller's trace, or in a new one."""
-    found = _FORM.fullmatch(traceparent) if traceparent is not None else None
-    if found is None or not _is_valid(found[1], found[2], found[3], found[5]):
+    """Start a span in the caller's trace, or in a new trace if the header is missing or invalid."""
+    match = _FORM.fullmatch(traceparent) if traceparent is not None else None
+    if match is None or not _is_valid(match[1], match[2], match[3], match[5]):
         return Span(secrets.token_hex(16), secrets.token_hex(8), "00")
     state = tracestate if tracestate is not None and len(tracestate) <= _STATE_MOST else ""
-    return Span(found[2], secrets.token_hex(8), f"{int(found[4], 16) & 1:02x}", state)
+    return Span(match[2], secrets.token_hex(8), f"{int(match[4], 16) & 1:02x}", state)
 
 
 def current() -> Span | None:
-    """The present request's."""
+    """Span of the current request."""
     return _current.get()
 
 
 def enter(span: Span) -> None:
-    """Have it be the present one, in this task and what it starts."""
+    """Make this span the current one, in this task and the tasks that it starts."""
     _current.set(span)
 
 

@@ -61,7 +61,7 @@ class EmailList(BaseModel):
         """The model of a page. highlights: fragments by message id."""
         return cls(
             items=[
-                EmailItem.of(email) if highlights is None else _found(email, highlights.get(email.id, ()))
+                EmailItem.of(email) if highlights is None else _found_email(email, highlights.get(email.id, ()))
                 for email in page.items
             ],
             next_cursor=page.next.encode() if page.next else None,
@@ -122,7 +122,7 @@ class EmailDocument(EmailItem):
         )
 
 
-def _found(email: EmailSummary, highlights: Sequence[Highlight]) -> FoundEmail:
+def _found_email(email: EmailSummary, highlights: Sequence[Highlight]) -> FoundEmail:
     pieces = [
         HighlightItem(
             field=item.field, text=item.fragment.text, offset=item.fragment.offset, hits=list(item.fragment.hits)

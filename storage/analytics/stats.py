@@ -82,12 +82,12 @@ class MailboxStats:
         engine: Source,
         files: MailFiles,
         analyses: Analyses,
-        meanings: QueryResolver,
+        resolver: QueryResolver,
         stats_filter: StatsFilter,
     ) -> None:
         self._user_id, self._engine, self._files, self._analyses = user_id, engine, files, analyses
-        self._meanings, self._filter = meanings, stats_filter
-        self._found: Selected | None = None
+        self._resolver, self._filter = resolver, stats_filter
+        self._selection: Selected | None = None
 
     def overview(self) -> Overview:
         """Totals by year (UTC), and when the first and the last message were received."""
@@ -229,7 +229,7 @@ class MailboxStats:
 
     def address(self) -> str:
         """The mailbox's own address; "" before its shard has opened it."""
-        state = self._meanings.state()
+        state = self._resolver.state()
         return state.email.lower() if state else ""
 
     def _all_attached(self) -> Attached:
@@ -271,13 +271,13 @@ class MailboxStats:
         return {"changes": changes, "mondays": midnights}
 
     def _selected(self) -> Selected:
-        if self._found is None:
+        if self._selection is None:
             stats_filter = self._filter
-            plan = planned(self._meanings, stats_filter.text, stats_filter.span, stats_filter.as_of)
-            self._found = select(
+            plan = planned(self._resolver, stats_filter.text, stats_filter.span, stats_filter.as_of)
+            self._selection = select(
                 SearchExecutor(self._user_id, self._engine, self._files, stats_filter.as_of), plan, stats_filter.as_of
             )
-        return self._found
+        return self._selection
 
 
 def _be_in(connection: Connection, zone: ZoneInfo) -> None:

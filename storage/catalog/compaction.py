@@ -24,7 +24,7 @@ from storage.model.message_id import to_hex
 from storage.model.records import LiveSegment, Merged
 
 #: Most ids of damaged messages that an event contains.
-_TOLD = 100
+_REPORTED_IDS = 100
 
 
 class CompactionOutdated(BackupError):
@@ -177,7 +177,11 @@ def _append_events(connection: Connection, shard_id: int, merged: Merged) -> Non
     events: list[tuple[int | None, str, dict[str, object]]] = [
         (None, "segments.compacted", {"segment": name, "merged": [part.name for part in merged.parts]}),
         *(
-            (user_id, "messages.damaged", {"segment": name, "messages": len(ids), "ids": [*map(to_hex, ids[:_TOLD])]})
+            (
+                user_id,
+                "messages.damaged",
+                {"segment": name, "messages": len(ids), "ids": [*map(to_hex, ids[:_REPORTED_IDS])]},
+            )
             for user_id, ids in damaged.items()
         ),
     ]

@@ -71,5 +71,5 @@ def fold_changes(connection: Connection, changes: Sequence[LabelChange]) -> None
 
 def keys_of(keys: Iterable[tuple[int, int]]) -> dict[str, list[int]]:
     """(user, message) pairs as two arrays of equal length."""
-    found = list(keys)
-    return {"user_ids": [key[0] for key in found], "message_ids": [key[1] for key in found]}
+    pairs = list(keys)
+    return {"user_ids": [key[0] for key in pairs], "message_ids": [key[1] for key in pairs]}

@@ -29,7 +29,7 @@ class MailboxPaused(BackupError):
 
 
 class UnknownUser(BackupError):
-    """Nobody has this address here. Check its spelling, or add the account."""
+    """No account has this address. Check its spelling, or add the account."""
 
     def __init__(self, email: str) -> None:
         super().__init__(email)
@@ -41,7 +41,7 @@ class UnknownUser(BackupError):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A mailbox as the control database has it. removed_at: the backup stopped then; stored mail stays."""
+    """A mailbox in the control database. removed_at: when its backup was stopped; stored mail is kept."""
 
     user_id: int
     email: str
@@ -51,7 +51,7 @@ class Account:
 
 
 class Accounts(ControlStore):
-    """Registers mailboxes, finds, pauses and removes them."""
+    """Adds, finds, pauses and removes mailboxes."""
 
     @property
     def engine(self) -> Source:
@@ -59,9 +59,9 @@ class Accounts(ControlStore):
         return self._engine
 
     def add_user(self, email: str) -> User:
-        """Register a mailbox on the least loaded shard; one that is known keeps its shard (and is back if removed)."""
+        """Add a mailbox to the least loaded shard. A known mailbox keeps its shard; a removed one is restored."""
         with transaction(self._engine) as connection:
-            # One at a time: of several at once, each would count without the others.
+            # Serialized, because concurrent additions would not count each other.
             connection.execute(query("users_lock"), {"key": _ADDING})
             was_there = connection.execute(query("user_is_active"), {"email": email.lower()}).scalar()
             user = User(*connection.execute(query("user_add"), {"email": email.lower()}).one())
@@ -82,12 +82,12 @@ class Accounts(ControlStore):
         return User(*row)
 
     def users(self, shard_id: int | None = None) -> list[User]:
-        """All mailboxes (of a shard) that are backed up, by address."""
+        """Mailboxes that are backed up (of a shard), ordered by address."""
         with transaction(self._engine) as connection:
             return [User(*row) for row in connection.execute(query("users"), {"shard_id": shard_id})]
 
     def users_page(self, after: int, limit: int) -> list[Account]:
-        """Mailboxes by their ids, removed ones too."""
+        """Mailboxes ordered by id, including removed ones."""
         with transaction(self._engine) as connection:
             rows = connection.execute(query("users_page"), {"after": after, "limit": limit})
             return [Account(*row) for row in rows]
@@ -106,21 +106,21 @@ class Accounts(ControlStore):
             return bool(connection.execute(query("user_is_paused"), {"user_id": user_id}).scalar())
 
     def waits(self, shard_id: int, user_id: int) -> list[WaitReason]:
-        """Why a mailbox, or its whole shard, waits."""
+        """Reasons for which a mailbox or its shard waits."""
         return WaitReasons(self._engine).of([shard_id], [user_id])
 
     def paused(self, shard_id: int) -> set[int]:
-        """The mailboxes of a shard whose backup is paused, by user id."""
+        """User ids of a shard's paused mailboxes."""
         with transaction(self._engine) as connection:
             return set(connection.execute(query("users_paused"), {"shard_id": shard_id}).scalars())
 
     def bind_google(self, user_id: int, sub: str) -> bool:
-        """Bind a user to a Google account at the first sign-in; False when bound to another one since."""
+        """Bind a user to a Google account at the first sign-in; False if the user is bound to another account."""
         with transaction(self._engine) as connection:
             return connection.execute(query("user_bind_google"), {"user_id": user_id, "sub": sub}).first() is not None
 
     def remove_user(self, user_id: int) -> None:
-        """Stop backing up a mailbox and delete its credentials. Its mail stays."""
+        """Stop backing up a mailbox and delete its credentials. Stored mail is kept."""
         with transaction(self._engine) as connection:
             connection.execute(query("user_remove"), {"user_id": user_id})
             self._audit_user(connection, "account.remove", user_id)

@@ -17,7 +17,7 @@ from storage.errors import BackupError
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key as it is stored: the secret is not."""
+    """A stored API key, without its secret."""
 
     key_id: str
     user_id: int
@@ -31,7 +31,7 @@ class ApiKey:
 
 
 class TooManyKeys(BackupError):
-    """The user has as many live API keys as are allowed. Revoke one."""
+    """The user has the maximum number of active API keys. Revoke one."""
 
     def __init__(self, most: int) -> None:
         super().__init__(most)
@@ -42,7 +42,7 @@ class TooManyKeys(BackupError):
 
 
 class ApiKeys(ControlStore):
-    """Creates, lists, revokes and recognises API keys."""
+    """Creates, lists, revokes and verifies API keys."""
 
     def save_key(
         self,
@@ -59,10 +59,10 @@ class ApiKeys(ControlStore):
         """Record an API key by its SHA-256.
 
         Args:
-            scopes: None: all that the role may.
-            by: who makes it.
-            maker: the key that it is made with, which it does not outlive.
-            most: live keys that the user may have; None: any number. Who makes several at once may get a few more.
+            scopes: None: every scope of the role.
+            by: actor for the audit log.
+            maker: the key that authorized the request; the new key ends with it at the latest.
+            most: maximum number of the user's active keys; None: no limit. Concurrent requests may exceed it slightly.
 
         Raises:
             TooManyKeys.
@@ -80,33 +80,33 @@ class ApiKeys(ControlStore):
         with transaction(self._engine) as connection:
             if not connection.execute(query("api_key_save"), values).rowcount:
                 raise TooManyKeys(most or 0)
-            told = "all" if scopes is None else " ".join(sorted(scopes))
-            detail: audit.Detail = {"user_id": user_id, "role": role, "scopes": told}
+            scope_text = "all" if scopes is None else " ".join(sorted(scopes))
+            detail: audit.Detail = {"user_id": user_id, "role": role, "scopes": scope_text}
             audit.append(connection, by or self._actor, "key.create", key_id, detail)
 
     def keys(self, user_id: int | None = None) -> list[ApiKey]:
-        """All API keys (of a user), oldest first."""
+        """API keys (of a user), oldest first."""
         with transaction(self._engine) as connection:
             rows = connection.execute(query("api_keys"), {"user_id": user_id})
             return [_api_key(row) for row in rows]
 
     def revoke_key(self, key_id: str, user_id: int | None = None, by: str | None = None) -> bool:
-        """End an API key (of a user), every key made with it, and every refresh token that these gave.
+        """Revoke an API key (of a user), every key made with it, and their refresh tokens.
 
-        False when there is no such live key.
+        Returns False if there is no such active key.
         """
         with transaction(self._engine) as connection:
             values = {"key_id": key_id, "user_id": user_id}
             ended = [str(row.key_id) for row in connection.execute(query("api_key_revoke"), values)]
             if ended:
                 connection.execute(query("refresh_tokens_of_keys_delete"), {"key_ids": ended})
-            for each in ended:
-                detail: audit.Detail = {} if each == key_id else {"made_with": key_id}
-                audit.append(connection, by or self._actor, "key.revoke", each, detail)
+            for revoked_id in ended:
+                detail: audit.Detail = {} if revoked_id == key_id else {"made_with": key_id}
+                audit.append(connection, by or self._actor, "key.revoke", revoked_id, detail)
             return bool(ended)
 
     def principal_of_key(self, key_id: str, secret_hash: bytes) -> Principal | None:
-        """Who a live API key speaks for; None when it is unknown, expired or revoked."""
+        """Principal of an active API key; None if the key is unknown, expired or revoked."""
         with transaction(self._engine) as connection:
             values = {"key_id": key_id, "secret_hash": secret_hash}
             row = connection.execute(query("api_key_principal"), values).first()

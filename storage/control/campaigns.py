@@ -1,6 +1,6 @@
-"""Campaigns: backfills of many mailboxes as rows of the control database, so that nothing of one is lost with its job.
+"""Campaigns: backfills of many mailboxes, stored in the control database so that they survive their jobs.
 
-The same request while one runs is the same campaign; a caller's own key is the same campaign for ever. Blocking: call
+Repeating a request while its campaign runs, or with the same idempotency key, returns that campaign. Blocking: call
 it from a thread.
 """
 
@@ -26,7 +26,7 @@ _ERRORS_SHOWN = 100
 
 
 class CampaignState(StrEnum):
-    """Where a campaign stands."""
+    """State of a campaign."""
 
     RUNNING = "running"
     CANCELLING = "cancelling"  # its job is told at its next look
@@ -37,7 +37,7 @@ class CampaignState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A campaign, and how many of its mailboxes are where."""
+    """A campaign, with the number of its mailboxes by state."""
 
     campaign_id: int
     mode: str
@@ -52,13 +52,13 @@ class Campaign:
 
     @property
     def job_id(self) -> str:
-        """The Ray Job that works on it."""
+        """Id of the campaign's current Ray Job."""
         return f"backfill-{self.campaign_id}-{self.runs}"
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A mailbox of a campaign: what was known when it began, and what became of it ("pending", "done", "failed")."""
+    """A mailbox of a campaign: its state at the start, and its outcome ("pending", "done", "failed")."""
 
     user: User
     synced_before: datetime | None = None
@@ -69,7 +69,7 @@ class Member:
 
 
 class UnknownCampaign(BackupError):
-    """There is no such campaign. See the list."""
+    """The campaign does not exist. See the list."""
 
     def __init__(self, campaign_id: int) -> None:
         super().__init__(campaign_id)
@@ -80,7 +80,7 @@ class UnknownCampaign(BackupError):
 
 
 class CampaignEnded(BackupError):
-    """The campaign is not in a state for that. See its state."""
+    """The state of the campaign does not allow the operation. See its state."""
 
     def __init__(self, campaign_id: int, state: str) -> None:
         super().__init__(campaign_id, state)
@@ -101,7 +101,7 @@ class IdempotencyMismatch(BackupError):
 
 
 class Campaigns:
-    """Reads and writes campaigns."""
+    """Stores campaigns."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -114,10 +114,10 @@ class Campaigns:
         request_key: str | None = None,
         exactly: bool = True,
     ) -> tuple[Campaign, bool]:
-        """A campaign over these mailboxes, and whether it is new: False when the same one runs, or has this key.
+        """Begin a campaign; return it, and False if it is an existing one with the same request or key.
 
         Args:
-            exactly: a key that was used for other mailboxes is refused; else only one that was used for another mode.
+            exactly: refuse a key that was used for other mailboxes; else only one that was used for another mode.
 
         Raises:
             IdempotencyMismatch.
@@ -141,8 +141,10 @@ class Campaigns:
             else:
                 campaign_id = connection.execute(query("campaign_same"), same).scalar_one()
                 new = False
-                asked = text("SELECT request_key, fingerprint, mode FROM campaigns WHERE campaign_id = :campaign_id")
-                row = connection.execute(asked, {"campaign_id": campaign_id}).one()
+                statement = text(
+                    "SELECT request_key, fingerprint, mode FROM campaigns WHERE campaign_id = :campaign_id"
+                )
+                row = connection.execute(statement, {"campaign_id": campaign_id}).one()
                 differs = row.mode != mode or (exactly and bytes(row.fingerprint) != fingerprint)
                 if request_key is not None and row.request_key == request_key and differs:
                     raise IdempotencyMismatch
@@ -154,13 +156,13 @@ class Campaigns:
         Raises:
             UnknownCampaign.
         """
-        found = self._select(campaign_id, _ALL, 1, False)
-        if not found:
+        campaigns = self._select(campaign_id, _ALL, 1, False)
+        if not campaigns:
             raise UnknownCampaign(campaign_id)
-        return found[0]
+        return campaigns[0]
 
     def newest(self, limit: int, before: int | None = None) -> list[Campaign]:
-        """Campaigns, newest first, below an id."""
+        """Campaigns with ids below `before`, newest first."""
         return self._select(None, before or _ALL, limit, False)
 
     def running(self) -> list[Campaign]:
@@ -168,7 +170,7 @@ class Campaigns:
         return self._select(None, _ALL, 1000, True)
 
     def members(self, campaign_id: int) -> list[Member]:
-        """The campaign's mailboxes, by address."""
+        """The campaign's mailboxes, ordered by address."""
         with transaction(self._engine) as connection:
             rows = connection.execute(query("campaign_mailboxes"), {"campaign_id": campaign_id})
             return [
@@ -184,12 +186,12 @@ class Campaigns:
             ]
 
     def elsewhere(self, campaign_id: int) -> set[int]:
-        """Mailboxes of this campaign, by user id, that another one which runs has yet to complete."""
+        """User ids of pending mailboxes that another running campaign also has to complete."""
         with transaction(self._engine) as connection:
             return set(connection.execute(query("campaign_elsewhere"), {"campaign_id": campaign_id}).scalars())
 
     def record(self, campaign_id: int, done: Sequence[int], errors: Mapping[int, str]) -> None:
-        """These mailboxes (by user id) are complete; those can go no further, and why."""
+        """Record completed mailboxes, and failed ones with their errors, by user id."""
         ended = [
             *((user_id, "done", None) for user_id in done),
             *((key, "failed", said) for key, said in errors.items()),
@@ -202,8 +204,8 @@ class Campaigns:
             connection.execute(query("campaign_mailboxes_end"), values)
 
     def run(self, campaign_id: int) -> Campaign:
-        """A job is about to be submitted for it: counts it, so that its id is a new one. One that is being cancelled
-        stays so: its new job does what is left of that.
+        """Record that a job will be submitted, which gives the job a new id. A campaign that is being cancelled
+        stays in that state, and the new job completes the cancellation.
 
         Raises:
             UnknownCampaign, CampaignEnded.
@@ -219,7 +221,7 @@ class Campaigns:
         return self.get(campaign_id)
 
     def cancel(self, campaign_id: int) -> Campaign:
-        """Have its job stop.
+        """Request the campaign's job to stop.
 
         Raises:
             UnknownCampaign, CampaignEnded.
@@ -228,10 +230,10 @@ class Campaigns:
         return self.get(campaign_id)
 
     def end(self, campaign_id: int, state: CampaignState) -> None:
-        """Its job has done what it could.
+        """Record the final state of a campaign.
 
         Raises:
-            CampaignEnded: another job did so before.
+            CampaignEnded: another job has ended the campaign.
         """
         self._move(campaign_id, (CampaignState.RUNNING, CampaignState.CANCELLING), state, ended=True)
 
@@ -248,7 +250,7 @@ class Campaigns:
             raise CampaignEnded(campaign_id, self.get(campaign_id).state)
 
     def _reopen(self, campaign_id: int) -> None:
-        """What failed is tried again; what is done stays done."""
+        """Set failed mailboxes back to pending; completed ones are unchanged."""
         with transaction(self._engine) as connection:
             connection.execute(query("campaign_reopen"), {"campaign_id": campaign_id})
 
@@ -260,7 +262,7 @@ class Campaigns:
 
 
 def states_of(databases: Databases, shards: Mapping[int, int], users: Sequence[User]) -> dict[int, MailboxRecord]:
-    """Where mailboxes stand, by user id: one question per shard database. Those never opened are left out.
+    """Sync states by user id, with one query per shard database. Mailboxes that were never opened are omitted.
 
     Args:
         shards: shard -> index of its database.
@@ -268,16 +270,16 @@ def states_of(databases: Databases, shards: Mapping[int, int], users: Sequence[U
     by_database: dict[int, list[int]] = {}
     for user in users:
         by_database.setdefault(shards[user.shard_id], []).append(user.user_id)
-    found = {}
+    states = {}
     for index, user_ids in by_database.items():
         with transaction(databases.shard_database(index)) as connection:
             for row in connection.execute(query("mailbox_states"), {"user_ids": user_ids}):
-                found[row.user_id] = MailboxRecord.of(row._asdict())
-    return found
+                states[row.user_id] = MailboxRecord.of(row._asdict())
+    return states
 
 
 def missing_of(databases: Databases, shards: Mapping[int, int], users: Sequence[User]) -> int:
-    """How many messages that Gmail named are not stored, of these mailboxes together.
+    """Number of listed messages of these mailboxes that are not stored.
 
     Args:
         shards: shard -> index of its database.
@@ -293,9 +295,9 @@ def missing_of(databases: Databases, shards: Mapping[int, int], users: Sequence[
 
 
 def standing(campaign: Campaign, databases: Databases, shards: Mapping[int, int]) -> dict[str, Any]:
-    """A campaign as people see it: {id, state, mode, mailboxes, done, failed, messages, estimate, eta_s, …}.
+    """A campaign for display: {id, state, mode, mailboxes, done, failed, messages, estimate, eta_s, …}.
 
-    eta_s: seconds that the rest takes at the campaign's own pace; None until there is one, and once it has ended.
+    eta_s: estimated seconds to the end at the campaign's average speed; None if unknown or ended.
     """
     members = Campaigns(databases.control).members(campaign.campaign_id)
     states = states_of(databases, shards, [member.user for member in members]).values()
@@ -329,7 +331,7 @@ def standing(campaign: Campaign, databases: Databases, shards: Mapping[int, int]
 
 
 def _waits(campaign: Campaign, databases: Databases, members: Sequence[Member]) -> list[WaitReason]:
-    """Why the mailboxes that are not done, or their shards, wait: those that have for longest."""
+    """Reasons for which pending mailboxes or their shards wait, longest wait first."""
     pending = [member.user for member in members if member.state not in ("done", "failed")]
     if campaign.ended_at is not None or not pending:
         return []

@@ -6,10 +6,10 @@ from storage.db.sql_files import query
 
 
 class Credentials(ControlStore):
-    """Keeps sealed credentials; storage/control/sealing.py seals and opens them."""
+    """Stores sealed credentials; storage/control/sealing.py seals and opens them."""
 
     def save_credentials(self, user_id: int, sealed: bytes) -> None:
-        """Keep a mailbox's sealed credentials, replacing older ones."""
+        """Store a mailbox's sealed credentials, replacing older ones."""
         with transaction(self._engine) as connection:
             connection.execute(query("credentials_save"), {"user_id": user_id, "sealed": sealed})
             self._audit_user(connection, "account.grant", user_id)
@@ -21,7 +21,7 @@ class Credentials(ControlStore):
             return sealed
 
     def save_domain(self, domain: str, sealed: bytes, admin: str) -> None:
-        """Keep a domain's sealed service account, and the admin who lists its users; replaces an older one."""
+        """Store a domain's sealed service account and its admin address, replacing older ones."""
         with transaction(self._engine) as connection:
             values = {"domain": domain.lower(), "sealed": sealed, "admin": admin.lower()}
             connection.execute(query("domain_save"), values)
@@ -33,6 +33,6 @@ class Credentials(ControlStore):
             return sealed
 
     def has_secrets(self) -> bool:
-        """Whether anything is sealed in this database."""
+        """Whether the database contains sealed values."""
         with transaction(self._engine) as connection:
             return bool(connection.execute(query("secrets_exist")).scalar())

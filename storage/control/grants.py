@@ -1,4 +1,4 @@
-"""Grants: leave to read another's mail for a while, for a reason, in the audit log. And what ends before its time.
+"""Grants: audited, temporary permissions to read another user's mail; and revocations of access tokens.
 
 In the control database. Blocking: call it from a thread.
 """
@@ -18,7 +18,7 @@ from storage.model.records import User
 
 
 class UnknownGrant(BackupError):
-    """There is no such grant for this caller, or it has ended. Ask for a new one."""
+    """The grant does not exist for this caller, or has ended. Request a new one."""
 
     def __init__(self, grant_id: str) -> None:
         super().__init__(grant_id)
@@ -30,7 +30,7 @@ class UnknownGrant(BackupError):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Leave to read a mailbox. left_s: seconds; negative once it has expired."""
+    """Permission to read a mailbox. left_s: remaining seconds; negative if expired."""
 
     grant_id: str
     mailbox: User
@@ -47,7 +47,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """Access tokens that are worth nothing: of a user, a key or a grant (kind, name), issued before `until`."""
+    """Revokes the access tokens of a user, a key or a grant (kind, name) that were issued before `until`."""
 
     kind: str
     name: str
@@ -55,13 +55,13 @@ class Revocation:
 
 
 class Grants:
-    """Keeps grants, and tells what was revoked."""
+    """Stores grants and revocations."""
 
     def __init__(self, engine: Source) -> None:
         self._engine = engine
 
     def create(self, reader: Principal, mailbox: User, reason: str, ttl_s: float) -> Grant:
-        """Give leave to read a mailbox from now on."""
+        """Grant permission to read a mailbox from now on."""
         grant_id = secrets.token_hex(8)
         values = {
             "grant_id": grant_id,
@@ -78,18 +78,18 @@ class Grants:
         return self.get(grant_id, reader.user_id)
 
     def get(self, grant_id: str, person: int | None) -> Grant:
-        """A grant that somebody has, or that is on their mailbox; None: anybody's.
+        """A grant held by a person or for that person's mailbox; person None: any grant.
 
         Raises:
             UnknownGrant.
         """
-        found = self.listed(person, 1, grant_id)
-        if not found:
+        grants = self.listed(person, 1, grant_id)
+        if not grants:
             raise UnknownGrant(grant_id)
-        return found[0]
+        return grants[0]
 
     def listed(self, person: int | None, limit: int = 100, grant_id: str | None = None) -> list[Grant]:
-        """Grants of somebody, or on their mailbox; None: all. Newest first."""
+        """Grants held by a person or for that person's mailbox, newest first; person None: all."""
         with transaction(self._engine) as connection:
             rows = connection.execute(query("grants_list"), {"person": person, "grant_id": grant_id, "limit": limit})
             return [
@@ -110,7 +110,7 @@ class Grants:
             ]
 
     def use(self, grant_id: str, reader: Principal) -> Grant:
-        """A grant of this reader's that is alive, whose use is noted.
+        """Return an active grant of this reader, and record its use.
 
         Raises:
             UnknownGrant.
@@ -123,7 +123,7 @@ class Grants:
         return grant
 
     def revoke(self, grant_id: str, by: Principal, person: int | None) -> Grant:
-        """End a grant; one that has ended stays so.
+        """Revoke a grant; an ended grant is unchanged.
 
         Raises:
             UnknownGrant.
@@ -136,7 +136,7 @@ class Grants:
         return self.get(grant_id, person)
 
     def sign_out(self, principal: Principal) -> None:
-        """End every session of a user: refresh tokens at once, access tokens as soon as replicas hear of it."""
+        """End every session of a user: refresh tokens at once, access tokens once replicas read the revocation."""
         with transaction(self._engine) as connection:
             values = {"user_id": principal.user_id}
             connection.execute(text("DELETE FROM refresh_tokens WHERE user_id = :user_id"), values)
@@ -144,7 +144,7 @@ class Grants:
             audit.append(connection, principal.email, "session.end_all", principal.email)
 
     def end_session(self, principal: Principal, family: str) -> None:
-        """End one session of a user: refresh tokens at once, access tokens as soon as replicas hear of it."""
+        """End one session of a user: refresh tokens at once, access tokens once replicas read the revocation."""
         with transaction(self._engine) as connection:
             statement = text("DELETE FROM refresh_tokens WHERE family = CAST(:family AS uuid) AND user_id = :user_id")
             connection.execute(statement, {"family": family, "user_id": principal.user_id})
@@ -152,7 +152,7 @@ class Grants:
             audit.append(connection, principal.email, "session.end", principal.email)
 
     def revocations(self, horizon_s: float) -> list[Revocation]:
-        """What was revoked within so many seconds."""
+        """Revocations of the last `horizon_s` seconds."""
         with transaction(self._engine) as connection:
             rows = connection.execute(query("revocations"), {"horizon_s": horizon_s})
             return [Revocation(row.kind, row.name, float(row.until)) for row in rows]

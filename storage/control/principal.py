@@ -1,4 +1,4 @@
-"""The identity that a secret speaks for."""
+"""The identity of an authenticated caller."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,17 +8,17 @@ from sqlalchemy import Row
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a secret speaks for, and for whose mail.
+    """An authenticated caller, and the mailbox that the caller may read.
 
-    key_id: the API key that it came by. left_s: seconds until that expires; None: it does not. grant_id, actor: another
-    reads this mailbox, by a grant.
+    key_id: the API key that was used. left_s: seconds until it expires; None: it does not. grant_id, actor: set if
+    `actor` reads this mailbox with a grant.
     """
 
     user_id: int
     email: str
     shard_id: int
     role: str
-    scopes: frozenset[str] | None = None  # None: all that the role may
+    scopes: frozenset[str] | None = None  # None: every scope of the role
     key_id: str | None = field(default=None, compare=False)
     left_s: float | None = field(default=None, compare=False, kw_only=True)
     grant_id: str | None = None

@@ -1,4 +1,4 @@
-"""Secrets at rest: sealed with a key that the database does not hold.
+"""Encryption of secrets at rest, with a key that is not in the database.
 
 A sealed value opens only with its key and in its context (what it is and whose), so a value that was changed, or
 copied into another row, does not open. AES-256-GCM with a random nonce. Several keys may be at hand: the first one
@@ -31,7 +31,7 @@ KEY_BYTES = 32
 
 
 class KeyMissing(BackupError):
-    """There is no key. Put the file back, or start anew by creating one."""
+    """The sealing key is missing. Restore the key file, or create a new key."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -45,7 +45,7 @@ class KeyMissing(BackupError):
 
 
 class KeyInvalid(BackupError):
-    """What should be a key is none. Give 32 bytes as base64."""
+    """The sealing key is malformed. Set 32 bytes in base64."""
 
     def __init__(self, source: str, problem: str) -> None:
         super().__init__(source, problem)
@@ -59,7 +59,7 @@ class KeyInvalid(BackupError):
 
 
 class KeyExposed(BackupError):
-    """Others can read or replace the key file. Close it."""
+    """Other users can read or replace the key file. Restrict its permissions."""
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(path, problem)
@@ -70,7 +70,7 @@ class KeyExposed(BackupError):
 
 
 class KeyUnknown(BackupError):
-    """A value was sealed with a key that is not at hand. Add the old key to the keyring."""
+    """A value was sealed with a key that is not configured. Add the old key to the keyring."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__(key_id)
@@ -81,7 +81,7 @@ class KeyUnknown(BackupError):
 
 
 class SealBroken(BackupError):
-    """A sealed value was changed, or does not belong here. Store the secret anew."""
+    """A sealed value was modified, or belongs to another row. Store the secret again."""
 
     def __init__(self, context: str) -> None:
         super().__init__(context)
@@ -92,12 +92,12 @@ class SealBroken(BackupError):
 
 
 class Key:
-    """32 secret bytes, and a public name for them."""
+    """A 32-byte key and its public id."""
 
     __slots__ = ("_cipher", "key_id")
 
     def __init__(self, material: bytes, source: str = "GBM_SEALING__KEY") -> None:
-        """Take the bytes.
+        """Create a key from its bytes.
 
         Raises:
             KeyInvalid: they are not 32.
@@ -105,7 +105,7 @@ class Key:
         if len(material) != KEY_BYTES:
             raise KeyInvalid(source, f"has {len(material)} bytes")
         self._cipher = AESGCM(material)
-        # A one-way name: it tells keys apart and nothing about them.
+        # A hash identifies the key without revealing it.
         self.key_id = hashlib.sha256(b"gbm key id\x00" + material).digest()[:_KEY_ID_BYTES]
 
     def __repr__(self) -> str:
@@ -122,13 +122,13 @@ class Key:
         """The plaintext.
 
         Raises:
-            InvalidTag: something was changed.
+            InvalidTag: ciphertext or associated data was modified.
         """
         return self._cipher.decrypt(nonce, ciphertext, bound)
 
 
 class Keyring:
-    """The current key, and older ones that still open what they sealed."""
+    """The current key, and older keys that open existing values."""
 
     def __init__(self, current: Key, old: Sequence[Key] = ()) -> None:
         self.current = current
@@ -141,7 +141,7 @@ class Keyring:
         """The key of this id.
 
         Raises:
-            KeyUnknown: it is not on the ring.
+            KeyUnknown: the key is not on the ring.
         """
         key = self._keys.get(key_id)
         if key is None:
@@ -150,7 +150,7 @@ class Keyring:
 
 
 class Sealer:
-    """Seals and opens with the keys of a ring."""
+    """Seals and opens values with the keys of a ring."""
 
     def __init__(self, keys: Keyring) -> None:
         self._keys = keys
@@ -166,11 +166,11 @@ class Sealer:
         return header + nonce + key.encrypt(nonce, plaintext, header + context.encode())
 
     def open(self, sealed: bytes, context: str) -> bytes:
-        """What was sealed in this context.
+        """Open a value that was sealed in this context.
 
         Raises:
-            SealBroken: it was changed, cut, or sealed in another context.
-            KeyUnknown: its key is not at hand.
+            SealBroken: the value was modified, truncated, or sealed in another context.
+            KeyUnknown: its key is not on the ring.
         """
         if len(sealed) < _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES or sealed[:1] != _VERSION:
             raise SealBroken(context)
@@ -182,12 +182,12 @@ class Sealer:
             raise SealBroken(context) from exc
 
     def is_current(self, sealed: bytes) -> bool:
-        """False when an older key sealed it, so that it should be sealed again."""
+        """False if an older key sealed the value, so that it should be sealed again."""
         return sealed[:_HEADER_BYTES] == _VERSION + self._keys.current.key_id
 
 
 def context(purpose: str, user_id: int) -> str:
-    """The context of one user's secret, as a text that no other purpose or user has."""
+    """The context of one user's secret; unique per purpose and user."""
     return f"{purpose} of user {user_id:d}"
 
 
@@ -197,16 +197,16 @@ def domain_context(domain: str) -> str:
 
 
 def new_key() -> str:
-    """A fresh random key as base64, for the configuration or a key file."""
+    """A new random key in base64, for the configuration or a key file."""
     return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode("ascii")
 
 
 def load_key(value: SecretStr | None, path: Path, *, create: bool = False) -> Key:
-    """The key from the configuration, else from its file, which `create` makes when there is none.
+    """Load the key from the configuration, else from its file; with `create`, a missing file is created.
 
     Raises:
-        KeyInvalid: it is not 32 bytes as base64.
-        KeyExposed: others can read or replace the file.
+        KeyInvalid: the key is not 32 bytes in base64.
+        KeyExposed: other users can read or replace the file.
         KeyMissing: there is neither a value nor a file, and `create` is false.
     """
     if value is not None:
@@ -227,7 +227,7 @@ def _parse(text: str, source: str) -> Key:
 
 
 def _create(path: Path) -> None:
-    """Write a new key file, whole or not at all: it appears under its name by a link, which replaces nothing."""
+    """Create a key file atomically, by a hard link, which never replaces a file."""
     if path.exists():
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Where every shard's database is, read again every `BELIEVED_S` seconds.
+"""Cache of the database of every shard, refreshed every `BELIEVED_S` seconds.
 
 A move keeps the new place closed for longer than that (storage/moving/move.py), so no reader uses an old copy.
 """
@@ -7,34 +7,34 @@ import time
 from collections.abc import Callable
 
 Read = Callable[[int | None], dict[int, int]]
-#: Seconds that a shard is believed to stay in its database.
+#: Maximum age of the map, in seconds.
 BELIEVED_S = 2.0
 
 
 class ShardMap:
-    """Shard id -> index of its database. Safe for threads: of several refreshes at once the last one stays."""
+    """Shard id -> index of its database. Thread-safe: the last of several concurrent refreshes wins."""
 
     def __init__(
         self, read: Callable[[int | None], dict[int, int]], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`read`: asks the control database; its argument is the shard that is wanted, None for all."""
+        """`read`: reads the control database; its argument is a shard id, or None for all shards."""
         self._read, self._clock = read, clock
         self._map: dict[int, int] = {}
         self._read_at = -BELIEVED_S
 
     @property
     def known(self) -> dict[int, int]:
-        """The map as it was read last, however old."""
+        """The last map read, of any age."""
         return self._map
 
     def current(self, shard_id: int | None = None) -> dict[int, int]:
-        """The map, at most BELIEVED_S old; read again where it lacks `shard_id`.
+        """The map, at most BELIEVED_S old; read again if it lacks `shard_id`.
 
         Raises:
             DatabaseUnreachable: from `read`.
         """
         now = self._clock()
         if now - self._read_at >= BELIEVED_S or (shard_id is not None and shard_id not in self._map):
-            # `now` is from before the read, which may take a while.
+            # `now` is taken before the read, which may be slow.
             self._map, self._read_at = self._read(shard_id), now
         return self._map

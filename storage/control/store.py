@@ -1,4 +1,4 @@
-"""What the stores of the control database share: its connections, and the actor that the audit log names."""
+"""The base class of the control database's stores: its engine, and the actor for the audit log."""
 
 from sqlalchemy import Connection
 
@@ -11,7 +11,7 @@ class ControlStore:
     """One aggregate of the control database. Blocking: call it from a thread."""
 
     def __init__(self, engine: Source, actor: str = "gbm") -> None:
-        """`actor`: who is named in the audit log."""
+        """`actor`: actor for the audit log."""
         self._engine, self._actor = engine, actor
 
     def _audit_user(self, connection: Connection, action: str, user_id: int) -> None:

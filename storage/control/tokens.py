@@ -8,7 +8,7 @@ from storage.db.sql_files import query
 
 
 class RefreshTokens(ControlStore):
-    """Issues and redeems refresh tokens; a second use ends the token's family."""
+    """Stores and redeems refresh tokens. Reuse of a token revokes its family."""
 
     def save_refresh_token(
         self, token_hash: bytes, family: str, principal: Principal, key_id: str | None, ttl_s: float
@@ -29,12 +29,12 @@ class RefreshTokens(ControlStore):
     def use_refresh_token(
         self, token_hash: bytes, successor: bytes | None = None, ttl_s: float = 0.0
     ) -> tuple[Principal, str, str | None] | None:
-        """Use a refresh token up: (who, family, key id), or None when it is worth nothing.
+        """Redeem a refresh token: (principal, family, key id), or None if the token is invalid.
 
-        A token that was used before was stolen from somebody: its whole family ends.
+        A token that was redeemed before may be stolen: its whole family is revoked.
 
         Args:
-            successor: the hash of the one that takes its place, in the same transaction, good for `ttl_s`.
+            successor: hash of the next token, stored in the same transaction, valid for `ttl_s`.
         """
         with transaction(self._engine) as connection:
             row = connection.execute(query("refresh_token_use"), {"token_hash": token_hash}).first()
@@ -56,7 +56,7 @@ class RefreshTokens(ControlStore):
 
 
 class SigningKeyStore(ControlStore):
-    """Keeps sealed signing keys and rotates them."""
+    """Stores and rotates sealed signing keys."""
 
     def signing_keys(self) -> list[tuple[str, bytes]]:
         """(kid, sealed private key), newest first."""
@@ -64,15 +64,15 @@ class SigningKeyStore(ControlStore):
             return [(row.kid, row.sealed) for row in connection.execute(query("signing_keys"))]
 
     def add_first_signing_key(self, kid: str, sealed: bytes) -> None:
-        """Keep a signing key unless there is one; of several callers at once, one wins."""
+        """Store a signing key unless there is one; one of several concurrent callers wins."""
         with transaction(self._engine) as connection:
             connection.execute(query("signing_keys_lock"))
             connection.execute(query("signing_key_first"), {"kid": kid, "sealed": sealed})
 
     def rotate_signing_keys(self, kid: str, sealed: bytes, newer_s: float, forget_s: float) -> bool:
-        """Keep a new signing key unless the newest is younger than `newer_s`; of several callers at once, one wins.
+        """Store a signing key unless the newest is younger than `newer_s`; one of several concurrent callers wins.
 
-        Keys whose successor is older than `forget_s` are forgotten. True when this one was kept.
+        Deletes keys whose successor is older than `forget_s`. Returns True if the new key was stored.
         """
         with transaction(self._engine) as connection:
             connection.execute(query("signing_keys_lock"))

@@ -1,4 +1,4 @@
-"""Why work waits, in the control database: written by the owners of shards and by who watches them. Blocking."""
+"""Reasons for which work waits, in the control database; written by shard owners and their supervisor. Blocking."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,14 +8,14 @@ from storage.model.wait_reasons import WHOLE_SHARD, WaitKind, WaitReason
 
 
 class WaitReasons:
-    """The reasons of all shards."""
+    """Stores the reasons of all shards."""
 
     def __init__(self, engine: Source) -> None:
         """`engine`: of the control database."""
         self._engine = engine
 
     def replace(self, shard_id: int, epoch: int, reasons: Iterable[WaitReason]) -> None:
-        """Make these the reasons that a shard's owner gives. An owner whose epoch is over changes nothing.
+        """Replace the reasons reported by a shard's owner. Ignored if the owner's epoch is over.
 
         Raises:
             DatabaseUnreachable.
@@ -42,7 +42,7 @@ class WaitReasons:
                 connection.execute(query("wait_reasons_insert"), rows)
 
     def silent(self, shard_id: int, reason: WaitReason | None) -> None:
-        """Record that a shard's owner does not answer; None: it does."""
+        """Record that a shard's owner does not respond; reason None: the owner responds."""
         with transaction(self._engine) as connection:
             connection.execute(
                 query("wait_reasons_clear_silent"),
@@ -56,11 +56,11 @@ class WaitReasons:
                 )
 
     def all(self) -> list[WaitReason]:
-        """Of every shard and mailbox, the longest first."""
+        """Reasons of every shard and mailbox, longest wait first."""
         return self._read(None, None)
 
     def of(self, shard_ids: Sequence[int], user_ids: Sequence[int]) -> list[WaitReason]:
-        """Of these shards as a whole and of these mailboxes, the longest first."""
+        """Reasons of these shards and these mailboxes, longest wait first."""
         return self._read(list(shard_ids), list(user_ids))
 
     def _read(self, shard_ids: list[int] | None, user_ids: list[int] | None) -> list[WaitReason]:

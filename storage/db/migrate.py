@@ -105,7 +105,7 @@ def upgrade(databases: Databases, shards: int, progress: Tell | None = None) -> 
     for dsn in databases.dsns():
         create_database(dsn)
     tell = progress or (lambda _: None)
-    for label, schema, engine in _each(databases):
+    for label, schema, engine in _labelled_engines(databases):
         tell(label)
         _upgrade_one(databases, engine, schema, label, tell, None)
     register(databases, shards)
@@ -122,7 +122,7 @@ def upgrade_each(
         actor: name for the audit log.
     """
     states = []
-    for dsn, (label, schema, engine) in zip(databases.dsns(), _each(databases), strict=True):
+    for dsn, (label, schema, engine) in zip(databases.dsns(), _labelled_engines(databases), strict=True):
         newest, before, error = _newest(schema), None, None
         try:
             create_database(dsn)
@@ -147,17 +147,17 @@ def revisions(databases: Databases) -> dict[str, str | None]:
         DatabaseUnreachable.
     """
     names = ["control", *(f"shard{index}" for index in range(databases.shard_databases))]
-    return {name: _revision(engine) for name, (_, _, engine) in zip(names, _each(databases), strict=True)}
+    return {name: _revision(engine) for name, (_, _, engine) in zip(names, _labelled_engines(databases), strict=True)}
 
 
 def create_missing(databases: Databases, tell: Tell) -> dict[str, str]:
     """Create missing databases and schemas, and leave the others unchanged; return every revision."""
-    found = revisions(databases)
-    for name, dsn, (label, schema, engine) in zip(found, databases.dsns(), _each(databases), strict=True):
-        if found[name] is None:
+    known = revisions(databases)
+    for name, dsn, (label, schema, engine) in zip(known, databases.dsns(), _labelled_engines(databases), strict=True):
+        if known[name] is None:
             create_database(dsn)
-            found[name] = _upgrade_one(databases, engine, schema, label, tell, None)[1]
-    return {name: revision for name, revision in found.items() if revision is not None}
+            known[name] = _upgrade_one(databases, engine, schema, label, tell, None)[1]
+    return {name: revision for name, revision in known.items() if revision is not None}
 
 
 def register(databases: Databases, shards: int) -> None:
@@ -174,7 +174,7 @@ def register(databases: Databases, shards: int) -> None:
 
 def states(databases: Databases) -> list[SchemaState]:
     """The schema of every database, control first. Read-only."""
-    return [_state(label, schema, engine) for label, schema, engine in _each(databases)]
+    return [_state(label, schema, engine) for label, schema, engine in _labelled_engines(databases)]
 
 
 def require(databases: Databases) -> None:
@@ -184,7 +184,7 @@ def require(databases: Databases) -> None:
         SchemaOutdated: a schema is older, or missing.
         DatabaseUnreachable.
     """
-    for label, schema, engine in _each(databases):
+    for label, schema, engine in _labelled_engines(databases):
         revision, newest = _revision(engine), _newest(schema)
         if revision is None or revision < newest:
             raise SchemaOutdated(label, revision or "missing", newest)
@@ -192,7 +192,7 @@ def require(databases: Databases) -> None:
             _warn_of_newer(label, revision, newest)
 
 
-def _each(databases: Databases) -> Iterator[tuple[str, Schema, Engine]]:
+def _labelled_engines(databases: Databases) -> Iterator[tuple[str, Schema, Engine]]:
     yield "control database", "control", databases.control
     for index in range(databases.shard_databases):
         label = f"shard database {index + 1} of {databases.shard_databases}"
@@ -221,22 +221,22 @@ def _upgrade_one(
 ) -> tuple[str | None, str]:
     """Migrate one database and create its partitions; return its revisions before and after."""
     with transaction(engine) as connection:
-        _await_others(connection, label, tell, wait_s)
+        _lock_out_others(connection, label, tell, wait_s)
         before = _version(connection)
         if _known(schema, before, label):
-            _migrate(connection, schema, before, on_step=_steps_told(schema, before, label, tell))
+            _migrate(connection, schema, before, on_step=_step_reporter(schema, before, label, tell))
         after = _version(connection)
     assert after is not None
     retention = databases.retention
     tables = partitions.of_control(retention) if schema == "control" else partitions.of_shard(retention)
     try:
-        partitions.tend(engine, tables, datetime.now(UTC))
+        partitions.maintain(engine, tables, datetime.now(UTC))
     except LockTimedOut as exc:  # rows go to the default partitions, and a cluster maintains partitions daily
         _LOG.warning("The partitions of the %s were not maintained: %s", label, exc)
     return before, after
 
 
-def _await_others(connection: Connection, label: str, tell: Tell, wait_s: float | None) -> None:
+def _lock_out_others(connection: Connection, label: str, tell: Tell, wait_s: float | None) -> None:
     """Lock out other upgrades of this database until the transaction ends.
 
     Raises:
@@ -299,10 +299,10 @@ def migrate_to(connection: Connection, schema: Schema, revision: str) -> None:
 def bring_to_newest(connection: Connection, schema: Schema, label: str, tell: Tell) -> None:
     """Migrate a database to the newest revision within the caller's transaction."""
     before = _version(connection)
-    _migrate(connection, schema, before, on_step=_steps_told(schema, before, label, tell))
+    _migrate(connection, schema, before, on_step=_step_reporter(schema, before, label, tell))
 
 
-def _steps_told(schema: Schema, before: str | None, label: str, tell: Tell) -> Callable[[str], None]:
+def _step_reporter(schema: Schema, before: str | None, label: str, tell: Tell) -> Callable[[str], None]:
     """A function that reports each completed migration, except for a new database."""
     steps = revisions_after(schema, before)
 

@@ -56,7 +56,7 @@ def pending(databases: Databases) -> list[PendingMigrations]:
         DatabaseUnreachable.
     """
     newest = migrate.newest_revisions()
-    found = []
+    results = []
     for name, revision in migrate.revisions(databases).items():
         kind: migrate.Schema = "control" if name == "control" else "shard"
         steps = tuple(migrate.revisions_after(kind, revision))
@@ -64,8 +64,8 @@ def pending(databases: Databases) -> list[PendingMigrations]:
         if revision is not None and kind == "shard":
             messages = _messages(databases.shard_database(int(name.removeprefix("shard"))))
         seconds = sum(_LEAST_S + seconds_per_million(kind, step) * messages / 1e6 for step in steps)
-        found.append(PendingMigrations(name, revision, newest[kind], steps, messages, seconds))
-    return found
+        results.append(PendingMigrations(name, revision, newest[kind], steps, messages, seconds))
+    return results
 
 
 def seconds_per_million(kind: str, revision: str) -> float:

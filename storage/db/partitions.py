@@ -38,19 +38,19 @@ class Partitioned:
     unit: Literal["week", "month"]
     keep_days: int
 
-    def start(self, moment: datetime) -> datetime:
+    def start(self, time: datetime) -> datetime:
         """Start of the partition of a time: Monday, or the first of the month, at midnight UTC."""
-        day = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        day = time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return day - timedelta(days=day.weekday()) if self.unit == "week" else day.replace(day=1)
 
-    def end(self, moment: datetime) -> datetime:
+    def end(self, time: datetime) -> datetime:
         """End of the partition of a time, exclusive."""
-        return self.start(self.start(moment) + timedelta(days=7 if self.unit == "week" else 32))
+        return self.start(self.start(time) + timedelta(days=7 if self.unit == "week" else 32))
 
 
 @dataclass(frozen=True, slots=True)
-class Tended:
-    """Changes of one maintenance: names of partitions, and the number of rows moved out of the default one."""
+class MaintenanceReport:
+    """Changes of one run of `maintain`: names of partitions, and the number of rows moved out of the default one."""
 
     made: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
@@ -70,22 +70,22 @@ def of_control(retention: RetentionConfig) -> tuple[Partitioned, ...]:
     return (Partitioned("audit", "at", "month", retention.audit_days),)
 
 
-def tend_all(databases: Databases, now: datetime) -> list[str]:
+def maintain_all(databases: Databases, now: datetime) -> list[str]:
     """Maintain every database; return one sentence per failure. A failure does not affect the other databases."""
     retention = databases.retention
-    troubles = []
+    failures = []
     for index in range(-1, databases.shard_databases):
         try:
             if index < 0:
-                tend(databases.control, of_control(retention), now)
+                maintain(databases.control, of_control(retention), now)
             else:
-                tend(databases.shard_database(index), of_shard(retention), now)
+                maintain(databases.shard_database(index), of_shard(retention), now)
         except BackupError as exc:
-            troubles.append(str(exc))
-    return troubles
+            failures.append(str(exc))
+    return failures
 
 
-def tend(engine: Engine, tables: Sequence[Partitioned], now: datetime) -> Tended:
+def maintain(engine: Engine, tables: Sequence[Partitioned], now: datetime) -> MaintenanceReport:
     """Create the current and the next `AHEAD` partitions of each table, empty the default partition, drop old ones.
 
     Raises:
@@ -96,29 +96,29 @@ def tend(engine: Engine, tables: Sequence[Partitioned], now: datetime) -> Tended
     dropped: list[str] = []
     moved = 0
     for table in tables:
-        for start in _wanted(engine, table, now):
+        for start in _missing(engine, table, now):
             with _short(engine) as connection:
-                if _alone(connection) and not _covered(connection, table, start):
+                if _try_lock(connection) and not _covered(connection, table, start):
                     moved += _make(connection, table, start)
                     created.append(_name(table, start))
-        for name in _outlived(engine, table, now):
+        for name in _expired(engine, table, now):
             with _short(engine) as connection:
-                if _alone(connection) and name in {known for known, _, _ in _partitions(connection, table)}:
+                if _try_lock(connection) and name in {known for known, _, _ in _partitions(connection, table)}:
                     connection.execute(text(f'DROP TABLE "{name}"'))
                     dropped.append(name)
         with _short(engine) as connection:
-            statement = f"DELETE FROM {table.table}_default WHERE {table.column} < :horizon"  # noqa: S608 - our names
+            statement = f"DELETE FROM {table.table}_default WHERE {table.column} < :horizon"  # noqa: S608 - no user input
             connection.execute(text(statement), {"horizon": _horizon(table, now)})
-    return Tended(tuple(created), tuple(dropped), moved)
+    return MaintenanceReport(tuple(created), tuple(dropped), moved)
 
 
-def _wanted(engine: Engine, table: Partitioned, now: datetime) -> list[datetime]:
+def _missing(engine: Engine, table: Partitioned, now: datetime) -> list[datetime]:
     """Start times of missing partitions: the current and next ones, and those of rows in the default partition."""
     starts = [table.start(now)]
     for _ in range(AHEAD):
         starts.append(table.end(starts[-1]))
     statement = text(
-        f"SELECT DISTINCT date_trunc('{table.unit}', {table.column} AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"  # noqa: S608 - our names
+        f"SELECT DISTINCT date_trunc('{table.unit}', {table.column} AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"  # noqa: S608 - no user input
         f" FROM {table.table}_default WHERE {table.column} >= :horizon"
     )
     with _short(engine) as connection:
@@ -127,7 +127,7 @@ def _wanted(engine: Engine, table: Partitioned, now: datetime) -> list[datetime]
         return [start for start in starts_needed if not _covered(connection, table, start)]
 
 
-def _outlived(engine: Engine, table: Partitioned, now: datetime) -> list[str]:
+def _expired(engine: Engine, table: Partitioned, now: datetime) -> list[str]:
     horizon = _horizon(table, now)
     with _short(engine) as connection:
         return [name for name, _, end in _partitions(connection, table) if end <= horizon]
@@ -145,8 +145,8 @@ def _short(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def _alone(connection: Connection) -> bool:
-    """Whether this transaction got the maintenance lock of the database."""
+def _try_lock(connection: Connection) -> bool:
+    """Try to take the maintenance lock of the database until the transaction ends."""
     return bool(connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}).scalar())
 
 
@@ -160,7 +160,7 @@ def _make(connection: Connection, table: Partitioned, start: datetime) -> int:
     connection.execute(text(f"LOCK TABLE {table.table}_default IN ACCESS EXCLUSIVE MODE"))
     connection.execute(text(f'CREATE TABLE "{name}" (LIKE {table.table} INCLUDING ALL)'))
     statement = text(
-        f"WITH moved AS (DELETE FROM {table.table}_default WHERE {table.column} >= :start AND {table.column} < :end"  # noqa: S608 - our names
+        f"WITH moved AS (DELETE FROM {table.table}_default WHERE {table.column} >= :start AND {table.column} < :end"  # noqa: S608 - no user input
         f' RETURNING *) INSERT INTO "{name}" SELECT * FROM moved'
     )
     moved = connection.execute(statement, {"start": start, "end": end}).rowcount

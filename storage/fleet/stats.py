@@ -33,11 +33,11 @@ class Totals:
         self,
         databases: Databases,
         shards: Callable[[], Mapping[int, int]],
-        verdicts: FleetAnalysisStats,
+        analysis_stats: FleetAnalysisStats,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """shards: returns the current shard map: shard -> index of its database (`Control.shards`)."""
-        self._databases, self._shards, self._verdicts, self._clock = databases, shards, verdicts, clock
+        self._databases, self._shards, self._analysis_stats, self._clock = databases, shards, analysis_stats, clock
         self._kept: dict[Hashable, tuple[float, list[Row]]] = {}
         self._lock = threading.Lock()
 
@@ -76,7 +76,7 @@ class Totals:
         Raises:
             FileDamaged.
         """
-        return self._answer(("judged", question), lambda: self._judged(question))
+        return self._answer(("judged", question), lambda: self._analysis_totals(question))
 
     def shards(self) -> list[Row]:
         """Every shard, by number, with its contents (storage/fleet/shard_status.py)."""
@@ -92,13 +92,13 @@ class Totals:
                 self._kept[question] = now, make()
             return self._kept[question][1]
 
-    def _judged(self, question: str) -> list[Row]:
+    def _analysis_totals(self, question: str) -> list[Row]:
         places, names = self._shards(), list[str]()
         for database in range(self._databases.shard_databases):
             numbers = [shard_id for shard_id, index in places.items() if index == database]
             with transaction(self._databases.shard_database(database)) as connection:
                 names += connection.execute(query("analyses_of_shards"), {"shard_ids": numbers}).scalars()
-        counts = self._verdicts.of(question, names)
+        counts = self._analysis_stats.of(question, names)
         return [
             {"what": what, "messages": messages}
             for what, messages in sorted(counts.items(), key=lambda item: (-item[1], item[0] or ""))

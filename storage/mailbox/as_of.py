@@ -7,23 +7,23 @@ is the label `records.DELETED`. Times are the start times of our commits, by the
 The state is computed backwards from the current one, because a recent T requires few changes and the index stores only
 current labels: a label with events after T had the opposite state of the first of these; any other label is unchanged.
 
-Both definitions agree. Of a label the change with the highest history id decides (storage/model/labels.py), and changes
-may be told late: an event can have a lower history id than events of other labels before it. But an event of a label is
-logged only if its history id is higher than that of every change of this label of this message that was told before (or
-equal, where a reconciliation mends it), and only if it flips the label. The commits of a mailbox are sequential (one
-owner per shard, one commit at a time, fenced). The events of one label of one message therefore alternate in the order
-of their history ids (of one id: of their times), and that is also the order of their times. The state before the first
-event after T is the opposite of that event, and no other event changed it since T. Labels are independent of each
-other: no order between events of two labels is used. `stored_at` and the events' times come from the same clock, so no
-event of a message precedes its storing.
+Both definitions agree. For each label, the change with the highest history id determines the state
+(storage/model/labels.py). Gmail may report changes late, so an event can have a lower history id than earlier events of
+other labels. But an event of a label is logged only if it flips the label, and only if its history id is higher than
+that of every earlier change of this label and message (or equal, if a reconciliation made the change). The commits of a
+mailbox are sequential (one owner per shard, one commit at a time, fenced). The events of one label of one message
+therefore alternate in the order of their history ids (for equal ids, of their times), which is also the order of their
+times. So the state before the first event after T is the opposite of that event, and no other event changed it since T.
+Labels are independent: the order of events of different labels does not matter. `stored_at` and the events' times come
+from the same clock, so no event of a message precedes its storage.
 
-Measured 2026-11 with `gbm bench moments` on 2 busy cores, Postgres 18: 100,000 messages, 50,000 events of a year, pages
+Measured 2026-11 with `gbm bench as-of` on 2 busy cores, Postgres 18: 100,000 messages, 50,000 events of a year, pages
 of 50, p50/p95 ms. All mail: now 1.4/6.1, a day ago 3.5/9.4, half a year ago 3.3/10, before all events 2.9/8.3. Unread:
-1.4/6.6, 2.3/8.8, 3.2/11, 2.6/8.7. A label that no message carries, so that all are examined: 193/297, 293/425,
+1.4/6.6, 2.3/8.8, 3.2/11, 2.6/8.7. A label without messages, for which every message is examined: 193/297, 293/425,
 785/1193, 529/1015.
 
 The result for a past T is final, except for commits that began by T and are still running. If the database's clock is
-set back, T is ambiguous by that amount; the current state is correct whatever the clock.
+set back, T is ambiguous by that amount; the current state does not depend on the clock.
 """
 
 from datetime import datetime

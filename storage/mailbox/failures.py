@@ -1,4 +1,4 @@
-"""What of mailboxes is not as Gmail has it, and why: messages that failed, doubted ones, and what had no readable id.
+"""Items of mailboxes that could not be backed up: failed messages, unconfirmed deletions and unreadable ids.
 
 Blocking: call it from a thread.
 """
@@ -14,10 +14,10 @@ from storage.model.message_id import to_hex
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """One of them.
+    """An item that could not be backed up.
 
-    id: Gmail's hex id, or what stood in its place ("unreadable"). kind: as `FailedKind`, or "unreadable".
-    next_attempt_at: None: only a comparison with Gmail finds it again.
+    id: Gmail's hex id; for kind "unreadable", the text in its place. kind: a `FailedKind`, or "unreadable".
+    next_attempt_at: None: only a comparison with Gmail retries the item.
     """
 
     user_id: int
@@ -30,17 +30,17 @@ class Failed:
 
 
 def failures(engine: Source, user_ids: Sequence[int], limit: int) -> list[Failed]:
-    """Of these mailboxes of one database, those that are tried next first, at most `limit`."""
+    """Failures of these mailboxes of one database, earliest next attempt first, at most `limit`."""
     values = {"user_ids": list(user_ids), "limit": limit}
     with transaction(engine) as connection:
         rows = connection.execute(query("failed_of_users"), values).all()
         unreadable = connection.execute(query("unreadable_of_users"), values).all()
-    found = [
+    items = [
         Failed(row.user_id, to_hex(row.message_id), row.kind, row.first_at, row.attempts, row.not_before, row.error)
         for row in rows
     ]
-    found += [
+    items += [
         Failed(row.user_id, row.item, "unreadable", row.first_at, row.times, None, f"no readable id in {row.found_in}")
         for row in unreadable
     ]
-    return found[:limit]
+    return items[:limit]

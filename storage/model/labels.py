@@ -1,15 +1,15 @@
 """Folds label changes into a message's current state and the events to log. Pure.
 
-Gmail's history ids order the changes of a mailbox, and of each label of each message the change with the highest id
-decides. A change is dropped when it is older than the message's fetch, or than the last change of the same label of the
-same message, whether that turned the label over or only repeated its state: reading history twice changes nothing, and
-a record that Gmail tells late is still applied, although changes of other labels after it were.
+Gmail's history ids order the changes of a mailbox. For each label of a message, the change with the highest id
+determines the state. A change is dropped if it is older than the message's fetch, or than the last change of the same
+label and message, whether that change flipped the label or repeated its state. So reading history twice has no effect,
+and a late record is applied even if newer changes of other labels were applied before.
 
-An event of the log is a change that turned a label over (put it on where it was off, or took it off where it was on),
-and there is at most one per message, label and history id, but for what a reconciliation mends. So the events of one
-label of one message, in the order of their history ids (of one id: of their times), are on and off in turn, and each
-can be undone. An event is newer than all events of its label that were logged before it, so that this is also the order
-of their times. storage/mailbox/as_of.py builds on both.
+An event of the log is a change that flipped a label (added or removed it). There is at most one event per message,
+label and history id, except for repairs by a reconciliation. So the events of one label of one message, in the order of
+their history ids (for equal ids, of their times), alternate between on and off, and each can be reverted. An event is
+newer than all events of its label that were logged before, so this is also the order of their times.
+storage/mailbox/as_of.py relies on both properties.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,11 @@ from storage.model.records import DELETED, LabelChange
 
 @dataclass(frozen=True, slots=True)
 class LabelState:
-    """What a message carries now.
+    """The current labels of a message.
 
-    history_id: of the last change that is reflected. fetched_id: of the fetch; None: unknown, taken for `history_id`.
-    last: label -> history id of its last event; a label that has none is as of the fetch.
-    confirmed: label -> history id of its last change, where that repeated the state and is no event.
+    history_id: of the last applied change. fetched_id: of the fetch; None: unknown, `history_id` is used instead.
+    last: label -> history id of its last event; a label without events has its state at the fetch.
+    confirmed: label -> history id of its last change, if that change repeated the state and is not an event.
     """
 
     labels: frozenset[str]
@@ -40,7 +40,7 @@ class LabelState:
         return max(fetched, self.last.get(label_id, fetched), self.confirmed.get(label_id, fetched))
 
     def reflects(self, change: LabelChange) -> bool:
-        """Whether a change is older than what is known of its label."""
+        """Whether the state of the label already includes a change."""
         floor = self.known_to(change.label_id)
         return change.history_id < floor or (change.history_id == floor and not change.mends)
 

@@ -40,8 +40,8 @@ class MailboxRecord:
 
     cursor: history id up to which everything is stored or filed as failed; None before the first full sync ends.
     pinned: history id read before the listing of a full sync that is under way.
-    resume: of a mailbox that is stopped or revoked, the phase that goes on once it is not.
-    reading_from: history id at which the next look begins, a while before the cursor; None: at the cursor.
+    resume: phase in which a stopped or revoked mailbox continues.
+    reading_from: history id at which the next history read begins, before the cursor; None: at the cursor.
     """
 
     user_id: int
@@ -69,7 +69,7 @@ class MailboxRecord:
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """What a reconciliation found different and mended, in numbers of messages; labels: of labels on messages."""
+    """Numbers of differences that a reconciliation repaired: of messages; labels: of labels on messages."""
 
     missing: int = 0
     deleted: int = 0
@@ -78,7 +78,7 @@ class Mended:
 
     @property
     def total(self) -> int:
-        """All together."""
+        """The sum of all numbers."""
         return self.missing + self.deleted + self.revived + self.labels
 
 
@@ -86,8 +86,8 @@ class Mended:
 class MailboxUpdate:
     """Changes of one commit to a mailbox's row. The segment's messages and bytes are added to the row's counts.
 
-    units: quota units ever spent, so that a commit that is repeated counts none twice.
-    synced: a round ended; quiet: it found nothing, so that nobody need hear of it.
+    units: total quota units spent so far, so that repeating a commit counts no unit twice.
+    synced: a sync round ended; quiet: the round had no changes, so no event is published.
     listed: the whole mailbox was listed, and everything listed is stored or filed.
     reading_from: as in `MailboxRecord`. reconciled: ids and labels were compared with Gmail's.
     mended: what this commit mends that was found by looking; None: nothing.
@@ -123,9 +123,9 @@ class StoredLabels:
 
 @dataclass(frozen=True, slots=True)
 class LabelChange:
-    """A label put on a message or taken off it (`on`), or its deletion (`label_id=DELETED`).
+    """A label added to a message (`on`) or removed from it, or the message's deletion (`label_id=DELETED`).
 
-    mends: a look at Gmail found it, not its history: it counts after what was told under the same history id.
+    mends: from a reconciliation instead of the history; it follows history records with the same history id.
     """
 
     user_id: int
@@ -137,7 +137,7 @@ class LabelChange:
 
 
 class LabelRow(NamedTuple):
-    """A label's definition. name: None: as it was. visibility, color: as jobs/gmail/records.py has them."""
+    """A label's definition. name: None: unchanged. visibility, color: as in jobs/gmail/records.py."""
 
     label_id: str
     name: str | None
@@ -147,16 +147,16 @@ class LabelRow(NamedTuple):
 
 
 class FailedKind(StrEnum):
-    """Why a message is looked at again later."""
+    """Why a message is retried or rechecked."""
 
-    MISSING = "missing"  # it is not stored
-    CHECK = "check"  # it is stored, and a listing lacks it: only its own 404s, twice, mean that it is deleted
-    SUSPECT = "suspect"  # the same of many messages at once: they wait longer
+    MISSING = "missing"  # not stored
+    CHECK = "check"  # stored, but missing from a listing; deleted only if a get returns 404 twice
+    SUSPECT = "suspect"  # as CHECK, for many messages at once; rechecked later
 
 
 @dataclass(frozen=True, slots=True)
 class FailedItem:
-    """A message that could not be fetched yet; a durable promise to try again at `not_before`.
+    """A message that could not be fetched yet and is retried at `not_before`.
 
     since: when it first failed; None: with this commit.
     """
@@ -172,7 +172,7 @@ class FailedItem:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Something in an answer that has no readable id. item: what stood there; where: which answer."""
+    """An item of a response without a readable id. item: the text in place of the id; where: the response."""
 
     user_id: int
     item: str

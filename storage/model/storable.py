@@ -21,7 +21,7 @@ def storable(text: str) -> str:
     """The text as it is stored."""
     if _UNSTORABLE.search(text) is None:
         return text
-    return _UNSTORABLE.sub(lambda found: f"{_ESCAPE}{ord(found[0]):04x}", text)
+    return _UNSTORABLE.sub(lambda match: f"{_ESCAPE}{ord(match[0]):04x}", text)
 
 
 def storable_id(text: str) -> str:
@@ -32,7 +32,7 @@ def storable_id(text: str) -> str:
 
 def original(stored: str) -> str:
     """The text that was stored."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), stored)
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), stored)
 
 
 def moment(since_1970_ms: int) -> datetime:

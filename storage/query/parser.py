@@ -183,12 +183,12 @@ class _Parser:
         return self._peek().kind in (Kind.END, Kind.CLOSE, Kind.CLOSE_ANY)
 
 
-def _terms(found: list[Token]) -> list[Token]:
+def _terms(candidates: list[Token]) -> list[Token]:
     """Tokens without signs that stand alone, unless there is nothing else: then they are terms, right or wrong."""
-    kept = [token for token in found if token.kind is not Kind.LONE]
-    if len(kept) > 1 or len(found) == 1:
+    kept = [token for token in candidates if token.kind is not Kind.LONE]
+    if len(kept) > 1 or len(candidates) == 1:
         return kept
-    return [replace(token, kind=Kind.WORD) if token.kind is Kind.LONE else token for token in found]
+    return [replace(token, kind=Kind.WORD) if token.kind is Kind.LONE else token for token in candidates]
 
 
 def _valued(operator: str, token: Token) -> Leaf:

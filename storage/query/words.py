@@ -1,4 +1,4 @@
-"""What a word is: one definition for the word index, for the search language and for the tests that compare them. Pure.
+"""The definition of a word, shared by the word index, the search language and the tests that compare them. Pure.
 
 A word is a run of letters, digits and the marks on them; everything else, "_", ".", "@" and "-" included, separates.
 Case, compatibility forms (NFKC) and diacritics do not count: "Überstraße", "ÜBERSTRASSE" and "uberstrasse" are one
@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-#: Longer words are cut: what is that long (encoded data, mostly) is nobody's word.
+#: Longer words are truncated: they are mostly encoded data.
 LONGEST_WORD = 64
 
 _SEPARATED = bytes(
@@ -60,9 +60,9 @@ def _cut_marks(run: re.Match[str]) -> str:
 
 
 def fold(char: str) -> str:
-    """What a character is in a word: nothing, or one or more characters; a space where it separates words.
+    """Fold a character of a word: to nothing, to one or more characters, or to a space if it separates words.
 
-    What it becomes may compose with its neighbours: normalize the whole (NFC) afterwards.
+    The result may compose with its neighbours: normalize the whole text (NFC) afterwards.
     """
     if _INVISIBLE_CHAR.match(char):
         return ""
@@ -139,18 +139,18 @@ def _fold_run(run: re.Match[str]) -> str:
 
 
 def _split(runs: list[str]) -> list[str]:
-    found: list[str] = []
+    result: list[str] = []
     for run in runs:
         if run.isascii() or not _FIRST_UNSPACED.search(run):
             if run:
-                found.append(run[:LONGEST_WORD])
+                result.append(run[:LONGEST_WORD])
             continue
         for part in _RUN.findall(run):
             if _FIRST_UNSPACED.match(part):
-                found += [part[at : at + 2] for at in range(len(part) - 1)] or [part]
+                result += [part[at : at + 2] for at in range(len(part) - 1)] or [part]
             else:
-                found.append(part[:LONGEST_WORD])
-    return found
+                result.append(part[:LONGEST_WORD])
+    return result
 
 
 def _has_long_word(folded: bytes) -> bool:

@@ -1,8 +1,8 @@
-"""The process of one SQL query: reads the query and its tables, answers, exits. Started only by process.py.
+"""The process of one SQL query: reads the query and its tables, returns the result, exits. Started by process.py.
 
-It has no files, no network, no environment, no secrets: what it may know comes through its standard input. Before it
-runs the question it shuts itself in (wall.py), and gives up the address space that it does not need; DuckDB's own
-settings are locked besides. The answer is coded here, so that what is bounded is what is sent.
+It has no access to files, network, environment or secrets; its input arrives on standard input. Before it
+runs the query, it confines itself (wall.py) and limits its address space; DuckDB's own
+settings are locked as well. The result is encoded here, so that the size limit applies to the bytes sent.
 """
 
 import json
@@ -23,24 +23,24 @@ from storage.sql_sandbox.grammar import check
 _MOST_QUESTION = 1 << 20
 #: Address space of the process beyond DuckDB's memory limit and twice the size of its tables.
 _ROOM_BYTES = 1536 << 20
-#: Address space for the question besides what DuckDB may use and its answer takes.
+#: Address space for the query in addition to DuckDB's memory and the result.
 _SPARE_BYTES = 192 << 20
 _FORMS: tuple[Form, ...] = ("json", "csv", "arrow")
 _MEMORY = (duckdb.OutOfMemoryException, MemoryError, pa.ArrowMemoryError)
 
 
 def main() -> None:
-    """Answer one query."""
+    """Run one query."""
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # prints must not end up in the answer
+    os.dup2(2, 1)  # output of libraries must not mix with the result
     request: dict[str, Any] = json.loads(_read(source, _MOST_QUESTION))
     _limit(request)
     try:
         if request["checked"]:
-            found = check(request["sql"], frozenset(request["views"]))
-            columns = None if found.columns is None else sorted(found.columns)
-            _tell(sink, {"views": sorted(found.views), "columns": columns})
-        else:  # a test of what is below the grammar
+            checked = check(request["sql"], frozenset(request["views"]))
+            columns = None if checked.columns is None else sorted(checked.columns)
+            _tell(sink, {"views": sorted(checked.views), "columns": columns})
+        else:  # tests bypass the grammar check
             _tell(sink, {"views": sorted(request["views"]), "columns": None})
         database, missing = _prepared(request, source)
         reader = database.sql(request["sql"]).to_arrow_reader(1000)
@@ -78,7 +78,7 @@ def _limit(request: dict[str, Any]) -> None:
 
 
 def _prepared(request: dict[str, Any], source: BinaryIO) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
-    """A database with the question's tables, in a process that is shut in; and what the system lacks for that."""
+    """Open a database with the query's tables and confine the process; return the missing kernel features."""
     database = duckdb.connect(
         ":memory:",
         config={
@@ -104,7 +104,7 @@ def _prepared(request: dict[str, Any], source: BinaryIO) -> tuple[duckdb.DuckDBP
 
 
 def _read_what_coding_reads() -> None:
-    """Have libraries load what they load at first use: time zones, numbers, UUIDs."""
+    """Make libraries load now what they load on first use: time zones, numbers, UUIDs."""
     values = pa.table({"t": pa.array([0], pa.timestamp("us", "UTC")), "d": pa.array([1], pa.decimal128(18, 3))})
     for form in _FORMS:
         encode(values.schema, iter(values.to_batches()), form, 1, 1 << 20)

@@ -1,4 +1,4 @@
-"""Answers to SQL as JSON, CSV or Arrow, coded row by row, so that what is bounded is what is sent.
+"""Results of SQL as JSON, CSV or Arrow, encoded row by row, so that the size limit applies to the bytes sent.
 
 An Arrow table says little of that: a value of an ENUM takes a byte in it, and any number of them in JSON. Runs in the
 question's process (child.py), and on a person's own machine (`gbm sql`).
@@ -15,38 +15,38 @@ import pyarrow as pa
 from storage.sql_sandbox.errors import SqlInvalid
 
 Form = Literal["json", "csv", "arrow"]
-#: A cell that a spreadsheet would take for a formula.
+#: A cell that a spreadsheet would interpret as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-#: Rows in Python's values at a time: each value may be large though its batch is small.
+#: Rows converted to Python values at a time: single values may be large.
 _ROWS = 16
 
 
 class Coded:
-    """An answer as bytes."""
+    """An encoded result."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes, self._pieces, self.size = most_bytes, io.BytesIO(), 0
 
     def add(self, piece: bytes) -> None:
-        """More of it. Raises MemoryError beyond the bound."""
+        """Append bytes. Raises MemoryError beyond the limit."""
         self.size += len(piece)
         if self.size > self._most_bytes:
             raise MemoryError
         self._pieces.write(piece)
 
     def view(self) -> memoryview:
-        """All of it."""
+        """The whole result."""
         return self._pieces.getbuffer()
 
 
 def encode(
     schema: pa.Schema, batches: Iterator[pa.RecordBatch], form: Form, rows: int, most_bytes: int
 ) -> tuple[Coded, int, bool]:
-    """An answer's coded bytes, its rows, and whether there were more.
+    """Encode a result; return its bytes, the number of rows, and whether rows were cut off.
 
     Raises:
-        MemoryError: it has more than `most_bytes`.
-        SqlInvalid: it has values that cannot be coded.
+        MemoryError: the result exceeds `most_bytes`.
+        SqlInvalid: the result has values that cannot be encoded.
     """
     coded, count, cut = Coded(most_bytes), 0, False
     writer = _WRITERS[form](coded, schema)
@@ -64,7 +64,7 @@ def encode(
 
 
 class _Writer(Protocol):
-    """Codes the rows of an answer."""
+    """Encodes the rows of a result."""
 
     def __init__(self, coded: Coded, schema: pa.Schema) -> None: ...
 
@@ -145,10 +145,10 @@ def csv_of(table: pa.Table) -> str:
 
 
 def rows_of(table: pa.Table) -> list[list[Any]]:
-    """The rows of a table, in Python's values; of columns of one name, each.
+    """The rows of a table as Python values, including columns with the same name.
 
     Raises:
-        SqlInvalid: values that neither Python nor a text holds.
+        SqlInvalid: a value cannot be represented in Python or as text.
     """
     columns = [_values(column) for column in table.columns]
     return [list(row) for row in zip(*columns, strict=True)]
@@ -156,25 +156,25 @@ def rows_of(table: pa.Table) -> list[list[Any]]:
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
     try:
-        found: list[Any] = column.to_pylist()
-    except (OverflowError, ValueError, pa.ArrowException):  # times that Python's calendar does not have
+        values: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError, pa.ArrowException):  # times outside of Python's calendar
         try:
-            found = column.cast(pa.string()).to_pylist()
+            values = column.cast(pa.string()).to_pylist()
         except (pa.ArrowException, ValueError) as exc:
             raise SqlInvalid("its answer has times beyond the years 1 to 9999: cast them to VARCHAR") from exc
-    return found
+    return values
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON holds it: bytes as hex, integers beyond 2**53 as text."""
+    """Convert a value for JSON: bytes to hex, integers beyond 2**53 to text."""
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, int) and not -(1 << 53) < value < 1 << 53:
         return str(value)
     if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [plain(each) for each in value]
+        return [plain(item) for item in value]
     return value
 
 

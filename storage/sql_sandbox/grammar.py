@@ -96,8 +96,8 @@ class _Walk:
         if depth > _DEEPEST or self._parts > _MOST_PARTS:
             raise SqlRefused("a statement of this length or depth")
         if isinstance(part, list):
-            for each in part:
-                self._look(each, depth + 1, names)
+            for child in part:
+                self._look(child, depth + 1, names)
         elif isinstance(part, dict):
             kind, sort = part.get("type"), part.get("class")
             if isinstance(sort, str):
@@ -119,9 +119,9 @@ class _Walk:
             within = frozenset({"right"})
         elif part.get("type") == "CTE_NODE":
             within = frozenset({"child"})
-        for key, each in part.items():
+        for key, child in part.items():
             if key != "cte_map":
-                self._look(each, depth, own if key in within else names)
+                self._look(child, depth, own if key in within else names)
 
     def _source(self, part: Mapping[str, Any], kind: str, names: frozenset[str]) -> None:
         _require(kind in _SOURCES, f"a source of the kind {kind}")

@@ -41,7 +41,7 @@ class Views(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer, coded, in a file that is gone once it is closed."""
+    """An encoded result in a temporary file, which is deleted when it is closed."""
 
     file: BinaryIO
     size: int
@@ -49,10 +49,10 @@ class Answer:
 
 
 def ask(sql: str, views: Views, config: SandboxConfig, checked: bool = True) -> tuple[pa.Table, bool]:
-    """The answer to a question as a table, and whether it was cut off. Blocking. For who asks on their own machine.
+    """Run a query; return its result as a table, and whether rows were cut off. Blocking. For local use.
 
     Raises:
-        What `ask_coded` does.
+        The errors of `ask_coded`.
     """
     answer = ask_coded(sql, views, config, "arrow", checked)
     with answer.file as file:
@@ -63,7 +63,7 @@ def ask(sql: str, views: Views, config: SandboxConfig, checked: bool = True) -> 
 
 
 def ask_coded(sql: str, views: Views, config: SandboxConfig, form: Form, checked: bool = True) -> Answer:
-    """The answer to a question, coded by the question's process; no more than a piece of it in memory. Blocking.
+    """Run a query; its process encodes the result, which is copied to a file in pieces. Blocking.
 
     Args:
         checked: check the grammar as well; False in tests of the process alone.
@@ -80,7 +80,7 @@ def ask_coded(sql: str, views: Views, config: SandboxConfig, form: Form, checked
             child.send(wire.packed(table))
         outcome = child.reply()
         _warn_of_gaps(tuple(outcome["missing"]))
-        file = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_PIECE))  # noqa: SIM115 - the answer's reader closes it
+        file = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_PIECE))  # noqa: SIM115 - the caller closes it
         try:
             size = child.receive_into(file, config.answer_bytes)
         except BaseException:
@@ -92,7 +92,7 @@ def ask_coded(sql: str, views: Views, config: SandboxConfig, form: Form, checked
 
 @cache
 def _warn_of_gaps(missing: tuple[str, ...]) -> None:
-    """Say once what of the wall around questions this system does not have."""
+    """Log once which confinement features this system lacks."""
     if missing:
         _LOG.warning("This system has no %s: SQL is held by DuckDB's settings and the rest", ", ".join(missing))
 
@@ -121,7 +121,7 @@ def _tables(
 
 
 class _Child:
-    """The process."""
+    """The query's process."""
 
     def __init__(self, config: SandboxConfig) -> None:
         self._config = config
@@ -166,7 +166,7 @@ class _Child:
             self._explain()
 
     def reply(self) -> Mapping[str, Any]:
-        """What it says.
+        """Receive a reply of the process.
 
         Raises:
             SqlInvalid, SqlRefused, SqlTooLarge: reported by the process.
@@ -190,10 +190,10 @@ class _Child:
         return wire.read(self._exactly, most)
 
     def receive_into(self, file: BinaryIO, most: int) -> int:
-        """A message from it, into a file; its bytes.
+        """Receive a message into a file; return its size in bytes.
 
         Raises:
-            SqlCrashed: it is longer than `most`.
+            SqlCrashed: the message is longer than `most`.
         """
         (left,) = (size,) = wire.LENGTH.unpack(self._exactly(wire.LENGTH.size))
         if size > most:

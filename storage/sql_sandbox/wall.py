@@ -1,7 +1,7 @@
-"""A wall of the kernel's around a process that has read all it needs: no files, no network, no other process.
+"""Confines the current process with kernel features: no files, no network, no other processes.
 
-By hand over libc, because the wheels that offer it bring a compiled library each. What a system does not have is told,
-not hidden. Linux on x86-64 and arm64. Sources: prctl(2), capabilities(7), landlock(7), seccomp(2) (read 2026-11).
+Calls libc directly, because packages for this bring compiled libraries. Missing kernel features are reported.
+Linux on x86-64 and arm64. Sources: prctl(2), capabilities(7), landlock(7), seccomp(2) (read 2026-11).
 """
 
 import ctypes
@@ -14,7 +14,7 @@ from collections.abc import Callable
 _NO_NEW_PRIVS, _CAPBSET_DROP, _SET_DUMPABLE = 38, 24, 4
 _GET_NO_NEW_PRIVS, _GET_SECCOMP = 39, 21
 _LANDLOCK_CREATE, _LANDLOCK_RESTRICT = 444, 446
-#: By version of Landlock: what it can refuse of files, and of the network (4: bind and connect of TCP).
+#: Landlock version -> file and network access rights that it can deny (version 4: TCP bind and connect).
 _LANDLOCK_FILES = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
 _LANDLOCK_NET = 0b11
 _CAPABILITY_VERSION = 0x20080522
@@ -82,12 +82,12 @@ def lacking() -> list[str]:
 
 
 def build() -> list[str]:
-    """Close this process in, for good; what this system does not have, by name."""
+    """Confine this process irrevocably; return the names of missing features."""
     libc = ctypes.CDLL(None, use_errno=True)
     missing = []
     libc.prctl(_SET_DUMPABLE, 0, 0, 0, 0)
     if libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        return ["no new privileges", "Landlock", "seccomp"]  # without the first the others need privileges
+        return ["no new privileges", "Landlock", "seccomp"]  # the others require no_new_privs or privileges
     if not _drop_capabilities(libc):
         missing.append("dropping capabilities")
     if not _restrict_files(libc):
@@ -125,7 +125,7 @@ def _landlock_version(libc: ctypes.CDLL) -> int:
 
 
 def _refuse_calls(libc: ctypes.CDLL) -> bool:
-    """A filter: another architecture's calls end the process, those above are refused, the others go on."""
+    """Install a seccomp filter: foreign architectures kill the process, listed calls fail, other calls are allowed."""
     known = _REFUSED.get(platform.machine())
     if known is None:
         return False

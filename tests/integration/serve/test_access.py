@@ -98,7 +98,7 @@ async def test_a_key_does_not_outlive_the_one_that_it_was_made_with(archive: Arc
     assert (await http.post(f"{AUTH}/keys", json={}, headers=owner)).json()["expires_at"] is None
 
 
-async def test_a_user_has_so_many_live_keys_and_no_more(archive: Archive, http: httpx.AsyncClient) -> None:
+async def test_the_number_of_active_keys_per_user_is_limited(archive: Archive, http: httpx.AsyncClient) -> None:
     _, key = archive.add_user("ann@example.com")
     owner = await signed_in(http, key)
     made = [await http.post(f"{AUTH}/keys", json={}, headers=owner) for _ in range(100)]
@@ -339,7 +339,7 @@ def google() -> Any:
     simulator.close()
 
 
-async def test_who_is_backed_up_signs_in_with_google_and_nobody_else(archive: Archive, google: Any) -> None:
+async def test_only_owners_of_backed_up_mailboxes_sign_in_with_google(archive: Archive, google: Any) -> None:
     async with httpx.AsyncClient(base_url=google.url) as asking:
         document = (await asking.get("/_sim/client")).json()["installed"]
         emails = [each["email"] for each in (await asking.get("/_sim/users")).json()]
@@ -405,7 +405,9 @@ async def test_without_a_client_there_is_no_sign_in_with_google(http: httpx.Asyn
         assert (await http.get(f"{AUTH}/google/{path}")).status_code == 404
 
 
-async def test_what_a_key_made_ends_with_it(archive: Archive, http: httpx.AsyncClient) -> None:
+async def test_revoking_a_key_revokes_the_keys_and_tokens_made_with_it(
+    archive: Archive, http: httpx.AsyncClient
+) -> None:
     user, text = archive.add_user("ann@example.com")
     owner = await signed_in(http, text)
     stolen = (await http.post(f"{AUTH}/keys", json={}, headers=owner)).json()

@@ -252,7 +252,7 @@ async def world(archive: Archive) -> AsyncIterator[World]:
 
 
 @pytest.mark.timeout(120)
-async def test_everybody_gets_exactly_what_they_may(world: World) -> None:
+async def test_every_role_may_call_exactly_its_operations(world: World) -> None:
     names = {f"{method} {route.path}" for route in world.routes for method in (route.methods or set()) - {"HEAD"}}
     assert names == TABLE.keys()
 

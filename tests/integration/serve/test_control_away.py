@@ -107,7 +107,7 @@ async def test_mail_is_read_while_the_control_database_is_away_and_nobody_signs_
         assert await subjects(client, headers) == ["one"]
 
 
-async def test_an_old_map_leads_nobody_to_a_shards_former_home(cluster: Cluster) -> None:
+async def test_an_old_shard_map_does_not_lead_to_a_shards_former_database(cluster: Cluster) -> None:
     async with cluster.gateway() as client:
         headers = await signed_in(client, cluster.key)
     cluster.replayed()

@@ -140,7 +140,7 @@ async def test_files_are_downloaded_in_ranges(client: httpx.AsyncClient, archive
 @pytest.mark.parametrize(
     "path", ["attachments/1", "attachments/x", "attachments/-1", "parts/9", "parts/x", "parts/1.1.1", "parts/0"]
 )
-async def test_what_a_message_has_not_is_not_found(client: httpx.AsyncClient, archive: Archive, path: str) -> None:
+async def test_missing_parts_of_a_message_are_404(client: httpx.AsyncClient, archive: Archive, path: str) -> None:
     user, key = archive.add_user("ann@example.com")
     archive.commit(user, [(1, ["INBOX"], _attached(b"Content-Type: text/plain; name=a"))])
     answer = await client.get(f"{EMAIL}/{path}", headers=await signed_in(client, key))

@@ -47,7 +47,7 @@ def key(archive: Archive) -> str:
         ({"label": "None"}, []),
     ],
 )
-async def test_a_list_has_what_was_asked_for(
+async def test_a_list_contains_the_matching_messages(
     client: httpx.AsyncClient, key: str, params: dict[str, str], found: list[str]
 ) -> None:
     answer = await client.get("/api/v1/emails", params=params, headers=await signed_in(client, key))
@@ -69,7 +69,7 @@ async def test_raw_bytes_come_back_exactly(client: httpx.AsyncClient, key: str) 
     assert document["defects"]
 
 
-async def test_deleted_mail_is_listed_when_asked_for(client: httpx.AsyncClient, archive: Archive, key: str) -> None:
+async def test_deleted_mail_is_listed_on_request(client: httpx.AsyncClient, archive: Archive, key: str) -> None:
     header, user = await signed_in(client, key), archive.control.user("ann@example.com")
     archive.commit(user, [(0x50, ["INBOX"], mail("New"))], [LabelChange(user.user_id, 0x10, DELETED, True, 50)])
 
@@ -80,7 +80,7 @@ async def test_deleted_mail_is_listed_when_asked_for(client: httpx.AsyncClient, 
     assert [item["deleted_at"] is not None for item in everything if item["id"] == "10"] == [True]
 
 
-async def test_a_file_that_is_gone_is_told_without_its_name(
+async def test_a_missing_file_is_reported_without_its_name(
     client: httpx.AsyncClient, archive: Archive, key: str
 ) -> None:
     header = await signed_in(client, key)
@@ -94,7 +94,7 @@ async def test_a_file_that_is_gone_is_told_without_its_name(
 
 
 @pytest.mark.usefixtures("key")
-async def test_metrics_tell_totals_and_no_names(client: httpx.AsyncClient) -> None:
+async def test_metrics_contain_totals_and_no_names(client: httpx.AsyncClient) -> None:
     answer = await client.get("/metrics")
 
     assert answer.status_code == 200
@@ -126,7 +126,7 @@ async def test_a_stolen_refresh_token_ends_its_family(client: httpx.AsyncClient,
     assert (stolen.status_code, owners.status_code) == (401, 401)
 
 
-async def test_a_sync_is_asked_for_the_caller(
+async def test_a_sync_is_requested_for_the_caller(
     client: httpx.AsyncClient, archive: Archive, key: str, owners: RecordingOwners
 ) -> None:
     answer = await client.post("/api/v1/sync", json={"mode": "full"}, headers=await signed_in(client, key))
@@ -135,7 +135,7 @@ async def test_a_sync_is_asked_for_the_caller(
     assert [(user.email, mode.value) for user, mode in owners.requests] == [("ann@example.com", "full")]
 
 
-async def test_ready_names_what_is_silent(client: httpx.AsyncClient, owners: RecordingOwners) -> None:
+async def test_ready_names_unreachable_dependencies(client: httpx.AsyncClient, owners: RecordingOwners) -> None:
     owners.failure = LeaseLost(0, 1)
 
     answer = await client.get("/ready")

@@ -56,7 +56,7 @@ async def test_signing_in_waits_for_the_database(assembly: Assembly) -> None:
     assert "hidden" not in answer.text
 
 
-async def test_health_holds_and_ready_says_what_is_missing(assembly: Assembly) -> None:
+async def test_health_succeeds_and_ready_names_missing_dependencies(assembly: Assembly) -> None:
     async with _client(assembly.root()) as http:
         health, ready = await http.get("/health"), await http.get("/ready")
 
@@ -88,7 +88,7 @@ def test_an_address_of_another_machine_is_one_sentence() -> None:
         require_free("192.0.2.1", 8000, "GBM_SERVE__PORT")
 
 
-def test_what_would_keep_replicas_from_starting_is_told_before_they_do(nowhere: str, tmp_path: Path) -> None:
+def test_invalid_configuration_is_reported_before_replicas_start(nowhere: str, tmp_path: Path) -> None:
     backup = BackupConfig(
         cluster="test",
         archive=ArchiveConfig(uri=f"file://{tmp_path}"),

@@ -9,12 +9,12 @@ from cluster import local
 
 
 @pytest.mark.parametrize(
-    ("troubles", "next_s"), [([], local._PARTITIONS_EVERY_S), (["held"], local._PARTITIONS_AGAIN_S)], ids=str
+    ("failures", "next_s"), [([], local._PARTITIONS_EVERY_S), (["held"], local._PARTITIONS_AGAIN_S)], ids=str
 )
 def test_partitions_are_seen_to_daily_and_sooner_when_something_was_in_the_way(
-    troubles: list[str], next_s: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    failures: list[str], next_s: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(local, "tend_all", lambda databases, now: troubles)
+    monkeypatch.setattr(local, "maintain_all", lambda databases, now: failures)
 
-    assert local._tend_partitions(cast(Any, SimpleNamespace(databases=None))) == next_s
-    assert [record.args for record in caplog.records] == [(trouble,) for trouble in troubles]
+    assert local._maintain_partitions(cast(Any, SimpleNamespace(databases=None))) == next_s
+    assert [record.args for record in caplog.records] == [(failure,) for failure in failures]

@@ -57,7 +57,7 @@ def test_old_names_in_a_file_are_taken_and_variables_win_over_it(
     assert f"archive.packed_messages in {file} is called archive.segment_messages now" in caplog.text
 
 
-def test_what_was_not_renamed_is_as_it_was() -> None:
+def test_other_settings_are_unchanged() -> None:
     document = {"archive": {"uri": "x"}, "serve": {"port": 1}}
     assert renamed_document(document, "a file") == document
     assert renamed_variables({"GBM_DOORS": "x", "PATH": "y"}, "GBM_") == {"GBM_DOORS": "x", "PATH": "y"}

@@ -26,7 +26,7 @@ _EVIL = "a\x1b[2Jb\x9b31mc\x07\u202efdp.exe\u2066\u200fd\x7f"
         ("\r\x00\x85", ""),
     ],
 )
-def test_what_steers_is_taken_out_and_the_rest_stays(text: str, shown: str) -> None:
+def test_control_characters_are_removed_and_other_text_is_kept(text: str, shown: str) -> None:
     assert harmless(text) == shown
 
 

@@ -53,7 +53,7 @@ async def test_a_silent_owner_is_recorded_also_when_the_database_was_away(monkey
     assert stored[2] == (1, None)
 
 
-async def test_what_keeps_an_owner_from_its_shard_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_reason_for_a_missing_owner_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     pings = 0
 
     async def ping(shard_id: int) -> None:

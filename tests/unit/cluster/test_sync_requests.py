@@ -58,7 +58,7 @@ async def test_a_silent_owner_delays_no_other_shard_however_many_mailboxes_it_ha
     await owners.requests.close()
 
 
-async def test_an_owner_that_is_away_is_asked_again_and_told_of_once() -> None:
+async def test_an_unreachable_owner_is_retried_and_reported_once() -> None:
     owners = _Owners()
     owners.away.add(0)
     users = _users(0)
@@ -88,7 +88,7 @@ async def test_a_mailbox_is_asked_for_again_after_a_while_because_its_owner_may_
     await owners.until(lambda: owners.taken[0] == 2, users)
 
 
-async def test_a_mailbox_that_is_paused_is_told_and_the_others_go_on() -> None:
+async def test_a_paused_mailbox_is_reported_and_the_others_continue() -> None:
     owners = _Owners()
     owners.paused.add(0)
 

@@ -29,7 +29,7 @@ def test_a_time_is_read(text: str, at: datetime) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "3", "d", "3m", "2026-13-01", "9999999w", "1/2/2026"])
-def test_what_is_no_time_is_told(text: str) -> None:
+def test_an_invalid_time_is_reported(text: str) -> None:
     with pytest.raises(NotATime, match="is not a time"):
         moment(text, NOW)
 

@@ -17,7 +17,7 @@ _FIRST = "disk_full: 7 MiB are free (since 10:00:00 UTC, 2 tries); free space"
 _AGAIN = "disk_full: 7 MiB are free (since 10:00:00 UTC, 9 tries); free space"
 
 
-def test_where_no_terminal_is_each_change_is_one_line() -> None:
+def test_without_a_terminal_every_change_is_one_line() -> None:
     text = io.StringIO()
     bar = WaitingBar(console=Console(file=text))
     for waits in ([], [_FIRST], [_AGAIN], [_AGAIN], []):

@@ -118,7 +118,7 @@ def test_a_change_of_a_header_in_every_operation_is_named_once() -> None:
     assert not [change for change in found if change.startswith("every operation")]
 
 
-def test_what_is_only_added_is_no_change() -> None:
+def test_additions_are_compatible() -> None:
     old = document()
     new = copy.deepcopy(old)
     new["paths"]["/api/v2/emails"] = new["paths"]["/api/v1/emails"]

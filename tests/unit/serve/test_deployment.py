@@ -6,7 +6,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from serve.config import EdgeConfig, ScaleConfig, ServeConfig
-from serve.deployment import GatewayFailed, _deployment, _last_line, _NamedByServe
+from serve.deployment import GatewayFailed, _deployment, _last_line, _ServeRequestId
 from serve.port_check import PortOccupied
 from storage.errors import BackupError
 
@@ -21,7 +21,7 @@ def test_errors_travel_between_processes(error: BackupError) -> None:
     assert str(error).endswith(".")
 
 
-def test_of_a_traceback_only_its_last_line_is_told() -> None:
+def test_only_the_last_line_of_a_traceback_is_reported() -> None:
     assert _last_line("Traceback:\n  File x\nValueError: no key\n\n") == "ValueError: no key"
     assert _last_line(" \n") == "no reason was given."
 
@@ -48,7 +48,7 @@ async def test_the_request_id_is_left_to_serve() -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await _NamedByServe(app)({"type": "http"}, receive, send)
+    await _ServeRequestId(app)({"type": "http"}, receive, send)
 
     assert sent[0]["headers"] == [(b"etag", b"x")]
     assert len(sent) == 2

@@ -12,7 +12,7 @@ def test_a_change_of_the_api_is_checked_in() -> None:
     assert not changes, "\n".join([*changes[:80], "Run `python -m serve.description` if this is meant."])
 
 
-def test_every_operation_says_what_it_is_and_how_it_fails() -> None:
+def test_every_operation_has_a_summary_and_error_responses() -> None:
     found = document()
     for path, operations in found["paths"].items():
         for method, operation in operations.items():

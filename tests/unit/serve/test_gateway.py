@@ -123,7 +123,7 @@ async def test_a_length_that_is_no_number_is_refused() -> None:
     assert answer.status_code == 400
 
 
-async def test_the_log_tells_the_request_and_no_secret(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_access_log_contains_the_request_and_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         async with client(_app()) as http:
             await http.get(

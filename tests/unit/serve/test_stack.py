@@ -61,7 +61,7 @@ async def _get(path: str = "", config: ServeConfig | None = None, **headers: str
         )
 
 
-async def test_a_trace_goes_on_and_an_invalid_one_begins_anew() -> None:
+async def test_a_trace_continues_and_an_invalid_one_is_replaced() -> None:
     answer = await _get(traceparent=PARENT, tracestate="a=b")
     version, trace, span, flags = answer.headers["traceparent"].split("-")
     assert (version, trace, flags) == ("00", PARENT.split("-")[1], "01")
@@ -76,7 +76,7 @@ async def test_a_trace_goes_on_and_an_invalid_one_begins_anew() -> None:
     "given",
     [None, "", "00-xyz", PARENT.upper(), "ff" + PARENT[2:], PARENT + "-more", f"00-{'0' * 32}-{'1' * 16}-01"],
 )
-def test_what_is_no_traceparent_is_replaced(given: str | None) -> None:
+def test_an_invalid_traceparent_is_replaced(given: str | None) -> None:
     span = tracing.begin(given, "a=b")
     assert span.trace_id != PARENT.split("-")[1]
     assert span.state == ""
@@ -87,7 +87,7 @@ def test_a_later_version_of_the_header_is_understood() -> None:
     assert tracing.begin("01" + PARENT[2:] + "-more", None).trace_id == PARENT.split("-")[1]
 
 
-async def test_who_takes_too_long_is_told_so_while_the_others_go_on() -> None:
+async def test_a_slow_request_gets_504_while_others_continue() -> None:
     release = threading.Event()
     async with client(_app(ServeConfig(timeout_s=0.05), release)) as http:
         late = await http.get("/api/v1/things/slow")
@@ -191,7 +191,7 @@ async def test_a_stream_is_left_alone() -> None:
         ("items", ITEMS[0]),
     ],
 )
-async def test_only_the_fields_that_were_asked_for_come(asked: str, first: dict[str, object]) -> None:
+async def test_only_the_requested_fields_are_returned(asked: str, first: dict[str, object]) -> None:
     answer = await _get(f"?fields={asked}")
     assert answer.status_code == 200, answer.text
     assert answer.json()["items"][0] == first
@@ -202,7 +202,7 @@ async def test_only_the_fields_that_were_asked_for_come(asked: str, first: dict[
     "asked",
     ["", "none", "items(none)", "items(", "items)", "items(id", ",", "id,,id", "items/", "a b", "x" * 1001, "é"],
 )
-async def test_fields_that_are_not_there_are_named(asked: str) -> None:
+async def test_a_missing_field_is_named_in_the_error(asked: str) -> None:
     answer = await _get(f"?fields={asked}")
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_fields")
 
@@ -221,7 +221,7 @@ _DOCUMENT = st.recursive(
 
 
 @given(_DOCUMENT, st.text("abc,()/ ", max_size=20))
-def test_what_is_narrowed_was_there(document: object, text: str) -> None:
+def test_narrowing_returns_only_members_of_the_document(document: object, text: str) -> None:
     try:
         narrowed = field_mask.narrow(document, field_mask.parse(text) or {})
     except field_mask.InvalidFields:

@@ -55,7 +55,7 @@ def test_an_error_survives_pickle(error: type[BackupError]) -> None:
 
 
 @pytest.mark.parametrize("error", classes(), ids=lambda error: error.__name__)
-def test_an_error_is_one_sentence_and_says_what_to_do(error: type[BackupError]) -> None:
+def test_an_error_is_one_sentence_with_an_action(error: type[BackupError]) -> None:
     text = str(example(error))
 
     assert len(text) > 30

@@ -3,7 +3,7 @@
 from storage.failpoints import FailPoint, hit, watching
 
 
-def test_points_are_told_while_somebody_watches() -> None:
+def test_points_call_the_watcher_until_the_block_ends() -> None:
     told: list[FailPoint] = []
 
     hit(FailPoint.COMMIT_DONE)

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from storage.config import PostgresConfig, RetentionConfig
 from storage.db import migrate
 from storage.db.engines import Databases, LockTimedOut, transaction
-from storage.db.partitions import AHEAD, of_shard, tend, tend_all
+from storage.db.partitions import AHEAD, maintain, maintain_all, of_shard
 from storage.db.sql_files import query
 from tests.integration.storage.db.test_migrations import at_revision
 
@@ -60,7 +60,7 @@ def test_partitions_are_made_ahead_and_a_second_look_changes_nothing(fresh: Data
     assert len(partitions(engine, "failed_history")) == 2 + AHEAD
     assert len(partitions(fresh.control, "audit")) == 2 + AHEAD
     before = partitions(engine)
-    assert tend_all(fresh, datetime.now(UTC)) == []
+    assert maintain_all(fresh, datetime.now(UTC)) == []
     assert partitions(engine) == before
 
 
@@ -78,7 +78,7 @@ def test_rows_that_no_partition_was_made_for_are_moved_into_theirs(engine: Engin
     run(engine, EVENT.replace("data)", "data, created_at)").replace("'{}'", "'{}', :at"), at=later)
     assert [name for name, _ in events(engine)] == ["outbox_default"]
 
-    done = tend(engine, OUTBOX, datetime.now(UTC))
+    done = maintain(engine, OUTBOX, datetime.now(UTC))
 
     assert done.moved == 1
     assert [name for name, _ in events(engine)] == [done.made[0]]
@@ -87,10 +87,10 @@ def test_rows_that_no_partition_was_made_for_are_moved_into_theirs(engine: Engin
 def test_what_is_older_than_its_retention_goes_and_the_rest_stays(engine: Engine) -> None:
     run(engine, EVENT)
     month = datetime.now(UTC) + timedelta(days=29)
-    assert tend(engine, OUTBOX, month).dropped == ()
+    assert maintain(engine, OUTBOX, month).dropped == ()
     assert len(events(engine)) == 1
 
-    dropped = tend(engine, OUTBOX, month + timedelta(days=9)).dropped
+    dropped = maintain(engine, OUTBOX, month + timedelta(days=9)).dropped
 
     assert dropped
     assert events(engine) == []
@@ -102,8 +102,8 @@ def test_a_table_that_somebody_holds_is_left_for_the_next_look(engine: Engine) -
     with engine.begin() as holder:
         holder.execute(text("LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE"))
         with pytest.raises(LockTimedOut):
-            tend(engine, OUTBOX, later)
-    assert tend(engine, OUTBOX, later).made
+            maintain(engine, OUTBOX, later)
+    assert maintain(engine, OUTBOX, later).made
 
 
 def test_the_events_of_before_are_kept_with_their_ids(fresh: Databases) -> None:
@@ -121,7 +121,7 @@ def test_the_events_of_before_are_kept_with_their_ids(fresh: Databases) -> None:
     with transaction(engine) as connection:
         plan = "\n".join(connection.execute(text("EXPLAIN SELECT * FROM outbox WHERE event_id > 3")).scalars())
     assert "outbox_before_pkey" in plan or "Seq Scan" in plan
-    tend(engine, OUTBOX, datetime.now(UTC) + timedelta(days=60))
+    maintain(engine, OUTBOX, datetime.now(UTC) + timedelta(days=60))
     assert events(engine) == []
 
 
@@ -179,7 +179,7 @@ def test_one_database_in_the_way_does_not_keep_the_others_from_being_tended(fres
     later = datetime.now(UTC) + timedelta(days=60)
     with fresh.control.begin() as holder:
         holder.execute(text("LOCK TABLE audit IN ACCESS EXCLUSIVE MODE"))
-        (trouble,) = tend_all(fresh, later)
-    assert "held a lock" in trouble
-    assert "try again" in trouble
+        (failure,) = maintain_all(fresh, later)
+    assert "held a lock" in failure
+    assert "try again" in failure
     assert partitions(fresh.shard_database(0)) != before

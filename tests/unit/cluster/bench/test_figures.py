@@ -16,7 +16,7 @@ def _working(start_s: float, end_s: float, idle_s: float = 0.0) -> Working:
     return Working(start_s, end_s, idle_s, units=0)
 
 
-def test_cpu_is_told_in_milliseconds_per_message() -> None:
+def test_cpu_is_reported_in_milliseconds_per_message() -> None:
     assert per_message_ms({"parse": 2.0, "raw": 0.5}, 1000) == {"parse": 2.0, "raw": 0.5}
     assert per_message_ms({"parse": 2.0}, 0) == {"parse": 2000.0}
 

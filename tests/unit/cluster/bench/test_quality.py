@@ -27,7 +27,7 @@ def test_mistakes_and_successes_add_up(archive: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no archive at all"])
-def test_what_is_no_corpus_is_refused(tmp_path: Path, content: bytes | None) -> None:
+def test_an_invalid_corpus_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "corpus.tar.gz"
     if content is not None:
         path.write_bytes(content)

@@ -67,7 +67,7 @@ def test_bare_newlines_are_understood() -> None:
         _batch(b"Content-Type: application/http\r\n\r\nnonsense"),
     ],
 )
-def test_what_is_no_batch_is_refused(request_: HttpCall) -> None:
+def test_an_invalid_batch_is_refused(request_: HttpCall) -> None:
     with pytest.raises(GoogleError) as caught:
         parse_batch(request_)
 

@@ -6,7 +6,7 @@ from cluster.simulator.quota import COSTS, Profile, Quota, Window
 
 
 @pytest.mark.parametrize(("profile", "gets"), [("legacy", 3000), ("standard", 300)])
-def test_a_user_gets_what_a_minute_allows(profile: Profile, gets: int) -> None:
+def test_a_user_may_spend_the_units_of_a_minute(profile: Profile, gets: int) -> None:
     quota = Quota(profile, {}, time_scale=1)
 
     assert all(quota.charge("a", "messages.get", 0.0) is None for _ in range(gets))
@@ -34,7 +34,7 @@ def test_the_allowance_returns_as_the_minute_slides() -> None:
     assert quota.charge("a", "messages.get", 60.2) is None
 
 
-def test_waiting_as_long_as_told_is_enough() -> None:
+def test_a_call_succeeds_after_the_reported_wait() -> None:
     quota = Quota("legacy", {}, time_scale=1)
     now = 1000.37
     while (refusal := quota.charge("a", "messages.get", now)) is None:

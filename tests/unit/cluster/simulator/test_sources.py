@@ -121,7 +121,7 @@ def test_an_mbox_is_read_wherever_it_lies_and_what_is_not_read_is_named(tmp_path
     assert sorted(skipped) == ["Sent.msf", "old.eml", "round", "t.tgz/a/archive.html"]
 
 
-def test_what_is_skipped_is_logged_when_nobody_asks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_skipped_files_are_logged_without_a_callback(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "a.eml").write_bytes(_ONE)
     (tmp_path / "notes.txt").write_bytes(b"not mail")
 
@@ -156,7 +156,7 @@ def test_a_wrong_path_is_one_clear_sentence(tmp_path: Path) -> None:
     ("name", "content"),
     [("broken.tar.gz", b"\x1f\x8b broken"), ("picture.jpg", b"\xff\xd8"), ("empty.tar.gz", b"")],
 )
-def test_what_is_no_mail_is_said_so(tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_file_without_mail_is_reported(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
 
     with pytest.raises(MailUnreadable, match="cannot be read"):

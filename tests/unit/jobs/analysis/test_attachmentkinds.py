@@ -33,7 +33,7 @@ def with_files(*files: tuple[str, bytes]) -> Mail:
         (b"", "empty"),
     ],
 )
-def test_leading_bytes_tell_the_kind(head: bytes, kind: str) -> None:
+def test_leading_bytes_determine_the_kind(head: bytes, kind: str) -> None:
     assert kind_of(head) == kind
 
 

@@ -54,7 +54,7 @@ def test_received_spf_speaks_where_nothing_else_does() -> None:
         ("a@x.example", "", False),
     ],
 )
-def test_answers_that_go_elsewhere_are_told(sender: str, reply_to: str, differs: bool) -> None:
+def test_a_reply_to_of_another_domain_is_reported(sender: str, reply_to: str, differs: bool) -> None:
     assert answers(letter(From=sender, Reply_To=reply_to))["reply_to_differs"] is differs
 
 
@@ -62,7 +62,7 @@ def test_answers_that_go_elsewhere_are_told(sender: str, reply_to: str, differs:
     ("shown", "differs"),
     [("PayPal Service", True), ("Gnome Apple Core", False), ("ann@bank.example", True), ("Ann Smith", False)],
 )
-def test_a_name_that_shows_another_sender_is_told(shown: str, differs: bool) -> None:
+def test_a_display_name_with_another_address_is_reported(shown: str, differs: bool) -> None:
     assert answers(letter(From=f'"{shown}" <x@shop.example>'))["name_differs"] is differs
 
 
@@ -86,5 +86,5 @@ def test_a_name_that_shows_another_sender_is_told(shown: str, differs: bool) -> 
         ("localhost", ""),
     ],
 )
-def test_domains_made_to_be_misread_are_told(domain: str, name: str) -> None:
+def test_lookalike_domains_are_reported(domain: str, name: str) -> None:
     assert lookalike(domain) == name

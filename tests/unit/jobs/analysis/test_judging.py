@@ -70,7 +70,7 @@ def test_a_language_is_told_or_not(text: str, code: str | None) -> None:
         ("Das ist wirklich furchtbar und ich bin sehr enttäuscht von dieser Lieferung.", None),
     ],
 )
-def test_sentiment_is_told_in_english(text: str, label: str | None) -> None:
+def test_sentiment_is_determined_for_english_only(text: str, label: str | None) -> None:
     answer = told(Sentiment(), mail(text, subject=""))
     assert (answer["supported"], answer["label"]) == (label is not None, label)
 

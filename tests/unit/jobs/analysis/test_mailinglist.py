@@ -4,7 +4,7 @@ from jobs.analysis.mailinglist import MailingList
 from tests.unit.jobs.analysis.letters import letter
 
 
-def test_a_list_tells_how_to_leave_it() -> None:
+def test_the_unsubscribe_address_of_a_list_is_returned() -> None:
     mail = letter(
         List_Id="Talk <Talk.Example.org>",
         List_Unsubscribe="<http://x.example/old>, <mailto:u@x.example?subject=leave>, <https://x.example/\n u?a=1>",

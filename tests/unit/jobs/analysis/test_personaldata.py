@@ -42,7 +42,7 @@ def test_each_kind_is_counted(text: str, kind: str) -> None:
         "1111111111111117",
     ],
 )
-def test_what_fails_its_check_is_not_counted(text: str) -> None:
+def test_a_number_with_an_invalid_checksum_is_not_counted(text: str) -> None:
     assert PersonalData().analyse(letter(text)) is None
 
 

@@ -75,9 +75,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def errors(host: Host, *subjects: str) -> dict[str, list[str | None]]:
-    found, refused = plugins.found(host, ())
+    discovered, refused = plugins.discover(host, ())
     assert refused == []
-    table = columns.analyse([letter(Subject=subject) for subject in subjects], found)
+    table = columns.analyse([letter(Subject=subject) for subject in subjects], discovered)
     for name in table.schema.names:
         for row, subject in zip(table[name].to_pylist(), subjects, strict=True):
             assert row["version"] == 2
@@ -126,8 +126,8 @@ def test_plug_ins_run_in_another_process_that_knows_no_secrets(
 ) -> None:
     install(installed, ENTRIES)
     monkeypatch.setenv("GBM_SECRET", "password")
-    found, _ = plugins.found(host, ())
-    table = columns.analyse([letter(Subject="secret"), letter(Subject="one")], found)
+    discovered, _ = plugins.discover(host, ())
+    table = columns.analyse([letter(Subject="secret"), letter(Subject="one")], discovered)
     rows = table["strange"].to_pylist()
 
     assert rows[0]["length"] == 0
@@ -136,8 +136,8 @@ def test_plug_ins_run_in_another_process_that_knows_no_secrets(
 
 def test_closing_ends_the_child(installed: Path, host: Host) -> None:
     install(installed, ENTRIES)
-    found, _ = plugins.found(host, ())
-    row = columns.analyse([letter(Subject="one")], found)["strange"][0].as_py()
+    discovered, _ = plugins.discover(host, ())
+    row = columns.analyse([letter(Subject="one")], discovered)["strange"][0].as_py()
     assert Path(f"/proc/{row['pid']}").exists()
 
     host.close()
@@ -160,8 +160,8 @@ def test_what_is_malformed_is_refused_by_name_and_the_others_run(installed: Path
     install(installed, [entry, "good = strange_mail:Good"])
     host = Host(CONFIG.model_copy(update={"plugin_load_timeout_s": 2.0}))
     try:
-        found, refused = plugins.found(host, {"receipts"})
-        assert [plugin.name for plugin in found] == ["good"]
+        discovered, refused = plugins.discover(host, {"receipts"})
+        assert [plugin.name for plugin in discovered] == ["good"]
         assert [error.name for error in refused] == [entry.partition(" ")[0]]
         assert reason in str(refused[0])
     finally:

@@ -28,7 +28,7 @@ def test_amount_currency_and_date_are_read(text: str, answer: tuple[str, str, da
 
 
 @pytest.mark.parametrize("text", ["You owe me $10.00", "Your order of 3 parcels", "They paid $10.00 for my order", ""])
-def test_what_is_no_receipt_has_no_answer(text: str) -> None:
+def test_other_mail_than_receipts_has_no_result(text: str) -> None:
     assert Receipts().analyse(letter(text)) is None
 
 

@@ -29,7 +29,7 @@ def test_mail_can_be_analysed_later() -> None:
     assert configured(AnalysisConfig(disabled=frozenset(NAMES), plugins=False)) is None
 
 
-def test_a_name_that_nobody_has_is_refused() -> None:
+def test_an_unknown_analyser_name_is_refused() -> None:
     require_known(AnalysisConfig(disabled=frozenset(NAMES)))
     with pytest.raises(UnknownAnalyser, match="'sumary': choose from attachmentkinds"):
         require_known(AnalysisConfig(disabled=frozenset({"sumary"})))

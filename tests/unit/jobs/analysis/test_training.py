@@ -59,7 +59,7 @@ def test_who_writes_to_a_list_and_directly_is_on_one_side(archive: Path) -> None
     assert not [each.name for each in measured if each.senders & known]
 
 
-def test_what_was_learnt_tells_the_kinds_apart(archive: Path) -> None:
+def test_the_trained_model_separates_the_kinds(archive: Path) -> None:
     learnt, measured = corpus.by_sender(corpus.read(archive))
     model = perceptron.train([(each.name, spam.features(each.mail), each.spam) for each in learnt])
     right = [(model.score(spam.features(each.mail)) > 0.5) is each.spam for each in measured]

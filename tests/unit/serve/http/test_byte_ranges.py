@@ -33,7 +33,7 @@ async def _body(answer: Response) -> bytes:
         ("-9999", 0, 1024),
     ],
 )
-async def test_a_range_is_what_was_asked_for(asked: str, start: int, end: int) -> None:
+async def test_a_range_returns_the_requested_bytes(asked: str, start: int, end: int) -> None:
     answer = _answer(range=f"bytes={asked}")
     assert answer.status_code == 206
     assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/1024"
@@ -41,7 +41,7 @@ async def test_a_range_is_what_was_asked_for(asked: str, start: int, end: int) -
 
 
 @pytest.mark.parametrize("asked", ["bytes=1024-", "bytes=9-3", "bytes=-0"])
-def test_a_range_that_is_not_there_is_told(asked: str) -> None:
+def test_a_range_out_of_bounds_is_416(asked: str) -> None:
     answer = _answer(range=asked)
     assert (answer.status_code, answer.headers["content-range"]) == (416, "bytes */1024")
 
@@ -96,5 +96,5 @@ def test_no_name_breaks_its_header(filename: str) -> None:
 @pytest.mark.parametrize(
     "kind", ["text/html", "image/svg+xml", "application/xhtml+xml", "text/xml", "application/javascript", "junk"]
 )
-def test_what_a_browser_would_run_is_bytes(kind: str) -> None:
+def test_executable_media_types_become_octet_stream(kind: str) -> None:
     assert byte_ranges.file(b"", "x", kind).media_type == "application/octet-stream"

@@ -15,8 +15,8 @@ async def _turn() -> None:
         await asyncio.sleep(0)
 
 
-async def test_callers_take_turns_and_each_ones_work_goes_by_arrival() -> None:
-    slots, order = FairSlots(1, each=1, waiting_each=10), []
+async def test_callers_take_turns_and_requests_of_one_caller_run_in_order() -> None:
+    slots, order = FairSlots(1, per_caller=1, waiting_per_caller=10), []
 
     async def work(caller: str, number: int) -> None:
         async with slots.place(caller):
@@ -31,8 +31,8 @@ async def test_callers_take_turns_and_each_ones_work_goes_by_arrival() -> None:
     assert order == ["a1", "b1", "c1", "a2", "b2", "a3", "a4"]
 
 
-async def test_a_caller_has_a_share_and_the_rest_is_for_others() -> None:
-    slots = FairSlots(4, each=2, waiting_each=1)
+async def test_a_caller_may_hold_a_share_of_the_slots() -> None:
+    slots = FairSlots(4, per_caller=2, waiting_per_caller=1)
     await slots.acquire("a")
     await slots.acquire("a")
     waiting = asyncio.create_task(slots.acquire("a"))
@@ -43,7 +43,7 @@ async def test_a_caller_has_a_share_and_the_rest_is_for_others() -> None:
     await slots.acquire("b")
     await slots.acquire("c")
     with pytest.raises(Overloaded):
-        await FairSlots(0, each=2).acquire("d")
+        await FairSlots(0, per_caller=2).acquire("d")
 
     slots.release("b")
     await _turn()
@@ -52,8 +52,8 @@ async def test_a_caller_has_a_share_and_the_rest_is_for_others() -> None:
     await waiting
 
 
-async def test_who_waits_too_long_is_refused_and_who_crowds_is_told_so() -> None:
-    slots = FairSlots(2, each=1, waiting_each=5, wait_s=0.02)
+async def test_a_request_that_waits_too_long_is_refused_with_429_or_503() -> None:
+    slots = FairSlots(2, per_caller=1, waiting_per_caller=5, wait_s=0.02)
     await slots.acquire("a")
     await slots.acquire("b")
     with pytest.raises(RateLimited):
@@ -65,7 +65,7 @@ async def test_who_waits_too_long_is_refused_and_who_crowds_is_told_so() -> None
 
 
 async def test_a_place_of_who_gives_up_is_not_lost() -> None:
-    slots = FairSlots(1, each=1, waiting_each=5)
+    slots = FairSlots(1, per_caller=1, waiting_per_caller=5)
     await slots.acquire("a")
     tasks = [asyncio.create_task(slots.acquire("b")) for _ in range(3)]
     await _turn()
@@ -78,7 +78,7 @@ async def test_a_place_of_who_gives_up_is_not_lost() -> None:
     assert slots._callers == {}
 
 
-async def test_a_crowd_of_one_caller_holds_up_nobody_elses_call() -> None:
+async def test_many_calls_of_one_caller_do_not_delay_other_callers() -> None:
     threads, release = BlockingExecutor(4), threading.Event()
     acting_caller.set("crowd")
     crowd = [asyncio.create_task(threads.run(release.wait, 30)) for _ in range(20)]
@@ -106,7 +106,7 @@ async def test_calls_that_are_given_up_give_their_places_back_once_they_end() ->
     assert await asyncio.wait_for(waiting, 5) == 1
 
 
-async def test_work_in_the_background_is_on_nobodys_account() -> None:
+async def test_background_work_has_no_acting_caller() -> None:
     threads, found = BlockingExecutor(1), []
 
     async def work() -> None:

@@ -77,20 +77,20 @@ async def test_every_kind_of_error_has_its_status_and_code(error: Exception, sta
     assert "private words" not in str(document)
 
 
-async def test_what_a_client_can_mend_is_told_in_the_errors_own_words() -> None:
+async def test_an_error_that_a_client_can_correct_is_shown_with_its_text() -> None:
     error = InvalidQuery("'foo' is unknown", 3)
 
     assert (await _raised(error))[2]["detail"] == str(error)
 
 
-async def test_what_an_operator_must_mend_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_error_that_an_operator_must_correct_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         await _raised(DatabaseUnreachable(_SECRET, "refused"))
 
     assert _SECRET in caplog.text
 
 
-async def test_a_body_that_is_not_valid_is_told_without_its_values() -> None:
+async def test_an_invalid_body_is_reported_without_its_values() -> None:
     router = APIRouter()
 
     @router.post("/takes")

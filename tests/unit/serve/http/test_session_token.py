@@ -36,7 +36,7 @@ def http() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app()), base_url="http://test")
 
 
-async def test_an_answer_tells_how_far_its_reads_went(http: httpx.AsyncClient) -> None:
+async def test_a_response_has_the_position_of_its_reads(http: httpx.AsyncClient) -> None:
     answer = await http.get("/api/v1/emails")
     assert SessionToken.decode(answer.headers[HEADER]) == SessionToken.of([WalPosition(7, 1, 50)])
     assert answer.json() == "None"

@@ -153,7 +153,7 @@ async def test_slow_readers_of_one_address_fill_a_quarter_of_the_room() -> None:
         await reader.running
 
 
-async def test_bodies_that_arrive_slowly_take_nobodys_place_to_sign_in() -> None:
+async def test_slow_bodies_do_not_block_sign_in() -> None:
     things = Things(scale=ScaleConfig(max_requests=8))
     slow = [Client(things.app, "POST", "/sent", 100, f"203.0.113.{number}") for number in range(6)]
     for each in slow:
@@ -171,7 +171,7 @@ async def test_bodies_that_arrive_slowly_take_nobodys_place_to_sign_in() -> None
     await asyncio.gather(*(each.running for each in slow), return_exceptions=True)
 
 
-async def test_a_body_that_does_not_arrive_in_time_is_told_so() -> None:
+async def test_a_body_that_does_not_arrive_in_time_gets_408() -> None:
     things = Things(edge=EdgeConfig(request_s=1))
     slow = Client(things.app, "POST", "/sent", 100)
     slow.pieces.put_nowait({"type": "http.request", "body": b"{", "more_body": True})
@@ -181,7 +181,7 @@ async def test_a_body_that_does_not_arrive_in_time_is_told_so() -> None:
     assert (slow.status, things.calls) == (408, 0)
 
 
-async def test_a_body_that_outgrows_what_it_says_is_refused() -> None:
+async def test_a_body_longer_than_its_content_length_is_refused() -> None:
     things = Things(body_bytes=100)
     liar = Client(things.app, "POST", "/sent", 50)
     liar.ready.set()

@@ -52,7 +52,7 @@ def _id(event: str) -> str:
     return event.split("\n")[0].removeprefix("id: ")
 
 
-async def test_every_change_is_told_once_until_it_is_over() -> None:
+async def test_every_change_is_sent_once_until_the_state_is_final() -> None:
     thing, told = Thing(), []
     async for event in _open(_streams(), thing):
         told.append(event)
@@ -68,7 +68,7 @@ async def test_every_change_is_told_once_until_it_is_over() -> None:
     assert "event: end" in told[-1]
 
 
-async def test_who_comes_back_is_told_what_is_new() -> None:
+async def test_a_reconnecting_client_receives_only_changes() -> None:
     thing, streams = Thing(), _streams()
     first = _open(streams, thing)
     event = await anext(first)
@@ -99,7 +99,7 @@ async def test_streams_of_one_thing_share_their_looks() -> None:
         await stream.aclose()  # type: ignore[attr-defined]
 
 
-async def test_only_so_many_are_open_and_each_that_ends_makes_room() -> None:
+async def test_open_streams_are_limited_and_an_ended_stream_frees_its_slot() -> None:
     streams = _streams(most=3, most_each=2)
     opened = [_open(streams, Thing(), caller) for caller in (1, 1)]
     for stream in opened:

@@ -111,7 +111,7 @@ async def test_parameters_out_of_bounds_are_refused(http: httpx.AsyncClient, par
     assert (answer.status_code, answer.json()["code"]) == (422, "validation")
 
 
-async def test_the_best_come_first_when_asked_and_can_be_paged(http: httpx.AsyncClient) -> None:
+async def test_results_are_ordered_by_relevance_on_request_and_paginated(http: httpx.AsyncClient) -> None:
     params: dict[str, str | int] = {"q": "hello", "sort": "relevance", "limit": 2}
     page = (await http.get("/api/v1/emails", params=params)).json()
     ids = [item["id"] for item in page["items"]]
@@ -122,7 +122,7 @@ async def test_the_best_come_first_when_asked_and_can_be_paged(http: httpx.Async
     assert ids == ["1", "2", "3", "4", "5"]
 
 
-async def test_what_was_found_is_shown_as_plain_text_when_asked(http: httpx.AsyncClient) -> None:
+async def test_highlights_are_returned_as_plain_text_on_request(http: httpx.AsyncClient) -> None:
     page = (await http.get("/api/v1/emails", params={"q": "hello", "highlights": "true"})).json()
 
     assert page["items"][-1]["highlights"] == [{"field": "subject", "text": "<b>hello", "offset": 0, "hits": [[3, 8]]}]
@@ -131,7 +131,7 @@ async def test_what_was_found_is_shown_as_plain_text_when_asked(http: httpx.Asyn
 
 
 @pytest.mark.parametrize("cursor", ["x", "ä", "AAAA", "OTk5OTk5OTk5OTk5OTk5OTk5OjE"])
-async def test_a_cursor_of_nobodys_is_refused(http: httpx.AsyncClient, cursor: str) -> None:
+async def test_an_invalid_cursor_is_refused(http: httpx.AsyncClient, cursor: str) -> None:
     answer = await http.get("/api/v1/emails", params={"cursor": cursor})
 
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")

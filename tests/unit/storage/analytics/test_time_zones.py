@@ -29,7 +29,7 @@ def test_elapsed_since_monday_is_the_local_weekday_and_time(name: str, slots: li
         assert (elapsed.days, elapsed.seconds) == (local.weekday(), local.hour * 3600 + local.minute * 60)
 
 
-def test_only_the_changes_of_the_time_are_told() -> None:
+def test_only_the_offset_changes_of_the_time_range_are_returned() -> None:
     zurich = ZoneInfo("Europe/Zurich")
     changes, midnights = mondays(zurich, datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 12, 31, tzinfo=UTC))
     assert changes == [datetime(2024, 3, 31, 1, tzinfo=UTC), datetime(2024, 10, 27, 1, tzinfo=UTC)]

@@ -28,7 +28,7 @@ def test_a_shard_in_a_database_that_is_not_named_is_an_error_that_says_so() -> N
 
 
 @pytest.mark.parametrize("dsn", ["sqlite:///gbm.db", "postgresql://host", "not a url", "mysql://host/gbm"])
-def test_what_is_no_postgresql_url_is_refused_without_repeating_it(dsn: str) -> None:
+def test_an_invalid_dsn_is_refused_without_repeating_it(dsn: str) -> None:
     with pytest.raises(InvalidDsn) as caught:
         Databases(PostgresConfig(control_dsn=SecretStr(dsn)))
 

@@ -19,7 +19,7 @@ def installation(directory: Path, version: str) -> EmbeddedConfig:
     return EmbeddedConfig(bin_directory=directory)
 
 
-def test_an_empty_directory_takes_what_is_there(tmp_path: Path) -> None:
+def test_an_empty_directory_setting_uses_the_installed_binaries(tmp_path: Path) -> None:
     config = installation(tmp_path / "bin", "16.4 (Debian 16.4-1)")
 
     found = binaries.find(config, tmp_path / "data")

@@ -141,9 +141,7 @@ def test_processes_share_a_folder_and_take_its_files_from_one_another(root: Path
     assert len(folders(root)) <= 2
 
 
-def test_a_damaged_split_is_told_once_by_name_and_tried_again_later(
-    root: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_damaged_split_is_logged_once_by_name_and_retried_later(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     archive, clock = Archive(1), Clock()
     cache, name, good = SplitCache(root, 1 << 30, 10, clock), "0001/0.split", archive.files["0001/0.split"]
     archive.files[name] = good[:100] + bytes([good[100] ^ 1]) + good[101:]
@@ -169,7 +167,7 @@ def _empty(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [_cut, _empty])
-def test_what_is_unpacked_and_spoiled_is_unpacked_again(root: Path, harm: Callable[[Path], None]) -> None:
+def test_a_spoiled_unpacked_split_is_unpacked_again(root: Path, harm: Callable[[Path], None]) -> None:
     archive = Archive(1)
     archive.open(SplitCache(root, 1 << 30, 10), 0)
     harm(root / "0001-0.split")
@@ -186,7 +184,7 @@ def test_a_folder_that_cannot_be_written_costs_the_index_only(tmp_path: Path, ca
     assert "0001/0.split" in caplog.text
 
 
-def test_what_a_killed_process_left_goes_in_time(root: Path) -> None:
+def test_files_left_by_a_killed_process_are_deleted(root: Path) -> None:
     old, new = root / ".0-old", root / ".0-new"
     for folder in (old, new):
         folder.mkdir(parents=True)

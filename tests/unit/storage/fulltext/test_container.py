@@ -21,7 +21,7 @@ def packed() -> bytes:
     return split([Made(number, {"text": (f"word{number} of many",)}) for number in range(20)])
 
 
-def test_a_split_unpacks_to_what_was_packed(packed: bytes, tmp_path: Path) -> None:
+def test_packing_and_unpacking_a_split_preserves_its_files(packed: bytes, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "out").mkdir()
     files = {"meta.json": b"{}", "0" * 32 + ".term": b"a" * 10_000, "0" * 32 + ".pos": b""}

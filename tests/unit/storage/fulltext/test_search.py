@@ -81,7 +81,7 @@ class Broken:
         raise FileDamaged("broken", "it is")
 
 
-def test_a_split_that_fails_when_asked_is_told_and_looked_through() -> None:
+def test_a_split_that_fails_is_reported_and_its_parquet_is_scanned() -> None:
     parts = [[Made(number, {"text": ("apple",)}, minutes=number)] for number in range(3)]
     files = of(parts)
     for ask in (search.newest, search.best):

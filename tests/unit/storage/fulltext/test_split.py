@@ -61,7 +61,7 @@ def truth(messages: Sequence[Made], condition: Condition, user_id: int = 1) -> l
     mailbox([{"text": ("東京都",)}, {}, {"text": ("京",)}, {}, {"text": ("都 a",)}]), [Contains(ANYWHERE, ("京",))]
 )
 @example(mailbox([{"to": ("a b", "c d")}, {}, {"to": ("b c",)}]), [Contains(("to",), ("b", "c"))])
-def test_a_split_finds_what_the_definition_selects(messages: list[Made], asked: list[Condition]) -> None:
+def test_a_split_finds_the_messages_that_the_definition_selects(messages: list[Made], asked: list[Condition]) -> None:
     with opened(split(messages)) as found:
         for condition in asked:
             for user_id in (1, 2, 3):
@@ -74,7 +74,7 @@ def test_a_split_finds_what_the_definition_selects(messages: list[Made], asked: 
     st.lists(st.integers(0, 24), max_size=10).map(sorted),
     st.lists(conditions, min_size=1, max_size=4),
 )
-def test_a_merged_split_finds_what_its_parts_find(
+def test_a_merged_split_finds_the_matches_of_its_parts(
     messages: list[Made], cuts: list[int], asked: list[Condition]
 ) -> None:
     edges = [0, *(min(cut, len(messages)) for cut in cuts), len(messages)]

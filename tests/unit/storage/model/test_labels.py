@@ -31,7 +31,7 @@ def test_changes_of_one_history_id_keep_the_order_they_came_in() -> None:
     assert state.labels == {"INBOX", "B"}
 
 
-def test_a_change_that_says_what_is_so_already_is_no_event_but_counts_as_seen() -> None:
+def test_a_change_to_the_current_state_is_no_event_but_advances_the_history_id() -> None:
     state, applied = fold(INBOX, [change("INBOX", True, 12), change("A", False, 13), change(DELETED, False, 14)])
 
     confirmed = {"INBOX": 12, "A": 13, DELETED: 14}
@@ -50,7 +50,7 @@ def test_a_change_older_than_the_message_is_no_news() -> None:
     assert fold(INBOX, [change("INBOX", False, 9), change("INBOX", False, 10)]) == (INBOX, [])
 
 
-def test_changes_told_twice_change_nothing_the_second_time() -> None:
+def test_repeating_changes_has_no_effect() -> None:
     changes = [change("STARRED", True, 11), change("INBOX", False, 12)]
     once, _ = fold(INBOX, changes)
 
@@ -143,7 +143,7 @@ def test_a_record_that_comes_late_does_not_count_where_a_newer_one_repeated_the_
     assert fold(confirmed, [change("INBOX", False, 21)])[0].confirmed == {}
 
 
-def test_what_a_reconciliation_mends_counts_after_the_record_of_the_same_history_id() -> None:
+def test_a_reconciliation_overrides_a_record_of_the_same_history_id() -> None:
     state = LabelState(frozenset(), 20, True, fetched_id=10, last={DELETED: 20})
     told, mended = LabelChange(1, 7, DELETED, False, 20), LabelChange(1, 7, DELETED, False, 20, mends=True)
 

@@ -27,6 +27,6 @@ def test_upper_case_names_the_same_message() -> None:
 @pytest.mark.parametrize(
     "text", ["", "1" * 17, "0x1f", "0X1F", "1_0", "-1", "+1", " 1", "1\n", "xyz", "१", "\uff11f", "1\x00", "../1"]
 )
-def test_what_is_not_1_to_16_hex_digits_is_refused(text: str) -> None:
+def test_an_id_that_is_not_1_to_16_hex_digits_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         from_hex(text)

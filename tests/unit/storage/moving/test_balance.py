@@ -9,7 +9,7 @@ def test_an_empty_database_gets_its_part() -> None:
     assert steps == [Step(0, 0, 2, 10), Step(1, 1, 2, 10)]
 
 
-def test_what_is_even_stays() -> None:
+def test_balanced_databases_need_no_move() -> None:
     assert plan({0: 0, 1: 1}, {0: 10, 1: 10}, 2) == []
     assert plan({0: 0, 1: 1}, {0: 100, 1: 10}, 2) == []
     assert plan({}, {}, 2) == []

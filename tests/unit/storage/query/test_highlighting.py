@@ -41,7 +41,7 @@ def test_the_spans_are_those_of_the_words(text: str) -> None:
         ("fox fox", "fox", ["fox", "fox"]),
     ],
 )
-def test_hits_are_what_was_written(text: str, phrase: str, hits: list[str]) -> None:
+def test_highlights_contain_the_original_text(text: str, phrase: str, hits: list[str]) -> None:
     assert marked(text, phrase) == hits
 
 
@@ -61,6 +61,6 @@ def test_a_field_that_was_not_asked_shows_nothing() -> None:
     assert fragments("subject", "fox", [Contains(("from",), ("fox",))]) == []
 
 
-def test_what_is_shown_and_looked_at_is_bounded() -> None:
+def test_the_examined_and_the_returned_text_are_bounded() -> None:
     assert marked("a" * 10_000, "a" * 64) == ["a" * 200]
     assert marked("x " * 300_000 + "fox", "fox") == []

@@ -148,7 +148,7 @@ def test_a_search_is_read_into_its_tree(text: str, tree: Tree) -> None:
         ("ab \udcff", 3, "this is not a character of text"),
     ],
 )
-def test_what_is_not_understood_is_refused_at_its_position(text: str, position: int, reason: str) -> None:
+def test_a_syntax_error_is_reported_with_its_position(text: str, position: int, reason: str) -> None:
     with pytest.raises(InvalidQuery) as refused:
         parse(text)
 

@@ -51,7 +51,7 @@ def test_a_word_is_found_in_every_spelling_and_not_inside_others() -> None:
     assert found("각", ["각", "각", "가"]) == [True, True, False]
 
 
-def test_the_longest_words_are_within_what_the_engine_takes() -> None:
+def test_the_longest_words_are_within_the_limit_of_the_engine() -> None:
     for char in "esk한กé":
         for word in words(char * 2000)[:1]:
             assert found(word, [char * 2000, "-"]) == [True, False]

@@ -138,7 +138,9 @@ def test_a_pasted_page_is_scanned_for_a_few_of_its_words() -> None:
         ('subject:"a b"', Contains(("subject",), ("a", "b")), True),
     ],
 )
-def test_a_word_index_is_told_what_it_can_decide(text: str, expression: Condition | None, exact: bool) -> None:
+def test_a_word_index_gets_the_conditions_that_it_can_decide(
+    text: str, expression: Condition | None, exact: bool
+) -> None:
     found = word_filter(meaning(text))
 
     assert (found.expression, found.exact) == (expression, exact)

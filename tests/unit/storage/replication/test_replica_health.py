@@ -21,7 +21,7 @@ def rotation() -> Rotation:
     return made
 
 
-def test_nobody_is_read_before_a_check() -> None:
+def test_no_replica_is_read_before_a_check() -> None:
     assert Rotation(["a"], 1, 1, 1).next() is None
 
 
@@ -63,7 +63,7 @@ def test_a_busy_primary_ahead_by_one_check_makes_a_lag_of_one_check() -> None:
         assert made.health()[0].lag_s == 1
 
 
-def test_a_replica_that_failed_a_reader_rests_and_returns_by_itself() -> None:
+def test_a_replica_that_failed_a_reader_is_skipped_until_a_check_succeeds() -> None:
     made = rotation()
     made.failed(0, "broke a read off", 1)
     made.replica(0, standby(100), 3)

@@ -16,7 +16,7 @@ _MARKS = st.builds(WalPosition, st.integers(0, 2**64 - 1), st.integers(0, 2**32 
 
 
 @given(st.lists(_MARKS, max_size=2 * MOST_MARKS))
-def test_a_token_decodes_to_what_it_was_made_of(marks: list[WalPosition]) -> None:
+def test_encoding_and_decoding_a_token_preserves_it(marks: list[WalPosition]) -> None:
     seen = SessionToken.of(marks)
     token = seen.encode()
     assert SessionToken.decode(token) == seen

@@ -6,7 +6,7 @@ from storage.model.schemas import MESSAGES
 from storage.segments.writer import epoch_of, index_words, new_name
 
 
-def test_a_name_tells_the_epoch_it_was_written_under() -> None:
+def test_a_name_contains_the_writers_epoch() -> None:
     assert [epoch_of(new_name(shard_id, epoch)) for shard_id, epoch in [(0, 1), (12345, 123456789)]] == [1, 123456789]
 
 
