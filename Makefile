@@ -26,10 +26,10 @@ NAMED := $(filter tests%,$(PYTEST_ARGS))
 # all that it imports: 7.9 s of processor time for the command line, and 2.8 s from the compiled files (2026-11).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test test-slow fuzz lint style bench release lock clean
+.PHONY: help install demo test test-slow test-hostile-http fuzz lint style bench release lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## make .venv from requirements.lock (every other target does so by itself)
 
@@ -57,6 +57,14 @@ else
 test-slow: $(STAMP)
 	@$(BIN)/python -m pytest -m "slow and not unproven" $(PYTEST_ARGS)
 endif
+
+# What a stranger, a neighbour and a second cluster can do to a gateway: the tests that serve/SECURITY.md speaks of.
+HOSTILE_HTTP := tests/unit/serve/http tests/unit/serve/auth tests/integration/cluster/test_haproxy.py \
+	tests/integration/serve/test_access.py tests/integration/storage/test_sql_sandbox.py \
+	tests/e2e/test_security.py tests/e2e/test_description.py
+
+test-hostile-http: $(STAMP) ## attack a running gateway: forged, unfinished, slow and crowding requests, revoked tokens
+	@$(BIN)/python -m pytest -m "not unproven" $(HOSTILE_HTTP) $(PYTEST_ARGS)
 
 fuzz: $(STAMP) ## look for mail, texts and searches that break what reads them; ARGS="600" for ten minutes
 	@$(BIN)/python -m tests.hostile.fuzzing $(ARGS)

@@ -109,6 +109,8 @@ def _first(section: str, rules: Rules) -> Iterator[str]:
 def _frontend(rules: Rules) -> Iterator[str]:
     yield "option http-buffer-request"
     yield "option http-ignore-probes"
+    # Else a client says HTTP/2 on a plain connection, and has a hundred requests on each of those that are counted.
+    yield "option disable-h2-upgrade"
     trusted = " ".join(rules.trusted)
     if trusted:
         yield f"acl from_trusted src {trusted}"

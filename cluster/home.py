@@ -128,6 +128,7 @@ class Home:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as exc:
                 raise AlreadyRunning(str(self.root), int(os.pread(descriptor, 20, 0) or b"0")) from exc
+            self.forget()  # what a killed cluster recorded: who waits for this one would take it for its answer
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             yield

@@ -28,6 +28,7 @@ from cluster.signals import check_stop, watch_signals
 from cluster.stores import Stores, open_stores
 from cluster.submitting import submit_campaign
 from cluster.supervision import supervised
+from cluster.system_limits import lacking_memory, require_processes
 from jobs.analysis.running import require_known
 from serve.port_check import require_free
 from storage.control.campaigns import Campaign, Campaigns
@@ -35,6 +36,7 @@ from storage.control.wait_reasons import WaitReasons
 from storage.db.partitions import maintain_all
 from storage.errors import BackupError
 from storage.moving.move import Mover
+from storage.sql_sandbox import wall
 
 _LOG = logging.getLogger(__name__)
 
@@ -69,6 +71,7 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         BackupError: one sentence that says what is wrong and what to do; nothing is left running.
     """
     require_known(settings.analysis)
+    require_processes()
     home = Home(settings.home)
     home.prepare()
     watch_signals()
@@ -79,10 +82,14 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         require_free(settings.serve.host, settings.serve.port, "GBM_SERVE__PORT")
         require_free("127.0.0.1", settings.ray.dashboard_port, "GBM_RAY__DASHBOARD_PORT")
         stores = stack.enter_context(open_stores(settings, tell))
+        if said := lacking_memory(settings.ray.object_store_bytes):
+            tell(said)
         tell("Ray")
         dashboard, proxy = stack.enter_context(local_ray(home, settings.ray, settings.serve))
         if proxy.connections < settings.serve.edge.connections:
             tell(f"the gateway with {proxy.connections} connections at most, by the limit of open files")
+        if lacking := wall.lacking():
+            tell(f"SQL queries without {', '.join(lacking)}, which this system does not have")
         check_stop()
         tell("shards and gateway")
         stack.callback(lambda: asyncio.run(close_shards(list(stores.shards))))

@@ -50,6 +50,9 @@ from storage.replication.control_fallback import Lookups
 from storage.replication.routing import Replicas
 
 _SYSTEM_THREADS = 2
+#: Of the seconds in which a revocation counts: the age of a list that is used, and the time between two looks at the
+#: token of a stream. The rest is for reading the list.
+_LIST_PART, _LOOK_PART = 0.6, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,7 @@ class Assembly:
         probes = Probes(self._probes, self._config.probe_timeout_s)
         metrics = Metrics(self._state, self._owners, self._config.probe_timeout_s)
         apps = [self.auth(), self.emails(), self.sync(), self.analytics(), self.push()]
-        routers = root.routers(probes, metrics, lambda: self._replicas.health())
+        routers = root.routers(probes, metrics, lambda: self._replicas.health(), self._revocations.grace)
         return root_application(routers, apps, self._config, self._access_control, self._proof)
 
     def _application(self, name: str, routers: list[APIRouter] | tuple[APIRouter, ...]) -> FastAPI:
@@ -161,6 +164,7 @@ class Assembly:
 
     async def check(self) -> None:
         """Return once a thread is free; blocks if all threads hang."""
+        self._revocations.keep()
         await self._threads.run(lambda: None)
 
     def close(self) -> None:
@@ -225,12 +229,15 @@ class Assembly:
     @cached_property
     def _access_control(self) -> AccessControl:
         config = self._config.tokens
-        horizon_s = config.access_s + 60.0
-        revocations = Revocations(
-            self._grants, self._system_threads, horizon_s, config.revocations_s, grace_s=config.revocations_grace_s
-        )
-        authenticate = authenticator(self._tokens, self._system_threads, revocations)
-        return AccessControl(authenticate, RateLimits(self._config.rates, self._broker), self._audit_buffer)
+        authenticate = authenticator(self._tokens, self._system_threads, self._revocations)
+        limits = RateLimits(self._config.rates, self._broker)
+        return AccessControl(authenticate, limits, self._audit_buffer, look_s=_LOOK_PART * config.revocations_s)
+
+    @cached_property
+    def _revocations(self) -> Revocations:
+        config = self._config.tokens
+        every_s, horizon_s = _LIST_PART * config.revocations_s, config.access_s + 60.0
+        return Revocations(self._grants, self._system_threads, horizon_s, every_s, grace_s=config.revocations_grace_s)
 
     @cached_property
     def _mailboxes(self) -> Mailboxes:

@@ -44,10 +44,10 @@ class ScaleConfig(BaseModel, frozen=True):
         16.0, description="concurrent requests per replica that autoscaling aims for"
     )
     max_requests: PositiveInt = Field(
-        64, description="maximum number of concurrent requests per replica; further requests queue"
+        64, description="maximum number of concurrent requests per replica; further requests wait"
     )
     max_queued_requests: PositiveInt = Field(
-        256, description="maximum number of queued requests per proxy; further requests get 503"
+        256, description="maximum number of waiting requests per replica; further requests get 503"
     )
     num_cpus: NonNegativeFloat = Field(0.1, description="logical CPUs that a replica reserves")
     upscale_s: NonNegativeFloat = Field(10.0, description="seconds of high load before replicas are added")

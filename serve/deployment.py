@@ -23,7 +23,7 @@ from actors.remote.rate_limits import RateClient, await_rates, start_rates
 from serve.analytics import routes
 from serve.assembly import Assembly, CampaignsConfig, Settings
 from serve.auth.routes import auth
-from serve.config import ScaleConfig, ServeConfig
+from serve.config import ServeConfig
 from serve.mail import emails
 from serve.port_check import require_free
 from serve.sync import gmail_push, sync
@@ -152,9 +152,7 @@ def deploy(
     options = {"host": config.host, "port": config.port} if proxy is None else proxy.http_options(config.port)
     ray_serve.start(http_options=options)
     targets = [
-        ray_serve.RunTarget(
-            _deployment(name, config.scale_of(name)).bind(name, settings), name=name, route_prefix=prefix
-        )
+        ray_serve.RunTarget(_deployment(name, config).bind(name, settings), name=name, route_prefix=prefix)
         for name, (prefix, _) in _APPLICATIONS.items()
     ]
     rates = start_rates(config.rates)  # replicas use static shares until the broker has started
@@ -167,12 +165,15 @@ def deploy(
     return [f"http://{config.host}:{config.port}{prefix}" for prefix, _ in _APPLICATIONS.values()]
 
 
-def _deployment(name: str, scale: ScaleConfig) -> ray_serve.Deployment:
+def _deployment(name: str, config: ServeConfig) -> ray_serve.Deployment:
+    scale = config.scale_of(name)
     return ray_serve.deployment(
         Gateway,
         name=name,
         ray_actor_options={"num_cpus": scale.num_cpus},
-        max_ongoing_requests=scale.max_requests,
+        # Serve's own places go by arrival, whoever asks, and are held until an answer was taken: a few slow
+        # readers would have all, while bodies of what waits gather in memory. The bound is ours (serve/http/limits.py).
+        max_ongoing_requests=max(config.edge.connections, scale.max_requests),
         max_queued_requests=scale.max_queued_requests,
         autoscaling_config={
             "min_replicas": scale.min_replicas,

@@ -65,8 +65,9 @@ def application(
     # add_middleware wraps the middleware added before.
     app.add_middleware(SessionTokenMiddleware)
     app.add_middleware(ConditionalResponseMiddleware)
-    most = config.scale_of(name).max_requests
-    app.add_middleware(ConcurrencyLimitMiddleware, most=most)
+    scale = config.scale_of(name)
+    most = scale.max_requests
+    app.add_middleware(ConcurrencyLimitMiddleware, most=most, waiting=scale.max_queued_requests)
     app.add_middleware(BodyMiddleware, limit_bytes=config.body_bytes, timeout_s=float(config.edge.request_s), most=most)
     app.add_middleware(
         AuthMiddleware,

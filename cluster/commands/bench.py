@@ -188,6 +188,42 @@ def serve(
 
 @app.command()
 @command
+def crowding(
+    mail: _Mail = None,
+    messages: Annotated[int, typer.Option(min=1000, help="Messages in each of the two mailboxes.")] = 20_000,
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="Seconds of each of the two measurements.")] = 30.0,
+    queries: Annotated[int, typer.Option(min=0, max=64, help="Heavy queries of another owner at a time.")] = 40,
+    unfinished: Annotated[int, typer.Option(min=0, help="Unfinished requests of a stranger at a time.")] = 4200,
+    json: _Json = False,
+) -> None:
+    """Measure one owner's requests alone, and beside another owner's heavy queries and a stranger's open requests.
+
+    The limits are those of the configuration.
+
+    Example: gbm bench crowding --queries 40 --unfinished 4200
+    """
+    from cluster.bench.crowding import bench_crowding
+
+    result = bench_crowding(
+        settings(), tuple(mail or ()), messages, seconds, queries, unfinished, lambda what: notes.print(f"  {what}")
+    )
+    if json:
+        print_json(result.as_json())
+        return
+    out.print(f"two mailboxes of {count(result.messages)} messages")
+    for when, latencies in (("alone", result.idle), ("beside the crowd", result.crowded)):
+        for each in latencies:
+            out.print(
+                f"  {each.what:<12} {when:<18} p50 {each.p50_ms:8.2f} ms   p95 {each.p95_ms:8.2f} ms"
+                f"   {each.failed} of {count(each.asked)} failed"
+            )
+    out.print(f"  p95 of the list beside the crowd: {result.ratio} times that alone")
+    for what, told in (("heavy queries", result.queries), ("unfinished requests", result.unfinished)):
+        out.print(f"  {what}: " + ", ".join(f"{count(number)} {outcome}" for outcome, number in sorted(told.items())))
+
+
+@app.command()
+@command
 def as_of(messages: _AsOfMessages = 100_000, events: _AsOfEvents = 50_000, json: _Json = False) -> None:
     """Measure pages of 50 messages of a large mailbox, now and as of earlier times, without message content.
 

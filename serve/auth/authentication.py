@@ -66,12 +66,19 @@ class AccessTokens:
         """Seconds that a token is good for."""
         return self._config.access_s
 
-    def issue(self, principal: Principal, session: str | None = None, lifetime_s: float | None = None) -> str:
+    def issue(
+        self,
+        principal: Principal,
+        session: str | None = None,
+        lifetime_s: float | None = None,
+        actor_id: int | None = None,
+    ) -> str:
         """A token that speaks for somebody from now on.
 
         Args:
             session: the family of the refresh token that goes with it.
             lifetime_s: at most so long; None: as long as all tokens live.
+            actor_id: the user who reads another's mailbox with it.
         """
         key, now = self._keys.current(), int(self._now())
         lifetime = self._config.access_s if lifetime_s is None else min(self._config.access_s, int(lifetime_s))
@@ -94,7 +101,7 @@ class AccessTokens:
             if value is not None
         }
         if principal.actor is not None:
-            claims["act"] = {"sub": principal.actor}  # RFC 8693: who acts
+            claims["act"] = {"sub": principal.actor, "id": str(actor_id)}  # RFC 8693: who acts
         return jwt.encode({"alg": _ALGORITHM, "kid": key.kid}, claims, key, algorithms=[_ALGORITHM])
 
     def is_ready(self, token: str) -> bool:

@@ -26,20 +26,18 @@ from serve.http.fair_slots import acting_caller
 from storage.control.principal import Principal
 from storage.errors import BackupError
 
-#: Seconds between two looks whether the token of a stream is still good.
-_LOOK_S = 1.0
-
 
 @dataclass(frozen=True, slots=True)
 class AccessControl:
     """Who opens. `authenticate`: None: there are public routes only. limits: None: nobody's rate is limited.
 
-    notes: None: nothing is written into the audit log.
+    notes: None: nothing is written into the audit log. look_s: seconds between two looks at a stream's token.
     """
 
     authenticate: Authenticate | None = None
     limits: RateLimits | None = None
     notes: AuditBuffer | None = None
+    look_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +54,7 @@ class AuthMiddleware:
     def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], door: AccessControl, addresses: Addresses) -> None:
         self._app, self._routes, self._addresses = app, routes, addresses
         self._authenticate, self._limits, self._notes = door.authenticate, door.limits, door.notes
+        self._look_s = door.look_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -116,7 +115,7 @@ class AuthMiddleware:
     async def _watch(self, token: str, deadline: asyncio.Timeout) -> None:
         assert self._authenticate is not None
         while True:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(self._look_s)
             try:
                 await self._authenticate(token)
             except BackupError:

@@ -2,13 +2,15 @@
 
 The list is short, because tokens are short-lived; a replica reads it every few seconds, not at every request. A list
 older than that is not used: the request waits until it is read again. Only while the control database is away the last
-list counts, for a bounded time (`grace_s`), after which nobody is let in; `stale_s` says how old it is.
+list counts, for a bounded time (`grace_s`), after which nobody is let in; `grace` says how much of it is left. So that
+all of it is left when the database goes away, a list is read now and then while nobody asks for one (`keep`).
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from serve.http.executor import BlockingExecutor
@@ -16,6 +18,18 @@ from storage.control.grants import Revocation
 from storage.db.engines import DatabaseUnreachable
 
 _LOG = logging.getLogger(__name__)
+
+
+#: Of the grace, the age at which a list is read again although nobody asks for one.
+_KEPT_PART = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Grace:
+    """For how long access tokens are accepted while revocations cannot be read. age_s: of the list in use."""
+
+    age_s: float
+    left_s: float
 
 
 class RevocationStore(Protocol):
@@ -56,6 +70,21 @@ class Revocations:
         """Seconds since the list in use was read."""
         return self._clock() - self._read_at
 
+    def grace(self) -> Grace:
+        """What counts while the control database is away."""
+        return Grace(self.stale_s, max(self._grace_s - self.stale_s, 0.0))
+
+    def keep(self) -> None:
+        """Begin to read the list again if nobody has asked for it for long. Waits for nothing."""
+        tried_s = None if self._tried_at is None else self._clock() - self._tried_at
+        if tried_s is None or tried_s >= max(self._grace_s * _KEPT_PART, self._every_s):
+            self._begin()
+
+    def _begin(self) -> asyncio.Task[None]:
+        if self._reading is None or self._reading.done():
+            self._reading = self._threads.begin(self._read())
+        return self._reading
+
     async def revoked(self, claims: dict[str, Any]) -> bool:
         """Whether a verified token was revoked, by a list that is no older than its bound. Waits for it.
 
@@ -63,16 +92,16 @@ class Revocations:
             DatabaseUnreachable: the control database has been away for longer than the grace.
         """
         while self._tried_at is None or self._clock() - self._tried_at >= self._every_s:
-            if self._reading is None or self._reading.done():
-                self._reading = self._threads.begin(self._read())
+            reading = self._begin()
             if self._failure is not None:
                 break  # the grace: nobody waits for a database that is known to be away
-            await asyncio.shield(self._reading)
+            await asyncio.shield(reading)
         if self._failure is not None and self.stale_s > self._grace_s:
             raise self._failure
         issued = claims["iat"]
         named = (
             ("user", claims["sub"]),
+            ("user", claims.get("act", {}).get("id")),
             ("key", claims.get("key")),
             ("grant", claims.get("grant")),
             ("session", claims.get("sid")),

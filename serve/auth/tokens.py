@@ -90,7 +90,10 @@ class TokenService:
         return self._answer(used[0], used[1], refresh)
 
     def _answer(self, principal: Principal, family: str, refresh: str) -> Grant:
-        return Grant(self._tokens.issue(principal, family), self._tokens.lifetime_s, refresh)
+        lifetime_s = self._tokens.lifetime_s
+        if principal.left_s is not None:  # no token outlives its key
+            lifetime_s = min(lifetime_s, max(int(principal.left_s), 0))
+        return Grant(self._tokens.issue(principal, family, lifetime_s), lifetime_s, refresh)
 
 
 def _new_refresh_token() -> str:

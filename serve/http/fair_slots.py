@@ -36,7 +36,15 @@ class _Caller:
 class FairSlots:
     """Slots with limits per caller."""
 
-    def __init__(self, places: int, per_caller: int, waiting_per_caller: int = 0, wait_s: float | None = None) -> None:
+    def __init__(
+        self,
+        places: int,
+        per_caller: int,
+        waiting_per_caller: int = 0,
+        wait_s: float | None = None,
+        waiting: int | None = None,
+        total_per_caller: int | None = None,
+    ) -> None:
         """All slots are free.
 
         Args:
@@ -44,9 +52,12 @@ class FairSlots:
             per_caller: slots that one caller may hold; the service itself (None) may hold all.
             waiting_per_caller: requests of one caller that may wait; further ones are refused at once.
             wait_s: seconds that a request may wait; None: no limit.
+            waiting: requests of all callers that may wait; None: no limit.
+            total_per_caller: requests of one caller that may run or wait; None: the sum of both limits.
         """
         self._free, self._per_caller, self._wait_s = places, per_caller, wait_s
-        self._waiting_per_caller = waiting_per_caller
+        self._waiting_per_caller, self._waiting = waiting_per_caller, waiting
+        self._total_per_caller = per_caller + waiting_per_caller if total_per_caller is None else total_per_caller
         self._callers: dict[str | None, _Caller] = {}
         self._served = 0
 
@@ -73,8 +84,7 @@ class FairSlots:
         if self._free > 0 and not mine.waiting and self._may_run(caller, mine):
             self._take(mine)
             return
-        limit = self._waiting_per_caller
-        if (caller is not None or not limit) and len(mine.waiting) >= limit:
+        if not self._may_wait(caller, mine):
             error = RateLimited(_RETRY_S) if self._crowds(mine) else Overloaded()
             self._forget(caller, mine)
             raise error
@@ -127,6 +137,15 @@ class FairSlots:
 
     def _may_run(self, caller: str | None, mine: _Caller) -> bool:
         return caller is None or mine.running < self._per_caller
+
+    def _may_wait(self, caller: str | None, mine: _Caller) -> bool:
+        if self._waiting is not None and sum(len(each.waiting) for each in self._callers.values()) >= self._waiting:
+            return False
+        if caller is None:
+            return self._waiting_per_caller > 0
+        return (
+            len(mine.waiting) < self._waiting_per_caller and mine.running + len(mine.waiting) < self._total_per_caller
+        )
 
     def _crowds(self, mine: _Caller) -> bool:
         """Whether this caller's own requests are what keeps the request waiting."""

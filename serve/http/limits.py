@@ -13,6 +13,8 @@ from storage.errors import BackupError
 
 #: Share of the slots that one caller may hold.
 _PART = 0.25
+#: Seconds that a request may wait for a place.
+_WAIT_S = 5.0
 
 
 class BodyMiddleware:
@@ -107,17 +109,19 @@ class DeadlineMiddleware:
 
 
 class ConcurrencyLimitMiddleware:
-    """Refuses requests above the maximum number of concurrent requests at once, instead of queueing them.
+    """Limits concurrent requests; some more wait for a moment, by turns of their callers.
 
     One caller may hold a quarter of the slots; further requests get 429. Sign-ins have slots of their own. A stream
-    holds its slot until it ends. /health is not limited, so that a busy replica counts as healthy.
+    holds its slot until it ends; sending a response holds none (serve/http/paced_response.py). /health is not limited,
+    so that a busy replica counts as healthy.
     """
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
+    def __init__(self, app: ASGIApp, most: int, waiting: int, wait_s: float = _WAIT_S) -> None:
+        """`most`: requests at a time; waiting: further ones, which are refused after `wait_s`."""
         self._app = app
-        self._slots = FairSlots(most, share(most, least=2, part=_PART))
+        self._slots = _waited_for(most, share(most, least=2, part=_PART), waiting, wait_s)
         logins = share(most, least=4, part=_PART)
-        self._logins = FairSlots(logins, share(logins, least=2, part=_PART))
+        self._logins = _waited_for(logins, share(logins, least=2, part=_PART), waiting, wait_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] == "/health":
@@ -137,6 +141,11 @@ class ConcurrencyLimitMiddleware:
             await self._app(scope, receive, send)
         finally:
             slots.release(caller)
+
+
+def _waited_for(places: int, each: int, waiting: int, wait_s: float) -> FairSlots:
+    """Places for which one waits because of others, not because of what one asks oneself."""
+    return FairSlots(places, each, waiting_per_caller=each, wait_s=wait_s, waiting=waiting, total_per_caller=each)
 
 
 class _TooLarge(Exception):

@@ -1,8 +1,8 @@
 """Buffers responses for slow clients in temporary files, so that application and memory are free at once.
 
 A response larger than one piece is written to a temporary file (unlinked, private) while the application produces it,
-and sent after the application has finished. The connection of a client that reads too slowly is closed. Server-sent
-events are not buffered.
+and sent after the application has finished and given its slot back. The connection of a client that reads too slowly is
+closed. Server-sent events are not buffered.
 """
 
 import asyncio
@@ -111,8 +111,6 @@ class _Answer:
         else:
             await self._keep(message.get("body", b""))
             self._whole = not message.get("more_body", False)
-            if self._whole and self.size <= _PIECE:
-                await self.send_on()
 
     async def _keep(self, body: bytes) -> None:
         if not body:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from serve import openapi
 from serve.auth.policies import public
+from serve.auth.revocations import Grace
 from serve.ops.metrics import Metrics
 from serve.ops.metrics import router as metrics_router
 from serve.ops.readiness import CONTROL, Probes
@@ -33,6 +34,13 @@ class Replica(BaseModel):
     lag_s: float | None = Field(description="seconds that it is behind; 0 while the primary is idle")
 
 
+class RevocationGrace(BaseModel):
+    """Revocations cannot be read, and those that are known count for a while."""
+
+    age_s: int = Field(description="seconds since they were read, by this process")
+    left_s: int = Field(description="seconds that access tokens are still accepted by them; 0: nobody is let in")
+
+
 class Readiness(BaseModel):
     """Whether the service can do its work, and what it lacks."""
 
@@ -43,6 +51,9 @@ class Readiness(BaseModel):
     )
     replicas: dict[str, Replica] = Field(
         {}, description="by name; the service is ready without them: the primaries answer instead"
+    )
+    revocations: RevocationGrace | None = Field(
+        None, description="while the control database is away: how long access tokens are still accepted"
     )
 
 
@@ -58,8 +69,13 @@ def routers(
     probes: Probes,
     metrics: Metrics,
     replicas: Callable[[], Sequence[ReplicaHealth]] = tuple,
+    grace: Callable[[], Grace] | None = None,
 ) -> list[APIRouter]:
-    """The routes that tell whether the service works: index, health, readiness, metrics."""
+    """The routes that tell whether the service works: index, health, readiness, metrics.
+
+    Args:
+        grace: how long tokens are accepted while the control database is away.
+    """
     router = APIRouter(tags=["service"])
 
     @router.get("/health", summary="Whether the gateway answers")
@@ -76,7 +92,13 @@ def routers(
             response.headers["Retry-After"] = "5"
         states = {name: "ok" if answer else "unreachable" for name, answer in answers.items()}
         waiting = await metrics.waiting() if answers.get(CONTROL) else {}  # it says why, where it can be asked
-        return Readiness(ready=all(answers.values()), dependencies=states, waiting=waiting, replicas=_shown(replicas()))
+        return Readiness(
+            ready=all(answers.values()),
+            dependencies=states,
+            waiting=waiting,
+            replicas=_shown(replicas()),
+            revocations=None if grace is None or answers.get(CONTROL) else _accepted(grace()),
+        )
 
     @router.get("/", summary="Where everything is")
     @public()
@@ -85,6 +107,10 @@ def routers(
         return Index(name=openapi.TITLE, version=VERSION, links=links)
 
     return [router, metrics_router(metrics)]
+
+
+def _accepted(grace: Grace) -> RevocationGrace:
+    return RevocationGrace(age_s=int(grace.age_s), left_s=int(grace.left_s))
 
 
 def _shown(replicas: Sequence[ReplicaHealth]) -> dict[str, Replica]:

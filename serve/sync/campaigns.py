@@ -223,7 +223,10 @@ def router(backfills: Backfills, threads: BlockingExecutor) -> APIRouter:
         response: Response,
         idempotency_key: Annotated[
             str | None,
-            Header(max_length=200, description="the same key and body from you: the same campaign, for ever"),
+            Header(
+                max_length=200,
+                description="the same key and body from you: the same campaign, for ever; with another body: 422",
+            ),
         ] = None,
     ) -> Backfill:
         shown = await threads.run(backfills.begin, principal, body, idempotency_key)

@@ -9,8 +9,10 @@ import errno
 import os
 import platform
 import struct
+from collections.abc import Callable
 
 _NO_NEW_PRIVS, _CAPBSET_DROP, _SET_DUMPABLE = 38, 24, 4
+_GET_NO_NEW_PRIVS, _GET_SECCOMP = 39, 21
 _LANDLOCK_CREATE, _LANDLOCK_RESTRICT = 444, 446
 #: Landlock version -> file and network access rights that it can deny (version 4: TCP bind and connect).
 _LANDLOCK_FILES = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
@@ -66,6 +68,19 @@ _LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
 
 
+def lacking() -> list[str]:
+    """What `build` would miss on this system, by name. Changes nothing."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    lacks: dict[str, Callable[[], bool]] = {
+        "no new privileges": lambda: libc.prctl(_GET_NO_NEW_PRIVS, 0, 0, 0, 0) < 0,
+        "Landlock": lambda: _landlock_version(libc) < 1,
+        "seccomp": lambda: platform.machine() not in _REFUSED or libc.prctl(_GET_SECCOMP, 0, 0, 0, 0) < 0,
+    }
+    if platform.system() != "Linux":
+        return list(lacks)
+    return [name for name, lacks_it in lacks.items() if lacks_it()]
+
+
 def build() -> list[str]:
     """Confine this process irrevocably; return the names of missing features."""
     libc = ctypes.CDLL(None, use_errno=True)
@@ -91,7 +106,7 @@ def _drop_capabilities(libc: ctypes.CDLL) -> bool:
 
 
 def _restrict_files(libc: ctypes.CDLL) -> bool:
-    version = libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)
+    version = _landlock_version(libc)
     if version < 1:
         return False
     handled = struct.pack("<QQ", _LANDLOCK_FILES[min(version, 5)], _LANDLOCK_NET if version >= 4 else 0)
@@ -103,6 +118,10 @@ def _restrict_files(libc: ctypes.CDLL) -> bool:
         return bool(libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0) == 0)
     finally:
         os.close(ruleset)
+
+
+def _landlock_version(libc: ctypes.CDLL) -> int:
+    return int(libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1))
 
 
 def _refuse_calls(libc: ctypes.CDLL) -> bool:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from serve.auth.authentication import AccessTokens
-from serve.auth.authorization import Caller
+from serve.auth.authorization import Caller, CallerClaims
 from serve.auth.policies import GRANTED, Role, Scope, ScopeRequired, permits
 from serve.auth.routes.auth import PREFIX, TokenAnswer
 from serve.config import TokenConfig
@@ -100,7 +100,7 @@ def router(
 
     @routes.post("/{grant_id}/token", summary="An access token to read by a grant", responses=responses(404))
     @permits(Role.OPERATOR, Role.AUDITOR, scope=Scope.AUDIT, cost=10)
-    async def token(principal: Caller, grant_id: _GrantId) -> TokenAnswer:
+    async def token(principal: Caller, claims: CallerClaims, grant_id: _GrantId) -> TokenAnswer:
         scopes = granted(principal)
         grant = await threads.run(grants.use, grant_id, principal)
         mailbox = grant.mailbox
@@ -114,8 +114,9 @@ def router(
             grant.grant_id,
             principal.email,
         )
-        lifetime_s = int(min(tokens.lifetime_s, grant.left_s))
-        access = await threads.run(tokens.issue, reader, None, grant.left_s)
+        # It ends with the token that asked for it, and with that one's session, key and user.
+        lifetime_s = int(min(tokens.lifetime_s, grant.left_s, max(claims["exp"] - tokens.now(), 0)))
+        access = await threads.run(tokens.issue, reader, claims.get("sid"), lifetime_s, principal.user_id)
         return TokenAnswer(access_token=access, expires_in=lifetime_s, refresh_token=None)
 
     return routes

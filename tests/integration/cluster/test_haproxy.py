@@ -256,6 +256,14 @@ def test_one_address_has_only_so_many_connections(tmp_path: Path, template: str)
     assert refused == 22
 
 
+def test_no_connection_has_many_requests_at_a_time(tmp_path: Path, template: str) -> None:
+    """The preface of HTTP/2, and its first frame: SETTINGS. Who speaks it would answer with its own."""
+    with edge(tmp_path, template, ServeConfig(edge=QUICK)) as proxy, proxy.connect() as stranger:
+        stranger.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+        answer = stranger.recv(1000)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400 "), answer
+
+
 def test_one_address_has_only_so_many_requests(tmp_path: Path, template: str) -> None:
     with edge(tmp_path, template, ServeConfig(edge=EdgeConfig(requests_each=10))) as proxy:
         told = [proxy.get()[0] for _ in range(20)]

@@ -89,6 +89,11 @@ async def test_a_key_does_not_outlive_the_one_that_it_was_made_with(archive: Arc
         made = (await http.post(f"{AUTH}/keys", json=asked, headers=with_short)).json()
         assert made["expires_at"] == short["expires_at"], asked
     sooner = (await http.post(f"{AUTH}/keys", json={"expires_in": 60}, headers=with_short)).json()
+    tokens = (await http.post(f"{AUTH}/token", json={"api_key": sooner["api_key"]})).json()
+    again = (await http.post(f"{AUTH}/token", json={"refresh_token": tokens["refresh_token"]})).json()
+    for short_lived in (tokens, again):
+        claims = (await http.post(f"{AUTH}/verify", headers=bearer(short_lived["access_token"]))).json()
+        assert claims["exp"] - claims["iat"] == short_lived["expires_in"] <= 60, "no token outlives its key"
     assert sooner["expires_at"] < short["expires_at"]
     assert (await http.post(f"{AUTH}/keys", json={}, headers=owner)).json()["expires_at"] is None
 
@@ -159,6 +164,7 @@ async def test_scopes_and_sessions_survive_a_refresh_and_end_when_told(
     stolen = await http.post(f"{AUTH}/token", json={"refresh_token": first["refresh_token"]})
     ended = await http.post(f"{AUTH}/token", json={"refresh_token": second["refresh_token"]})
     assert (stolen.status_code, ended.status_code) == (401, 401)
+    await until(http, f"{AUTH}/keys", bearer(second["access_token"]), 401)
 
     session = (await http.post(f"{AUTH}/token", json={"api_key": text})).json()
     other = (await http.post(f"{AUTH}/token", json={"api_key": text})).json()
@@ -480,3 +486,35 @@ async def test_who_reads_by_a_grant_is_charged_and_not_the_owner(archive: Archiv
         assert 429 in told
         owner = await signed_in(http, owners)
         assert (await http.get("/api/v1/emails", headers=owner)).status_code == 200
+
+
+@pytest.mark.parametrize("ending", ["sign-out", "sign-out-everywhere"])
+async def test_a_grants_token_ends_with_the_session_that_asked_for_it(
+    archive: Archive, http: httpx.AsyncClient, ending: str
+) -> None:
+    archive.add_user("ann@example.com")
+    _, auditors = archive.add_user("eve@example.com", role="auditor")
+    auditor = await signed_in(http, auditors)
+    asked = {"email": "ann@example.com", "reason": "a good one"}
+    grant = (await http.post(f"{AUTH}/grants", json=asked, headers=auditor)).json()["grant_id"]
+    token = (await http.post(f"{AUTH}/grants/{grant}/token", headers=auditor)).json()
+    assert token["expires_in"] <= 900
+    reader = bearer(token["access_token"])
+    assert (await http.get("/api/v1/emails", headers=reader)).status_code == 200
+
+    assert (await http.post(f"{AUTH}/{ending}", headers=auditor)).status_code == 204
+    await until(http, "/api/v1/emails", reader, 401)
+
+
+async def test_what_has_ended_for_good_is_refused_by_a_replica_whose_clock_is_ahead(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, text = archive.add_user("ann@example.com")
+    async with gateway(archive) as (http, assembly):
+        owner = await signed_in(http, text)
+        made = (await http.post(f"{AUTH}/keys", json={}, headers=owner)).json()
+        monkeypatch.setattr(assembly._tokens, "_now", lambda: time.time() + 4)  # less than what is allowed for
+        later = await signed_in(http, made["api_key"])
+        assert (await http.get(f"{AUTH}/keys", headers=later)).status_code == 200
+        assert (await http.delete(f"{AUTH}/keys/{made['key_id']}", headers=owner)).status_code == 204
+        await until(http, f"{AUTH}/keys", later, 401)

@@ -99,6 +99,7 @@ async def test_mail_is_read_while_the_control_database_is_away_and_nobody_signs_
         assert (signing_in.status_code, signing_in.json()["code"]) == (503, "database_unreachable")
         ready = (await client.get("/ready")).json()
         assert ready["dependencies"]["control_database"] == "unreachable"
+        assert 880 < ready["revocations"]["left_s"] <= 900
         assert ready["replicas"]["control_database/replica:0"]["in_rotation"]
 
         cluster.control.restart()

@@ -96,9 +96,9 @@ async def test_a_slow_request_gets_504_while_others_continue() -> None:
     assert (late.status_code, late.json()["code"]) == (504, "took_too_long")
 
 
-async def test_beyond_so_many_at_a_time_requests_are_refused_at_once() -> None:
+async def test_beyond_so_many_at_a_time_requests_wait_a_moment_and_more_are_refused_at_once() -> None:
     release = threading.Event()
-    app = _app(ServeConfig(scale=ScaleConfig(max_requests=2)), release)
+    app = _app(ServeConfig(scale=ScaleConfig(max_requests=2, max_queued_requests=1)), release)
     async with client(app) as http:
         running = [asyncio.create_task(http.get("/api/v1/things/slow")) for _ in range(2)]
         refused = await http.get("/api/v1/things")
@@ -108,10 +108,13 @@ async def test_beyond_so_many_at_a_time_requests_are_refused_at_once() -> None:
         assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited"), "who crowds is told so"
         elsewhere = httpx.ASGITransport(app, client=("203.0.113.9", 1))
         async with httpx.AsyncClient(transport=elsewhere, base_url="http://gateway") as other:
-            refused = await other.get("/api/v1/things")
-        assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
-        assert refused.headers["retry-after"] == "1"
-        release.set()
+            pair = [asyncio.create_task(other.get("/api/v1/things")) for _ in range(2)]
+            done, waiting = await asyncio.wait(pair, return_when=asyncio.FIRST_COMPLETED)
+            [refused] = [task.result() for task in done]
+            assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+            assert refused.headers["retry-after"] == "1"
+            release.set()
+            assert [(await task).status_code for task in waiting] == [200]
         assert [answer.status_code for answer in await asyncio.gather(*running)] == [200, 200]
         assert (await http.get("/api/v1/things")).status_code == 200
 

@@ -1,7 +1,9 @@
 -- The owner of a live API key. Updates last_used_at at most once a minute.
+-- left_s: seconds until it expires; null: it does not.
 -- :key_id, :secret_hash
 WITH found AS (
-    SELECT u.user_id, u.email, u.shard_id, k.role, k.scopes, k.key_id, k.last_used_at
+    SELECT u.user_id, u.email, u.shard_id, k.role, k.scopes, k.key_id, k.last_used_at,
+        extract(epoch FROM k.expires_at - now()) AS left_s
     FROM api_keys AS k
     JOIN users AS u USING (user_id)
     WHERE k.key_id = :key_id AND k.secret_hash = :secret_hash AND k.revoked_at IS NULL
@@ -11,4 +13,4 @@ WITH found AS (
     FROM found AS f
     WHERE k.key_id = f.key_id AND (f.last_used_at IS NULL OR f.last_used_at < now() - interval '1 minute')
 )
-SELECT user_id, email, shard_id, role, scopes, key_id FROM found
+SELECT user_id, email, shard_id, role, scopes, key_id, left_s FROM found

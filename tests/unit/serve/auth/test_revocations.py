@@ -100,3 +100,25 @@ async def test_a_process_that_never_read_a_list_has_no_more_than_the_grace() -> 
     clock.now += 61
     with pytest.raises(DatabaseUnreachable):
         await revocations.revoked(CLAIMS)
+
+
+async def test_the_list_is_kept_although_nobody_asks_so_that_the_grace_is_whole() -> None:
+    store, clock = Store(), Clock(1000.0)
+    revocations = _revocations(store, clock)
+    for _ in range(100):
+        revocations.keep()
+        while revocations.stale_s > 3:
+            await asyncio.sleep(0)
+        clock.now += 1
+    assert 20 <= store.reads <= 34
+
+    store.away = True
+    clock.now += 20
+    reads = store.reads
+    revocations.keep()
+    while store.reads == reads:
+        await asyncio.sleep(0)
+    grace = revocations.grace()
+    assert (grace.age_s + grace.left_s, grace.left_s > 35) == (60.0, True)
+    clock.now += 100
+    assert revocations.grace().left_s == 0.0

@@ -7,7 +7,6 @@ import pytest
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from serve.auth import authorization
 from serve.auth.authentication import TokenInvalid
 from serve.auth.authorization import AccessControl
 from serve.auth.policies import permits
@@ -57,12 +56,9 @@ def _endless(revoke_after: int, tokens: Tokens) -> APIRouter:
 
 
 @pytest.mark.parametrize(("expires_in", "revoke_after"), [(0.3, 10_001), (900.0, 5)])
-async def test_a_stream_ends_with_its_token(
-    expires_in: float, revoke_after: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(authorization, "_LOOK_S", SOON)
+async def test_a_stream_ends_with_its_token(expires_in: float, revoke_after: int) -> None:
     tokens = Tokens(expires_in)
-    app = application("things", [_endless(revoke_after, tokens)], ServeConfig(), AccessControl(tokens))
+    app = application("things", [_endless(revoke_after, tokens)], ServeConfig(), AccessControl(tokens, look_s=SOON))
     async with client(app) as http, asyncio.timeout(8):
         answer = await http.get("/stream", headers={"Authorization": "Bearer x"})
     assert answer.status_code == 200

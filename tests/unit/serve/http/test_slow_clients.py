@@ -117,6 +117,24 @@ async def test_a_reader_who_is_too_slow_is_cut_off(monkeypatch: pytest.MonkeyPat
         await reader.running
 
 
+@pytest.mark.parametrize("path", ["/small", "/large"])
+async def test_who_takes_an_answer_slowly_holds_no_place(path: str) -> None:
+    things = Things(scale=ScaleConfig(max_requests=4))
+    slow = []
+    async with asyncio.timeout(5):
+        for _ in range(8):
+            slow.append(Client(things.app, "GET", path))
+            while not slow[-1].told:
+                await asyncio.sleep(0.001)
+    quick = Client(things.app, "GET", "/small")
+    quick.ready.set()
+    await quick.running
+    assert (quick.status, {reader.status for reader in slow}) == (200, {200})
+    for reader in slow:
+        reader.ready.set()
+        await reader.running
+
+
 async def test_slow_readers_of_one_address_fill_a_quarter_of_the_room() -> None:
     things = Things(edge=EdgeConfig(spool_bytes=9 * SIZE))
     held = [Client(things.app, "GET", "/large") for _ in range(2)]

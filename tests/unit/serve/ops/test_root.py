@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from actors.forecast import Forecast
+from serve.auth.revocations import Grace
 from serve.auth.routes import auth
 from serve.config import ServeConfig
 from serve.gateway import application, root_application
@@ -39,7 +40,12 @@ def broken() -> set[str]:
 
 
 @pytest.fixture
-async def http(broken: set[str]) -> AsyncIterator[httpx.AsyncClient]:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def http(broken: set[str], clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     def probe(name: str) -> Probe:
         async def ask() -> None:
             if name in broken:
@@ -71,7 +77,8 @@ async def http(broken: set[str]) -> AsyncIterator[httpx.AsyncClient]:
         )
     ]
     metrics = Metrics(state, RecordingOwners(), 1)
-    async with client(root_application(root.routers(Probes(find, 1, Clock()), metrics), apps, config)) as http:
+    routers = root.routers(Probes(find, 1, clock), metrics, grace=lambda: Grace(312.4, 587.6))
+    async with client(root_application(routers, apps, config)) as http:
         yield http
 
 
@@ -90,7 +97,19 @@ async def test_ready_names_every_dependency(http: httpx.AsyncClient) -> None:
         "dependencies": {"control_database": "ok", "shard_database:0": "ok", "shard:0": "ok"},
         "waiting": {},
         "replicas": {},
+        "revocations": None,
     }
+
+
+async def test_ready_says_how_long_tokens_are_accepted_while_control_is_away(
+    http: httpx.AsyncClient, broken: set[str], clock: Clock
+) -> None:
+    broken.add("shard:0")
+    assert (await http.get("/ready")).json()["revocations"] is None
+
+    broken.add("control_database")
+    clock.now += 10  # an answer is kept for a second
+    assert (await http.get("/ready")).json()["revocations"] == {"age_s": 312, "left_s": 587}
 
 
 async def test_a_dependency_that_is_silent_is_named_and_no_more(http: httpx.AsyncClient, broken: set[str]) -> None:
