@@ -6,13 +6,10 @@ running cluster looks every minute.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
-from jobs.gmail.config import GmailConfig
+from jobs.gmail.config import PACIFIC, GmailConfig
 from storage.db.engines import Databases, transaction
 from storage.db.sql_files import query
-
-_PACIFIC = ZoneInfo("America/Los_Angeles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ def forecast(databases: Databases, gmail: GmailConfig, now: datetime) -> Forecas
     for index in range(databases.shard_databases):
         with transaction(databases.shard_database(index)) as connection:
             units += connection.execute(query("units_spent")).scalar_one()
-    local = now.astimezone(_PACIFIC)
+    local = now.astimezone(PACIFIC)
     with transaction(databases.control) as connection:
         began = connection.execute(query("quota_day"), {"day": local.date(), "units": units}).one()
     spent = max(units - began.units, 0)
@@ -52,7 +49,7 @@ def project(now: datetime, since: datetime, spent: int, threshold: int | None) -
         since: when counting began; the pace is reckoned from then on, over a minute at least.
         spent: units since then.
     """
-    midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), _PACIFIC)
+    midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), PACIFIC)
     # In UTC: within one zone Python subtracts what the clocks show, and some days have 23 or 25 hours.
     present = now.astimezone(UTC)
     minutes = max((present - since.astimezone(UTC)).total_seconds() / 60, 1.0)

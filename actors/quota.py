@@ -150,7 +150,7 @@ class ShardQuota:
         return max(self._cost("messages.get", 1), 1)
 
     def _cost(self, method: str, calls: int) -> int:
-        return cost(self._config.quota_profile, method, calls, self._config.cost_overrides)
+        return cost(self._config.profile, method, calls, self._config.cost_overrides)
 
     def _user(self, user_id: int) -> Allowance:
         user = self._users.get(user_id)

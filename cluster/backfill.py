@@ -199,7 +199,7 @@ def _look(watch: Watch, last: Look) -> tuple[tuple[str, ...], Look]:
 
 
 def _bar(stores: Stores, before: Look) -> WaitingBar:
-    per_minute = PROFILES[stores.config.gmail.quota_profile].units_per_minute_per_user
+    per_minute = PROFILES[stores.config.gmail.profile].units_per_minute_per_user
     return WaitingBar(
         TextColumn("{task.description}"),
         BarColumn(bar_width=12),

@@ -52,7 +52,12 @@ def demonstrate(settings: Settings, options: DemoOptions) -> None:
         simulator = start_simulator([*source, *behaviour])
     with simulator as gmail:
         gmail_config = settings.gmail.model_copy(
-            update={"endpoint": gmail, "token_uri": f"{gmail}/token", "quota_profile": options.quota_profile}
+            update={
+                "endpoint": gmail,
+                "token_uri": f"{gmail}/token",
+                "quota_profile": options.quota_profile,
+                "paid_tier": True,  # so the simulator's legacy profile stays
+            }
         )
         settings = settings.model_copy(update={"gmail": gmail_config})
         with (

@@ -7,10 +7,14 @@ from typing import Any
 from actors.compaction import debt
 from actors.forecast import forecast
 from cluster.stores import Stores
+from jobs.gmail.config import PACIFIC, GmailConfig
 from storage.catalog.compaction import Compactions
 from storage.control.wait_reasons import WaitReasons
 from storage.fleet import shard_status as gathered
 from storage.model.wait_reasons import WHOLE_SHARD, WaitReason
+
+#: Days before the legacy profile ends from which `gbm status` warns.
+_WARN_DAYS = 60
 
 
 def overview(stores: Stores, running: dict[str, object] | None, now: datetime) -> dict[str, Any]:
@@ -27,12 +31,29 @@ def overview(stores: Stores, running: dict[str, object] | None, now: datetime) -
             facts["error"] = facts["waits"][0]["detail"]
         mailboxes.append(facts)
     quota = forecast(stores.databases, stores.config.gmail, now)
-    today = {**asdict(quota), "passes_threshold": quota.passes, "profile": stores.config.gmail.quota_profile}
+    gmail = stores.config.gmail
+    today = {
+        **asdict(quota),
+        "passes_threshold": quota.passes,
+        "profile": gmail.profile,
+        "profile_warning": profile_warning(gmail, now),
+    }
     shards = [
         {**shard, **_debt(stores, shard), "waits": _of_shard(waits, shard["shard_id"])}
         for shard in gathered.shards(stores.databases, stores.shards)
     ]
     return {"running": running, "shards": shards, "mailboxes": mailboxes, "quota": today}
+
+
+def profile_warning(gmail: GmailConfig, now: datetime) -> str | None:
+    """What the operator must know about the configured profile's end, from 60 days before. `now`: aware."""
+    days = gmail.days_of_legacy(now.astimezone(PACIFIC).date())
+    if days is None or days > _WARN_DAYS:
+        return None
+    remedy = "set GBM_GMAIL__QUOTA_PROFILE=standard, or GBM_GMAIL__PAID_TIER=true for a project in the paid tier"
+    if days <= 0:
+        return f"the legacy quota ended on {gmail.legacy_ends_on}: the standard limits apply; {remedy}"
+    return f"the legacy quota ends on {gmail.legacy_ends_on}, in {days} days: the standard limits apply then; {remedy}"
 
 
 def _of_shard(waits: list[WaitReason], shard_id: int) -> list[dict[str, Any]]:

@@ -10,8 +10,9 @@ from typing import TypeVar
 import pyarrow as pa
 
 from storage.config import ArchiveConfig
-from storage.files.blobs import ArchiveUnusable, open_blobs
+from storage.files.blobs import ArchiveUnusable, LocalBlobs, open_blobs
 from storage.model.records import Merged
+from storage.segments.file_names import SUFFIXES
 from storage.segments.merge.merge import merge
 
 T = TypeVar("T")
@@ -29,13 +30,24 @@ def compact(
         segments: name -> name of its analysis file, if any.
 
     Raises:
+        ArchiveFull: without the reserve, the disk has no room for what the segments are merged into.
         ArchiveUnusable: the archive does not exist or is not writable.
     """
     analyses = {name: file for name, file in segments.items() if file is not None}
     try:
-        return merge(open_blobs(archive.uri), archive, shard_id, epoch, list(segments), analyses)
+        blobs = open_blobs(archive.uri)
+        blobs.require_room(archive.reserve_bytes, _size_bytes(blobs, segments))
+        return merge(blobs, archive, shard_id, epoch, list(segments), analyses)
     except OSError as exc:
         raise ArchiveUnusable(archive.uri, exc.strerror or str(exc)) from exc
+
+
+def _size_bytes(blobs: LocalBlobs, segments: Mapping[str, str | None]) -> int:
+    """Bytes of the segments' files: they stay until the merged ones are committed. A missing file counts nothing."""
+    names = {f"{name}{suffix}" for name in segments for suffix in SUFFIXES}
+    names.update(file for file in segments.values() if file is not None)
+    folders = {name.rpartition("/")[0] for name in names}
+    return sum(blob.size_bytes for folder in folders for blob in blobs.list(folder) if blob.name in names)
 
 
 def run_low_priority(work: Callable[[], T]) -> T:

@@ -114,7 +114,7 @@ def _changed_since(
 
 
 def _units(config: GmailConfig, method: str, calls: int) -> int:
-    return cost(config.quota_profile, method, calls, config.cost_overrides)
+    return cost(config.profile, method, calls, config.cost_overrides)
 
 
 def fetch(config: GmailConfig, token: str, user_id: int, message_ids: Sequence[int]) -> tuple[FetchReceipt, pa.Table]:

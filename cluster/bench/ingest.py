@@ -124,6 +124,7 @@ def bench_ingest(settings: Settings, plan: IngestPlan) -> IngestResult:
             "endpoint": gmail,
             "token_uri": f"{gmail}/token",
             "quota_profile": plan.quota_profile,
+            "paid_tier": True,
             "quota_time_scale": plan.time_scale,
             **_limits(plan),
         }

@@ -46,6 +46,8 @@ def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
         f"Quota      {count(quota['spent'])} units on {quota['day']} (Pacific), "
         f"{count(quota['per_minute'])} per minute; forecast for midnight {count(quota['by_midnight'])}{billed}{warning}"
     )
+    if quota["profile_warning"]:
+        out.print(f"           [red]{quota['profile_warning']}[/red]")
     for shard in document["shards"]:
         owed = f"  {size(shard['debt_bytes'])} to merge" if shard["debt_bytes"] else ""
         owed += f"  {shard['excluded_segments']} damaged: see the log" if shard["excluded_segments"] else ""

@@ -1,13 +1,18 @@
 """The Gmail client's settings: a frozen value. The environment is read elsewhere (`GBM_GMAIL__...`)."""
 
 from collections.abc import Mapping
+from datetime import date, datetime
 from ipaddress import ip_address
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from jobs.gmail.errors import EndpointUnsafe
-from jobs.gmail.quota_costs import PROFILES, QuotaName, QuotaProfile
+from jobs.gmail.quota_costs import LEGACY_ENDS_ON, PROFILES, QuotaName, QuotaProfile, in_force
+
+#: Google counts quota by the days of this zone.
+PACIFIC = ZoneInfo("America/Los_Angeles")
 
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address, not a secret
 
@@ -26,6 +31,12 @@ class GmailConfig(BaseModel, frozen=True):
     quota_profile: QuotaName = Field(
         "standard",
         description="standard (projects created since 2026-05-01), legacy (older), or unlimited (load tests)",
+    )
+    legacy_ends_on: date = Field(
+        LEGACY_ENDS_ON, description="day (Pacific time) from which the legacy profile is the standard one"
+    )
+    paid_tier: bool = Field(
+        False, description="the project is enrolled in the paid tier: the legacy profile never ends"
     )
     cost_overrides: Mapping[str, NonNegativeInt] = Field(
         default_factory=dict, description="quota units by method that win over the packaged table"
@@ -65,9 +76,21 @@ class GmailConfig(BaseModel, frozen=True):
         return require_safe(self.token_uri or named or GOOGLE_TOKEN_URI)
 
     @property
+    def profile(self) -> QuotaName:
+        """The quota profile in force today: legacy ends by itself."""
+        ends_on = None if self.paid_tier else self.legacy_ends_on
+        return in_force(self.quota_profile, datetime.now(PACIFIC).date(), ends_on)
+
+    def days_of_legacy(self, day: date) -> int | None:
+        """Days until the legacy profile ends, 0 or less when it has ended; None when it never does or is not used."""
+        if self.quota_profile != "legacy" or self.paid_tier:
+            return None
+        return (self.legacy_ends_on - day).days
+
+    @property
     def quota(self) -> QuotaProfile:
-        """The profile's limits and costs, or what was set instead."""
-        profile = PROFILES[self.quota_profile]
+        """The limits and costs of the profile in force, or what was set instead."""
+        profile = PROFILES[self.profile]
         update = {
             "units_per_minute_per_user": self.units_per_user,
             "units_per_minute_per_project": self.units_per_project,

@@ -92,7 +92,7 @@ class Fetch:
         self._received_bytes += len(answer.body)
         if answer.sent:
             config = self._config
-            self._units += cost(config.quota_profile, "messages.get", len(ids), config.cost_overrides)
+            self._units += cost(config.profile, "messages.get", len(ids), config.cost_overrides)
         if answer.status == 200:
             self._file_parts(ids, answer)
         else:

@@ -6,6 +6,7 @@ Source: developers.google.com/workspace/gmail/api/reference/quota (read 2026-11)
 """
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -84,6 +85,18 @@ PROFILES: Mapping[QuotaName, QuotaProfile] = {
         costs=_LEGACY_COSTS,
     ),
 }
+
+
+#: From this day (Pacific time) on, every project has the standard limits and costs unless enrolled in the paid tier.
+#: Source: the reference above (read 2026-11).
+LEGACY_ENDS_ON = date(2027, 4, 1)
+
+
+def in_force(profile: QuotaName, day: date, legacy_ends_on: date | None) -> QuotaName:
+    """The profile that a project has on a day, of the one that is configured. `legacy_ends_on`: None: never."""
+    if profile == "legacy" and legacy_ends_on is not None and day >= legacy_ends_on:
+        return "standard"
+    return profile
 
 
 def cost(profile: QuotaName, method: str, calls: int = 1, overrides: Mapping[str, int] | None = None) -> int:

@@ -7,7 +7,7 @@ but its body only when it says more than the text before it: most mailers send b
 
 import hashlib
 
-from jobs.mime import charset, flowed, headers, html
+from jobs.mime import charset, flowed, headers, html, prescan
 from jobs.mime.defects import Defects
 from jobs.mime.message import HEAD_BYTES, Attachment, MimeLimits
 from jobs.mime.tree import Part
@@ -29,7 +29,7 @@ class Body:
         self._defects = defects
         self._texts: list[_Text] = []
         self._root: Part | None = None
-        self._likely = ""  # the charset of raw bytes in names of files
+        self._likely: str | None = None  # the charset of raw bytes in names of files, once asked for
         self.has_html = False
         self.attachments: list[Attachment] = []
         self.heads: list[bytes] = []
@@ -37,7 +37,6 @@ class Body:
     def read(self, root: Part) -> None:
         """Sort the parts into text and attachments."""
         self._root = root
-        self._likely = root.likely_charset()
         self._texts = self._walk(root)
 
     def text(self) -> str:
@@ -114,10 +113,11 @@ class Body:
             self._defects.add("too-many-attachments")
             return
         content = part.content(self._defects)
+        likely = self._likely_charset()
         self.heads.append(content[:HEAD_BYTES])
-        disposition, parameters = part.disposition(self._likely)
+        disposition, parameters = part.disposition(likely)
         content_id = part.content_id(self._defects)
-        given = part.parameters_as(self._likely)
+        given = part.parameters_as(likely)
         name = headers.filename(parameters, given, self._limits.name_bytes, self._defects)
         self.attachments.append(
             Attachment(
@@ -131,6 +131,11 @@ class Body:
             )
         )
 
+    def _likely_charset(self) -> str:
+        if self._likely is None:
+            self._likely = self._root.likely_charset() if self._root else ""
+        return self._likely
+
     def _decode(self, part: Part, is_html: bool) -> str:
         content = part.content(self._defects)
         limit = self._limits.html_bytes if is_html else self._limits.text_bytes
@@ -138,7 +143,7 @@ class Body:
             self._defects.add("text-cut")
             content = content[: content.rfind(b"\n", 0, limit) + 1 or limit]
         if is_html:
-            declared = html.charset_of(content, part.parameters.get("charset", ""))
+            declared = prescan.charset_of(content, part.parameters.get("charset", ""))
             return html.text(charset.decode(content, declared, self._defects), self._limits.html_tags, self._defects)
         text = charset.decode(content, part.parameters.get("charset", ""), self._defects)
         text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text

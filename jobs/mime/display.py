@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import nh3
 
-from jobs.mime import charset, flowed, tags
+from jobs.mime import charset, flowed, prescan, tags
 from jobs.mime import html as markup
 from jobs.mime.defects import Defects
 from jobs.mime.message import MimeLimits
@@ -127,7 +127,7 @@ class _Display:
         if part.content_type != "text/html":
             text = _lines(charset.decode(content, part.parameters.get("charset", ""), defects))
             return _plain(flowed.text_of(text, part.parameters) if part.content_type == "text/plain" else text)
-        declared = markup.charset_of(content, part.parameters.get("charset", ""))
+        declared = prescan.charset_of(content, part.parameters.get("charset", ""))
         whole = charset.decode(content, declared, defects)
         bounded = tags.with_few_references(tags.bounded(whole))
         # A parser's time could grow with the square of either.

@@ -8,7 +8,7 @@ hide commas and quotes.
 
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
@@ -168,8 +168,9 @@ def unfold(value: str) -> str:
 def parameters(value: str, likely: str = "") -> tuple[str, Mapping[str, str]]:
     """The main word (lower case) and the parameters of a Content-Type or Content-Disposition value.
 
-    Names are lower case. A parameter of RFC 2231 is decoded and named with a star at its end ("filename*"). Comments
-    are left out, but not of names of files: "name=report (1).pdf" is what mailers write.
+    Names are lower case. A parameter of RFC 2231 is decoded and named with a star at its end ("filename*"), and without
+    it where no other parameter has the name ("charset"). Comments are left out, but not of names of files:
+    "name=report (1).pdf" is what mailers write.
     """
     value = unfold(value[:_PARAMETERS_CHARS])
     if not value.isascii() or "\x1b" in value:
@@ -189,7 +190,8 @@ def parameters(value: str, likely: str = "") -> tuple[str, Mapping[str, str]]:
             else:
                 found.setdefault(name.lower(), content)
     for name, pieces in sections.items():
-        found[name + "*"] = _join_sections(sorted(pieces, key=lambda piece: piece[0]), likely)
+        joined = found[name + "*"] = _join_sections(sorted(pieces, key=lambda piece: piece[0]), likely)
+        found.setdefault(name, joined)
     if " " in main and "/" in main:
         main = "/".join(part.strip() for part in main.split("/"))
     return main.strip().lower(), found
@@ -265,7 +267,7 @@ def _split_damaged(head: str, start: int, body: int, defects: Defects) -> tuple[
 def _decode_words(value: str, defects: Defects) -> str:
     """`value` with its encoded words decoded, neighbours of one charset together: a character may span both."""
     pieces: list[str] = []
-    run: list[bytes] = []
+    run: list[tuple[str, str]] = []
     run_charset = ""
     last = position = 0
     while match := _WORD.search(value, position):
@@ -277,27 +279,39 @@ def _decode_words(value: str, defects: Defects) -> str:
         gap = value[last : match.start()]
         between_words = bool(run) and not gap.strip()
         if run and not (between_words and declared == run_charset):
-            pieces.append(charset.decode(b"".join(run), run_charset, defects))
+            pieces.append(charset.decode(_run_bytes(run, defects), run_charset, defects))
             run = []
         if not between_words:
             pieces.append(gap)
-        run.append(_word_bytes(match[2], value[match.end() : end], defects))
+        run.append((match[2].lower(), value[match.end() : end]))
         run_charset = declared
         last = position = end + 2
     if run:
-        pieces.append(charset.decode(b"".join(run), run_charset, defects))
+        pieces.append(charset.decode(_run_bytes(run, defects), run_charset, defects))
     pieces.append(value[last:])
     return "".join(pieces)
 
 
-def _word_bytes(encoding: str, payload: str, defects: Defects) -> bytes:
-    data = payload.encode("utf-8", "replace")
-    if encoding in "qQ":
-        return binascii.a2b_qp(data, header=True)
-    content, exact = transfer.base64(data)
-    if not exact:
-        defects.add("bad-encoded-word")
-    return content
+def _run_bytes(run: Sequence[tuple[str, str]], defects: Defects) -> bytes:
+    """The bytes of encoded words (encoding, content). Mailers cut base64 anywhere: such words are read as one."""
+    decoded: list[bytes] = []
+    cut: list[str] = []
+    size_chars = 0
+    for number, (encoding, content) in enumerate(run):
+        if encoding == "q":
+            decoded.append(binascii.a2b_qp(content.encode("utf-8", "replace"), header=True))
+            continue
+        cut.append(content)
+        size_chars += len(content)
+        goes_on = number + 1 < len(run) and run[number + 1][0] == "b"
+        if goes_on and "=" not in content and size_chars % 4:
+            continue
+        whole, exact = transfer.base64("".join(cut).encode("utf-8", "replace"))
+        decoded.append(whole)
+        cut, size_chars = [], 0
+        if not exact:
+            defects.add("bad-encoded-word")
+    return b"".join(decoded)
 
 
 def _join_sections(pieces: list[tuple[int, bool, str]], likely: str) -> str:

@@ -6,13 +6,9 @@ from functools import lru_cache
 
 from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
-from jobs.mime import charset, tags
+from jobs.mime import tags
 from jobs.mime.defects import Defects
 
-#: Bytes in which a document declares its charset (HTML, 13.2.3.2); mailers put style sheets before it.
-_PRESCAN_BYTES = 8 * 1024
-_META = re.compile(rb"<!--.*?(?:-->|\Z)|<meta[\s/]([^>]{0,1000})", re.DOTALL)
-_CHARSET = re.compile(rb"""charset\s{0,20}=\s{0,20}["']?\s{0,20}([^\s"'/>;]{1,80})""")
 #: Ends a line of the text; an end of line in the markup is only a blank. It is white space in HTML, so it may stand
 #: between the rows of a table.
 _BREAK = "\f"
@@ -27,22 +23,6 @@ _HIDDEN_START = re.compile(r"<(script|style|title)\b")
 _LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 _LONG_REFERENCE = re.compile(r"&#(?:[0-9]{9,}|[xX][0-9a-fA-F]{9,});?")
 _TAG = re.compile(r"<[^<>]*>")
-
-
-def charset_of(content: bytes, declared: str) -> str:
-    """The charset of HTML: as declared outside, else by its `<meta>`, else "". A byte order mark is `charset`'s."""
-    if charset.codec(declared):
-        return declared
-    head = content[:_PRESCAN_BYTES].lower()
-    if b"charset" not in head:
-        return declared
-    for found in _META.finditer(head):
-        name = _CHARSET.search(found[1]) if found[1] else None
-        if name:
-            label = name[1].decode("latin-1")
-            # What was read as ASCII so far is not UTF-16, whatever it says.
-            return "utf-8" if (charset.codec(label) or "").startswith("utf_16") else label
-    return declared
 
 
 def text(markup: str, max_tags: int, defects: Defects) -> str:

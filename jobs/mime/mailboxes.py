@@ -189,7 +189,7 @@ def _name(tokens: Sequence[_Token], bare: bool = False) -> str:
     name = (" " if alone else "").join(pieces).strip()
     if name.count('"') == 1:  # a quote that was never closed
         name = name.strip('"').strip()
-    return name
+    return name.rstrip("< ") if name.endswith("<") else name
 
 
 def _address(text: str) -> str:

@@ -29,6 +29,8 @@ _DEFAULT_LIMITS = MimeLimits()
 _NO_HEADERS = HeaderBlock([], 0, True)
 #: The defect of a message on which a step of the parser failed: what the other steps found is kept.
 PARSER_FAILED = "parser-failed"
+#: Bytes of line ends after a message whose own lines end otherwise.
+_ADDED_LINE_ENDS = 8
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,998}>")
 
 
@@ -161,10 +163,19 @@ def attachment(raw: bytes, part: str, limits: MimeLimits = _DEFAULT_LIMITS) -> A
 
 def tree(raw: bytes, limits: MimeLimits, defects: Defects) -> Part:
     """The parts of a message, whichever way its lines end."""
-    if b"\n" not in raw and b"\r" in raw:  # lines end as on the first Macintosh
+    if _ends_lines_with_cr(raw):
         defects.add("bare-cr")
-        raw = raw.replace(b"\r", b"\n")
+        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return TreeBuilder(limits, defects).build(raw)
+
+
+def _ends_lines_with_cr(raw: bytes) -> bool:
+    """Whether lines end as on the first Macintosh, but for a few line ends that transport added after the last."""
+    first = raw.find(b"\n")
+    if first < 0:
+        return b"\r" in raw
+    is_last = len(raw) - first <= _ADDED_LINE_ENDS and not raw[first:].strip(b"\r\n")
+    return is_last and raw.find(b"\r", 0, max(first - 1, 0)) >= 0
 
 
 def _message_id(block: HeaderBlock, name: str, defects: Defects) -> str:

@@ -11,11 +11,18 @@ _WHITE = b" \t\r\n"
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_ALPHABET = bytes(set(range(256)) - set(_ALPHABET))
 _NOT_IN_CODES = re.compile(r"[^a-z0-9._-]")
+_NOT_LETTERS = re.compile(r"[^a-z0-9]")
 _AS_IT_IS = frozenset({"", "7bit", "8bit", "binary", "8-bit", "7-bit", "none"})
 _UU = frozenset({"x-uuencode", "x-uue", "uuencode", "uue"})
+#: Encodings by their letters and digits: "quoted/printable", "base-64" and names in quotes occur.
+_BY_LETTERS = {
+    _NOT_LETTERS.sub("", name): name for name in (*sorted(_AS_IT_IS), *sorted(_UU), "quoted-printable", "base64")
+}
 _UU_BEGIN = re.compile(rb"^begin [^\r\n]*", re.MULTILINE)
 #: Not empty: of millions of empty lines none is looked at by itself.
 _LINE = re.compile(rb"[^\r\n]+")
+#: Longer names are no encoding's.
+_NAME_CHARS = 40
 #: Lines of uuencode that may be damaged, before it is no uuencode.
 _UU_DAMAGED = 10_000
 #: Blanks at the end of a line, and an end of line before a bare carriage return.
@@ -42,6 +49,9 @@ def decode(data: bytes, encoding: str, defects: Defects) -> bytes:
     word = encoding.partition(";")[0].partition("(")[0].split(maxsplit=1)
     if word and word[0] != encoding:  # "base64 (comment)", "7bit; charset=..."
         return decode(data, word[0], defects)
+    meant = _BY_LETTERS.get(_NOT_LETTERS.sub("", encoding[:_NAME_CHARS]))
+    if meant is not None:
+        return decode(data, meant, defects)
     defects.add("unknown-encoding:" + _NOT_IN_CODES.sub("", encoding)[:32])
     return data
 
@@ -73,6 +83,8 @@ def quoted_printable(data: bytes) -> bytes:
     """The decoded bytes: blanks at the ends of lines are gone, as transport adds them (RFC 2045, 6.7, rule 3)."""
     if any(padded in data for padded in _PADDED):
         data = b"\n".join(map(_unpadded, data.split(b"\n")))
+    elif data.endswith((b" ", b"\t")):
+        data = data.rstrip(b" \t")
     if b"=\r" in data:  # the library takes all that follows up to a line feed for the rest of the line
         data = _SOFT_BREAK.sub(b"", data)
     return binascii.a2b_qp(data)

@@ -16,7 +16,7 @@ import mimetypes
 import re
 from collections.abc import Iterator, Mapping
 
-from jobs.mime import charset, headers, tnef, transfer
+from jobs.mime import charset, headers, prescan, tnef, transfer
 from jobs.mime.defects import Defects
 from jobs.mime.headers import HeaderBlock
 from jobs.mime.message import MimeLimits
@@ -26,6 +26,8 @@ _LINE_ENDS = (10, 13)
 
 _MESSAGES = frozenset({"message/rfc822", "message/global", "message/news"})
 _TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
+#: Encoded bytes of which what HTML says of its charset is read.
+_ENCODED_PRESCAN_BYTES = 16 * 1024
 _CONTENT_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,60}")
 
 #: By the ends of file names, and the same on every machine: what the system knows is not asked.
@@ -101,11 +103,19 @@ class Part:
         waiting = [self]
         while waiting:
             part = waiting.pop()
-            declared = "" if part.children else part.parameters.get("charset", "")
+            declared = "" if part.children else part.declared_charset()
             if declared and charset.codec(declared):
                 return declared
             waiting.extend(reversed(part.children))
         return ""
+
+    def declared_charset(self) -> str:
+        """The charset of its text: as its Content-Type says, of HTML else as it says itself, or ""."""
+        declared = self.parameters.get("charset", "")
+        if self.content_type != "text/html" or charset.codec(declared):
+            return declared
+        end = min(self.end, self.start + _ENCODED_PRESCAN_BYTES)
+        return prescan.charset_of(transfer.decode(self.raw[self.start : end], self.encoding(), Defects()), declared)
 
     def content(self, defects: Defects) -> bytes:
         """The decoded bytes; of an embedded message its raw bytes."""

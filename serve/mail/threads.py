@@ -35,6 +35,8 @@ class LabelItem(BaseModel):
     type: str = Field(description="system or user")
     messages: int
     unread: int
+    visibility: str = Field("", description="Gmail's messageListVisibility/labelListVisibility; empty: not told")
+    color: str = Field("", description="text/background, as #rrggbb; empty: none")
 
 
 class LabelList(BaseModel):
@@ -89,7 +91,15 @@ def router(mailboxes: Readers[ThreadReader], threads: BlockingExecutor) -> APIRo
         counts = await threads.run(lambda: mailboxes.reader(principal).conversations.labels())
         return LabelList(
             items=[
-                LabelItem(id=label.id, name=label.name, type=label.type, messages=label.messages, unread=label.unread)
+                LabelItem(
+                    id=label.id,
+                    name=label.name,
+                    type=label.type,
+                    messages=label.messages,
+                    unread=label.unread,
+                    visibility=label.visibility,
+                    color=label.color,
+                )
                 for label in counts
             ]
         )

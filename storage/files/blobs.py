@@ -112,16 +112,21 @@ class LocalBlobs:
         _sync_folder(path.parent)
         return size
 
-    def require_room(self, reserve_bytes: int) -> None:
-        """Refuse to begin a file while the disk has no more room than the reserve.
+    def require_room(self, reserve_bytes: int, file_bytes: int = 0) -> None:
+        """Refuse to begin files while the disk has no more room than the reserve and they.
+
+        Args:
+            file_bytes: how large the files will be at most; 0: little beside the reserve.
 
         Raises:
             ArchiveFull.
         """
         free = shutil.disk_usage(self._root).free
-        if free <= reserve_bytes:
+        if free <= reserve_bytes + file_bytes:
+            needed = f", and {file_bytes >> 20} MiB are needed" if file_bytes else ""
             raise ArchiveFull(
-                self._root.as_uri(), f"{free >> 20} MiB are free, of which {reserve_bytes >> 20} MiB stay reserved"
+                self._root.as_uri(),
+                f"{free >> 20} MiB are free, of which {reserve_bytes >> 20} MiB stay reserved{needed}",
             )
 
     def read(self, name: str, offset: int, size_bytes: int) -> bytes:

@@ -19,13 +19,15 @@ _START = PageCursor(EARLIEST, -1 << 63)
 
 @dataclass(frozen=True, slots=True)
 class LabelCount:
-    """A Gmail label with the number of its messages. type: system or user."""
+    """A Gmail label with the number of its messages. type: system or user; visibility, color: as of `LabelRow`."""
 
     id: str
     name: str
     type: str
     messages: int
     unread: int
+    visibility: str = ""
+    color: str = ""
 
 
 class Conversations:
@@ -83,4 +85,7 @@ class Conversations:
     def _labels(self) -> list[LabelCount]:
         with transaction(self._engine) as connection:
             rows = connection.execute(query("label_counts"), {"user_id": self._user_id})
-            return [LabelCount(row.label_id, row.name, row.type, row.messages, row.unread) for row in rows]
+            return [
+                LabelCount(row.label_id, row.name, row.type, row.messages, row.unread, row.visibility, row.color)
+                for row in rows
+            ]

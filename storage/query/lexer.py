@@ -1,6 +1,6 @@
 """Splits a search into tokens with positions. Recognizes where a term begins, not its meaning.
 
-Users paste subjects. A sign that stands alone ("-", "–", "&") is skipped: it is neither an operator nor a word. A word
+Users paste subjects. Signs that stand alone ("-", "–", "&", "--") are skipped: neither an operator nor a word. A word
 followed by a colon and white space is a word, unless it names an operator. "Re:" and similar prefixes are ignored.
 """
 
@@ -51,6 +51,7 @@ _SPACE = re.compile(r"\s*")
 _OPERATOR = re.compile(r"([A-Za-z][A-Za-z_0-9]*):")
 _WORD = re.compile(rf"[^\s(){{}}{_QUOTES}]+")
 _PHRASE = re.compile(f"[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]")
+_SIGNS_ALONE = re.compile(rf"[^\w\s{_QUOTES}]+")
 _BRACKETS = {"(": Kind.OPEN, ")": Kind.CLOSE, "{": Kind.OPEN_ANY, "}": Kind.CLOSE_ANY}
 _SIGNS = {"-": Kind.MINUS, "+": Kind.PLUS}
 #: What mailers put before the subject of an answer or a forwarded message.
@@ -88,6 +89,8 @@ def tokens(text: str) -> list[Token]:
 
 def _token(text: str, position: int, after_operator: bool) -> Token | None:
     char = text[position]
+    if not after_operator and (sign := _lone_signs(text, position)):
+        return Token(Kind.LONE, sign, position, position + len(sign))
     if char in _BRACKETS:
         return Token(_BRACKETS[char], char, position, position + 1)
     if char in _QUOTES:
@@ -111,9 +114,20 @@ def _token(text: str, position: int, after_operator: bool) -> Token | None:
 
 def _before_colon(text: str, operator: re.Match[str]) -> Token:
     name, end = operator[1].lower(), operator.end()
+    if name in _REPLIES:
+        return Token(Kind.LONE, operator[1], operator.start(), end)
     if name not in OPERATORS and (end == len(text) or text[end].isspace()):
-        return Token(Kind.LONE if name in _REPLIES else Kind.WORD, operator[1], operator.start(), end)
+        return Token(Kind.WORD, operator[1], operator.start(), end)
     return Token(Kind.OPERATOR, name, operator.start(), end)
+
+
+def _lone_signs(text: str, position: int) -> str:
+    """Signs between white space that are no term together ("--", ":-)", "*)"), or "". A bracket alone opens a group."""
+    found = _SIGNS_ALONE.match(text, position)
+    if found is None or not _stands_alone(text, position, found.end()) or words(found[0]):
+        return ""
+    is_run = len(found[0]) > 1 and set(found[0]) <= set(_SIGNS)
+    return found[0] if is_run or set(found[0]) - set(_BRACKETS) - set(_SIGNS) else ""
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:

@@ -155,7 +155,7 @@ class _Shard:
             _each(connection, "rebuild_mailbox", [{**row, "shard_id": self._shard_id} for row in new])
             fresh = {row["user_id"] for row in new}
             for table, statement in (("labels", _LABELS), ("failed", _FAILED)):
-                rows = [row for row in last.table(table).to_pylist() if row["user_id"] in fresh]
+                rows = [{**_ABSENT[table], **row} for row in last.table(table).to_pylist() if row["user_id"] in fresh]
                 if rows:
                     connection.execute(text(statement), rows)
         self._register([(row["user_id"], row["email"], False) for row in mailboxes])
@@ -240,8 +240,11 @@ class _Shard:
         connection.execute(query("rollup_insert"), {**values, "changed_from": changed_from})
 
 
+#: Columns of labels that roll-ups of earlier versions lack.
+_ABSENT = {"labels": {"visibility": "", "color": ""}, "failed": {}}
 _LABELS = (
-    "INSERT INTO labels (user_id, label_id, name, type) VALUES (:user_id, :label_id, :name, :type)"
+    "INSERT INTO labels (user_id, label_id, name, type, visibility, color)"
+    " VALUES (:user_id, :label_id, :name, :type, :visibility, :color)"
     " ON CONFLICT DO NOTHING"
 )
 _FAILED = (

@@ -60,7 +60,14 @@ TABLES = {
         resume=pa.string(),
         listed_at=_TIME,
     ),
-    "labels": _schema(user_id=pa.int64(), label_id=pa.string(), name=pa.string(), type=pa.string()),
+    "labels": _schema(
+        user_id=pa.int64(),
+        label_id=pa.string(),
+        name=pa.string(),
+        type=pa.string(),
+        visibility=pa.string(),  # since 0.2.0, as color
+        color=pa.string(),
+    ),
     "failed": _schema(
         user_id=pa.int64(),
         message_id=pa.int64(),

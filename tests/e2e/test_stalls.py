@@ -36,7 +36,6 @@ _RESERVE = 8 << 20
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.unproven,
     pytest.mark.timeout(900),
     pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system"),
 ]

@@ -109,7 +109,7 @@ class Cluster:
             return status is not None and not status["active"]
 
         try:
-            await until(over)
+            await until(over, progress=lambda: owner.measures()["committed_messages_total"])
         except AssertionError:
             raise AssertionError(f"it is still active: {owner.status(user.user_id)}") from None
 
@@ -146,10 +146,20 @@ class _NoLimit:
         return demand.wanted
 
 
-async def until(condition: Callable[[], Awaitable[bool]], deadline_s: float = _DEADLINE_S) -> None:
-    """Wait for a condition; AssertionError when it does not come."""
-    deadline = time.monotonic() + deadline_s
+async def until(
+    condition: Callable[[], Awaitable[bool]],
+    deadline_s: float = _DEADLINE_S,
+    progress: Callable[[], object] | None = None,
+) -> None:
+    """Wait for a condition; AssertionError when it does not come.
+
+    Args:
+        progress: while its value changes, the deadline starts anew: a busy machine is slow, not stuck.
+    """
+    deadline, last = time.monotonic() + deadline_s, progress() if progress else None
     while not await condition():
+        if progress and (now := progress()) != last:
+            deadline, last = time.monotonic() + deadline_s, now
         assert time.monotonic() < deadline, "it did not happen in time"
         await asyncio.sleep(_POLL_S)
 

@@ -27,7 +27,7 @@ from storage.db import migrate
 from storage.db.engines import Databases
 from storage.errors import BackupError
 from storage.files.blobs import open_blobs
-from storage.model.records import Commit, LabelChange, MailboxUpdate, Phase, User
+from storage.model.records import Commit, LabelChange, LabelRow, MailboxUpdate, Phase, User
 from storage.model.schemas import FETCHED
 from storage.reader import MailboxReader
 
@@ -107,7 +107,8 @@ class Archive:
         """
         catalog = Catalog(self.databases.shard_database(self.control.shards()[user.shard_id]))
         catalog.open_mailbox(user.shard_id, user.user_id, user.email)
-        catalog.save_labels(user.user_id, [("INBOX", "INBOX", "system"), ("Label_1", "Receipts", "user")])
+        receipts = LabelRow("Label_1", "Receipts", "user", "hide/labelShow", "#000000/#ffffff")
+        catalog.save_labels(user.user_id, [("INBOX", "INBOX", "system"), receipts])
         lease = leases.acquire(catalog.engine, user.shard_id, "test", self.backup.cluster, 60)
         fetched = [_fetched(user, messages, thread_id, received_at)] if messages else [FETCHED.empty_table()]
         manifest, index = write_segment(self.backup.archive, user.shard_id, lease.epoch, fetched, analyse=analyse)

@@ -113,7 +113,7 @@ def test_a_profile_without_limits_needs_no_lease_and_owes_nothing() -> None:
 @pytest.mark.parametrize(
     ("config", "units", "at_once"),
     [
-        (GmailConfig(quota_profile="legacy"), 5, 450),
+        (GmailConfig(quota_profile="legacy", paid_tier=True), 5, 450),
         (GmailConfig(quota_profile="standard"), 20, 45),
         (GmailConfig(quota_profile="standard", units_per_user=12_000), 20, 90),
         (GmailConfig(quota_profile="standard", cost_overrides={"messages.get": 10}), 10, 90),

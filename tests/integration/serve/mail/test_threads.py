@@ -51,3 +51,8 @@ async def test_labels_say_how_much_carries_them(client: httpx.AsyncClient, archi
         "Label_1": ("Receipts", "user", 1, 0),
         "UNREAD": ("UNREAD", "user", 1, 1),
     }
+    assert {item["id"]: (item["visibility"], item["color"]) for item in items} == {
+        "INBOX": ("", ""),
+        "Label_1": ("hide/labelShow", "#000000/#ffffff"),
+        "UNREAD": ("", ""),
+    }

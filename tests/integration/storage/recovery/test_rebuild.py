@@ -17,7 +17,7 @@ from storage.config import PostgresConfig
 from storage.control.control import Control
 from storage.db import migrate
 from storage.db.engines import Databases, transaction
-from storage.model.records import Commit, FailedItem, LabelChange, MailboxUpdate, Phase
+from storage.model.records import Commit, FailedItem, LabelChange, LabelRow, MailboxUpdate, Phase
 from storage.recovery.rebuild import Rebuilt, reconcile, require_empty, shards_of
 from storage.recovery.rollup_writer import roll_up
 from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX, ROLLUP_SUFFIX, SUFFIXES
@@ -123,7 +123,7 @@ LONG = "word " * 60_000  # a frame of its own: such segments are copied, the oth
 def test_after_a_roll_up_a_rebuild_is_equal_row_by_row(world: World, long: bool) -> None:
     ann, bob = world.user("ann@example.com"), world.user("bob@example.com")
     shard, content = world.shard, LONG if long else "short"
-    shard.catalog.save_labels(ann, [("Label_1", "Receipts", "user")])
+    shard.catalog.save_labels(ann, [LabelRow("Label_1", "Receipts", "user", "hide/labelShow", "#000000/#ffffff")])
     shard.store(ann, *mails(1, 2, 3, text=content))
     shard.store(bob, *mails(1, 2, text=content))
     shard.change(ann, (1, "STARRED", True), (2, "\\Deleted", True))

@@ -86,6 +86,10 @@ def test_an_mbox_is_split_and_unquoted(tmp_path: Path) -> None:
         (_POSTMARK + b"Subject: 1\n\nx\n\nFrom here: Tue Jul 5 2022, 10:00\nup\n", [b"1"]),
         (_POSTMARK + b"Subject: 1\n\nx\n" + _POSTMARK + b"Subject: 2\n\n", [b"1", b"2"]),
         (_TAKEOUT + b"Subject: 1\r\n\r\nx\r\n\r\n" + _TAKEOUT + b"Subject: 2\r\n\r\n", [b"1", b"2"]),
+        (b"\xef\xbb\xbf\r\nFrom\r\nSubject: 1\r\n\r\nx\r\n\r\nFrom\r\nSubject: 2\r\n\r\n", [b"1", b"2"]),
+        (b"From a 2022-07-05 18:44\nSubject: 1\n\nx\n\nFrom b@c 2022-07-05T18:44:15Z\nSubject: 2\n\n", [b"1", b"2"]),
+        (_POSTMARK + b"\n\n" + _POSTMARK.lower().replace(b"from", b"From") + b"Subject: 2\n\n", [b"", b"2"]),
+        (_POSTMARK + b"Subject: 1\n\nx\rFrom \rSubject: 3\n\nFrom\n\nno\n", [b"1"]),
         (b"From a@b Tue Jul 5 18:44 PDT 2022\nSubject: 1\n\nx\n\nFrom b@c\nSubject: 2\n\n", [b"1", b"2"]),
     ],
 )  # fmt: skip
@@ -96,7 +100,14 @@ def test_a_message_of_an_mbox_begins_where_a_mailer_began_one(
 
     found = [re.findall(rb"^Subject: (\d)", raw, re.MULTILINE) for raw in _raws(tmp_path / "box")]
 
-    assert found == [[subject] for subject in subjects]
+    assert found == [[subject] if subject else [] for subject in subjects]
+
+
+def test_an_mbox_of_the_first_macintosh_is_split(tmp_path: Path) -> None:
+    one, two = b"Subject: 1\r\r>From here\r", b"Subject: 2\r\ry\r" * 20_000
+    (tmp_path / "box").write_bytes(b"From ???@??? Tue Jul 05 18:44:15 2022\r".join([b"", one + b"\r", two]))
+
+    assert _raws(tmp_path / "box") == [one.replace(b">", b""), two]
 
 
 _BOX = _POSTMARK + _ONE + b"\r\n" + _POSTMARK + _TWO

@@ -158,7 +158,7 @@ def test_a_limit_ends_the_sending_and_the_rest_is_not_charged() -> None:
     limited = refusal(403, "userRateLimitExceeded", "slow down")
     body = multipart((1, 200, message(1)), (2, *limited))
 
-    result = ended(fetch_of(1, 2, 3, 4, 5, quota_profile="legacy"), answer(body))
+    result = ended(fetch_of(1, 2, 3, 4, 5, quota_profile="legacy", paid_tier=True), answer(body))
 
     assert landed(result) == [1]
     assert kinds(result) == dict.fromkeys([2, 3, 4, 5], "throttled")

@@ -50,6 +50,7 @@ from jobs.mime.defects import Defects
         ("=?utf-8?q?Ann_=3Ca=40b.c=3E?=", [("Ann", "a@b.c")]),
         ('"\x1b$B2q5D\x1b(B" <a@b.c>', [("会議", "a@b.c")]),
         ("one, two, , <>", [("one, two,", "")]),
+        ("Ann <<a@b.c>>", [("Ann", "a@b.c")]),
     ],
 )
 def test_addresses_are_read(value: str, expected: list[tuple[str, str]]) -> None:

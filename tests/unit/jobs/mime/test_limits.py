@@ -99,6 +99,7 @@ _HOSTILE: dict[str, Callable[[int], bytes]] = {
     "references": lambda n: b"References: " + b"<a@b>" * n + b"\n\n",
     "tags": lambda n: b"Content-Type: text/html\n\n" + b"<p>x" * n,
     "tags without end": lambda n: b"Content-Type: text/html\n\n" + b"<a " * n,
+    "metas": lambda n: b"Content-Type: text/html\n\n" + b"<meta charset=x a='" * n,
     "blank lines": lambda n: b"\n" * n,
     "base64": lambda n: b"Content-Transfer-Encoding: base64\n\n" + b"a=" * n,
     "uuencode": lambda n: b"Content-Transfer-Encoding: uuencode\n\nbegin 644 x\n" + b"M\n" * n,

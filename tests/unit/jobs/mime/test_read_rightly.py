@@ -122,12 +122,20 @@ def test_unknown_charsets_are_not_remembered_by_python() -> None:
         (b"first\rsecond =\rthird\rfourth\r\nlast", "first\nsecond third\nfourth\nlast"),
         (b"a \t \nb=20 \nc=", "a\nb \nc"),
         (b"a=\r\nb = c =4 =XY", "ab = c =4 =XY"),
+        (b"a\r\nb= \t", "a\nb"),
     ],
 )  # fmt: skip
 def test_quoted_printable_survives_its_transport(body: bytes, text: str) -> None:
     raw = b"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n" + body
 
     assert parse(raw).text == text
+
+
+@pytest.mark.parametrize(
+    "encoding", [b"quoted/printable", b"QuotedPrintable", b'"quoted-printable"', b"quoted_printable;"]
+)
+def test_an_encoding_is_known_by_its_letters(encoding: bytes) -> None:
+    assert parse(b"Content-Transfer-Encoding: " + encoding + b"\n\ncaf=C3=A9").text == "café"
 
 
 @pytest.mark.parametrize(
@@ -141,6 +149,13 @@ def test_quoted_printable_survives_its_transport(body: bytes, text: str) -> None
         ("", "\ufeff<p>привет".encode("utf-16-le"), "привет"),
         ("", "<meta charset=utf-16><p>привет".encode(), "привет"),
         ("", "<p>привет".encode(), "привет"),
+        ("", "<meta content='a; charset=\"koi8-r\"' http-equiv=Content-Type><p>привет".encode("koi8_r"), "привет"),
+        ("", "<meta name=a content='charset=gbk'><meta charset=koi8-r><p>привет".encode("koi8_r"), "привет"),
+        ("", "<a title='<meta charset=gbk>'></a><meta charset=koi8-r><p>привет".encode("koi8_r"), "привет"),
+        ("", "<meta charset=klingon><meta charset=koi8-r><p>привет".encode("koi8_r"), "привет"),
+        ("", "\n<?xml version='1.0' encoding='koi8-r'?><p>привет".encode("koi8_r"), "привет"),
+        ("", "<!--><meta charset=koi8-r><p>привет".encode("koi8_r"), "привет"),
+        ("; charset*=us-ascii''koi8-r", "<p>привет".encode("koi8_r"), "привет"),
     ],
 )  # fmt: skip
 def test_html_says_its_charset_itself(head: str, body: bytes, text: str) -> None:
@@ -167,11 +182,18 @@ def test_soft_line_breaks_are_joined(delsp: bytes, body: bytes, text: str) -> No
     assert text.splitlines()[0].replace(">", "&gt;") in display(raw)
 
 
-def test_lines_that_end_as_on_the_first_macintosh_are_shown() -> None:
-    raw = b"From: a@b.c\rContent-Type: text/plain\r\rhello\rthere\r"
+@pytest.mark.parametrize("added", [b"", b"\n", b"\r\n", b"\n\r\n"])
+def test_lines_that_end_as_on_the_first_macintosh_are_shown(added: bytes) -> None:
+    raw = b"From: a@b.c\rContent-Type: text/plain\r\rhello\rthere\r" + added
 
-    assert parse(raw).text == "hello\nthere"
-    assert display(raw) == "<pre>hello\nthere\n</pre>"
+    assert (parse(raw).text, parse(raw).from_address) == ("hello\nthere", "a@b.c")
+    assert display(raw).strip("\n").startswith("<pre>hello\nthere\n")
+
+
+def test_a_carriage_return_in_a_field_begins_no_field() -> None:
+    message = parse(b"Subject: a\rFrom: x@y.z\r\rno\r\nFrom: a@b.c\r\n\r\nbody\r\n")
+
+    assert (message.from_address, message.text) == ("a@b.c", "body")
 
 
 @pytest.mark.parametrize(
@@ -183,6 +205,8 @@ def test_lines_that_end_as_on_the_first_macintosh_are_shown() -> None:
         (b"filename=\x8e\x91\x97\xbf.pdf", "資料.pdf"),
         (b'filename="\xe8\xb3\x87\xe6\x96\x99.pdf"', "資料.pdf"),
         (b'filename*0="=?UTF-8?Q?a_=F0=9F=98=81?= =?UTF-8?Q?=F0=9F=98=8"; filename*1="1.docx?="', "a 😁😁.docx"),
+        (b'filename*0="=?UTF-8?B?8J+Ygf"; filename*1="CfmIE=?="', "😁😁"),
+        (b'filename="=?utf-8?B?6LOH5p?= =?utf-8?B?aZLnBkZg==?="', "資料.pdf"),
         (b"filename*=utf-8''=%3Futf-8%3Fq%3Fa=3F%3F=", "a?"),
         (b"filename*0*=shift_jis''%8e%91; filename*1*=%97%bf.pdf", "資料.pdf"),
         (b'(a comment; "quoted") filename (x) = "a (1).txt" (b)', "a (1).txt"),
@@ -201,6 +225,16 @@ def test_names_of_files_are_read_in_the_charset_of_the_text(disposition: bytes, 
 
     assert [part.filename for part in parse(raw).attachments] == [name]
     assert found is not None and found.filename == name
+
+
+def test_names_of_files_are_read_in_the_charset_that_html_declares() -> None:
+    raw = (
+        b"Content-Type: multipart/mixed; boundary=r\n\n--r\nContent-Type: text/html\n"
+        b"Content-Transfer-Encoding: base64\n\n" + base64.encodebytes(b"<meta charset=gb2312><p>x")
+        + b"\n--r\nContent-Type: application/pdf; name=" + "会议.pdf".encode("gbk") + b"\n\ndata\n--r--\n"
+    )  # fmt: skip
+
+    assert [part.filename for part in parse(raw).attachments] == ["会议.pdf"]
 
 
 def test_comments_stand_anywhere_in_a_mime_field() -> None:

@@ -127,7 +127,7 @@ def test_a_search_is_read_into_its_tree(text: str, tree: Tree) -> None:
         ('a " "', 2, "an empty phrase: it finds nothing"),
         ("&", 0, "there is no letter or digit in '&': it finds nothing"),
         ("- & –", 0, "there is no letter or digit in '-': it finds nothing"),
-        ("a (&)", 3, "there is no letter or digit in '&': it finds nothing"),
+        ("a from:(&)", 8, "there is no letter or digit in '&': it finds nothing"),
         ("a -) b", 2, "a term is missing after the minus"),
         ("a +) b", 2, "a word is missing after the plus"),
         ("label:+x", 6, "label: takes no +"),

@@ -22,6 +22,11 @@ _PASTED = replace(MESSAGE, content=replace(MESSAGE.content, fields={"subject": (
         "subject:tom & jerry",
         "Tom | Jerry / Invoice",
         "… Invoice …",
+        "Tom -- Invoice",
+        "--- Invoice ---",
+        "Re:Invoice",
+        "Jerry :-) Invoice ;)",
+        "(: Invoice (March)",
         '"Tom & Jerry – Invoice #42 (March)"',
     ],
 )
@@ -32,6 +37,8 @@ def test_a_pasted_subject_is_found(query: str) -> None:
 def test_a_minus_before_a_word_still_excludes_it() -> None:
     assert found("Tom - Jerry", _PASTED)
     assert not found("Tom -Jerry", _PASTED)
+    assert not found("Tom -( Jerry )", _PASTED)
+    assert found("Tom --Jerry", _PASTED)
 
 
 def test_a_run_of_marks_is_cut_before_it_is_put_in_order() -> None:
