@@ -8,13 +8,14 @@ from actors.compaction import debt
 from actors.forecast import forecast
 from cluster.stores import Stores
 from storage.catalog.compaction import Compactions
+from storage.control.nodes import Nodes
 from storage.control.wait_reasons import WaitReasons
 from storage.fleet import shard_status as gathered
 from storage.model.wait_reasons import WHOLE_SHARD, WaitReason
 
 
 def overview(stores: Stores, running: dict[str, object] | None, now: datetime) -> dict[str, Any]:
-    """{running, shards: [...], mailboxes: [...], quota: {...}}: the output of `gbm status --json`."""
+    """{running, shards: [...], mailboxes: [...], quota: {...}, nodes: [...]}: the output of `gbm status --json`."""
     waits = WaitReasons(stores.databases.control).all()
     mailboxes = []
     for facts in gathered.mailboxes(stores.databases, stores.shards):
@@ -32,7 +33,8 @@ def overview(stores: Stores, running: dict[str, object] | None, now: datetime) -
         {**shard, **_debt(stores, shard), "waits": _of_shard(waits, shard["shard_id"])}
         for shard in gathered.shards(stores.databases, stores.shards)
     ]
-    return {"running": running, "shards": shards, "mailboxes": mailboxes, "quota": today}
+    nodes = [asdict(node) for node in Nodes(stores.databases.control).living()]
+    return {"running": running, "shards": shards, "mailboxes": mailboxes, "quota": today, "nodes": nodes}
 
 
 def _of_shard(waits: list[WaitReason], shard_id: int) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from jobs.reanalysis import Analysers, reanalyse
 from storage.config import ArchiveConfig
 from storage.cpu_timer import stage, take
 from storage.errors import BackupError
+from storage.files import file_format
 from storage.files.blobs import archive_error
 from storage.model.records import AnalysisManifest, Merged, SegmentManifest
 
@@ -114,13 +115,15 @@ def fetch(
 @ray.remote(**_PROCESS)
 def write_segment(
     archive: ArchiveConfig,
+    formats: Mapping[str, int],
     shard_id: int,
     epoch: int,
     skip: frozenset[tuple[int, int]],
     analysers: Analysers | None,
     *tables: pa.Table,
 ) -> tuple[Timed[SegmentManifest | BackupError | None], pa.Table | None]:
-    """Write a segment of fetched mail; the second value is its message index."""
+    """Write a segment of fetched mail; the second value is its message index. formats: as `file_format.agreed`."""
+    file_format.agree(formats)
     answer: SegmentManifest | BackupError | None
     try:
         answer, index = processing.write_segment(
@@ -135,9 +138,10 @@ def write_segment(
 
 @ray.remote(**_COMPACT)
 def compact(
-    archive: ArchiveConfig, shard_id: int, epoch: int, segments: Mapping[str, str | None]
+    archive: ArchiveConfig, formats: Mapping[str, int], shard_id: int, epoch: int, segments: Mapping[str, str | None]
 ) -> tuple[Timed[Merged | BackupError], pa.Table | None]:
-    """Merge segments; the second value is the re-packed messages."""
+    """Merge segments; the second value is the re-packed messages. formats: as `file_format.agreed`."""
+    file_format.agree(formats)
 
     def work() -> tuple[Timed[Merged | BackupError], pa.Table | None]:
         try:
@@ -151,9 +155,16 @@ def compact(
 
 @ray.remote(**_ANALYSE)
 def analyse(
-    archive: ArchiveConfig, segment: str, epoch: int, old: str | None, names: Sequence[str], analysers: Analysers
+    archive: ArchiveConfig,
+    formats: Mapping[str, int],
+    segment: str,
+    epoch: int,
+    old: str | None,
+    names: Sequence[str],
+    analysers: Analysers,
 ) -> Timed[AnalysisManifest | BackupError]:
-    """Analyse a segment again."""
+    """Analyse a segment again. formats: as `file_format.agreed`."""
+    file_format.agree(formats)
 
     def work() -> Timed[AnalysisManifest | BackupError]:
         answer: AnalysisManifest | BackupError

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.files.blobs import LocalBlobs
-from storage.recovery.rollup_writer import VERSION
+from storage.files.file_format import NEWEST
 from storage.segments.file_names import ROLLUP_SUFFIX
 from storage.segments.writer import epoch_of
 
@@ -65,7 +65,7 @@ def _open(name: str, path: Path) -> Rolled:
         if (broken := archive.testzip()) is not None:
             raise ValueError(f"{broken} in it is damaged")
         document = orjson.loads(archive.read("manifest.json"))
-    if document["version"] > VERSION:
+    if document["version"] > NEWEST["rollup"]:
         raise ValueError(f"its version {document['version']} is unknown to this release")
     return Rolled(
         name,

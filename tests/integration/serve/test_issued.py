@@ -8,6 +8,7 @@ import json
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -18,7 +19,7 @@ from sqlalchemy import text
 from actors.config import BackupConfig
 from serve.assembly import Assembly, Settings
 from serve.auth.authentication import AccessTokens, TokenInvalid
-from serve.auth.routes.google import GoogleSignIn
+from serve.auth.routes import google
 from serve.auth.tokens import SecretRefused
 from serve.config import ServeConfig
 from storage.config import ArchiveConfig, PostgresConfig
@@ -87,8 +88,7 @@ def client_of(issued: Issued, config: ServeConfig, at: float | None) -> Iterator
 def then(issued: Issued, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     """A client of a gateway whose clock says what it said when all was issued."""
     at = issued.document["issued_at"] + 1
-    made = GoogleSignIn.__init__
-    monkeypatch.setattr(GoogleSignIn, "__init__", lambda self, *arguments: made(self, *arguments, clock=lambda: at))
+    monkeypatch.setattr(google, "GoogleSignIn", partial(google.GoogleSignIn, clock=lambda: at))
     yield from client_of(issued, WITH_GOOGLE, at)
 
 
