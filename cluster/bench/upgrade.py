@@ -15,11 +15,10 @@ from cluster.settings import Settings
 from cluster.stores import open_stores
 from storage.db import migrate
 from storage.db.engines import transaction
+from storage.db.migration_cost import FIRST_RELEASE
 from storage.db.sql_files import query
 from storage.recovery.dump import back_up
 
-#: The schema of 0.1.0: no installation has an older one.
-FIRST_RELEASE = "0011"
 _USERS = 100
 
 

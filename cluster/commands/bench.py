@@ -255,7 +255,8 @@ def upgrade(
     json: _Json = False,
 ) -> None:
     """Measure the copy before an upgrade, and every migration of a large shard database since the first release."""
-    from cluster.bench.upgrade import FIRST_RELEASE, bench_upgrade
+    from cluster.bench.upgrade import bench_upgrade
+    from storage.db.migration_cost import FIRST_RELEASE
 
     figures = bench_upgrade(settings(), messages, since or FIRST_RELEASE)
     if json:
