@@ -9,7 +9,9 @@ from sqlalchemy import text
 
 from storage.config import PostgresConfig
 from storage.control.nodes import Node, Nodes, ProgramOutdated
+from storage.control.wait_reasons import WaitReasons
 from storage.db.engines import Databases, transaction
+from storage.model.wait_reasons import WaitKind
 
 OLD, NEW = {"raw": 1, "messages": 1}, {"raw": 1, "messages": 2}
 
@@ -69,6 +71,21 @@ def test_a_kind_of_file_that_one_process_does_not_know_is_not_written_yet(nodes:
     assert nodes.announce(node("new", {**NEW, "pictures": 1}), 60) == OLD
     nodes.leave("old")
     assert nodes.announce(node("new", {**NEW, "pictures": 1}), 60) == {**NEW, "pictures": 1}
+
+
+def test_a_kind_of_wait_of_a_newer_release_is_shown_by_its_detail(databases: Databases) -> None:
+    with transaction(databases.control) as connection:
+        connection.execute(
+            text(
+                "INSERT INTO wait_reasons (shard_id, user_id, kind, detail, since, attempts, epoch)"
+                " VALUES (0, 7, 'moon_is_full', 'the moon is full', now(), 1, 1)"
+            )
+        )
+
+    [reason] = WaitReasons(databases.control).all()
+
+    assert (reason.kind, reason.detail) == (WaitKind.OTHER, "the moon is full")
+    assert reason.as_json()["kind"] == "other"
 
 
 def test_of_an_older_and_a_newer_process_that_begin_at_once_one_learns_of_the_other(nodes: Nodes) -> None:
