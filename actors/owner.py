@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from actors.announcer import Announcer
 from actors.budget import Broker, BrokerSilent, lease_s
 from actors.calls import Calls
 from actors.config import BackupConfig
@@ -72,6 +73,7 @@ class ShardOwner:
         self._news, self._hungry = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._waits, self._reasons = WaitLog(shard_id), WaitReasons(control.engine)
+        self._announcer = Announcer(control.engine, "owner", config.shard.lease_s)
         self._paused: set[int] = set()  # as the control database has it, and what was told since
         self.failure: BackupError | None = None
         self.culprit: int | None = None  # the mailbox that the defect showed with on which this owner ended
@@ -90,7 +92,9 @@ class ShardOwner:
 
         Raises:
             LeaseHeld, ShardMoving, DatabaseUnreachable.
+            ProgramOutdated: a newer release writes files that this one does not read.
         """
+        await asyncio.to_thread(self._announcer.announce)
         owner = f"{self._config.cluster}/{uuid.uuid4().hex}"
         engine, ttl_s = self._catalog.engine, self._config.shard.lease_s
         lease = await asyncio.to_thread(leases.acquire, engine, self._shard_id, owner, self._config.cluster, ttl_s)
@@ -121,6 +125,7 @@ class ShardOwner:
         self._spawn(self._run(shard, commits))
         for loop in (self._keep_budget, self._keep_lease, self._keep_waits):
             self._spawn(loop(shard))
+        self._spawn(self._announcer.keep())
         self._spawn(tending.run())
         return swept
 
@@ -135,6 +140,7 @@ class ShardOwner:
                 await self._maintenance.close()
             await asyncio.to_thread(leases.release, self._catalog.engine, self._shard.lease)
             self._shard = None
+            await asyncio.to_thread(self._announcer.leave)
 
     async def request(self, user: User, mode: Mode) -> None:
         """Begin a sync of a mailbox of this shard; it is taken on if it is new.

@@ -9,6 +9,7 @@ from actors.forecast import forecast
 from cluster.stores import Stores
 from jobs.gmail.config import PACIFIC, GmailConfig
 from storage.catalog.compaction import Compactions
+from storage.control.nodes import Nodes
 from storage.control.wait_reasons import WaitReasons
 from storage.fleet import shard_status as gathered
 from storage.model.wait_reasons import WHOLE_SHARD, WaitReason
@@ -18,7 +19,7 @@ _WARN_DAYS = 60
 
 
 def overview(stores: Stores, running: dict[str, object] | None, now: datetime) -> dict[str, Any]:
-    """{running, shards: [...], mailboxes: [...], quota: {...}}: the output of `gbm status --json`."""
+    """{running, shards: [...], mailboxes: [...], quota: {...}, nodes: [...]}: the output of `gbm status --json`."""
     waits = WaitReasons(stores.databases.control).all()
     mailboxes = []
     for facts in gathered.mailboxes(stores.databases, stores.shards):
@@ -42,7 +43,8 @@ def overview(stores: Stores, running: dict[str, object] | None, now: datetime) -
         {**shard, **_debt(stores, shard), "waits": _of_shard(waits, shard["shard_id"])}
         for shard in gathered.shards(stores.databases, stores.shards)
     ]
-    return {"running": running, "shards": shards, "mailboxes": mailboxes, "quota": today}
+    nodes = [asdict(node) for node in Nodes(stores.databases.control).living()]
+    return {"running": running, "shards": shards, "mailboxes": mailboxes, "quota": today, "nodes": nodes}
 
 
 def profile_warning(gmail: GmailConfig, now: datetime) -> str | None:

@@ -21,6 +21,7 @@ from jobs.reanalysis import Analysers, reanalyse
 from storage.config import ArchiveConfig
 from storage.cpu_timer import stage, take
 from storage.errors import BackupError
+from storage.files import file_format
 from storage.files.blobs import archive_error
 from storage.model.records import AnalysisManifest, Merged, SegmentManifest
 
@@ -115,6 +116,7 @@ def fetch(
 @ray.remote(**_PROCESS)
 def write_segment(
     archive: ArchiveConfig,
+    formats: Mapping[str, int],
     shard_id: int,
     epoch: int,
     skip: frozenset[tuple[int, int]],
@@ -126,8 +128,10 @@ def write_segment(
     """Write a segment of fetched mail; the second value is its message index.
 
     Args:
+        formats: as `file_format.agreed`.
         isolated: a worker was lost on this mail; parse every message in a child process.
     """
+    file_format.agree(formats)
     answer: SegmentManifest | BackupError | None
     try:
         answer, index = processing.write_segment(
@@ -149,9 +153,10 @@ def write_segment(
 
 @ray.remote(**_COMPACT)
 def compact(
-    archive: ArchiveConfig, shard_id: int, epoch: int, segments: Mapping[str, str | None]
+    archive: ArchiveConfig, formats: Mapping[str, int], shard_id: int, epoch: int, segments: Mapping[str, str | None]
 ) -> tuple[Timed[Merged | BackupError], pa.Table | None]:
-    """Merge segments; the second value is the re-packed messages."""
+    """Merge segments; the second value is the re-packed messages. formats: as `file_format.agreed`."""
+    file_format.agree(formats)
 
     def work() -> tuple[Timed[Merged | BackupError], pa.Table | None]:
         try:
@@ -165,9 +170,16 @@ def compact(
 
 @ray.remote(**_ANALYSE)
 def analyse(
-    archive: ArchiveConfig, segment: str, epoch: int, old: str | None, names: Sequence[str], analysers: Analysers
+    archive: ArchiveConfig,
+    formats: Mapping[str, int],
+    segment: str,
+    epoch: int,
+    old: str | None,
+    names: Sequence[str],
+    analysers: Analysers,
 ) -> Timed[AnalysisManifest | BackupError]:
-    """Analyse a segment again."""
+    """Analyse a segment again. formats: as `file_format.agreed`."""
+    file_format.agree(formats)
 
     def work() -> Timed[AnalysisManifest | BackupError]:
         answer: AnalysisManifest | BackupError

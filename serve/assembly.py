@@ -3,6 +3,7 @@
 Connections open on first use: an application starts while its databases are down and reports them in /ready.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from functools import cached_property, partial
 from fastapi import APIRouter, FastAPI
 from pydantic import SecretStr
 
+from actors.announcer import Announcer
 from actors.config import BackupConfig
 from actors.forecast import forecast
 from serve.analytics import routes, sql
@@ -53,6 +55,8 @@ _SYSTEM_THREADS = 2
 #: Of the seconds in which a revocation counts: the age of a list that is used, and the time between two looks at the
 #: token of a stream. The rest is for reading the list.
 _LIST_PART, _LOOK_PART = 0.6, 0.25
+#: Seconds between two announcements of this process.
+_ANNOUNCE_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ class Assembly:
         self._proof = settings.proof.get_secret_value() if settings.proof is not None else None
         self._jobs = jobs or NoJobs()
         self._broker = broker or LocalBroker(settings.serve.rates)
+        self._announcing: asyncio.Task[None] | None = None
 
     def auth(self) -> FastAPI:
         """/api/v1/auth."""
@@ -163,12 +168,20 @@ class Assembly:
         return application(name, routers, self._config, self._access_control, self._proof)
 
     async def check(self) -> None:
-        """Return once a thread is free; blocks if all threads hang."""
+        """Return once a thread is free; blocks if all threads hang.
+
+        Called every few seconds, so it keeps the revocations read and this process announced, too, without waiting for
+        a database that is down.
+        """
         self._revocations.keep()
+        if self._announcing is None or self._announcing.done():
+            self._announcing = self._system_threads.begin(self._system_threads.run(self._announcer.announce_if_due))
         await self._threads.run(lambda: None)
 
     def close(self) -> None:
         """Close all connections."""
+        if "_announcer" in self.__dict__:
+            self._announcer.leave()
         self._threads.close()
         self._system_threads.close()
         if "_replicas" in self.__dict__:
@@ -180,6 +193,10 @@ class Assembly:
         # One connection per thread and one for replica health checks, so that no thread waits for a connection.
         size = max(self._backup.postgres.pool_size, self._config.threads + _SYSTEM_THREADS + 1)
         return Databases(self._backup.postgres.model_copy(update={"pool_size": size}), application="gbm gateway")
+
+    @cached_property
+    def _announcer(self) -> Announcer:
+        return Announcer(self._databases.control, "gateway", _ANNOUNCE_S)
 
     @cached_property
     def _control(self) -> Control:

@@ -25,6 +25,7 @@ from storage.control.campaigns import CampaignEnded, IdempotencyMismatch, Unknow
 from storage.control.grants import UnknownGrant
 from storage.db.engines import DatabaseUnreachable
 from storage.files.blobs import FileDamaged
+from storage.files.file_format import FileNewer
 from storage.mailbox.message import MessageUnparsable
 from storage.model.results import InvalidCursor
 from storage.query.errors import InvalidQuery
@@ -68,6 +69,7 @@ FAULTS: FaultTable = {
     FileDamaged: Fault(
         500, "file_damaged", "Archive damaged", "The archived copy is damaged: ask your operator to verify the archive."
     ),
+    FileNewer: Fault(503, "file_newer", "Written by a newer release", _AGAIN, 30),
     DatabaseUnreachable: Fault(503, "database_unreachable", "Database unreachable", _AGAIN, 5),
     OwnerUnavailable: Fault(503, "shard_unavailable", "Shard unavailable", _AGAIN, 2),
     UnknownShard: Fault(503, "shard_unavailable", "Shard unavailable", _AGAIN, 30),

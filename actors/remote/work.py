@@ -18,6 +18,7 @@ from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watchin
 from jobs.intake import Confirmation, FetchReceipt
 from jobs.reanalysis import Analysers
 from storage.errors import BackupError
+from storage.files import file_format
 from storage.model.records import AnalysisManifest, Merged, SegmentManifest
 
 _LOG = logging.getLogger(__name__)
@@ -79,21 +80,21 @@ class RayWork:
         skip: frozenset[tuple[int, int]],
         isolated: bool = False,
     ) -> tuple[SegmentManifest | None, object]:
+        formats = file_format.agreed()
         manifest, index = tasks.write_segment.remote(
-            self._archive, shard_id, epoch, skip, self.analysers, self._parsing, isolated, *references
+            self._archive, formats, shard_id, epoch, skip, self.analysers, self._parsing, isolated, *references
         )
         # In a child, every message at fault takes its whole time before the next one is parsed.
         return await answer_of(manifest, self._merge_s if isolated else self._task_s), index
 
     async def compact(self, shard_id: int, epoch: int, segments: Mapping[str, str | None]) -> tuple[Merged, object]:
-        merged, moved = tasks.compact.remote(self._archive, shard_id, epoch, segments)
+        merged, moved = tasks.compact.remote(self._archive, file_format.agreed(), shard_id, epoch, segments)
         return await answer_of(merged, self._merge_s), moved
 
     async def analyse(self, epoch: int, segment: str, old: str | None, names: Sequence[str]) -> AnalysisManifest:
         assert self.analysers is not None, "nobody names analysers that there are not"
-        answer: AnalysisManifest = await answer_of(
-            tasks.analyse.remote(self._archive, segment, epoch, old, names, self.analysers), self._merge_s
-        )
+        task = tasks.analyse.remote(self._archive, file_format.agreed(), segment, epoch, old, names, self.analysers)
+        answer: AnalysisManifest = await answer_of(task, self._merge_s)
         return answer
 
     async def table(self, reference: object) -> pa.Table:

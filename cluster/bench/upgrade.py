@@ -1,7 +1,7 @@
 """`gbm bench upgrade`: what the copy before an upgrade and each migration cost on a large shard database.
 
-The database is made at the first schema, filled, and migrated step by step, in an embedded server of its own.
-storage/db/migration_cost.py has the figures.
+The database is made at the schema of the first release, or at an older one, filled, and migrated step by step, in an
+embedded server of its own. storage/db/migration_cost.py has the figures.
 """
 
 import time
@@ -15,10 +15,10 @@ from cluster.settings import Settings
 from cluster.stores import open_stores
 from storage.db import migrate
 from storage.db.engines import transaction
+from storage.db.migration_cost import FIRST_RELEASE
 from storage.db.sql_files import query
 from storage.recovery.dump import back_up
 
-_FIRST = "0001"
 _USERS = 100
 
 
@@ -35,8 +35,8 @@ class UpgradeFigure:
         return asdict(self)
 
 
-def bench_upgrade(settings: Settings, messages: int) -> list[UpgradeFigure]:
-    """Migrate a shard database of so many messages from its first schema to the newest.
+def bench_upgrade(settings: Settings, messages: int, since: str = FIRST_RELEASE) -> list[UpgradeFigure]:
+    """Migrate a shard database of so many messages from the schema `since` to the newest.
 
     Raises:
         BackupError.
@@ -45,12 +45,12 @@ def bench_upgrade(settings: Settings, messages: int) -> list[UpgradeFigure]:
         engine = stores.databases.shard_database(0)
         with transaction(engine) as connection:
             connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-            migrate.remake(connection, "shard", _FIRST)
+            migrate.remake(connection, "shard", since)
             connection.execute(query("bench/first_messages"), {"messages": messages, "users": _USERS})
             connection.exec_driver_sql("ANALYZE")
         figures = [
             UpgradeFigure(revision, _timed(engine, revision), messages)
-            for revision in migrate.revisions_after("shard", _FIRST)
+            for revision in migrate.revisions_after("shard", since)
         ]
         began = time.perf_counter()
         back_up(stores.databases, Path(settings.home) / "copy")

@@ -285,12 +285,16 @@ def catalog(
 @command
 def upgrade(
     messages: Annotated[int, typer.Option(min=1000, help="Messages of the shard database.")] = 1_000_000,
+    since: Annotated[
+        str | None, typer.Option(help="Begin at this revision of the schema instead of the first release's.")
+    ] = None,
     json: _Json = False,
 ) -> None:
-    """Measure the copy before an upgrade, and every migration of a large shard database since the first."""
+    """Measure the copy before an upgrade, and every migration of a large shard database since the first release."""
     from cluster.bench.upgrade import bench_upgrade
+    from storage.db.migration_cost import FIRST_RELEASE
 
-    figures = bench_upgrade(settings(), messages)
+    figures = bench_upgrade(settings(), messages, since or FIRST_RELEASE)
     if json:
         print_json([figure.as_json() for figure in figures])
         return

@@ -1,5 +1,6 @@
 """`gbm status`: the state of the cluster, its shards and its mailboxes."""
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -48,6 +49,10 @@ def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
     )
     if quota["profile_warning"]:
         out.print(f"           [red]{quota['profile_warning']}[/red]")
+    programs = Counter(node["program"] for node in document["nodes"])
+    if len(programs) > 1:
+        listed = ", ".join(f"{nodes} processes of gbm {program}" for program, nodes in programs.items())
+        out.print(f"Versions   {listed}: new file formats wait for the older ones", markup=False)
     for shard in document["shards"]:
         owed = f"  {size(shard['debt_bytes'])} to merge" if shard["debt_bytes"] else ""
         owed += f"  {shard['excluded_segments']} damaged: see the log" if shard["excluded_segments"] else ""

@@ -1,5 +1,6 @@
 """`gbm upgrade`: check, run or undo the upgrade of a home."""
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -68,6 +69,11 @@ def _show(check: "UpgradeCheck") -> None:
         out.print(
             f"copy before the upgrade: up to {size(check.copy_bytes)}, about {check.copy_seconds:.1f} s", markup=False
         )
+    for program, nodes in Counter(node.program for node in check.nodes).items():
+        out.print(f"{nodes} processes of gbm {program} work on the archive", markup=False)
+    if newer := {kind: number for kind, number in check.formats.items() if number > 1}:
+        listed = ", ".join(f"{kind} {number}" for kind, number in newer.items())
+        out.print(f"formats of new files: {listed}; 1 of the others", markup=False)
     for copy in check.copies:
         out.print(f"existing copy: {copy.path.name}, {size(copy.stored_bytes)}", markup=False)
     if check.is_needed:

@@ -7,6 +7,7 @@ from cluster.home import Home
 from cluster.upgrade.database_copy import DatabaseCopies, DatabaseCopy, needed_bytes
 from cluster.upgrade.home_version import HomeVersion, refuse_newer
 from cluster.upgrade.upgrade import copies_folder, is_pending, version_of
+from storage.control.nodes import Node, Nodes
 from storage.db import migrate
 from storage.db.engines import Databases
 from storage.db.migration_cost import COPY_S, PendingMigrations, pending
@@ -14,10 +15,16 @@ from storage.db.migration_cost import COPY_S, PendingMigrations, pending
 if TYPE_CHECKING:
     from cluster.settings import Settings
 
+#: Revision of the control database from which processes announce themselves.
+_NODES_SINCE = "0012"
+
 
 @dataclass(frozen=True, slots=True)
 class UpgradeCheck:
-    """here: the home's version. copy_bytes: what the copy takes at most; None: none is taken."""
+    """here: the home's version. copy_bytes: what the copy takes at most; None: none is taken.
+
+    nodes: the processes that work on the archive now, maybe of several versions. formats: what they write, by kind.
+    """
 
     here: HomeVersion
     wanted: HomeVersion
@@ -25,6 +32,8 @@ class UpgradeCheck:
     copy_bytes: int | None
     copy_seconds: float
     copies: tuple[DatabaseCopy, ...]
+    nodes: tuple[Node, ...]
+    formats: dict[str, int]
 
     @property
     def is_needed(self) -> bool:
@@ -49,6 +58,8 @@ class UpgradeCheck:
                 {"name": copy.path.name, "taken_at": copy.taken_at.isoformat(), "revisions": copy.revisions}
                 for copy in self.copies
             ],
+            "nodes": [asdict(node) for node in self.nodes],
+            "formats": self.formats,
         }
 
 
@@ -63,6 +74,7 @@ def check(settings: "Settings", home: Home, databases: Databases) -> UpgradeChec
     copied = settings.upgrade.copy_databases and is_pending({one.name: one.revision for one in waiting})
     begun = here.under_way is not None and here.under_way.copy is not None
     takes = copied and not begun
+    nodes = Nodes(databases.control) if (waiting[0].revision or "") >= _NODES_SINCE else None
     return UpgradeCheck(
         here,
         version_of(settings),
@@ -70,4 +82,6 @@ def check(settings: "Settings", home: Home, databases: Databases) -> UpgradeChec
         needed_bytes(databases) if takes else None,
         COPY_S * sum(one.messages for one in waiting) / 1e6 if takes else 0.0,
         tuple(DatabaseCopies(copies_folder(settings, home)).all()),
+        tuple(nodes.living()) if nodes else (),
+        nodes.written() if nodes else {},
     )

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import orjson
 
 from storage.errors import BackupError
-from storage.files.file_format import WRITTEN
+from storage.files.file_format import NEWEST
 
 MANIFEST = "export.json"
 
@@ -94,7 +94,7 @@ def in_place(path: Path, force: bool) -> Iterator[Path]:
 
 def write_manifest(folder: Path, document: dict[str, object]) -> None:
     """Write `export.json`, which marks a folder as an export and describes it and its format."""
-    numbered = {"format_number": WRITTEN["export"], **document}
+    numbered = {"format_number": NEWEST["export"], **document}
     content = orjson.dumps(numbered, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     write_private(folder / MANIFEST, content)
 

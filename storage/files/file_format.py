@@ -1,9 +1,13 @@
-"""Format numbers of files, by kind: the number that this release writes, and the numbers that it reads.
+"""Format numbers of files, by kind: the numbers that this release reads, and the number that this process writes.
+
+A new format is written only after every process of the cluster reads it (storage/control/nodes.py): owners learn the
+agreed numbers and hand them to their tasks. A process that was told none writes the first format.
 
 A file contains its number: raw files and splits in the last two digits of their footer's magic, Parquet files in the
 metadata key `gbm.format`, roll-ups and exports in their manifest. Parquet files and exports of the first version have
 no number: their format is 1. Files outlive releases, so readers of old formats stay. To change a format, raise its
-number in `WRITTEN`, keep the reader, and keep a file of the old format in tests/integration/storage/formats.
+number in `NEWEST`, let writers follow `written`, keep the reader, and keep a file of the old format in
+tests/integration/storage/formats.
 """
 
 import re
@@ -16,9 +20,13 @@ from storage.files.blobs import FileDamaged
 
 Kind = Literal["raw", "messages", "split", "analysis", "rollup", "export"]
 
-#: The format that this release writes once every node can read it; it reads all formats from 1.
-WRITTEN: Mapping[Kind, int] = {"raw": 1, "messages": 1, "split": 1, "analysis": 1, "rollup": 1, "export": 1}
+#: The newest format that this release reads, and writes once every process reads it; it reads all formats from 1.
+NEWEST: Mapping[str, int] = {"raw": 1, "messages": 1, "split": 1, "analysis": 1, "rollup": 1, "export": 1}
 PARQUET_KEY = b"gbm.format"
+_FIRST = 1
+
+#: What the cluster of this process writes, by kind.
+_agreed: dict[str, int] = {}
 
 
 class FileNewer(FileDamaged):
@@ -36,19 +44,34 @@ class FileNewer(FileDamaged):
         )
 
 
+def agree(numbers: Mapping[str, int]) -> None:
+    """Write these formats from now on, as far as this release knows them. A process works for one cluster."""
+    _agreed.update(numbers)
+
+
+def agreed() -> dict[str, int]:
+    """What `agree` was told, for a process that works for this one."""
+    return dict(_agreed)
+
+
+def written(kind: Kind) -> int:
+    """The format that this process writes now."""
+    return min(NEWEST[kind], _agreed.get(kind, _FIRST))
+
+
 def require_known(name: str, kind: Kind, number: int) -> None:
     """Reject a file of a newer format.
 
     Raises:
         FileNewer.
     """
-    if number > WRITTEN[kind]:
-        raise FileNewer(name, number, WRITTEN[kind])
+    if number > NEWEST[kind]:
+        raise FileNewer(name, number, NEWEST[kind])
 
 
 def magic(kind: Literal["raw", "split"], prefix: bytes) -> bytes:
     """The last eight bytes of a file, such as GBMRAW01."""
-    return prefix + b"%02d" % WRITTEN[kind]
+    return prefix + b"%02d" % written(kind)
 
 
 def number_of_magic(found: bytes, prefix: bytes) -> int | None:
@@ -59,7 +82,7 @@ def number_of_magic(found: bytes, prefix: bytes) -> int | None:
 
 def numbered(schema: pa.Schema, kind: Literal["messages", "analysis", "rollup", "export"]) -> pa.Schema:
     """A Parquet file's schema with the format number."""
-    return schema.with_metadata({**(schema.metadata or {}), PARQUET_KEY: str(WRITTEN[kind]).encode()})
+    return schema.with_metadata({**(schema.metadata or {}), PARQUET_KEY: str(written(kind)).encode()})
 
 
 def number_of_parquet(metadata: Mapping[bytes, bytes] | None) -> int:

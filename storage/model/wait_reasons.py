@@ -27,6 +27,12 @@ class WaitKind(StrEnum):
     OWNER_SILENT = "owner_silent"
     NO_WORKER = "no_worker"
     PAUSED = "paused"
+    OTHER = "other"
+
+    @classmethod
+    def _missing_(cls, _value: object) -> "WaitKind":
+        """A kind that an owner of a newer release stored is read as OTHER: its detail still says why."""
+        return cls.OTHER
 
 
 _REMEDIES = {
@@ -42,6 +48,7 @@ _REMEDIES = {
     WaitKind.OWNER_SILENT: "nothing: the owner is being replaced; see the cluster's log if it stays so",
     WaitKind.NO_WORKER: "raise GBM_RAY__CPUS, or wait for other work to end",
     WaitKind.PAUSED: "resume the mailbox",
+    WaitKind.OTHER: "see the reason; a newer version of the program gave it",
 }
 
 

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.files.blobs import LocalBlobs
-from storage.recovery.rollup_writer import TABLES, VERSION
+from storage.files.file_format import NEWEST
+from storage.recovery.rollup_writer import TABLES
 from storage.segments.file_names import ROLLUP_SUFFIX
 from storage.segments.writer import epoch_of
 
@@ -80,7 +81,7 @@ def _open(name: str, path: Path) -> Rolled:
         numbers = [document[key] for key in ("version", "epoch", "number", "event_id")]
         if not all(type(number) is int and 0 <= number < 1 << 63 for number in numbers):
             raise ValueError("its manifest contains an impossible number")
-        if document["version"] > VERSION:
+        if document["version"] > NEWEST["rollup"]:
             raise ValueError(f"its version {document['version']} is unknown to this release")
         for table, schema in TABLES.items():
             _require_table(archive, table, schema)

@@ -30,11 +30,9 @@ from storage.catalog.leases import Lease, LeaseLost
 from storage.db.engines import transaction
 from storage.db.sql_files import query
 from storage.files.blobs import LocalBlobs
-from storage.files.file_format import WRITTEN
+from storage.files.file_format import written
 from storage.segments.file_names import ROLLUP_SUFFIX
 from storage.segments.writer import new_name
-
-VERSION = WRITTEN["rollup"]
 
 _TIME = pa.timestamp("us", "UTC")
 
@@ -146,7 +144,7 @@ def roll_up(engine: Engine, blobs: LocalBlobs, lease: Lease) -> RolledUp | None:
             if not contents.events and fingerprint == last.fingerprint:
                 return None
             document = {
-                "version": VERSION,
+                "version": written("rollup"),
                 "shard_id": lease.shard_id,
                 "epoch": lease.epoch,
                 "number": last.number + 1,

@@ -51,7 +51,17 @@ class Jobs:
 def running(archive: Archive, config: ServeConfig = CONFIG) -> Iterator[str]:
     """The address of a gateway that runs in a thread."""
     assembly = Assembly(Settings(archive.backup, config), RecordingOwners(live={"active": False}), Jobs())
-    options = uvicorn.Config(proxied(assembly), host="127.0.0.1", port=0, log_level="error", lifespan="off")
+    try:
+        with listening(proxied(assembly)) as url:
+            yield url
+    finally:
+        assembly.close()
+
+
+@contextmanager
+def listening(app: Any) -> Iterator[str]:
+    """The address of an application that runs in a thread."""
+    options = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off")
     server = uvicorn.Server(options)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
@@ -64,4 +74,3 @@ def running(archive: Archive, config: ServeConfig = CONFIG) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(30)
-        assembly.close()

@@ -43,6 +43,8 @@ VALUES: dict[str, Any] = {
     **_all(("event_id", "number"), 7),
     **_all(("for_ever", "removed"), False),
     "before": NOW,
+    **_all(("node_id", "program"), "text"),
+    "formats": '{"raw": 1}',
     "bucket": "month",
     "zone": "Asia/Kathmandu",
     "before_id": 7,

@@ -28,7 +28,8 @@ CONTROL = frozenset(
     | {"shards", "signing_keys", "signing_keys_lock", "user_email", "user_is_active", "user_is_paused", "user_pause"}
     | {"users_lock", "users_paused", "session_end", "user_bind_google"}
     | {"wait_reasons", "wait_reasons_clear", "wait_reasons_insert", "wait_reasons_lock", "wait_reasons_newer"}
-    | {"wait_reasons_clear_silent"}
+    | {"wait_reasons_clear_silent", "file_formats", "file_formats_raise", "node_announce", "node_leave", "nodes"}
+    | {"nodes_forget", "nodes_lock"}
 )
 #: Without a plan, or not of the product, and why.
 WITHOUT = {

@@ -16,6 +16,7 @@ from cluster.upgrade.database_copy import CopyTooLarge, DatabaseCopies
 from cluster.upgrade.home_version import HomeNewer, HomeVersion, HomeVersionDamaged
 from cluster.upgrade.undoing import undo
 from cluster.upgrade.upgrade import UndoUnfinished, alone, is_under_way, upgrading
+from storage.control.nodes import Node, Nodes
 from storage.db import migrate
 from storage.recovery.backup_manifest import BackupUnusable
 from storage.recovery.dump import back_up, restore
@@ -194,6 +195,16 @@ def test_a_check_tells_what_would_be_done_and_does_nothing(
     upgrade(installation)
     after = check(installation.settings, installation.home, installation.databases)
     assert (after.is_needed, after.copy_bytes, len(after.copies)) == (False, None, 1)
+
+
+def test_a_check_tells_which_processes_work_on_the_archive_and_what_they_write(installation: Installation) -> None:
+    older = Node("older", "owner", "0.2.0", {"raw": 1, "messages": 1})
+    Nodes(installation.databases.control).announce(older, 60)
+
+    found = check(installation.settings, installation.home, installation.databases)
+
+    assert found.nodes == (older,)
+    assert found.as_json()["formats"] == {"messages": 1, "raw": 1}
 
 
 def test_an_upgrade_under_way_is_seen_from_beside(home: Path) -> None:

@@ -1,0 +1,2 @@
+-- Forget processes that have not announced themselves again.
+DELETE FROM nodes WHERE expires_at <= now()
