@@ -20,6 +20,7 @@ from storage.errors import BackupError
 from storage.files.blobs import LocalBlobs
 from storage.model.records import MailboxRecord, Phase
 from storage.recovery.rollup_reader import Rolled, rolled_of
+from storage.recovery.rollup_writer import ADDED_COLUMNS
 from storage.recovery.segment_import import Known, SegmentImport
 
 #: (shard, segments done, segments in total)
@@ -155,7 +156,11 @@ class _Shard:
             _each(connection, "rebuild_mailbox", [{**row, "shard_id": self._shard_id} for row in new])
             fresh = {row["user_id"] for row in new}
             for table, statement in (("labels", _LABELS), ("failed", _FAILED)):
-                rows = [{**_ABSENT[table], **row} for row in last.table(table).to_pylist() if row["user_id"] in fresh]
+                rows = [
+                    {**ADDED_COLUMNS.get(table, {}), **row}
+                    for row in last.table(table).to_pylist()
+                    if row["user_id"] in fresh
+                ]
                 if rows:
                     connection.execute(text(statement), rows)
         self._register([(row["user_id"], row["email"], False) for row in mailboxes])
@@ -240,8 +245,6 @@ class _Shard:
         connection.execute(query("rollup_insert"), {**values, "changed_from": changed_from})
 
 
-#: Columns of labels that roll-ups of earlier versions lack.
-_ABSENT = {"labels": {"visibility": "", "color": ""}, "failed": {}}
 _LABELS = (
     "INSERT INTO labels (user_id, label_id, name, type, visibility, color)"
     " VALUES (:user_id, :label_id, :name, :type, :visibility, :color)"

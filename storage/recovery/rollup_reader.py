@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from storage.files.blobs import LocalBlobs
 from storage.files.file_format import NEWEST
-from storage.recovery.rollup_writer import TABLES
+from storage.recovery.rollup_writer import ADDED_COLUMNS, TABLES
 from storage.segments.file_names import ROLLUP_SUFFIX
 from storage.segments.writer import epoch_of
 
@@ -109,8 +109,9 @@ def _require_members(archive: zipfile.ZipFile, stored_bytes: int) -> None:
 def _require_table(archive: zipfile.ZipFile, name: str, schema: pa.Schema) -> None:
     with archive.open(f"{name}.parquet") as member:
         parquet = pq.ParquetFile(member)
-        found = parquet.schema_arrow
-        if found.names != schema.names or found.types != schema.types:
+        added = ADDED_COLUMNS.get(name, {})
+        expected = [field for field in schema if field.name not in added or field.name in parquet.schema_arrow.names]
+        if list(parquet.schema_arrow) != expected:
             raise ValueError(f"{name}.parquet in it has other columns")
         groups = [parquet.metadata.row_group(number) for number in range(parquet.num_row_groups)]
         if any(not 0 <= group.total_byte_size <= _MOST_GROUP_BYTES for group in groups):

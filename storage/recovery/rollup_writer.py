@@ -94,6 +94,8 @@ TABLES = {
         deleted_at=_TIME,
     ),
 }
+#: Columns that roll-ups of earlier versions lack, with the values that stand for them.
+ADDED_COLUMNS: dict[str, dict[str, object]] = {"labels": {"visibility": "", "color": ""}}
 _SMALL = ("mailboxes", "labels", "failed", "segments")
 #: Columns of mailboxes that every poll of Gmail changes: not a reason for a roll-up.
 _RESTLESS = ("synced_at", "units")
