@@ -252,10 +252,10 @@ class Catalog:
             }
         return [analysed for analysed in segments if analysed.name in of_users]
 
-    def analyses(self, shard_id: int, grace_s: float) -> dict[str, bool]:
-        """The recorded analysis files of a shard; True: retired longer than the grace period, so without readers."""
+    def analyses(self, shard_id: int, before: datetime) -> dict[str, bool]:
+        """The recorded analysis files of a shard; True: retired before this time, so without readers."""
         with transaction(self.engine) as connection:
-            values = {"shard_id": shard_id, "grace_s": grace_s}
+            values = {"shard_id": shard_id, "before": before}
             return {row.name: row.is_past for row in connection.execute(query("analyses_of_shard"), values)}
 
     def _stored(self, index: pa.Table) -> frozenset[tuple[int, int]]:

@@ -8,6 +8,7 @@ Called by the owner of the shard (actors/); blocking.
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import orjson
 import pyarrow as pa
@@ -83,18 +84,24 @@ class Compactions:
             leases.fence(connection, lease.shard_id, lease.owner, lease.epoch)
             connection.execute(query("segments_readmit"), {"shard_id": lease.shard_id})
 
-    def retired(self, shard_id: int, names: Sequence[str], grace_s: float) -> set[str]:
-        """The segments retired longer than the grace period, so that no reader uses their files."""
+    def grace_began(self, grace_s: float) -> datetime:
+        """The time since when a retired segment must be kept, by the clock that stamps retirements."""
         with transaction(self._engine) as connection:
-            values = {"shard_id": shard_id, "names": list(names), "grace_s": grace_s}
+            now: datetime = connection.execute(query("transaction_time")).scalar_one()
+        return now - timedelta(seconds=grace_s)
+
+    def retired(self, shard_id: int, names: Sequence[str], before: datetime) -> set[str]:
+        """The segments retired before a time, so that no reader uses their files."""
+        with transaction(self._engine) as connection:
+            values = {"shard_id": shard_id, "names": list(names), "before": before}
             return set(connection.execute(query("segments_retired"), values).scalars())
 
-    def forget(self, lease: Lease, grace_s: float) -> None:
-        """Delete the rows of retired segments whose files are gone and to which no message refers."""
+    def forget(self, lease: Lease, before: datetime) -> None:
+        """Delete the rows of segments retired before a time, unless messages refer to them. Their files are gone."""
         with transaction(self._engine) as connection:
             leases.fence(connection, lease.shard_id, lease.owner, lease.epoch)
-            connection.execute(query("analyses_forget"), {"shard_id": lease.shard_id, "grace_s": grace_s})
-            connection.execute(query("segments_forget"), {"shard_id": lease.shard_id, "grace_s": grace_s})
+            connection.execute(query("analyses_forget"), {"shard_id": lease.shard_id, "before": before})
+            connection.execute(query("segments_forget"), {"shard_id": lease.shard_id, "before": before})
 
 
 def _exclude(connection: Connection, shard_id: int, excluded: Sequence[tuple[str, str]]) -> None:

@@ -10,6 +10,7 @@ restored and not rebuilt (storage/recovery/rebuild.py). Then nothing is deleted.
 
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 
 from storage.catalog.catalog import Catalog
 from storage.catalog.compaction import Compactions
@@ -50,7 +51,9 @@ def sweep(
         return []
     committed = catalog.segment_names(lease.shard_id)
     compactions = Compactions(catalog.engine)
-    retired = compactions.retired(lease.shard_id, [name for name, _ in files], retired_grace_s)
+    # One moment for the whole sweep: a segment whose grace period ends meanwhile keeps its files and its row.
+    before = compactions.grace_began(retired_grace_s)
+    retired = compactions.retired(lease.shard_id, [name for name, _ in files], before)
     orphans = []
     for name, file in files:
         if name in committed and name not in retired:
@@ -62,8 +65,8 @@ def sweep(
             orphans.append(file.name)
         blobs.delete(file.name)
         hit(FailPoint.SWEEP_DELETED)
-    orphans += _sweep_analyses(blobs, catalog, lease, listed, now, grace_s, retired_grace_s)
-    compactions.forget(lease, retired_grace_s)
+    orphans += _sweep_analyses(blobs, catalog, lease, listed, now, grace_s, before)
+    compactions.forget(lease, before)
     hit(FailPoint.SWEEP_FORGOTTEN)
     return orphans
 
@@ -75,11 +78,11 @@ def _sweep_analyses(
     listed: Sequence[BlobStat],
     now: float,
     grace_s: float,
-    retired_grace_s: float,
+    before: datetime,
 ) -> list[str]:
     """The same for analysis files, whose names contain the writer's epoch as well as the segment."""
     files = [(of[1], file) for file in listed if (of := analysis_file.origin(file.name))]
-    recorded = catalog.analyses(lease.shard_id, retired_grace_s) if files else {}
+    recorded = catalog.analyses(lease.shard_id, before) if files else {}
     orphans = []
     for epoch, file in files:
         if file.name not in recorded:

@@ -37,7 +37,7 @@ VALUES: dict[str, Any] = {
     "confirmed": [None],
     **_all(("with_deleted", "vanished", "synced", "listed", "running", "ended"), False),
     **_all(("expires_at", "resume", "scopes"), None),
-    **_all(("ttl_s", "grace_s"), 60.0),
+    **_all(("ttl_s",), 60.0),
     **_all(("excluded", "reason", "moving", "moved"), "text"),
     **_all(("created_at", "changed_from", "listed_at", "synced_at"), NOW),
     **_all(("event_id", "number"), 7),
@@ -65,7 +65,6 @@ OF_QUERY: dict[str, dict[str, Any]] = {
     "failed_upsert": {"attempts": [1], "not_before": [NOW]},
     "rollup_events": {"event_id": 99_900},  # of 100,000: a roll-up reads what is new
     "segment_users_insert": {"messages": [1], "size_bytes": [1], "first_at": [NOW], "last_at": [NOW]},
-    "segments_forget": {"grace_s": 60.0},
     "stored_labels": {"before": 9},
 }
 

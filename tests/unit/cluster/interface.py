@@ -30,7 +30,7 @@ def interface() -> Interface:
         "settings": dict(sorted(_settings(Settings, ""))),
         "commands": dict(sorted(_commands(typer.main.get_command(app), "gbm"))),
         "metrics": sorted(set(re.findall(r'"(gbm_[a-z0-9_]+)"', sources)) - {"gbm_signin"}),
-        "problems": sorted(set(re.findall(r'Fault\(\s*\d+, "([a-z_]+)"', sources))),
+        "problems": sorted(set(re.findall(r'Fault\(\s*\d+,\s*"([a-z_]+)"', sources))),
     }
 
 

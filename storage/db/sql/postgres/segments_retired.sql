@@ -1,5 +1,5 @@
--- Retired segments of a shard whose grace period is over, so that no reader uses their files.
--- :shard_id; :names: only of these; :grace_s
+-- Segments of a shard that were retired before a time, so that no reader uses their files.
+-- :shard_id; :names: only of these; :before
 SELECT name
 FROM segments
-WHERE shard_id = :shard_id AND name = ANY(:names) AND retired_at < now() - make_interval(secs => :grace_s)
+WHERE shard_id = :shard_id AND name = ANY(:names) AND retired_at < :before

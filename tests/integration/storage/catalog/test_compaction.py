@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 import pyarrow.parquet as pq
@@ -337,6 +337,30 @@ def test_the_merged_word_index_finds_what_the_parts_found(
 
 
 # ---- retired files
+
+
+def test_a_segment_whose_grace_period_ends_during_a_sweep_is_left_to_the_next(
+    shard: Shard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = shard.user()
+    for number in (1, 2):
+        shard.store(user, mail(number))
+    merged = compact(shard)
+    assert merged.segment is not None
+    forget = Compactions.forget
+
+    def forget_later(self: Compactions, lease: leases.Lease, before: datetime) -> None:
+        with shard.engine.connect() as connection:
+            connection.execute(text("SELECT pg_sleep(0.6)"))  # the grace period ends by the database's clock
+        forget(self, lease, before)
+
+    monkeypatch.setattr(Compactions, "forget", forget_later)
+    assert sweep(shard.blobs, shard.catalog, shard.lease, 2e9, 1e9, 0.5) == []
+    monkeypatch.undo()
+
+    assert sweep(shard.blobs, shard.catalog, shard.lease, 2e9, 1e9, 0.5) == [], "its files do not count as orphans"
+    left = {file.name for file in shard.blobs.list(f"{shard.shard_id:04d}")}
+    assert left == {merged.segment.name + suffix for suffix in SUFFIXES}
 
 
 def test_merged_files_stay_for_readers_and_go_after_their_grace_period(shard: Shard) -> None:
