@@ -146,7 +146,8 @@ def test_a_line_that_serves_who_came_last_is_found(monkeypatch: pytest.MonkeyPat
 def test_shards_that_take_the_whole_budget_each_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(World, "static_shares", 1)
 
-    assert "the project spent" in _found_by(range(_SEEDS), World)
+    # The broker must be silent while all shards are busy, as in one world of these.
+    assert "the project spent" in _found_by(range(_SEEDS - 20, _SEEDS), World)
 
 
 def test_a_commit_without_the_epoch_is_found() -> None:
