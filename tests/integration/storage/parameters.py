@@ -37,7 +37,7 @@ VALUES: dict[str, Any] = {
     "confirmed": [None],
     **_all(("with_deleted", "vanished", "synced", "listed", "running", "ended"), False),
     **_all(("expires_at", "resume", "scopes"), None),
-    **_all(("ttl_s",), 60.0),
+    **_all(("ttl_s", "grace_s"), 60.0),
     **_all(("excluded", "reason", "moving", "moved"), "text"),
     **_all(("created_at", "changed_from", "listed_at", "synced_at"), NOW),
     **_all(("event_id", "number"), 7),
