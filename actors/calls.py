@@ -70,8 +70,8 @@ class Calls:
                         str(error), receipt.units, retry_after_s=error.retry_after_s, kind=wait_kind(error)
                     )
                 outcome, newest = fetched(receipt, mail), max(receipt.history_ids, default=0)
-                if newest > mailbox.known_history_id + _JUMP and newest > (present := await self._present(token)):
-                    units = shard.quota.cost(Pin(call.user_id))
+                if newest > mailbox.known_history_id + _JUMP:
+                    present, units = await self._present(token), shard.quota.cost(Pin(call.user_id))
                     return without(outcome, receipt.history_ids, present, units)
                 return outcome
             if isinstance(call, Pin):

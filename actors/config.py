@@ -115,5 +115,6 @@ class BackupConfig(BaseModel, frozen=True):
         value = self.sealing_key
         if value is None and self.sealing_key_variable:
             value = key_of_variable(self.sealing_key_variable)
-        old = [load_key(None, path) for path in self.old_sealing_key_paths]
+        # A former key whose file is gone is no longer needed; if a secret still needs it, KeyUnknown names the key.
+        old = [load_key(None, path) for path in self.old_sealing_key_paths if path.exists()]
         return Sealer(Keyring(load_key(value, self.sealing_key_path), old))

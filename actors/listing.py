@@ -95,9 +95,11 @@ class Listing:
         """Whether a second source agrees with the listing, all of whose pages arrived.
 
         Args:
-            total: messages by the profile, or by the label.
+            total: messages by the profile, or by the label; negative: not to be known.
             added, deleted: by the history since `confirmed_since`.
         """
+        if total < 0:  # the second source contradicts itself
+            return False
         ids = self._distinct(added, deleted)
         if len(ids) + self._unreadable == total:
             return True

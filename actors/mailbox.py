@@ -28,6 +28,7 @@ from actors.decisions import (
 from actors.listing import Listing
 from actors.mailbox_history import MailboxHistory
 from actors.mailbox_listing import CHANGES_PER_COMMIT
+from actors.mailbox_state import COMPARE_AGAIN_S
 from actors.plans import HistoryPage, MailboxPlan
 from actors.rounds import Event, State
 from actors.standing import recorded
@@ -276,6 +277,10 @@ class Mailbox(MailboxHistory):
             mode = Mode.RECONCILE
         elif self._cursor is None or phase in _LISTING:
             mode = Mode.FULL
+        elif self._compare_due and now >= self._compare_from:
+            mode = Mode.RECONCILE
+        if mode is Mode.RECONCILE and self._compare_due:  # the new listing begins behind what could not be read
+            self._compare_due, self._compare_from = False, now + COMPARE_AGAIN_S
         self._mode, self._now = mode, now
         self._rounds += 1
         self.standing.begin()

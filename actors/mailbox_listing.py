@@ -15,6 +15,9 @@ from storage.model.records import Phase
 #: Label changes that one commit folds for one mailbox, at most (more only if one page has more).
 CHANGES_PER_COMMIT = 20_000
 
+#: Comparisons in a row that may leave a label out and are repeated at once; then the next one waits for its time.
+_UNSETTLED = 2
+
 
 class MailboxListing(MailboxState):
     """Takes the answers of a listing."""
@@ -90,7 +93,9 @@ class MailboxListing(MailboxState):
         self.standing.heard()
         evidence = self._evidence
         self.standing.mended(labels=len(found.changes))
-        if self._listing.result().skipped:  # nothing is known of these labels' messages: compare again
+        # Nothing is known of the messages of skipped labels: compare again, but not for ever.
+        self._unsettled = self._unsettled + 1 if self._listing.result().skipped else 0
+        if 0 < self._unsettled <= _UNSETTLED:
             self._again = Mode.RECONCILE
         self._pages.extend(pages_of(found.changes, CHANGES_PER_COMMIT))
         absent = len(found.absent)

@@ -17,7 +17,7 @@ from actors.standing import Standing, recorded
 from storage.model.records import FailedItem, MailboxRecord, Phase, Unreadable
 
 #: Seconds between two comparisons because of history records that could not be read.
-_COMPARE_AGAIN_S = 600.0
+COMPARE_AGAIN_S = 600.0
 
 
 class MailboxState:
@@ -45,6 +45,8 @@ class MailboxState:
         self._barren = 0  # its pages without anything new, one after another
         self._furthest = 0  # history id of the newest record in the pages that are being read
         self._behind = self._refused_starts = 0  # answers in a row that contradict the cursor
+        self._unsettled = 0  # comparisons in a row that left a label out
+        self._compare_due = False  # what a record that could not be read says has still to be looked for
         self.expiries = 0  # times in a row that the history could not be followed, and everything was listed instead
         self._compare_from = float("-inf")  # when a record that could not be read may have everything compared again
         self._start = 0  # where the history being paged begins: page tokens belong to it
@@ -147,8 +149,9 @@ class MailboxState:
             if item not in self._noted:
                 self._noted.add(item)
                 self._unreadable[item] = Unreadable(self.user_id, item, where)
-                if where == "history.list" and self._now >= self._compare_from:
-                    self._again, self._compare_from = Mode.RECONCILE, self._now + _COMPARE_AGAIN_S
+                self._compare_due = self._compare_due or where == "history.list"
+        if self._compare_due and self._now >= self._compare_from:
+            self._again = Mode.RECONCILE
 
     def _follow(self) -> None:
         assert self._cursor is not None

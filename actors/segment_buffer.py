@@ -150,7 +150,12 @@ class SegmentBuffer:
     def _cut(self) -> list[FetchedBatch]:
         """The oldest of the buffer, one segment's worth."""
         size = count = taken = 0
+        skipped: set[tuple[int, int]] = set()
         for held in self._buffer:
+            # A segment skips for all of its batches: what one withholds may be in a later one, fetched again.
+            if any((held.user_id, key) in skipped for key in held.message_ids):
+                break
+            skipped.update((held.user_id, key) for key in held.skip)
             taken += 1
             size += held.size_bytes
             count += len(held.message_ids)

@@ -53,7 +53,11 @@ class SegmentCommits:
             kind, now = wait_kind(exc) or WaitKind.ARCHIVE_UNUSABLE, self._clock()
             self._waits.waits(WHOLE_SHARD, kind, str(exc), now, now + WAIT_S)
             lost = isinstance(exc, WorkLost) and exc.mail_lost
-            faulty = isinstance(exc, WorkLost) and exc.reason.startswith("RayTaskError") and "OSError" not in exc.reason
+            # Each message has a limit, so that a second silence means too many at fault for one task: halve it.
+            faulty = isinstance(exc, WorkLost) and (
+                (exc.reason.startswith("RayTaskError") and "OSError" not in exc.reason)
+                or (exc.reason.startswith("no answer") and write.attempt > 1)
+            )
             defect = str(exc) if faulty else None
             self._shard.write_failed(write, lost, now, defect, kind in ARCHIVE)
         except (ValueError, ArithmeticError, TypeError, LookupError) as exc:  # what a message's value can bring about

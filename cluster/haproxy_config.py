@@ -162,7 +162,9 @@ def main(arguments: Sequence[str]) -> None:
         if path.suffix == ".cfg":
             path.chmod(0o600)
             path.write_text(harden(path.read_text(), rules))
-    os.execv(binary, [binary, *rest])  # noqa: S606 - the binary that ships with Ray
+    # The only process that strangers reach needs none of our settings, and some of them are secrets.
+    environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("GBM_")}
+    os.execve(binary, [binary, *rest], environment)  # noqa: S606 - the binary that ships with Ray
 
 
 if __name__ == "__main__":

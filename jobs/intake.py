@@ -10,13 +10,16 @@ import pyarrow as pa
 
 from jobs.gmail.client import client_of
 from jobs.gmail.config import GmailConfig
-from jobs.gmail.errors import AnswerUnreadable, GmailError, GmailRefused, HistoryExpired, NotFound, Throttled
+from jobs.gmail.errors import GmailError, GmailRefused, HistoryExpired, NotFound, Throttled
 from jobs.gmail.quota_costs import cost
 from jobs.gmail.records import ItemFailure, MessageAdded, MessageDeleted, RawMessage
 from storage.model.schemas import DOUBTS, FETCHED
 from storage.model.storable import moment
 
 _CONFIRM_PAGES = 10
+
+#: The total of a label of which labels.get and labels.list contradict each other: no listing agrees with it.
+UNKNOWN_TOTAL = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ def confirm(config: GmailConfig, token: str, since: int, label_id: str | None) -
 
     The history is read up to the profile's history id, in `_CONFIRM_PAGES` pages at most: what is beyond makes the
     listing seem to disagree, and a mailbox that changes so fast is listed again. History that has expired says nothing.
-    A label that labels.get does not know has no messages only if labels.list does not name it either.
+    A label that labels.get does not know has no messages only if labels.list does not name it either; if labels.list
+    does, its total is UNKNOWN_TOTAL.
 
     Raises:
         As `GmailClient`.
@@ -79,9 +83,8 @@ def _label_total(config: GmailConfig, token: str, label_id: str) -> tuple[int, i
     except (NotFound, GmailRefused) as exc:
         if isinstance(exc, GmailRefused) and exc.status != 400:
             raise
-        if any(label.id == label_id for label in client.labels(token)):
-            raise AnswerUnreadable(f"labels.get does not know the label {label_id}, which labels.list names") from exc
-        return 0, units + _units(config, "labels.list", 1)
+        listed = any(label.id == label_id for label in client.labels(token))
+        return UNKNOWN_TOTAL if listed else 0, units + _units(config, "labels.list", 1)
 
 
 def _changed_since(

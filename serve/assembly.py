@@ -179,7 +179,7 @@ class Assembly:
         await self._threads.run(lambda: None)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections. Serve does not call it: the announcement of an ended replica expires in a minute."""
         if "_announcer" in self.__dict__:
             self._announcer.leave()
         self._threads.close()

@@ -96,7 +96,10 @@ def rotate_sealing(json: Annotated[bool, typer.Option("--json", help="Print JSON
         notes.print(f"{name}: {reason}", markup=False)
     if done.unopened:
         fail(f"{len(done.unopened)} secrets were sealed with other keys: name those in GBM_SEALING__OLD_KEYS.")
-    notes.print(f"Sealed {done.resealed} secrets again; {done.current} were current. The old keys are not needed.")
+    notes.print(
+        f"Sealed {done.resealed} secrets again; {done.current} were current. Remove GBM_SEALING__OLD_KEYS and restart"
+        " the cluster. Keep the old keys as long as the database backups and upgrade copies made before."
+    )
 
 
 @app.command(name="list")

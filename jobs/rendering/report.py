@@ -133,10 +133,10 @@ def _analysis_sections(counting: MailboxStats) -> list[Section]:
     """The analysers' results; empty when no message was analysed."""
     analysis = AnalysisStats(counting)
     kinds = [(row["category"].replace("_", " "), row["messages"]) for row in analysis.categories() if row["category"]]
-    if not kinds:
-        return []
     languages = [(row["language"], row["messages"]) for row in analysis.languages() if row["language"]]
     totals, _ = analysis.security(1)
+    if not (kinds or languages or totals["analysed"]):
+        return []
     signs = [(sign, f"{totals[name]:,}") for name, sign in _SIGNS if totals[name]]
     return [
         Section("Kinds of mail", "By content and origin.", charts.share("Kinds of mail", kinds)),

@@ -149,7 +149,9 @@ class FairSlots:
 
     def _crowds(self, mine: _Caller) -> bool:
         """Whether this caller's own requests are what keeps the request waiting."""
-        return mine.running >= self._per_caller or (mine.running + len(mine.waiting) > 1 and mine.running > 0)
+        return mine.running >= self._per_caller or (
+            mine.running > 0 and mine.running + len(mine.waiting) > self._per_caller
+        )
 
     def _forget(self, caller: str | None, mine: _Caller) -> None:
         if mine.is_idle:

@@ -121,9 +121,9 @@ def _require_file(path: Path, table: dict[str, Any]) -> None:
     for part in (place.parent, place):
         if part.is_symlink():
             raise BackupUnusable(str(path), f"{part.relative_to(path)} is a link")
+    if not stat.S_ISREG(place.stat().st_mode):  # before it is opened: a FIFO would block
+        raise BackupUnusable(str(path), f"{name} is not a file")
     with place.open("rb") as file:
-        if not stat.S_ISREG(place.stat().st_mode):
-            raise BackupUnusable(str(path), f"{name} is not a file")
         if hashlib.file_digest(file, "sha256").hexdigest() != table["sha256"]:
             raise BackupUnusable(str(path), f"{name} is damaged")
 

@@ -93,7 +93,8 @@ def restore(databases: Databases, path: Path, tell: Tell | None = None, keep_rev
     """
     document, here = read_manifest(path), dict(_order(databases))
     _require_restorable(document, path, here)
-    for name, engine in here.items():
+    # The control database comes last: a shard's contents may still be refused, and each database has a transaction.
+    for name, engine in sorted(here.items(), key=lambda item: item[0] == "control"):
         dumped = document["databases"][name]
         with transaction(engine) as connection:
             connection.execute(text("SET LOCAL statement_timeout = 0"))

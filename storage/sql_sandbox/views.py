@@ -125,8 +125,7 @@ class MailViews:
     def _analysis(self, columns: Sequence[str] | None, most_bytes: int) -> pa.Table:
         table = self._analyses.table(columns, most_bytes=most_bytes)
         if label_judgement.needs_labels(table):
-            state = self._index("sandbox_state", _STATE, most_bytes)
-            tables = {"analysis": table, "state": state}
+            tables = {"analysis": table, "state": self._index("sandbox_spam", _STATE, most_bytes)}
             reason = {"reason": label_judgement.REASON}
             table = duckdb_engine.ask(duckdb_sql("corrected_priority"), [], reason, tables, most_bytes)
         return duckdb_engine.ask(_ANALYSIS, [], {}, {"analysis": table}, most_bytes)

@@ -793,3 +793,28 @@ def test_a_message_that_failed_several_times_is_fetched_alone() -> None:
 
     assert box.fetchable(9) == 3
     assert len(box.take(3).message_ids) == 1
+
+
+def test_a_label_that_never_agrees_is_compared_again_a_few_times_and_then_waits() -> None:
+    box = reconciling("INBOX")
+    again = []
+    for number in range(4):
+        if number:
+            due = call(box)
+            assert isinstance(due, Pin) and box.answered(due)
+            box.pinned(500, 5, ("INBOX",))
+        page(box, None, 1, 2, total=2)
+        for ids in ((1,), (2,), ()):
+            page(box, "INBOX", *ids, total=9)
+        compare = call(box)
+        assert isinstance(compare, Compare) and compare.listed.skipped == {"INBOX"}
+        box.answered(compare)
+        box.compared(Differences((), (), (), 2), 0.0)
+        commit(box)
+        history(box, Changed((), (), 500, None))
+        synced = commit(box).update.synced
+        again.append((box.begin_again(1), synced))
+        if not again[-1][0]:
+            break
+
+    assert again == [(True, False), (True, False), (False, True)]

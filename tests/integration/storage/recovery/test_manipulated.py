@@ -1,5 +1,6 @@
 """A backup or roll-up that somebody manipulated is refused by name; nothing in it becomes a path or a statement."""
 
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -198,3 +199,25 @@ def test_a_roll_up_that_inflates_is_not_inflated(world: World) -> None:
 
     assert "in it is compressed" in reason
     assert set(TABLES) == {name.removesuffix(".parquet") for name in parts_of(rollup)} - {"manifest.json"}
+
+
+def test_a_roll_up_that_says_it_is_encrypted_is_reported_by_name(world: World) -> None:
+    filled(world)
+    rollup = next(world.root.rglob(f"*{ROLLUP_SUFFIX}"))
+    content = bytearray(rollup.read_bytes())
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1  # a flag of the last entry of the directory
+    rollup.write_bytes(content)
+
+    readable, [(name, reason)] = rolled_of(world.shard.blobs, 0)
+
+    assert readable == [] and name == rollup.relative_to(world.root).as_posix() and "encrypted" in reason
+
+
+def test_a_pipe_in_a_backup_is_not_waited_for(world: World, tmp_path: Path) -> None:
+    back_up(world.databases, tmp_path / "backup")
+    file = next(path for path in (tmp_path / "backup" / "shard0").iterdir())
+    file.unlink()
+    os.mkfifo(file)
+
+    with pytest.raises(BackupUnusable, match="is not a file"):
+        restore(world.databases, tmp_path / "backup")
