@@ -75,7 +75,11 @@ class MailboxListing(MailboxState):
                 self.standing.doubt = f"listing disagrees: {answer.total} by the profile, {count} listed"
                 self._step(Event.IDS_DISAGREE)
                 return
-            self.standing.doubt = f"listing of {label_id} disagrees: {answer.total} by the label, {count} listed"
+            self.standing.doubt = (
+                f"labels.get does not know the label {label_id}, which labels.list names"
+                if answer.total < 0
+                else f"listing of {label_id} disagrees: {answer.total} by the label, {count} listed"
+            )
             if listing.label_again():
                 self._step(Event.LABEL_DISAGREES)
                 return

@@ -53,6 +53,12 @@ async def synced(cluster: Cluster) -> int:
             return await asyncio.to_thread(cluster.differences, user) == {}
 
         await until(equal)
+
+        async def settled(user: User = user) -> bool:  # a deletion counts after a second look
+            status = owner.status(user.user_id)
+            return status is not None and not status["active"] and status["failed"] == 0
+
+        await until(settled)
         status = owner.status(user.user_id)
         assert status is not None
         fetched += status["fetched"]
