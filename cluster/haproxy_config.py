@@ -22,6 +22,8 @@ _SERVE_NAMES = ("x-request-timeout-seconds", "x-request-disconnect-disabled", "x
 _TOO_MANY = json.dumps('{"type":"about:blank","title":"Too many requests","status":429,"code":"rate_limited"}')
 #: The first line of a configuration that is hardened already.
 _MARK = "# hardened"
+#: The one variable of ours that HAProxy keeps: cluster/orphan_processes.py's MARK. This file runs without the package.
+_KEPT = "GBM_PROCESS_OF"
 _BIND = re.compile(r"^(\s*bind\s+)\S*?:(\d+)\s*$")
 _SERVER = re.compile(r"^\s*server\s+\S+\s+\S+:\d+ ")
 
@@ -163,7 +165,9 @@ def main(arguments: Sequence[str]) -> None:
             path.chmod(0o600)
             path.write_text(harden(path.read_text(), rules))
     # The only process that strangers reach needs none of our settings, and some of them are secrets.
-    environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("GBM_")}
+    environment = {
+        name: value for name, value in os.environ.items() if name == _KEPT or not name.upper().startswith("GBM_")
+    }
     os.execve(binary, [binary, *rest], environment)  # noqa: S606 - the binary that ships with Ray
 
 

@@ -20,8 +20,9 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
-from cluster import haproxy
+from cluster import haproxy, haproxy_config
 from cluster.haproxy_config import harden, read
+from cluster.orphan_processes import MARK
 from serve.config import EdgeConfig, ServeConfig
 from serve.http.client_address import FORWARDED, PEER, PROOF
 
@@ -344,3 +345,7 @@ def test_haproxy_starts_under_the_limit_that_was_reckoned_with(tmp_path: Path, t
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "FD limit" not in done.stderr
+
+
+def test_haproxy_keeps_the_mark_by_which_orphans_are_found() -> None:
+    assert haproxy_config._KEPT == MARK
