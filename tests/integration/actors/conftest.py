@@ -4,6 +4,7 @@ import asyncio
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ class Cluster:
         self.owners.append(owner)
         return owner, swept
 
-    async def quiet(self, owner: ShardOwner, user: User) -> None:
+    async def quiet(self, owner: ShardOwner, user: User, deadline_s: float = _DEADLINE_S) -> None:
         """Wait until a mailbox's round is over and says so in Postgres."""
 
         async def over() -> bool:
@@ -179,16 +180,17 @@ def simulator(simulator_process: Simulator) -> Iterator[Simulator]:
         simulator_process.act(email, "restore")
 
 
-@pytest.fixture
-async def cluster(simulator: Simulator, new_database: Callable[[], str], tmp_path: Path) -> AsyncIterator[Cluster]:
-    """Empty stores with the simulator's users; its owners are closed afterwards."""
+@asynccontextmanager
+async def empty_cluster(
+    simulator: Simulator, new_database: Callable[[], str], folder: Path, shard: ShardConfig, **archive: Any
+) -> AsyncIterator[Cluster]:
+    """Empty stores with the simulator's users; its owners are closed afterwards. archive: settings of the archive."""
     dsns = [SecretStr(new_database()) for _ in range(2)]
-    gmail = GmailConfig(endpoint=simulator.url, token_uri=f"{simulator.url}/token", quota_profile="unlimited")
     backup = BackupConfig(
         cluster="test",
-        gmail=gmail,
-        shard=ShardConfig(lease_s=1.5, fetch_size=10),
-        archive=ArchiveConfig(uri=f"file://{tmp_path}/archive", segment_age_s=0.2),
+        gmail=GmailConfig(endpoint=simulator.url, token_uri=f"{simulator.url}/token", quota_profile="unlimited"),
+        shard=shard,
+        archive=ArchiveConfig(uri=f"file://{folder}/archive", **archive),
         postgres=PostgresConfig(control_dsn=dsns[0], shard_dsns=(dsns[1],)),
         sealing_key=SecretStr(new_key()),
     )
@@ -198,3 +200,11 @@ async def cluster(simulator: Simulator, new_database: Callable[[], str], tmp_pat
         await owner.close()
     await until(cluster.unused)  # a thread whose task was cancelled still ends its transaction
     cluster.databases.close()
+
+
+@pytest.fixture
+async def cluster(simulator: Simulator, new_database: Callable[[], str], tmp_path: Path) -> AsyncIterator[Cluster]:
+    """An empty cluster that takes few messages at a time."""
+    shard = ShardConfig(lease_s=1.5, fetch_size=10)
+    async with empty_cluster(simulator, new_database, tmp_path, shard, segment_age_s=0.2) as cluster:
+        yield cluster

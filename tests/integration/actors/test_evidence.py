@@ -7,20 +7,16 @@ from typing import Any
 
 import orjson
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 
-from actors.config import BackupConfig, EvidenceConfig, PollConfig, RetryConfig, ShardConfig
+from actors.config import EvidenceConfig, PollConfig, RetryConfig, ShardConfig
 from actors.decisions import Mode
 from actors.owner import ShardOwner
 from cluster.simulator.process import start_simulator
-from jobs.gmail.config import GmailConfig
-from storage.config import ArchiveConfig, PostgresConfig
-from storage.control.sealing import new_key
 from storage.db.engines import transaction
 from storage.model.records import MailboxRecord, Phase, User
 from storage.model.storable import storable_id
-from tests.integration.actors.conftest import Cluster, Simulator, until
+from tests.integration.actors.conftest import Cluster, Simulator, empty_cluster, until
 
 _EVIDENCE = EvidenceConfig(check_delay_s=0.3, gone_after_s=3600.0, suspect_s=3600.0, grant_again_s=0.3)
 
@@ -33,28 +29,15 @@ async def doubted(
 
     Its parameter: seconds of the first pause after a failed call; by default short, as few tests are about pauses.
     """
-    dsns = [SecretStr(new_database()) for _ in range(2)]
+    shard = ShardConfig(
+        poll=PollConfig(enabled=False),
+        retry=RetryConfig(first_delay_s=getattr(request, "param", 0.05), filed_delay_s=900.0),
+        evidence=_EVIDENCE,
+        fetch_size=10,
+    )
     with start_simulator(["--generate=80", "--users=2", "--quota-profile=unlimited"]) as url:
-        shard = ShardConfig(
-            poll=PollConfig(enabled=False),
-            retry=RetryConfig(first_delay_s=getattr(request, "param", 0.05), filed_delay_s=900.0),
-            evidence=_EVIDENCE,
-            fetch_size=10,
-        )
-        backup = BackupConfig(
-            cluster="test",
-            gmail=GmailConfig(endpoint=url, token_uri=f"{url}/token", quota_profile="unlimited"),
-            shard=shard,
-            archive=ArchiveConfig(uri=f"file://{tmp_path}/archive", segment_age_s=0.1),
-            postgres=PostgresConfig(control_dsn=dsns[0], shard_dsns=(dsns[1],)),
-            sealing_key=SecretStr(new_key()),
-        )
-        cluster = Cluster(Simulator(url), backup)
-        yield cluster
-        for owner in cluster.owners:
-            await owner.close()
-        await until(cluster.unused)
-        cluster.databases.close()
+        async with empty_cluster(Simulator(url), new_database, tmp_path, shard, segment_age_s=0.1) as cluster:
+            yield cluster
 
 
 def deviate(cluster: Cluster, *rules: dict[str, Any]) -> None:

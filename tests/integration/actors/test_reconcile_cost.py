@@ -6,19 +6,15 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 
-from actors.config import BackupConfig, EvidenceConfig, PollConfig, ShardConfig
+from actors.config import EvidenceConfig, PollConfig, ShardConfig
 from actors.decisions import Mode
 from actors.owner import ShardOwner
 from cluster.simulator.process import start_simulator
-from jobs.gmail.config import GmailConfig
-from storage.config import ArchiveConfig, PostgresConfig
-from storage.control.sealing import new_key
 from storage.db.engines import transaction
 from storage.model.records import User
-from tests.integration.actors.conftest import Cluster, Simulator, until
+from tests.integration.actors.conftest import Cluster, Simulator, empty_cluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
@@ -31,34 +27,15 @@ _DEADLINE_S = 1800.0
 @pytest.fixture
 async def large(new_database: Callable[[], str], tmp_path: Path) -> AsyncIterator[Cluster]:
     """A cluster of one large mailbox, which nothing looks at unasked."""
-    dsns = [SecretStr(new_database()) for _ in range(2)]
+    shard = ShardConfig(poll=PollConfig(enabled=False), evidence=EvidenceConfig(check_delay_s=0.3))
     with start_simulator([f"--generate={_MESSAGES}", "--users=1", "--quota-profile=unlimited"]) as url:
-        backup = BackupConfig(
-            cluster="test",
-            gmail=GmailConfig(endpoint=url, token_uri=f"{url}/token", quota_profile="unlimited"),
-            shard=ShardConfig(poll=PollConfig(enabled=False), evidence=EvidenceConfig(check_delay_s=0.3)),
-            archive=ArchiveConfig(uri=f"file://{tmp_path}/archive"),
-            postgres=PostgresConfig(control_dsn=dsns[0], shard_dsns=(dsns[1],)),
-            sealing_key=SecretStr(new_key()),
-        )
-        cluster = Cluster(Simulator(url), backup)
-        yield cluster
-        for owner in cluster.owners:
-            await owner.close()
-        await until(cluster.unused)
-        cluster.databases.close()
+        async with empty_cluster(Simulator(url), new_database, tmp_path, shard) as cluster:
+            yield cluster
 
 
 async def _sync(cluster: Cluster, owner: ShardOwner, user: User, mode: Mode) -> None:
     await owner.request(user, mode)
-
-    async def over() -> bool:
-        assert owner.failure is None
-        status = owner.status(user.user_id)
-        return status is not None and not status["active"]
-
-    await until(over, _DEADLINE_S)
-    await cluster.quiet(owner, user)
+    await cluster.quiet(owner, user, _DEADLINE_S)
 
 
 async def test_a_large_mailbox_is_compared_and_mended_for_few_units(large: Cluster) -> None:
