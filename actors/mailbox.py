@@ -26,12 +26,12 @@ from actors.decisions import (
     Watch,
 )
 from actors.listing import Listing
+from actors.mailbox_health import recorded
 from actors.mailbox_history import MailboxHistory
 from actors.mailbox_listing import CHANGES_PER_COMMIT
 from actors.mailbox_state import COMPARE_AGAIN_S
 from actors.plans import HistoryPage, MailboxPlan
 from actors.rounds import Event, State
-from actors.standing import recorded
 from storage.model.records import DELETED, LabelChange, MailboxUpdate, Phase
 from storage.model.storable import storable
 
@@ -45,14 +45,14 @@ class Mailbox(MailboxHistory):
     def request(self, mode: Mode, now: float) -> None:
         """Begin a round. One under way is finished first."""
         self._now = now
-        if self.standing.is_refused:
+        if self.health.is_refused:
             return
-        self.standing.resume()
+        self.health.resume()
         if self._mode is None:
             self._begin(mode, now)
         elif mode is not Mode.INCREMENTAL and self._mode is not mode and self._mode is not Mode.RECONCILE:
             self._again = mode
-        elif self.standing.phase is Phase.CURRENT:  # its history may be read already
+        elif self.health.phase is Phase.CURRENT:  # its history may be read already
             self._again = self._again or Mode.INCREMENTAL
 
     def next_call(self, ahead: int) -> Call | None:
@@ -94,7 +94,7 @@ class Mailbox(MailboxHistory):
 
     def take(self, count: int) -> Fetch:
         """The next messages to fetch, at most `count` of `fetchable`; they are out until told otherwise."""
-        return Fetch(self.user_id, self._backlog.take(count), self.standing.grant)
+        return Fetch(self.user_id, self._backlog.take(count), self.health.grant)
 
     def wake_at(self) -> float | None:
         """When a message that waits may be asked for again."""
@@ -110,7 +110,7 @@ class Mailbox(MailboxHistory):
 
     def watch(self) -> None:
         """Gmail's pushes of this mailbox are to be renewed."""
-        self._watch_due = self.standing.halt is None
+        self._watch_due = self.health.halt is None
 
     def watched(self) -> None:
         """They are renewed."""
@@ -124,7 +124,7 @@ class Mailbox(MailboxHistory):
         Returns:
             Those that arrived and are to be stored; the others are, and live.
         """
-        self.standing.heard()
+        self.health.heard()
         if landed:
             self.stuck = 0
         stored = self._backlog.landed(landed)
@@ -144,23 +144,23 @@ class Mailbox(MailboxHistory):
 
     def call_failed(self, error: str) -> None:
         """A call gave nothing; it is due again."""
-        self.standing.failed(error)
+        self.health.failed(error)
 
     def revoked(self, error: str, now: float = 0.0) -> None:
         """Google refuses this mailbox's grant: it is asked again after a while, longer each time, or when renewed."""
         self.stop()
-        self.standing.refused(error, now)
+        self.health.refused(error, now)
 
     def renewed(self) -> None:
         """The grant is good again, or is to be tried again."""
-        self.standing.renewed()
+        self.health.renewed()
 
     def quarantine(self, error: str) -> None:
         """A defect of ours shows with this mailbox: leave it alone until somebody asks for it."""
         self.stop()
         self._backlog.drop()
         self._unreadable.clear()
-        self.standing.quarantined(storable(error))
+        self.health.quarantined(storable(error))
 
     def unstorable(self, message_id: int, error: str, now: float) -> None:
         """A message arrived, and no store takes it: it is filed with the reason."""
@@ -172,8 +172,8 @@ class Mailbox(MailboxHistory):
 
     def plan(self, landed: Collection[int]) -> MailboxPlan:
         """What a commit that stores `landed` may say of this mailbox. Changes nothing."""
-        backlog, standing, state = self._backlog.plan(landed), self.standing, self._round.state
-        cursor, pinned, phase = self._cursor, self._pinned, standing.phase
+        backlog, health, state = self._backlog.plan(landed), self.health, self._round.state
+        cursor, pinned, phase = self._cursor, self._pinned, health.phase
         pages = tuple(self._ready_pages(backlog.owed))
         if cursor is not None:  # after a stop, pages are read again that an earlier commit had
             cursor = max([cursor, *(page.upto for page in pages if page.upto is not None)])
@@ -193,19 +193,19 @@ class Mailbox(MailboxHistory):
         return MailboxPlan(
             update=MailboxUpdate(
                 user_id=self.user_id,
-                phase=standing.halt or phase,
+                phase=health.halt or phase,
                 cursor=cursor,
                 pinned=pinned,
                 estimate=self._estimate,
                 units=self._units,
-                error=standing.error,
+                error=health.error,
                 synced=synced,
                 listed=ends_listing,
                 quiet=synced and not self._news,
-                resume=phase if standing.halt else None,
+                resume=phase if health.halt else None,
                 reading_from=None if cursor is None or begin is None else min(begin, cursor),
                 reconciled=reconciled,
-                mended=standing.tally(backlog.buried, backlog.revived),
+                mended=health.tally(backlog.buried, backlog.revived),
             ),
             changes=(*(change for page in pages for change in page.changes), *checked),
             backlog=backlog,
@@ -227,7 +227,7 @@ class Mailbox(MailboxHistory):
         update = plan.update
         self._recorded = recorded(update)
         self._backlog.committed(plan.backlog)
-        self.standing.committed(update.mended)
+        self.health.committed(update.mended)
         for item in plan.unreadable:
             self._unreadable.pop(item.item, None)
         while self._pages and self._pages[0] in plan.pages:
@@ -236,8 +236,8 @@ class Mailbox(MailboxHistory):
             self._cursor = update.cursor
         if plan.round != self._rounds:
             return
-        if plan.ends_listing and self.standing.phase in _LISTING:
-            self.standing.phase, self._pinned = Phase.CURRENT, None
+        if plan.ends_listing and self.health.phase in _LISTING:
+            self.health.phase, self._pinned = Phase.CURRENT, None
             if self._overlap.begin is None:
                 self._overlap.reset(self._cursor)
             if self._round.state is State.LISTED:  # else it was told to stop
@@ -263,16 +263,16 @@ class Mailbox(MailboxHistory):
 
     def due_at(self) -> float | None:
         """When a filed message, or a refused grant, should be tried again (seconds since 1970)."""
-        return self.standing.ask_again_at if self.standing.is_refused else self._backlog.due_at()
+        return self.health.ask_again_at if self.health.is_refused else self._backlog.due_at()
 
     def is_due(self, now: float) -> bool:
         """Whether a round should begin for filed messages, or to try the grant; one under way and a stop come first."""
         due_at = self.due_at()
-        free = self.standing.halt is None or self.standing.is_refused
+        free = self.health.halt is None or self.health.is_refused
         return due_at is not None and due_at <= now and self._mode is None and free
 
     def _begin(self, mode: Mode, now: float) -> None:
-        phase = self.standing.phase
+        phase = self.health.phase
         if phase is Phase.RECONCILE:  # a listing that was cut short goes on
             mode = Mode.RECONCILE
         elif self._cursor is None or phase in _LISTING:
@@ -283,7 +283,7 @@ class Mailbox(MailboxHistory):
             self._compare_due, self._compare_from = False, now + COMPARE_AGAIN_S
         self._mode, self._now = mode, now
         self._rounds += 1
-        self.standing.begin()
+        self.health.begin()
         self._news = mode is not Mode.INCREMENTAL
         self._backlog.owe_due(now)
         self._labels_due = self._labels_due or self._labels_at <= now - self._evidence.labels_every_s
@@ -291,7 +291,7 @@ class Mailbox(MailboxHistory):
             self._follow()
             self._step(Event.CHANGES_ASKED)
         else:
-            self.standing.phase = Phase.RECONCILE if mode is Mode.RECONCILE else Phase.FULL
+            self.health.phase = Phase.RECONCILE if mode is Mode.RECONCILE else Phase.FULL
             if self._cursor is not None:
                 self._pinned = None
             self._listing = Listing()
@@ -299,7 +299,7 @@ class Mailbox(MailboxHistory):
 
     def _aside(self) -> Call | None:
         """A call that no round waits for."""
-        if self.standing.halt is None and self._labels_due and self._mode is not None:
+        if self.health.halt is None and self._labels_due and self._mode is not None:
             return ReadLabels(self.user_id)
         return Watch(self.user_id) if self._watch_due else None
 

@@ -25,7 +25,7 @@ class MailboxHistory(MailboxListing):
 
     def changed(self, page: Changed, now: float = 0.0) -> None:
         """A page of history. Its changes become visible once the messages that it names have landed."""
-        self.standing.heard()
+        self.health.heard()
         self._now = max(now, self._now)
         fresh = self._overlap.fresh(page.changes)
         gone = {change.message_id for change in page.changes if change.label_id == DELETED and change.on}
@@ -73,7 +73,7 @@ class MailboxHistory(MailboxListing):
     def start_refused(self, error: str) -> None:
         """Gmail takes the history id where reading begins for none: after a few times, there is no such history."""
         self._refused_starts += 1
-        self.standing.failed(error)
+        self.health.failed(error)
         if self._refused_starts >= _REFUSED_STARTS:
             self._refused_starts = 0
             self.history_expired()
@@ -93,7 +93,7 @@ class MailboxHistory(MailboxListing):
             self._behind = 0
             return False
         self._behind += 1
-        self.standing.doubt = f"history ends at {upto}, before {self._cursor}, which it named earlier"
+        self.health.doubt = f"history ends at {upto}, before {self._cursor}, which it named earlier"
         return self._behind >= _LOOKS_BEHIND
 
     def _list_instead(self) -> None:
@@ -104,12 +104,12 @@ class MailboxHistory(MailboxListing):
         self._overlap.reset(None)
         self._pages.clear()
         self._mode, self._listing, self._news = Mode.RECONCILE, Listing(), True
-        self.standing.phase = Phase.RECONCILE
+        self.health.phase = Phase.RECONCILE
         self._step(Event.HISTORY_EXPIRED)
 
     def _follow_again(self, error: str) -> None:
         self.stuck += 1
-        self.standing.doubt = error
+        self.health.doubt = error
         if self.stuck >= _ATTEMPTS:
             self.stuck = 0
             self._list_instead()

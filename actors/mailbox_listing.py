@@ -24,8 +24,8 @@ class MailboxListing(MailboxState):
 
     def pinned(self, history_id: int, estimate: int, label_ids: Collection[str] = ()) -> None:
         """The history id before the listing. The cursor, if there is one, lies before it: nothing between is passed."""
-        self.standing.heard()
-        reconciles = self.standing.phase is Phase.RECONCILE
+        self.health.heard()
+        reconciles = self.health.phase is Phase.RECONCILE
         self._listing.begin(history_id, estimate, label_ids if reconciles else ())
         older = self._cursor if self._cursor is not None else None if reconciles else self._pinned
         self._pinned = history_id if older is None else min(history_id, older)
@@ -40,11 +40,11 @@ class MailboxListing(MailboxState):
         unreadable: Sequence[str] = (),
     ) -> None:
         """A page of the listing; `unknown` are those of its ids that are not stored."""
-        self.standing.heard()
+        self.health.heard()
         added = self._backlog.owe(unknown, listed=True)
         self.progress.listed += added
         if self._mode is Mode.RECONCILE:
-            self.standing.mended(missing=added)
+            self.health.mended(missing=added)
         self._note(unreadable, "messages.list")
         self._listing.add(listed, len(unreadable))
         if next_page_token is None:
@@ -58,11 +58,11 @@ class MailboxListing(MailboxState):
 
     def confirmed(self, answer: Confirmed) -> None:
         """What a second source says of the listing: when it disagrees, nothing is concluded and it is listed again."""
-        self.standing.heard()
+        self.health.heard()
         listing, label_id = self._listing, self._listing.label_id
         if answer.history_id is not None and answer.history_id < listing.since:
             self.stuck += 1
-            self.standing.doubt = (
+            self.health.doubt = (
                 f"listing disagrees: it began at the history id {listing.since}, the profile says {answer.history_id}"
             )
             listing.doubted()
@@ -72,10 +72,10 @@ class MailboxListing(MailboxState):
             count = listing.count(answer.added, answer.deleted)
             self.stuck += 1
             if label_id is None:
-                self.standing.doubt = f"listing disagrees: {answer.total} by the profile, {count} listed"
+                self.health.doubt = f"listing disagrees: {answer.total} by the profile, {count} listed"
                 self._step(Event.IDS_DISAGREE)
                 return
-            self.standing.doubt = (
+            self.health.doubt = (
                 f"labels.get does not know the label {label_id}, which labels.list names"
                 if answer.total < 0
                 else f"listing of {label_id} disagrees: {answer.total} by the label, {count} listed"
@@ -85,7 +85,7 @@ class MailboxListing(MailboxState):
                 return
         else:
             self._got_ahead()
-        if self.standing.phase is not Phase.RECONCILE:
+        if self.health.phase is not Phase.RECONCILE:
             self._step(Event.IDS_AGREE)
         elif listing.next_label():
             self._step(Event.LABEL_FOLLOWS)
@@ -94,9 +94,9 @@ class MailboxListing(MailboxState):
 
     def compared(self, found: Differences, now: float) -> None:
         """Where what is stored differs from what was listed. Absence is no deletion: each absent one is asked for."""
-        self.standing.heard()
+        self.health.heard()
         evidence = self._evidence
-        self.standing.mended(labels=len(found.changes))
+        self.health.mended(labels=len(found.changes))
         # Nothing is known of the messages of skipped labels: compare again, but not for ever.
         self._unsettled = self._unsettled + 1 if self._listing.result().skipped else 0
         if 0 < self._unsettled <= _UNSETTLED:
@@ -113,7 +113,7 @@ class MailboxListing(MailboxState):
 
     def _list_again(self, error: str) -> None:
         self.stuck += 1
-        self.standing.doubt = error
+        self.health.doubt = error
         if self._listing.label_id is not None and not self._listing.label_again():
             self._step(Event.LAST_PAGE)
             self._step(Event.LABEL_FOLLOWS if self._listing.next_label() else Event.ALL_AGREE)

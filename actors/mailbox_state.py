@@ -9,11 +9,11 @@ from actors.decisions import (
     Mode,
 )
 from actors.listing import Listing
+from actors.mailbox_health import MailboxHealth, recorded
 from actors.overlap import Overlap
 from actors.plans import HistoryPage, Progress
 from actors.retry_backlog import Backlog
 from actors.rounds import Event, Round, State
-from actors.standing import Standing, recorded
 from storage.model.records import FailedItem, MailboxRecord, Phase, Unreadable
 
 #: Seconds between two comparisons because of history records that could not be read.
@@ -32,7 +32,7 @@ class MailboxState:
     ) -> None:
         self.user_id, self.email = record.user_id, record.email
         self._evidence = evidence
-        self.standing = Standing(record, evidence)
+        self.health = MailboxHealth(record, evidence)
         self._cursor, self._pinned = record.cursor, record.pinned
         self._estimate = record.estimate
         self._recorded = recorded(record)
@@ -75,12 +75,12 @@ class MailboxState:
     @property
     def phase(self) -> Phase:
         """Where the mailbox stands, as the next commit will say."""
-        return self.standing.shown
+        return self.health.shown
 
     @property
     def pollable(self) -> bool:
         """Complete once, neither stopped nor refused: it is kept current without being asked."""
-        return self.standing.shown is Phase.CURRENT
+        return self.health.shown is Phase.CURRENT
 
     @property
     def idle(self) -> bool:
@@ -105,12 +105,12 @@ class MailboxState:
     @property
     def error(self) -> str | None:
         """What is wrong with the mailbox as a whole."""
-        return self.standing.error
+        return self.health.error
 
     @property
     def grant(self) -> int:
         """How often the grant was renewed here."""
-        return self.standing.grant
+        return self.health.grant
 
     @property
     def estimate(self) -> int:
@@ -124,7 +124,7 @@ class MailboxState:
 
     def stop(self) -> None:
         """Ask for nothing more, after a restart neither; what is fetched already will land. `request` resumes."""
-        self.standing.stop()
+        self.health.stop()
         if not self._round.idle:
             self._round.step(Event.STOPPED)
         self._mode = self._again = self._call = None
@@ -141,7 +141,7 @@ class MailboxState:
         self._tokens.clear()
 
     def _got_ahead(self) -> None:
-        self.stuck, self.standing.doubt = 0, None
+        self.stuck, self.health.doubt = 0, None
 
     def _note(self, unreadable: Iterable[str], where: str) -> None:
         """Keep what could not be read; what history says of it is found by a comparison, once."""

@@ -163,8 +163,8 @@ def _report(line: str) -> None:
 
 async def _is_active(client: "ShardClient", user: User) -> bool:
     """Whether its owner works on the mailbox: a job before this one may have asked for that."""
-    standing = await client.status(user)
-    return standing is not None and bool(standing["active"])
+    status = await client.status(user)
+    return status is not None and bool(status["active"])
 
 
 def _tell_failing(shard_id: int, failure: BackupError | None) -> None:

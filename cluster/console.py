@@ -11,7 +11,7 @@ import typer
 from pydantic import ValidationError
 from rich.markup import escape
 
-from cluster.shown import SafeConsole, json_escaped
+from cluster.safe_console import SafeConsole, json_escaped
 from storage.errors import BackupError
 
 P = ParamSpec("P")

@@ -9,7 +9,7 @@ import typer
 
 from cluster.console import command, notes, out, print_json
 from cluster.home import NotRunning
-from cluster.opening import open_stores, settings
+from cluster.lazy_imports import open_stores, settings
 from storage.errors import BackupError
 
 app = typer.Typer(help="Add, list, pause and remove mailboxes.", no_args_is_help=True)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cluster.console import command, notes, out, print_json
-from cluster.opening import open_stores, settings
+from cluster.lazy_imports import open_stores, settings
 
 
 @command

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cluster.console import command, count, fail, notes, out, print_json
-from cluster.opening import open_stores, settings
+from cluster.lazy_imports import open_stores, settings
 from jobs.rendering.units import size
 
 if TYPE_CHECKING:
@@ -145,9 +145,9 @@ def _list(json: bool) -> None:
 
 def campaign_as_json(stores: "Stores", campaign: "Campaign") -> dict[str, Any]:
     """A campaign and its progress, as JSON."""
-    from storage.control.campaigns import standing
+    from storage.control.campaigns import campaign_status
 
-    return standing(campaign, stores.databases, stores.shards)
+    return campaign_status(campaign, stores.databases, stores.shards)
 
 
 def _tell(result: "BackfillResult | None", json: bool) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from cluster.commands.bench_output import print_archive, print_ingest, print_quality
 from cluster.console import command, count, fail, notes, out, print_json
-from cluster.opening import settings
+from cluster.lazy_imports import settings
 
 app = typer.Typer(help="Run benchmarks. Compare only results of the same machine.", no_args_is_help=True)
 

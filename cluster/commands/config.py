@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cluster.console import command, out, print_json
-from cluster.opening import settings
+from cluster.lazy_imports import settings
 
 app = typer.Typer(help="Show the effective settings.", no_args_is_help=True)
 

@@ -6,7 +6,7 @@ import typer
 
 from cluster.commands import db_backup, db_rebuild
 from cluster.console import command, fail, notes, out, print_json
-from cluster.opening import open_databases, settings
+from cluster.lazy_imports import open_databases, settings
 
 app = typer.Typer(help="Upgrade, back up, restore and rebuild the databases.", no_args_is_help=True)
 

@@ -8,7 +8,7 @@ import typer
 
 from cluster.commands.db_rebuild import Json, Replace, progress, tell_rebuilt
 from cluster.console import command, count, notes, print_json
-from cluster.opening import open_stores, settings
+from cluster.lazy_imports import open_stores, settings
 from jobs.rendering.units import size
 
 

@@ -11,7 +11,7 @@ import typer
 
 from cluster.commands.search import AsOf
 from cluster.console import command, count, fail, notes, print_json
-from cluster.opening import open_stores, settings
+from cluster.lazy_imports import open_stores, settings
 from jobs.rendering.units import size
 
 if TYPE_CHECKING:

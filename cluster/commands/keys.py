@@ -8,7 +8,7 @@ import typer
 
 from cluster.commands.accounts import checked_address
 from cluster.console import command, fail, notes, out, print_json
-from cluster.opening import open_stores, settings
+from cluster.lazy_imports import open_stores, settings
 
 
 class KeyScope(StrEnum):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cluster.console import command, notes, out, print_json
-from cluster.opening import open_stores, settings
+from cluster.lazy_imports import open_stores, settings
 from storage.model.mail_query import MailQuery
 
 if TYPE_CHECKING:

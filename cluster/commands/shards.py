@@ -11,7 +11,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cluster.console import command, count, fail, notes, out, print_json
-from cluster.opening import open_stores, settings
+from cluster.lazy_imports import open_stores, settings
 
 if TYPE_CHECKING:
     from cluster.stores import Stores

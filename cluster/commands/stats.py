@@ -13,7 +13,7 @@ import typer
 
 from cluster.commands.search import AsOf
 from cluster.console import command, count, notes, out, print_json
-from cluster.opening import open_stores, settings
+from cluster.lazy_imports import open_stores, settings
 from jobs.rendering.units import duration, size
 from storage.errors import BackupError
 

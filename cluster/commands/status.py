@@ -8,7 +8,7 @@ import typer
 
 from cluster.console import command, count, notes, out, print_json
 from cluster.home import NotRunning
-from cluster.opening import open_stores, settings
+from cluster.lazy_imports import open_stores, settings
 from jobs.rendering.units import size
 
 

@@ -13,7 +13,7 @@ import typer
 
 from cluster.console import command, fail, notes, print_json
 from cluster.home import AlreadyRunning, Home, NotRunning
-from cluster.opening import settings
+from cluster.lazy_imports import settings
 from cluster.signals import wait_for_stop
 from storage.errors import BackupError
 

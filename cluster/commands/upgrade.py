@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cluster.console import command, count, fail, notes, out, print_json
-from cluster.opening import open_databases, settings
+from cluster.lazy_imports import open_databases, settings
 from jobs.rendering.units import size
 
 if TYPE_CHECKING:

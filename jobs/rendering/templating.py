@@ -5,7 +5,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from jobs.mime.shown import harmless
+from jobs.mime.printable import harmless
 
 
 def render(template: str, **values: object) -> Markup:

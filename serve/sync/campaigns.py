@@ -18,7 +18,7 @@ from serve.sync.operations import PATH as OPERATIONS
 from serve.sync.operations import Operation, OperationError, OperationProgress
 from serve.sync.ports import Jobs
 from serve.sync.sync import Waiting
-from storage.control.campaigns import Campaign, Campaigns, Member, UnknownCampaign, standing, states_of
+from storage.control.campaigns import Campaign, Campaigns, Member, UnknownCampaign, campaign_status, states_of
 from storage.control.control import Control
 from storage.control.principal import Principal
 from storage.db.engines import Databases
@@ -162,7 +162,7 @@ class Backfills:
         return items, page["next_cursor"]
 
     def _shown(self, campaign: Campaign) -> dict[str, Any]:
-        return standing(campaign, self._databases, self._control.shards())
+        return campaign_status(campaign, self._databases, self._control.shards())
 
 
 def _operation(shown: dict[str, Any]) -> Operation:

@@ -294,7 +294,7 @@ def missing_of(databases: Databases, shards: Mapping[int, int], users: Sequence[
     return count
 
 
-def standing(campaign: Campaign, databases: Databases, shards: Mapping[int, int]) -> dict[str, Any]:
+def campaign_status(campaign: Campaign, databases: Databases, shards: Mapping[int, int]) -> dict[str, Any]:
     """A campaign for display: {id, state, mode, mailboxes, done, failed, messages, estimate, eta_s, …}.
 
     eta_s: estimated seconds to the end at the campaign's average speed; None if unknown or ended.

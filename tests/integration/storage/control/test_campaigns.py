@@ -13,7 +13,7 @@ from storage.control.campaigns import (
     CampaignState,
     Member,
     UnknownCampaign,
-    standing,
+    campaign_status,
     states_of,
 )
 from storage.control.control import Control
@@ -147,7 +147,7 @@ def test_a_campaign_stands_where_its_mailboxes_stand(databases: Databases, campa
     catalog.open_mailbox(user.shard_id, user.user_id, user.email)
     campaign, _ = campaigns.begin("incremental", [opened, never], "ada@example.com")
 
-    found = standing(campaign, databases, shards)
+    found = campaign_status(campaign, databases, shards)
 
     assert states_of(databases, shards, [opened.user, never.user]).keys() == {user.user_id}
     assert (found["state"], found["mailboxes"], found["messages"], found["eta_s"]) == ("running", 2, 0, None)

@@ -1,4 +1,4 @@
-from jobs.mime.shown import escape
+from jobs.mime.printable import escape
 from jobs.rendering.html import table
 
 

@@ -1,7 +1,7 @@
-"""Harmless text on a terminal: what is printed for people, and JSON for programs.
+"""Text without control characters: for people on a terminal, and JSON for programs.
 
-What people read has no character that steers (jobs/mime/shown.py); what programs read keeps every one, in JSON as an
-escape (\\u202e), because a terminal may be what reads it.
+People read text without control characters (jobs/mime/printable.py). Programs read every character: JSON carries a
+control character as an escape (\\u202e), because its reader may be a terminal.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from jobs.mime.shown import harmless
+from jobs.mime.printable import harmless
 
 #: What steers a terminal or turns the reading direction, and JSON does not escape by itself.
 _IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")

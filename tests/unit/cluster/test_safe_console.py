@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cluster import console
-from cluster.shown import SafeConsole, json_escaped
-from jobs.mime.shown import harmless
+from cluster.safe_console import SafeConsole, json_escaped
+from jobs.mime.printable import harmless
 
 _EVIL = "a\x1b[2Jb\x9b31mc\x07\u202efdp.exe\u2066\u200fd\x7f"
 

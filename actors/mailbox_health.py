@@ -1,4 +1,4 @@
-"""Where one mailbox stands and what is wrong with it, as people are told. Pure; actors/mailbox.py drives it."""
+"""The phase of one mailbox, what halts it, and its errors. Pure; actors/mailbox.py drives it."""
 
 from dataclasses import replace
 
@@ -9,8 +9,8 @@ from storage.model.records import MailboxRecord, MailboxUpdate, Mended, Phase
 _LONGEST_REFUSAL_S, _REFUSAL_GROWTH = 86_400.0, 4.0
 
 
-class Standing:
-    """A mailbox's phase, what halts it, and its errors."""
+class MailboxHealth:
+    """Phase, halt, doubt and errors of one mailbox, and the counts of what a reconciliation mended."""
 
     def __init__(self, record: MailboxRecord, evidence: EvidenceConfig) -> None:
         self._evidence = evidence
