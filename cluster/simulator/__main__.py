@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _announce(path: Path, running: RunningSimulator) -> None:
-    """Appears whole or not at all: whoever waits for the file may read it at once."""
+    """Write the file atomically: a reader sees all of it or no file."""
     content = orjson.dumps({"url": running.url, "port": running.port, "pid": os.getpid()})
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     temporary.write_bytes(content)

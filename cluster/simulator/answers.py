@@ -1,4 +1,4 @@
-"""What goes back over the wire, in Google's shapes. No I/O."""
+"""Responses in Google's formats. No I/O."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 
 
 class GoogleError(Exception):
-    """A call that ends in one of Google's error answers; caught where calls are answered."""
+    """An error response of Google. routes.py and http.py turn it into the response."""
 
     def __init__(self, status: int, reason: str, message: str, retry_after_s: int | None = None) -> None:
         super().__init__(status, reason, message, retry_after_s)

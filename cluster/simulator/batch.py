@@ -1,4 +1,4 @@
-"""Google's HTTP batches: many calls in one multipart/mixed request, many answers in one. No I/O.
+"""Google's HTTP batches: one multipart/mixed request with many calls, one response with many parts. No I/O.
 
 Source: developers.google.com/workspace/gmail/api/guides/batch (read 2026-11).
 """
@@ -19,9 +19,9 @@ _REQUEST_LINE = re.compile(rb"([A-Z]+) (?:https?://[^/ ]+)?(/[^ \r\n]*)(?: HTTP/
 
 
 def parse_batch(request: HttpCall) -> list[tuple[str, HttpCall]]:
-    """The calls inside a batch, each with its Content-ID (empty if it has none), in order.
+    """The calls of a batch in order, each with its Content-ID (empty if absent).
 
-    A call without an Authorization header of its own takes that of the batch.
+    A call without an Authorization header inherits that of the batch.
 
     Raises:
         GoogleError: 400, it is malformed, empty, or has over `CALLS_MAX` calls.

@@ -1,4 +1,4 @@
-"""One Gmail call, taken apart: what every handler is given. No I/O."""
+"""One Gmail call, parsed: the argument of every handler. No I/O."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ Params = dict[str, list[str]]
 
 
 class HttpCall(NamedTuple):
-    """A request as it came, alone or inside a batch."""
+    """A request as received, alone or inside a batch."""
 
     method: str
     target: str  # path and query
@@ -79,7 +79,7 @@ def whole(text: str) -> int | None:
 
 
 def missing(message_id: str) -> Exception:
-    """Google tells an unknown id (404) from what cannot be one (400)."""
+    """The error for an id that does not exist: 404, or 400 if the text cannot be an id. Google distinguishes them."""
     try:
         int(message_id, 16)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Everything one can ask of the simulator, as a frozen value."""
+"""Settings of the simulator, as a frozen value."""
 
 from pathlib import Path
 from typing import Literal
@@ -28,7 +28,7 @@ FaultKind = Literal[
     "stall",
 ]
 
-# "stall" and "400-failedPrecondition" are rare at Google and slow to test with: ask for them by name.
+# "stall" and "400-failedPrecondition" are rare at Google and slow down tests: they occur only if named.
 USUAL_FAULTS: tuple[FaultKind, ...] = (
     "429",
     "403-rateLimitExceeded",
@@ -41,7 +41,7 @@ USUAL_FAULTS: tuple[FaultKind, ...] = (
 
 
 class SimulatorConfig(BaseModel, frozen=True):
-    """What to serve, where, and how badly to behave."""
+    """The mail to serve, the address, and the faults to inject."""
 
     mail: tuple[Path, ...] = Field((), description=".eml, folder of .eml, maildir, mbox, .tar or .tar.gz of .eml")
     generate: NonNegativeInt | None = Field(

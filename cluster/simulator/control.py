@@ -1,4 +1,4 @@
-"""The hand behind the scenes: /_sim/, for tests, the demo and chaos.
+"""The control API /_sim/ of the simulator, for tests, the demo and chaos runs.
 
 GET  /_sim/health
 GET  /_sim/stats
@@ -11,10 +11,10 @@ POST /_sim/users/{email}/messages/{id}/delete
 POST /_sim/users/{email}/revoke | restore | suspend | expire-access | expire-history
 GET  /_sim/client                                the OAuth client's file, for a login with a consent page
 GET  /_sim/service-account                       the domain's service account's file
-POST /_sim/delegation/revoke | restore           whether the domain's admin lets it act for the users
-POST /_sim/users/{email}/labels/{id}             {"name": "..."}: a label made, or renamed
-POST /_sim/users/{email}/lag                     history holds back what changes from now on
-POST /_sim/users/{email}/refuse-grant?times=1    invalid_grant, so many times
+POST /_sim/delegation/revoke | restore           revoke or restore domain-wide delegation
+POST /_sim/users/{email}/labels/{id}             {"name": "..."}: create or rename a label
+POST /_sim/users/{email}/lag                     later changes are omitted from the history
+POST /_sim/users/{email}/refuse-grant?times=1    refuse a valid grant with invalid_grant, TIMES times
 POST /_sim/faults                                {"rate": 0.1, "kinds": [...], "latency_ms": 0}
 POST /_sim/deviations                            {"rules": [...], "rate": 0, "seed": 0} (deviations.py); replaces
 """

@@ -1,10 +1,11 @@
 """Wrong answers with status 200, and other ways in which a server deviates from its documentation.
 
-`faults.py` fails calls; this changes what a call that succeeds says. A deviation is asked for by rule (`Rule`: which
-calls, what changes, how often), or drawn from a seed for a share of all calls. No clock, no I/O; routes.py asks.
+`faults.py` makes calls fail; this module changes the responses of calls that succeed. A deviation is set by a `Rule`
+(which calls, which change, how often), or drawn from a seed for a share of all calls. No clock, no I/O; routes.py calls
+it.
 
 Kinds: of any answer "empty", "error-object", "missing", "null", "type", "huge", "set", "portal", "array", "no-content"
-(204), "redirect" (302), "gzip" (which nobody asked for), "gzip-broken", "refuse" (a status and a reason); of listings
+(204), "redirect" (302), "gzip" (without Accept-Encoding), "gzip-broken", "refuse" (a status and a reason); of listings
 "omit", "shift", "loop", "repeat", "reorder", "endless"; of histories also "lag"; of a message "not-found", "raw-empty",
 "raw-cut".
 """
@@ -76,7 +77,7 @@ class DeviationPlan(BaseModel, frozen=True):
 
 @dataclass(slots=True)
 class _Active:
-    """A rule at work."""
+    """A rule and how often it has been applied."""
 
     rule: Rule
     left: int | None
@@ -115,14 +116,14 @@ class Deviations:
 
     @property
     def idle(self) -> bool:
-        """Nothing deviates: spares the calls."""
+        """Whether no deviation is configured."""
         return not self._rules and not self._rate
 
     def of_call(self, call: Answered, document: Document) -> Document | Answer:
         """Return the response to send in place of `document`.
 
         Raises:
-            GoogleError: 404, though the message is there; what a rule refuses.
+            GoogleError: 404 although the message exists, or the error of a rule.
         """
         for active in self._rules:
             if self._applies(active, call):
@@ -201,7 +202,7 @@ class Deviations:
         items = list(document.get(name, ()))
         if not items:
             return document
-        if rule.kind == "lag":  # as if the present had not come yet, though the answer names its history id
+        if rule.kind == "lag":  # records of the present are omitted, although the response contains its history id
             items = items[: len(items) // 2]
             document = {key: value for key, value in document.items() if key != "nextPageToken"}
         elif rule.kind == "shift":

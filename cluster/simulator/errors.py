@@ -1,4 +1,4 @@
-"""What can be wrong with the mail or the address that the simulator was given."""
+"""Errors in the mail or the address given to the simulator."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""Chance misbehaviour, seeded. No clock, no I/O.
+"""Random faults from a seed. No clock, no I/O.
 
-A fault is either of a call (an error answer, also inside a batch) or of a connection (cut or stalled, once per HTTP
-request). Both are drawn, so that together about `rate` of single calls fail.
+A fault affects a call (an error response, also inside a batch) or a connection (cut or stalled, at most once per HTTP
+request). Their probabilities add up to about `rate` for calls outside of batches.
 """
 
 from collections import Counter
@@ -38,7 +38,7 @@ class Faults:
         self._break_rate = rate * len(self._breaks) / len(kinds)
 
     def of_call(self) -> GoogleError | None:
-        """The error this call ends in, if it is its turn."""
+        """The error of this call; None if it succeeds."""
         if self._error_rate == 0 or self._random.random() >= self._error_rate:
             return None
         kind = self._random.choice(self._errors)
@@ -46,7 +46,7 @@ class Faults:
         return GoogleError(*_ERRORS[kind])
 
     def of_connection(self) -> Literal["", "cut", "stall"]:
-        """How this HTTP answer breaks off, if it is its turn."""
+        """How this HTTP response is interrupted; None if it is not."""
         if self._break_rate == 0 or self._random.random() >= self._break_rate:
             return ""
         kind = self._random.choice(self._breaks)

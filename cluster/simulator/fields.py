@@ -1,11 +1,11 @@
-"""Partial answers: Google's `fields` parameter, e.g. "nextPageToken,messages(id,threadId)". No I/O."""
+"""Partial responses: Google's `fields` parameter, e.g. "nextPageToken,messages(id,threadId)". No I/O."""
 
 from functools import lru_cache
 from typing import Any
 
 from cluster.simulator.answers import invalid
 
-# A mask maps a field to the mask of its inside; an empty inside means all of it.
+# A mask maps a field to the mask of its subfields; an empty mask selects all.
 Mask = dict[str, "Mask"]
 
 
@@ -23,7 +23,7 @@ def parse_fields(text: str) -> Mask:
 
 
 def select(document: Any, mask: Mask) -> Any:
-    """The part of a document that the mask names; lists are gone through element by element."""
+    """The part of a document that the mask selects; the mask applies to each element of a list."""
     if not mask or ("*" in mask and not mask["*"]):
         return document
     if isinstance(document, list):

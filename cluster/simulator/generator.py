@@ -1,4 +1,4 @@
-"""Mail for people with none at hand: varied, believable, and the same for the same seed.
+"""Generated mail: varied, plausible, deterministic for a seed.
 
 Languages and charsets, every transfer encoding, plain text beside HTML, attachments, threads, newsletters and receipts.
 On request also damaged and extreme messages. Written as bytes by hand, because a library would refuse to write
@@ -37,7 +37,7 @@ def generate(count: int, seed: int, hostile: bool) -> Iterator[SourceMail]:
 
 
 class _Letter:
-    """One message on its way to bytes."""
+    """One message before it is encoded."""
 
     def __init__(self, chance: Random, seed: int, number: int, recent: list["_Letter"]) -> None:
         self._chance = chance
@@ -145,7 +145,7 @@ class _Letter:
 
 
 def _hostile(seed: int) -> Iterator[SourceMail]:
-    """What a backup must survive; none of these is well formed but the last, which is large."""
+    """Damaged and extreme messages; only the last, a large one, is well formed."""
     head = "From: x@example.org\r\nTo: me@example.com\r\nDate: Fri, 1 Nov 2024 12:00:00 +0000\r\nMessage-ID: <%s@h>\r\n"
 
     def mail(name: str, rest: bytes) -> SourceMail:
@@ -196,7 +196,7 @@ def _encode(text: str, charset: str) -> tuple[str, bytes]:
 
 
 def _encoded(text: str, charset: str) -> str:
-    """A header value as RFC 2047 wants it."""
+    """A header value encoded by RFC 2047."""
     if text.isascii():
         return text
     used, _ = _encode(text, charset)

@@ -1,4 +1,4 @@
-"""The few headers a mailbox needs to place a message, read without parsing the message.
+"""The headers that determine a message's place in a mailbox, read without parsing the message.
 
 Going through the lines of the header block costs microseconds; a MIME parser costs hundreds.
 Never raises, whatever the bytes.
@@ -8,7 +8,7 @@ import re
 from email.utils import mktime_tz, parsedate_tz
 from typing import NamedTuple
 
-# A header block is some kilobytes; what is longer is damage and not worth scanning.
+# Header blocks have a few kilobytes; a longer one is damaged and is not scanned further.
 _BLOCK_MAX_BYTES = 256 * 1024
 _WANTED = frozenset(
     (

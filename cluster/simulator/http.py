@@ -1,8 +1,8 @@
-"""HTTP/1.1 on one connection: requests in, answers out, in order.
+"""HTTP/1.1 on one connection: responses in the order of the requests.
 
-A plain asyncio protocol over httptools, because a framework would cost more than the answers. Keep-alive,
+A plain asyncio protocol over httptools, because a framework would cost more than the responses. Keep-alive,
 pipelining, chunked bodies, "Expect: 100-continue". Bounded: bodies by `BODY_MAX_BYTES`, requests waiting on one
-connection by `_QUEUE_MAX`, and nothing is answered while the peer does not read.
+connection by `_QUEUE_MAX`; no response is written while the peer does not read.
 """
 
 import asyncio
@@ -28,17 +28,17 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 class Flight(NamedTuple):
-    """A request that waits for its answer."""
+    """A request without a response yet."""
 
     user: str
     crowded: bool  # its user had too many in flight when it came
 
 
 class Handler(Protocol):
-    """What a connection drives. No call blocks."""
+    """Handles the requests of a connection. No method blocks."""
 
     def delay_s(self, request: HttpCall) -> float:
-        """Seconds to wait before the answer."""
+        """Seconds to wait before the response."""
 
     def begin(self, request: HttpCall) -> Flight:
         """A delayed request is in flight until `end`."""
@@ -147,7 +147,7 @@ class Connection(asyncio.Protocol):
     # Answering
 
     def _advance(self) -> None:
-        """Answer what waits, in order, until something has to be waited for."""
+        """Respond to queued requests in order, until one must wait."""
         while self._queue and not self._busy and not self._write_paused and self._transport is not None:
             call, keep_alive = self._queue.popleft()
             delay_s = self._handler.delay_s(call)
@@ -216,11 +216,11 @@ class Connection(asyncio.Protocol):
             self._transport.close()
             self._transport = None
         else:
-            # Stalled: nothing more is ever answered here; the client has to give up.
+            # Stalled: no further response is sent on this connection; the client must time out.
             self._busy = True
 
     def _reject(self, status: int, message: str) -> None:
-        """End the connection with an error once what came before is answered."""
+        """End the connection with an error after the responses to earlier requests."""
         if self._rejected is None:
             self._rejected = GoogleError(status, "badRequest", message).answer()
             self._body.clear()

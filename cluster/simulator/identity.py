@@ -1,4 +1,4 @@
-"""Who somebody is, as the simulated Google says it: ID tokens (OpenID Connect Core, 2) and the keys they are of."""
+"""ID tokens of the simulated Google (OpenID Connect Core, 2) and its public keys."""
 
 from functools import cached_property
 from typing import Final
@@ -14,7 +14,7 @@ _LIVES_S = 3600
 
 
 class Identity:
-    """Signs ID tokens with a key of its own, made when the first is needed."""
+    """Signs ID tokens with a key that is generated on first use."""
 
     def __init__(self, client_id: str) -> None:
         self._client_id = client_id
@@ -29,7 +29,7 @@ class Identity:
         return orjson.dumps({"keys": [self._key.as_dict(private=False)]})
 
     def token(self, email: str, nonce: str, now: float) -> str:
-        """An ID token for whom signed in."""
+        """An ID token of the user who signed in."""
         domain = email.rpartition("@")[2]
         claims = {
             "iss": ISSUER,

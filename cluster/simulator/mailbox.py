@@ -1,4 +1,4 @@
-"""One user's mail as Gmail holds it: messages, labels, threads and the history of their changes.
+"""One user's mail as Gmail stores it: messages, labels, threads and the history of their changes.
 
 Pure: no I/O, no clock, no randomness. The same mail in the same order gets the same ids, threads, dates and history
 ids in every process. Raw bytes are stored once, unchanged; of derived data only the snippet is stored.

@@ -1,6 +1,6 @@
 """Calls that read messages: list, get, attachments.get.
 
-`get` in the raw format is what a backup calls a million times; what it costs is measured in server.py.
+A backup calls `get` in the raw format a million times; server.py has its measured cost.
 """
 
 from collections.abc import Iterable
@@ -75,7 +75,7 @@ def get_attachment(call: Call) -> Document:
 
 
 def head(message: Message) -> Document:
-    """What every format carries."""
+    """The fields of every format."""
     if message.snippet is None:
         message.snippet = snippet(message.raw)
     document: Document = {"id": message.id, "threadId": message.thread_id}
@@ -106,7 +106,7 @@ def _candidates(call: Call, query: Query | None) -> Iterable[Message]:
 
 
 def _estimate(call: Call, labels: frozenset[str], query: Query | None, matching: int) -> int:
-    """Gmail's number is a guess as well."""
+    """Gmail's number is an estimate, too."""
     if query is not None:
         return matching
     counts = call.mailbox.label_counts

@@ -1,6 +1,6 @@
-"""Who may read which mailbox: consent, refresh tokens, delegated and other access tokens, revocation.
+"""Grants: consent, refresh tokens, access tokens (delegated ones included), revocation.
 
-Refresh tokens follow from the seed and the address, so that accounts added to an archive outlive a restart of the
+Refresh tokens are derived from the seed and the address, so that accounts in an archive survive a restart of the
 simulator; access tokens do not. No clock: the caller passes the time.
 """
 
@@ -47,13 +47,13 @@ class Grants:
         self.consent = Consent(emails, CLIENT_ID)
         self.identity = Identity(CLIENT_ID)
         self._revoked: set[str] = set()
-        self._refusals: Counter[str] = Counter()  # user -> times that a good grant is refused
+        self._refusals: Counter[str] = Counter()  # user -> how often a valid grant is still refused
 
     def refresh_token(self, email: str) -> str:
         return self._refresh[email]
 
     def authorized_user(self, email: str, url: str) -> dict[str, str]:
-        """What google-auth reads as an authorized-user file."""
+        """The content of an authorized-user file, as google-auth reads it."""
         return {
             "type": "authorized_user",
             "client_id": CLIENT_ID,
@@ -110,7 +110,7 @@ class Grants:
         )
 
     def _consented(self, given: dict[str, str], now: float) -> Answer:
-        """The grant that an owner just gave: it works again if it was revoked before."""
+        """The grant of an owner who has just consented; a revoked grant becomes valid again."""
         authorized = self.consent.exchange(given, now)
         if authorized is None:
             raise TokenError(400, "invalid_grant", "Malformed auth code.")
@@ -129,7 +129,7 @@ class Grants:
         return ok(answer)
 
     def _delegated(self, assertion: str, now: float) -> Answer:
-        """A token for whom a service account's assertion names (RFC 7523)."""
+        """An access token for the user whom a service account's assertion names (RFC 7523)."""
         authorized = self.workspace.subject(assertion, now)
         if authorized is None:
             raise TokenError(400, "invalid_grant", "Invalid JWT Signature.")
@@ -145,12 +145,12 @@ class Grants:
         return ok(answer)
 
     def reads_directory(self, authorization: str, now: float) -> bool:
-        """Whether an Authorization header speaks for an admin who lists the domain's users."""
+        """Whether an Authorization header has a token of an administrator who may list the domain's users."""
         scheme, _, token = authorization.partition(" ")
         return scheme.lower() == "bearer" and self._directory.get(token.strip(), 0.0) > now
 
     def user(self, authorization: str, now: float) -> str:
-        """The address that an Authorization header speaks for.
+        """The address of the user whose token an Authorization header has.
 
         Raises:
             GoogleError: 401, there is none or it is unknown, expired or revoked.
@@ -170,7 +170,7 @@ class Grants:
         self._revoked.add(email)
 
     def refuse(self, email: str, times: int) -> None:
-        """Refuse a good grant so many times, as a server in trouble does. Its access tokens end."""
+        """Refuse a valid grant a number of times, as a failing server does. Its access tokens become invalid."""
         self._refusals[email] = times
         self.expire_access(email)
 
@@ -186,7 +186,7 @@ class Grants:
         self._revoked.discard(email)
 
     def expire_access(self, email: str) -> None:
-        """Every access token of this user becomes too old; the grant stays."""
+        """Expire every access token of this user; the grant stays valid."""
         for token in [t for t, (owner, _) in self._access.items() if owner == email]:
             del self._access[token]
 

@@ -1,4 +1,4 @@
-"""A simulator in a process of its own, for demonstrations and measurements."""
+"""A simulator in a separate process, for demonstrations and benchmarks."""
 
 import ctypes
 import json
@@ -18,7 +18,7 @@ _POLL_S = 0.05
 
 
 class SimulatorFailed(BackupError):
-    """The simulated Gmail did not start. Its own sentence says why."""
+    """The simulated Gmail did not start. Its error message has the reason."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -49,7 +49,7 @@ class SimulatorProcess:
 
 
 def start_simulator(arguments: Sequence[str]) -> SimulatorProcess:
-    """Start `python -m cluster.simulator ARGUMENTS` on a free port, apart from the terminal's Ctrl-C.
+    """Start `python -m cluster.simulator ARGUMENTS` on a free port. The terminal's Ctrl-C does not reach it.
 
     Raises:
         SimulatorFailed: with the simulator's own sentence.

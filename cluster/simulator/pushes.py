@@ -1,7 +1,7 @@
 """Pushes of watched mailboxes' changes, as Pub/Sub delivers them: signed, at least once, and sometimes not at all.
 
-A push says only how far a mailbox's history has come, so one push per mailbox waits at a time, whatever happens to the
-mailbox meanwhile. Delivered from a thread of its own: a subscriber that is slow holds none of Gmail's answers up.
+A push contains only the newest history id of a mailbox, so at most one push per mailbox is pending. A separate thread
+delivers pushes: a slow subscriber does not delay the Gmail API.
 """
 
 import logging
@@ -36,13 +36,13 @@ _SUBSCRIPTION = "projects/simulator/subscriptions/gmail"
 
 
 class Pushes:
-    """Looks after the watched mailboxes and tells the subscriber what changed."""
+    """Delivers a push to the subscriber for each watched mailbox that changed."""
 
     def __init__(self, config: SimulatorConfig, mailboxes: Collection[Mailbox]) -> None:
         self._to, self._audience = config.push_to, config.push_audience or config.push_to
         self._account, self._loss_rate = config.push_service_account, config.push_loss_rate
         self._mailboxes, self._random = mailboxes, random.Random(config.seed)  # noqa: S311 - chance, no secret
-        self.counts: Counter[str] = Counter()  # pushes by what became of them: delivered, lost, refused
+        self.counts: Counter[str] = Counter()  # pushes by outcome: delivered, lost, refused
         self._delivered: dict[str, int] = {}  # mailbox -> history id of the last push, delivered or lost
         self._again: dict[str, tuple[float, float]] = {}  # mailbox -> not before, and the pause after that
         self._ended = threading.Event()
@@ -56,7 +56,7 @@ class Pushes:
         self._thread = threading.Thread(target=self._run, name="pushes", daemon=True)
 
     def start(self) -> None:
-        """Begin to deliver."""
+        """Start delivering."""
         self._thread.start()
 
     def close(self) -> None:

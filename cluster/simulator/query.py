@@ -3,9 +3,8 @@
     in:PLACE is:STATE label:NAME rfc822msgid:ID from:TEXT to:TEXT subject:TEXT after:DATE before:DATE
     larger:SIZE smaller:SIZE word, each with "-" before it for "not"
 
-DATE is YYYY/MM/DD (UTC) or seconds since 1970; SIZE is bytes, or with K or M. A bare word is looked for in the
-subject and in the snippet. Anything else is refused with 400: an answer to a misunderstood question is worse
-than none.
+DATE is YYYY/MM/DD (UTC) or seconds since 1970; SIZE is bytes, or with K or M. A bare word is searched in the
+subject and the snippet. Any other syntax gets 400, because the result of a misread query would be wrong.
 """
 
 import re
@@ -32,7 +31,7 @@ class Query(NamedTuple):
 
 
 def parse_query(text: str, mailbox: Mailbox) -> Query:
-    """Raises GoogleError 400 for what is not understood."""
+    """Raises GoogleError 400 for unsupported syntax."""
     predicates: list[Predicate] = []
     reveals, wanted = False, None
     try:

@@ -1,7 +1,7 @@
-"""What Gmail charges for a call, and when it refuses one.
+"""Gmail's quota: the cost of a call, and when a call is refused.
 
-Written apart from the client's own arithmetic on purpose: two independent readings of the same rules check
-each other. No clock: the caller passes the time.
+Independent of the client's quota arithmetic on purpose: two implementations of the same rules check each other. No
+clock: the caller passes the time.
 
 Source: developers.google.com/workspace/gmail/api/reference/quota (read 2026-11).
 """
@@ -55,7 +55,7 @@ UNITS_PER_MINUTE_PER_PROJECT: dict[Profile, int | None] = {
     "unlimited": None,
 }
 
-# A window is counted in so many slots, so that a million units cost hundreds of numbers, not a million.
+# Slots per window: a million units are counted in hundreds of numbers.
 _SLOTS = 600
 
 
@@ -87,7 +87,7 @@ class Window:
         self._spent += units
 
     def wait_s(self, units: int, now: float) -> float:
-        """Seconds until so many units fit, were nothing else spent meanwhile."""
+        """Seconds until `units` fit if no other units are spent."""
         excess = self.spent(now) + units - self.limit
         for slot, spent in self._slots:
             excess -= spent
@@ -98,7 +98,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Whose allowance is spent, and for how long."""
+    """The scope whose allowance is spent, and for how long."""
 
     scope: Literal["user", "project"]
     retry_after_s: float
@@ -106,14 +106,14 @@ class Refusal:
 
 @dataclass(slots=True)
 class Gets:
-    """When one user's messages were fetched, and the longest time without one in between."""
+    """When one user's messages were fetched, and the longest pause between two fetches."""
 
     first_at: float
     last_at: float
     longest_pause_s: float = 0.0
 
     def another(self, now: float) -> None:
-        """One more message is fetched now."""
+        """Record a fetch."""
         self.longest_pause_s = max(self.longest_pause_s, now - self.last_at)
         self.last_at = now
 
@@ -127,7 +127,7 @@ class Spending:
     gets: dict[str, Gets] = field(default_factory=dict)
 
     def charged(self, user: str, method: str, units: int, now: float) -> None:
-        """A call was let through."""
+        """Record a permitted call."""
         self.total += units
         self.by_user[user] += units
         if method == "messages.get":

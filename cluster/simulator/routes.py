@@ -1,7 +1,7 @@
-"""Which call is meant, whether it may proceed, and its answer.
+"""Routing: the handler of a call, the checks before it, and the response.
 
-In this order, as at Google: authentication, routing, the right mailbox, quota, faults, the call itself. Every call
-inside a batch takes the same way. No I/O; the time is an argument.
+In this order, as at Google: authentication, routing, the right mailbox, quota, faults, the call itself. Calls inside
+a batch are handled the same way. No I/O; the time is an argument.
 """
 
 import math
@@ -77,7 +77,7 @@ class GmailApi:
         self._empty_history_pages = empty_history_pages
 
     def call(self, request: HttpCall, now: float) -> Answer:
-        """The answer to one call, whatever it is: errors too are answers."""
+        """The response to one call. Never raises: an error is a response, too."""
         try:
             return self._call(request, now)
         except GoogleError as error:

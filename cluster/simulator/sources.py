@@ -1,8 +1,8 @@
-"""Mail as it lies on disk: .eml, folders, maildir, mbox, tar archives.
+"""Reads mail from disk: .eml, folders, maildir, mbox, tar archives.
 
 Yields names and exact bytes, one message at a time, in an order that does not depend on the file system.
-Archives are streamed, never extracted. What is skipped is named: files that are no mail, and links, which are never
-followed: they could lead out of the folder, or round in it. What cannot be read is an error.
+Archives are streamed, never extracted. Files that are not mail are skipped and reported. So are links, because they
+could lead out of the folder or form a cycle. An unreadable file is an error.
 """
 
 import gzip
@@ -19,7 +19,7 @@ from cluster.simulator.errors import MailNotFound, MailTooLarge, MailUnreadable
 
 _LOG = logging.getLogger(__name__)
 
-# Gmail imports no larger message, so none can lie in a mailbox.
+# Gmail imports no larger message.
 MESSAGE_MAX_BYTES = 150 * 1024 * 1024
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
@@ -41,7 +41,7 @@ def _log(name: str, reason: str) -> None:
 
 
 def read_mail(path: Path, skipped: Skipped = _log) -> Iterator[SourceMail]:
-    """All messages at a path.
+    """Yield all messages at a path.
 
     Args:
         skipped: called for skipped files; by default they are logged.
@@ -141,7 +141,7 @@ def _tar(path: Path, skipped: Skipped) -> Iterator[SourceMail]:
             if content is None:
                 raise MailUnreadable(path, "the archive ends too early")
             yield from _of_member(path, member, content, skipped)
-        # tarfile takes a missing end for the end; only gzip knows better, once read through.
+        # tarfile accepts a truncated archive; gzip detects it at the end of the stream.
         while file.read(1024 * 1024):
             continue
 
@@ -166,7 +166,7 @@ def _of_member(path: Path, member: tarfile.TarInfo, content: IO[bytes], skipped:
 
 
 class _Resumed:
-    """A stream of which the beginning was read already; it counts its bytes."""
+    """A stream whose beginning has been read; counts its bytes."""
 
     def __init__(self, start: bytes, rest: IO[bytes]) -> None:
         self._start, self._rest = start, rest

@@ -11,7 +11,7 @@ Document = dict[str, Any]
 
 
 def list_threads(call: Call) -> Document:
-    """Conversations, the one with the newest message first; pages count from there."""
+    """Threads, ordered by their newest message, newest first; pages follow this order."""
     labels = frozenset(call.names("labelIds"))
     hidden = call.flag("includeSpamTrash") or not labels.isdisjoint(("SPAM", "TRASH"))
     newest: dict[str, Message] = {}
