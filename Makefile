@@ -60,7 +60,9 @@ endif
 
 # What a stranger, a neighbour and a second cluster can do to a gateway: the tests that serve/SECURITY.md speaks of.
 HOSTILE_HTTP := tests/unit/serve/http tests/unit/serve/auth tests/integration/cluster/test_haproxy.py \
-	tests/integration/serve/test_access.py tests/integration/storage/test_sql_sandbox.py \
+	tests/integration/serve/test_access.py tests/integration/serve/test_google_sign_in.py \
+	tests/integration/serve/test_token_refusals.py tests/integration/storage/test_sql_sandbox.py \
+	tests/integration/storage/test_sql_grammar.py \
 	tests/e2e/test_security.py tests/e2e/test_description.py
 
 test-hostile-http: $(STAMP) ## attack a running gateway: forged, unfinished, slow and crowding requests, revoked tokens

@@ -1,19 +1,17 @@
 """Reading one user's mail: only that user's, each message once, as it is now."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from storage.files.blobs import FileDamaged
 from storage.model.mail_query import MailQuery
 from storage.model.message_id import from_hex
 from storage.model.records import DELETED
-from storage.model.results import RankCursor
 from storage.reader import MailboxReader
 from tests.integration.storage.factory import NOON, Mail, Shard
+from tests.integration.storage.reading import ids
 
 WITH_FILE = b"""From: Ann <ann@example.com>\r
 Subject: Slides\r
@@ -32,17 +30,6 @@ Content-Transfer-Encoding: base64\r
 cGRm\r
 --b--\r
 """
-
-
-def ids(
-    reader: MailboxReader,
-    text: str = "",
-    labels: Sequence[str] = (),
-    include_spam_trash: bool = False,
-    include_deleted: bool = False,
-) -> list[int]:
-    page = reader.emails(MailQuery(text, tuple(labels), include_spam_trash, include_deleted))
-    return [from_hex(mail.id) for mail in page.items]
 
 
 def all_pages(reader: MailboxReader, text: str, limit: int) -> list[int]:
@@ -297,81 +284,6 @@ def test_mail_of_any_date_can_be_paged(shard: Shard) -> None:
     assert all_pages(shard.reader(user), "", 1) == all_pages(shard.reader(user), "morning", 1) == [3, 2, 1, 0]
 
 
-def damage(path: Path, how: str) -> None:
-    if how == "missing":
-        path.unlink()
-    elif how == "cut":
-        path.write_bytes(path.read_bytes()[:20])
-    else:
-        path.write_bytes(b"PAR1" + b"\x07" * 100 + b"PAR1" if path.suffix == ".parquet" else bytes(path.stat().st_size))
-
-
-@pytest.mark.parametrize("how", ["missing", "cut", "foreign"])
-def test_a_damaged_file_is_told_by_its_name(shard: Shard, how: str) -> None:
-    user = shard.user()
-    names = [shard.store(user, Mail(number)) for number in (1, 2, 3)]
-    reader = shard.reader(user)
-    for suffix in (".parquet", ".raw.zst"):
-        damage(shard.root / f"{names[1]}{suffix}", how)
-
-    asked: list[Callable[[], object]] = [
-        lambda: reader.emails(),
-        lambda: reader.emails(MailQuery("morning")),
-        lambda: reader.email(2),
-        lambda: reader.top_senders(3),
-        lambda: reader.defective(3),
-    ]
-    for ask in asked:
-        with pytest.raises(FileDamaged) as told:
-            ask()
-        assert told.value.name == f"{names[1]}.parquet"
-        assert str(shard.root) not in str(told.value)
-    with pytest.raises(FileDamaged) as told:
-        reader.raw(2)
-    assert told.value.name == f"{names[1]}.raw.zst"
-    assert reader.raw(1) == Mail(1).raw
-    assert reader.email(3) is not None
-
-
-def test_a_file_of_other_mail_is_damaged(shard: Shard) -> None:
-    user, other = shard.user(), shard.user()
-    name, foreign = shard.store(user, Mail(1)), shard.store(other, Mail(1))
-    for suffix in (".parquet", ".raw.zst"):
-        (shard.root / f"{name}{suffix}").write_bytes((shard.root / f"{foreign}{suffix}").read_bytes())
-
-    with pytest.raises(FileDamaged, match=name):
-        shard.reader(user).emails()
-    with pytest.raises(FileDamaged, match=name):
-        shard.reader(user).email(1)
-
-
-@pytest.mark.parametrize("how", ["missing", "cut", "foreign"])
-def test_a_damaged_word_index_is_told_by_name_and_costs_time_only(
-    shard: Shard, how: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    user = shard.user()
-    names = [shard.store(user, Mail(number)) for number in (1, 2, 3)]
-    damage(shard.root / f"{names[1]}.split", how)
-
-    assert [mail.id for mail in shard.reader(user).emails(MailQuery("morning")).items] == ["3", "2", "1"]
-    assert [mail.id for mail in shard.reader(user).emails(MailQuery("nothing")).items] == []
-    told = [record.getMessage() for record in caplog.records]
-    assert len(told) == 1
-    assert f"{names[1]}.split" in told[0]
-
-
-def test_users_of_one_word_index_never_see_each_others_mail(shard: Shard) -> None:
-    ann, bob = shard.user(), shard.user()
-    manifest, index = shard.write((ann, [Mail(1, text="secret of ann")]), (bob, [Mail(1, text="secret of bob")]))
-    shard.catalog.commit(shard.plan([ann, bob], manifest), index)
-
-    for user, own, other in ((ann, "ann", "bob"), (bob, "bob", "ann")):
-        reader = shard.reader(user)
-        assert len(reader.emails(MailQuery(f'"secret of {own}"')).items) == 1
-        assert reader.emails(MailQuery(f'"secret of {other}"')).items == ()
-        assert len(reader.emails(MailQuery("-nothing")).items) == 1
-
-
 def test_mail_that_arrives_between_pages_disturbs_none(shard: Shard) -> None:
     user = shard.user()
     for number in range(10, 16):
@@ -382,74 +294,3 @@ def test_mail_that_arrives_between_pages_disturbs_none(shard: Shard) -> None:
     rest = reader.emails(MailQuery("morning"), limit=50, after=first.next)
 
     assert [mail.id for mail in (*first.items, *rest.items)] == ["f", "e", "d", "c", "b", "a", "5"]
-
-
-def ranked(reader: MailboxReader, text: str, limit: int = 50, after: RankCursor | None = None) -> list[str]:
-    """The ids of all pages, best first."""
-    page = reader.best(MailQuery(text), limit=limit, after=after)
-    return [mail.id for mail in page.items] + (ranked(reader, text, limit, page.next) if page.next else [])
-
-
-def test_the_best_come_first_in_whichever_segment_they_lie(shard: Shard) -> None:
-    user = shard.user()
-    filler = "many other things are said at length " * 20
-    shard.store(user, Mail(1, text=f"report {filler}"), Mail(2, subject="Report", text=f"the report {filler}"))
-    shard.store(user, Mail(3, text="nothing of it"), Mail(4, text=f"report report report {filler}"))
-    shard.store(user, *(Mail(number, text="report") for number in range(0x10, 0x20)), Mail(5, text="annual report"))
-    reader = shard.reader(user)
-
-    assert ranked(reader, "subject:report OR report")[0] == "2"
-    found = ranked(reader, "report")
-    assert found[0] == "2"
-    assert found.index("4") < found.index("1")
-    assert sorted(found) == sorted(mail.id for mail in reader.emails(MailQuery("report")).items)
-    assert ranked(reader, "report", limit=3) == found
-    assert ranked(reader, '"annual report" -report') == []
-
-
-def test_relevance_is_the_newest_first_where_no_index_tells(shard: Shard) -> None:
-    user = shard.user()
-    for number in (1, 2):
-        shard.store(user, Mail(number), received(3 - number, number + 2), indexed=False)
-    shard.store(user, Mail(9, labels=("STARRED",), text="morning"))
-    reader = shard.reader(user)
-
-    assert ranked(reader, "morning", 2)[0] == "9"
-    assert ranked(reader, "morning", 2)[1:] == [
-        mail.id for mail in reader.emails(MailQuery("morning -is:starred")).items
-    ]
-    assert ranked(reader, "in:inbox", 2) == [mail.id for mail in reader.emails(MailQuery("in:inbox")).items]
-    assert ranked(reader, "is:starred morning") == ["9"]
-    assert ranked(reader, "+morning -is:starred", 1) == [
-        mail.id for mail in reader.emails(MailQuery("morning -is:starred")).items
-    ]
-
-
-def test_mail_that_arrives_between_pages_of_the_best_disturbs_none(shard: Shard) -> None:
-    user = shard.user()
-    shard.store(user, *(Mail(number, text="morning " * number) for number in range(1, 6)))
-    reader = shard.reader(user)
-    first = reader.best(MailQuery("morning"), limit=2)
-    shard.store(user, Mail(99, subject="morning morning", text="morning", received_at=NOON + timedelta(days=1)))
-
-    rest = ranked(reader, "morning", 2, first.next)
-    assert sorted([*(mail.id for mail in first.items), *rest]) == ["1", "2", "3", "4", "5"]
-
-
-def test_a_search_shows_where_its_words_stand(shard: Shard) -> None:
-    user, other = shard.user(), shard.user()
-    shard.store(user, Mail(1, subject="Annual <report>", text="See the report."), Mail(2, text="Nothing"))
-    shard.store(other, Mail(3, text="report"))
-    shown = shard.reader(user).highlights("report -subject:nothing from:ann", ["1", "2", "3"])
-
-    assert {
-        key: [(each.field, each.fragment.text, each.fragment.hits) for each in value] for key, value in shown.items()
-    } == {
-        "1": [("subject", "Annual <report>", ((8, 14),)), ("text", "See the report.", ((8, 14),))],
-        "2": [],
-    }
-    assert shard.reader(user).highlights("is:unread", ["1"]) == shard.reader(user).highlights("report", []) == {}
-
-
-def received(days: int, message_id: int) -> Mail:
-    return Mail(message_id, received_at=NOON + timedelta(days=days))

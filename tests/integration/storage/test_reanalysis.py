@@ -14,7 +14,7 @@ from storage.files.blobs import FileDamaged
 from storage.mailbox.analysis_reader import Analyses
 from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX
 from tests.integration.storage.factory import Mail, Shard
-from tests.integration.storage.mailbox.test_analysis_reader import column, mails
+from tests.integration.storage.mailbox.analysed import column, mails
 
 ATTACHED = b"""From: Ann <ann@example.com>
 Subject: Two parts

@@ -38,8 +38,8 @@ from tests.unit.actors.simulation.postgres import ModelPostgres
 from tests.unit.actors.simulation.world import World
 
 USER = 1
-RETRY = RetryConfig(attempts=2, first_delay_s=1.0, filed_delay_s=20.0, longest_delay_s=100.0)
-EVIDENCE = EvidenceConfig(gone_after_s=300.0, check_delay_s=20.0, suspect_least=4, suspect_s=100.0, overlap_s=60.0)
+RETRY = RetryConfig(attempts=2, first_delay_s=1.0, failed_delay_s=20.0, longest_delay_s=100.0)
+EVIDENCE = EvidenceConfig(gone_after_s=300.0, check_delay_s=20.0, suspect_minimum=4, suspect_s=100.0, overlap_s=60.0)
 #: Steps that a mailbox may need to come to rest.
 _PATIENCE = 5000
 

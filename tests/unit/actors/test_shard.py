@@ -1,8 +1,5 @@
 """What a shard decides for its mailboxes together."""
 
-import pytest
-
-from actors.config import PollConfig, RetryConfig, ShardConfig
 from actors.decisions import (
     CallFailed,
     Changed,
@@ -11,64 +8,19 @@ from actors.decisions import (
     Compared,
     Confirm,
     Confirmed,
-    Decision,
     Fetch,
     Fetched,
     Listed,
     ListPage,
-    Mode,
     Pin,
     Pinned,
     ReadHistory,
     Write,
-    Written,
 )
-from actors.quota import ShardQuota
 from actors.reconcile import Differences
-from actors.shard import Shard
-from jobs.gmail.config import GmailConfig
-from storage.catalog.leases import Lease
 from storage.config import ArchiveConfig
-from storage.model.records import FailedItem, LabelChange, MailboxRecord, Phase, SegmentManifest
-from storage.model.wait_reasons import WaitKind
-
-START = 1000.0
-
-
-def shard(archive: ArchiveConfig | None = None, **settings: int) -> Shard:
-    config = ShardConfig(retry=RetryConfig(), poll=PollConfig(enabled=False), **settings)
-    quota = ShardQuota(GmailConfig(quota_profile="unlimited"), 1, 0.0, succeeds=False)
-    for user_id in range(1, 9):
-        quota.ready_at(user_id, None, START - 60)
-    return Shard(Lease(3, "me", 7), config, archive or ArchiveConfig(), quota)
-
-
-def opened(shard: Shard, *user_ids: int) -> Shard:
-    for user_id in user_ids:
-        box = shard.open(MailboxRecord(user_id, "a@example.com", Phase.CURRENT, cursor=100), (), START)
-        box.labels_read((), START)  # the next hour has no need to ask
-        shard.request(user_id, Mode.INCREMENTAL, START)
-    return shard
-
-
-def answer(shard: Shard, decisions: list[Decision], now: float = START, size: int = 100, ids: int = 4) -> None:
-    """Gmail answers: every history brings `ids` messages, every message arrives."""
-    for decision in decisions:
-        if isinstance(decision, ReadHistory):
-            first = decision.user_id * 1000
-            shard.on_outcome(decision, Changed(tuple(range(first, first + ids)), (), 200, None), now)
-        elif isinstance(decision, Fetch):
-            total = size * len(decision.message_ids)
-            shard.on_outcome(decision, Fetched(decision.message_ids, (), (), total, "mail", 0), now)
-
-
-def written(write: Write, name: str = "a") -> Written:
-    count = sum(len(held.message_ids) for held in write.batches)
-    return Written(write, SegmentManifest(name, 3, 7, count, 1, 1, 1, 0, ()), "index")
-
-
-def only(decisions: list[Decision], kind: type) -> list:  # type: ignore[type-arg]
-    return [decision for decision in decisions if isinstance(decision, kind)]
+from storage.model.records import LabelChange, MailboxRecord, Phase
+from tests.unit.actors.shards import START, answer, only, opened, shard, written
 
 
 def test_the_mail_of_all_mailboxes_fills_one_segment_and_one_commit() -> None:
@@ -153,16 +105,6 @@ def test_a_segment_is_written_when_it_is_old_enough_and_not_before() -> None:
     assert len(only(one.decide(wake_at), Write)) == 1
 
 
-def test_a_commit_that_may_have_failed_is_repeated_as_it_is() -> None:
-    one = opened(shard(), 1)
-    answer(one, one.decide(START), ids=0)
-    [commit] = only(one.decide(START), CommitNow)
-    one.commit_failed(START)
-
-    assert one.decide(START) == [] and one.wake_at(START) == START + 1
-    assert one.decide(START + 1) == [commit]
-
-
 def test_messages_that_are_stored_already_are_left_out_of_the_next_try() -> None:
     one = opened(shard(), 1)
     answer(one, one.decide(START))
@@ -195,23 +137,6 @@ def test_the_news_of_every_mailbox_in_a_commit_that_is_dropped_waits_for_the_nex
     assert [(update.user_id, update.synced) for update in again.plan.mailboxes] == [(2, True)]
 
 
-@pytest.mark.parametrize(("lost", "writes"), [(False, 3), (True, 1)])
-def test_a_segment_is_tried_three_times_unless_its_mail_is_lost(lost: bool, writes: int) -> None:
-    one = opened(shard(), 1)
-    answer(one, one.decide(START))
-    answer(one, one.decide(START))
-    now, tried, decisions = START, 0, one.decide(START)
-    while write := only(decisions, Write):
-        tried += 1
-        one.write_failed(write[0], lost, now)
-        now += 1
-        decisions = one.decide(now)
-
-    assert tried == writes
-    [fetch] = only(decisions, Fetch)
-    assert fetch.message_ids == (1000, 1001, 1002, 1003)
-
-
 def test_a_full_sync_that_a_crash_cut_short_goes_on() -> None:
     one = shard()
     one.open(MailboxRecord(1, "a@example.com", Phase.FULL, pinned=50), (), START)
@@ -235,18 +160,6 @@ def test_a_revoked_grant_stops_only_its_mailbox() -> None:
     assert two.decide(START) == [] and two.quiet
     assert two.wake_at(START) == START + 60, "a refusal may be transient"
     assert [decision.user_id for decision in only(two.decide(START + 60), ReadHistory)] == [1]
-
-
-def test_a_fetch_that_fails_as_a_whole_says_so_and_is_repeated_after_a_pause() -> None:
-    one = opened(shard(), 1)
-    answer(one, one.decide(START))
-    [fetch] = only(one.decide(START), Fetch)
-    one.on_outcome(fetch, CallFailed("did not answer", retry_after_s=5.0), START)
-    mailbox = one.mailbox(1)
-
-    assert mailbox is not None and mailbox.error == "did not answer"
-    assert only(one.decide(START + 4.9), Fetch) == []
-    assert only(one.decide(START + 5.1), Fetch) == [fetch]
 
 
 def test_an_expired_history_lists_everything_from_a_new_pin() -> None:
@@ -274,94 +187,6 @@ def test_an_expired_history_lists_everything_from_a_new_pin() -> None:
     assert commit.plan.changes == (change,)
 
 
-def test_calls_that_fail_one_after_another_come_ever_more_slowly_until_one_succeeds() -> None:
-    failing = opened(shard(), 1)
-    pauses, now = [], START
-    for _ in range(9):
-        [call] = only(failing.decide(now), ReadHistory)
-        failing.on_outcome(call, CallFailed("Gmail did not answer"), now)
-        assert only(failing.decide(now), ReadHistory) == []
-        wake = failing.wake_at(now)
-        assert wake is not None
-        pauses.append(round(wake - now))
-        now = wake
-    [call] = only(failing.decide(now), ReadHistory)
-    failing.on_outcome(call, Changed((), (), 150, "more"), now)
-    [call] = only(failing.decide(now), ReadHistory)
-    failing.on_outcome(call, CallFailed("Gmail did not answer"), now)
-    assert only(failing.decide(now), ReadHistory) == []
-    again = failing.wake_at(now)
-
-    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
-    assert again is not None and round(again - now) == 1
-
-
-def _written_segment(one: Shard) -> Write:
-    answer(one, one.decide(START))
-    answer(one, one.decide(START))
-    [write] = only(one.decide(START), Write)
-    assert isinstance(write, Write)
-    return write
-
-
-def test_a_message_that_no_segment_takes_is_found_by_halves_and_filed() -> None:
-    one = opened(shard(), 1)
-    write, now = _written_segment(one), START
-    stored: set[int] = set()
-    filed: list[FailedItem] = []
-    todo = [write]
-    while todo:
-        write = todo.pop()
-        ids = {key for held in write.batches for key in held.message_ids}
-        if 1002 in ids:
-            one.write_failed(write, False, now, "OverflowError")
-        else:
-            stored |= ids
-            one.written(written(write, f"{ids}"))
-        now += 1
-        for decision in one.decide(now):
-            if isinstance(decision, Write):
-                todo.append(decision)
-            elif isinstance(decision, CommitNow):
-                filed += decision.plan.failed
-                one.committed(now)
-        todo += only(one.decide(now), Write)
-
-    assert stored == {1000, 1001, 1003}
-    assert [(item.message_id, item.error) for item in filed] == [(1002, "OverflowError")]
-
-
-def test_a_mailbox_whose_news_no_database_takes_is_quarantined_and_the_others_are_stored() -> None:
-    two = opened(shard(), 1, 2)
-    for read in only(two.decide(START), ReadHistory):
-        two.on_outcome(read, Changed((), (), 200, None), START)
-    committed = []
-    for _ in range(9):
-        for commit in only(two.decide(START), CommitNow):
-            users = {update.user_id for update in commit.plan.mailboxes}
-            bad = any(update.user_id == 1 and update.phase is Phase.CURRENT for update in commit.plan.mailboxes)
-            if bad:
-                two.commit_refused("NUL", START)
-            else:
-                committed += [(user_id, commit.plan.mailboxes[0].error) for user_id in users]
-                two.committed(START)
-
-    assert committed == [(2, None), (1, "quarantined after a defect of this release: NUL")]
-    assert two.quiet
-
-
-def test_mailboxes_whose_calls_fail_leave_a_place_to_the_others() -> None:
-    three = opened(shard(calls=2), 1, 2)
-    now = START
-    for _ in range(3):  # both fail three times
-        for call in only(three.decide(now), ReadHistory):
-            three.on_outcome(call, CallFailed("no answer"), now)
-        now += 61
-    opened(three, 3)
-
-    assert sorted(call.user_id for call in only(three.decide(now), ReadHistory)) in ([1, 3], [2, 3])
-
-
 def test_the_fetches_of_one_mailbox_leave_a_place_to_the_others() -> None:
     two = opened(shard(calls=8, fetches=3, fetches_per_mailbox=3, fetch_size=1), 1)
     opened(two, 2)
@@ -370,33 +195,3 @@ def test_the_fetches_of_one_mailbox_leave_a_place_to_the_others() -> None:
     answer(two, [first], ids=30)
 
     assert len(only(two.decide(START), Fetch)) == 2
-
-
-def test_one_refusal_of_the_project_rests_it_a_minute_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    one = opened(shard(), 1)
-    pauses: dict[str, float] = {}
-    monkeypatch.setattr(one.quota, "pause", lambda user_id, scope, seconds, now: pauses.update({scope: seconds}))
-    [call] = only(one.decide(START), ReadHistory)
-
-    one.on_outcome(call, CallFailed("slow down", retry_after_s=86_400.0, scope="project"), START)
-
-    assert pauses == {"user": 86_400.0, "project": 60.0}
-
-
-def test_a_fetch_that_fails_as_a_whole_again_and_again_counts_for_its_messages_in_the_end() -> None:
-    one = opened(shard(), 1)
-    answer(one, one.decide(START), ids=2)
-    now = START
-    sizes = []
-    for _ in range(40):
-        for fetch in only(one.decide(now), Fetch):
-            sizes.append(len(fetch.message_ids))
-            one.on_outcome(fetch, CallFailed("cut", kind=WaitKind.GMAIL_UNREACHABLE), now)
-        for commit in only(one.decide(now), CommitNow):
-            assert commit.written is None
-            one.committed(now)
-        now += 120
-
-    box = one.mailbox(1)
-    assert box is not None and box.filed == 2
-    assert sizes[:8] == [2] * 8 and sizes[-1] == 1, "at last each is fetched alone"

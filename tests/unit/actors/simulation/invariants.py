@@ -176,7 +176,7 @@ def nobody_is_kept_waiting(world: "World", owner: "Owner") -> None:
     for user_id in owner.shard.user_ids:
         mailbox = owner.shard.mailbox(user_id)
         assert mailbox is not None
-        call = mailbox.next_call(world.config.listed_ahead)
+        call = mailbox.next_call(world.config.list_ahead)
         free = call is not None and owner.quota.ready_at(user_id, call, world.now) <= world.now
         if limited or not free or owner.shard.failures_in_a_row(user_id) >= _TROUBLED:
             owner.kept_waiting.pop(user_id, None)
