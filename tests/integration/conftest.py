@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 
 import psycopg
@@ -50,21 +51,46 @@ def new_database(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
 @pytest.fixture(scope="session")
 def patterns(postgres: EmbeddedPostgres) -> tuple[str, ...]:
     """Names of a control database and two shard databases with their schemas and two shards, to be copied."""
-    names = ("pattern_control", "pattern_shard0", "pattern_shard1")
-    for name in names:
-        create_database(postgres.dsn(name))
-    control, *shards = (SecretStr(postgres.dsn(name)) for name in names)
-    databases = Databases(PostgresConfig(control_dsn=control, shard_dsns=tuple(shards)), "patterns")
-    migrate.upgrade(databases, shards=2)
-    databases.close()
-    return names
+    return _pattern(postgres, ("pattern_control", "pattern_shard0", "pattern_shard1"), shards=2)
+
+
+@pytest.fixture(scope="session")
+def pair_patterns(postgres: EmbeddedPostgres) -> tuple[str, ...]:
+    """Names of a control database and a shard database with their schemas and one shard, to be copied."""
+    return _pattern(postgres, ("pair_control", "pair_shard"), shards=1)
 
 
 @pytest.fixture
 def new_stores(postgres: EmbeddedPostgres, patterns: tuple[str, ...]) -> Iterator[Callable[[], tuple[str, ...]]]:
-    """Call it for the DSNs of a control database and two shard databases, up to date, with two shards and nothing else.
+    """Call it for the DSNs of a control database and two shard databases, up to date, with two shards."""
+    with _copies(postgres, patterns) as create:
+        yield create
 
-    Copies of a pattern: 0.2 s, and 0.9 s when the migrations run.
+
+@pytest.fixture
+def new_pair(postgres: EmbeddedPostgres, pair_patterns: tuple[str, ...]) -> Iterator[Callable[[], tuple[str, ...]]]:
+    """Call it for the DSNs of a control database and a shard database, up to date, with one shard."""
+    with _copies(postgres, pair_patterns) as create:
+        yield create
+
+
+def _pattern(postgres: EmbeddedPostgres, names: tuple[str, ...], shards: int) -> tuple[str, ...]:
+    """Create the first as control database, the others as shard databases."""
+    for name in names:
+        create_database(postgres.dsn(name))
+    control, *others = (SecretStr(postgres.dsn(name)) for name in names)
+    databases = Databases(PostgresConfig(control_dsn=control, shard_dsns=tuple(others)), "patterns")
+    migrate.upgrade(databases, shards=shards)
+    databases.close()
+    return names
+
+
+@contextmanager
+def _copies(postgres: EmbeddedPostgres, patterns: tuple[str, ...]) -> Iterator[Callable[[], tuple[str, ...]]]:
+    """Copies databases, and drops the copies at the end.
+
+    For one set of three, copying takes the server 31 ms of processor time by FILE_COPY (73 ms by WAL_LOG, PostgreSQL's
+    default); running the migrations takes server and caller 460 ms for two (2026-11).
     """
     numbers = count(1)
     names: list[str] = []
@@ -74,7 +100,7 @@ def new_stores(postgres: EmbeddedPostgres, patterns: tuple[str, ...]) -> Iterato
         made = [f"copy_{number}_of_{name}" for name in patterns]
         with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
             for name, pattern in zip(made, patterns, strict=True):
-                copying = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+                copying = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
                 connection.execute(copying.format(sql.Identifier(name), sql.Identifier(pattern)))
         names.extend(made)
         return tuple(postgres.dsn(name) for name in made)

@@ -182,10 +182,10 @@ def simulator(simulator_process: Simulator) -> Iterator[Simulator]:
 
 @asynccontextmanager
 async def empty_cluster(
-    simulator: Simulator, new_database: Callable[[], str], folder: Path, shard: ShardConfig, **archive: Any
+    simulator: Simulator, new_pair: Callable[[], tuple[str, ...]], folder: Path, shard: ShardConfig, **archive: Any
 ) -> AsyncIterator[Cluster]:
     """Empty stores with the simulator's users; its owners are closed afterwards. archive: settings of the archive."""
-    dsns = [SecretStr(new_database()) for _ in range(2)]
+    dsns = [SecretStr(dsn) for dsn in new_pair()]
     backup = BackupConfig(
         cluster="test",
         gmail=GmailConfig(endpoint=simulator.url, token_uri=f"{simulator.url}/token", quota_profile="unlimited"),
@@ -203,8 +203,10 @@ async def empty_cluster(
 
 
 @pytest.fixture
-async def cluster(simulator: Simulator, new_database: Callable[[], str], tmp_path: Path) -> AsyncIterator[Cluster]:
+async def cluster(
+    simulator: Simulator, new_pair: Callable[[], tuple[str, ...]], tmp_path: Path
+) -> AsyncIterator[Cluster]:
     """An empty cluster that takes few messages at a time."""
     shard = ShardConfig(lease_s=1.5, fetch_size=10)
-    async with empty_cluster(simulator, new_database, tmp_path, shard, segment_age_s=0.2) as cluster:
+    async with empty_cluster(simulator, new_pair, tmp_path, shard, segment_age_s=0.2) as cluster:
         yield cluster

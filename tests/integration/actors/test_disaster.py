@@ -27,9 +27,9 @@ def quick_evidence(cluster: Cluster) -> None:
     cluster.backup = cluster.backup.model_copy(update={"shard": shard})
 
 
-def lost(cluster: Cluster, new_database: Callable[[], str]) -> Cluster:
+def lost(cluster: Cluster, new_pair: Callable[[], tuple[str, ...]]) -> Cluster:
     """The same archive and key with new, empty databases."""
-    dsns = [SecretStr(new_database()) for _ in range(2)]
+    dsns = [SecretStr(dsn) for dsn in new_pair()]
     postgres = cluster.backup.postgres.model_copy(update={"control_dsn": dsns[0], "shard_dsns": (dsns[1],)})
     found = Cluster.__new__(Cluster)
     emails, cluster.simulator.emails = cluster.simulator.emails, []
@@ -90,7 +90,7 @@ def change(cluster: Cluster) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("rolled", [True, False])
 async def test_after_a_rebuild_the_next_sync_is_equal(
-    cluster: Cluster, new_database: Callable[[], str], rolled: bool
+    cluster: Cluster, new_pair: Callable[[], tuple[str, ...]], rolled: bool
 ) -> None:
     await synced(cluster)
     if rolled:
@@ -104,7 +104,7 @@ async def test_after_a_rebuild_the_next_sync_is_equal(
         if not rolled and blob.name.endswith(ROLLUP_SUFFIX):  # by the owner itself
             cluster.blobs.delete(blob.name)
 
-    again = lost(cluster, new_database)
+    again = lost(cluster, new_pair)
     addresses = {user.user_id: user.email for user in cluster.users}
     done = reconcile(again.databases, {0: 0}, again.blobs, again.backup.archive, addresses)
     again.users = [again.add(user.email) for user in cluster.users]
@@ -121,7 +121,7 @@ async def test_after_a_rebuild_the_next_sync_is_equal(
 
 @pytest.mark.slow
 async def test_rehearsal_all_but_the_archive_and_a_backup_is_destroyed(
-    cluster: Cluster, new_database: Callable[[], str], tmp_path: Path
+    cluster: Cluster, new_pair: Callable[[], tuple[str, ...]], tmp_path: Path
 ) -> None:
     await synced(cluster)
     back_up(cluster.databases, tmp_path / "backup")
@@ -129,7 +129,7 @@ async def test_rehearsal_all_but_the_archive_and_a_backup_is_destroyed(
     await synced(cluster)  # the archive is newer than the backup
     before = index(cluster)
 
-    again = lost(cluster, new_database)
+    again = lost(cluster, new_pair)
     restore(again.databases, tmp_path / "backup")
     done = reconcile(again.databases, {0: 0}, again.blobs, again.backup.archive)
     again.users = cluster.users
@@ -145,7 +145,7 @@ async def test_rehearsal_all_but_the_archive_and_a_backup_is_destroyed(
 
 @pytest.mark.parametrize("ends", ["stops", "is killed"])
 async def test_in_the_first_minute_a_rebuild_knows_every_mailbox_and_fetches_nothing_again(
-    cluster: Cluster, new_database: Callable[[], str], ends: str
+    cluster: Cluster, new_pair: Callable[[], tuple[str, ...]], ends: str
 ) -> None:
     owner, _ = await cluster.owner()
     for user in cluster.users:
@@ -164,7 +164,7 @@ async def test_in_the_first_minute_a_rebuild_knows_every_mailbox_and_fetches_not
     stored = {(row[0], row[1]) for row in index(cluster)}
     assert stored
 
-    again = lost(cluster, new_database)
+    again = lost(cluster, new_pair)
     done = reconcile(again.databases, {0: 0}, again.blobs, again.backup.archive)
     again.users = [again.add(user.email) for user in cluster.users]
 
@@ -178,13 +178,15 @@ async def test_in_the_first_minute_a_rebuild_knows_every_mailbox_and_fetches_not
     again.databases.close()
 
 
-async def test_an_owner_that_stops_leaves_the_archive_whole(cluster: Cluster, new_database: Callable[[], str]) -> None:
+async def test_an_owner_that_stops_leaves_the_archive_whole(
+    cluster: Cluster, new_pair: Callable[[], tuple[str, ...]]
+) -> None:
     await synced(cluster)
     change(cluster)
     await synced(cluster)
     before = index(cluster)
 
-    again = lost(cluster, new_database)
+    again = lost(cluster, new_pair)
     done = reconcile(again.databases, {0: 0}, again.blobs, again.backup.archive)
 
     assert (done.relisted, done.unnamed) == (0, [])

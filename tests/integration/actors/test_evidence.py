@@ -18,12 +18,12 @@ from storage.model.records import MailboxRecord, Phase, User
 from storage.model.storable import storable_id
 from tests.integration.actors.conftest import Cluster, Simulator, empty_cluster, until
 
-_EVIDENCE = EvidenceConfig(check_delay_s=0.3, gone_after_s=3600.0, suspect_s=3600.0, grant_again_s=0.3)
+_EVIDENCE = EvidenceConfig(check_delay_s=0.3, gone_after_s=3600.0, suspect_s=3600.0, grant_retry_s=0.3)
 
 
 @pytest.fixture
 async def doubted(
-    new_database: Callable[[], str], tmp_path: Path, request: pytest.FixtureRequest
+    new_pair: Callable[[], tuple[str, ...]], tmp_path: Path, request: pytest.FixtureRequest
 ) -> AsyncIterator[Cluster]:
     """A cluster of two small mailboxes at a simulator of its own, which nothing looks at unasked.
 
@@ -31,12 +31,12 @@ async def doubted(
     """
     shard = ShardConfig(
         poll=PollConfig(enabled=False),
-        retry=RetryConfig(first_delay_s=getattr(request, "param", 0.05), filed_delay_s=900.0),
+        retry=RetryConfig(first_delay_s=getattr(request, "param", 0.05), failed_delay_s=900.0),
         evidence=_EVIDENCE,
         fetch_size=10,
     )
     with start_simulator(["--generate=80", "--users=2", "--quota-profile=unlimited"]) as url:
-        async with empty_cluster(Simulator(url), new_database, tmp_path, shard, segment_age_s=0.1) as cluster:
+        async with empty_cluster(Simulator(url), new_pair, tmp_path, shard, segment_age_s=0.1) as cluster:
             yield cluster
 
 

@@ -19,9 +19,9 @@ NOWHERE = "http://127.0.0.1:9/push"
 
 
 @pytest.fixture
-async def polled(new_database: Callable[[], str], tmp_path: Path) -> AsyncIterator[Cluster]:
+async def polled(new_pair: Callable[[], tuple[str, ...]], tmp_path: Path) -> AsyncIterator[Cluster]:
     """A cluster whose mailboxes are watched and polled often, and whose pushes all get lost."""
-    dsns = [SecretStr(new_database()) for _ in range(2)]
+    dsns = [SecretStr(dsn) for dsn in new_pair()]
     arguments = ["--generate=6", "--users=1", "--quota-profile=unlimited", f"--push-to={NOWHERE}", "--push-loss-rate=1"]
     with start_simulator(arguments) as gmail:
         poll = PollConfig(shortest_s=0.3, longest_s=0.6, topic="projects/p/topics/t")

@@ -25,11 +25,11 @@ _DEADLINE_S = 1800.0
 
 
 @pytest.fixture
-async def large(new_database: Callable[[], str], tmp_path: Path) -> AsyncIterator[Cluster]:
+async def large(new_pair: Callable[[], tuple[str, ...]], tmp_path: Path) -> AsyncIterator[Cluster]:
     """A cluster of one large mailbox, which nothing looks at unasked."""
     shard = ShardConfig(poll=PollConfig(enabled=False), evidence=EvidenceConfig(check_delay_s=0.3))
     with start_simulator([f"--generate={_MESSAGES}", "--users=1", "--quota-profile=unlimited"]) as url:
-        async with empty_cluster(Simulator(url), new_database, tmp_path, shard) as cluster:
+        async with empty_cluster(Simulator(url), new_pair, tmp_path, shard) as cluster:
             yield cluster
 
 

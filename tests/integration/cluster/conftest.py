@@ -16,12 +16,19 @@ ANN = "ann@example.com"
 
 
 @pytest.fixture
-def stores(new_database: Callable[[], str], home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
-    """The stores that the command opens, too."""
+def installation(new_pair: Callable[[], tuple[str, ...]], home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home that a command uses, with databases that are up to date and empty."""
+    control, *shards = new_pair()
     monkeypatch.setenv("GBM_HOME", str(home))
-    monkeypatch.setenv("GBM_POSTGRES__CONTROL_DSN", new_database())
-    monkeypatch.setenv("GBM_POSTGRES__SHARD_DSNS", orjson.dumps([new_database()]).decode())
+    monkeypatch.setenv("GBM_POSTGRES__CONTROL_DSN", control)
+    monkeypatch.setenv("GBM_POSTGRES__SHARD_DSNS", orjson.dumps(shards).decode())
     monkeypatch.setenv("GBM_ARCHIVE__URI", (home / "archive").as_uri())
+    return home
+
+
+@pytest.fixture
+def stores(installation: Path) -> Iterator[Stores]:
+    """The stores that the command opens, too."""
     with open_stores(load()) as stores:
         yield stores
 

@@ -60,11 +60,11 @@ def contents(engine: Engine, shard_id: int) -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def place(new_database: Callable[[], str], archive_root: Path) -> Iterator[Place]:
+def place(new_stores: Callable[[], tuple[str, ...]], archive_root: Path) -> Iterator[Place]:
     """See Place."""
-    control = new_database()
-    dsns = tuple(SecretStr(new_database()) for _ in range(2))
-    databases = Databases(PostgresConfig(control_dsn=SecretStr(control), shard_dsns=dsns), "moves")
+    control, *dsns = new_stores()
+    shard_dsns = tuple(map(SecretStr, dsns))
+    databases = Databases(PostgresConfig(control_dsn=SecretStr(control), shard_dsns=shard_dsns), "moves")
     migrate.upgrade(databases, shards=4)
     shard = _shard(databases, archive_root, 0, 0)
     users = [shard.user(), shard.user()]

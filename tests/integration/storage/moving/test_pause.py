@@ -23,10 +23,10 @@ MESSAGES = 200_000
 
 
 @pytest.fixture
-def databases(new_database: Callable[[], str]) -> Iterator[Databases]:
+def databases(new_stores: Callable[[], tuple[str, ...]]) -> Iterator[Databases]:
     """A control database and two shard databases of its own."""
-    dsns = tuple(SecretStr(new_database()) for _ in range(2))
-    databases = Databases(PostgresConfig(control_dsn=SecretStr(new_database()), shard_dsns=dsns), "pause")
+    control, *dsns = map(SecretStr, new_stores())
+    databases = Databases(PostgresConfig(control_dsn=control, shard_dsns=tuple(dsns)), "pause")
     migrate.upgrade(databases, shards=2)
     yield databases
     databases.close()

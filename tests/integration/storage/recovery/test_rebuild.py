@@ -45,13 +45,13 @@ QUERIES = {
 class World:
     """A shard with an archive of its own, and databases that are lost."""
 
-    def __init__(self, new_database: Callable[[], str], root: Path) -> None:
-        self.root, self._new = root, new_database
+    def __init__(self, new_pair: Callable[[], tuple[str, ...]], root: Path) -> None:
+        self.root, self._new = root, new_pair
         self.databases = self.fresh()
         self.shard = self.open(self.databases, 1)
 
     def fresh(self) -> Databases:
-        control, shard = (SecretStr(self._new()) for _ in range(2))
+        control, shard = (SecretStr(dsn) for dsn in self._new())
         databases = Databases(PostgresConfig(control_dsn=control, shard_dsns=(shard,)))
         migrate.upgrade(databases, shards=1)
         return databases
@@ -98,7 +98,7 @@ class World:
 
 
 @pytest.fixture
-def world(new_database: Callable[[], str], home: Path) -> Iterator[World]:
+def world(new_pair: Callable[[], tuple[str, ...]], home: Path) -> Iterator[World]:
     made: list[Databases] = []
     honest = World.fresh
 
@@ -107,7 +107,7 @@ def world(new_database: Callable[[], str], home: Path) -> Iterator[World]:
             made.append(honest(self))
             return made[-1]
 
-    yield Closing(new_database, home / "archive")
+    yield Closing(new_pair, home / "archive")
     for databases in made:
         databases.close()
 
