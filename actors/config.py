@@ -17,7 +17,7 @@ class RetryConfig(BaseModel, frozen=True):
 
     attempts: PositiveInt = Field(5, description="tries in one go, after which a message is filed as failed")
     first_delay_s: PositiveFloat = Field(1.0, description="seconds before the second try; doubles with each")
-    filed_delay_s: PositiveFloat = Field(900.0, description="seconds before a filed message is tried again; doubles")
+    failed_delay_s: PositiveFloat = Field(900.0, description="seconds before a filed message is tried again; doubles")
     longest_delay_s: PositiveFloat = Field(86_400.0, description="seconds that no delay exceeds")
 
 
@@ -44,7 +44,7 @@ class EvidenceConfig(BaseModel, frozen=True):
     check_delay_s: PositiveFloat = Field(
         600.0, description="seconds between the two 404s that a stored message's deletion takes, without a record of it"
     )
-    suspect_least: PositiveInt = Field(
+    suspect_minimum: PositiveInt = Field(
         100, description="messages missing from a listing that are suspect, from here on"
     )
     suspect_share: float = Field(0.05, ge=0.0, le=1.0, description="and this share of the mailbox, both")
@@ -56,7 +56,7 @@ class EvidenceConfig(BaseModel, frozen=True):
         518_400.0, description="seconds between two comparisons of a mailbox's ids and labels with Gmail"
     )
     labels_every_s: PositiveFloat = Field(3600.0, description="seconds between two looks at the labels' names")
-    grant_again_s: PositiveFloat = Field(60.0, description="seconds before a refused grant is tried again; quadruples")
+    grant_retry_s: PositiveFloat = Field(60.0, description="seconds before a refused grant is tried again; quadruples")
 
 
 class ShardConfig(BaseModel, frozen=True):
@@ -66,7 +66,7 @@ class ShardConfig(BaseModel, frozen=True):
     fetches: PositiveInt = Field(3, description="fetch tasks at a time, per shard")
     fetches_per_mailbox: PositiveInt = Field(3, description="fetch tasks at a time, per mailbox")
     calls: PositiveInt = Field(2, description="profile, list and history calls at a time, per shard")
-    listed_ahead: PositiveInt = Field(2000, description="ids that a mailbox lists before it has fetched them")
+    list_ahead: PositiveInt = Field(2000, description="ids that a mailbox lists before it has fetched them")
     writes: PositiveInt = Field(2, description="segments written at a time, per shard")
     buffer_bytes: PositiveInt = Field(
         96 << 20, description="raw mail fetched and not yet committed, per shard; a full buffer pauses fetching"
@@ -74,10 +74,10 @@ class ShardConfig(BaseModel, frozen=True):
     typical_message_bytes: PositiveInt = Field(
         64 << 10, description="bytes that a message in flight is assumed to have, for the buffer's limit"
     )
-    task_s: PositiveFloat = Field(
+    task_timeout_s: PositiveFloat = Field(
         300.0, description="seconds after which a call, a fetch or the writing of a segment is cancelled and done again"
     )
-    merge_s: PositiveFloat = Field(
+    merge_timeout_s: PositiveFloat = Field(
         3600.0, description="seconds after which a merge or an analysis of a segment is cancelled and done again"
     )
     parsing: ParseLimits = ParseLimits()

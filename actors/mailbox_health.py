@@ -64,7 +64,7 @@ class MailboxHealth:
 
     def refused(self, error: str, now: float) -> None:
         """Google refuses the grant: a transient refusal looks like a lasting one, so it is tried again."""
-        delay = min(self._evidence.grant_again_s * _REFUSAL_GROWTH**self._refusals, _LONGEST_REFUSAL_S)
+        delay = min(self._evidence.grant_retry_s * _REFUSAL_GROWTH**self._refusals, _LONGEST_REFUSAL_S)
         self._refusals = min(self._refusals + 1, 20)
         self.halt, self._error, self.ask_again_at = Phase.REVOKED, error, now + delay
 

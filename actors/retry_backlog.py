@@ -205,14 +205,14 @@ class Backlog:
             delay = min(retry.first_delay_s * 2 ** (attempts - before - 1), retry.longest_delay_s)
             self._wait(key, now + max(delay, failure.retry_after_s or 0.0), waits)
             return
-        delay = min(retry.filed_delay_s * 2 ** min(before // retry.attempts, 10), retry.longest_delay_s)
+        delay = min(retry.failed_delay_s * 2 ** min(before // retry.attempts, 10), retry.longest_delay_s)
         self._file(key, attempts, failure.error, delay, now)
 
     def unstorable(self, message_id: int, error: str, now: float) -> None:
         """It arrived, and no store takes it."""
         filed = self._filed.get(message_id)
         self._held.discard(message_id)
-        self._file(message_id, (filed.attempts if filed else 0) + 1, error, self._retry.filed_delay_s, now)
+        self._file(message_id, (filed.attempts if filed else 0) + 1, error, self._retry.failed_delay_s, now)
 
     def drop(self) -> None:
         """Nothing of what was to be committed is."""

@@ -147,7 +147,7 @@ class Shard(ShardCommits):
         held_back: list[int] = []
         while self._calls < self._config.calls and (user_id := line.next()) is not None:
             mailbox = self._mailboxes[user_id]
-            call = mailbox.next_call(self._config.listed_ahead)
+            call = mailbox.next_call(self._config.list_ahead)
             if call is None:
                 continue
             if self._must_leave_room(user_id, self._calling, self._config.calls):

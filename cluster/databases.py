@@ -84,7 +84,7 @@ def rebuild(stores: Stores, addresses: Mapping[int, str], replace: bool, keep: b
 
 
 def restore(
-    stores: Stores, path: Path, replace: bool, told: dump.Tell, tell: Tell
+    stores: Stores, path: Path, replace: bool, tell_dump: dump.Tell, tell: Tell
 ) -> tuple[dict[str, Any], Rebuilt, bool]:
     """Restore a backup, then import newer segments. Also return whether the sealing key opens its secrets.
 
@@ -93,7 +93,7 @@ def restore(
     """
     if not replace:
         require_empty(stores.databases)
-    document = dump.restore(stores.databases, path, told)
+    document = dump.restore(stores.databases, path, tell_dump)
     return document, _reconcile(stores, {}, tell), _opens(stores)
 
 

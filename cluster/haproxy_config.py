@@ -40,7 +40,7 @@ class Rules:
     forwarded_header: str
     trusted: tuple[str, ...] = ()
     connections: int = 2048
-    connections_each: int = 64
+    connections_per_address: int = 64
     requests_each_per_10_s: int = 1000
     request_s: int = 10
     idle_s: int = 30
@@ -120,7 +120,7 @@ def _frontend(rules: Rules) -> Iterator[str]:
     # IPv6: a client has the 64 bits below its network to itself.
     yield "stick-table type ipv6 size 100k expire 60s store conn_cur,http_req_rate(10s)"
     yield f"tcp-request connection track-sc0 src,ipmask(32,64){unless}"
-    yield f"tcp-request connection reject if {{ sc0_conn_cur gt {rules.connections_each} }}"
+    yield f"tcp-request connection reject if {{ sc0_conn_cur gt {rules.connections_per_address} }}"
     yield (
         f"http-request return status 429 content-type application/problem+json string {_TOO_MANY} "
         f"hdr Retry-After 10 if {{ sc0_http_req_rate gt {rules.requests_each_per_10_s} }}"

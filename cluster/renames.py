@@ -4,6 +4,7 @@ Honoured in the environment (GBM_A__B), in YAML and wherever else settings come 
 cluster/settings.py applies it. A value under the new name wins over the same source's old one.
 """
 
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,7 +12,27 @@ from typing import Any
 _LOG = logging.getLogger(__name__)
 
 #: Old path -> new path, as in YAML: "archive.words_cache" -> "archive.index_cache". Remove them a release later.
-SETTINGS: dict[str, str] = {}
+SETTINGS: dict[str, str] = {
+    "archive.words_cache": "archive.index_cache",
+    "archive.words_cache_bytes": "archive.index_cache_bytes",
+    "archive.words_cache_splits": "archive.index_cache_splits",
+    "analysis.plugin_patience": "analysis.plugin_failures",
+    "serve.answers_bytes": "serve.response_cache_bytes",
+    "serve.edge.answer_bytes_per_s": "serve.edge.response_bytes_per_s",
+    "serve.edge.connections_each": "serve.edge.connections_per_address",
+    "serve.edge.requests_each": "serve.edge.requests_per_address",
+    "serve.sandbox.answer_bytes": "serve.sandbox.result_bytes",
+    "serve.sandbox.at_a_time": "serve.sandbox.concurrent_queries",
+    "serve.streams.every_s": "serve.streams.poll_s",
+    "serve.streams.most": "serve.streams.max_streams",
+    "serve.streams.most_each": "serve.streams.max_per_user",
+    "shards.evidence.grant_again_s": "shards.evidence.grant_retry_s",
+    "shards.evidence.suspect_least": "shards.evidence.suspect_minimum",
+    "shards.listed_ahead": "shards.list_ahead",
+    "shards.merge_s": "shards.merge_timeout_s",
+    "shards.retry.filed_delay_s": "shards.retry.failed_delay_s",
+    "shards.task_s": "shards.task_timeout_s",
+}
 
 _warned: set[str] = set()
 
@@ -19,7 +40,7 @@ _warned: set[str] = set()
 def renamed_variables(
     environment: Mapping[str, str], prefix: str, renames: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The environment with old names replaced by new ones. Within whole sections as JSON nothing is replaced."""
+    """The environment with old names replaced by new ones, also within sections that are given as JSON."""
     found = dict(environment)
     for old, new in (SETTINGS if renames is None else renames).items():
         old_name, new_name = _variable(prefix, old), _variable(prefix, new)
@@ -29,7 +50,28 @@ def renamed_variables(
             _warn(name.upper(), target.upper())
             if target.upper() not in {known.upper() for known in found}:
                 found[target] = value
+        for name in found:
+            if (section := _section(name, prefix)) and old.startswith(section) and new.startswith(section):
+                found[name] = _renamed_json(found[name], name, old.removeprefix(section), new.removeprefix(section))
     return found
+
+
+def _section(name: str, prefix: str) -> str:
+    """The path of a variable's section with a dot at its end; "" for a variable that is not ours."""
+    ours = name.upper().startswith(prefix.upper())
+    return name[len(prefix) :].lower().replace("__", ".") + "." if ours else ""
+
+
+def _renamed_json(text: str, name: str, old: str, new: str) -> str:
+    """A section as JSON with an old name replaced; text that is no JSON object is left for the settings to refuse."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return text
+    if not isinstance(document, dict):
+        return text
+    renamed = renamed_document(document, name, {old: new})
+    return text if renamed == document else json.dumps(renamed)
 
 
 def renamed_document(document: dict[str, Any], source: str, renames: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import signal
 import threading
 from types import FrameType
 
-_asked = threading.Event()
+_stop_requested = threading.Event()
 
 
 def watch_signals() -> None:
@@ -19,20 +19,20 @@ def watch_signals() -> None:
 
 def check_stop() -> None:
     """Raise KeyboardInterrupt if a stop was requested."""
-    if _asked.is_set():
+    if _stop_requested.is_set():
         raise KeyboardInterrupt
 
 
 def wait_for_stop() -> None:
     """Wait for a stop request."""
     try:
-        _asked.wait()
+        _stop_requested.wait()
     except KeyboardInterrupt:
         return
 
 
 def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature is Python's
-    if _asked.is_set():
+    if _stop_requested.is_set():
         return  # a second Ctrl-C must not interrupt the shutdown
-    _asked.set()
+    _stop_requested.set()
     raise KeyboardInterrupt

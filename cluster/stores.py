@@ -178,8 +178,8 @@ def _config(settings: Settings, home: Home, postgres: PostgresConfig) -> BackupC
     archive = settings.archive
     if not archive.uri:
         archive = archive.model_copy(update={"uri": home.archive.as_uri()})
-    if not archive.words_cache:
-        archive = archive.model_copy(update={"words_cache": str(home.words)})
+    if not archive.index_cache:
+        archive = archive.model_copy(update={"index_cache": str(home.words)})
     return BackupConfig(
         cluster=settings.cluster or home.cluster_name(),
         shard=settings.shards,

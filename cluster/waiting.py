@@ -23,19 +23,19 @@ class WaitingBar(Progress):
     """A progress bar with what is waited for below it; where no terminal is, a line per change."""
 
     _waits: Sequence[str] = ()
-    _told: Sequence[str] = ()
+    _shown_kinds: Sequence[str] = ()
 
     def show_waits(self, waits: Sequence[str]) -> None:
         """These are the reasons now."""
         self._waits = waits[:WAITS_SHOWN]
-        told = [reason.partition(" (since")[0] for reason in self._waits]
+        kinds = [reason.partition(" (since")[0] for reason in self._waits]
         if not self.console.is_terminal:
-            for reason, kind in zip(self._waits, told, strict=True):
-                if kind not in self._told:
+            for reason, kind in zip(self._waits, kinds, strict=True):
+                if kind not in self._shown_kinds:
                     self.console.print(f"waits: {reason}", markup=False, highlight=False, soft_wrap=True)
-            if self._told and not told:
+            if self._shown_kinds and not kinds:
                 self.console.print("goes on", markup=False)
-        self._told = told
+        self._shown_kinds = kinds
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """The bar, and the reasons."""

@@ -232,12 +232,12 @@ class Assembly:
 
     @cached_property
     def _cache(self) -> ResponseCache:
-        return ResponseCache(self._config.answers_bytes, counted=self._answered)
+        return ResponseCache(self._config.response_cache_bytes, counted=self._answered)
 
     @cached_property
     def _streams(self) -> Streams:
         config = self._config.streams
-        return Streams(config.most, config.most_each, config.every_s, config.heartbeat_s)
+        return Streams(config.max_streams, config.max_per_user, config.poll_s, config.heartbeat_s)
 
     @cached_property
     def _audit_buffer(self) -> AuditBuffer:

@@ -73,11 +73,11 @@ class PushConfig(BaseModel, frozen=True):
 class StreamConfig(BaseModel, frozen=True):
     """Server-sent events of one replica."""
 
-    most: PositiveInt = Field(
+    max_streams: PositiveInt = Field(
         32, description="maximum number of concurrent streams; streams count towards max_requests"
     )
-    most_each: PositiveInt = Field(4, description="maximum number of concurrent streams per user")
-    every_s: PositiveFloat = Field(1.0, description="seconds between polls of the streamed state")
+    max_per_user: PositiveInt = Field(4, description="maximum number of concurrent streams per user")
+    poll_s: PositiveFloat = Field(1.0, description="seconds between polls of the streamed state")
     heartbeat_s: PositiveFloat = Field(
         15.0, description="seconds without an event after which a stream sends a heartbeat"
     )
@@ -105,10 +105,10 @@ class EdgeConfig(BaseModel, frozen=True):
         2048,
         description="maximum number of connections; lower if the limit of open files is (2.5 files per connection)",
     )
-    connections_each: PositiveInt = Field(
+    connections_per_address: PositiveInt = Field(
         64, description="maximum number of connections per address (IPv6: per /64 network), except trusted proxies"
     )
-    requests_each: PositiveInt = Field(
+    requests_per_address: PositiveInt = Field(
         20_000,
         description="maximum number of requests per address in 10 s, except trusted proxies; further requests get 429",
     )
@@ -118,7 +118,7 @@ class EdgeConfig(BaseModel, frozen=True):
         1 << 30,
         description="maximum size of responses buffered in temporary files for slow clients, per replica, in bytes",
     )
-    answer_bytes_per_s: PositiveInt = Field(
+    response_bytes_per_s: PositiveInt = Field(
         32 << 10,
         description="minimum rate at which a client must read a response after the first 30 s, in bytes per second",
     )
@@ -140,7 +140,7 @@ class ServeConfig(BaseModel, frozen=True):
     edge: EdgeConfig = EdgeConfig()
     rates: RatesConfig = RatesConfig()
     sandbox: SandboxConfig = SandboxConfig()
-    answers_bytes: PositiveInt = Field(64 << 20, description="size of a replica's response cache, in bytes")
+    response_cache_bytes: PositiveInt = Field(64 << 20, description="size of a replica's response cache, in bytes")
     body_bytes: PositiveInt = Field(512 << 10, description="maximum size of a request's body, in bytes")
     owner_timeout_s: PositiveFloat = Field(10.0, description="seconds to wait for a shard owner")
     probe_timeout_s: PositiveFloat = Field(2.0, description="seconds that /ready and status wait per dependency")

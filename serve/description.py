@@ -39,7 +39,7 @@ def _application(folder: str) -> FastAPI:
     """The root application, with an empty archive and unreachable databases."""
     backup = BackupConfig(
         cluster="description",
-        archive=ArchiveConfig(uri=Path(folder).as_uri(), words_cache=f"{folder}/words"),
+        archive=ArchiveConfig(uri=Path(folder).as_uri(), index_cache=f"{folder}/words"),
         postgres=PostgresConfig(control_dsn=SecretStr("postgresql://unused@127.0.0.1:1/unused")),
         sealing_key=SecretStr(new_key()),
     )

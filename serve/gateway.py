@@ -72,7 +72,7 @@ def application(
     app.add_middleware(
         AuthMiddleware,
         routes=routes,
-        door=access_control or AccessControl(),
+        access=access_control or AccessControl(),
         addresses=Addresses(config.trusted_proxies),
     )
     if config.cors_origins:
@@ -86,7 +86,7 @@ def application(
         )
     app.add_middleware(DeadlineMiddleware, timeout_s=config.timeout_s)
     app.add_middleware(
-        PacedResponseMiddleware, bytes_per_s=config.edge.answer_bytes_per_s, most_bytes=config.edge.spool_bytes
+        PacedResponseMiddleware, bytes_per_s=config.edge.response_bytes_per_s, most_bytes=config.edge.spool_bytes
     )
     app.add_middleware(OnlyProxy, proof=proof)
     app.add_middleware(RequestContextMiddleware)

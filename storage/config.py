@@ -70,11 +70,11 @@ class ArchiveConfig(BaseModel, frozen=True):
         1 << 20, ge=64 << 10, le=1 << 20, description="raw bytes per zstd frame: what one read decompresses"
     )
     zstd_level: PositiveInt = Field(3, le=19, description="zstd level of raw frames and Parquet pages")
-    words_cache: str = Field(
+    index_cache: str = Field(
         "", description="local folder of unpacked word indexes, shared by this machine; unset: GBM_HOME/words"
     )
-    words_cache_bytes: PositiveInt = Field(4 << 30, description="size of that folder")
-    words_cache_splits: PositiveInt = Field(512, description="word indexes in that folder, and open in a process")
+    index_cache_bytes: PositiveInt = Field(4 << 30, description="size of that folder")
+    index_cache_splits: PositiveInt = Field(512, description="word indexes in that folder, and open in a process")
     orphan_grace_s: NonNegativeFloat = Field(
         3600.0, description="age at which an uncommitted file of the present owner counts as an orphan"
     )

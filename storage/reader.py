@@ -58,7 +58,7 @@ class MailboxReader:
         """`splits`: None: this process's cache in a temporary folder. `body`: MIME parser; None reads the Parquet."""
         self._user_id, self._engine, self._blobs = user_id, engine, blobs
         self._files = MailFiles(user_id, engine, blobs, splits or cache_of(ArchiveConfig()))
-        self._meanings = QueryResolver(user_id, engine)
+        self._resolver = QueryResolver(user_id, engine)
         self._analyses = Analyses(user_id, engine, blobs)
         self._single = Single(user_id, engine, blobs, self._files, body)
 
@@ -68,12 +68,12 @@ class MailboxReader:
         Raises:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
-        search_plan = self._meanings.plan(mail_query)
+        search_plan = self._resolver.plan(mail_query)
         return retry_on_missing_file(lambda: self._page(search_plan, mail_query, after or _TOP, limit))
 
     def _page(self, search_plan: Plan, mail_query: MailQuery, after: PageCursor, limit: int) -> Page:
-        finder = SearchExecutor(self._user_id, self._engine, self._files, mail_query.as_of)
-        rows = finder.find(search_plan, after, limit + 1, mail_query.include_deleted)
+        executor = SearchExecutor(self._user_id, self._engine, self._files, mail_query.as_of)
+        rows = executor.find(search_plan, after, limit + 1, mail_query.include_deleted)
         items = [
             summary_of(row, content) for row, content in zip(rows, self._files.summaries(rows[:limit]), strict=False)
         ]
@@ -88,13 +88,13 @@ class MailboxReader:
         Raises:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
-        search_plan = self._meanings.plan(mail_query)
+        search_plan = self._resolver.plan(mail_query)
         return retry_on_missing_file(lambda: self._ranked(search_plan, mail_query, after, limit))
 
     def _ranked(self, search_plan: Plan, mail_query: MailQuery, after: RankCursor | None, limit: int) -> RankedPage:
-        finder = SearchExecutor(self._user_id, self._engine, self._files, mail_query.as_of)
+        executor = SearchExecutor(self._user_id, self._engine, self._files, mail_query.as_of)
         start, passed = (PageCursor(after.until, _TOP.message_id), after.passed) if after else (_TOP, 0)
-        rows, newest_at = finder.best(search_plan, start, passed + limit + 1, mail_query.include_deleted)
+        rows, newest_at = executor.best(search_plan, start, passed + limit + 1, mail_query.include_deleted)
         more = len(rows) > passed + limit
         following = RankCursor(after.until if after else newest_at, passed + limit) if more else None
         shown = rows[passed : passed + limit]
@@ -109,7 +109,7 @@ class MailboxReader:
         Raises:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
-        searched = list(wanted(self._meanings.of(parse(text), datetime.now(UTC), True)))
+        searched = list(wanted(self._resolver.of(parse(text), datetime.now(UTC), True)))
         message_ids = [from_hex(message_id) for message_id in ids]
         if not searched or not message_ids:
             return {}
@@ -169,10 +169,10 @@ class MailboxReader:
             InvalidQuery, FileDamaged, DatabaseUnreachable.
         """
         tree = parse(text)
-        search_plan = plan(self._meanings.of(tree, as_of, tree == EVERYTHING))
-        finder = SearchExecutor(self._user_id, self._engine, self._files, as_of)
+        search_plan = plan(self._resolver.of(tree, as_of, tree == EVERYTHING))
+        executor = SearchExecutor(self._user_id, self._engine, self._files, as_of)
         start = _TOP
-        while rows := finder.find(search_plan, start, batch, include_deleted):
+        while rows := executor.find(search_plan, start, batch, include_deleted):
             yield [stored_of(row) for row in rows]
             start = PageCursor(rows[-1]["received_at"], rows[-1]["message_id"])
 
@@ -212,10 +212,10 @@ class MailboxReader:
         """The mailbox's threads, and the number of messages by label."""
         return Conversations(self._user_id, self._engine, self._files)
 
-    def counting(self, text: str = "", span: Span = EVER, as_of: datetime | None = None) -> MailboxStats:
+    def stats(self, text: str = "", span: Span = EVER, as_of: datetime | None = None) -> MailboxStats:
         """Statistics of the matches of a search in a time range, now or as of a time."""
         stats_filter = StatsFilter(text, span, as_of)
-        return MailboxStats(self._user_id, self._engine, self._files, self._analyses, self._meanings, stats_filter)
+        return MailboxStats(self._user_id, self._engine, self._files, self._analyses, self._resolver, stats_filter)
 
     @property
     def views(self) -> MailViews:
@@ -233,7 +233,7 @@ class MailboxReader:
 
     def labels(self) -> list[Label]:
         """The mailbox's labels."""
-        return self._meanings.labels()
+        return self._resolver.labels()
 
     def present(self) -> datetime:
         """The current time by the database's clock, which stamps commits."""
@@ -243,7 +243,7 @@ class MailboxReader:
 
     def state(self) -> MailboxRecord | None:
         """The mailbox's sync state as last committed; None before its shard has opened it."""
-        return self._meanings.state()
+        return self._resolver.state()
 
     def failures(self, limit: int) -> list[Failed]:
         """Items of the mailbox that could not be backed up, at most `limit`."""

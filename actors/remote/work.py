@@ -40,7 +40,7 @@ class RayWork:
 
     def __init__(self, config: BackupConfig, analysers: Analysers | None = None) -> None:
         self._gmail, self._archive = ray.put(config.gmail), ray.put(config.archive)
-        self._task_s, self._merge_s = config.shard.task_s, config.shard.merge_s
+        self._task_s, self._merge_s = config.shard.task_timeout_s, config.shard.merge_timeout_s
         self._parsing = config.shard.parsing
         self.analysers = analysers
 

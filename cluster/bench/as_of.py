@@ -89,11 +89,11 @@ def _pages(stores: Stores, present: datetime) -> list[PageFigures]:
         planned = plan(condition)
         for moment, age in ages.items():
             as_of = None if age is None else present - age
-            finder = SearchExecutor(_USER, engine, MailFiles(_USER, engine, stores.blobs, splits), as_of)
+            executor = SearchExecutor(_USER, engine, MailFiles(_USER, engine, stores.blobs, splits), as_of)
             spent, rows = [], []
             for _ in range(_ROUNDS):
                 began = time.perf_counter()
-                rows = finder.find(planned, PageCursor(LATEST, 0), _PAGE + 1, False)
+                rows = executor.find(planned, PageCursor(LATEST, 0), _PAGE + 1, False)
                 spent.append(1000 * (time.perf_counter() - began))
             p95 = quantiles(spent, n=20)[-1]
             figures.append(PageFigures(page, moment, round(median(spent), 2), round(p95, 2), min(len(rows), _PAGE)))

@@ -64,10 +64,10 @@ def _attacking(work: object, *arguments: object) -> Iterator[Counter[str]]:
         process.join()
 
 
-def _run(work: object, told: Connection, stop: Event, arguments: tuple[object, ...]) -> None:
+def _run(work: object, connection: Connection, stop: Event, arguments: tuple[object, ...]) -> None:
     assert callable(work)
     os.nice(19)
-    told.send(dict(work(lambda: told.send(None), stop, *arguments)))
+    connection.send(dict(work(lambda: connection.send(None), stop, *arguments)))
 
 
 def _begin_requests(begun: object, stop: Event, port: int, number: int, source: str) -> Counter[str]:

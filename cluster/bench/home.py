@@ -17,5 +17,5 @@ def private_home(settings: Settings, kept: Path | None = None) -> Iterator[Setti
     """
     with tempfile.TemporaryDirectory(prefix="gbm-bench-", ignore_cleanup_errors=True) as folder:
         postgres = settings.postgres.model_copy(update={"control_dsn": None, "shard_dsns": ()})
-        archive = settings.archive.model_copy(update={"uri": "", "words_cache": ""})
+        archive = settings.archive.model_copy(update={"uri": "", "index_cache": ""})
         yield settings.model_copy(update={"home": kept or Path(folder), "postgres": postgres, "archive": archive})

@@ -1,4 +1,4 @@
-"""What the shipped analysers say of mail whose kind is known, for `gbm bench analysis --quality`.
+"""Results of the shipped analysers for mail of known kinds, for `gbm bench analysis --quality`.
 
 The spam score is also measured with a model that did not learn the corpus, since the shipped model learnt several.
 """

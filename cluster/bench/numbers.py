@@ -23,22 +23,22 @@ _MOST = 5000
 _ZURICH, _KATHMANDU = ZoneInfo("Europe/Zurich"), ZoneInfo("Asia/Kathmandu")
 
 
-def _overview(counting: MailboxStats) -> None:
-    counting.overview()
-    counting.labels(200)
-    counting.attachments()
+def _overview(stats: MailboxStats) -> None:
+    stats.overview()
+    stats.labels(200)
+    stats.attachments()
 
 
 QUESTIONS: Mapping[str, Callable[[MailboxStats], object]] = {
     "overview": _overview,
-    "timeline, months": lambda counting: counting.timeline("month", _ZURICH, _MOST),
-    "timeline, days": lambda counting: counting.timeline("day", _ZURICH, _MOST),
-    "timeline, months, 5:45": lambda counting: counting.timeline("month", _KATHMANDU, _MOST),
-    "activity": lambda counting: counting.activity(_ZURICH),
-    "labels": lambda counting: counting.labels(200),
-    "senders": lambda counting: counting.senders(20),
-    "domains": lambda counting: counting.domains("senders", 20),
-    "threads": lambda counting: Correspondence(counting).responses(),
+    "timeline, months": lambda stats: stats.timeline("month", _ZURICH, _MOST),
+    "timeline, days": lambda stats: stats.timeline("day", _ZURICH, _MOST),
+    "timeline, months, 5:45": lambda stats: stats.timeline("month", _KATHMANDU, _MOST),
+    "activity": lambda stats: stats.activity(_ZURICH),
+    "labels": lambda stats: stats.labels(200),
+    "senders": lambda stats: stats.senders(20),
+    "domains": lambda stats: stats.domains("senders", 20),
+    "threads": lambda stats: Correspondence(stats).responses(),
 }
 
 
@@ -75,11 +75,11 @@ def bench_numbers(
         reader, took = stores.reader(user), dict[str, tuple[float, float]]()
         for name, ask in QUESTIONS.items():
             report(name)
-            ask(reader.counting())  # warm up: opens the files
+            ask(reader.stats())  # warm up: opens the files
             times = []
             for _ in range(_TIMES):
                 began = time.perf_counter()
-                ask(reader.counting())
+                ask(reader.stats())
                 times.append(1000 * (time.perf_counter() - began))
             took[name] = round(median(times), 1), round(quantiles(times, n=20)[-1], 1)
     return NumbersResult(messages, took)

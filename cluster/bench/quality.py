@@ -1,8 +1,8 @@
 """`gbm bench analysis --quality`: accuracy of the analysers on labelled mail, with examples of mistakes.
 
 Spam: the SpamAssassin corpus, split into training and test mail by time and by sender. A random split would put copies
-of one campaign into both parts. Languages: sentences.py. Judgements: what the shipped analysers say of all
-given mail (known_mail.py).
+of one campaign into both parts. Languages: sentences.py. Known mail: results of the shipped analysers for
+all given mail (known_mail.py).
 """
 
 import tarfile
@@ -75,7 +75,7 @@ class QualityResult:
     """Results of one run."""
 
     spam: tuple[SpamResult, ...]
-    judgements: tuple[JudgedMail, ...]
+    judged_mail: tuple[JudgedMail, ...]
     languages: tuple[LanguageResult, ...]
 
     def as_json(self) -> dict[str, object]:

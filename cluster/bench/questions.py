@@ -86,7 +86,7 @@ def _questions(
     words = [word for email in sampled for word in _words(email)]
     phrases = [phrase for email in sampled for phrase in _phrases(email)]
     senders = [email.summary.sender.rpartition("<")[2].rstrip(">") for email in sampled]
-    everyone = FleetSenders(stores.databases, stores.blobs)
+    fleet_senders = FleetSenders(stores.databases, stores.blobs)
 
     def random_user() -> User:
         return chance.choice(users)
@@ -108,8 +108,8 @@ def _questions(
         ("phrase in the large mailbox", True, lambda: big.emails(MailQuery(f'"{chance.choice(phrases)}"')).items),
         ("top senders, one mailbox", True, lambda: readers[random_user().user_id].top_senders(20)),
         ("timeline, one mailbox", True, lambda: readers[random_user().user_id].timeline()),
-        ("top senders, all", False, lambda: everyone.top_senders(20)),
-        ("timeline, all", False, everyone.timeline),
+        ("top senders, all", False, lambda: fleet_senders.top_senders(20)),
+        ("timeline, all", False, fleet_senders.timeline),
     ]
 
 

@@ -1,7 +1,7 @@
-"""`gbm bench upgrade`: what the copy before an upgrade and each migration cost on a large shard database.
+"""`gbm bench upgrade`: cost of the copy before an upgrade, and of each migration, on a large shard database.
 
-The database is made at the schema of the first release, or at an older one, filled, and migrated step by step, in an
-embedded server of its own. storage/db/migration_cost.py has the figures.
+The database is created with the schema of the first release, or an older one, filled, and migrated step by step, in a
+separate embedded server. storage/db/migration_cost.py has the figures.
 """
 
 import time
@@ -36,7 +36,7 @@ class UpgradeFigure:
 
 
 def bench_upgrade(settings: Settings, messages: int, since: str = FIRST_RELEASE) -> list[UpgradeFigure]:
-    """Migrate a shard database of so many messages from the schema `since` to the newest.
+    """Migrate a shard database with `messages` messages from the schema `since` to the newest.
 
     Raises:
         BackupError.

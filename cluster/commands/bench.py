@@ -218,8 +218,10 @@ def crowding(
                 f"   {each.failed} of {count(each.asked)} failed"
             )
     out.print(f"  p95 of the list beside the crowd: {result.ratio} times that alone")
-    for what, told in (("heavy queries", result.queries), ("unfinished requests", result.unfinished)):
-        out.print(f"  {what}: " + ", ".join(f"{count(number)} {outcome}" for outcome, number in sorted(told.items())))
+    for what, outcomes in (("heavy queries", result.queries), ("unfinished requests", result.unfinished)):
+        out.print(
+            f"  {what}: " + ", ".join(f"{count(number)} {outcome}" for outcome, number in sorted(outcomes.items()))
+        )
 
 
 @app.command()
@@ -232,9 +234,11 @@ def as_of(messages: _AsOfMessages = 100_000, events: _AsOfEvents = 50_000, json:
     _as_of(messages, events, json)
 
 
-@app.command(hidden=True)
+@app.command("moments", hidden=True)
 @command
-def moments(messages: _AsOfMessages = 100_000, events: _AsOfEvents = 50_000, json: _Json = False) -> None:
+def as_of_by_its_former_name(
+    messages: _AsOfMessages = 100_000, events: _AsOfEvents = 50_000, json: _Json = False
+) -> None:
     """Deprecated: use `gbm bench as-of`. The next release removes this name."""
     notes.print("`gbm bench moments` is deprecated: use `gbm bench as-of`.", markup=False)
     _as_of(messages, events, json)

@@ -47,7 +47,7 @@ def print_quality(result: "QualityResult") -> None:
         for what, subjects in (("ham as spam", score.false_alarms), ("missed", score.missed)):
             for subject in subjects[:3]:
                 out.print(f"    {what:<12} {subject}", markup=False)
-    for each in result.judgements:
+    for each in result.judged_mail:
         unlearnt = "" if each.likely_spam_unlearnt is None else f" (not learnt: {each.likely_spam_unlearnt:.1%})"
         out.print(
             f"{each.kind}, {count(each.messages)} messages: warned {each.warned:.1%}"

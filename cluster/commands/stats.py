@@ -80,18 +80,18 @@ def stats(
     from storage.analytics.time_zones import zone_of
 
     clock = zone_of(zone)
-    with _opened(email, query, since, until, as_of) as counting:
-        overview = counting.overview()
+    with _opened(email, query, since, until, as_of) as mailbox_stats:
+        overview = mailbox_stats.overview()
         bucket = bucket_of(overview)
         numbers = Numbers(
             overview,
-            counting.attachments(),
+            mailbox_stats.attachments(),
             bucket,
-            counting.timeline(bucket, clock, MOST_POINTS),
-            counting.activity(clock),
-            counting.senders(_ROWS),
-            counting.labels(_ROWS),
-            Correspondence(counting).responses(),
+            mailbox_stats.timeline(bucket, clock, MOST_POINTS),
+            mailbox_stats.activity(clock),
+            mailbox_stats.senders(_ROWS),
+            mailbox_stats.labels(_ROWS),
+            Correspondence(mailbox_stats).responses(),
         )
     if json:
         print_json(
@@ -157,8 +157,8 @@ def report(
     from storage.analytics.time_zones import zone_of
 
     clock = zone_of(zone)
-    with _opened(email, query, since, until, as_of) as counting:
-        page = made(email, counting, clock, datetime.now(UTC)).html()
+    with _opened(email, query, since, until, as_of) as mailbox_stats:
+        page = made(email, mailbox_stats, clock, datetime.now(UTC)).html()
     try:
         _replace(file, page)
     except OSError as exc:
@@ -190,4 +190,4 @@ def _opened(
     span = Span(optional(since, now) or EARLIEST, optional(until, now) or LATEST)
     moment = optional(as_of, now)
     with open_stores(settings()) as stores:
-        yield stores.reader(stores.control.user(email)).counting(query, span, moment)
+        yield stores.reader(stores.control.user(email)).stats(query, span, moment)

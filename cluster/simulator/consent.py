@@ -1,4 +1,4 @@
-"""The consent page, and the codes that it gives: authorization code with PKCE (RFC 6749, 4.1; RFC 7636).
+"""The consent page and the authorization codes that it issues: authorization code with PKCE (RFC 6749, 4.1; RFC 7636).
 
 No clock: the caller passes the time.
 """
@@ -16,7 +16,7 @@ from cluster.simulator.answers import Answer
 
 PATH: Final = "/o/oauth2/v2/auth"
 _CODE_LIVES_S = 600.0
-#: Accounts that the page offers to choose from, at most.
+#: Maximum number of accounts on the page.
 _CHOICE = 50
 _HTML = "text/html; charset=utf-8"
 _CARRIED = ("client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method", "response_type")
@@ -33,14 +33,14 @@ class _Code:
 
 
 class Consent:
-    """Asks for consent, and keeps the codes until they are exchanged."""
+    """Shows the consent page, and keeps the codes until they are exchanged."""
 
     def __init__(self, emails: Sequence[str], client_id: str) -> None:
         self._emails, self._client_id = emails, client_id
         self._codes: dict[str, _Code] = {}
 
     def page(self, query: Mapping[str, str]) -> Answer:
-        """GET: who asks for what, and a form to allow or deny it."""
+        """GET: a page with the client and the scopes, and a form to allow or deny them."""
         if (wrong := self._wrong(query)) is not None:
             return wrong
         hint = query.get("login_hint", "").lower()
@@ -56,8 +56,8 @@ class Consent:
         )
         return Answer(200, body.encode(), _HTML)
 
-    def decided(self, form: Mapping[str, str], now: float) -> Answer:
-        """POST: send the browser back, with a code or with an error."""
+    def decide(self, form: Mapping[str, str], now: float) -> Answer:
+        """POST: redirect the browser with a code or an error."""
         if (wrong := self._wrong(form)) is not None:
             return wrong
         if form.get("decision") != "allow" or form.get("email") not in self._emails:
@@ -75,7 +75,7 @@ class Consent:
         return _back(form, {"code": code})
 
     def exchange(self, form: Mapping[str, str], now: float) -> tuple[str, str, str] | None:
-        """Whose consent a code stands for, to what, and the nonce; None unless everything fits. A code works once."""
+        """The user, scopes and nonce of a code; None if the code or a parameter does not match. A code works once."""
         code = self._codes.pop(form.get("code", ""), None)
         if code is None or code.expires_at <= now or code.redirect_uri != form.get("redirect_uri"):
             return None
@@ -85,7 +85,7 @@ class Consent:
         return code.email, code.scope, code.nonce
 
     def _wrong(self, parameters: Mapping[str, str]) -> Answer | None:
-        """An error page, when the browser may not even be sent back."""
+        """An error page if the redirect URI cannot be trusted, else None."""
         missing = [name for name in _CARRIED if not parameters.get(name)]
         if missing:
             return _error(f"invalid_request: {missing[0]} is missing")

@@ -40,7 +40,7 @@ class TooLong(Exception):
         self.number, self.size_bytes = number, size_bytes
 
 
-class _Line(NamedTuple):
+class _MboxLine(NamedTuple):
     content: bytes
     begins: bool  # else it goes on with a line that was too long to be read at once
     ends_with_cr: bool  # as all lines of the file, written on the first Macintosh
@@ -95,14 +95,14 @@ def messages(file: IO[bytes], bound_bytes: int) -> Iterator[bytes]:
         yield _unquoted(message, with_cr)
 
 
-def _lines(file: IO[bytes]) -> Iterator[_Line]:
+def _lines(file: IO[bytes]) -> Iterator[_MboxLine]:
     piece = file.readline(_PIECE_BYTES).removeprefix(_BOM)
     # Such a file is one line to whoever looks for line feeds. In other files, a carriage return ends nothing.
     with_cr = b"\r" in piece.rstrip(b"\r\n")
     begins = True
     while piece:
         for content in _CR_LINE.findall(piece) if with_cr else (piece,):
-            yield _Line(content, begins, with_cr)
+            yield _MboxLine(content, begins, with_cr)
             begins = content.endswith(b"\r" if with_cr else b"\n")
         piece = file.readline(_PIECE_BYTES)
 

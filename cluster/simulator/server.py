@@ -1,6 +1,6 @@
 """The simulator as a running server.
 
-One process, one thread. Measurements stand at `run`.
+One process, one thread. `run` has measurements.
 """
 
 import asyncio
@@ -112,7 +112,7 @@ class Simulator:
         )
         given = {name: values[-1] for name, values in parse_qs(encoded).items()}
         page = self.grants.consent
-        return page.page(given) if request.method == "GET" else page.decided(given, now)
+        return page.page(given) if request.method == "GET" else page.decide(given, now)
 
     def _oauth(self, path: str, request: HttpCall, now: float) -> Answer:
         form = parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True)

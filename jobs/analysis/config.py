@@ -12,4 +12,4 @@ class AnalysisConfig(BaseModel, frozen=True):
     plugin_timeout_s: PositiveFloat = Field(1.0, le=60, description="seconds that a plug-in may take for one message")
     plugin_load_timeout_s: PositiveFloat = Field(30.0, le=600, description="seconds in which a plug-in must load")
     plugin_memory_bytes: int = Field(1 << 30, ge=64 << 20, description="address space that plug-ins may add")
-    plugin_patience: int = Field(20, ge=1, description="failures in a row that exclude a plug-in from the batch")
+    plugin_failures: int = Field(20, ge=1, description="failures in a row that exclude a plug-in from the batch")

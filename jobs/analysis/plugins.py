@@ -31,7 +31,7 @@ class Plugin:
         self.name = entry.name
         self.version = version
         self.fields: tuple[tuple[str, pa.DataType], ...] = tuple((field.name, field.type) for field in schema)
-        self.patience = host.config.plugin_patience
+        self.patience = host.config.plugin_failures
         self._host, self._entry, self._schema = host, entry, pa.schema(list(schema))
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:

@@ -106,15 +106,15 @@ def export_iceberg(
     report = Report()
     with in_place(path, force) as folder:
         files: dict[str, list[str]] = {name: [] for name in _TABLES}
-        moments = []
+        times = []
         for number, engine in enumerate(engines):
             with read_snapshot(engine) as look:
-                moments.append(as_of or look.present())
+                times.append(as_of or look.present())
                 files["mail"] += _sound(look, blobs, report)
                 for name in ("states", "events"):
                     files[name].append(create_private(folder / f"{name}-{number:05d}.parquet"))
-                _write(files["states"][-1], _STATES, _named(look.states(moments[-1]), addresses))
-                _write(files["events"][-1], EVENTS, look.events(moments[-1]))
+                _write(files["states"][-1], _STATES, _named(look.states(times[-1]), addresses))
+                _write(files["events"][-1], EVENTS, look.events(times[-1]))
         catalog = catalog_class(
             "gbm", uri=f"sqlite:///{create_private(folder / 'catalog.db')}", warehouse=folder.as_uri()
         )
@@ -127,7 +127,7 @@ def export_iceberg(
         if files["mail"]:
             quoted = {name: _quoted(paths) for name, paths in files.items()}
             write_private(folder / "view.sql", _VIEW.format(folder=folder, **quoted).encode())
-        write_manifest(folder, {"format": "iceberg", "as_of": moments, **report.document()})
+        write_manifest(folder, {"format": "iceberg", "as_of": times, **report.document()})
     return report
 
 

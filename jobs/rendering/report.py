@@ -33,7 +33,7 @@ _POINTS = 200
 _FEW = 500
 
 
-def report(mailbox: str, counting: MailboxStats, zone: ZoneInfo, made_at: datetime) -> Page:
+def report(mailbox: str, stats: MailboxStats, zone: ZoneInfo, made_at: datetime) -> Page:
     """Make the report.
 
     Args:
@@ -43,25 +43,25 @@ def report(mailbox: str, counting: MailboxStats, zone: ZoneInfo, made_at: dateti
     Raises:
         UnknownZone, FileDamaged, DatabaseUnreachable.
     """
-    overview, space = counting.overview(), Space(counting)
+    overview, space = stats.overview(), Space(stats)
     first_at, last_at = overview.first_at, overview.last_at
     span = f"{first_at:%Y-%m-%d} to {last_at:%Y-%m-%d}" if first_at and last_at else "No mail"
     return Page(
         mailbox,
         f"{span}; times in {zone.key}",
-        _tiles(counting, overview),
+        _tiles(stats, overview),
         [
-            _over_time(counting, overview, zone),
-            _week(counting, zone),
-            _senders(counting),
-            _recipients(counting),
-            *_analysis_sections(counting),
-            _newsletters(counting),
-            _responses(counting),
-            _domains(counting, space),
-            _labels(counting),
+            _over_time(stats, overview, zone),
+            _week(stats, zone),
+            _senders(stats),
+            _recipients(stats),
+            *_analysis_sections(stats),
+            _newsletters(stats),
+            _responses(stats),
+            _domains(stats, space),
+            _labels(stats),
             _largest(space),
-            _longest(counting),
+            _longest(stats),
         ],
         f"Made {made_at:%Y-%m-%d %H:%M} UTC by Gmail Backup Manager. This page loads nothing and sends nothing.",
     )
@@ -86,10 +86,10 @@ def grid(hours: Sequence[Row]) -> list[list[int]]:
     return cells
 
 
-def _tiles(counting: MailboxStats, overview: Overview) -> list[tuple[str, str]]:
+def _tiles(stats: MailboxStats, overview: Overview) -> list[tuple[str, str]]:
     """The numbers at the top of the page, with their names."""
     counted = ("messages", "size_bytes", "unread", "sent", "deleted")
-    totals, files = {name: sum(year[name] for year in overview.years) for name in counted}, counting.attachments()
+    totals, files = {name: sum(year[name] for year in overview.years) for name in counted}, stats.attachments()
     read = f"{1 - totals['unread'] / totals['messages']:.0%}" if totals["messages"] else "-"
     return [
         (f"{totals['messages']:,}", "messages"),
@@ -101,27 +101,27 @@ def _tiles(counting: MailboxStats, overview: Overview) -> list[tuple[str, str]]:
     ]
 
 
-def _over_time(counting: MailboxStats, overview: Overview, zone: ZoneInfo) -> Section:
+def _over_time(stats: MailboxStats, overview: Overview, zone: ZoneInfo) -> Section:
     bucket = bucket_of(overview)
     shape = {"day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}[bucket]
-    rows = counting.timeline(bucket, zone, MOST_POINTS)
+    rows = stats.timeline(bucket, zone, MOST_POINTS)
     points = [(f"{row['start']:{shape}}", row["messages"]) for row in rows]
     note = f"Messages per {bucket}; empty ones are left out."
     return Section("Your mail over time", note, charts.columns(note, points), wide=True)
 
 
-def _week(counting: MailboxStats, zone: ZoneInfo) -> Section:
+def _week(stats: MailboxStats, zone: ZoneInfo) -> Section:
     note = "Messages by weekday and hour: the darker, the more."
-    return Section("Your week", note, charts.week(note, grid(counting.activity(zone))))
+    return Section("Your week", note, charts.week(note, grid(stats.activity(zone))))
 
 
-def _senders(counting: MailboxStats) -> Section:
-    return Section("Who writes to you", "Messages by sender.", _people(counting.senders(_ROWS), "Messages by sender"))
+def _senders(stats: MailboxStats) -> Section:
+    return Section("Who writes to you", "Messages by sender.", _people(stats.senders(_ROWS), "Messages by sender"))
 
 
-def _recipients(counting: MailboxStats) -> Section:
+def _recipients(stats: MailboxStats) -> Section:
     note = "Messages by address in To, Cc and Bcc; your own is usually first."
-    return Section("Who you write to", note, _people(counting.recipients(_ROWS), "Messages by recipient"))
+    return Section("Who you write to", note, _people(stats.recipients(_ROWS), "Messages by recipient"))
 
 
 def _people(rows: Sequence[Row], name: str) -> Markup:
@@ -129,9 +129,9 @@ def _people(rows: Sequence[Row], name: str) -> Markup:
     return charts.bars(name, shown)
 
 
-def _analysis_sections(counting: MailboxStats) -> list[Section]:
+def _analysis_sections(stats: MailboxStats) -> list[Section]:
     """The analysers' results; empty when no message was analysed."""
-    analysis = AnalysisStats(counting)
+    analysis = AnalysisStats(stats)
     kinds = [(row["category"].replace("_", " "), row["messages"]) for row in analysis.categories() if row["category"]]
     languages = [(row["language"], row["messages"]) for row in analysis.languages() if row["language"]]
     totals, _ = analysis.security(1)
@@ -149,14 +149,14 @@ def _analysis_sections(counting: MailboxStats) -> list[Section]:
     ]
 
 
-def _newsletters(counting: MailboxStats) -> Section:
-    lists = Correspondence(counting).lists(_ROWS)
+def _newsletters(stats: MailboxStats) -> Section:
+    lists = Correspondence(stats).lists(_ROWS)
     rows = [(row["list_id"], f"{row['messages']:,}", f"{row['read'] / row['messages']:.0%}") for row in lists]
     return Section("Mailing lists", "And the share that was read.", html.table(("List", "Messages", "Read"), rows, 2))
 
 
-def _responses(counting: MailboxStats) -> Section:
-    sides = zip(("You", "Others"), Correspondence(counting).responses(), strict=True)
+def _responses(stats: MailboxStats) -> Section:
+    sides = zip(("You", "Others"), Correspondence(stats).responses(), strict=True)
     rows = [
         (whose, f"{row.responses:,}", duration(row.median_s or 0.0), duration(row.p90_s or 0.0))
         for whose, row in sides
@@ -166,19 +166,19 @@ def _responses(counting: MailboxStats) -> Section:
     return Section("Answers", note, html.table(("Who", "Answers", "Half within", "Most within"), rows, 3))
 
 
-def _domains(counting: MailboxStats, space: Space) -> Section:
+def _domains(stats: MailboxStats, space: Space) -> Section:
     messages, attached = space.duplicate_messages(1), space.duplicate_attachments(1)
     note = (
         f"Bytes by sender's domain. {messages['extra_copies']:,} messages and {attached['extra_copies']:,} attached"
         " files are duplicates."
     )
-    domains = counting.domains("senders", _ROWS, by_size=True)
+    domains = stats.domains("senders", _ROWS, by_size=True)
     bars = [(row["domain"], row["size_bytes"], size(row["size_bytes"])) for row in domains]
     return Section("Storage usage", note, charts.bars("Bytes by sender's domain", bars))
 
 
-def _labels(counting: MailboxStats) -> Section:
-    labels = counting.labels(_ROWS)
+def _labels(stats: MailboxStats) -> Section:
+    labels = stats.labels(_ROWS)
     bars = [(row["name"], row["messages"], f"{row['messages']:,}") for row in labels if row["messages"]]
     return Section("Labels", "Messages by their current labels.", charts.bars("Messages by label", bars))
 
@@ -192,10 +192,10 @@ def _largest(space: Space) -> Section:
     return Section("The largest messages", "Including attachments.", table, wide=True)
 
 
-def _longest(counting: MailboxStats) -> Section:
+def _longest(stats: MailboxStats) -> Section:
     rows = [
         (row["subject"], f"{row['messages']:,}", f"{row['people']:,}", f"{row['last_at']:%Y-%m-%d}")
-        for row in Correspondence(counting).longest(_ROWS)
+        for row in Correspondence(stats).longest(_ROWS)
     ]
     table = html.table(("Subject", "Messages", "People", "Last"), rows, 3)
     return Section("The longest conversations", "Threads with the most messages.", table, wide=True)

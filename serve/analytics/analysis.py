@@ -101,45 +101,45 @@ class Security(BaseModel):
     items: list[Suspicious] = Field(description="newest first; a differing Reply-To domain alone is not a sign")
 
 
-def router(desk: AnalyticsResponder) -> APIRouter:
+def router(responder: AnalyticsResponder) -> APIRouter:
     """The routes."""
     routes = filters.router()
 
     @routes.get("/categories", summary="Mail by category", response_model=CategoryTotals)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def categories(principal: Caller, about: Selecting) -> Response:
-        def make(counting: MailboxStats) -> CategoryTotals:
-            return CategoryTotals(items=[CategoryTotal(**row) for row in AnalysisStats(counting).categories()])
+        def make(stats: MailboxStats) -> CategoryTotals:
+            return CategoryTotals(items=[CategoryTotal(**row) for row in AnalysisStats(stats).categories()])
 
-        return await desk.answer(principal, "categories", about, make)
+        return await responder.answer(principal, "categories", about, make)
 
     @routes.get("/languages", summary="Mail by language", response_model=LanguageTotals)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def languages(principal: Caller, about: Selecting) -> Response:
-        def make(counting: MailboxStats) -> LanguageTotals:
-            return LanguageTotals(items=[LanguageTotal(**row) for row in AnalysisStats(counting).languages()])
+        def make(stats: MailboxStats) -> LanguageTotals:
+            return LanguageTotals(items=[LanguageTotal(**row) for row in AnalysisStats(stats).languages()])
 
-        return await desk.answer(principal, "languages", about, make)
+        return await responder.answer(principal, "languages", about, make)
 
     @routes.get("/sentiment", summary="Mail by sentiment", response_model=Sentiments)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def sentiment(principal: Caller, about: Selecting) -> Response:
-        def make(counting: MailboxStats) -> Sentiments:
-            labels, months = AnalysisStats(counting).sentiment()
+        def make(stats: MailboxStats) -> Sentiments:
+            labels, months = AnalysisStats(stats).sentiment()
             return Sentiments(
                 items=[SentimentTotal(**row) for row in labels],
                 months=[SentimentMonth(**{**row, "month": row["month"].replace(tzinfo=UTC)}) for row in months],
             )
 
-        return await desk.answer(principal, "sentiment", about, make)
+        return await responder.answer(principal, "sentiment", about, make)
 
     @routes.get("/security", summary="Mail with signs of forgery or phishing", response_model=Security)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def security(principal: Caller, about: Selecting, limit: Limit = 20) -> Response:
-        def make(counting: MailboxStats) -> Security:
-            totals, signs = AnalysisStats(counting).security(limit)
+        def make(stats: MailboxStats) -> Security:
+            totals, signs = AnalysisStats(stats).security(limit)
             return Security(totals=SecurityTotals(**totals), items=[Suspicious(**row) for row in signs])
 
-        return await desk.answer(principal, ("security", limit), about, make)
+        return await responder.answer(principal, ("security", limit), about, make)
 
     return routes

@@ -60,28 +60,28 @@ class NewsletterList(BaseModel):
     items: list[Newsletter]
 
 
-def router(desk: AnalyticsResponder) -> APIRouter:
+def router(responder: AnalyticsResponder) -> APIRouter:
     """The routes."""
     routes = filters.router()
 
     @routes.get("/threads", summary="Long threads and response times", response_model=ThreadTotals)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def threads(principal: Caller, about: Selecting, limit: Limit = 20) -> Response:
-        def make(counting: MailboxStats) -> ThreadTotals:
-            correspondence = Correspondence(counting)
+        def make(stats: MailboxStats) -> ThreadTotals:
+            correspondence = Correspondence(stats)
             mine, theirs = correspondence.responses()
             longest = [ThreadTotal(**thread) for thread in correspondence.longest(limit)]
             return ThreadTotals(longest=longest, mine=_times(mine), theirs=_times(theirs))
 
-        return await desk.answer(principal, ("threads", limit), about, make)
+        return await responder.answer(principal, ("threads", limit), about, make)
 
     @routes.get("/newsletters", summary="Mailing lists, and the share that was read", response_model=NewsletterList)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def newsletters(principal: Caller, about: Selecting, limit: Limit = 20) -> Response:
-        def make(counting: MailboxStats) -> NewsletterList:
-            return NewsletterList(items=[Newsletter(**row) for row in Correspondence(counting).lists(limit)])
+        def make(stats: MailboxStats) -> NewsletterList:
+            return NewsletterList(items=[Newsletter(**row) for row in Correspondence(stats).lists(limit)])
 
-        return await desk.answer(principal, ("newsletters", limit), about, make)
+        return await responder.answer(principal, ("newsletters", limit), about, make)
 
     return routes
 

@@ -77,8 +77,8 @@ class AnalyticsResponder:
             reader = self._mailboxes.reader(principal)
 
             def body() -> bytes:
-                counting = reader.counting(about.text, about.span, about.as_of)
-                result = make(counting)
+                stats = reader.stats(about.text, about.span, about.as_of)
+                result = make(stats)
                 return (result if isinstance(result, str) else result.model_dump_json(by_alias=True)).encode()
 
             if about.as_of is None and DEPENDS_ON_TIME.search(about.text):

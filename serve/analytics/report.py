@@ -14,7 +14,7 @@ from serve.auth.policies import Scope, permits
 from storage.analytics.time_zones import zone_of
 
 
-def router(desk: AnalyticsResponder) -> APIRouter:
+def router(responder: AnalyticsResponder) -> APIRouter:
     """The route."""
     routes = filters.router()
 
@@ -27,11 +27,11 @@ def router(desk: AnalyticsResponder) -> APIRouter:
     @permits(scope=Scope.ANALYTICS, cost=100)
     async def page(principal: Caller, about: Selecting, tz: Tz = "UTC") -> Response:
         zone = zone_of(tz)
-        response = await desk.answer(
+        response = await responder.answer(
             principal,
             ("report", tz),
             about,
-            lambda counting: report(principal.email, counting, zone, datetime.now(UTC)).html(),
+            lambda stats: report(principal.email, stats, zone, datetime.now(UTC)).html(),
             "text/html; charset=utf-8",
         )
         response.headers["Content-Security-Policy"] = POLICY

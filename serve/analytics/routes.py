@@ -78,31 +78,31 @@ class SenderList(BaseModel):
 
 def routers(mailboxes: Readers[StatsReader], answers: ResponseCache, threads: BlockingExecutor) -> list[APIRouter]:
     """The routers of all analytics modules, which share one responder."""
-    router, desk = filters.router(), AnalyticsResponder(mailboxes, answers, threads)
+    router, responder = filters.router(), AnalyticsResponder(mailboxes, answers, threads)
 
     @router.get("/overview", summary="Totals of your mailbox", response_model=Overview)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def overview(principal: Caller, about: Selecting) -> Response:
-        return await desk.answer(principal, "overview", about, _overview)
+        return await responder.answer(principal, "overview", about, _overview)
 
     @router.get("/senders", summary="Senders of your mail", response_model=SenderList)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def senders(
         principal: Caller, about: Selecting, limit: Annotated[int, Query(ge=1, le=1000)] = 20
     ) -> Response:
-        def make(counting: MailboxStats) -> SenderList:
-            return SenderList(items=[Sender(**row) for row in counting.senders(limit)])
+        def make(stats: MailboxStats) -> SenderList:
+            return SenderList(items=[Sender(**row) for row in stats.senders(limit)])
 
-        return await desk.answer(principal, ("senders", limit), about, make)
+        return await responder.answer(principal, ("senders", limit), about, make)
 
     parts = (timeline, storage_usage, correspondence, analysis, report)
-    return [router, *(part.router(desk) for part in parts)]
+    return [router, *(part.router(responder) for part in parts)]
 
 
-def _overview(counting: MailboxStats) -> Overview:
-    overview = counting.overview()
+def _overview(stats: MailboxStats) -> Overview:
+    overview = stats.overview()
     years = overview.years
-    labels, files = counting.labels(_LABELS), counting.attachments()
+    labels, files = stats.labels(_LABELS), stats.attachments()
     return Overview(
         messages=sum(year["messages"] for year in years),
         size_bytes=sum(year["size_bytes"] for year in years),

@@ -56,7 +56,7 @@ class Sandbox:
     def __init__(self, mailboxes: Mailboxes, config: SandboxConfig) -> None:
         self._mailboxes, self._config = mailboxes, config
         self.slots = FairSlots(
-            config.at_a_time, per_caller=1, waiting_per_caller=_WAITING_PER_CALLER, wait_s=config.time_s
+            config.concurrent_queries, per_caller=1, waiting_per_caller=_WAITING_PER_CALLER, wait_s=config.time_s
         )
 
     def answer(self, principal: Any, sql: str, form: Form) -> Answer:

@@ -109,7 +109,7 @@ class SpaceTaken(BaseModel):
     duplicate_attachments: DuplicateFiles
 
 
-def router(desk: AnalyticsResponder) -> APIRouter:
+def router(responder: AnalyticsResponder) -> APIRouter:
     """The route."""
     routes = filters.router()
 
@@ -120,19 +120,19 @@ def router(desk: AnalyticsResponder) -> APIRouter:
         about: Selecting,
         limit: Annotated[int, Query(ge=1, le=200, description="limit of each list except the years")] = 20,
     ) -> Response:
-        return await desk.answer(principal, ("storage", limit), about, lambda counting: _taken(counting, limit))
+        return await responder.answer(principal, ("storage", limit), about, lambda stats: _taken(stats, limit))
 
     return routes
 
 
-def _taken(counting: MailboxStats, limit: int) -> SpaceTaken:
-    space, years = Space(counting), counting.overview().years
+def _taken(stats: MailboxStats, limit: int) -> SpaceTaken:
+    space, years = Space(stats), stats.overview().years
     return SpaceTaken(
         messages=sum(year["messages"] for year in years),
         size_bytes=sum(year["size_bytes"] for year in years),
         years=[YearSpace(**year) for year in years],
-        labels=[LabelSpace(id=label["label_id"], **label) for label in counting.labels(limit)],
-        domains=[DomainSpace(**domain) for domain in counting.domains("senders", limit, by_size=True)],
+        labels=[LabelSpace(id=label["label_id"], **label) for label in stats.labels(limit)],
+        domains=[DomainSpace(**domain) for domain in stats.domains("senders", limit, by_size=True)],
         largest_messages=[LargeMessage(**message) for message in space.messages(limit)],
         largest_attachments=[LargeAttachment(**attachment) for attachment in space.attachments(limit)],
         duplicate_messages=Duplicates(**space.duplicate_messages(limit)),

@@ -99,54 +99,54 @@ class LabelSums(BaseModel):
     items: list[LabelSum]
 
 
-def router(desk: AnalyticsResponder) -> APIRouter:
+def router(responder: AnalyticsResponder) -> APIRouter:
     """The routes."""
     routes = filters.router()
 
     @routes.get("/recipients", summary="Recipients of mail", response_model=RecipientList)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def recipients(principal: Caller, about: Selecting, limit: Limit = 20) -> Response:
-        def make(counting: MailboxStats) -> RecipientList:
-            return RecipientList(items=[Recipient(**row) for row in counting.recipients(limit)])
+        def make(stats: MailboxStats) -> RecipientList:
+            return RecipientList(items=[Recipient(**row) for row in stats.recipients(limit)])
 
-        return await desk.answer(principal, ("recipients", limit), about, make)
+        return await responder.answer(principal, ("recipients", limit), about, make)
 
     @routes.get("/domains", summary="Domains of senders or recipients", response_model=DomainList)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def domains(principal: Caller, about: Selecting, side: Side = "senders", limit: Limit = 20) -> Response:
-        def make(counting: MailboxStats) -> DomainList:
-            return DomainList(items=[Domain(**row) for row in counting.domains(side, limit)])
+        def make(stats: MailboxStats) -> DomainList:
+            return DomainList(items=[Domain(**row) for row in stats.domains(side, limit)])
 
-        return await desk.answer(principal, ("domains", side, limit), about, make)
+        return await responder.answer(principal, ("domains", side, limit), about, make)
 
     @routes.get("/timeline", summary="Mail over time", response_model=Timeline)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def timeline(principal: Caller, about: Selecting, bucket: Bucket = "month", tz: Tz = "UTC") -> Response:
         zone = zone_of(tz)
 
-        def make(counting: MailboxStats) -> Timeline:
-            rows = counting.timeline(bucket, zone, _BUCKETS)
+        def make(stats: MailboxStats) -> Timeline:
+            rows = stats.timeline(bucket, zone, _BUCKETS)
             return Timeline(items=[BucketTotal(**row) for row in rows])
 
-        return await desk.answer(principal, ("timeline", bucket, tz), about, make)
+        return await responder.answer(principal, ("timeline", bucket, tz), about, make)
 
     @routes.get("/activity", summary="Mail by hour of the week", response_model=Activity)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def activity(principal: Caller, about: Selecting, tz: Tz = "UTC") -> Response:
         zone = zone_of(tz)
 
-        def make(counting: MailboxStats) -> Activity:
-            return Activity(items=[HourTotal(**row) for row in counting.activity(zone)])
+        def make(stats: MailboxStats) -> Activity:
+            return Activity(items=[HourTotal(**row) for row in stats.activity(zone)])
 
-        return await desk.answer(principal, ("activity", tz), about, make)
+        return await responder.answer(principal, ("activity", tz), about, make)
 
     @routes.get("/labels", summary="Mail by label", response_model=LabelSums)
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def labels(principal: Caller, about: Selecting, limit: Limit = 200) -> Response:
-        def make(counting: MailboxStats) -> LabelSums:
-            rows = counting.labels(limit)
+        def make(stats: MailboxStats) -> LabelSums:
+            rows = stats.labels(limit)
             return LabelSums(items=[LabelSum(id=row.pop("label_id"), **row) for row in rows])
 
-        return await desk.answer(principal, ("labels", limit), about, make)
+        return await responder.answer(principal, ("labels", limit), about, make)
 
     return routes

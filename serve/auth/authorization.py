@@ -51,10 +51,10 @@ class Ends:
 class AuthMiddleware:
     """Authenticates and authorises requests for routes that are not public."""
 
-    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], door: AccessControl, addresses: Addresses) -> None:
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], access: AccessControl, addresses: Addresses) -> None:
         self._app, self._routes, self._addresses = app, routes, addresses
-        self._authenticate, self._limits, self._notes = door.authenticate, door.limits, door.notes
-        self._look_s = door.look_s
+        self._authenticate, self._limits, self._notes = access.authenticate, access.limits, access.notes
+        self._look_s = access.look_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -44,7 +44,7 @@ class SessionTokenMiddleware:
             return
 
         async def send_with_token(message: Message) -> None:
-            if message["type"] == "http.response.start" and mine.seen.marks:
+            if message["type"] == "http.response.start" and mine.seen.positions:
                 MutableHeaders(scope=message)[HEADER] = mine.seen.encode()
             await send(message)
 

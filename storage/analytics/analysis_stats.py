@@ -33,8 +33,8 @@ _TOTALS = (
 class AnalysisStats:
     """Aggregates the analysers' results for one user's mail."""
 
-    def __init__(self, counting: MailboxStats) -> None:
-        self._counting = counting
+    def __init__(self, stats: MailboxStats) -> None:
+        self._stats = stats
 
     def categories(self) -> list[Row]:
         """{category, messages, size_bytes}, most messages first; None: not analysed, or no evidence for one."""
@@ -61,7 +61,7 @@ class AnalysisStats:
 
     def _ask(self, question: str, *analysers: str, **values: object) -> list[Row]:
         schema = pa.schema([pa.field(name, pa.struct(READ[name])) for name in analysers])
-        return self._counting.of_content(question, values, analysis=schema)
+        return self._stats.of_content(question, values, analysis=schema)
 
 
 def _summed(rows: list[Row], key: str) -> list[Row]:

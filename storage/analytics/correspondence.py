@@ -21,15 +21,15 @@ class Responses:
 class Correspondence:
     """Statistics of one user's threads and lists."""
 
-    def __init__(self, counting: MailboxStats) -> None:
-        self._counting = counting
+    def __init__(self, stats: MailboxStats) -> None:
+        self._stats = stats
 
     def longest(self, limit: int) -> list[Row]:
         """{id, subject, messages, people, size_bytes, first_at, last_at} of threads, most messages first.
 
         `subject`: the first message's. `people`: number of distinct sender addresses.
         """
-        rows = self._counting.of_content("longest_threads", {"limit": limit})
+        rows = self._stats.of_content("longest_threads", {"limit": limit})
         return [{"id": to_hex(row.pop("thread_id")), **row} for row in rows]
 
     def responses(self) -> tuple[Responses, Responses]:
@@ -38,7 +38,7 @@ class Correspondence:
         A response is a message that follows a message of the other side in its thread, by time, then by id. The
         owner's messages are those labelled SENT and those from the mailbox's own address.
         """
-        rows = self._counting.of_content("responses", {"address": self._counting.address()}, ["SENT"])
+        rows = self._stats.of_content("responses", {"address": self._stats.address()}, ["SENT"])
         sides = {bool(row.pop("mine")): Responses(**row) for row in rows}
         return sides.get(True, Responses()), sides.get(False, Responses())
 
@@ -48,4 +48,4 @@ class Correspondence:
         `list_id`: the unmodified header. `read`: number of messages without the label UNREAD. Sender: of the newest
         message.
         """
-        return self._counting.of_content("lists", {"limit": limit}, ["UNREAD"])
+        return self._stats.of_content("lists", {"limit": limit}, ["UNREAD"])

@@ -71,18 +71,18 @@ class Selected:
         }
 
 
-def planned(meanings: QueryResolver, search: str, span: Span, as_of: datetime | None) -> Plan:
+def planned(resolver: QueryResolver, search: str, span: Span, as_of: datetime | None) -> Plan:
     """The plan of a search within a time range.
 
     Raises:
         InvalidQuery.
     """
     tree = parse(search)
-    meaning = meanings.of(tree, as_of or datetime.now(UTC), tree == EVERYTHING)
+    meaning = resolver.of(tree, as_of or datetime.now(UTC), tree == EVERYTHING)
     return plan(all_of((meaning, Since(span.first_at), Negated(Since(span.last_at)))))
 
 
-def select(finder: SearchExecutor, search_plan: Plan, as_of: datetime | None) -> Selected:
+def select(executor: SearchExecutor, search_plan: Plan, as_of: datetime | None) -> Selected:
     """Select the messages that match a plan.
 
     Raises:
@@ -98,10 +98,10 @@ def select(finder: SearchExecutor, search_plan: Plan, as_of: datetime | None) ->
     if search_plan.index != "TRUE":
         parts.append(search_plan.index)
     if search_plan.asks_content:
-        decided = finder.matches(search_plan)
+        matches = executor.matches(search_plan)
         parts.append("m.message_id = ANY(CAST(:message_ids AS bigint[]))")
-        values |= {"message_ids": decided.message_ids}
-        values |= {f"set{number}": ids for number, ids in enumerate(decided.sets)}
+        values |= {"message_ids": matches.message_ids}
+        values |= {f"set{number}": ids for number, ids in enumerate(matches.sets)}
     return Selected(Span(search_plan.after_at, search_plan.before_at), as_of, " AND ".join(parts) or "TRUE", values)
 
 

@@ -12,13 +12,13 @@ from storage.model.message_id import to_hex
 class Space:
     """Storage usage of one user's mail."""
 
-    def __init__(self, counting: MailboxStats) -> None:
-        self._counting = counting
+    def __init__(self, stats: MailboxStats) -> None:
+        self._stats = stats
 
     def messages(self, limit: int) -> list[Row]:
         """{id, thread_id, received_at, size_bytes, sender, subject}, largest first. Ids are Gmail's hex."""
-        rows = self._counting.of_index("largest_messages", {"limit": limit})
-        shown = self._counting.summaries(rows)
+        rows = self._stats.of_index("largest_messages", {"limit": limit})
+        shown = self._stats.summaries(rows)
         return [
             {
                 "id": to_hex(row["message_id"]),
@@ -33,18 +33,18 @@ class Space:
 
     def attachments(self, limit: int) -> list[Row]:
         """{id, received_at, part, filename, content_type, size_bytes, sha256}, largest first. `id`: the message's."""
-        return [_named(row) for row in self._counting.of_content("largest_attachments", {"limit": limit})]
+        return [_named(row) for row in self._stats.of_content("largest_attachments", {"limit": limit})]
 
     def duplicate_messages(self, limit: int) -> Row:
         """{groups, extra_copies, extra_bytes, items}: messages that occur more than once, byte for byte.
 
         `items`: {id, sha256, copies, size_bytes}, most redundant bytes first; `id`: of the oldest copy.
         """
-        return _duplicates(self._counting.of_content("duplicate_messages", {"limit": limit}))
+        return _duplicates(self._stats.of_content("duplicate_messages", {"limit": limit}))
 
     def duplicate_attachments(self, limit: int) -> Row:
         """The same for decoded attachments; an item has the oldest copy's `filename` and its message's `id`."""
-        return _duplicates(self._counting.of_content("duplicate_attachments", {"limit": limit}))
+        return _duplicates(self._stats.of_content("duplicate_attachments", {"limit": limit}))
 
 
 def _duplicates(rows: list[Row]) -> Row:

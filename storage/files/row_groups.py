@@ -31,12 +31,12 @@ class _Footer:
     metadata: pq.FileMetaData
     groups: tuple[tuple[int, int, datetime, datetime], ...]
 
-    def of(self, user_id: int, moments: Sequence[datetime]) -> list[int]:
+    def of(self, user_id: int, times: Sequence[datetime]) -> list[int]:
         """The row groups that may contain this user's rows of these dates."""
         return [
             number
             for number, (first_user, last_user, first_at, last_at) in enumerate(self.groups)
-            if first_user <= user_id <= last_user and any(first_at <= moment <= last_at for moment in moments)
+            if first_user <= user_id <= last_user and any(first_at <= moment <= last_at for moment in times)
         ]
 
 
@@ -47,12 +47,12 @@ class RowGroups:
         self._footers: LRUCache[str, _Footer] = LRUCache(kept_groups, getsizeof=lambda footer: len(footer.groups))
         self._lock = threading.Lock()
 
-    def count(self, file: str, user_id: int, moments: Sequence[datetime]) -> int:
+    def count(self, file: str, user_id: int, times: Sequence[datetime]) -> int:
         """Number of row groups to read for this user's rows of these dates. Raises as `rows`."""
-        return len(self._footer(file).of(user_id, moments))
+        return len(self._footer(file).of(user_id, times))
 
     def rows(
-        self, file: str, user_id: int, message_ids: Sequence[int], moments: Sequence[datetime], columns: Sequence[str]
+        self, file: str, user_id: int, message_ids: Sequence[int], times: Sequence[datetime], columns: Sequence[str]
     ) -> list[dict[str, Any]]:
         """Rows of these messages of one user, in the file's order.
 
@@ -64,7 +64,7 @@ class RowGroups:
             FileMissing, FileDamaged.
         """
         footer = self._footer(file)
-        groups = footer.of(user_id, moments)
+        groups = footer.of(user_id, times)
         if not groups:
             return []
         try:

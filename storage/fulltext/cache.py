@@ -171,7 +171,7 @@ class SplitCache:
 
 def cache_of(config: ArchiveConfig) -> SplitCache:
     """This process's cache of a configuration."""
-    return _cache(config.words_cache, config.words_cache_bytes, config.words_cache_splits)
+    return _cache(config.index_cache, config.index_cache_bytes, config.index_cache_splits)
 
 
 @cache

@@ -43,7 +43,7 @@ class _Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class Matches:
     """message_ids: messages whose content satisfies the plan's condition; sets: messages in each of the plan's sets."""
 
     message_ids: list[int]
@@ -63,22 +63,22 @@ class SearchExecutor:
         if not plan.asks_content:
             return self._index(plan, start, limit, with_deleted, None)
         matching: list[dict[str, Any]] = []
-        for at, decided in self._decisions(plan, start, 4 * limit):
-            if decided.message_ids:
-                matching += self._index(plan, at, limit - len(matching), with_deleted, decided)
+        for at, matches in self._decisions(plan, start, 4 * limit):
+            if matches.message_ids:
+                matching += self._index(plan, at, limit - len(matching), with_deleted, matches)
             if len(matching) >= limit:
                 break
         return matching
 
-    def matches(self, plan: Plan) -> Decided:
+    def matches(self, plan: Plan) -> Matches:
         """All messages whose content satisfies the plan's condition, regardless of the message index."""
         message_ids: list[int] = []
         sets: tuple[list[int], ...] = tuple([] for _ in plan.sets)
-        for _, decided in self._decisions(plan, PageCursor(plan.before_at, -(1 << 63)), _READ[1]):
-            message_ids += decided.message_ids
-            for members, more in zip(sets, decided.sets, strict=True):
+        for _, matches in self._decisions(plan, PageCursor(plan.before_at, -(1 << 63)), _READ[1]):
+            message_ids += matches.message_ids
+            for members, more in zip(sets, matches.sets, strict=True):
                 members += more
-        return Decided(message_ids, sets)
+        return Matches(message_ids, sets)
 
     def best(
         self, plan: Plan, start: PageCursor, limit: int, with_deleted: bool
@@ -103,14 +103,14 @@ class SearchExecutor:
         at, window = 0, 4 * limit
         while at < len(ranked) and len(best_rows) < limit:
             newest_first = sorted(ranked[at : at + window], key=_received, reverse=True)
-            decided = self._decide(plan, newest_first, segments)
-            if decided.message_ids:
-                rows = self._index(plan, start, window, with_deleted, decided)
+            matches = self._decide(plan, newest_first, segments)
+            if matches.message_ids:
+                rows = self._index(plan, start, window, with_deleted, matches)
                 best_rows += sorted(rows, key=lambda row: rank[row["message_id"]])
             at, window = at + window, min(2 * window, _READ[1])
         return best_rows[:limit], max(map(_received, ranked), default=EARLIEST)
 
-    def _decisions(self, plan: Plan, start: PageCursor, least: int) -> Iterator[tuple[PageCursor, Decided]]:
+    def _decisions(self, plan: Plan, start: PageCursor, least: int) -> Iterator[tuple[PageCursor, Matches]]:
         """Decide content in windows of at least `least` candidates; yields where each window begins, and the result."""
         segments = self._files.segments(plan.after_at, start.received_at)
         sure = plan.words.exact and all(segment.words_bytes is not None for segment in segments)
@@ -153,7 +153,7 @@ class SearchExecutor:
             for row in self._files.rows("matching", _parquet(segments), values, parts)
         ]
 
-    def _decide(self, plan: Plan, candidates: Sequence[_Candidate], segments: Sequence[SegmentFile]) -> Decided:
+    def _decide(self, plan: Plan, candidates: Sequence[_Candidate], segments: Sequence[SegmentFile]) -> Matches:
         wanted = (plan.content, *plan.sets)
         truths: dict[int, list[bool | None]] = {}
         unsure: list[_Candidate] = []
@@ -168,7 +168,7 @@ class SearchExecutor:
         for at in range(0, len(unsure), _VERIFIED):
             for message_id, content in self._texts(unsure[at : at + _VERIFIED], segments).items():
                 truths[message_id] = [evaluate(condition, _reading(content)) for condition in wanted]
-        return Decided(
+        return Matches(
             [message_id for message_id, truth in truths.items() if truth[0]],
             tuple(
                 [message_id for message_id, truth in truths.items() if truth[number]]
@@ -185,10 +185,10 @@ class SearchExecutor:
         return {row["message_id"]: _content(row) for row in self._files.rows("texts", _parquet(segments), values)}
 
     def _index(
-        self, plan: Plan, start: PageCursor, limit: int, with_deleted: bool, decided: Decided | None
+        self, plan: Plan, start: PageCursor, limit: int, with_deleted: bool, matches: Matches | None
     ) -> list[dict[str, Any]]:
-        sets = {f"set{number}": ids for number, ids in enumerate(decided.sets)} if decided else {}
-        chosen = "m.message_id = ANY(CAST(:message_ids AS bigint[]))" if decided else "TRUE"
+        sets = {f"set{number}": ids for number, ids in enumerate(matches.sets)} if matches else {}
+        chosen = "m.message_id = ANY(CAST(:message_ids AS bigint[]))" if matches else "TRUE"
         statement = as_of_query("emails_page", self._as_of, condition=plan.index, chosen=chosen)
         with transaction(self._engine) as connection:
             read_in_page_order(connection, self._as_of)
@@ -205,7 +205,7 @@ class SearchExecutor:
                     "with_labels": list(plan.with_labels),
                     "without_labels": list(plan.without_labels),
                     "with_deleted": with_deleted,
-                    **({"message_ids": decided.message_ids} if decided else {}),
+                    **({"message_ids": matches.message_ids} if matches else {}),
                     "limit": limit,
                 },
             )

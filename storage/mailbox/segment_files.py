@@ -120,11 +120,11 @@ class MailFiles:
             for file, members in by_file.items():
                 content |= {columns["message_id"]: columns for columns in self._direct(file, members)}
         else:
-            moments = _times_of(rows)
+            times = _times_of(rows)
             values = {
                 "message_ids": [row["message_id"] for row in rows],
-                "first_at": min(moments),
-                "last_at": max(moments),
+                "first_at": min(times),
+                "last_at": max(times),
             }
             content = {columns["message_id"]: columns for columns in self.rows("summaries", sorted(by_file), values)}
         for row in rows:
@@ -133,9 +133,9 @@ class MailFiles:
                 raise FileDamaged(name, f"message {to_hex(row['message_id'])} is not in it")
         return [content[row["message_id"]] for row in rows]
 
-    def _groups_of(self, file: str, moments: Sequence[datetime]) -> int:
+    def _groups_of(self, file: str, times: Sequence[datetime]) -> int:
         with self._naming(file):
-            return row_groups.shared().count(self._blobs.location(file), self._user_id, moments)
+            return row_groups.shared().count(self._blobs.location(file), self._user_id, times)
 
     def _direct(self, file: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         ids = [row["message_id"] for row in rows]

@@ -75,8 +75,8 @@ class Copier:
     def counted(self, source: Connection, target: Connection) -> None:
         """Raise CopyDiffers unless source and target have the same number of rows in every table."""
         for table in TABLES:
-            counting = text(f"SELECT count(*) FROM {table.name} WHERE {table.rows(self._shard_id)}")
-            if source.execute(counting).scalar() != target.execute(counting).scalar():
+            count_rows = text(f"SELECT count(*) FROM {table.name} WHERE {table.rows(self._shard_id)}")
+            if source.execute(count_rows).scalar() != target.execute(count_rows).scalar():
                 raise CopyDiffers(self._shard_id, table.name)
 
     def _whole(self, table: Table, source: Connection, target: Connection) -> None:

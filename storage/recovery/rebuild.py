@@ -129,8 +129,8 @@ class _Shard:
         rolled, damaged = rolled_of(self._blobs, self._shard_id)
         self._done.damaged += damaged
         self._mailboxes(rolled)
-        adoption = self._segments(rolled, tell)
-        adopted = adoption.done
+        segment_import = self._segments(rolled, tell)
+        adopted = segment_import.done
         self._users_found()
         lost = self._states(rolled)
         with transaction(self._engine) as connection:
@@ -140,7 +140,7 @@ class _Shard:
             if lost is None or lost:
                 values = {"shard_id": self._shard_id, "user_ids": lost}
                 self._done.relisted += connection.execute(query("rebuild_relist"), values).rowcount
-        adoption.open()
+        segment_import.open()
         self._done.shards += 1
         self._done.rollups += len(rolled)
 
@@ -171,20 +171,20 @@ class _Shard:
         if rolled:
             for row in rolled[-1].table("segments").to_pylist():
                 known[row["name"]] = Known(row["created_at"], row["excluded"])
-        adoption = SegmentImport(self._engine, self._blobs, self._config, self._shard_id, known)
-        waiting = adoption.waiting()
+        segment_import = SegmentImport(self._engine, self._blobs, self._config, self._shard_id, known)
+        waiting = segment_import.waiting()
         for number, name in enumerate(waiting):
             tell(self._shard_id, number, len(waiting))
-            adoption.take(name)
+            segment_import.take(name)
         tell(self._shard_id, len(waiting), len(waiting))
-        adoption.finish()
-        done, adopted = self._done, adoption.done
+        segment_import.finish()
+        done, adopted = self._done, segment_import.done
         done.segments += adopted.segments
         done.messages += adopted.messages
         done.retired += adopted.retired
         done.damaged += adopted.damaged
         done.missing += adopted.missing
-        return adoption
+        return segment_import
 
     def _users_found(self) -> None:
         """Create mailboxes for users with mail but without a mailbox; the next sync lists them whole."""

@@ -18,10 +18,10 @@ _SAMPLES = 300
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """State of a server. mark: the replayed position of a standby, the written position of a primary."""
+    """State of a server. position: the replayed position of a standby, the written position of a primary."""
 
     standby: bool
-    mark: WalPosition
+    position: WalPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +70,14 @@ class Rotation:
         """Record the primary's state. A primary that is now a standby (demoted) is ignored."""
         if observed.standby:
             return
-        if self._changed(observed.mark):
+        if self._changed(observed.position):
             self._samples.clear()
-        self._primary = observed.mark
-        self._samples.append((now, observed.mark.lsn))
+        self._primary = observed.position
+        self._samples.append((now, observed.position.lsn))
 
-    def _changed(self, mark: WalPosition) -> bool:
+    def _changed(self, position: WalPosition) -> bool:
         known = self._primary
-        return known is None or (known.system, known.timeline) != (mark.system, mark.timeline)
+        return known is None or (known.system, known.timeline) != (position.system, position.timeline)
 
     def replica(self, index: int, observed: Observed, now: float) -> None:
         """Record a replica's state."""
@@ -90,16 +90,16 @@ class Rotation:
         if primary is None:
             self._health[index] = Health(name, "the primary was never reached, so its replicas cannot be verified")
             return
-        if observed.mark.system != primary.system:
+        if observed.position.system != primary.system:
             self._health[index] = Health(name, "a replica of another cluster")
             return
         if not observed.standby:
             self._health[index] = Health(name, "not a replica: the primary itself, or promoted")
             return
-        lag_bytes = max(0, primary.lsn - observed.mark.lsn)
-        lag_s = self._lag(observed.mark.lsn, now)
+        lag_bytes = max(0, primary.lsn - observed.position.lsn)
+        lag_s = self._lag(observed.position.lsn, now)
         state = "ready"
-        if observed.mark.timeline != primary.timeline:
+        if observed.position.timeline != primary.timeline:
             state = "on another timeline than the primary"
         elif lag_bytes > self._lag_bytes or lag_s > self._lag_s:
             state = "lagging"

@@ -50,21 +50,21 @@ class ReadSession:
     def __post_init__(self) -> None:
         self.seen = self.required or self.seen
 
-    def saw(self, mark: WalPosition) -> None:
+    def saw(self, position: WalPosition) -> None:
         """Record the position of a read."""
-        self.seen = self.seen.and_(mark)
+        self.seen = self.seen.and_(position)
 
     def allows(self, observed: Observed, system: int | None) -> bool:
         """Whether a replica in this state has everything that the caller must see; False when in doubt.
 
         system: the primary's; None: the primary was never reached, and the rotation trusts its replicas.
         """
-        if not observed.standby or system not in (None, observed.mark.system):
+        if not observed.standby or system not in (None, observed.position.system):
             return False
-        must = self.seen.of_system(observed.mark.system)
+        must = self.seen.of_system(observed.position.system)
         if must is None:  # a token without this server may be older than a move of the data to it
             return self.required is None
-        return must.timeline == observed.mark.timeline and must.lsn <= observed.mark.lsn
+        return must.timeline == observed.position.timeline and must.lsn <= observed.position.lsn
 
 
 class Replicas:
@@ -108,8 +108,10 @@ class Replicas:
         self._watch()
         return _Routed(self._control, ReadSession(), False, None)
 
-    def source(self, index: int, sight: ReadSession, primary_only: bool = False, shard_id: int | None = None) -> Source:
-        """A source of transactions on a shard database that satisfy `sight` and record their positions in it.
+    def source(
+        self, index: int, session: ReadSession, primary_only: bool = False, shard_id: int | None = None
+    ) -> Source:
+        """A source of transactions on a shard database that satisfy `session` and record their positions in it.
 
         shard_id: the shard to read: a lagging replica may not have a shard that has just moved here.
         """
@@ -117,7 +119,7 @@ class Replicas:
         if group is None:
             return self._databases.shard_database(index)
         self._watch()
-        return _Routed(group, sight, primary_only, shard_id)
+        return _Routed(group, session, primary_only, shard_id)
 
     def control_is_away(self) -> bool:
         """Whether the control database has replicas and the last query of its primary failed."""
@@ -215,8 +217,8 @@ class _Group:
 class _Routed:
     """A `Source` for one caller's reads: one replica while it works, then the primary."""
 
-    def __init__(self, group: _Group, sight: ReadSession, primary_only: bool, shard_id: int | None) -> None:
-        self._group, self._sight, self._shard_id = group, sight, shard_id
+    def __init__(self, group: _Group, session: ReadSession, primary_only: bool, shard_id: int | None) -> None:
+        self._group, self._session, self._shard_id = group, session, shard_id
         self._index: int | None = None
         self._system: int | None = None
         if not primary_only:
@@ -237,12 +239,12 @@ class _Routed:
         if connection is None:
             with self._group.primary.begin() as connection:
                 yield connection
-                self._sight.saw(observe(connection)[0].mark)
+                self._session.saw(observe(connection)[0].position)
             return
         try:
             with connection:
                 yield connection
-                self._sight.saw(observe(connection)[0].mark)
+                self._session.saw(observe(connection)[0].position)
         except _BROKEN as exc:
             reason = _reason(exc)
             if getattr(getattr(exc, "orig", None), "sqlstate", None) == _TOO_LONG:
@@ -259,7 +261,7 @@ class _Routed:
         connection: Connection | None = None
         try:
             connection = self._group.engines[self._index].connect()
-            if self._sight.allows(observe(connection)[0], self._system) and self._has_shard(connection):
+            if self._session.allows(observe(connection)[0], self._system) and self._has_shard(connection):
                 return connection
         except _BROKEN as exc:
             self._group.failed(self._index, f"unreachable ({_reason(exc)})")

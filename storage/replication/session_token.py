@@ -15,13 +15,13 @@ from typing import Self
 from storage.errors import BackupError
 
 _VERSION = "1."
-_MARK = struct.Struct(">QIQ")
+_POSITION = struct.Struct(">QIQ")
 #: Most servers in a token: it is sent as a header.
-MOST_MARKS = 32
+MOST_POSITIONS = 32
 #: What a token looks like; not every text like that is one.
 PATTERN = r"^1\.[A-Za-z0-9_-]*$"
 #: Characters of the longest token.
-MOST_CHARACTERS = len(_VERSION) + -(-MOST_MARKS * _MARK.size * 4 // 3)
+MOST_CHARACTERS = len(_VERSION) + -(-MOST_POSITIONS * _POSITION.size * 4 // 3)
 
 
 class InvalidSessionToken(BackupError):
@@ -45,30 +45,34 @@ class WalPosition:
 
 @dataclass(frozen=True, slots=True)
 class SessionToken:
-    """The newest position of each server, at most `MOST_MARKS`, by system identifier."""
+    """The newest position of each server, at most `MOST_POSITIONS`, by system identifier."""
 
-    marks: tuple[WalPosition, ...] = ()
+    positions: tuple[WalPosition, ...] = ()
 
     @classmethod
-    def of(cls, marks: Iterable[WalPosition]) -> Self:
+    def of(cls, positions: Iterable[WalPosition]) -> Self:
         """The newest position of each server: the later timeline, then the later position."""
         newest: dict[int, WalPosition] = {}
-        for mark in marks:
-            newest[mark.system] = max(newest.get(mark.system, mark), mark)
-        return cls(tuple(newest[system] for system in sorted(newest))[:MOST_MARKS])
+        for position in positions:
+            newest[position.system] = max(newest.get(position.system, position), position)
+        return cls(tuple(newest[system] for system in sorted(newest))[:MOST_POSITIONS])
 
-    def and_(self, mark: WalPosition) -> "SessionToken":
+    def and_(self, position: WalPosition) -> "SessionToken":
         """Add a position. A full token drops another server's position; that server's primary is read next."""
-        others = [other for other in self.marks if other.system != mark.system][: MOST_MARKS - 1]
-        return SessionToken.of([*others, *(same for same in self.marks if same.system == mark.system), mark])
+        others = [other for other in self.positions if other.system != position.system][: MOST_POSITIONS - 1]
+        return SessionToken.of(
+            [*others, *(same for same in self.positions if same.system == position.system), position]
+        )
 
     def of_system(self, system: int) -> WalPosition | None:
         """The position of a server; None: the token has none."""
-        return next((mark for mark in self.marks if mark.system == system), None)
+        return next((position for position in self.positions if position.system == system), None)
 
     def encode(self) -> str:
         """Encode as URL-safe characters."""
-        packed = b"".join(_MARK.pack(mark.system, mark.timeline, mark.lsn) for mark in self.marks)
+        packed = b"".join(
+            _POSITION.pack(position.system, position.timeline, position.lsn) for position in self.positions
+        )
         return _VERSION + base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
     @classmethod
@@ -83,7 +87,7 @@ class SessionToken:
         text = token.removeprefix(_VERSION)
         try:
             packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            decoded = cls.of(WalPosition(*fields) for fields in _MARK.iter_unpack(packed))
+            decoded = cls.of(WalPosition(*fields) for fields in _POSITION.iter_unpack(packed))
         except (binascii.Error, ValueError, struct.error) as exc:
             raise InvalidSessionToken from exc
         if decoded.encode() != token:

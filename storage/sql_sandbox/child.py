@@ -44,7 +44,7 @@ def main() -> None:
             _tell(sink, {"views": sorted(request["views"]), "columns": None})
         database, missing = _prepared(request, source)
         reader = database.sql(request["sql"]).to_arrow_reader(1000)
-        coded, rows, cut = encode(reader.schema, reader, request["form"], request["rows"], request["answer_bytes"])
+        coded, rows, cut = encode(reader.schema, reader, request["form"], request["rows"], request["result_bytes"])
     except SqlInvalid as exc:
         return _tell(sink, {"error": "invalid", "reason": exc.reason})
     except SqlRefused as exc:
@@ -98,7 +98,7 @@ def _prepared(request: dict[str, Any], source: BinaryIO) -> tuple[duckdb.DuckDBP
         database.register(name, wire.unpacked(_read(source, 2 * request["input_bytes"])))
     database.execute("SET lock_configuration = true")
     _read_what_coding_reads()
-    space = _address_space() + request["memory_bytes"] + 2 * request["answer_bytes"] + _SPARE_BYTES
+    space = _address_space() + request["memory_bytes"] + 2 * request["result_bytes"] + _SPARE_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (space, space))
     return database, wall.build()
 

@@ -82,7 +82,7 @@ def ask_coded(sql: str, views: Views, config: SandboxConfig, form: Form, checked
         _warn_of_gaps(tuple(outcome["missing"]))
         file = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_PIECE))  # noqa: SIM115 - the caller closes it
         try:
-            size = child.receive_into(file, config.answer_bytes)
+            size = child.receive_into(file, config.result_bytes)
         except BaseException:
             file.close()
             raise
@@ -98,7 +98,7 @@ def _warn_of_gaps(missing: tuple[str, ...]) -> None:
 
 
 def _question(sql: str, views: Views, config: SandboxConfig, form: Form, checked: bool) -> bytes:
-    limits = config.model_dump(exclude={"at_a_time"})
+    limits = config.model_dump(exclude={"concurrent_queries"})
     encoded = json.dumps({"sql": sql, "views": list(views.names), "checked": checked, "form": form, **limits}).encode()
     if len(encoded) > _MOST_REPLY:
         raise SqlRefused("so long a statement")

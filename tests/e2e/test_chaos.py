@@ -35,7 +35,7 @@ SETTINGS = {
     "GBM_GMAIL__BATCH_SIZE": "5",
     "GBM_ARCHIVE__SEGMENT_AGE_S": "1",
     "GBM_SHARDS__LEASE_S": "6",
-    "GBM_SHARDS__RETRY": json.dumps({"attempts": 4, "first_delay_s": 0.5, "filed_delay_s": 5, "longest_delay_s": 10}),
+    "GBM_SHARDS__RETRY": json.dumps({"attempts": 4, "first_delay_s": 0.5, "failed_delay_s": 5, "longest_delay_s": 10}),
     "GBM_SHARDS__POLL": json.dumps({"shortest_s": 3, "longest_s": 10}),
 }
 

@@ -178,7 +178,7 @@ class GoogleSignIn:
 
 
 def router(
-    sign_in: GoogleSignIn, control: Control, desk: TokenService, notes: AuditBuffer, threads: BlockingExecutor
+    sign_in: GoogleSignIn, control: Control, tokens: TokenService, notes: AuditBuffer, threads: BlockingExecutor
 ) -> APIRouter:
     """The routes; without an OAuth client they answer 404."""
     routes = APIRouter(prefix=f"{PREFIX}/google", tags=["auth"], responses=responses(401, 403, 404, 422, 503))
@@ -215,7 +215,7 @@ def router(
             if not control.bind_google(user.user_id, identity.sub):
                 raise SignInFailed(f"another Google account than before for {user.email}")
             principal = Principal(user.user_id, user.email, user.shard_id, Role.OWNER.value)
-            return principal, desk.begin(principal)
+            return principal, tokens.begin(principal)
 
         try:
             principal, grant = await threads.run(signed_in)

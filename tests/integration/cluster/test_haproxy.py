@@ -177,7 +177,7 @@ def _wait(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
         threading.Event().wait(0.02)
 
 
-QUICK = EdgeConfig(request_s=1, idle_s=2, connections_each=8, connections=200)
+QUICK = EdgeConfig(request_s=1, idle_s=2, connections_per_address=8, connections=200)
 FORGED = {
     "X_Forwarded_For": "203.0.113.1",
     "X_Forwarded_Host": "evil.example",
@@ -241,7 +241,7 @@ def test_a_body_a_byte_at_a_time_reaches_no_replica(tmp_path: Path, template: st
 
 
 def test_one_address_has_only_so_many_connections(tmp_path: Path, template: str) -> None:
-    config = ServeConfig(edge=EdgeConfig(connections_each=8, connections=200, request_s=60))
+    config = ServeConfig(edge=EdgeConfig(connections_per_address=8, connections=200, request_s=60))
     with edge(tmp_path, template, config) as proxy, ExitStack() as held:
         refused = 0
         for _ in range(30):
@@ -266,7 +266,7 @@ def test_no_connection_has_many_requests_at_a_time(tmp_path: Path, template: str
 
 
 def test_one_address_has_only_so_many_requests(tmp_path: Path, template: str) -> None:
-    with edge(tmp_path, template, ServeConfig(edge=EdgeConfig(requests_each=10))) as proxy:
+    with edge(tmp_path, template, ServeConfig(edge=EdgeConfig(requests_per_address=10))) as proxy:
         told = [proxy.get()[0] for _ in range(20)]
     assert told == [200] * 10 + [429] * 10
 

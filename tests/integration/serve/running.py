@@ -18,7 +18,7 @@ FREE = Rate(per_s=1e6, burst=1e7)
 CONFIG = ServeConfig(
     rates=RatesConfig(principal=FREE, address=FREE, login=FREE, total=FREE),
     tokens=TokenConfig(revocations_s=0.05, audit_s=0.5),
-    streams=StreamConfig(every_s=0.05),
+    streams=StreamConfig(poll_s=0.05),
 )
 
 

@@ -67,7 +67,7 @@ def issued(
             later = f"UPDATE {table} SET {column} = now() + interval '1 hour' WHERE {column} IS NOT NULL"
             connection.execute(text(later))
     databases.close()
-    archive = ArchiveConfig(uri=f"file://{home}/archive", words_cache=str(home / "words"))
+    archive = ArchiveConfig(uri=f"file://{home}/archive", index_cache=str(home / "words"))
     key = SecretStr(document["sealing_key"])
     return Issued(document, BackupConfig(cluster="test", archive=archive, postgres=config, sealing_key=key))
 

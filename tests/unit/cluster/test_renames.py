@@ -37,6 +37,22 @@ def test_old_variables_are_taken_with_one_warning_each(
     ]
 
 
+def test_old_names_in_a_section_as_json_are_taken(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("GBM_ARCHIVE", '{"packed_messages": 77, "zstd_level": 5}')
+
+    archive = load().archive
+
+    assert (archive.segment_messages, archive.zstd_level) == (77, 5)
+    assert "packed_messages in GBM_ARCHIVE is called segment_messages now" in caplog.text
+
+
+@pytest.mark.parametrize("value", ["no JSON", "7", "[]", '{"zstd_level": 5}'])
+def test_a_section_without_old_names_is_unchanged(value: str) -> None:
+    assert renamed_variables({"GBM_ARCHIVE": value}, "GBM_") == {"GBM_ARCHIVE": value}
+
+
 def test_the_new_name_wins_over_the_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GBM_ARCHIVE__PACKED_MESSAGES", "77")
     monkeypatch.setenv("GBM_ARCHIVE__SEGMENT_MESSAGES", "88")

@@ -157,7 +157,7 @@ def test_reads_are_spread_over_the_standbys_and_a_paused_one_yields_to_who_has_s
 
 
 def test_a_token_of_another_timeline_or_that_knows_not_this_server_is_served_by_the_primary(trio: Trio) -> None:
-    [mark] = trio.token(trio.shard.user()).marks
+    [mark] = trio.token(trio.shard.user()).positions
     for system, timeline in ((mark.system, 7), (mark.system + 1, 1)):
         strange = SessionToken.of([type(mark)(system, timeline, 1)])
         assert trio.serves(ReadSession(strange)) == "primary"

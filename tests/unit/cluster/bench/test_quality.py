@@ -22,11 +22,11 @@ def test_mistakes_and_successes_add_up(archive: Path) -> None:
         assert (each.ham_as_spam == 0) == (each.ham_recall == 1)
         assert (each.spam_as_ham == 0) == (each.recall == 1)
     assert found.spam[0].precision > 0.9
-    assert [(each.kind, each.messages, each.likely_spam_unlearnt) for each in found.judgements] == [
+    assert [(each.kind, each.messages, each.likely_spam_unlearnt) for each in found.judged_mail] == [
         ("corpus, honest", 60, None),
         ("corpus, spam", 60, None),
     ]
-    assert all(each.high == 0 for each in found.judgements)
+    assert all(each.high == 0 for each in found.judged_mail)
     assert sum(each.sentences for each in found.languages) == 8 * len(SENTENCES)
     assert found.languages[1].right > 0.9 * found.languages[1].sentences
 

@@ -111,7 +111,7 @@ def test_a_fault_costs_its_own_message_of_its_own_column(
 
 def test_a_plug_in_that_keeps_failing_is_left_alone_for_the_batch(installed: Path) -> None:
     install(installed, ENTRIES)
-    host = Host(CONFIG.model_copy(update={"plugin_patience": 2}))
+    host = Host(CONFIG.model_copy(update={"plugin_failures": 2}))
     try:
         subjects = ["raises", "one", "raises", "raises", "one", "one"]
         expected = ["raised", None, "raised", "raised", "skipped", "skipped"]

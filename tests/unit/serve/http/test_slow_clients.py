@@ -112,7 +112,7 @@ async def test_a_slow_reader_holds_no_answer_in_memory() -> None:
 
 async def test_a_reader_who_is_too_slow_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paced_response.PacedResponseMiddleware.__init__, "__defaults__", (0.05,))
-    reader = Client(Things(edge=EdgeConfig(answer_bytes_per_s=1 << 30)).app, "GET", "/large")
+    reader = Client(Things(edge=EdgeConfig(response_bytes_per_s=1 << 30)).app, "GET", "/large")
     with pytest.raises(SlowReader):
         await reader.running
 

@@ -106,7 +106,7 @@ def _statements(turned: str) -> tuple[str, ...]:
     )
 
 
-def _counting(turned: str) -> str:
+def _count_sql(turned: str) -> str:
     return "".join(f"{statement};" for statement in _statements(turned))
 
 
@@ -114,11 +114,11 @@ FUNCTION = f"""
     CREATE FUNCTION count_messages() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         IF TG_OP = 'INSERT' THEN
-            {_counting(_FRESH)}
+            {_count_sql(_FRESH)}
         ELSIF TG_OP = 'UPDATE' THEN
-            {_counting(_BOTH)}
+            {_count_sql(_BOTH)}
         ELSIF TG_OP = 'DELETE' THEN
-            {_counting(_GONE)}
+            {_count_sql(_GONE)}
             DELETE FROM message_slots WHERE messages = 0 AND user_id IN (SELECT DISTINCT user_id FROM gone);
             DELETE FROM message_days WHERE messages = 0 AND user_id IN (SELECT DISTINCT user_id FROM gone);
             DELETE FROM label_sums WHERE messages = 0 AND user_id IN (SELECT DISTINCT user_id FROM gone);
