@@ -143,9 +143,9 @@ def _running(stack: ExitStack, **settings: str) -> Running:
 
 @pytest.fixture(scope="module")
 def first() -> Iterator[Running]:
-    """A cluster that the whole network may ask, with two replicas of some applications."""
+    """A cluster that the whole network may ask: applications apart, as in production, and two replicas of some."""
     with ExitStack() as stack:
-        cluster = _running(stack, GBM_SERVE__HOST="0.0.0.0", GBM_SERVE__APPLICATIONS=TWO)
+        cluster = _running(stack, GBM_SERVE__HOST="0.0.0.0", GBM_SERVE__APPLICATIONS=TWO, GBM_SERVE__TOGETHER="false")
         assert gbm("backfill", cluster.emails[1], "--wait", env=cluster.env).returncode == 0
         yield cluster
 
