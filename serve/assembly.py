@@ -31,6 +31,9 @@ from serve.http.executor import BlockingExecutor
 from serve.http.response_cache import ResponseCache
 from serve.http.sse import Streams
 from serve.mail import attachments, content, emails, threads
+from serve.mail.answers import MailAnswers, MessageAnswers, R
+from serve.mail.lookups import MailLookups
+from serve.mail.ports import MailReader, Readers
 from serve.mail.readers import Mailboxes
 from serve.ops import admin, fleet, root
 from serve.ops.metrics import Metrics, State
@@ -119,9 +122,11 @@ class Assembly:
 
     def emails(self) -> FastAPI:
         """/api/v1 without the prefixes of other applications: emails, threads, labels and admin."""
-        messages = content.MessageContent(self._mailboxes, self._threads)
+        single = MessageAnswers(self._mailboxes, self._cache, self._threads, self._mail_lookups)
+        messages = content.MessageContent(self._mailboxes, self._threads, single)
+        lists: MailAnswers[MailReader] = self._answers_of(self._mailboxes)
         routers = [
-            emails.router(self._mailboxes, self._cache, self._threads),
+            emails.router(lists, single),
             content.router(messages),
             attachments.router(messages),
             threads.router(self._mailboxes, self._threads),
@@ -135,7 +140,7 @@ class Assembly:
     def analytics(self) -> FastAPI:
         """/api/v1/analytics."""
         sandbox = sql.router(sql.Sandbox(self._mailboxes, self._config.sandbox), self._threads)
-        statistics = routes.routers(self._mailboxes, self._cache, self._threads)
+        statistics = routes.routers(self._answers_of(self._mailboxes))
         return self._application("analytics", [*statistics, sandbox])
 
     def sync(self) -> FastAPI:
@@ -184,14 +189,16 @@ class Assembly:
             self._announcer.leave()
         self._threads.close()
         self._system_threads.close()
+        if "_lookup_threads" in self.__dict__:
+            self._lookup_threads.close()
         if "_replicas" in self.__dict__:
             self._replicas.close()
         self._databases.close()
 
     @cached_property
     def _databases(self) -> Databases:
-        # One connection per thread and one for replica health checks, so that no thread waits for a connection.
-        size = max(self._backup.postgres.pool_size, self._config.threads + _SYSTEM_THREADS + 1)
+        # One connection per thread, one for lookups and one for replica checks, so that no thread waits for one.
+        size = max(self._backup.postgres.pool_size, self._config.threads + _SYSTEM_THREADS + 2)
         return Databases(self._backup.postgres.model_copy(update={"pool_size": size}), application="gbm gateway")
 
     @cached_property
@@ -233,6 +240,18 @@ class Assembly:
     @cached_property
     def _cache(self) -> ResponseCache:
         return ResponseCache(self._config.answers_bytes, counted=self._answered)
+
+    def _answers_of(self, mailboxes: Readers[R]) -> MailAnswers[R]:
+        return MailAnswers(mailboxes, self._cache, self._threads, self._mail_lookups)
+
+    @cached_property
+    def _mail_lookups(self) -> MailLookups:
+        return MailLookups(self._mailboxes, self._lookup_threads)
+
+    @cached_property
+    def _lookup_threads(self) -> BlockingExecutor:
+        """Threads for short lookups, one for each shard database and one for the shard map."""
+        return BlockingExecutor(self._databases.shard_databases + 1)
 
     @cached_property
     def _streams(self) -> Streams:
