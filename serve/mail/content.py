@@ -14,6 +14,7 @@ from serve.http import byte_ranges
 from serve.http.byte_ranges import File
 from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
+from serve.mail.answers import MessageAnswers
 from serve.mail.emails import PATH, AsOf, MessageId, message_id_of
 from serve.mail.ports import MailReader, Readers
 from storage.control.principal import Principal
@@ -35,16 +36,17 @@ RANGES: dict[int | str, dict[str, Any]] = {
 class MessageContent:
     """The content of the caller's messages. Every method raises HTTPException 404 for what the caller does not have."""
 
-    def __init__(self, mailboxes: Readers[MailReader], threads: BlockingExecutor) -> None:
-        self._mailboxes, self._threads = mailboxes, threads
+    def __init__(self, mailboxes: Readers[MailReader], threads: BlockingExecutor, messages: MessageAnswers) -> None:
+        self._mailboxes, self._threads, self._messages = mailboxes, threads, messages
 
-    async def raw(self, principal: Principal, email_id: str, as_of: datetime | None) -> bytes:
-        """The exact bytes of a message."""
+    async def raw(self, principal: Principal, email_id: str, as_of: datetime | None) -> File:
+        """The exact bytes of a message, as a download."""
         message_id, moment = message_id_of(email_id), as_of and clamp(as_of)
-        content = await self._threads.run(lambda: self._mailboxes.reader(principal).raw(message_id, moment))
-        if content is None:
+        found = await self._messages.raw(principal, message_id, moment)
+        if found is None:
             raise HTTPException(404)
-        return content
+        content, sha256 = found
+        return File(content, f"{to_hex(message_id)}.eml", "message/rfc822", f'"{sha256}"')
 
     async def parsable(self, principal: Principal, email_id: str, as_of: datetime | None) -> bytes:
         """The exact bytes of a message, for parsing them here.
@@ -77,11 +79,6 @@ class MessageContent:
             raise HTTPException(404)
         return byte_ranges.response(request.headers, file)
 
-    async def send_whole(self, request: Request, raw: bytes, name: str) -> Response:
-        """A message, or the range of it that the request names. name: of the file to save."""
-        file = await self._threads.run(byte_ranges.file, raw, name, "message/rfc822")
-        return byte_ranges.response(request.headers, file)
-
 
 def router(content: MessageContent) -> APIRouter:
     """The routes."""
@@ -95,8 +92,7 @@ def router(content: MessageContent) -> APIRouter:
     )
     @permits(scope=Scope.MAIL, cost=2, streaming=True)
     async def raw(principal: Caller, request: Request, email_id: MessageId, as_of: AsOf = None) -> Response:
-        name = f"{to_hex(message_id_of(email_id))}.eml"
-        return await content.send_whole(request, await content.raw(principal, email_id, as_of), name)
+        return byte_ranges.response(request.headers, await content.raw(principal, email_id, as_of))
 
     @routes.get(
         "/{email_id}/html",

@@ -25,6 +25,7 @@ from storage.control.sealing import Key, Keyring, Sealer
 from storage.db.audit import Detail
 from storage.errors import BackupError
 from storage.mailbox.failures import Failed
+from storage.mailbox.lookups import Located
 from storage.model.mail_query import ALL_MAIL, MailQuery
 from storage.model.message_id import from_hex
 from storage.model.records import MailboxRecord, User
@@ -251,6 +252,12 @@ class MemoryReader:
         if self.failure is not None:
             raise self.failure
         return self._messages[message_id][1] if message_id in self._messages else None
+
+    def email_at(self, located: Located) -> Email | None:
+        return self.email(located.message_id)
+
+    def raw_at(self, located: Located) -> bytes | None:
+        return self.raw(located.message_id)
 
     def parsable(self, message_id: int, as_of: datetime | None = None) -> bytes | None:
         return self.raw(message_id, as_of)
