@@ -254,7 +254,8 @@ class Assembly:
     def _revocations(self) -> Revocations:
         config = self._config.tokens
         every_s, horizon_s = _LIST_PART * config.revocations_s, config.access_s + 60.0
-        return Revocations(self._grants, self._system_threads, horizon_s, every_s, grace_s=config.revocations_grace_s)
+        replica, grace_s = self._lookups, config.revocations_grace_s
+        return Revocations(self._grants, self._system_threads, horizon_s, every_s, grace_s=grace_s, replica=replica)
 
     @cached_property
     def _mailboxes(self) -> Mailboxes:
