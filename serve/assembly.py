@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from actors.announcer import Announcer
 from actors.config import BackupConfig
 from actors.forecast import forecast
+from jobs.isolation.reading import IsolatedReading, reading_of
 from serve.analytics import routes, sql
 from serve.auth.audit_buffer import AuditBuffer
 from serve.auth.authentication import AccessTokens, authenticator
@@ -119,7 +120,7 @@ class Assembly:
 
     def emails(self) -> FastAPI:
         """/api/v1 without the prefixes of other applications: emails, threads, labels and admin."""
-        messages = content.MessageContent(self._mailboxes, self._threads)
+        messages = content.MessageContent(self._mailboxes, self._threads, self._reading)
         routers = [
             emails.router(self._mailboxes, self._cache, self._threads),
             content.router(messages),
@@ -258,6 +259,10 @@ class Assembly:
         return Revocations(self._grants, self._system_threads, horizon_s, every_s, grace_s=grace_s, replica=replica)
 
     @cached_property
+    def _reading(self) -> IsolatedReading:
+        return reading_of(self._config.reading)
+
+    @cached_property
     def _mailboxes(self) -> Mailboxes:
         return self._make_mailboxes(primary_only=False)
 
@@ -270,7 +275,13 @@ class Assembly:
         archive = self._backup.archive
         blobs, splits = open_blobs(archive.uri), cache_of(archive)
         return Mailboxes(
-            self._databases, self._lookups, blobs, splits, replicas=self._replicas, primary_only=primary_only
+            self._databases,
+            self._lookups,
+            blobs,
+            splits,
+            replicas=self._replicas,
+            primary_only=primary_only,
+            body=self._reading.body,
         )
 
     @cached_property

@@ -19,6 +19,7 @@ from storage.query.errors import InvalidQuery
 from tests.unit.serve.fakes import (
     ANN,
     BOB,
+    HereReading,
     MemoryReader,
     MemoryReaders,
     access_tokens,
@@ -47,7 +48,7 @@ def readers() -> MemoryReaders:
 
 @pytest.fixture
 async def http(tokens: AccessTokens, readers: MemoryReaders) -> AsyncIterator[httpx.AsyncClient]:
-    messages = content.MessageContent(readers, BlockingExecutor(2))
+    messages = content.MessageContent(readers, BlockingExecutor(2), HereReading())
     app = application(
         "emails",
         [

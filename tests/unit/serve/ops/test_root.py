@@ -22,6 +22,7 @@ from storage.version import VERSION
 from tests.unit.serve.fakes import (
     STREAMS,
     Clock,
+    HereReading,
     MemoryPauses,
     MemoryReaders,
     MemoryTokenStore,
@@ -60,7 +61,7 @@ async def http(broken: set[str], clock: Clock) -> AsyncIterator[httpx.AsyncClien
         return State([], [], Forecast("2026-11-24", 0, 0.0, 0, None))
 
     tokens, config, threads, readers = access_tokens(), ServeConfig(), BlockingExecutor(2), MemoryReaders()
-    authenticate, messages = authentication(tokens), content.MessageContent(readers, threads)
+    authenticate, messages = authentication(tokens), content.MessageContent(readers, threads, HereReading())
     apps = [
         application(name, routers, config, authenticate)
         for name, routers in (
