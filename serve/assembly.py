@@ -4,6 +4,7 @@ Connections open on first use: an application starts while its databases are dow
 """
 
 import asyncio
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,6 +61,10 @@ _LIST_PART, _LOOK_PART = 0.6, 0.25
 _ANNOUNCE_S = 15.0
 
 
+#: The context of a replica's sealed settings.
+_IN_TRANSIT = "settings of the gateway in transit"
+
+
 @dataclass(frozen=True, slots=True)
 class CampaignsConfig:
     """Address to which campaign jobs are submitted, and their command without the campaign's id."""
@@ -77,6 +82,16 @@ class Settings:
     campaigns: CampaignsConfig | None = None
     #: Shared secret that the proxy sends with every request; None: no proxy.
     proof: SecretStr | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """All but `backup` is sealed: Ray keeps and logs what travels."""
+        rest = pickle.dumps((self.serve, self.campaigns, self.proof))
+        return _opened, (self.backup, self.backup.sealer().seal(rest, _IN_TRANSIT))
+
+
+def _opened(backup: BackupConfig, sealed: bytes) -> Settings:
+    rest = pickle.loads(backup.sealer().open(sealed, _IN_TRANSIT))  # noqa: S301 - sealed by our own code
+    return Settings(backup, *rest)
 
 
 class Assembly:
