@@ -122,6 +122,28 @@ MAIL: dict[str, Mail] = {
     "HTML: attributes of an end tag": lambda size: (
         _HTML + b"\n</p" + b"".join(b" a%06d" % number for number in range(size // 8)) + b">findable"
     ),
+    "HTML: formatting that is made again": lambda size: (
+        _HTML + b"\n" + b"".join(b"<b id=%d>" % number for number in range(size // 24)) + b"<p>x</p>" * (size // 16)
+    ),
+    "HTML: one picture, shown often": lambda size: (
+        b"Content-Type: multipart/related; boundary=b\n\n--b\n" + _HTML + b"\n" + _filled(b"<img src=cid:a>", size // 2)
+        + b"\n--b\nContent-Type: image/png\nContent-ID: <a>\n\n" + _filled(b"x", size // 2) + b"\n--b--\n"
+    ),
+    "HTML: a number of many zeros": lambda size: _HTML + b"\n&#x" + b"0" * size + b"41; findable",
+    "a long boundary": lambda size: (
+        _MIXED[:-2] + b"b" * (size // 2) + b"\n\n--" + b"b" * (size // 2) + b"\n\nfindable\n"
+    ),
+    "boundaries that begin alike": lambda size: (
+        b"".join(_MIXED[:-1] + b"b" * number + b"\n\n--b" + b"b" * number + b"\n" for number in range(40))
+        + _filled(b"--bbbbb\n\nx\n", size)
+    ),
+    "external bodies": lambda size: _filled(b"Content-Type: message/external-body; access-type=local-file\n\n", size),
+    "parts of messages": lambda size: _filled(b"Content-Type: message/partial; id=a; number=1; total=9\n\n", size),
+    "reports": lambda size: (
+        b"Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\n"
+        + _filled(b"Final-Recipient: rfc822; a@b\n\n", size)
+    ),
+    "seals": lambda size: b"Subject: findable\n" + _filled(b"ARC-Seal: i=1\n", size) + b"\nfindable",
     "HTML: a number of many digits": _numbers_that_are_long,
     "HTML: pictures of many names": lambda size: (
         _HTML + b"\n" + b"".join(b"<img src=cid:%06d>" % number for number in range(size // 20))

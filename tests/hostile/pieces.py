@@ -84,6 +84,12 @@ HEADER_PIECES = {
     "content ids": ("Content-ID", b"<a"),
     "message ids": ("Message-ID", b"<a@b"),
     "marks of direction": ("Subject", "\u202e".encode()),
+    "received of comments": ("Received", b"(a by b for <c@d>"),
+    "methods": ("Authentication-Results", b"; dkim=pass header.d=a.b"),
+    "dates of months": ("Date", b"Jan "),
+    "parameters of large sections": ("Content-Type", b";name*99999999999999999999*=x"),
+    "Subject of lone shifts": ("Subject", b"=?iso-2022-jp?b?GyRC?= "),
+    "Subject of four bytes": ("Subject", b"=?gb18030?b?gTCBMA==?= "),
 }
 
 CHARSET_PIECES = {
@@ -125,6 +131,8 @@ CHARSET_PIECES = {
     "unicode-escape": ("unicode-escape", b"\\ud800"),
     "hex": ("hex", b"61"),
     "zip": ("zip", b"x"),
+    "UTF-7 markup": ("utf-7", b"+ADw-script+AD4-"),
+    "ISO-2022-JP in tags": ("iso-2022-jp", b"<scr\x1b(Bipt>"),
 }
 
 HTML_PIECES = {
@@ -184,6 +192,15 @@ HTML_PIECES = {
     "open metas": b"<meta ",
     "metas in comments": b"<!--<meta charset=x>",
     "inline styles": b"<p style='a:b;c:d'>",
+    "anchors in tables": b"<table><a href=x>",
+    "nobr in tables": b"<nobr><table>",
+    "formatting around blocks": b"<b><div></b>",
+    "style in MathML": b"<math><mtext><table><mglyph><style><!--</style><img title='--&gt;'>",
+    "noscript": b"<noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
+    "metas that refresh": b"<meta http-equiv=refresh content='0;url=http://a'>",
+    "bases": b"<base href=http://a/><a href=x>y</a>",
+    "pictures of many sources": b"<img srcset='http://a 1x, http://b 2x'>",
+    "schemes with tabs": b"<a href='java\tscript:alert(1)'>x</a>",
 }
 
 STYLES = {
@@ -267,4 +284,9 @@ PLAIN_PIECES = {
     "at signs": b"@a.",
     "totals": b"Total: 1,000.00 ",
     "marks of direction": "\u202ea".encode(),
+    "percent signs": b"http://a/%",
+    "international hosts": b"http://xn--a-1-/ ",
+    "amounts": b"1,234,567.",
+    "orders": b"Order #12345-",
+    "rising quotes": b">\n>>\n>>>\n",
 }

@@ -32,6 +32,8 @@ TEXTS: dict[str, str] = {
     "Arabic": "مرحبا ",
     "private": "\ue000",
     "dots": "a.b@",
+    "flags": "🇩🇪",
+    "joined faces": "👩\u200d",
 }
 
 QUERIES: dict[str, Callable[[int], str]] = {
