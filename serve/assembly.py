@@ -4,6 +4,7 @@ Connections open on first use: an application starts while its databases are dow
 """
 
 import asyncio
+import pickle
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pydantic import SecretStr
 from actors.announcer import Announcer
 from actors.config import BackupConfig
 from actors.forecast import forecast
+from jobs.isolation.reading import IsolatedReading, reading_of
 from serve.analytics import routes, sql
 from serve.auth.audit_buffer import AuditBuffer
 from serve.auth.authentication import AccessTokens, authenticator
@@ -73,6 +75,10 @@ PREFIXES: Mapping[Application, str] = {
 }
 
 
+#: The context of a replica's sealed settings.
+_IN_TRANSIT = "settings of the gateway in transit"
+
+
 @dataclass(frozen=True, slots=True)
 class CampaignsConfig:
     """Address to which campaign jobs are submitted, and their command without the campaign's id."""
@@ -90,6 +96,16 @@ class Settings:
     campaigns: CampaignsConfig | None = None
     #: Shared secret that the proxy sends with every request; None: no proxy.
     proof: SecretStr | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """All but `backup` is sealed: Ray keeps and logs what travels."""
+        rest = pickle.dumps((self.serve, self.campaigns, self.proof))
+        return _opened, (self.backup, self.backup.sealer().seal(rest, _IN_TRANSIT))
+
+
+def _opened(backup: BackupConfig, sealed: bytes) -> Settings:
+    rest = pickle.loads(backup.sealer().open(sealed, _IN_TRANSIT))  # noqa: S301 - sealed by our own code
+    return Settings(backup, *rest)
 
 
 class Assembly:
@@ -157,7 +173,7 @@ class Assembly:
         """/api/v1 without the prefixes of other applications: emails, threads, labels and admin."""
         pool, cache = self._threads["emails"], self._cache("emails")
         single = MessageAnswers(self._mailboxes, cache, pool, self._mail_lookups)
-        messages = content.MessageContent(self._mailboxes, pool, single)
+        messages = content.MessageContent(self._mailboxes, pool, single, self._reading)
         lists: MailAnswers[MailReader] = MailAnswers(self._mailboxes, cache, pool, self._mail_lookups)
         routers = [
             emails.router(lists, single),
@@ -319,7 +335,12 @@ class Assembly:
     def _revocations(self) -> Revocations:
         config = self._config.tokens
         every_s, horizon_s = _LIST_PART * config.revocations_s, config.access_s + 60.0
-        return Revocations(self._grants, self._system_threads, horizon_s, every_s, grace_s=config.revocations_grace_s)
+        replica, grace_s = self._lookups, config.revocations_grace_s
+        return Revocations(self._grants, self._system_threads, horizon_s, every_s, grace_s=grace_s, replica=replica)
+
+    @cached_property
+    def _reading(self) -> IsolatedReading:
+        return reading_of(self._config.reading)
 
     @cached_property
     def _mailboxes(self) -> Mailboxes:
@@ -334,7 +355,13 @@ class Assembly:
         archive = self._backup.archive
         blobs, splits = open_blobs(archive.uri), cache_of(archive)
         return Mailboxes(
-            self._databases, self._lookups, blobs, splits, replicas=self._replicas, primary_only=primary_only
+            self._databases,
+            self._lookups,
+            blobs,
+            splits,
+            replicas=self._replicas,
+            primary_only=primary_only,
+            body=self._reading.body,
         )
 
     @cached_property
