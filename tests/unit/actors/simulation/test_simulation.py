@@ -39,6 +39,10 @@ _REGRESSIONS = {
     "a wake-up a rounding error too early was the last": (1, 4, 10, 21),
     "a new owner spent a burst on top of the one before": (18, 121),
 }
+#: As above, of a Gmail that deviates: seed and rate.
+_DEVIATING_REGRESSIONS = {
+    "a mailbox that was stopped and asked for again took every place with calls that stall": ((2228, 0.3),),
+}
 
 
 @pytest.mark.parametrize(
@@ -85,6 +89,13 @@ def test_what_was_found_once_stays_mended(defect: str) -> None:
     for seed in _REGRESSIONS[defect]:
         world = World(seed, shards=1).run()
         assert world.postgres.committed_by
+
+
+@pytest.mark.parametrize("defect", _DEVIATING_REGRESSIONS)
+def test_what_a_deviating_gmail_found_once_stays_mended(defect: str) -> None:
+    for seed, rate in _DEVIATING_REGRESSIONS[defect]:
+        world = World(seed, deviating=rate).run()
+        assert world.deviations.injected
 
 
 @pytest.mark.parametrize("shards", [1, 3])
