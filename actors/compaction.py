@@ -97,22 +97,22 @@ class Compactor:
 
     def __init__(self, config: ArchiveConfig, now: float) -> None:
         self._config = config
-        self._news = config.compaction  # there may be something to merge
+        self._may_merge = config.compaction  # there may be something to merge
         self._not_before = now
         self._pause_s = _FIRST_PAUSE_S
         self._merging = False
 
     def notify(self) -> None:
         """A segment was committed."""
-        self._news = self._config.compaction
+        self._may_merge = self._config.compaction
 
     def look_at(self) -> float | None:
         """When to look at the catalogue (`choose`); None: not before there is news."""
-        return self._not_before if self._news and not self._merging else None
+        return self._not_before if self._may_merge and not self._merging else None
 
     def choose(self, segments: Sequence[LiveSegment], now: float) -> list[LiveSegment]:
         """What is merged now; the merge is under way when this returns something."""
-        self._news = False
+        self._may_merge = False
         self._not_before = now + _LOOK_EVERY_S
         chosen = choose(segments, self._config)
         self._merging = bool(chosen)
@@ -121,12 +121,12 @@ class Compactor:
     def merged(self) -> None:
         """What was merged is committed; perhaps there is more."""
         self._merging = False
-        self._news = True
+        self._may_merge = True
         self._pause_s = _FIRST_PAUSE_S
 
     def failed(self, now: float) -> None:
         """The catalogue did not answer, or nothing came of the merge: try again after a pause."""
         self._merging = False
-        self._news = True
+        self._may_merge = True
         self._not_before = now + self._pause_s
         self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)

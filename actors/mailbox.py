@@ -188,7 +188,7 @@ class Mailbox(MailboxHistory):
         at = cursor if cursor is not None else pinned or 0
         checked = tuple(
             LabelChange(self.user_id, key, DELETED, deleted, at, mends=True)
-            for key, deleted in backlog.verdicts.items()
+            for key, deleted in backlog.deletions.items()
         )
         return MailboxPlan(
             update=MailboxUpdate(
@@ -201,7 +201,7 @@ class Mailbox(MailboxHistory):
                 error=health.error,
                 synced=synced,
                 listed=ends_listing,
-                quiet=synced and not self._news,
+                quiet=synced and not self._found_changes,
                 resume=phase if health.halt else None,
                 reading_from=None if cursor is None or begin is None else min(begin, cursor),
                 reconciled=reconciled,
@@ -216,11 +216,11 @@ class Mailbox(MailboxHistory):
             round=self._rounds,
         )
 
-    def says_news(self, plan: MailboxPlan) -> bool:
+    def has_changes(self, plan: MailboxPlan) -> bool:
         """Whether the plan is worth a transaction of its own (units alone are not)."""
         update = plan.update
-        news = plan.changes or plan.failed or plan.settled or plan.unreadable or plan.ends_listing or plan.ends_round
-        return recorded(update) != self._recorded or bool(news)
+        changes = plan.changes or plan.failed or plan.settled or plan.unreadable or plan.ends_listing or plan.ends_round
+        return recorded(update) != self._recorded or bool(changes)
 
     def committed(self, plan: MailboxPlan) -> None:
         """The plan is in Postgres."""
@@ -284,7 +284,7 @@ class Mailbox(MailboxHistory):
         self._mode, self._now = mode, now
         self._rounds += 1
         self.health.begin()
-        self._news = mode is not Mode.INCREMENTAL
+        self._found_changes = mode is not Mode.INCREMENTAL
         self._backlog.owe_due(now)
         self._labels_due = self._labels_due or self._labels_at <= now - self._evidence.labels_every_s
         if mode is Mode.INCREMENTAL:

@@ -34,7 +34,7 @@ class MailboxHistory(MailboxListing):
         self._backlog.check([key for key in page.returned if key not in gone], returned=True)
         self.progress.listed += added
         new = bool(added or fresh)
-        self._news = self._news or new
+        self._found_changes = self._found_changes or new
         self._note(page.unreadable, "history.list")
         if self._labels and any(change.label_id not in self._labels for change in fresh if change.label_id != DELETED):
             self._labels_due = True
@@ -103,7 +103,7 @@ class MailboxHistory(MailboxListing):
         self._cursor = self._pinned = None
         self._overlap.reset(None)
         self._pages.clear()
-        self._mode, self._listing, self._news = Mode.RECONCILE, Listing(), True
+        self._mode, self._listing, self._found_changes = Mode.RECONCILE, Listing(), True
         self.health.phase = Phase.RECONCILE
         self._step(Event.HISTORY_EXPIRED)
 

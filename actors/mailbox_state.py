@@ -56,7 +56,7 @@ class MailboxState:
         self._labels: frozenset[str] = frozenset()  # as last defined; empty: not known
         self._labels_at = float("-inf")
         self._labels_due = self._watch_due = False
-        self._news = False  # the round found something
+        self._found_changes = False  # the round found something
         self._now = 0.0
         self._backlog = Backlog(record.user_id, failed, retry, evidence)
         self._pages: deque[HistoryPage] = deque()
@@ -98,9 +98,9 @@ class MailboxState:
         return max(self._cursor or 0, self._pinned or 0, self._start)
 
     @property
-    def found_news(self) -> bool:
+    def found_changes(self) -> bool:
         """Whether the present round, or the last one, found anything."""
-        return self._news
+        return self._found_changes
 
     @property
     def error(self) -> str | None:

@@ -49,7 +49,7 @@ class _Analysing:
 
     only: tuple[str, ...]
     user_ids: Sequence[int] | None
-    told: "asyncio.Future[int]"
+    result: "asyncio.Future[int]"
     tried: set[str] = field(default_factory=set)
     done: int = 0
 
@@ -124,10 +124,10 @@ class Maintenance:
         """
         if unknown := {*only} - {*(self._work.analysers.versions if self._work.analysers else ())}:
             raise NoSuchAnalyser(sorted(unknown)[0])
-        told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._analyses.append(_Analysing(tuple(only), user_ids, told))
+        result: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._analyses.append(_Analysing(tuple(only), user_ids, result))
         self._wake.set()
-        return told
+        return result
 
     async def sweep(self) -> list[str]:
         """Delete files that nobody needs; returns the names of the orphans among them."""
@@ -200,7 +200,7 @@ class Maintenance:
             for wanted in self._wanted:
                 wanted.cancel()
             for analysing in self._analyses:
-                analysing.told.cancel()
+                analysing.result.cancel()
 
     async def _rest(self, until: float) -> None:
         try:
@@ -276,7 +276,7 @@ class Maintenance:
             analysers = self._work.analysers
             for segment in segments:
                 names = analysers.outdated(segment.versions, asked.only) if analysers else []
-                if names and segment.name not in asked.tried and not asked.told.done():
+                if names and segment.name not in asked.tried and not asked.result.done():
                     asked.tried.add(segment.name)
                     await self._reanalyse(segment, names)
                     asked.done += 1
@@ -286,14 +286,14 @@ class Maintenance:
             return
         except BackupError as exc:
             self._analyses.remove(asked)
-            if not asked.told.done():
-                asked.told.set_exception(exc)
+            if not asked.result.done():
+                asked.result.set_exception(exc)
             if isinstance(exc, LeaseLost):
                 raise
             return
         self._analyses.remove(asked)
-        if not asked.told.done():
-            asked.told.set_result(asked.done)
+        if not asked.result.done():
+            asked.result.set_result(asked.done)
 
     async def _reanalyse(self, segment: AnalysedSegment, names: Sequence[str]) -> None:
         new = await self._work.analyse(self._lease.epoch, segment.name, segment.analysis, names)

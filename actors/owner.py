@@ -70,7 +70,7 @@ class ShardOwner:
         self._control, self._catalog, self._blobs, self._shards = control, catalog, blobs, shards
         self._shard: Shard | None = None
         self._maintenance: Maintenance | None = None
-        self._news, self._hungry = asyncio.Event(), asyncio.Event()
+        self._wake, self._hungry = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._waits, self._reasons = WaitLog(shard_id), WaitReasons(control.engine)
         self._announcer = Announcer(control.engine, "owner", config.shard.lease_s)
@@ -104,8 +104,8 @@ class ShardOwner:
         quota = ShardQuota(self._config.gmail, self._shards, self._clock(), succeeds=lease.epoch > 1)
         shard = Shard(lease, self._config.shard, self._config.archive, quota)
         parts = (self._work, self._catalog, self._blobs, self._clock)
-        tending = Maintenance(lease, self._config.archive, *parts, lambda: shard.storing)
-        swept = await tending.sweep()
+        maintenance = Maintenance(lease, self._config.archive, *parts, lambda: shard.storing)
+        swept = await maintenance.sweep()
         failed: dict[int, list[FailedItem]] = {}
         for item in await asyncio.to_thread(self._catalog.failed, self._shard_id):
             failed.setdefault(item.user_id, []).append(item)
@@ -120,13 +120,13 @@ class ShardOwner:
             self._waits.waits(user_id, WaitKind.PAUSED, "its backup was paused", self._clock())
             if shard.mailbox(user_id) is not None:
                 shard.stop(user_id)
-        self._shard, self._maintenance = shard, tending
-        commits = SegmentCommits(shard, tending, self._work, self._catalog, self._waits, self._clock)
+        self._shard, self._maintenance = shard, maintenance
+        commits = SegmentCommits(shard, maintenance, self._work, self._catalog, self._waits, self._clock)
         self._spawn(self._run(shard, commits))
         for loop in (self._keep_budget, self._keep_lease, self._keep_waits):
             self._spawn(loop(shard))
         self._spawn(self._announcer.keep())
-        self._spawn(tending.run())
+        self._spawn(maintenance.run())
         return swept
 
     async def close(self) -> None:
@@ -158,7 +158,7 @@ class ShardOwner:
             raise MailboxPaused(user.email)
         shard.open(record, (), self._clock())
         shard.request(user.user_id, mode, self._clock())
-        self._news.set()
+        self._wake.set()
 
     async def retry_failed(self, user: User) -> None:
         """Try a mailbox's failed messages again now, and look at once at deletions that are suspect.
@@ -171,14 +171,14 @@ class ShardOwner:
         mailbox = self._live().mailbox(user.user_id)
         assert mailbox is not None
         mailbox.retry_filed(self._clock())
-        self._news.set()
+        self._wake.set()
 
     async def stop_mailbox(self, user_id: int) -> None:
         """Ask Gmail for nothing more for a mailbox until the next request."""
         shard = self._live()
         if shard.mailbox(user_id) is not None:
             shard.stop(user_id)
-            self._news.set()
+            self._wake.set()
 
     async def pause_mailbox(self, user_id: int) -> None:
         """Stop a mailbox, and begin nothing for it until it is unpaused. Whoever asks has made it last (`Control`)."""
@@ -278,10 +278,10 @@ class ShardOwner:
             wake_at = shard.wake_at(now)
             timeout = None if wake_at is None else max(wake_at - self._clock(), 0.0)
             try:
-                await asyncio.wait_for(self._news.wait(), timeout)
+                await asyncio.wait_for(self._wake.wait(), timeout)
             except TimeoutError:
                 continue
-            self._news.clear()
+            self._wake.clear()
 
     async def _keep_budget(self, shard: Shard) -> None:
         """Ask the broker while calls wait for the project's units. A loop of its own: its silence holds nothing up."""
@@ -298,7 +298,7 @@ class ShardOwner:
                 shard.quota.silent(self._clock())
             else:
                 shard.quota.granted(granted, self._clock())
-            self._news.set()
+            self._wake.set()
             await asyncio.sleep(lease_s(self._config.gmail) / _QUESTIONS_PER_LEASE)
 
     async def _keep_lease(self, shard: Shard) -> None:
@@ -343,7 +343,7 @@ class ShardOwner:
             await commits.commit(decision)
         else:
             await self._call(shard, decision)
-        self._news.set()
+        self._wake.set()
 
     # ---- tasks
 

@@ -36,15 +36,15 @@ def pages_of(changes: Sequence[LabelChange], most: int) -> Iterator[HistoryPage]
 class BacklogPlan:
     """What a commit that stores `landed` says of the messages that are owed.
 
-    verdicts: message -> whether it is deleted, of those that were checked one by one; so many of them were revived, and
-    buried, by it.
+    deletions: message -> whether it is deleted, for messages checked one by one. revived, buried: the numbers of those
+    whose state changed.
     """
 
     landed: frozenset[int]
     owed: frozenset[int]
     failed: tuple[FailedItem, ...]
     settled: frozenset[int]
-    verdicts: dict[int, bool]
+    deletions: dict[int, bool]
     revived: int = 0
     buried: int = 0
 

@@ -59,13 +59,13 @@ class Polls:
         if self._config.enabled and self._schedule.at(user_id) is None:
             self._schedule.set(user_id, now + self._random.uniform(0, 2 * self._config.shortest_s))
 
-    def looked(self, user_id: int, news: bool, now: float) -> None:
+    def looked(self, user_id: int, found_changes: bool, now: float) -> None:
         """A look is over."""
         if not self._config.enabled:
             return
         config = self._config
         before = self._pauses.get(user_id)
-        pause = config.shortest_s if news or before is None else min(before * config.growth, config.longest_s)
+        pause = config.shortest_s if found_changes or before is None else min(before * config.growth, config.longest_s)
         self._pauses[user_id] = pause
         self._schedule.set(user_id, now + pause * (1 + self._random.uniform(-config.jitter, config.jitter)))
 

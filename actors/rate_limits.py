@@ -47,7 +47,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class Allowance:
     """Tokens in hand, and seconds until there are any if there are none."""
 
     tokens: float
@@ -62,11 +62,11 @@ class RateBroker:
         self._buckets: LRUCache[str, _Account] = LRUCache(config.buckets)
         self._totals: dict[str, _Account] = {}
 
-    def settle(self, asks: Mapping[str, Ask], now: float) -> dict[str, Grant]:
+    def settle(self, asks: Mapping[str, Ask], now: float) -> dict[str, Allowance]:
         """What each caller's replica gets."""
         return {key: self._settle(key, ask, now) for key, ask in asks.items()}
 
-    def _settle(self, key: str, ask: Ask, now: float) -> Grant:
+    def _settle(self, key: str, ask: Ask, now: float) -> Allowance:
         account, total = self._account(key, now), self._total(key, now)
         account.owe(ask.spent)
         total.owe(ask.spent)
@@ -74,7 +74,7 @@ class RateBroker:
         account.owe(tokens)
         total.owe(tokens)
         wait_s = 0.0 if tokens > 0 or ask.wanted <= 0 else max(account.wait_s(now), total.wait_s(now))
-        return Grant(tokens, wait_s)
+        return Allowance(tokens, wait_s)
 
     def _account(self, key: str, now: float) -> "_Account":
         account = self._buckets.get(key)

@@ -48,7 +48,7 @@ class Backlog:
         self._filed = {item.message_id: item for item in failed}  # durable
         self._to_file: dict[int, FailedItem] = {}  # to become durable with the next commit
         self._settled: set[int] = set()  # gone at Gmail, or stored: their durable rows go
-        self._verdicts: dict[int, bool] = {}  # checked: whether it is deleted
+        self._deletions: dict[int, bool] = {}  # checked: whether it is deleted
         self._dead: dict[int, None] = {}  # the history says so
 
     # ---- what there is
@@ -168,7 +168,7 @@ class Backlog:
             del self._dead[key]
         alive = self._checks.intersection(message_ids)
         for key in alive:
-            self._verdicts[key] = False
+            self._deletions[key] = False
             self._release(key)
         stored = tuple(key for key in message_ids if key not in alive)
         self._held.update(stored)
@@ -217,7 +217,7 @@ class Backlog:
     def drop(self) -> None:
         """Nothing of what was to be committed is."""
         self._to_file.clear()
-        self._verdicts.clear()
+        self._deletions.clear()
         self._settled.clear()
 
     def returned(self, message_ids: Iterable[int], not_before: float, waits: bool) -> None:
@@ -238,9 +238,9 @@ class Backlog:
             owed=frozenset(self._owed - done),
             failed=tuple(self._to_file.values()),
             settled=frozenset(self._settled | (done & self._filed.keys())),
-            verdicts=dict(self._verdicts),
-            revived=sum(key in self._returned for key, deleted in self._verdicts.items() if not deleted),
-            buried=sum(key not in self._returned for key, deleted in self._verdicts.items() if deleted),
+            deletions=dict(self._deletions),
+            revived=sum(key in self._returned for key, deleted in self._deletions.items() if not deleted),
+            buried=sum(key not in self._returned for key, deleted in self._deletions.items() if deleted),
         )
 
     def committed(self, plan: BacklogPlan) -> None:
@@ -252,8 +252,8 @@ class Backlog:
             self._settled.discard(key)
         for key in plan.landed:
             self._attempts.pop(key, None)
-        for key in plan.verdicts:
-            self._verdicts.pop(key, None)
+        for key in plan.deletions:
+            self._deletions.pop(key, None)
             self._returned.discard(key)
         for item in plan.failed:
             self._filed[item.message_id] = item
@@ -298,7 +298,7 @@ class Backlog:
         filed = self._filed.get(key)
         attempts = (filed.attempts if filed else 0) + 1
         if attempts >= _CHECK_404S or key in self._dead:
-            self._verdicts[key] = True
+            self._deletions[key] = True
             self._release(key)
             return
         error = (

@@ -31,9 +31,9 @@ class Scheduler:
         self._polls.close(user_id)
         self._watches.clear(user_id)
 
-    def looked(self, user_id: int, found_news: bool, now: float) -> None:
+    def looked(self, user_id: int, found_changes: bool, now: float) -> None:
         """A look ended."""
-        self._polls.looked(user_id, found_news, now)
+        self._polls.looked(user_id, found_changes, now)
         if self._watches.at(user_id) is None:
             self.watch_at(user_id, now)
 

@@ -57,14 +57,14 @@ class Shard(ShardCommits):
         if mailbox is None:
             mailbox = Mailbox(record, failed, self._config.retry, self._config.evidence)
             self._mailboxes[record.user_id] = mailbox
-            self._agenda.reconcile_at(record.user_id, record.reconciled_at or record.listed_at, now)
+            self._scheduler.reconcile_at(record.user_id, record.reconciled_at or record.listed_at, now)
             if record.phase in (Phase.FULL, Phase.RECONCILE):
                 self.request(record.user_id, Mode.FULL, now)
             elif mailbox.pollable:
-                self._agenda.opened(record.user_id, now)
+                self._scheduler.opened(record.user_id, now)
         else:
             mailbox.renewed()
-        self._agenda.retry_at(mailbox.user_id, mailbox.due_at())
+        self._scheduler.retry_at(mailbox.user_id, mailbox.due_at())
         return mailbox
 
     def request(self, user_id: int, mode: Mode, now: float) -> None:
@@ -75,7 +75,7 @@ class Shard(ShardCommits):
     def stop(self, user_id: int) -> None:
         """Ask Gmail for nothing more for a mailbox until the next request."""
         self._mailboxes[user_id].stop()
-        self._agenda.closed(user_id)
+        self._scheduler.closed(user_id)
         self._touch(user_id)
 
     @property
@@ -85,7 +85,7 @@ class Shard(ShardCommits):
 
     def failures_in_a_row(self, user_id: int) -> int:
         """Calls of a mailbox that failed one after another."""
-        return self._troubles.in_a_row(user_id)
+        return self._error_backoff.in_a_row(user_id)
 
     def calls_out(self, user_id: int) -> int:
         """Calls of a mailbox, other than fetches, that have no answer yet."""
@@ -93,19 +93,19 @@ class Shard(ShardCommits):
 
     def decide(self, now: float) -> list[Decision]:
         """Everything that should start now. Each is carried out exactly once and told back exactly once."""
-        for user_id in self._agenda.retries(now):
+        for user_id in self._scheduler.retries(now):
             mailbox = self._mailboxes[user_id]
             if mailbox.is_due(now):
                 mailbox.renewed()
                 self.request(user_id, Mode.INCREMENTAL, now)
-        for user_id in self._agenda.reconciles(now):
-            self._agenda.reconcile_at(user_id, None, now)
+        for user_id in self._scheduler.reconciles(now):
+            self._scheduler.reconcile_at(user_id, None, now)
             if self._mailboxes[user_id].pollable:
                 self.request(user_id, Mode.RECONCILE, now)
-        for user_id in self._agenda.polls(now):
+        for user_id in self._scheduler.polls(now):
             if self._mailboxes[user_id].pollable and self._mailboxes[user_id].idle:
                 self.request(user_id, Mode.INCREMENTAL, now)
-        for user_id in self._agenda.watches(now):
+        for user_id in self._scheduler.watches(now):
             self._mailboxes[user_id].watch()
             self._touch(user_id)
         decisions: list[Decision] = []
@@ -113,16 +113,16 @@ class Shard(ShardCommits):
         self._look(now)
         self._decide_calls(decisions, now)
         self._decide_fetches(decisions, now)
-        nothing_follows = not (self._fetches_out or self._calls) and self._turns.idle
-        decisions += self._segmenting.due(now, nothing_follows)
+        nothing_follows = not (self._fetches_out or self._calls) and self._ready_queue.idle
+        decisions += self._segment_buffer.due(now, nothing_follows)
         return decisions
 
     def wake_at(self, now: float) -> float | None:
         """When `decide` should be asked again although nothing was told; None: not before something is."""
         times = (
-            self._agenda.next_at(now),
-            self._turns.next_at(),
-            self._segmenting.next_at(),
+            self._scheduler.next_at(now),
+            self._ready_queue.next_at(),
+            self._segment_buffer.next_at(),
             self._commit_due,
         )
         return min((max(when, now) for when in times if when is not None and when > now), default=None)
@@ -135,7 +135,7 @@ class Shard(ShardCommits):
             if mailbox.begin_again(now):
                 self._touched[user_id] = None
             if mailbox.active:
-                self._turns.add(user_id)
+                self._ready_queue.add(user_id)
             else:
                 self._active.discard(user_id)
             if not mailbox.idle:
@@ -143,11 +143,11 @@ class Shard(ShardCommits):
             elif user_id in self._rounds:
                 self._rounds.discard(user_id)
                 if mailbox.pollable:
-                    self._agenda.looked(user_id, mailbox.found_news, now)
+                    self._scheduler.looked(user_id, mailbox.found_changes, now)
 
     def _decide_calls(self, decisions: list[Decision], now: float) -> None:
-        line = self._turns.callers
-        self._turns.wake(now)
+        line = self._ready_queue.callers
+        self._ready_queue.wake(now)
         held_back: list[int] = []
         while self._calls < self._config.calls and (user_id := line.next()) is not None:
             mailbox = self._mailboxes[user_id]
@@ -173,23 +173,23 @@ class Shard(ShardCommits):
         A call of a mailbox that was stopped may still be out when the mailbox is asked for again: it counts as stalled.
         """
         stalls = out is self._calling and user_id in out
-        if most < 2 or not (stalls or self._troubles.in_a_row(user_id) >= _TROUBLED):
+        if most < 2 or not (stalls or self._error_backoff.in_a_row(user_id) >= _TROUBLED):
             return False
         taken = (
             count
             for other, count in out.items()
-            if self._troubles.in_a_row(other) >= _TROUBLED or (stalls and (other == user_id or count > 1))
+            if self._error_backoff.in_a_row(other) >= _TROUBLED or (stalls and (other == user_id or count > 1))
         )
         return sum(taken) >= most - 1
 
     def _decide_fetches(self, decisions: list[Decision], now: float) -> None:
-        line = self._turns.fetchers
+        line = self._ready_queue.fetchers
         held_back: list[int] = []
         while self._fetches_out < self._config.fetches and (user_id := line.next()) is not None:
             mailbox, out = self._mailboxes[user_id], self._fetches.get(user_id, 0)
             wanted = mailbox.fetchable(now)
             if (waits := mailbox.wake_at()) is not None:
-                self._turns.wait(user_id, waits, for_quota=False)
+                self._ready_queue.wait(user_id, waits, for_quota=False)
             limit = self._concurrency.limit(user_id)
             if len(self._active) > 1:  # fetches may stall: one place is left to the others
                 limit = min(limit, max(self._config.fetches - 1, 1))
@@ -198,7 +198,7 @@ class Shard(ShardCommits):
             if self._must_leave_room(user_id, self._fetches, self._config.fetches):
                 held_back.append(user_id)
                 continue
-            room = self._segmenting.room()
+            room = self._segment_buffer.room()
             if not room:
                 line.add_first(user_id)
                 break
@@ -219,7 +219,7 @@ class Shard(ShardCommits):
         assert taken, "fetchable promised it"
         self._fetches[mailbox.user_id] = self._fetches.get(mailbox.user_id, 0) + 1
         self._fetches_out += 1
-        self._segmenting.fetching(count)
+        self._segment_buffer.fetching(count)
         return fetch
 
     def _wait_for_quota(self, user_id: int, call: Call | None, now: float) -> bool:
@@ -227,7 +227,7 @@ class Shard(ShardCommits):
         ready_at = self.quota.ready_at(user_id, call, now)
         if ready_at <= now:
             return False
-        self._turns.wait(user_id, ready_at, for_quota=True)
+        self._ready_queue.wait(user_id, ready_at, for_quota=True)
         return True
 
     def on_outcome(self, call: Call, outcome: Outcome, now: float) -> None:
@@ -248,7 +248,7 @@ class Shard(ShardCommits):
             self._call_failed(mailbox, call, outcome, counts, now)
             return
         if isinstance(outcome, Fetched) and isinstance(call, Fetch):
-            self._troubles.over(call.user_id)
+            self._error_backoff.over(call.user_id)
             self._fetched(mailbox, call, outcome, now)
             return
         mailbox.spent(max(self.quota.cost(call), outcome.units if isinstance(outcome, Confirmed) else 0))
@@ -257,9 +257,9 @@ class Shard(ShardCommits):
         stuck = mailbox.stuck
         self._told_mailbox(mailbox, outcome, now)
         if mailbox.stuck > stuck:  # it goes back to where it was: less is asked, as after a failure
-            self.quota.pause(call.user_id, "user", self._troubles.pause_s(call.user_id, None), now)
+            self.quota.pause(call.user_id, "user", self._error_backoff.pause_s(call.user_id, None), now)
         elif not mailbox.stuck:
-            self._troubles.over(call.user_id)
+            self._error_backoff.over(call.user_id)
         if isinstance(outcome, Changed):
             self._slow_down(mailbox, now)
 
@@ -275,7 +275,7 @@ class Shard(ShardCommits):
         So one message that brings every fetch of it down is found, by fetching each alone, and filed.
         """
         unusable = outcome.kind in (WaitKind.GMAIL_UNREACHABLE, WaitKind.GMAIL_UNREADABLE)
-        if not unusable or self._troubles.in_a_row(call.user_id) <= _PATIENCE:
+        if not unusable or self._error_backoff.in_a_row(call.user_id) <= _PATIENCE:
             mailbox.returned(call.message_ids, not_before)
             return
         for key in call.message_ids:
@@ -298,14 +298,14 @@ class Shard(ShardCommits):
         elif isinstance(outcome, Watched):
             mailbox.watched()
             ends = max(outcome.expires_at, now + _WATCH_AGAIN_S)  # whatever Gmail says, not sooner
-            self._agenda.watch_at(mailbox.user_id, min(now + self._config.poll.watch_every_s, ends))
+            self._scheduler.watch_at(mailbox.user_id, min(now + self._config.poll.watch_every_s, ends))
 
     def _fetch_ended(self, call: Fetch) -> None:
         out = self._fetches.pop(call.user_id) - 1
         if out:
             self._fetches[call.user_id] = out
         self._fetches_out -= 1
-        self._segmenting.fetch_ended(len(call.message_ids))
+        self._segment_buffer.fetch_ended(len(call.message_ids))
 
     def _fetched(self, mailbox: Mailbox, call: Fetch, outcome: Fetched, now: float) -> None:
         mailbox.spent(outcome.units)
@@ -319,17 +319,19 @@ class Shard(ShardCommits):
             skip = outcome.withheld
             if len(stored) < len(outcome.landed):
                 skip += tuple(key for key in outcome.landed if key not in stored)
-            self._segmenting.hold(FetchedBatch(call.user_id, stored, outcome.size_bytes, now, outcome.reference, skip))
-        told = {*outcome.landed, *outcome.gone, *(failure.message_id for failure in outcome.failures)}
-        mailbox.returned([key for key in call.message_ids if key not in told], now)
+            self._segment_buffer.hold(
+                FetchedBatch(call.user_id, stored, outcome.size_bytes, now, outcome.reference, skip)
+            )
+        accounted = {*outcome.landed, *outcome.gone, *(failure.message_id for failure in outcome.failures)}
+        mailbox.returned([key for key in call.message_ids if key not in accounted], now)
 
     def _call_failed(self, mailbox: Mailbox, call: Call, outcome: CallFailed, counts: bool, now: float) -> None:
         mailbox.spent(outcome.units)
-        pause = self._troubles.pause_s(call.user_id, outcome.retry_after_s)
+        pause = self._error_backoff.pause_s(call.user_id, outcome.retry_after_s)
         if outcome.revoked:
             if counts and not (isinstance(call, Fetch) and call.grant != mailbox.grant):
                 mailbox.revoked(outcome.error, now)
-                self._agenda.retry_at(call.user_id, mailbox.due_at())
+                self._scheduler.retry_at(call.user_id, mailbox.due_at())
         else:
             self.quota.pause(call.user_id, "user", pause, now)
             if outcome.scope == "project":
@@ -341,7 +343,7 @@ class Shard(ShardCommits):
             return
         if isinstance(call, Watch):
             mailbox.watched()  # pushes are a convenience: their refusal holds nothing up
-            self._agenda.watch_at(call.user_id, now + _WATCH_AGAIN_S)
+            self._scheduler.watch_at(call.user_id, now + _WATCH_AGAIN_S)
         elif isinstance(call, ReadLabels):
             mailbox.labels_failed()
         elif outcome.history_expired:

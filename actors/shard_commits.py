@@ -29,7 +29,7 @@ class ShardCommits(ShardState):
         if self._alone:
             self._commit_alone(decisions)
             return
-        written = self._segmenting.next_written()
+        written = self._segment_buffer.next_written()
         landed: dict[int, set[int]] = {}
         for held in written.write.batches if written else ():
             landed.setdefault(held.user_id, set()).update(held.message_ids)
@@ -37,7 +37,7 @@ class ShardCommits(ShardState):
         for user_id in self._touched | dict.fromkeys(landed):
             mailbox = self._mailboxes[user_id]
             plan = mailbox.plan(landed.get(user_id, ()))
-            if user_id in landed or mailbox.says_news(plan):
+            if user_id in landed or mailbox.has_changes(plan):
                 plans.append(plan)
         self._touched.clear()
         if plans:
@@ -47,7 +47,7 @@ class ShardCommits(ShardState):
         while self._alone and self._pending is None:
             user_id = self._alone.popleft()
             plan = self._mailboxes[user_id].plan(())
-            if self._mailboxes[user_id].says_news(plan):
+            if self._mailboxes[user_id].has_changes(plan):
                 self._propose([plan], None, decisions)
 
     def _propose(self, plans: list[MailboxPlan], written: Written | None, decisions: list[Decision]) -> None:
@@ -67,7 +67,7 @@ class ShardCommits(ShardState):
 
     def written(self, outcome: Written) -> None:
         """A segment's files are on disk."""
-        self._segmenting.written(outcome)
+        self._segment_buffer.written(outcome)
 
     def write_failed(
         self, write: Write, lost: bool, now: float, defect: str | None = None, waits: bool = False
@@ -79,10 +79,10 @@ class ShardCommits(ShardState):
             waits: the archive takes nothing for now.
             defect: something in the mail is at fault; the message is found by halves and filed.
         """
-        if defect is not None and not (lost or waits) and self._segmenting.gave_up(write):
+        if defect is not None and not (lost or waits) and self._segment_buffer.gave_up(write):
             self._file_culprit(write, defect, now)
             return
-        if self._segmenting.write_failed(write, lost, now, waits):
+        if self._segment_buffer.write_failed(write, lost, now, waits):
             for held in write.batches:
                 self._mailboxes[held.user_id].returned(held.message_ids, now + REPEAT_S)
                 self._touch(held.user_id)
@@ -95,13 +95,13 @@ class ShardCommits(ShardState):
             mailbox = self._mailboxes[plan.update.user_id]
             mailbox.committed(plan)
             self._touch(mailbox.user_id)
-            self._agenda.retry_at(mailbox.user_id, mailbox.due_at())
+            self._scheduler.retry_at(mailbox.user_id, mailbox.due_at())
             if plan.ends_listing:
-                self._agenda.reconcile_at(mailbox.user_id, None, now)
+                self._scheduler.reconcile_at(mailbox.user_id, None, now)
             self._count_mended(plan)
         if pending.decision.written is not None:
             write = pending.decision.written.write
-            self._segmenting.forget(write)
+            self._segment_buffer.forget(write)
             self.committed_messages += sum(len(held.message_ids) for held in write.batches)
 
     def commit_failed(self, now: float, stored: frozenset[tuple[int, int]] | None = None) -> None:
@@ -119,7 +119,7 @@ class ShardCommits(ShardState):
         for plan in self._pending.plans:  # their news waits for the next commit
             self._touch(plan.update.user_id)
         self._pending = None
-        self._segmenting.write_without(written.write, stored, now)
+        self._segment_buffer.write_without(written.write, stored, now)
 
     def commit_refused(self, error: str, now: float) -> None:
         """The pending commit holds something that no store takes: find out whose it is, and have the rest committed.
@@ -139,12 +139,12 @@ class ShardCommits(ShardState):
             self._alone.extend(users)
             if written is not None:
                 self._doubted = written.write
-                self._segmenting.put_back(written)
+                self._segment_buffer.put_back(written)
         else:
             self._file_culprit(written.write, error, now)
 
     def _file_culprit(self, write: Write, error: str, now: float) -> None:
-        culprit = self._segmenting.split(write, now)
+        culprit = self._segment_buffer.split(write, now)
         if culprit is not None:
             user_id = write.batches[0].user_id
             self._mailboxes[user_id].unstorable(culprit, error, now)

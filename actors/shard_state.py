@@ -38,15 +38,15 @@ class ShardState:
         self._rounds: set[int] = set()  # mailboxes whose round is under way
         self._changed: dict[int, None] = {}  # mailboxes that something was told of, in order
         self._touched: dict[int, None] = {}  # mailboxes that may have news for a commit
-        self._turns = ReadyQueue()
-        self._agenda = Scheduler(config.poll, lease.shard_id, config.evidence.reconcile_every_s)
+        self._ready_queue = ReadyQueue()
+        self._scheduler = Scheduler(config.poll, lease.shard_id, config.evidence.reconcile_every_s)
         self._fetches: dict[int, int] = {}  # user -> fetches out
         self._fetches_out = 0
         self._concurrency = Concurrency(config.fetches_per_mailbox)
         self._calls = 0  # other calls out
         self._calling: dict[int, int] = {}  # user -> such calls
-        self._troubles = ErrorBackoff(config.retry.first_delay_s)
-        self._segmenting = SegmentBuffer(config, archive)
+        self._error_backoff = ErrorBackoff(config.retry.first_delay_s)
+        self._segment_buffer = SegmentBuffer(config, archive)
         self._pending: Pending | None = None
         self._alone: deque[int] = deque()  # mailboxes whose news is committed by itself
         self._doubted: Write | None = None  # a segment that was refused, perhaps for a mailbox's news
@@ -61,17 +61,17 @@ class ShardState:
     @property
     def quiet(self) -> bool:
         """Nothing is under way or owed."""
-        return not (self._active or self._touched or self._segmenting.holding or self.storing)
+        return not (self._active or self._touched or self._segment_buffer.holding or self.storing)
 
     @property
     def waiting(self) -> int:
         """How many mailboxes have something to ask, about."""
-        return self._turns.waiting
+        return self._ready_queue.waiting
 
     def measures(self) -> dict[str, float]:
         """What is under way, in numbers; those named `…_total` only grow."""
         return {
-            "waiting_mailboxes": self._turns.waiting,
+            "waiting_mailboxes": self._ready_queue.waiting,
             "calls": self._fetches_out + self._calls,
             "committed_messages_total": self.committed_messages,
             **{f"mended_{name.name}_total": self._mended[name.name] for name in fields(Mended)},
@@ -80,7 +80,7 @@ class ShardState:
     @property
     def storing(self) -> bool:
         """A segment is being written, or its commit is not in Postgres yet."""
-        return self._segmenting.storing or self._pending is not None
+        return self._segment_buffer.storing or self._pending is not None
 
     def _touch(self, user_id: int) -> None:
         """The mailbox changed: it takes its turns again, and the next commit looks whether it has news."""

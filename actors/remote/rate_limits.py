@@ -10,7 +10,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
 from actors.budget import BrokerSilent
-from actors.rate_limits import Ask, Grant, RateBroker, RatesConfig
+from actors.rate_limits import Allowance, Ask, RateBroker, RatesConfig
 from actors.remote.names import BROKER_TIMEOUT_S, NAMESPACE, Process, this_process
 
 
@@ -23,7 +23,7 @@ class _RatesHost:
     async def alive(self) -> Process:
         return this_process()
 
-    async def settle(self, asks: dict[str, Ask]) -> dict[str, Grant]:
+    async def settle(self, asks: dict[str, Ask]) -> dict[str, Allowance]:
         return self._broker.settle(asks, time.monotonic())
 
 
@@ -53,7 +53,7 @@ class RateClient:
         self._handle: ActorHandle | None = None
         self._unanswered: asyncio.Future[Any] | None = None
 
-    async def settle(self, asks: Mapping[str, Ask]) -> dict[str, Grant]:
+    async def settle(self, asks: Mapping[str, Ask]) -> dict[str, Allowance]:
         """What the broker grants.
 
         Raises:
@@ -68,7 +68,7 @@ class RateClient:
                 self._handle = start_rates(self._config)
             self._unanswered = asyncio.wrap_future(self._handle.settle.remote(dict(asks)).future())
             self._unanswered.add_done_callback(lambda done: done.cancelled() or done.exception())
-            grants: dict[str, Grant] = await asyncio.wait_for(asyncio.shield(self._unanswered), BROKER_TIMEOUT_S)
+            grants: dict[str, Allowance] = await asyncio.wait_for(asyncio.shield(self._unanswered), BROKER_TIMEOUT_S)
         except (RayError, TimeoutError, ValueError) as exc:
             raise BrokerSilent(type(exc).__name__) from exc
         return grants

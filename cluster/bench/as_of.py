@@ -62,7 +62,7 @@ def _fill(stores: Stores, messages: int, changed: int) -> datetime:
         segment = {"name": "0000/bench", "shard_id": _SHARD, "epoch": 1, "messages": messages}
         sizes = dict.fromkeys(("size_bytes", "raw_bytes", "parquet_bytes", "words_bytes", "defective"), 0)
         connection.execute(query("segment_insert"), {**segment, **sizes})
-        connection.execute(query("bench/moments"), {"user_id": _USER, "messages": messages, "changed": changed})
+        connection.execute(query("bench/as_of"), {"user_id": _USER, "messages": messages, "changed": changed})
         connection.execute(query("bench/label_events"), {"user_id": _USER})
         connection.execute(query("bench/analyze"))
         present: datetime = connection.execute(query("transaction_time")).scalar_one()

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from cluster.simulator.answers import invalid, not_found
-from cluster.simulator.mailbox import Mailbox, Message
+from cluster.simulator.mailbox import Message, SimulatedMailbox
 
 Params = dict[str, list[str]]
 
@@ -25,7 +25,7 @@ class HttpCall(NamedTuple):
 class Call(NamedTuple):
     """A request to one mailbox, after routing and authentication."""
 
-    mailbox: Mailbox
+    mailbox: SimulatedMailbox
     ids: tuple[str, ...]  # those in the path, in order
     params: Params
     content_type: str

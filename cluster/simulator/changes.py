@@ -8,7 +8,7 @@ import pybase64
 
 from cluster.simulator.answers import GoogleError, invalid
 from cluster.simulator.call import Call
-from cluster.simulator.mailbox import Mailbox, Message
+from cluster.simulator.mailbox import Message, SimulatedMailbox
 from cluster.simulator.sources import MESSAGE_MAX_BYTES
 
 Document = dict[str, Any]
@@ -97,7 +97,7 @@ def _related(call: Call) -> tuple[dict[str, Any], bytes]:
     return dict(call._replace(body=metadata).json()), media
 
 
-def _labels(mailbox: Mailbox, document: Any, name: str) -> list[str]:
+def _labels(mailbox: SimulatedMailbox, document: Any, name: str) -> list[str]:
     labels = document.get(name) or []
     if not isinstance(labels, list):
         raise invalid(f"Invalid value at '{name}'")

@@ -33,7 +33,7 @@ from cluster.simulator.answers import Answer, GoogleError, invalid, not_found, o
 from cluster.simulator.call import HttpCall, parse_params
 from cluster.simulator.config import FaultKind
 from cluster.simulator.deviations import DeviationPlan
-from cluster.simulator.mailbox import Mailbox
+from cluster.simulator.mailbox import SimulatedMailbox
 from cluster.simulator.routes import GmailApi
 
 PREFIX = "/_sim/"
@@ -123,7 +123,7 @@ class Control:
             return self._switch(mailbox, steps[0], int(parse_params(query).get("times", ["1"])[-1]))
         raise not_found()
 
-    def _switch(self, mailbox: Mailbox, what: str, times: int) -> Answer:
+    def _switch(self, mailbox: SimulatedMailbox, what: str, times: int) -> Answer:
         match what:
             case "lag":
                 self._api.deviations.hold_back(mailbox.email, mailbox.history_id)
@@ -144,7 +144,7 @@ class Control:
                 raise not_found()
         return ok({"email": mailbox.email, "historyId": str(mailbox.history_id)})
 
-    def _account(self, mailbox: Mailbox) -> dict[str, Any]:
+    def _account(self, mailbox: SimulatedMailbox) -> dict[str, Any]:
         return {
             "email": mailbox.email,
             "refresh_token": self._api.grants.refresh_token(mailbox.email),
@@ -174,7 +174,7 @@ class Control:
         return {"rate": faults.rate, "kinds": list(faults.kinds), "latency_ms": self.latency_ms}
 
 
-def _all_messages(mailbox: Mailbox) -> list[Mapping[str, Any]]:
+def _all_messages(mailbox: SimulatedMailbox) -> list[Mapping[str, Any]]:
     return [
         {
             "id": message.id,
@@ -186,7 +186,7 @@ def _all_messages(mailbox: Mailbox) -> list[Mapping[str, Any]]:
     ]
 
 
-def _change(mailbox: Mailbox, body: bytes, steps: list[str], labels: list[str] | None) -> dict[str, Any]:
+def _change(mailbox: SimulatedMailbox, body: bytes, steps: list[str], labels: list[str] | None) -> dict[str, Any]:
     if not steps:
         message = mailbox.add(body, ("INBOX", "UNREAD") if labels is None else labels)
         return {"id": message.id, "threadId": message.thread_id, "historyId": str(mailbox.history_id)}

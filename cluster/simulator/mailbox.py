@@ -71,7 +71,7 @@ class Change:
     labels_changed: frozenset[str] = frozenset()
 
 
-class Mailbox:
+class SimulatedMailbox:
     """The mail of one address, newest first."""
 
     def __init__(self, email: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from cluster.simulator.config import SimulatorConfig
 from cluster.simulator.errors import MailTooLarge
 from cluster.simulator.generator import generate
-from cluster.simulator.mailbox import Mailbox
+from cluster.simulator.mailbox import SimulatedMailbox
 from cluster.simulator.sources import SourceMail, read_mail
 
 _GENERATED_BY_DEFAULT = 500
@@ -14,7 +14,7 @@ _SUFFIXES = re.compile(r"\.(tar\.gz|tgz|tar|mbox|eml)$", re.IGNORECASE)
 _NOT_LOCAL = re.compile(r"[^a-z0-9._-]+")
 
 
-def populate(config: SimulatorConfig) -> dict[str, Mailbox]:
+def populate(config: SimulatorConfig) -> dict[str, SimulatedMailbox]:
     """Every user's mailbox by address: one per source, or all mail dealt in turn to `users`.
 
     Raises:
@@ -27,7 +27,7 @@ def populate(config: SimulatorConfig) -> dict[str, Mailbox]:
         shares = _deal(config, [mail for source in sources.values() for mail in source])
     mailboxes = {}
     for email, mail in shares.items():
-        mailboxes[email] = Mailbox(email)
+        mailboxes[email] = SimulatedMailbox(email)
         mailboxes[email].load(mail)
     return mailboxes
 

@@ -23,7 +23,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from cluster.simulator.config import SimulatorConfig
-from cluster.simulator.mailbox import Mailbox
+from cluster.simulator.mailbox import SimulatedMailbox
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ _SUBSCRIPTION = "projects/simulator/subscriptions/gmail"
 class Pushes:
     """Delivers a push to the subscriber for each watched mailbox that changed."""
 
-    def __init__(self, config: SimulatorConfig, mailboxes: Collection[Mailbox]) -> None:
+    def __init__(self, config: SimulatorConfig, mailboxes: Collection[SimulatedMailbox]) -> None:
         self._to, self._audience = config.push_to, config.push_audience or config.push_to
         self._account, self._loss_rate = config.push_service_account, config.push_loss_rate
         self._mailboxes, self._random = mailboxes, random.Random(config.seed)  # noqa: S311 - chance, no secret
@@ -72,7 +72,7 @@ class Pushes:
                 if mailbox.watched_until > now and delivered < mailbox.history_id:
                     self._push(mailbox, now)
 
-    def _push(self, mailbox: Mailbox, now: float) -> None:
+    def _push(self, mailbox: SimulatedMailbox, now: float) -> None:
         not_before, pause_s = self._again.get(mailbox.email, (0.0, _FIRST_PAUSE_S))
         if now < not_before or self._ended.is_set():
             return

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from cluster.simulator.answers import invalid
 from cluster.simulator.headers import scan
-from cluster.simulator.mailbox import Mailbox, Message
+from cluster.simulator.mailbox import Message, SimulatedMailbox
 from cluster.simulator.snippet import snippet
 
 Predicate = Callable[[Message], bool]
@@ -30,7 +30,7 @@ class Query(NamedTuple):
     rfc822_message_id: str | None  # narrows the search to a thread
 
 
-def parse_query(text: str, mailbox: Mailbox) -> Query:
+def parse_query(text: str, mailbox: SimulatedMailbox) -> Query:
     """Raises GoogleError 400 for unsupported syntax."""
     predicates: list[Predicate] = []
     reveals, wanted = False, None
@@ -50,7 +50,7 @@ def parse_query(text: str, mailbox: Mailbox) -> Query:
     return Query(lambda message: all(p(message) for p in predicates), reveals, wanted)
 
 
-def _operator(name: str, value: str, mailbox: Mailbox) -> Predicate:
+def _operator(name: str, value: str, mailbox: SimulatedMailbox) -> Predicate:
     if name == "in" and value.lower() == "anywhere":
         return lambda _: True
     if name == "is" and value.lower() == "read":
@@ -69,7 +69,7 @@ def _operator(name: str, value: str, mailbox: Mailbox) -> Predicate:
     raise invalid(f"The simulator does not know the query operator {name}:")
 
 
-def _labelled(value: str, mailbox: Mailbox) -> Predicate:
+def _labelled(value: str, mailbox: SimulatedMailbox) -> Predicate:
     lowered = value.lower()
     by_name = {label.lower().replace(" ", "-"): label_id for label_id, label in mailbox.labels.items()}
     label_id = by_name.get(lowered) or (value if value in mailbox.labels else lowered.upper())

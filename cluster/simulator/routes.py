@@ -18,7 +18,7 @@ from cluster.simulator.call import Call, HttpCall, parse_params
 from cluster.simulator.deviations import Answered, Deviations
 from cluster.simulator.faults import Faults
 from cluster.simulator.fields import parse_fields, select
-from cluster.simulator.mailbox import Mailbox
+from cluster.simulator.mailbox import SimulatedMailbox
 from cluster.simulator.oauth import Grants
 from cluster.simulator.quota import Quota
 
@@ -64,7 +64,7 @@ class GmailApi:
 
     def __init__(
         self,
-        mailboxes: dict[str, Mailbox],
+        mailboxes: dict[str, SimulatedMailbox],
         grants: Grants,
         quota: Quota,
         faults: Faults,

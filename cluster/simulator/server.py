@@ -23,7 +23,7 @@ from cluster.simulator.control import PREFIX, Control
 from cluster.simulator.errors import PortOccupied
 from cluster.simulator.faults import Faults
 from cluster.simulator.http import Connection, Flight
-from cluster.simulator.mailbox import Mailbox
+from cluster.simulator.mailbox import SimulatedMailbox
 from cluster.simulator.oauth import Grants, TokenError
 from cluster.simulator.population import populate
 from cluster.simulator.pushes import CERTIFICATES_PATH, Pushes
@@ -38,7 +38,7 @@ _BATCH_PATHS = ("/batch/gmail/v1", "/batch")
 class Simulator:
     """Handles the requests of all connections."""
 
-    def __init__(self, config: SimulatorConfig, mailboxes: dict[str, Mailbox]) -> None:
+    def __init__(self, config: SimulatorConfig, mailboxes: dict[str, SimulatedMailbox]) -> None:
         self.grants = Grants(list(mailboxes), config.seed, config.access_token_ttl_s)
         self.faults = Faults(config.fault_rate, config.faults, config.seed)
         quota = Quota(
@@ -175,7 +175,7 @@ def run(config: SimulatorConfig, on_ready: Callable[[RunningSimulator], None] | 
 
 async def _serve(
     config: SimulatorConfig,
-    mailboxes: dict[str, Mailbox],
+    mailboxes: dict[str, SimulatedMailbox],
     on_ready: Callable[[RunningSimulator], None] | None,
 ) -> None:
     stopped = asyncio.Event()
@@ -189,7 +189,7 @@ async def _serve(
     await running.close()
 
 
-async def _listen(config: SimulatorConfig, mailboxes: dict[str, Mailbox]) -> RunningSimulator:
+async def _listen(config: SimulatorConfig, mailboxes: dict[str, SimulatedMailbox]) -> RunningSimulator:
     simulator = Simulator(config, mailboxes)
     connections: set[Connection] = set()
     try:

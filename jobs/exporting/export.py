@@ -16,7 +16,7 @@ from jobs.exporting import folders
 from jobs.exporting.destination import destination, private_file, write_manifest
 from jobs.exporting.mbox import MboxWriter
 from jobs.exporting.parquet import ParquetWriter
-from jobs.exporting.records import Damage, Report, Source
+from jobs.exporting.records import Damage, ExportSource, Report
 from storage.files.blobs import FileDamaged, LocalBlobs
 from storage.model.results import Stored
 from storage.reader import MailboxReader
@@ -26,7 +26,7 @@ from storage.segments.frame_cache import Frames
 _BATCH = 2000
 
 OnBatch = Callable[[Report], None]
-Mailbox = tuple[Source, MailboxReader]
+Mailbox = tuple[ExportSource, MailboxReader]
 
 
 class _Writer(Protocol):
@@ -81,7 +81,9 @@ def export_parquet(
     return report
 
 
-def _add(writer: ParquetWriter, source: Source, reader: MailboxReader, group: list[Stored], report: Report) -> None:
+def _add(
+    writer: ParquetWriter, source: ExportSource, reader: MailboxReader, group: list[Stored], report: Report
+) -> None:
     """Add messages of one segment."""
     try:
         content = reader.content(group)
@@ -103,7 +105,7 @@ def _add(writer: ParquetWriter, source: Source, reader: MailboxReader, group: li
 
 
 @contextmanager
-def _writer(kind: str, source: Source, partial: Path, report: Report) -> Iterator[_Writer]:
+def _writer(kind: str, source: ExportSource, partial: Path, report: Report) -> Iterator[_Writer]:
     with ExitStack() as stack:
         if kind == "mbox":
             yield MboxWriter(stack.enter_context(private_file(partial)), source)
@@ -114,7 +116,7 @@ def _writer(kind: str, source: Source, partial: Path, report: Report) -> Iterato
         _tell(partial, kind, [source], report)
 
 
-def _tell(folder: Path, kind: str, sources: Sequence[Source], report: Report) -> None:
+def _tell(folder: Path, kind: str, sources: Sequence[ExportSource], report: Report) -> None:
     document = {
         "format": kind,
         "mailboxes": {source.email: {"as_of": source.as_of, "labels": source.labels} for source in sources},

@@ -21,7 +21,7 @@ from datetime import UTC
 from email.header import Header
 from typing import BinaryIO
 
-from jobs.exporting.records import Source
+from jobs.exporting.records import ExportSource
 from storage.model.results import Stored
 
 _FROM = re.compile(rb"^(>*From )", re.MULTILINE)
@@ -31,7 +31,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 class MboxWriter:
     """Appends messages to an open file."""
 
-    def __init__(self, file: BinaryIO, source: Source) -> None:
+    def __init__(self, file: BinaryIO, source: ExportSource) -> None:
         self._file, self._source = file, source
 
     def add(self, message: Stored, raw: bytes) -> None:

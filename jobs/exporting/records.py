@@ -7,7 +7,7 @@ from storage.model.results import Stored
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ExportSource:
     """A mailbox, the time of the export, and the search that selects messages.
 
     labels: label id -> its current name.

@@ -18,7 +18,7 @@ _FIRST_HEADER_MAX_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BatchPart:
     """The answer to one call of the batch. `content_id` is the one that the call carried; `body` is not a copy."""
 
     content_id: str
@@ -27,7 +27,7 @@ class Part:
     body: memoryview
 
 
-def split(content_type: str, body: bytes | bytearray) -> Iterator[Part]:
+def split(content_type: str, body: bytes | bytearray) -> Iterator[BatchPart]:
     """The complete, well-formed parts of a batch answer, in its order; others are left out.
 
     Raises:
@@ -80,7 +80,7 @@ def _next_delimiter(body: bytes | bytearray, delimiter: bytes, start: int) -> in
     return -1
 
 
-def _part(body: bytes | bytearray, start: int, end: int) -> Part | None:
+def _part(body: bytes | bytearray, start: int, end: int) -> BatchPart | None:
     """The part between two delimiters: its MIME header, then an HTTP answer; None when it is neither."""
     mime_header, _, inner_start = _header_block(body, start, end)
     content_id = mime_header.get("content-id", "").strip("<> \t")
@@ -98,7 +98,9 @@ def _part(body: bytes | bytearray, start: int, end: int) -> Part | None:
         content_end = end - 2 if body[end - 2 : end] == b"\r\n" else end - 1
     if not content_start <= content_end <= end:
         return None
-    return Part(content_id.removeprefix(_PREFIX), int(words[1]), headers, memoryview(body)[content_start:content_end])
+    return BatchPart(
+        content_id.removeprefix(_PREFIX), int(words[1]), headers, memoryview(body)[content_start:content_end]
+    )
 
 
 def _header_block(body: bytes | bytearray, start: int, end: int) -> tuple[dict[str, str], str, int]:

@@ -162,7 +162,7 @@ class Fetch:
         together = GmailUnavailable("its batch was larger than one answer may be")
         self._fail([i for i in missing if i != culprit], together)
 
-    def _file(self, message_id: int, part: batch.Part) -> None:
+    def _file(self, message_id: int, part: batch.BatchPart) -> None:
         self._answered = True
         if part.status == 200:
             try:

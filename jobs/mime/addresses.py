@@ -14,7 +14,7 @@ from typing import NamedTuple
 from jobs.mime import headers
 from jobs.mime.charset import decode_header
 from jobs.mime.defects import Defects
-from jobs.mime.mailboxes import Mailbox, mailboxes, sender
+from jobs.mime.mailboxes import NamedAddress, mailboxes, sender
 
 #: Longer headers are read anew each time: 4,096 remembered ones hold some 2 MB at most.
 _REMEMBERED_CHARS = 256
@@ -86,7 +86,7 @@ def _read(value: str, likely: str, is_sender: bool) -> Addresses:
     simple = _SIMPLE.fullmatch(value)
     if simple:
         quoted, bare, address = simple.groups()
-        found = [Mailbox((quoted or bare or "").strip(), address)]
+        found = [NamedAddress((quoted or bare or "").strip(), address)]
     else:
         one = sender(value) if is_sender else None
         found = [one] if one else _usual_list(value) or mailboxes(value)
@@ -97,17 +97,17 @@ def _read(value: str, likely: str, is_sender: bool) -> Addresses:
     return _decoded(found, defects)
 
 
-def _usual_list(value: str) -> list[Mailbox] | None:
+def _usual_list(value: str) -> list[NamedAddress] | None:
     """The mailboxes of a list in which each is written in the usual way; None of any other list."""
-    found: list[Mailbox] = []
+    found: list[NamedAddress] = []
     for piece in _PIECE.findall(value):
         written = piece.strip(" ")
         simple = _SIMPLE.fullmatch(written)
         if simple:
             quoted, bare, address = simple.groups()
-            found.append(Mailbox((quoted or bare or "").strip(), address))
+            found.append(NamedAddress((quoted or bare or "").strip(), address))
         elif _BARE.fullmatch(written):
-            found.append(Mailbox("", written))
+            found.append(NamedAddress("", written))
         elif written:
             return None
     return found
@@ -117,7 +117,7 @@ def _usual_list(value: str) -> list[Mailbox] | None:
 _remembered = lru_cache(maxsize=4096)(_read)
 
 
-def _decoded(found: Iterable[Mailbox], defects: Defects) -> Addresses:
+def _decoded(found: Iterable[NamedAddress], defects: Defects) -> Addresses:
     """Mailboxes with their encoded words decoded."""
     read = [
         Address(headers.readable(one.name, defects), headers.readable(one.address, defects))

@@ -29,7 +29,7 @@ _SHORT_COMMENT = re.compile(r"\([^()]*\)")
 _MOST_TOKENS = 12_000
 
 
-class Mailbox(NamedTuple):
+class NamedAddress(NamedTuple):
     """A name and an address, either may be empty."""
 
     name: str
@@ -42,7 +42,7 @@ class _Token(NamedTuple):
     written: str
 
 
-def sender(value: str) -> Mailbox | None:
+def sender(value: str) -> NamedAddress | None:
     """The one mailbox of a value with exactly one `<address>`, all before it its name; None of any other value."""
     tokens = _tokens(value)
     places = [index for index, token in enumerate(tokens) if token.kind == _ANGLE and "@" in token.text]
@@ -54,15 +54,15 @@ def sender(value: str) -> Mailbox | None:
         colon = next((index for index, token in enumerate(before) if token.kind == _COLON), -1)
         before = before[colon + 1 :]
     name = _name(before) or _name([token for token in tokens[at + 1 :] if token.kind == _COMMENT])
-    return Mailbox(name, _address(tokens[at].text))
+    return NamedAddress(name, _address(tokens[at].text))
 
 
-def mailboxes(value: str) -> list[Mailbox]:
+def mailboxes(value: str) -> list[NamedAddress]:
     """All mailboxes of a list in order, those of groups included. What has no address is a name alone."""
     tokens = _tokens(value)
     found = list(_all(tokens))
     if not found and value.strip(" ,;"):  # a comment alone
-        return [Mailbox(value.strip(), "")]
+        return [NamedAddress(value.strip(), "")]
     if not any("@" in one.address for one in found) and "@" in value:
         # Quotes or brackets around a whole mailbox, '"Ann <a@b.c>"': they are read as if they were not there.
         bare = [one for one in _all(_tokens(value.translate(_NO_QUOTES))) if "@" in one.address]
@@ -73,7 +73,7 @@ def mailboxes(value: str) -> list[Mailbox]:
 _NO_QUOTES = {ord(char): " " for char in '"()'}
 
 
-def _all(tokens: Sequence[_Token]) -> Iterator[Mailbox]:
+def _all(tokens: Sequence[_Token]) -> Iterator[NamedAddress]:
     last_semicolon = max(
         (at for at, token in enumerate(tokens) if token.kind == _BREAK and token.text == ";"), default=-1
     )
@@ -97,7 +97,7 @@ def _all(tokens: Sequence[_Token]) -> Iterator[Mailbox]:
                     made += _nameless(waiting)
                     waiting = []
                 if ends_group and not made and not members:
-                    made = [Mailbox(_name([*group, token]), "")]
+                    made = [NamedAddress(_name([*group, token]), "")]
                 group = [] if ends_group else group
             members += len(made)
             yield from made
@@ -106,7 +106,7 @@ def _all(tokens: Sequence[_Token]) -> Iterator[Mailbox]:
             piece.append(token)
 
 
-def _of_piece(waiting: Sequence[_Token], piece: Sequence[_Token]) -> list[Mailbox]:
+def _of_piece(waiting: Sequence[_Token], piece: Sequence[_Token]) -> list[NamedAddress]:
     """The mailboxes between two separators, and what waited before them; nothing for a piece without an address."""
     brackets = [token for token in piece if token.kind == _ANGLE]
     if brackets:
@@ -116,23 +116,23 @@ def _of_piece(waiting: Sequence[_Token], piece: Sequence[_Token]) -> list[Mailbo
     return [*_nameless(waiting), *bare] if bare else []
 
 
-def _bracketed(whole: Sequence[_Token], angles: Sequence[_Token]) -> Iterator[Mailbox]:
+def _bracketed(whole: Sequence[_Token], angles: Sequence[_Token]) -> Iterator[NamedAddress]:
     wanted = {id(token) for token in angles}
     before: list[_Token] = []
-    last: Mailbox | None = None
+    last: NamedAddress | None = None
     for token in whole:
         if id(token) not in wanted:
             before.append(token)
             continue
         if last:
             yield last
-        last, before = Mailbox(_name(before), _address(token.text)), []
+        last, before = NamedAddress(_name(before), _address(token.text)), []
     if last:
         comment = "" if last.name else _name([token for token in before if token.kind == _COMMENT])
-        yield Mailbox(last.name or comment, last.address)
+        yield NamedAddress(last.name or comment, last.address)
 
 
-def _bare(piece: Sequence[_Token]) -> list[Mailbox]:
+def _bare(piece: Sequence[_Token]) -> list[NamedAddress]:
     """Addresses without brackets: "a@b.c", "a@b.c (Ann)", "Ann a@b.c", "a@b.c d@e.f"; none without an at sign."""
     comments = _name([token for token in piece if token.kind == _COMMENT], bare=True)
     rest = [token for token in piece if token.kind != _COMMENT]
@@ -140,7 +140,7 @@ def _bare(piece: Sequence[_Token]) -> list[Mailbox]:
     if "@" not in "".join(token.text for token in rest if token.kind != _QUOTED):
         return []
     if any(token.kind == _QUOTED for token in rest):  # "john doe"@example.org
-        return [Mailbox(comments, _address(text))]
+        return [NamedAddress(comments, _address(text))]
     words = text.split()
     if len(words) > 1:
         joined = " ".join(words)
@@ -149,10 +149,10 @@ def _bare(piece: Sequence[_Token]) -> list[Mailbox]:
         words = joined.split(" ")
     addresses = [word for word in words if "@" in word]
     if len(addresses) == len(words):
-        return [Mailbox(comments if len(words) == 1 else "", _address(word)) for word in words]
+        return [NamedAddress(comments if len(words) == 1 else "", _address(word)) for word in words]
     if len(addresses) == 1 and words[-1] == addresses[0] and not _is_obsolete(words):
-        return [Mailbox(comments or " ".join(words[:-1]), _address(words[-1]))]
-    return [Mailbox(comments, _address(text))]
+        return [NamedAddress(comments or " ".join(words[:-1]), _address(words[-1]))]
+    return [NamedAddress(comments, _address(text))]
 
 
 def _is_obsolete(words: Sequence[str]) -> bool:
@@ -160,9 +160,9 @@ def _is_obsolete(words: Sequence[str]) -> bool:
     return any(word == "." or (word.endswith(".") and word[:-1].islower()) for word in words[:-1])
 
 
-def _nameless(tokens: Sequence[_Token]) -> list[Mailbox]:
+def _nameless(tokens: Sequence[_Token]) -> list[NamedAddress]:
     """Pieces that have no address at all: words between commas, shown as they are."""
-    found: list[Mailbox] = []
+    found: list[NamedAddress] = []
     piece: list[_Token] = []
     for token in [*tokens, _Token(_END, "", "")]:
         if token.kind not in (_BREAK, _END):
@@ -170,7 +170,7 @@ def _nameless(tokens: Sequence[_Token]) -> list[Mailbox]:
             continue
         name = _name(piece)
         if name:
-            found.append(Mailbox("", name) if all(one.kind == _WORDS for one in piece) else Mailbox(name, ""))
+            found.append(NamedAddress("", name) if all(one.kind == _WORDS for one in piece) else NamedAddress(name, ""))
         piece = []
     return found
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from actors.budget import BrokerSilent
-from actors.rate_limits import Ask, Grant, RateBroker, RatesConfig
+from actors.rate_limits import Allowance, Ask, RateBroker, RatesConfig
 from serve.http.errors import RateLimited
 
 _LOG = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _AHEAD = 0.25
 class Broker(Protocol):
     """Settles for a replica. `actors.remote.rate_limits.RateClient` is one."""
 
-    async def settle(self, asks: Mapping[str, Ask]) -> dict[str, Grant]:
+    async def settle(self, asks: Mapping[str, Ask]) -> dict[str, Allowance]:
         """Raises BrokerSilent."""
 
 
@@ -35,7 +35,7 @@ class LocalBroker:
     def __init__(self, config: RatesConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self._broker, self._clock = RateBroker(config), clock
 
-    async def settle(self, asks: Mapping[str, Ask]) -> dict[str, Grant]:
+    async def settle(self, asks: Mapping[str, Ask]) -> dict[str, Allowance]:
         return self._broker.settle(asks, self._clock())
 
 
@@ -87,7 +87,7 @@ class Allowances:
                 asks[key] = Ask(hand.spent, max(lacks, 0.0))
         return asks
 
-    def settled(self, asks: Mapping[str, Ask], grants: Mapping[str, Grant], now: float) -> None:
+    def settled(self, asks: Mapping[str, Ask], grants: Mapping[str, Allowance], now: float) -> None:
         """The broker answered."""
         self._broker_silent = False
         for key, grant in grants.items():

@@ -43,7 +43,7 @@ class SecretRefused(BackupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class IssuedTokens:
     """What a secret was traded for."""
 
     access_token: str
@@ -57,7 +57,7 @@ class TokenService:
     def __init__(self, store: TokenStore, tokens: AccessTokens, refresh_s: float) -> None:
         self._store, self._tokens, self._refresh_s = store, tokens, refresh_s
 
-    def by_key(self, text: str) -> Grant:
+    def by_key(self, text: str) -> IssuedTokens:
         """Tokens for an API key: a new family.
 
         Raises:
@@ -69,13 +69,13 @@ class TokenService:
             raise SecretRefused
         return self.begin(principal, parsed[0])
 
-    def begin(self, principal: Principal, key_id: str | None = None) -> Grant:
+    def begin(self, principal: Principal, key_id: str | None = None) -> IssuedTokens:
         """Tokens for somebody who has proved who they are: a new family."""
         family, refresh = str(uuid.uuid4()), _new_refresh_token()
         self._store.save_refresh_token(api_keys.secret_hash(refresh), family, principal, key_id, self._refresh_s)
         return self._answer(principal, family, refresh)
 
-    def by_refresh_token(self, text: str) -> Grant:
+    def by_refresh_token(self, text: str) -> IssuedTokens:
         """Tokens for a refresh token, which is used up.
 
         Raises:
@@ -89,11 +89,11 @@ class TokenService:
             raise SecretRefused
         return self._answer(used[0], used[1], refresh)
 
-    def _answer(self, principal: Principal, family: str, refresh: str) -> Grant:
+    def _answer(self, principal: Principal, family: str, refresh: str) -> IssuedTokens:
         lifetime_s = self._tokens.lifetime_s
         if principal.left_s is not None:  # no token outlives its key
             lifetime_s = min(lifetime_s, max(int(principal.left_s), 0))
-        return Grant(self._tokens.issue(principal, family, lifetime_s), lifetime_s, refresh)
+        return IssuedTokens(self._tokens.issue(principal, family, lifetime_s), lifetime_s, refresh)
 
 
 def _new_refresh_token() -> str:

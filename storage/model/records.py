@@ -250,7 +250,7 @@ class AnalysedSegment:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MergedPart:
     """A source segment of a merge.
 
     base_offset: number of bytes by which its frames moved; None: the messages were re-packed into new frames.
@@ -272,7 +272,7 @@ class Merged:
     """
 
     segment: SegmentManifest | None
-    parts: tuple[Part, ...]
+    parts: tuple[MergedPart, ...]
     excluded: tuple[tuple[str, str], ...]
     damaged: tuple[tuple[int, int], ...]
 

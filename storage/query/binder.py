@@ -42,7 +42,7 @@ _NOT_ARCHIVED = ("INBOX", "SENT", "DRAFT", "CHAT", *HIDDEN)
 _ADDRESSES = frozenset(("from", "to", "cc", "bcc", "deliveredto"))
 
 
-class Mailbox:
+class MailboxNames:
     """The names that a search may use in one mailbox.
 
     labels: label names, in lower case -> ids.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from storage.query.binder import Mailbox
+from storage.query.binder import MailboxNames
 from storage.query.conditions import (
     AllOf,
     AnyOf,
@@ -69,7 +69,7 @@ def matches(
         now: reference time of ages.
         include_hidden: include Spam and Trash.
     """
-    return holds(Mailbox(labels).meaning(tree, now, include_hidden), message)
+    return holds(MailboxNames(labels).meaning(tree, now, include_hidden), message)
 
 
 def holds(condition: Condition, message: Message) -> bool:

@@ -31,7 +31,7 @@ from storage.model.schemas import FETCHED, INDEX, MESSAGES
 from storage.segments import analysis_file as analyses
 from storage.segments import writer as segments
 from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX, SPLIT_SUFFIX
-from storage.segments.merge.sources import Source, Unmergeable, blaming, open_parquet, open_source
+from storage.segments.merge.sources import MergeSource, Unmergeable, blaming, open_parquet, open_source
 from storage.segments.writer import epoch_of, users_of
 
 _LOG = logging.getLogger(__name__)
@@ -192,7 +192,7 @@ class SegmentImport:
                     places[user_id, message_id] = (segment_id, messages)
         return [places.get(key) for key in zip(users, ids, strict=True)]
 
-    def _manifest(self, source: Source, index: pa.Table) -> SegmentManifest:
+    def _manifest(self, source: MergeSource, index: pa.Table) -> SegmentManifest:
         name = source.name
         try:
             words: int | None = self._blobs.size(name + SPLIT_SUFFIX)

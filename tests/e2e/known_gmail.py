@@ -19,7 +19,7 @@ import uvloop
 
 from cluster.simulator.config import SimulatorConfig
 from cluster.simulator.headers import scan
-from cluster.simulator.mailbox import Mailbox
+from cluster.simulator.mailbox import SimulatedMailbox
 from cluster.simulator.server import RunningSimulator, _serve
 from tests.e2e.installations import Api, Expected, Messages
 from tests.e2e.processes import wait_for
@@ -100,7 +100,7 @@ def known_gmail(mail: Mail, expected: Expected, history_id: int) -> Iterator[Kno
             process.wait(30)
 
 
-class _KnownMailbox(Mailbox):
+class _KnownMailbox(SimulatedMailbox):
     """A mailbox whose first messages have given ids."""
 
     def fill(self, messages: Mapping[str, bytes], labels: Mapping[str, list[str]], history_id: int) -> None:
@@ -122,9 +122,9 @@ class _KnownMailbox(Mailbox):
         return known, int(known, 16)
 
 
-def _mailboxes(folder: Path) -> dict[str, Mailbox]:
+def _mailboxes(folder: Path) -> dict[str, SimulatedMailbox]:
     document = json.loads((folder / "labels.json").read_bytes())
-    found: dict[str, Mailbox] = {}
+    found: dict[str, SimulatedMailbox] = {}
     for email, labels in document["labels"].items():
         mailbox = _KnownMailbox(email)
         messages = {path.stem: path.read_bytes() for path in sorted((folder / email).glob("*.eml"))}

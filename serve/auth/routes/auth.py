@@ -10,7 +10,7 @@ from serve.auth.audit_buffer import AuditBuffer
 from serve.auth.authorization import Caller, CallerClaims
 from serve.auth.policies import Scope, permits, public
 from serve.auth.signing import SigningKeys
-from serve.auth.tokens import Grant, SecretRefused, TokenService
+from serve.auth.tokens import IssuedTokens, SecretRefused, TokenService
 from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from storage.control.control import Control
@@ -45,7 +45,7 @@ class TokenAnswer(BaseModel):
     refresh_token: str | None
 
     @classmethod
-    def of(cls, grant: Grant) -> Self:
+    def of(cls, grant: IssuedTokens) -> Self:
         """What a secret was traded for."""
         return cls(access_token=grant.access_token, expires_in=grant.expires_in, refresh_token=grant.refresh_token)
 

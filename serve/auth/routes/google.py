@@ -30,7 +30,7 @@ from serve.auth.errors import NotBackedUp, SignInFailed
 from serve.auth.policies import Role, public
 from serve.auth.pubsub_auth import Certificates
 from serve.auth.routes.auth import PREFIX, TokenAnswer
-from serve.auth.tokens import Grant, TokenService
+from serve.auth.tokens import IssuedTokens, TokenService
 from serve.config import GoogleConfig
 from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
@@ -206,7 +206,7 @@ def router(
             raise HTTPException(404)
         _set(response, "", 0)  # an attempt is good once
 
-        def signed_in() -> tuple[Principal, Grant]:
+        def signed_in() -> tuple[Principal, IssuedTokens]:
             identity = sign_in.finish(gbm_signin, state, code)
             try:
                 user = control.user(identity.email)

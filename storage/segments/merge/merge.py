@@ -14,7 +14,7 @@ from storage.config import ArchiveConfig
 from storage.cpu_timer import stage
 from storage.failpoints import FailPoint, hit
 from storage.files.blobs import ArchiveUnusable, LocalBlobs
-from storage.model.records import Merged, Part, SegmentManifest
+from storage.model.records import Merged, MergedPart, SegmentManifest
 from storage.segments import analysis_file
 from storage.segments.file_names import PARQUET_SUFFIX, SPLIT_SUFFIX, SUFFIXES
 from storage.segments.merge.analyses import merge_analyses
@@ -118,7 +118,9 @@ def _merge(
         users=users_of(placed.rows),
         analysis=analysed,
     )
-    parts = tuple(Part(source, base, analyses.get(source)) for source, base in zip(names, placed.bases, strict=True))
+    parts = tuple(
+        MergedPart(source, base, analyses.get(source)) for source, base in zip(names, placed.bases, strict=True)
+    )
     hit(FailPoint.MERGE_WRITTEN)
     return Merged(manifest, parts, (), placed.damaged), _moved(ordered, placed)
 

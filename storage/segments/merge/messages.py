@@ -16,7 +16,7 @@ from storage.files.blobs import LocalBlobs
 from storage.files.file_format import numbered
 from storage.model.schemas import MESSAGES
 from storage.segments.file_names import PARQUET_SUFFIX
-from storage.segments.merge.sources import Ordered, Source, blaming, open_parquet
+from storage.segments.merge.sources import MergeSource, Ordered, blaming, open_parquet
 from storage.segments.writer import ROW_GROUP, parquet_options
 
 #: Limit of mail in a row group, in bytes, for unusually large mail: the texts take about as much memory.
@@ -93,7 +93,7 @@ def interleaved(take: Sequence[Callable[[int], pa.Table]], group: pa.ChunkedArra
 class _Rows:
     """The rows of one source, in order."""
 
-    def __init__(self, stack: ExitStack, blobs: LocalBlobs, source: Source, batch_bytes: int) -> None:
+    def __init__(self, stack: ExitStack, blobs: LocalBlobs, source: MergeSource, batch_bytes: int) -> None:
         self._source = source
         with blaming(source.name):
             parquet = stack.enter_context(open_parquet(blobs, source.name))

@@ -17,7 +17,7 @@ from storage.config import ArchiveConfig
 from storage.files.blobs import FileDamaged, LocalBlobs
 from storage.files.raw_file import RAW_INDEX, RawWriter, ending, open_frame
 from storage.segments.file_names import RAW_SUFFIX
-from storage.segments.merge.sources import Ordered, Source, blaming
+from storage.segments.merge.sources import MergeSource, Ordered, blaming
 
 #: Bytes per read when frames are copied, unless one frame is larger.
 _READ_BYTES = 8 << 20
@@ -91,7 +91,7 @@ class _Merging:
                 left -= messages
                 yield number
 
-    def _copy(self, source: Source) -> Iterator[bytes]:
+    def _copy(self, source: MergeSource) -> Iterator[bytes]:
         """The frames of a source, each verified, and any bytes between them, unchanged."""
         spoilt: list[int] = []
         with blaming(source.name):
@@ -162,7 +162,7 @@ class _Frames:
             _CACHE_BYTES, getsizeof=lambda frame: len(frame or b"")
         )
 
-    def message(self, source: Source, row: dict[str, int | bytes]) -> bytes | None:
+    def message(self, source: MergeSource, row: dict[str, int | bytes]) -> bytes | None:
         """The exact bytes of a message; None when its frame is damaged or its SHA-256 differs."""
         offset, frame_bytes, start, size = (
             int(row[name]) for name in ("frame_offset", "frame_bytes", "raw_offset", "size_bytes")
@@ -171,7 +171,7 @@ class _Frames:
         raw = None if data is None else data[start : start + size]
         return raw if raw is not None and hashlib.sha256(raw).digest() == row["sha256"] else None
 
-    def _frame(self, source: Source, offset: int, frame_bytes: int) -> bytes | None:
+    def _frame(self, source: MergeSource, offset: int, frame_bytes: int) -> bytes | None:
         key = source.name, offset
         if key in self._kept:
             return self._kept[key]
@@ -186,7 +186,7 @@ class _Frames:
         return data
 
 
-def _runs(source: Source) -> Iterator[tuple[int, int, list[tuple[int, int, int]]]]:
+def _runs(source: MergeSource) -> Iterator[tuple[int, int, list[tuple[int, int, int]]]]:
     """The frames of a raw file as ranges (start, end, frames); no frame spans two ranges."""
     start = 0
     run: list[tuple[int, int, int]] = []

@@ -38,7 +38,7 @@ class Unmergeable(BackupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class MergeSource:
     """A source segment. keys: _KEYS, in order; frames_end: offset at which the frames of its raw file end."""
 
     name: str
@@ -69,11 +69,11 @@ class Source:
 class Ordered:
     """All messages of a merge: _KEYS and `source` (its index), sorted by user, date and id."""
 
-    sources: Sequence[Source]
+    sources: Sequence[MergeSource]
     rows: pa.Table
 
 
-def open_source(blobs: LocalBlobs, name: str) -> Source:
+def open_source(blobs: LocalBlobs, name: str) -> MergeSource:
     """Read the keys of a segment and verify that its files agree.
 
     Raises:
@@ -99,10 +99,10 @@ def open_source(blobs: LocalBlobs, name: str) -> Source:
     spans = pc.add(keys["frame_offset"], keys["frame_bytes"])
     if keys.num_rows == 0 or pc.max(spans).as_py() > frames_end or pc.min(keys["frame_offset"]).as_py() < 0:
         raise Unmergeable(name, "a message lies outside its raw file")
-    return Source(name, keys, frames_end, pc.sum(pc.greater(pc.list_value_length(table["defects"]), 0)).as_py())
+    return MergeSource(name, keys, frames_end, pc.sum(pc.greater(pc.list_value_length(table["defects"]), 0)).as_py())
 
 
-def in_order(sources: Sequence[Source]) -> Ordered:
+def in_order(sources: Sequence[MergeSource]) -> Ordered:
     """The messages of all sources in the order of the merged segment."""
     numbered = [
         source.keys.append_column("source", pa.repeat(pa.scalar(number, pa.int32()), source.keys.num_rows))

@@ -262,7 +262,7 @@ async def test_an_owner_ends_although_news_come_in_that_very_moment(cluster: Clu
     await owner.request(cluster.users[1], Mode.FULL)  # from now on it waits with a time to wake at
     await cluster.quiet(owner, cluster.users[1])
 
-    owner._news.set()
+    owner._wake.set()
     for _ in range(turns):
         await asyncio.sleep(0)
     await asyncio.wait_for(owner.close(), 20)

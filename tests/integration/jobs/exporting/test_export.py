@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from jobs.exporting.export import Mailbox, export_messages, export_parquet
-from jobs.exporting.records import Report, Source
+from jobs.exporting.records import ExportSource, Report
 from storage.db.engines import transaction
 from storage.model.records import DELETED
 from tests.integration.storage.factory import NOON, Mail, Shard
@@ -25,7 +25,7 @@ AWKWARD = b"From nobody\r\n>From me\r\n\r\nFrom here on\n>>From there\r\nno newl
 def chosen(shard: Shard, user: int, as_of: datetime | None = None, query: str = "", deleted: bool = False) -> Mailbox:
     reader = shard.reader(user)
     labels = {"Label_1": "Müller, \r\nBcc: x"}
-    return Source(f"user{user}@example.com", as_of or reader.present(), query, deleted, labels), reader
+    return ExportSource(f"user{user}@example.com", as_of or reader.present(), query, deleted, labels), reader
 
 
 @pytest.fixture

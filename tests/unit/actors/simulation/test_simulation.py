@@ -76,7 +76,7 @@ def test_a_gmail_that_answers_wrongly_deletes_nothing_and_is_mended(first: int) 
 def test_a_deletion_on_absence_alone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def rash(backlog: Backlog, message_ids: Iterable[int], returned: bool = False) -> None:
         """Takes what a listing lacks for deleted."""
-        backlog._verdicts.update({} if returned else dict.fromkeys(message_ids, True))
+        backlog._deletions.update({} if returned else dict.fromkeys(message_ids, True))
 
     monkeypatch.setattr(Backlog, "check", rash)
     monkeypatch.setattr(Listing, "agrees", lambda *_: True)  # which alone would hide most of it

@@ -6,7 +6,7 @@ from collections import Counter
 from email.message import EmailMessage
 
 from cluster.simulator.generator import generate
-from cluster.simulator.mailbox import Mailbox
+from cluster.simulator.mailbox import SimulatedMailbox
 
 
 def test_the_same_seed_writes_the_same_mail() -> None:
@@ -42,7 +42,7 @@ def test_ordinary_mail_is_well_formed_and_readable() -> None:
 
 
 def test_replies_make_threads() -> None:
-    mailbox = Mailbox("me@example.com")
+    mailbox = SimulatedMailbox("me@example.com")
     mailbox.load(generate(200, 0, hostile=False))
 
     sizes = Counter(len(ids) for ids in mailbox.threads.values())

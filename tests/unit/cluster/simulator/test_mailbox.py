@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.simulator.mailbox import Mailbox, is_hidden
+from cluster.simulator.mailbox import SimulatedMailbox, is_hidden
 
 
 def _mail(number: int, subject: str = "Hello", extra: str = "", day: int | None = None) -> tuple[str, bytes]:
@@ -10,13 +10,13 @@ def _mail(number: int, subject: str = "Hello", extra: str = "", day: int | None 
     return f"{number}.eml", f"{head}{extra}\r\nbody {number}\r\n".encode()
 
 
-def _loaded(*mail: tuple[str, bytes], email: str = "a@example.com") -> Mailbox:
-    mailbox = Mailbox(email)
+def _loaded(*mail: tuple[str, bytes], email: str = "a@example.com") -> SimulatedMailbox:
+    mailbox = SimulatedMailbox(email)
     mailbox.load(mail)
     return mailbox
 
 
-def _facts(mailbox: Mailbox) -> list[tuple[object, ...]]:
+def _facts(mailbox: SimulatedMailbox) -> list[tuple[object, ...]]:
     return [(m.id, m.thread_id, m.internal_date_ms, m.history_id, m.labels) for m in mailbox.messages.values()]
 
 

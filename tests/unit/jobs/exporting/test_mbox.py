@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jobs.exporting.folders import flags
 from jobs.exporting.mbox import MboxWriter
-from jobs.exporting.records import Source
+from jobs.exporting.records import ExportSource
 from storage.model.location import Location
 from storage.model.results import Stored
 from tests.unit.jobs.exporting.recipe import exact_messages
@@ -27,7 +27,7 @@ def stored(number: int, raw: bytes = b"", labels: tuple[str, ...] = (), deleted_
 
 def written(raws: list[bytes], labels: dict[str, str] | None = None) -> bytes:
     file = io.BytesIO()
-    writer = MboxWriter(file, Source("ann@example.com", NOON, labels=labels or {}))
+    writer = MboxWriter(file, ExportSource("ann@example.com", NOON, labels=labels or {}))
     for number, raw in enumerate(raws):
         writer.add(stored(number, raw, tuple(labels or ())), raw)
     return file.getvalue()

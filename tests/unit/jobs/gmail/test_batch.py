@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.gmail.batch import Part, first_content_id, split
+from jobs.gmail.batch import BatchPart, first_content_id, split
 from jobs.gmail.errors import AnswerUnreadable
 
 TYPE = "multipart/mixed; boundary=batch_x"
@@ -48,7 +48,7 @@ def test_a_part_carries_its_own_status_and_headers() -> None:
         b'--batch_x\r\nContent-ID: <response-a>\r\n\r\nHTTP/1.1 429 Too Many\r\nRetry-After: 7\r\n\r\n{"e":1}\r\n' + END
     )
 
-    assert list(split(TYPE, answer)) == [Part("a", 429, {"retry-after": "7"}, memoryview(b'{"e":1}'))]
+    assert list(split(TYPE, answer)) == [BatchPart("a", 429, {"retry-after": "7"}, memoryview(b'{"e":1}'))]
 
 
 @pytest.mark.parametrize(
@@ -114,4 +114,4 @@ def test_the_first_id_is_known_before_its_part_is_complete() -> None:
 @given(st.binary(max_size=400))
 def test_noise_never_raises(noise: bytes) -> None:
     for body in (noise, b"--batch_x\r\n" + noise + END, part("a")[:-20] + noise + END):
-        assert all(isinstance(found, Part) for found in split(TYPE, body))
+        assert all(isinstance(found, BatchPart) for found in split(TYPE, body))

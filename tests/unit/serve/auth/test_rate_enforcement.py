@@ -7,7 +7,7 @@ import pytest
 from fastapi import APIRouter
 
 from actors.budget import BrokerSilent
-from actors.rate_limits import Ask, Grant, Rate, RateBroker, RatesConfig
+from actors.rate_limits import Allowance, Ask, Rate, RateBroker, RatesConfig
 from serve.auth.authorization import AccessControl, Caller
 from serve.auth.policies import permits, public
 from serve.auth.rate_enforcement import Allowances, LocalBroker, RateLimits
@@ -130,7 +130,7 @@ async def test_a_caller_is_told_what_is_left_and_when_to_come_back() -> None:
 
 
 class _Silent:
-    async def settle(self, asks: Mapping[str, Ask]) -> dict[str, Grant]:
+    async def settle(self, asks: Mapping[str, Ask]) -> dict[str, Allowance]:
         raise BrokerSilent("gone")
 
 

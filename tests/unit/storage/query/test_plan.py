@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 import pytest
 
 from storage.model.time_range import EARLIEST, LATEST
-from storage.query.binder import Mailbox
+from storage.query.binder import MailboxNames
 from storage.query.conditions import ANYWHERE, AllOf, AnyOf, Condition, Contains, Negated
 from storage.query.parser import parse
 from storage.query.plan import Plan, plan
 from storage.query.wordfilter import word_filter
 
 NOW = datetime(2024, 5, 31, tzinfo=UTC)
-MAILBOX = Mailbox({"receipts": "Label_1", "my projects": "Label_2", "inbox": "INBOX"})
+MAILBOX = MailboxNames({"receipts": "Label_1", "my projects": "Label_2", "inbox": "INBOX"})
 A, B = Contains(ANYWHERE, ("a",)), Contains(ANYWHERE, ("b",))
 
 
