@@ -24,9 +24,9 @@ UNKNOWN_TOTAL = -1
 
 @dataclass(frozen=True, slots=True)
 class FetchReceipt:
-    """What became of every id: each is in exactly one of landed, gone and failures.
+    """The outcome of every id: each is in exactly one of landed, gone and failures.
 
-    unusable: why nothing was said of any message; None: something was. history_ids: of the landed, in their order.
+    unusable: why Gmail reported on no message; None: it reported on some. history_ids: of the landed, in their order.
     """
 
     landed: tuple[int, ...]
@@ -41,7 +41,7 @@ class FetchReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """What a second source says of a listing. total: messages; added, deleted: since the listing began.
+    """What a second source reports, to check a listing. total: messages; added, deleted: since the listing began.
 
     history_id: the mailbox's present one, where it was asked for.
     """
@@ -54,7 +54,7 @@ class Confirmation:
 
 
 def confirm(config: GmailConfig, token: str, since: int, label_id: str | None) -> Confirmation:
-    """Ask how many messages there are, by the profile or by the label, and what the history says since the listing.
+    """Request the number of messages from the profile or the label, and the history since the listing.
 
     The history is read up to the profile's history id, in `_CONFIRM_PAGES` pages at most: what is beyond makes the
     listing seem to disagree, and a mailbox that changes so fast is listed again. History that has expired says nothing.
@@ -76,7 +76,7 @@ def confirm(config: GmailConfig, token: str, since: int, label_id: str | None) -
 
 
 def _label_total(config: GmailConfig, token: str, label_id: str) -> tuple[int, int]:
-    """Messages that carry a label, and the units that it took to learn it."""
+    """Number of messages with a label, and the units spent."""
     client, units = client_of(config), _units(config, "labels.get", 1)
     try:
         return client.label_total(token, label_id), units
@@ -90,7 +90,7 @@ def _label_total(config: GmailConfig, token: str, label_id: str) -> tuple[int, i
 def _changed_since(
     config: GmailConfig, token: str, since: int, label_id: str | None, present: int | None
 ) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    """Messages that came, and that went, after a history id: to the mailbox, or to a label; and the pages read."""
+    """Messages added to and removed from the mailbox, or a label, after a history id; and the number of pages read."""
     client, page_token, pages = client_of(config), None, 0
     came: dict[int, bool] = {}  # message -> whether it is there now
     while pages < _CONFIRM_PAGES and (present is None or present > since):

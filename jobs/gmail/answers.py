@@ -1,6 +1,6 @@
-"""What a failed answer of Gmail means: one function from status, body and headers to an error.
+"""Classifies a failed response of Gmail: one function from status, body and headers to an error.
 
-No I/O; the clock is an argument. Used by the client for whole answers and for the parts of a batch.
+No I/O; the clock is an argument. The client uses it for whole responses and for the parts of a batch.
 """
 
 import re
@@ -21,7 +21,7 @@ from jobs.gmail.errors import (
     TokenRejected,
 )
 
-# Reasons of the error object that mean "slow down", and whose limit each is.
+# Reasons of the error object that report a rate limit -> the scope of the limit.
 # Source: developers.google.com/workspace/gmail/api/guides/handle-errors and .../reference/quota (2026-11).
 _LIMIT_REASONS: Mapping[str, ThrottleScope] = {
     "userRateLimitExceeded": "user",
@@ -39,7 +39,7 @@ _RETRY_AFTER_TEXT = re.compile(r"retry after (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\
 def classify(
     status: int, body: bytes | bytearray | memoryview, headers: Mapping[str, str], now: datetime
 ) -> GmailError:
-    """The error that a status other than 200 stands for: one below 400 comes from a proxy or a portal, not from Gmail.
+    """The error of a status other than 200. A status below 400 comes from a proxy or a portal, not from Gmail.
 
     Args:
         status: HTTP status of the answer, or of one part of a batch.
@@ -64,18 +64,18 @@ def classify(
 
 
 def is_gone(status: int, body: bytes | bytearray | memoryview) -> bool:
-    """Whether Gmail itself says that it has no such thing.
+    """Whether Gmail itself reports that the resource does not exist.
 
-    A 404 without Gmail's error object comes from something else (a wrong address, a proxy) and says
-    nothing about the mail, so it must never make a message count as deleted.
+    A 404 without Gmail's error object comes from elsewhere (a wrong address, a proxy) and is
+    no evidence about the mail, so it must never make a message count as deleted.
     """
     return status == 404 and _error_object(body) != ([], "")
 
 
 def retry_after_s(headers: Mapping[str, str], message: str, now: datetime) -> float | None:
-    """How long Gmail asks us to wait: 0 to 86,400 seconds, or None when it does not say.
+    """The wait that Gmail requests: 0 to 86,400 seconds; None if it requests none.
 
-    Gmail says it in the Retry-After header (seconds or an HTTP date) or only in the message's words
+    Gmail states it in the Retry-After header (seconds or an HTTP date) or only in the text of the message
     ("User-rate limit exceeded.  Retry after 2026-11-22T10:00:00.000Z").
     """
     value = headers.get("retry-after", "").strip()
@@ -110,7 +110,7 @@ def _throttle_scope(status: int, reasons: list[str], message: str) -> ThrottleSc
         return None
     if "concurrent" in words:
         return "concurrency"
-    # "Quota exceeded for ... 'Queries per minute per user'" names the user in words only.
+    # "Quota exceeded for ... 'Queries per minute per user'" names the user only in its text.
     if "user" in limited or "per user" in words or "user-rate" in words:
         return "user"
     return limited[0] if limited else "user"
@@ -135,5 +135,5 @@ def _error_object(body: bytes | bytearray | memoryview) -> tuple[list[str], str]
 
 
 def _short(text: str) -> str:
-    """One line of bounded length: it ends in tables and logs."""
+    """One line of bounded length, for tables and logs."""
     return " ".join(text.split())[:_REASON_MAX_CHARS]

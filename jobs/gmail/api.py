@@ -1,4 +1,4 @@
-"""Gmail's API surface: which requests exist and how they are spelled.
+"""Gmail's API: the requests and their URLs.
 
 Google's client library and the discovery document inside it (read from the package: no network, no cache
 on disk) build every request; `transport.py` sends them. No I/O here, no tokens.
@@ -39,14 +39,14 @@ class GmailApi:
     """Builds the calls of one endpoint. Immutable after construction: threads may share it.
 
     Building one request through the library costs 0.08 ms of CPU (2.4 ms when the resource is not kept),
-    as much as everything else a message costs; so the library builds the get once, with a placeholder
-    for the id, and each id is put in its place (under 0.001 ms).
+    as much as all other work for a message. Therefore the library builds the get once, with a placeholder
+    that each id replaces (under 0.001 ms).
     """
 
     def __init__(self, endpoint: str) -> None:
         document = get_static_doc("gmail", "v1")
         assert document is not None, "the library ships Gmail's discovery document"
-        # `http` is never called: it only keeps the library from looking for credentials.
+        # `http` is never called: it prevents the library from looking for credentials.
         service = build_from_document(
             document, http=_NeverCalled(), client_options={"api_endpoint": require_safe(endpoint)}
         )
@@ -118,7 +118,7 @@ class GmailApi:
 
 
 class _NeverCalled:
-    """Stands where the library wants an HTTP client."""
+    """Placeholder for the HTTP client that the library requires."""
 
 
 def _call(request: Any) -> Call:

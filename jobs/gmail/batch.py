@@ -1,8 +1,7 @@
-"""Splitting the answer of an HTTP batch into the answers of its calls.
+"""Splits the response of an HTTP batch into the responses of its calls.
 
-No I/O. Takes whatever arrived, whole or cut short: a part counts only when the delimiter after it has
-arrived, so what a cut connection delivered before the cut is kept (it was paid for) and the rest is
-simply missing. Nothing in an answer makes it raise except an answer that is no multipart at all.
+No I/O. Accepts complete and truncated responses: a part counts once the delimiter after it has arrived, so
+the parts before a cut are kept (their quota is spent). Raises only if the response is not multipart.
 """
 
 import re
@@ -64,7 +63,7 @@ def _boundary(content_type: str) -> bytes:
 
 
 def _next_delimiter(body: bytes | bytearray, delimiter: bytes, start: int) -> int:
-    """Where the next delimiter line begins; -1 when none is complete.
+    """Where the next delimiter line begins; -1 if no delimiter line is complete.
 
     Only at the start of a line and with nothing but blanks after it: the same letters inside a message
     are the message's.

@@ -1,7 +1,7 @@
 """The Gmail client: one mailbox's profile, labels, listing, history and messages.
 
-Holds connections, no secrets: the access token is an argument of every call. It never waits and never
-repeats a call; errors say what to do and the shard decides. Threads may share one client.
+Keeps connections, but no secrets: the access token is an argument of every call. Never waits and never
+retries: the shard decides, from the error. Threads may share a client.
 """
 
 import threading
@@ -31,18 +31,18 @@ class GmailClient:
     """Gmail at one endpoint. Connections open on first use and are kept.
 
     Every method raises `TokenRejected`, `Throttled`, `GmailUnavailable`, `GmailRefused`,
-    `AnswerUnreadable` or `AnswerTooLarge`; what `fetch` does instead stands there.
+    `AnswerUnreadable` or `AnswerTooLarge`, except `fetch`: see there.
     """
 
     def __init__(self, config: GmailConfig, now: Callable[[], datetime] = _utc_now) -> None:
-        """Raises EndpointUnsafe when the token would travel in the clear."""
+        """Raises EndpointUnsafe if the token would be sent unencrypted."""
         self._config, self._now = config, now
         self._api = GmailApi(config.endpoint)
         self._transport = Transport(config)
         self._estimates = Estimates()
 
     def profile(self, token: str) -> Profile:
-        """Whose mailbox it is, how much is in it, and the newest history id."""
+        """The mailbox's address, number of messages and newest history id."""
         return self._ask(self._api.profile(), token, documents.profile)
 
     def labels(self, token: str) -> list[Label]:
@@ -50,7 +50,7 @@ class GmailClient:
         return self._ask(self._api.labels(), token, documents.labels)
 
     def label_total(self, token: str, label_id: str) -> int:
-        """Messages that carry a label, by Gmail's count.
+        """Number of messages with a label, as Gmail counts them.
 
         Raises:
             NotFound: there is no such label (any more).
@@ -83,7 +83,7 @@ class GmailClient:
         """One page of what changed after a history id, in order; may be empty and still carry a token.
 
         Raises:
-            HistoryExpired: Gmail forgot that far back.
+            HistoryExpired: Gmail no longer has the history since then.
         """
         try:
             return self._ask(self._api.history(start_history_id, page_token), token, documents.history_page)
@@ -101,9 +101,9 @@ class GmailClient:
     def fetch(self, token: str, ids: Sequence[int]) -> FetchResult:
         """The messages with these ids, raw, in batches over several connections.
 
-        One bad message, batch or connection never fails the others: it is among the failures. A limit
-        that Gmail names ends the sending, and what was not sent is handed back uncharged; so do a batch
-        refused as a whole and `GmailConfig.fetch_limit_bytes`.
+        A message, batch or connection that fails never affects the others: it is among the failures. A rate limit,
+        a batch that is refused as a whole, and `GmailConfig.fetch_limit_bytes` stop the sending; ids that were
+        not sent are returned uncharged.
 
         Args:
             token: an access token.
@@ -113,7 +113,7 @@ class GmailClient:
             TokenRejected, GmailRefused: the call as a whole was turned away and nothing had arrived.
         """
         fetch = Fetch(self._config, self._api, ids, self._now, self._estimates)
-        while fetch.unfinished:  # what is doubtful is asked for once more
+        while fetch.unfinished:  # doubtful messages are requested once more
             for asked, answer in self._transport.exchange(fetch.calls(), token):
                 fetch.answered(asked, answer)
         return fetch.result()
@@ -136,7 +136,7 @@ _clients_lock = threading.Lock()
 
 
 def client_of(config: GmailConfig) -> GmailClient:
-    """This process's client for a configuration: the same one every time, so its connections are kept."""
+    """This process's client for a configuration, always the same one, so that its connections are reused."""
     key = config.model_dump_json()
     with _clients_lock:
         if key not in _clients:

@@ -18,7 +18,7 @@ GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an addr
 
 
 class GmailConfig(BaseModel, frozen=True):
-    """Where Gmail is, how hard it is asked, and what each answer may cost in time and memory."""
+    """Gmail's address, quota and concurrency, and the limits of a response in time and memory."""
 
     endpoint: str = Field("https://gmail.googleapis.com", description="Gmail API address; https, or http to loopback")
     token_uri: str = Field(
@@ -77,7 +77,7 @@ class GmailConfig(BaseModel, frozen=True):
 
     @property
     def profile(self) -> QuotaName:
-        """The quota profile in force today: legacy ends by itself."""
+        """The quota profile in force today; the legacy profile ends automatically."""
         ends_on = None if self.paid_tier else self.legacy_ends_on
         return in_force(self.quota_profile, datetime.now(PACIFIC).date(), ends_on)
 

@@ -1,7 +1,7 @@
 """A mailbox owner's grant: read from an authorized-user file, exchanged for short-lived access tokens.
 
 The refresh grant is one form over our own transport (RFC 6749, section 6). google-auth's
-`Credentials.refresh` is not used: it waits and repeats by itself, asks a terminal for re-authentication,
+`Credentials.refresh` is not used: it waits and retries itself, asks a terminal for re-authentication,
 and its file reader ignores the file's `token_uri`. Nothing here is logged, and nothing here prints a secret.
 """
 
@@ -36,7 +36,7 @@ _OAUTH_WORD = re.compile(r"[\w-]{1,60}")
 
 @dataclass(frozen=True, slots=True)
 class AuthorizedUser:
-    """What an authorized-user file holds. `token_uri` is empty when the file names none."""
+    """The content of an authorized-user file. `token_uri` is empty when the file names none."""
 
     email: str
     client_id: str
@@ -108,14 +108,14 @@ def refresh(credentials: AuthorizedUser, config: GmailConfig, now: datetime) -> 
 
 
 class TokenRefused(Exception):
-    """The token endpoint said no: `code` is OAuth's word for it, "" when it gave none. For callers in this package."""
+    """The token endpoint refused. `code`: OAuth's error code, "" when it gave none. For callers in this package."""
 
     def __init__(self, code: str, status: int, error: GmailError | None) -> None:
         super().__init__(code, status, error)
         self.code, self.status, self.error = code, status, error
 
     def general(self) -> GmailError:
-        """What it means whatever the grant. The answer's own words are not repeated: it may echo the form."""
+        """The error if it does not depend on the grant. The response's text is not quoted: it may echo the form."""
         if self.error is not None:
             return self.error
         if self.code in ("internal_failure", "server_error", "temporarily_unavailable"):
@@ -129,10 +129,10 @@ def exchange(form: Mapping[str, str], uri: str, config: GmailConfig, now: dateti
 
 
 def token_answer(form: Mapping[str, str], uri: str, config: GmailConfig, now: datetime) -> bytes | bytearray:
-    """What the token endpoint answers to a form. One request.
+    """POST a form to the token endpoint and return its response. One request.
 
     Raises:
-        TokenRefused: the endpoint answered and said no.
+        TokenRefused: the endpoint refused.
         EndpointUnsafe, Throttled, GmailUnavailable, AnswerUnreadable: as everywhere.
     """
     headers = {"Content-Type": "application/x-www-form-urlencoded"}

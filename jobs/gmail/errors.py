@@ -1,8 +1,8 @@
-"""What can be wrong between us and Gmail, and what to do about each.
+"""Errors of Gmail and of the connection to it.
 
-Every error says whether the same call may succeed later (`retryable`) and how long Gmail asked us to
-wait (`retry_after_s`). Nothing here waits or retries: the shard decides. `answers.classify` makes most
-of these from what Gmail answered.
+Every error states whether the same call may succeed later (`retryable`) and the wait that Gmail
+requested (`retry_after_s`). Nothing here waits or retries: the shard decides. `answers.classify` makes
+most of them from Gmail's responses.
 """
 
 from typing import ClassVar, Literal
@@ -13,7 +13,7 @@ ThrottleScope = Literal["user", "project", "concurrency"]
 
 
 class GmailError(BackupError):
-    """Something went wrong between us and Gmail. `kind` names it in receipts and in failed items."""
+    """An error of Gmail or of the connection to it. `kind`: its name in receipts and failed items."""
 
     kind: ClassVar[str] = "gmail"
     retryable: ClassVar[bool] = False

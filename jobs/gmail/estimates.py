@@ -14,7 +14,7 @@ _PLAUSIBLE = (0.8, 1.25)
 
 
 class Estimates:
-    """What was seen of one endpoint's estimates. Threads may share it: a lost count does no harm."""
+    """Statistics of one endpoint's estimates. Threads may share it: a lost count is harmless."""
 
     def __init__(self) -> None:
         self._seen = self._exact = 0
@@ -27,7 +27,7 @@ class Estimates:
         self._exact += size_bytes == estimate_bytes
 
     def plausible(self, size_bytes: int, estimate_bytes: int) -> bool:
-        """Whether a message may have so many bytes. An estimate of 0 says nothing."""
+        """Whether a message may have this size. An estimate of 0 is ignored."""
         if size_bytes == estimate_bytes:
             return True
         if not size_bytes:

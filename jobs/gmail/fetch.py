@@ -1,7 +1,7 @@
-"""The account of one fetch: which ids to ask for next, and what became of each.
+"""The state of one fetch: the ids to request next, and the outcome of each id.
 
-No I/O, no clock of its own. `client.py` moves answers from the transport into it. Whatever arrives, every
-id ends in exactly one of messages, gone and failures.
+No I/O, no clock of its own. `client.py` passes it the transport's responses. Every id ends up in
+exactly one of messages, gone and failures, whatever arrives.
 
 Batches split by hand won over single gets. Measured 2026-11 on 2 cores shared with the simulator, Python 3.11,
 SpamAssassin mail (6 KB mean), parsing and base64 included, medians of 3 runs over 3,000 messages (1,000 at
@@ -60,7 +60,7 @@ class Fetch:
         now: Callable[[], datetime],
         estimates: Estimates | None = None,
     ) -> None:
-        """estimates: what earlier fetches saw of Gmail's estimates of sizes."""
+        """estimates: statistics of Gmail's size estimates from earlier fetches."""
         self._config, self._api, self._now = config, api, now
         self._estimates = estimates or Estimates()
         self._unsent = list(dict.fromkeys(ids))
@@ -69,13 +69,13 @@ class Fetch:
         self._failures: list[ItemFailure] = []
         self._throttled: Throttled | None = None
         self._stopped_by: GmailError | None = None
-        self._doubtful: dict[int, RawMessage] = {}  # asked for once more, because the bytes disagree with the estimate
-        self._answered = False  # something was said of at least one message
-        self._whole: GmailError | None = None  # what was wrong with a batch as a whole
+        self._doubtful: dict[int, RawMessage] = {}  # requested once more, because the bytes disagree with the estimate
+        self._answered = False  # Gmail reported on at least one message
+        self._whole: GmailError | None = None  # the error of a batch as a whole
         self._received_bytes = self._units = self._requests = 0
 
     def calls(self) -> Iterator[tuple[list[int], Call]]:
-        """The next batch, as long as nothing told us to stop."""
+        """The next batch, unless the fetch has to stop."""
         while self._unsent and self._stopped_by is None:
             size = self._config.batch_size
             ids, self._unsent = self._unsent[:size], self._unsent[size:]
@@ -83,11 +83,11 @@ class Fetch:
 
     @property
     def unfinished(self) -> bool:
-        """There is something to ask for."""
+        """Whether ids are left to request."""
         return bool(self._unsent) and self._stopped_by is None
 
     def answered(self, ids: list[int], answer: Answer) -> None:
-        """Account for one batch: charge it, and file each of its ids."""
+        """Record the response of one batch: charge it, and file each of its ids."""
         self._requests += 1
         self._received_bytes += len(answer.body)
         if answer.sent:
@@ -106,7 +106,7 @@ class Fetch:
             self._stop(NotSent(f"{self._received_bytes} bytes arrived before it, as much as one fetch may hold"))
 
     def result(self) -> FetchResult:
-        """What became of every id.
+        """The outcome of every id.
 
         Raises:
             TokenRejected, GmailRefused: the whole call was turned away before anything arrived. Once
@@ -179,7 +179,7 @@ class Fetch:
             self._fail([message_id], classify(part.status, part.body, part.headers, self._now()))
 
     def _land(self, message: RawMessage) -> None:
-        """Keep a message. One whose bytes disagree with Gmail's estimate is asked for once more first."""
+        """Keep a message. If its bytes disagree with Gmail's estimate, request it once more first."""
         size, before = len(message.raw), self._doubtful.pop(message.id, None)
         if before is None:
             self._estimates.saw(size, message.size_estimate)

@@ -27,7 +27,7 @@ _TEXT_MAX_CHARS = 2048
 
 @dataclass(frozen=True, slots=True)
 class OAuthClient:
-    """What Google's file of an OAuth client holds."""
+    """The content of an OAuth client file from Google."""
 
     client_id: str
     client_secret: SecretStr
@@ -66,7 +66,7 @@ class OAuthClient:
 
 
 class Login:
-    """One attempt to get one owner's consent."""
+    """One attempt to obtain an owner's consent."""
 
     def __init__(self, client: OAuthClient, config: GmailConfig, email: str, redirect_uri: str) -> None:
         """`redirect_uri`: an address of this machine's where the owner's browser is sent with the answer."""
@@ -93,7 +93,7 @@ class Login:
         return f"{self._client.auth_uri}?{urlencode(query)}"
 
     def finish(self, code: str, error: str, now: datetime) -> bytes:
-        """Exchange the code that the browser brought, and see whose mailbox it opens.
+        """Exchange the code from the browser, and check which mailbox it opens.
 
         Args:
             code, error: as the redirect has them; "" when it has none.
@@ -102,7 +102,7 @@ class Login:
             The content of an authorized-user file.
 
         Raises:
-            ConsentMissing: the owner, or Google, said no; or the grant would not last.
+            ConsentMissing: the owner or Google refused, or the grant has no refresh token.
             WrongMailbox: the consent is for another mailbox.
             And the errors of every call to Google.
         """

@@ -1,6 +1,6 @@
-"""What Gmail's methods cost, and what Gmail allows: one dated table, as configuration.
+"""The costs of Gmail's methods and the limits of its quota: one dated table, as configuration.
 
-Pure arithmetic. Buckets and slices live with their owners (`actors`); this only says how many units.
+Pure arithmetic. Token buckets and shares are in `actors`; this module only counts units.
 
 Source: developers.google.com/workspace/gmail/api/reference/quota (read 2026-11).
 """
@@ -17,7 +17,7 @@ QuotaName = Literal["standard", "legacy", "unlimited"]
 
 
 class QuotaProfile(BaseModel, frozen=True):
-    """What one kind of Google Cloud project is allowed."""
+    """The limits of one kind of Google Cloud project."""
 
     units_per_minute_per_user: int | None = Field(description="units per minute and user; None: no limit")
     units_per_minute_per_project: int | None = Field(description="units per minute and project; None: no limit")
@@ -27,7 +27,7 @@ class QuotaProfile(BaseModel, frozen=True):
     costs: Mapping[str, int] = Field(description="units of one call, by method")
 
 
-#: What both kinds of project pay.
+#: Costs of both kinds of project.
 _COMMON_COSTS: Mapping[str, int] = {
     "getProfile": 1,
     "history.list": 2,

@@ -30,7 +30,7 @@ _LEEWAY_S = 30  # our clock may be ahead of Google's
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccount:
-    """What a service account's file holds. `token_uri` is empty when the file names none."""
+    """The content of a service account's file. `token_uri` is empty when the file names none."""
 
     client_email: str
     client_id: str

@@ -1,8 +1,8 @@
-"""Sends calls over pooled keep-alive connections, several at a time, and hands back what was answered.
+"""Sends calls over pooled keep-alive connections, several at a time, and returns the responses.
 
-It never raises for one call, never waits between calls, never repeats one: what went wrong travels in the
-answer. (libcurl itself reopens a pooled connection that turns out closed before anything was received.)
-Threads may share it: each exchange borrows a connection cache of its own. Why libcurl: see `fetch.py`.
+Never raises for a single call, never waits between calls, never retries: the response contains the error.
+(libcurl itself reopens a pooled connection that was closed before a byte was received.)
+Threads may share it: each exchange borrows its own connection cache. Why libcurl: see `fetch.py`.
 """
 
 import time
@@ -37,9 +37,9 @@ _NEVER_CONNECTED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back for one call.
+    """The response to one call.
 
-    `fault` is set when the answer is not whole; status, headers and body are then what had arrived.
+    `fault` is set if the response is incomplete; status, headers and body then have what had arrived.
     `sent` is False only when the request reached no server, so nothing was charged.
     """
 
