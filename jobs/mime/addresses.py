@@ -1,9 +1,9 @@
-"""Address headers: names and addresses of a list, whatever its writing.
+"""Address headers: the names and addresses of a list.
 
-One parser of our own, linear in the size of the value and the same on every Python: the standard library's answers
-changed from one patch release to the next. The address is what stands in `<...>` (RFC 5322, 3.4), whatever stands
-before it, quoted or not (4.1). Read besides: comments, groups, obsolete routes, addresses without brackets,
-semicolons between addresses.
+Our own parser is linear in the size of the value and has the same results on every Python: those of the standard
+library changed between patch releases. The address is the text in `<...>` (RFC 5322, 3.4), whatever precedes it, quoted
+or not (4.1). Also accepted: comments, groups, obsolete routes, addresses without brackets, semicolons between
+addresses.
 """
 
 import re
@@ -16,7 +16,7 @@ from jobs.mime.charset import decode_header
 from jobs.mime.defects import Defects
 from jobs.mime.mailboxes import NamedAddress, mailboxes, sender
 
-#: Longer headers are read anew each time: 4,096 remembered ones hold some 2 MB at most.
+#: Longer headers are not cached: 4,096 cached ones need at most about 2 MB.
 _REMEMBERED_CHARS = 256
 
 #: Addresses without names, as programs write them.
@@ -41,7 +41,7 @@ class Address(NamedTuple):
 
 
 class Addresses(NamedTuple):
-    """What one header holds: its first address, and all as they are displayed, in order, groups flattened."""
+    """The content of one header: its first address, and all in display form, in order, groups flattened."""
 
     first: Address
     shown: tuple[str, ...]
@@ -76,7 +76,7 @@ def parse(value: str, limit: int, defects: Defects, likely: str = "", is_sender:
 def _read(value: str, likely: str, is_sender: bool) -> Addresses:
     defects = Defects()
     if not value.isascii() or "\x1b" in value:
-        # Once for the whole list: what stands in bytes above 127 may span commas and quotes.
+        # Decoded once for the whole list: text in bytes above 127 may contain commas and quotes.
         defects.add("header-8bit")
         value = decode_header(value.encode("latin-1", "replace"), likely)
     value = headers.unfold(value)
@@ -91,7 +91,7 @@ def _read(value: str, likely: str, is_sender: bool) -> Addresses:
         one = sender(value) if is_sender else None
         found = [one] if one else _usual_list(value) or mailboxes(value)
     if not any("@" in one.address for one in found) and "=?" in value:
-        # A mailer that encoded the whole list as one word: it is read as what it says.
+        # Some mailers encode the whole list as one word: parse its decoded text.
         decoded = headers.readable(value, defects)
         found = [one for one in mailboxes(decoded) if one.address] or found
     return _decoded(found, defects)
@@ -113,7 +113,7 @@ def _usual_list(value: str) -> list[NamedAddress] | None:
     return found
 
 
-#: The same few people write and are written to, again and again.
+#: A mailbox has few distinct correspondents.
 _remembered = lru_cache(maxsize=4096)(_read)
 
 

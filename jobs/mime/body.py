@@ -1,8 +1,8 @@
-"""A message's own text, and the list of everything else in it.
+"""A message's text, and the list of its attachments.
 
-The text is what a reader sees first to last: of alternatives the plain one, else the HTML as text. An embedded message
-stands in its place: sender and subject, its text, the names of its attachments. So does what was wrapped into TNEF,
-but its body only when it says more than the text before it: most mailers send both.
+The text is what a reader sees, in order: of alternatives the plain one, else the HTML as text. An embedded message
+appears at its place, with sender, subject, text and names of attachments; so does the content of TNEF, but its body
+only if it adds words to the text before it, since most mailers send both.
 """
 
 import hashlib
@@ -72,7 +72,7 @@ class Body:
     def _container(self, part: Part, embedded: bool) -> list[_Text]:
         """A part that is a file and holds parts. The outermost one names the files in it."""
         self._list(part)
-        if not part.children:  # a message nested too deep: its words are kept all the same
+        if not part.children:  # a message nested too deep: its words are kept nevertheless
             return [(part, False)] if part.is_message else []
         listed = len(self.attachments)
         texts: list[_Text] = [self._head(part.children[0])] if part.is_message else []
@@ -82,7 +82,7 @@ class Body:
         return texts
 
     def _head(self, message: Part) -> str:
-        """Who wrote an embedded message, and about what."""
+        """Sender and subject of an embedded message."""
         message.declare_charset()
         fields = [(name, message.block.text(name.lower(), self._defects)) for name in ("From", "Subject")]
         return "\n".join(f"{name}: {value}" for name, value in fields if value)
@@ -151,7 +151,7 @@ class Body:
 
 
 class _Words:
-    """The words of the pieces of a text, collected once each, when they are first asked for."""
+    """The words of the pieces of a text; each piece is split on first use."""
 
     def __init__(self, pieces: list[str]) -> None:
         self._pieces = pieces
@@ -159,7 +159,7 @@ class _Words:
         self._words: set[str] = set()
 
     def hold_all_of(self, piece: str) -> bool:
-        """Whether every word of a piece stands in the pieces before it."""
+        """Whether the earlier pieces contain every word of a piece."""
         for before in self._pieces[self._read :]:
             self._words.update(before.split())
         self._read = len(self._pieces)

@@ -10,13 +10,13 @@ from jobs.mime.labels import codec_of
 
 #: Every byte below 128 is its ASCII character: text without others needs no codec.
 _LIKE_ASCII = frozenset({"", "utf_8", "cp1252", "cp1250", "cp1251", "cp1254", "iso8859_2", "iso8859_15", "koi8_r"})
-#: ASCII in these is something else, or may be.
+#: In these charsets, bytes of ASCII may be other characters.
 _SWITCHING = frozenset({"iso2022_jp", "iso2022_kr", "iso2022_cn", "hz"})
 #: What those write who declare a charset of seven bits and write eight.
 _EIGHT_BITS = {"iso2022_jp": "cp932", "iso2022_kr": "cp949", "iso2022_cn": "gb18030", "hz": "gb18030"}
 _OURS = _SWITCHING | {"euc_jp"}
 _WIDE = frozenset({"utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be"})
-#: Damage in these does not mean that the text is of another charset.
+#: Damaged bytes in these charsets do not suggest another charset.
 _NEVER_DOUBTED = _SWITCHING | _WIDE | {"cp1252", "utf_7"}
 _MARKS = (
     (b"\xef\xbb\xbf", "utf_8"),
@@ -27,13 +27,13 @@ _MARKS = (
 )
 
 _NOT_IN_CODES = re.compile(r"[^a-z0-9._-]")
-#: The name under which `_one_for_one` is known to Python's codecs.
+#: The name of `_one_for_one` as an error handler of Python's codecs.
 _REPLACE = "mail-one-for-one"
 
 
 @lru_cache(maxsize=512)
 def codec(charset: str) -> str | None:
-    """Python's codec for a charset as declared: "" when it tells nothing, None when it is not known."""
+    """Python's codec for a declared charset; "" if the declaration is meaningless, None if the charset is unknown."""
     return codec_of(charset)
 
 
@@ -64,7 +64,7 @@ def _of_headers(likely: str) -> str:
     name = codec(likely) or "cp1252"
     if name in ("iso2022_jp", "euc_jp"):
         return "cp932" if name == "iso2022_jp" else name
-    # Of UTF-16 and the like a header is never written: its name and its line end are ASCII.
+    # A header is never UTF-16 or similar: its name and line end are ASCII.
     return "cp1252" if name in _WIDE | _SWITCHING | {"utf_7"} else name
 
 
@@ -178,7 +178,7 @@ def _guess(data: bytes, name: str, defects: Defects) -> str:
 
 
 def _mostly_utf_8(data: bytes) -> str:
-    """The text of UTF-8 of which a little is damaged, as where it was cut; "" when it is more."""
+    """The text of slightly damaged UTF-8, for example truncated; "" when it is more."""
     text = data.decode("utf-8", "replace")
     damaged = text.count(switching.DAMAGED)
     good = sum(1 for char in text[:100_000] if char >= "\x80") - damaged

@@ -1,8 +1,9 @@
-"""The Date header as a moment.
+"""The Date header as a time.
 
-A parser of our own behind the usual form: the standard library's answers differ from one patch release to the next,
-and it refuses leap seconds. Read are the forms of RFC 5322 (3.3, and the obsolete ones of 4.3: zones by name, years of
-two and three digits, comments anywhere), of C's asctime, of RFC 3339, and the day and month in either order.
+A regular expression reads the usual form; our own parser the others, because the standard library's results differ
+between patch releases, and it refuses leap seconds. Accepted are the forms of RFC 5322 (3.3, and the obsolete ones of
+4.3: zones by name, years of two and three digits, comments anywhere), of C's asctime, of RFC 3339, and the day and
+month in either order.
 """
 
 import re
@@ -12,7 +13,7 @@ from functools import lru_cache
 from jobs.mime import headers
 from jobs.mime.defects import Defects
 
-#: What a 64-bit count of nanoseconds since 1970 holds, so every reader of the archive can represent it.
+#: The range of 64-bit nanoseconds since 1970, which every reader of the archive can represent.
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime(2262, 1, 1, tzinfo=UTC)
 
@@ -37,7 +38,7 @@ _ZONES = {"est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst
 
 
 def parse(value: str, defects: Defects) -> datetime | None:
-    """The moment in UTC; a time without zone counts as UTC. None with a defect when there is no usable one."""
+    """The time in UTC; a time without a zone is UTC. None, with a defect, if the header is absent or unusable."""
     match = _USUAL.fullmatch(value)
     if match:
         moment = _usual(*match.groups())
@@ -87,7 +88,7 @@ def _unusual(value: str, defects: Defects) -> datetime | None:
 
 
 class _Read:
-    """What the words of a date say, in whatever order they stand."""
+    """The fields of a date, whose words may have any order."""
 
     def __init__(self) -> None:
         self._numbers: list[str] = []  # day and year, in the order written
@@ -137,7 +138,7 @@ class _Read:
         self._is_wrong = self._is_wrong or abs(self._offset) >= timedelta(days=1)
 
     def moment(self) -> datetime | None:
-        """What was read, in UTC; None when it is no date.
+        """The time in UTC; None if the words are not a date.
 
         Raises:
             OverflowError: it is before the year 1 or after 9999.

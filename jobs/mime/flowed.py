@@ -1,7 +1,7 @@
 """Plain text with soft line breaks (RFC 3676, format=flowed) as paragraphs: one line each, however long.
 
 Soft breaks are joined (with DelSp the blank before them goes, as between characters of Japanese), stuffed blanks
-taken away, quotes kept as they are shown: ">" once per level, and a blank. One pass over the lines.
+removed, quotes kept as displayed: ">" once per level, and a blank. One pass over the lines.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,8 @@
 """Header blocks: split, unfolded, decoded.
 
-A block becomes text of one character per byte (Latin-1), which keeps every byte; `text` turns a value into what
-people read. Most blocks are plain ASCII without encoded words: once that is known of the whole, no value is looked at
-again. Parameters and addresses are taken apart before their encoded words are decoded, because these may
-hide commas and quotes.
+A block is decoded as Latin-1, which preserves every byte; `text` converts a value to readable text. Most blocks are
+plain ASCII without encoded words, which is checked once for the whole block. Parameters and addresses are split before
+their encoded words are decoded, because encoded words may contain commas and quotes.
 """
 
 import binascii
@@ -27,7 +26,7 @@ _FIELD_OR_JUNK = re.compile(r"^(?:([!-9;-~]+)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)|(.*
 _PLAIN = bytes(range(32, 127)) + b"\r\n\t"
 _CONTROL = re.compile(r"[\x01-\x1f\x7f-\x9f]+")
 _WORD = re.compile(r"=\?([^?\s=]{1,64})\?([bBqQ])\?")
-#: Characters of an encoded word that are looked through for its end.
+#: Maximum length of an encoded word, in characters.
 _WORD_CHARS = 2_000
 _IN_COMMENT = re.compile(r"\\.|[()]", re.DOTALL)
 _OUTSIDE = re.compile(r'"(?:[^"\\]|\\.)*"|[;(]', re.DOTALL)
@@ -49,7 +48,7 @@ class HeaderBlock:
     def __init__(self, fields: list[tuple[str, str]], body: int, is_plain: bool = False) -> None:
         self.fields = fields
         self.body = body
-        #: Whether every value is what people read: nothing to decode in the whole block.
+        #: Whether no value of the block needs decoding.
         self.is_plain = is_plain
         #: The charset that the body declares: raw 8-bit values are most likely of the same.
         self.likely = ""

@@ -1,4 +1,4 @@
-"""HTML as text: what a reader would see, one line per block."""
+"""HTML as text: the visible text, one line per block."""
 
 import html
 import re

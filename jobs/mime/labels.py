@@ -1,8 +1,8 @@
-"""Names of charsets, as mailers declare them, and Python's codec for the superset that they really write.
+"""Names of charsets as mailers declare them, and Python's codec for the superset that they use.
 
 The labels are those of the WHATWG Encoding standard (encoding.spec.whatwg.org, "Names and labels"), with the charsets
-that browsers no longer read and mail still holds. What is in no list is looked up once more without punctuation, then
-by the number of a code page. Python's own search for codecs is never asked: it remembers every unknown name for ever.
+that browsers no longer read and mail still holds. An unknown label is looked up again without punctuation, then
+by its code page number. Python's own codec search is not used: it caches every unknown name for ever.
 """
 
 import re
@@ -75,7 +75,7 @@ _LABELS = {
     "ptcp154": "ptcp154 csptcp154 pt154 cyrillic-asian",
 }
 
-#: These say nothing about bytes above 127: they are guessed, like those without a declaration.
+#: Meaningless for bytes above 127, whose charset is guessed as without a declaration.
 _SILENT = (
     "us-ascii ascii ansi_x3.4-1968 ansi_x3.4-1986 iso-ir-6 iso_646.irv:1991 iso646-us us csascii ibm367 cp367"
     " 7bit 8bit 7-bit 8-bit binary unknown-8bit x-unknown unknown default none"
@@ -133,7 +133,7 @@ _BY_LABEL = {label: codec for codec, labels in _LABELS.items() for label in labe
     _SILENT.split(), ""
 )
 _SQUEEZED = {_PUNCTUATION.sub("", label): codec for label, codec in _BY_LABEL.items()}
-#: Longer names are nobody's; without a bound, a table of what was asked could grow with hostile mail.
+#: No charset has a longer name; the bound keeps the cache small for hostile mail.
 _LONGEST = 80
 
 

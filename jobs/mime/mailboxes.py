@@ -1,8 +1,8 @@
-"""The grammar of address lists: from unfolded text to mailboxes, encoded words left as they are.
+"""The grammar of address lists: from unfolded text to addresses; encoded words are not decoded.
 
-One pass cuts the text into tokens (words, quoted strings, comments, `<...>`, separators), one pass makes mailboxes of
-them. Never raises; both passes are linear: what opens and is never closed is looked for once, then it is text.
-Sources: RFC 5322, 3.4 and 4.4; RFC 6854 (groups).
+One pass splits the text into tokens (words, quoted strings, comments, `<...>`, separators), the second builds
+addresses. Never raises. Both passes are linear: the end of an unclosed quote or bracket is searched once, then it
+counts as text. Sources: RFC 5322, 3.4 and 4.4; RFC 6854 (groups).
 """
 
 import re
@@ -25,7 +25,7 @@ _PAIR = re.compile(r"\\(.)", re.DOTALL)
 _ROUTE = re.compile(r"[,\s]*@[^:]*:(.*)", re.DOTALL)
 _SHORT_COMMENT = re.compile(r"\([^()]*\)")
 
-#: Tokens that are read of one header: some 2,500 mailboxes with quoted names. More are hostile.
+#: Maximum number of tokens of a header: about 2,500 addresses with quoted names.
 _MOST_TOKENS = 12_000
 
 

@@ -1,6 +1,6 @@
-"""What parsing a message yields, and how much of it is kept.
+"""The result of parsing a message, and its limits.
 
-Plain values without behaviour; what is shared among messages is never changed. Every `str` in them is valid UTF-8
+Plain values without behaviour; values shared between messages are never modified. Every `str` in them is valid UTF-8
 without NUL, so Arrow and Postgres take it as it is; every list and text is bounded by `MimeLimits`.
 """
 
@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, Field
 
-#: Leading bytes of an attachment that tell what it is.
+#: Leading bytes of an attachment that identify its type.
 HEAD_BYTES = 512
 
 
 class MimeLimits(BaseModel, frozen=True):
-    """How much of one message the parser keeps. What it leaves out is always in the raw bytes."""
+    """Limits of what the parser keeps of one message. The raw bytes always have all of it."""
 
     message_bytes: int = Field(160 << 20, ge=1024, description="bytes that are read; Gmail's limit is 150 MB")
     depth: int = Field(50, ge=1, le=200, description="levels of nested parts; deeper ones are read as text")
@@ -37,7 +37,7 @@ class MimeLimits(BaseModel, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A part that is not the message's own text.
+    """A part that is not the message's text.
 
     `part` counts as IMAP does ("2.1" is the first part of the second); `sha256` and `size_bytes` are of the
     decoded bytes; `filename` has no path separators and no control characters, and may be empty.

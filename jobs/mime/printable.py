@@ -1,9 +1,9 @@
-"""Text of strangers as people may read it: without what steers a terminal or turns the reading direction.
+"""Untrusted text for display: without control sequences and changes of the reading direction.
 
-Mail names subjects, people and files; a terminal would obey an escape sequence in them, and a person would read
-"fdp.exe" as "exe.pdf" behind an override of the reading direction. The archive and the HTTP API keep the raw text, as
-Gmail's does: it is evidence. What people read (terminal, pages) goes through `harmless`; names of files to save are
-cleaned when they are parsed (`headers.filename`).
+Subjects and names in mail may contain escape sequences, which a terminal would execute, or an override of the reading
+direction, which shows "fdp.exe" as "exe.pdf". The archive and the HTTP API keep the raw text, as Gmail's API does,
+because it is evidence. Text for people (terminal, pages) passes `harmless`; file names are cleaned when they are parsed
+(`headers.filename`).
 """
 
 import html

@@ -1,11 +1,11 @@
-"""A message read for whoever wants to see it, as the archive's readers take it (`storage.reader.MailboxReader`)."""
+"""Parses a message for display, in the form that `storage.reader.MailboxReader` expects."""
 
 from jobs.mime.parser import parse
 from storage.model.results import Attachment, Body
 
 
 def body(raw: bytes) -> Body:
-    """What a message says. Never raises: `parse` does not."""
+    """The body of a message. Never raises."""
     message = parse(raw)
     return Body(
         text=message.text,

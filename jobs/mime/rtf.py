@@ -1,6 +1,6 @@
-"""Rich text as Outlook sends it in TNEF: decompressed (MS-OXRTFCP), and as the words that a reader sees.
+"""Rich text in TNEF, as Outlook sends it: decompression (MS-OXRTFCP), and the visible text.
 
-Never raises. Both are one pass over the input, and what they yield is bounded.
+Never raises. Both are one pass over the input, with bounded output.
 """
 
 import re

@@ -1,10 +1,10 @@
 """TNEF, Outlook's own wrapping of a message ("winmail.dat", MS-OXTNEF): its words and its attachments.
 
-Never raises; whatever is damaged costs itself only. One pass over the bytes: a count that the data merely claims costs
-nothing, and of what it holds at most `ITEMS` attributes, properties and values are looked at.
+Never raises; damage affects only the damaged item. One pass over the bytes: a claimed count allocates nothing, and at
+most `ITEMS` attributes, properties and values are read.
 
-Why not tnefparse (1.4.0, its last release, of January 2021, LGPL): it takes trailing zero bytes off attachments, so a
-ZIP is no longer what was sent; 49 bytes that claim 2,000,000 properties occupy it for 0.3 s, and they may claim
+Why not tnefparse (1.4.0, its last release, of January 2021, LGPL): it removes trailing zero bytes of attachments, which
+corrupts ZIP files; 49 bytes that claim 2,000,000 properties occupy it for 0.3 s, and they may claim
 4,294,967,295; embedded messages end in a RecursionError; and it raises on an attachment without its opening attribute.
 """
 

@@ -1,4 +1,4 @@
-"""Undo Content-Transfer-Encoding, recovering what damaged content still holds."""
+"""Decode Content-Transfer-Encoding, and recover as much as possible of damaged content."""
 
 import binascii
 import re
@@ -22,7 +22,7 @@ _BY_LETTERS = {
 _UU_BEGIN = re.compile(rb"^begin [^\r\n]*", re.MULTILINE)
 #: Not empty: of millions of empty lines none is looked at by itself.
 _LINE = re.compile(rb"[^\r\n]+")
-#: Longer names are no encoding's.
+#: No encoding has a longer name.
 _NAME_CHARS = 40
 #: Lines of uuencode that may be damaged, before it is no uuencode.
 _UU_DAMAGED = 10_000

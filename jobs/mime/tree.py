@@ -1,11 +1,11 @@
 """The tree of a message's parts: offsets into the bytes, nothing decoded yet.
 
-Lenient and bounded: whatever the bytes are there is a tree, and building it takes at most `MimeLimits.depth` passes
+Lenient and bounded: any bytes result in a tree, and building it takes at most `MimeLimits.depth` passes
 over them. A multipart without usable boundaries is a leaf of text, so its words are not lost.
 
 Why not a library: fast-mail-parser's tree (0.10.0, in Rust; headers and contents decoded) costs 15 and 28
 microseconds a message of Enron and SpamAssassin, this one (headers split, contents not decoded) 24 and 37 in the same
-runs, of 55 and 152 for the whole parse. So it could save a sixth at most; but it tells no defects, loses the order of
+runs, of 55 and 152 for the whole parse. So it could save a sixth at most; but it reports no defects, loses the order of
 headers, breaks words split inside a character and raises on damage (12 of 6,294), so a second parser would stand
 behind it and headers would be split twice. The standard library's parser takes the depth times the lines: 5.5 s for 2
 MB in 150 levels (0.07 s here), RecursionError at 1,000 levels.
