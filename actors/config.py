@@ -1,4 +1,4 @@
-"""What a shard may be told: how much it keeps in flight, how long its lease lives, how it retries."""
+"""Settings of a shard: concurrency, buffer, lease, retries, polling, evidence for deletions."""
 
 import pickle
 from pathlib import Path
@@ -17,84 +17,104 @@ _IN_TRANSIT = "database URLs in transit"
 
 
 class RetryConfig(BaseModel, frozen=True):
-    """When a message, or a call for a mailbox, that failed is tried again."""
+    """When a failed message, or a failed call for a mailbox, is retried."""
 
-    attempts: PositiveInt = Field(5, description="tries in one go, after which a message is filed as failed")
-    first_delay_s: PositiveFloat = Field(1.0, description="seconds before the second try; doubles with each")
-    failed_delay_s: PositiveFloat = Field(900.0, description="seconds before a filed message is tried again; doubles")
-    longest_delay_s: PositiveFloat = Field(86_400.0, description="seconds that no delay exceeds")
+    attempts: PositiveInt = Field(5, description="attempts in a row, after which a message is recorded as failed")
+    first_delay_s: PositiveFloat = Field(
+        1.0, description="seconds before the second attempt; doubles with each attempt"
+    )
+    failed_delay_s: PositiveFloat = Field(
+        900.0, description="seconds before a message recorded as failed is retried; doubles with each retry"
+    )
+    longest_delay_s: PositiveFloat = Field(86_400.0, description="maximum delay, in seconds")
 
 
 class PollConfig(BaseModel, frozen=True):
-    """How often a mailbox is looked at without being asked: busy ones often, quiet ones rarely."""
+    """How often mailboxes are polled: busy ones often, idle ones rarely."""
 
-    enabled: bool = Field(True, description="keep complete mailboxes current without being asked")
-    shortest_s: PositiveFloat = Field(30.0, description="seconds between two looks at a busy mailbox")
-    longest_s: PositiveFloat = Field(900.0, description="seconds between two looks at a quiet mailbox, at most")
-    growth: float = Field(1.5, ge=1.0, le=10.0, description="factor by which the pause grows when nothing was new")
-    jitter: float = Field(0.2, ge=0.0, lt=1.0, description="share of a pause that is left to chance, to spread looks")
-    topic: str = Field("", description="Pub/Sub topic that Gmail pushes changes to, projects/P/topics/T; unset: none")
+    enabled: bool = Field(True, description="poll completely backed-up mailboxes for changes")
+    shortest_s: PositiveFloat = Field(30.0, description="seconds between two polls of a busy mailbox")
+    longest_s: PositiveFloat = Field(
+        900.0, description="maximum number of seconds between two polls of an idle mailbox"
+    )
+    growth: float = Field(
+        1.5, ge=1.0, le=10.0, description="factor by which the interval grows after a poll without changes"
+    )
+    jitter: float = Field(0.2, ge=0.0, lt=1.0, description="random share of an interval, to spread polls")
+    topic: str = Field(
+        "", description="Pub/Sub topic for Gmail's push notifications, projects/P/topics/T; unset: no notifications"
+    )
     watch_every_s: PositiveFloat = Field(
-        86_400.0, le=500_000.0, description="seconds between renewals of Gmail's pushes, which end after seven days"
+        86_400.0,
+        le=500_000.0,
+        description="seconds between renewals of push notifications, which expire after seven days",
     )
 
 
 class EvidenceConfig(BaseModel, frozen=True):
-    """How much it takes to believe Gmail that something is gone, and how often what is stored is compared with it."""
+    """The evidence required before a message counts as deleted, and how often the archive is compared with Gmail."""
 
     gone_after_s: PositiveFloat = Field(
-        86_400.0, description="seconds of 404s after which a message that Gmail named, and was never stored, is gone"
+        86_400.0,
+        description="seconds of 404 responses after which a listed message that was never stored counts as deleted",
     )
     check_delay_s: PositiveFloat = Field(
-        600.0, description="seconds between the two 404s that a stored message's deletion takes, without a record of it"
+        600.0,
+        description="seconds between the two 404 responses that confirm a deletion without a history record",
     )
     suspect_minimum: PositiveInt = Field(
-        100, description="messages missing from a listing that are suspect, from here on"
+        100, description="number of messages missing from a listing above which their deletion is suspect"
     )
-    suspect_share: float = Field(0.05, ge=0.0, le=1.0, description="and this share of the mailbox, both")
-    suspect_s: PositiveFloat = Field(86_400.0, description="seconds after which suspect deletions are looked at again")
+    suspect_share: float = Field(0.05, ge=0.0, le=1.0, description="share of the mailbox that must be missing as well")
+    suspect_s: PositiveFloat = Field(86_400.0, description="seconds after which suspect deletions are checked again")
     overlap_s: PositiveFloat = Field(
-        600.0, description="seconds of history that is read again at each look, for records that Gmail tells late"
+        600.0, description="seconds of history that are read again with each poll, for records that Gmail reports late"
     )
     reconcile_every_s: PositiveFloat = Field(
         518_400.0, description="seconds between two comparisons of a mailbox's ids and labels with Gmail"
     )
-    labels_every_s: PositiveFloat = Field(3600.0, description="seconds between two looks at the labels' names")
-    grant_retry_s: PositiveFloat = Field(60.0, description="seconds before a refused grant is tried again; quadruples")
+    labels_every_s: PositiveFloat = Field(3600.0, description="seconds between two reads of the labels' names")
+    grant_retry_s: PositiveFloat = Field(
+        60.0, description="seconds before a refused grant is tried again; quadruples with each refusal"
+    )
 
 
 class ShardConfig(BaseModel, frozen=True):
     """Limits of one shard's owner."""
 
     fetch_size: PositiveInt = Field(200, le=500, description="messages per fetch task")
-    fetches: PositiveInt = Field(3, description="fetch tasks at a time, per shard")
-    fetches_per_mailbox: PositiveInt = Field(3, description="fetch tasks at a time, per mailbox")
-    calls: PositiveInt = Field(2, description="profile, list and history calls at a time, per shard")
-    list_ahead: PositiveInt = Field(2000, description="ids that a mailbox lists before it has fetched them")
-    writes: PositiveInt = Field(2, description="segments written at a time, per shard")
+    fetches: PositiveInt = Field(3, description="maximum number of concurrent fetch tasks per shard")
+    fetches_per_mailbox: PositiveInt = Field(3, description="maximum number of concurrent fetch tasks per mailbox")
+    calls: PositiveInt = Field(2, description="maximum number of concurrent profile, list and history calls per shard")
+    list_ahead: PositiveInt = Field(
+        2000, description="maximum number of listed ids of a mailbox that are not fetched yet"
+    )
+    writes: PositiveInt = Field(2, description="maximum number of segments written concurrently per shard")
     buffer_bytes: PositiveInt = Field(
         96 << 20, description="raw mail fetched and not yet committed, per shard; a full buffer pauses fetching"
     )
     typical_message_bytes: PositiveInt = Field(
-        64 << 10, description="bytes that a message in flight is assumed to have, for the buffer's limit"
+        64 << 10, description="assumed size of a message in flight, in bytes, for the limit of the buffer"
     )
     task_timeout_s: PositiveFloat = Field(
-        300.0, description="seconds after which a call, a fetch or the writing of a segment is cancelled and done again"
+        300.0, description="seconds after which a call, a fetch or the writing of a segment is cancelled and repeated"
     )
     merge_timeout_s: PositiveFloat = Field(
-        3600.0, description="seconds after which a merge or an analysis of a segment is cancelled and done again"
+        3600.0, description="seconds after which a merge or an analysis of a segment is cancelled and repeated"
     )
     parsing: ParseLimits = ParseLimits()
-    lease_s: PositiveFloat = Field(15.0, description="seconds that a shard's lease lives without renewal")
+    lease_s: PositiveFloat = Field(15.0, description="seconds after which a shard's lease expires without renewal")
     retry: RetryConfig = RetryConfig()
     poll: PollConfig = PollConfig()
     evidence: EvidenceConfig = EvidenceConfig()
 
 
 class BackupConfig(BaseModel, frozen=True):
-    """Everything that an owner of a shard needs; travels to its process as one frozen value."""
+    """The configuration of a shard owner, passed to its process as one frozen value."""
 
-    cluster: str = Field(description="name of the cluster: its own older owners of a shard are replaced at once")
+    cluster: str = Field(
+        description="name of the cluster: earlier shard owners of the same cluster are replaced at once"
+    )
     shard: ShardConfig = ShardConfig()
     gmail: GmailConfig = GmailConfig()
     archive: ArchiveConfig = ArchiveConfig()
@@ -111,7 +131,7 @@ class BackupConfig(BaseModel, frozen=True):
         return KeyPlace(self.sealing_key_variable, self.sealing_key_path, self.old_sealing_key_paths)
 
     def __getstate__(self) -> dict[Any, Any]:
-        """The configuration without the key, and with sealed passwords: Ray keeps and logs what travels.
+        """The configuration without the key, and with sealed passwords, because Ray stores and logs arguments.
 
         Raises:
             KeyMissing, KeyInvalid, KeyExposed: a database's URL has a password.

@@ -1,4 +1,4 @@
-"""Errors of a shard's owner as a whole."""
+"""Errors of a shard owner."""
 
 from storage.errors import BackupError
 

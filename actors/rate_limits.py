@@ -1,8 +1,8 @@
-"""Callers' rates at the gateway, shared by all its replicas: one broker, which they settle with now and then.
+"""Rate limits of the gateway's callers, shared by all replicas: the settings, and the broker of the grants.
 
-A replica spends a little ahead of what it was granted and settles afterwards, so that a request waits for nobody.
-Every caller has a bucket here and all of a kind have one above them; what is granted is taken from both. All replicas
-together let no more through than the bucket gives and what each may spend ahead (serve/auth/rate_enforcement.py). Pure;
+A replica may spend a little more than it was granted and settles afterwards, so that no request waits for the broker.
+Every caller has a bucket, and all callers of a kind share one; a grant is taken from both. All replicas together permit
+at most the tokens of the bucket and the amount that each may spend in advance (serve/auth/rate_enforcement.py). Pure;
 the clock is an argument.
 """
 
@@ -18,19 +18,23 @@ from jobs.quota import Bucket
 class Rate(BaseModel, frozen=True):
     """A bucket of tokens; a lookup costs one, a list five (serve/auth/policies.py)."""
 
-    per_s: PositiveFloat = Field(description="tokens that come back per second")
-    burst: PositiveFloat = Field(description="tokens that may be spent at once")
+    per_s: PositiveFloat = Field(description="tokens added per second")
+    burst: PositiveFloat = Field(description="capacity of the bucket, in tokens")
 
 
 class RatesConfig(BaseModel, frozen=True):
-    """How much the gateway does for whom."""
+    """The rate limits, by kind of caller (setting `serve.rates`)."""
 
-    principal: Rate = Field(Rate(per_s=1000, burst=10_000), description="of one user, over all their keys and sessions")
-    address: Rate = Field(Rate(per_s=2000, burst=20_000), description="of one client address, signed in or not")
-    login: Rate = Field(Rate(per_s=0.5, burst=40), description="attempts to sign in, of one client address")
-    total: Rate = Field(Rate(per_s=10_000, burst=100_000), description="of all users together, and of all addresses")
+    principal: Rate = Field(Rate(per_s=1000, burst=10_000), description="limit of one user, over all keys and sessions")
+    address: Rate = Field(Rate(per_s=2000, burst=20_000), description="limit of one client address, signed in or not")
+    login: Rate = Field(Rate(per_s=0.5, burst=40), description="limit of sign-in attempts of one client address")
+    total: Rate = Field(
+        Rate(per_s=10_000, burst=100_000), description="limit of all users together, and of all addresses together"
+    )
     settle_s: PositiveFloat = Field(0.25, description="seconds between two settlements of a replica")
-    buckets: PositiveInt = Field(50_000, description="callers that are remembered; the longest silent is forgotten")
+    buckets: PositiveInt = Field(
+        50_000, description="maximum number of callers with a bucket; the least recent is evicted"
+    )
 
     def of(self, key: str) -> Rate:
         """The rate of a bucket named KIND:CALLER."""
@@ -40,7 +44,7 @@ class RatesConfig(BaseModel, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a replica has spent ahead since it last settled, and what it would like to have in hand."""
+    """The tokens that a replica has spent in advance since it last settled, and the tokens that it requests."""
 
     spent: float
     wanted: float
@@ -48,7 +52,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Tokens in hand, and seconds until there are any if there are none."""
+    """Granted tokens; if 0, the seconds until tokens are available."""
 
     tokens: float
     wait_s: float = 0.0
