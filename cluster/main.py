@@ -18,6 +18,7 @@ from cluster.commands import (
     export,
     failures,
     keys,
+    restore,
     search,
     shards,
     simulate,
@@ -74,6 +75,7 @@ app.command()(stats.stats)
 app.command()(stats.report)
 app.command()(sql.sql)
 app.command()(export.export)
+app.command()(restore.restore)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(shards.app, name="shards")

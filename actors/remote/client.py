@@ -62,6 +62,19 @@ class ShardClient:
         answer: dict[str, Any] | None = await self._call(user.shard_id, "status", user.user_id)
         return answer
 
+    async def lend(self, user: User, method: str) -> float:
+        """Ask to make one call of a Gmail method for a mailbox: 0.0, or seconds until it may be asked again."""
+        wait_s: float = await self._call(user.shard_id, "lend", user.user_id, method)
+        return wait_s
+
+    async def repaid(self, user: User, method: str) -> None:
+        """A call that `lend` let out came back."""
+        await self._call(user.shard_id, "repaid", user.user_id, method)
+
+    async def slow_down(self, user: User, scope: str, seconds: float) -> None:
+        """Gmail asked for a pause."""
+        await self._call(user.shard_id, "slow_down", user.user_id, scope, seconds)
+
     async def ping(self, shard_id: int) -> list[str]:
         """Make sure that a shard is owned; the orphan files that were swept on the way."""
         swept: list[str] = await self._call(shard_id, "ping")

@@ -71,6 +71,15 @@ class _ShardHost:
     async def status(self, user_id: int) -> dict[str, Any] | None:
         return (await self._live())[0].status(user_id)
 
+    async def lend(self, user_id: int, method: str) -> float:
+        return (await self._live())[0].lend(user_id, method)
+
+    async def repaid(self, user_id: int, method: str) -> None:
+        (await self._live())[0].repaid(user_id, method)
+
+    async def slow_down(self, user_id: int, scope: str, seconds: float) -> None:
+        (await self._live())[0].slow_down(user_id, scope, seconds)
+
     async def measures(self) -> dict[str, float]:
         return (await self._live())[0].measures()
 

@@ -46,7 +46,7 @@ class WriteUncertain(GmailError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"It is not known whether Gmail did it ({self.reason}): look before repeating the call."
+        return f"It is not known whether Gmail did it ({self.reason}): check the mailbox, then repeat the call."
 
 
 class Sends(Protocol):
@@ -189,7 +189,7 @@ class GmailWriter:
             )
         )
         kind = f'multipart/related; boundary="{boundary.decode()}"'
-        return Call("POST", self._upload_url("multipart"), {"Content-Type": kind}, body)
+        return Call("POST", self._upload_url("multipart"), {"Content-Type": kind}, body, once=True)
 
     def _in_parts(self, token: str, document: Mapping[str, Any], raw: bytes) -> Imported:
         """A resumable upload. Until the last part has been sent, nothing is imported."""

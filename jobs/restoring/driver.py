@@ -6,7 +6,7 @@ more and waits for the calls under way. Killed, it leaves messages that are "sen
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from jobs.gmail.errors import (
@@ -304,22 +304,3 @@ class RestoreDriver:
 
 def _stopped(told: RestoreState) -> RestoreState:
     return RestoreState.CANCELLED if told is RestoreState.CANCELLING else RestoreState.PAUSED
-
-
-#: For whoever waits for Gmail without a message of its own to repeat.
-async def patiently(machine: Machine, call: Callable[[], Awaitable[_T]], tries: int = 8) -> _T:
-    """Make a call that only reads until it succeeds.
-
-    Raises:
-        GmailError: it failed for good, or too often.
-    """
-    wait_s = 1.0
-    while True:
-        try:
-            return await call()
-        except GmailError as exc:
-            tries -= 1
-            if not exc.retryable or tries <= 0:
-                raise
-            await machine.sleep(max(wait_s, exc.retry_after_s or 0.0))
-            wait_s = min(2 * wait_s, 30.0)

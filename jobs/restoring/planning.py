@@ -20,7 +20,7 @@ _FIXED = frozenset({"SENT", "DRAFT", "CHAT"})
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class TargetMessage:
     """A message that the target mailbox has: SHA-256 of its bytes, its thread, and ids of its labels there."""
 
     sha256: bytes
@@ -29,7 +29,7 @@ class Held:
 
 
 def planned(
-    selected: Iterable[RestoreMessage], held: Mapping[int, Held], same_mailbox: bool, relabel: bool
+    selected: Iterable[RestoreMessage], held: Mapping[int, TargetMessage], same_mailbox: bool, relabel: bool
 ) -> list[RestoreMessage]:
     """The selected messages with their states: pending, present, relabel (present, but labels are to be compared), or
     failed (Gmail does not take it). Oldest first, each thread in its order.
@@ -61,7 +61,9 @@ def planned(
     return result
 
 
-def threads_of(messages: Iterable[RestoreMessage], held: Mapping[int, Held], same_mailbox: bool) -> dict[int, int]:
+def threads_of(
+    messages: Iterable[RestoreMessage], held: Mapping[int, TargetMessage], same_mailbox: bool
+) -> dict[int, int]:
     """Threads of the archive -> those of the target mailbox, as far as messages of them are there."""
     threads = {has.thread_id: has.thread_id for has in held.values()} if same_mailbox else {}
     for message in messages:

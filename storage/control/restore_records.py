@@ -83,6 +83,11 @@ class Restore:
     size_bytes: int
 
     @property
+    def number(self) -> int:
+        """The restore's id."""
+        return self.restore_id
+
+    @property
     def job_id(self) -> str:
         """Id of its current Ray Job."""
         return f"restore-{self.restore_id}-{self.runs}"
@@ -171,6 +176,6 @@ class TargetBusy(BackupError):
 
     def __str__(self) -> str:
         return (
-            f"Restore {self.restore_id} into {self.email} has not ended: go on with `gbm restore --resume "
-            f"{self.restore_id}`, or end it with `gbm restore --cancel {self.restore_id}`."
+            f"Restore {self.restore_id} into {self.email} has not ended: run `gbm restore --resume "
+            f"{self.restore_id}` to go on with it, or `gbm restore --cancel {self.restore_id}` to end it."
         )

@@ -5,10 +5,11 @@ The row of a message is its intent: `intend` commits before the call that import
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from storage.control.restore_records import (
@@ -142,11 +143,9 @@ class Restores:
         audited = ("restore job", f"restore.{state.value}")
         self._move(restore_id, AT_WORK, state, ended=ended, error=error, audited=audited)
 
-    def plan(self, restore_id: int, messages: Sequence[RestoreMessage], labels: Sequence[LabelOutcome]) -> None:
-        """Record all messages and labels, in one transaction. A restore is planned once."""
+    def plan(self, restore_id: int, messages: Sequence[RestoreMessage]) -> None:
+        """Record all messages, in one transaction. A restore is planned once."""
         with transaction(self._engine) as connection:
-            for label in labels:
-                _save_label(connection, restore_id, label)
             for at in range(0, len(messages), _BATCH):
                 batch = messages[at : at + _BATCH]
                 values = {
@@ -187,8 +186,9 @@ class Restores:
 
     def save_label(self, restore_id: int, label: LabelOutcome) -> None:
         """Record what became of a label."""
+        values = {"restore_id": restore_id, **asdict(label)}
         with transaction(self._engine) as connection:
-            _save_label(connection, restore_id, label)
+            connection.execute(query("restore_label_save"), values)
 
     def intend(self, restore_id: int, message_ids: Sequence[int], history_id: int | None) -> set[int]:
         """Record that messages are about to be imported; those of them that are still to be."""
@@ -249,15 +249,3 @@ def _restore_of(row: dict[str, Any]) -> Restore:
     selection, state = Selection.of(row.pop("selection")), RestoreState(row.pop("state"))
     size_bytes = int(row.pop("size_bytes"))
     return Restore(source=source, target=target, selection=selection, state=state, size_bytes=size_bytes, **row)
-
-
-def _save_label(connection: Connection, restore_id: int, label: LabelOutcome) -> None:
-    values = {
-        "restore_id": restore_id,
-        "label_id": label.label_id,
-        "name": label.name,
-        "target_id": label.target_id,
-        "outcome": label.outcome,
-        "detail": label.detail,
-    }
-    connection.execute(query("restore_label_save"), values)

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from cluster.simulator.call import HttpCall
+from cluster.simulator.config import FaultKind
 from cluster.simulator.faults import Faults
 from cluster.simulator.mailbox import Mailbox
 from cluster.simulator.oauth import Grants
@@ -24,7 +25,7 @@ from jobs.gmail.writes import GmailWriter, WriteUncertain
 from jobs.restoring.driver import RestoreDriver
 from jobs.restoring.label_creation import TargetLabels
 from jobs.restoring.labels import plan_labels
-from jobs.restoring.planning import Held, planned, threads_of
+from jobs.restoring.planning import TargetMessage, planned, threads_of
 from jobs.restoring.restore import Patience
 from storage.control.restore_records import (
     LabelOutcome,
@@ -88,7 +89,7 @@ class World:
     def __init__(self, mailbox: Mailbox, seed: int, fault_rate: float = 0.0, kills: int = 0) -> None:
         self.chance, self.clock = Random(seed), _START
         self.grants = Grants([mailbox.email], seed, 1e9)
-        kinds = ("429", "403-userRateLimitExceeded", "500", "503", "cut", "lost")
+        kinds: tuple[FaultKind, ...] = ("429", "403-userRateLimitExceeded", "500", "503", "cut", "lost")
         self.faults = Faults(fault_rate, kinds, seed)
         self.api = GmailApi({mailbox.email: mailbox}, self.grants, Quota("unlimited", {}, 1), self.faults)
         self.api.url = _URL
@@ -224,9 +225,9 @@ class Archive:
         return cls(rows, system + users)
 
 
-def held_of(mailbox: Mailbox) -> dict[int, Held]:
+def held_of(mailbox: Mailbox) -> dict[int, TargetMessage]:
     return {
-        from_hex(message.id): Held(sha256(message.raw).digest(), from_hex(message.thread_id), message.labels)
+        from_hex(message.id): TargetMessage(sha256(message.raw).digest(), from_hex(message.thread_id), message.labels)
         for message in mailbox.messages.values()
     }
 

@@ -11,7 +11,16 @@ from cluster.simulator.mailbox import Mailbox, Message
 from tests.unit.jobs.restoring.simulation import Archive, MemoryLedger, World, restore
 
 SEEDS = [*range(20), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(20, 400))]
-_STATES = (["INBOX", "UNREAD"], ["SENT"], ["DRAFT"], ["TRASH"], ["SPAM", "UNREAD"], ["STARRED"], [], ["IMPORTANT"])
+_STATES: tuple[list[str], ...] = (
+    ["INBOX", "UNREAD"],
+    ["SENT"],
+    ["DRAFT"],
+    ["TRASH"],
+    ["SPAM", "UNREAD"],
+    ["STARRED"],
+    [],
+    ["IMPORTANT"],
+)
 
 
 def _mail(chance: Random, count: int) -> list[bytes]:
