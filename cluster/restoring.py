@@ -3,7 +3,6 @@
 import asyncio
 import sys
 import time
-from dataclasses import asdict
 from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -137,40 +136,3 @@ async def _foreseen(stores: Stores, source: User, target: User, selection: Selec
         "different": different,
         "never": "classification labels are not in the archive and do not come back",
     }
-
-
-def as_json(stores: Stores, restore: Restore, details: bool = False) -> dict[str, Any]:
-    """A restore, as JSON; with `details`, the messages that failed or differ, and all labels."""
-    return restore_document(Restores(stores.databases.control), restore, details)
-
-
-def restore_document(restores: Restores, restore: Restore, details: bool) -> dict[str, Any]:
-    """As `as_json`."""
-    document: dict[str, Any] = {
-        "id": str(restore.restore_id),
-        "email": restore.source.email,
-        "to": restore.target.email,
-        **restore.selection.as_json(),
-        "state": restore.state.value,
-        "requested_by": restore.requested_by,
-        "created_at": restore.created_at,
-        "ended_at": restore.ended_at,
-        "job_id": restore.job_id,
-        "planned": restore.planned_at is not None,
-        "total": restore.total,
-        "done": restore.done,
-        "present": restore.present,
-        "failed": restore.failed,
-        "different": restore.different,
-        "size_bytes": restore.size_bytes,
-        "error": restore.error,
-    }
-    if details:
-        messages = restores.messages(restore.restore_id, ("done", "failed"))
-        document["messages"] = [
-            {"id": to_hex(each.message_id), "state": each.state, "detail": each.detail}
-            for each in messages
-            if each.detail is not None
-        ]
-        document["labels"] = [asdict(each) for each in restores.labels(restore.restore_id)]
-    return document

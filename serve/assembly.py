@@ -35,7 +35,7 @@ from serve.mail.readers import Mailboxes
 from serve.ops import admin, fleet, root
 from serve.ops.metrics import Metrics, State
 from serve.ops.readiness import CONTROL, Probe, Probes
-from serve.sync import campaigns, gmail_push, operations, sync
+from serve.sync import campaigns, gmail_push, operations, restores, sync
 from serve.sync.ports import Jobs, NoJobs, Owners
 from storage.catalog.catalog import ping
 from storage.control.control import Control
@@ -142,11 +142,13 @@ class Assembly:
     def sync(self) -> FastAPI:
         """/api/v1/sync."""
         backfills = campaigns.Backfills(self._databases, self._control, self._jobs)
+        given_back = restores.MailboxRestores(self._databases.control, self._jobs)
         readers, streams = self._mailboxes_of_primaries, self._streams
         routers = [
             sync.router(readers, self._owners, self._control, streams, self._threads, self._config),
             campaigns.router(backfills, self._threads),
-            operations.router({"backfill": backfills}, streams, self._threads),
+            restores.router(given_back, self._threads),
+            operations.router({"backfill": backfills, "restore": given_back}, streams, self._threads),
         ]
         return self._application("sync", routers)
 

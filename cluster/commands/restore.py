@@ -123,12 +123,11 @@ def _control(
 
 
 def _list(stores: "Stores", json: bool) -> None:
-    from cluster.restoring import as_json
     from storage.control.restores import Restores
 
     found = Restores(stores.databases.control).newest(_RESTORES)
     if json:
-        print_json([as_json(stores, each) for each in found])
+        print_json([each.as_json() for each in found])
         return
     for each in found:
         into = "" if each.target == each.source else f" into {each.target.email}"
@@ -161,11 +160,12 @@ def _tell_plan(plan: dict[str, Any], target: str, json: bool) -> None:
 
 
 def _tell(stores: "Stores", restore: "Restore", json: bool) -> None:
-    from cluster.restoring import as_json
     from storage.control.restore_records import RestoreState
+    from storage.control.restores import Restores
 
+    report = Restores(stores.databases.control).report(restore.restore_id)
     if json:
-        print_json(as_json(stores, restore, details=True))
+        print_json({**restore.as_json(), **report})
     else:
         seconds = ((restore.ended_at or datetime.now(UTC)) - restore.created_at).total_seconds()
         notes.print(
@@ -174,14 +174,13 @@ def _tell(stores: "Stores", restore: "Restore", json: bool) -> None:
             f"in {seconds:.0f} s.",
             markup=False,
         )
-        document = as_json(stores, restore, details=True)
-        for label in document["labels"]:
+        for label in report["labels"]:
             if label["detail"]:
                 notes.print(f"  label {label['detail']}", markup=False)
-        for item in document["messages"][:_LISTED]:
+        for item in report["messages"][:_LISTED]:
             notes.print(f"  {item['id']}  {item['detail']}", markup=False)
-        if len(document["messages"]) > _LISTED:
-            notes.print(f"  and {count(len(document['messages']) - _LISTED)} more: see --json", markup=False)
+        if len(report["messages"]) > _LISTED:
+            notes.print(f"  and {count(len(report['messages']) - _LISTED)} more: see --json", markup=False)
     if restore.error:
         fail(restore.error)
     if restore.state is RestoreState.INCOMPLETE:

@@ -97,6 +97,28 @@ class Restore:
         """Whether a job works on it, or should."""
         return self.state in AT_WORK
 
+    def as_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "id": str(self.restore_id),
+            "email": self.source.email,
+            "to": self.target.email,
+            **self.selection.as_json(),
+            "state": self.state.value,
+            "requested_by": self.requested_by,
+            "created_at": self.created_at,
+            "ended_at": self.ended_at,
+            "job_id": self.job_id,
+            "planned": self.planned_at is not None,
+            "total": self.total,
+            "done": self.done,
+            "present": self.present,
+            "failed": self.failed,
+            "different": self.different,
+            "size_bytes": self.size_bytes,
+            "error": self.error,
+        }
+
     @property
     def left(self) -> int:
         """Messages of which nothing has become yet."""

@@ -27,6 +27,7 @@ from storage.control.restore_records import (
 from storage.db import audit
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
+from storage.model.message_id import to_hex
 from storage.model.records import User
 
 _ALL = (1 << 63) - 1
@@ -183,6 +184,14 @@ class Restores:
         )
         with transaction(self._engine) as connection:
             return [LabelOutcome(*row) for row in connection.execute(statement, {"restore_id": restore_id})]
+
+    def report(self, restore_id: int, limit: int | None = None) -> dict[str, Any]:
+        """What failed or came back differently (at most `limit` messages), and what became of each label."""
+        values = {"restore_id": restore_id, "limit": limit}
+        with transaction(self._engine) as connection:
+            rows = list(connection.execute(query("restore_report"), values))
+        messages = [{"id": to_hex(row.message_id), "state": row.state, "detail": row.detail} for row in rows]
+        return {"messages": messages, "labels": [asdict(label) for label in self.labels(restore_id)]}
 
     def save_label(self, restore_id: int, label: LabelOutcome) -> None:
         """Record what became of a label."""
