@@ -264,7 +264,7 @@ class ShardOwner:
     def lend(self, user_id: int, method: str) -> float:
         """As `ShardQuota.lend`. Raises LeaseLost: this owner has ended; ask again."""
         shard = self._live()
-        wait_s = shard.quota.lend(user_id, method, self._clock())
+        wait_s = shard.lend(user_id, method, self._clock())
         if shard.quota.wanting:
             self._hungry.set()
         return wait_s

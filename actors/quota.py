@@ -60,6 +60,10 @@ class ShardQuota:
             return self._cost(source, 1) + self._cost("history.list", 1)
         return self._cost("getProfile", 1) + self._cost("labels.list", 1)
 
+    def method_cost(self, method: str) -> int:
+        """Units of one call of a Gmail method."""
+        return self._cost(method, 1)
+
     def fetchable(self, user_id: int, count: int, now: float) -> int:
         """How many of `count` messages may be fetched now; 0 until a handful may, unless fewer are left."""
         if count == 0:

@@ -22,7 +22,7 @@ from cluster.restore_ports import Machine, OwnerQuota, RestoreNotAllowed, Target
 from cluster.session import connect_from_job
 from cluster.settings import load
 from cluster.stores import Stores, open_stores
-from jobs.gmail.errors import GmailRefused, GrantRevoked
+from jobs.gmail.errors import GmailError, GmailRefused, GrantRevoked
 from jobs.gmail.service_account import RELABEL_SCOPES, RESTORE_SCOPES
 from jobs.gmail.transport import Transport
 from jobs.gmail.writes import GmailWriter
@@ -32,6 +32,7 @@ from jobs.restoring.planning import threads_of
 from jobs.restoring.restore import Patience
 from storage.control.restore_records import LabelOutcome, Restore, RestoreConflict, RestoreState, Selection
 from storage.control.restores import Restores
+from storage.db.engines import DatabaseUnreachable
 from storage.errors import BackupError
 from storage.model.records import User
 
@@ -66,16 +67,17 @@ class Workshop:
 
 @asynccontextmanager
 async def workshop(stores: Stores, target: User, selection: Selection) -> AsyncIterator[Workshop]:
-    """Open what a restore needs. This process is connected to the cluster."""
+    """Open what a restore needs. This process is connected to the cluster, whose owners say where Gmail is."""
     from actors.remote.client import ShardClient
 
     scopes = RELABEL_SCOPES if selection.relabel else RESTORE_SCOPES
-    tokens = Tokens(stores.control, stores.sealer, stores.config.gmail, scope=scopes)
-    machine = Machine(stores.settings.restore.concurrency + 4)
-    transport = Transport(stores.config.gmail)
     client = ShardClient()
+    config = await client.gmail(target.shard_id)
+    tokens = Tokens(stores.control, stores.sealer, config, scope=scopes)
+    machine = Machine(stores.settings.restore.concurrency + 4)
+    transport = Transport(config)
     quota, holder = OwnerQuota(client, target), TargetTokens(tokens, target)
-    gmail = GmailWriter(stores.config.gmail, transport)
+    gmail = GmailWriter(config, transport)
     try:
         calls = TargetCalls(gmail, quota, holder, machine)
         yield Workshop(machine, quota, holder, gmail, calls, lambda: client.request(target, Mode.INCREMENTAL))
@@ -110,6 +112,9 @@ async def _run(stores: Stores, restore_id: int) -> int:
     except asyncio.CancelledError:  # the next job goes on
         return 1
     except BackupError as exc:
+        if _passes(exc):  # the supervisor submits the next job
+            sys.stderr.write(f"{exc}\n")
+            return 1
         state, error = RestoreState.PAUSED, str(exc)
         if restores.get(restore_id).state is RestoreState.CANCELLING:
             state = RestoreState.CANCELLED
@@ -124,6 +129,15 @@ async def _run(stores: Stores, restore_id: int) -> int:
     if error:
         sys.stderr.write(f"{error}\n")
     return 0 if error is None and state is not RestoreState.INCOMPLETE else 1
+
+
+def _passes(failure: BackupError) -> bool:
+    """Whether what keeps a restore from going on ends by itself."""
+    from actors.remote.client import ShardUnavailable
+
+    if isinstance(failure, GmailError):
+        return failure.retryable
+    return isinstance(failure, DatabaseUnreachable | ShardUnavailable)
 
 
 async def work(stores: Stores, restores: Restores, restore: Restore, shop: Workshop) -> RestoreState:

@@ -1,14 +1,18 @@
 """A restore over HTTP against the simulator, with real stores and a real owner: faults, lost answers, interruptions."""
 
 import asyncio
+import sys
+import time
 import urllib.request
 from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from actors.config import PollConfig, ShardConfig
 from actors.decisions import Mode
 from actors.owner import ShardOwner
 from actors.tokens import Tokens
@@ -16,6 +20,7 @@ from cluster.home import Home
 from cluster.restore_job import Workshop, work
 from cluster.restore_ports import Machine, OwnerQuota, TargetCalls, TargetTokens
 from cluster.settings import Settings
+from cluster.simulator.process import start_simulator
 from cluster.stores import Stores
 from jobs.gmail.transport import Transport
 from jobs.gmail.writes import GmailWriter
@@ -25,7 +30,7 @@ from storage.control.restores import Restores
 from storage.db.audit import Audit
 from storage.model.message_id import to_hex
 from storage.model.records import User
-from tests.integration.actors.conftest import Cluster, Simulator
+from tests.integration.actors.conftest import Cluster, Simulator, empty_cluster
 
 _RED = {"textColor": "#ffffff", "backgroundColor": "#cc3a21"}
 
@@ -216,3 +221,49 @@ async def test_a_restore_can_be_paused_resumed_and_cancelled(bench: Bench, simul
     bench.restores.end(restore.restore_id, RestoreState.COMPLETE)
     with pytest.raises(RestoreConflict):
         bench.restores.cancel(restore.restore_id, "test")
+
+
+_COUNT, _SCALE = 2000, 20.0
+
+
+@pytest.fixture
+async def limited(new_database: Callable[[], str], tmp_path: Path) -> AsyncIterator[Bench]:
+    """A mailbox of 2,000 messages and an empty one, under the standard quota with minutes of three seconds."""
+    options = [f"--generate={_COUNT}", "--users=1", "--quota-profile=standard", f"--time-scale={_SCALE:g}"]
+    shard = ShardConfig(poll=PollConfig(enabled=False))
+    with start_simulator(options) as url:
+        async with empty_cluster(Simulator(url), new_database, tmp_path, shard) as cluster:
+            gmail = cluster.backup.gmail.model_copy(
+                update={"quota_profile": "standard", "quota_time_scale": _SCALE, "legacy_ends_on": None}
+            )
+            cluster.backup = cluster.backup.model_copy(update={"gmail": gmail})
+            owner, _ = await cluster.owner()
+            yield Bench(cluster, owner, tmp_path / "home")
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+@pytest.mark.timeout(600)
+async def test_a_restore_uses_nearly_all_of_the_quota_and_creates_each_message_once(limited: Bench) -> None:
+    [user] = limited.cluster.users
+    await limited.sync(user, Mode.FULL)
+    before, threads = limited.content(user), limited.threads(user)
+    then = limited.stores.reader(user).present()
+    for message_id in limited.simulator.held(user.email):
+        limited.simulator.act(user.email, f"messages/{to_hex(message_id)}/delete")
+
+    kinds = ["429", "403-userRateLimitExceeded", "500", "503", "cut", "lost"]
+    limited.simulator.ask("faults", orjson.dumps({"rate": 0.05, "kinds": kinds}))
+    restore = limited.restores.begin(user, user, Selection(as_of=then), "test")
+    spent, started = limited.simulator.ask("stats")["units"], time.monotonic()
+    assert await limited.work(restore) is RestoreState.COMPLETE
+    seconds, stats = time.monotonic() - started, limited.simulator.ask("stats")
+
+    share = (stats["units"] - spent) / (seconds * _SCALE * 6000 / 60)
+    sys.stdout.write(
+        f"\n{_COUNT} messages in {seconds:.1f} s with minutes of {60 / _SCALE:g} s: {share:.1%} of the quota; "
+        f"{stats['answered']['messages.import']} imports, {stats['faults']} faults, refused {stats['refused']}\n"
+    )
+    assert (limited.content(user), limited.threads(user)) == (before, threads)
+    assert stats["answered"]["messages.import"] == _COUNT, "each message was imported once"
+    assert share > 0.85
