@@ -48,12 +48,12 @@ def restored_after_a_robbery(env: Mapping[str, str], home: Path, gmail: str, ema
     _post(f"{gmail}/_sim/faults", {"rate": 0.05, "kinds": kinds, "latency_ms": 300})
     begun = gbm(*restore, "--no-wait", env=env)
     assert begun.returncode == 0, begun.stderr
-    number = str(_listed(env)["id"])
+    restore_id = str(_listed(env)["id"])
     for done in _KILLS:
         wait_for(partial(_is_back, env, done), f"{done} messages are back", timeout_s=240)
         _kill_job(home)
-        assert gbm("restore", "--resume", number, "--no-wait", env=env).returncode == 0
-    ended = gbm("restore", "--resume", number, "--json", env=env, timeout_s=600)
+        assert gbm("restore", "--resume", restore_id, "--no-wait", env=env).returncode == 0
+    ended = gbm("restore", "--resume", restore_id, "--json", env=env, timeout_s=600)
     assert ended.returncode == 0, ended.stderr
     told = json.loads(ended.stdout)
     assert (told["state"], told["done"], told["failed"]) == ("complete", _ROBBED, 0)
