@@ -111,14 +111,14 @@ def _iceberg(stores: "Stores", path: Path, as_of: str | None, force: bool) -> "R
 def mailboxes(stores: "Stores", email: str | None, query: str, as_of: str | None, deleted: bool) -> "list[Mailbox]":
     """Readers of the mailboxes to export, as of a time; by default the current time of each database's clock."""
     from cluster.times import optional
-    from jobs.exporting.records import Source
+    from jobs.exporting.records import ExportSource
 
     moment = optional(as_of, datetime.now(UTC))
     chosen: list[Mailbox] = []
     for user in [stores.control.user(email)] if email else stores.control.users():
         reader = stores.reader(user)
         labels = {label.id: label.name for label in reader.labels()}
-        chosen.append((Source(user.email, moment or reader.present(), query, deleted, labels), reader))
+        chosen.append((ExportSource(user.email, moment or reader.present(), query, deleted, labels), reader))
     return chosen
 
 

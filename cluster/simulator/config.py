@@ -26,9 +26,11 @@ FaultKind = Literal[
     "503",
     "cut",
     "stall",
+    "lost",
 ]
 
-# "stall" and "400-failedPrecondition" are rare at Google and slow down tests: they occur only if named.
+# "stall" and "400-failedPrecondition" are rare at Google and slow down tests, and "lost" (the call is made, its
+# response is not sent) only matters for calls that change something: they occur only if named.
 USUAL_FAULTS: tuple[FaultKind, ...] = (
     "429",
     "403-rateLimitExceeded",

@@ -1,8 +1,9 @@
 """Sends calls over pooled keep-alive connections, several at a time, and returns the responses.
 
-Never raises for a single call, never waits between calls, never retries: the response contains the error.
-(libcurl itself reopens a pooled connection that was closed before a byte was received.)
-Threads may share it: each exchange borrows its own connection cache. Why libcurl: see `fetch.py`.
+Never raises for a single call, never waits between calls, never retries: the response contains the error. (libcurl
+itself reopens a pooled connection that was closed before a byte was received, and sends the request again; a call that
+must not be made twice uses a separate connection, `Call.once`.) Threads may share it: each exchange borrows its own
+connection cache. Why libcurl: see `fetch.py`.
 """
 
 import time
@@ -193,6 +194,8 @@ class _Transfer:
             self.easy.setopt(pycurl.POST, 1)
             self.easy.setopt(pycurl.POSTFIELDS, call.body)
         self.easy.setopt(pycurl.CUSTOMREQUEST, call.method)
+        self.easy.setopt(pycurl.FRESH_CONNECT, int(call.once))
+        self.easy.setopt(pycurl.FORBID_REUSE, int(call.once))
         self.easy.setopt(
             pycurl.HTTPHEADER, [f"{name}: {value}" if value else f"{name}:" for name, value in headers.items()]
         )
