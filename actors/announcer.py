@@ -1,4 +1,4 @@
-"""Keeps a process announced as one that works on the archive, and lets it write what all that do so read."""
+"""Announces a process that works on the archive, and restricts it to file formats that all such processes read."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from storage.files import file_format
 from storage.version import VERSION
 
 _LOG = logging.getLogger(__name__)
-#: Pauses that an announcement stays valid: a process that hangs for less is waited for with new formats.
+#: Intervals for which an announcement stays valid: new formats wait for a process that hangs for a shorter time.
 _VALID_PAUSES = 4
 
 
@@ -20,7 +20,7 @@ class Announcer:
     """One process's announcement (storage/control/nodes.py)."""
 
     def __init__(self, engine: Source, kind: str, every_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Tells nobody yet.
+        """Does not announce the process yet.
 
         Args:
             engine: of the control database.
@@ -41,7 +41,7 @@ class Announcer:
         self._announced_at = self._clock()
 
     def announce_if_due(self) -> None:
-        """Announce this process when its time has come; what prevents it goes to the log. Blocking."""
+        """Announce this process if an announcement is due; log an error. Blocking."""
         if self._announced_at is not None and self._clock() - self._announced_at < self._every_s:
             return
         try:
@@ -51,10 +51,10 @@ class Announcer:
             _LOG.warning("This process is not announced: %s", exc)
 
     async def keep(self) -> None:
-        """Announce this process again and again. For who has announced it once.
+        """Announce this process periodically, after a first `announce`.
 
         Raises:
-            ProgramOutdated: it hung for so long that the others went on without it.
+            ProgramOutdated: it hung for so long that the other processes write newer formats.
         """
         while True:
             await asyncio.sleep(self._every_s)
@@ -64,7 +64,7 @@ class Announcer:
                 _LOG.warning("This process could not announce itself again: %s", exc)
 
     def leave(self) -> None:
-        """Take the announcement back: this process ends. Blocking."""
+        """Withdraw the announcement, because this process ends. Blocking."""
         try:
             self._nodes.leave(self._node.node_id)
         except DatabaseUnreachable as exc:

@@ -1,8 +1,8 @@
-"""How much less is asked of Gmail for a mailbox after calls for it failed. Pure; actors/shard.py asks."""
+"""Backoff and concurrency of a mailbox whose calls fail. Pure; actors/shard.py uses it."""
 
 from actors.decisions import CallFailed, Fetched, Outcome
 
-#: Seconds that the pause between failing calls never exceeds.
+#: Maximum pause between failing calls, in seconds.
 _LONGEST_PAUSE_S = 60.0
 
 
@@ -14,13 +14,13 @@ class ErrorBackoff:
         self._in_a_row: dict[int, int] = {}
 
     def pause_s(self, user_id: int, asked_s: float | None) -> float:
-        """Another call failed: seconds to leave the mailbox alone, at least as many as Gmail asked for."""
+        """Record a failed call; return the seconds to pause the mailbox, at least as many as Gmail requested."""
         before = self._in_a_row.get(user_id, 0)
         self._in_a_row[user_id] = before + 1
         return max(asked_s or 0.0, min(self._first_pause_s * 2.0 ** min(before, 10), _LONGEST_PAUSE_S))
 
     def in_a_row(self, user_id: int) -> int:
-        """How many calls failed one after another."""
+        """Number of consecutive failed calls."""
         return self._in_a_row.get(user_id, 0)
 
     def over(self, user_id: int) -> None:
@@ -29,10 +29,10 @@ class ErrorBackoff:
 
 
 class Concurrency:
-    """How many fetches of one mailbox may be out: as configured, fewer once Gmail says that it is too many.
+    """Maximum number of concurrent fetches of one mailbox: as configured, fewer after Gmail refused for concurrency.
 
-    Google publishes no limit of concurrent requests per user, so it is found out: halved on a refusal, and grown again
-    by one with every round of fetches that passes (additive increase, multiplicative decrease).
+    Google publishes no limit of concurrent requests per user, so it is probed: halved on a refusal, and
+    increased by one with every round of successful fetches (additive increase, multiplicative decrease).
     """
 
     def __init__(self, most: int) -> None:
@@ -41,11 +41,11 @@ class Concurrency:
         self._lowered: dict[int, float] = {}
 
     def limit(self, user_id: int) -> int:
-        """Fetches that may be out at a time; at least 1."""
+        """Maximum number of concurrent fetches; at least 1."""
         return int(self._lowered.get(user_id, self._most))
 
     def on_outcome(self, user_id: int, outcome: Outcome) -> None:
-        """What became of a fetch. A mailbox whose fetches stall or fail must not hold all of a shard's places."""
+        """Record the outcome of a fetch. A mailbox whose fetches stall must not occupy all places of a shard."""
         limited = isinstance(outcome, Fetched) and outcome.pause_s is not None and outcome.pause_scope == "concurrency"
         if isinstance(outcome, CallFailed) or limited:
             self.refused(user_id)
@@ -53,11 +53,11 @@ class Concurrency:
             self.passed(user_id)
 
     def refused(self, user_id: int) -> None:
-        """Gmail said that too many requests of this user were under way."""
+        """Gmail refused because this user had too many concurrent requests."""
         self._lowered[user_id] = max(self._lowered.get(user_id, self._most) / 2, 1.0)
 
     def passed(self, user_id: int) -> None:
-        """A fetch came back without such a refusal."""
+        """A fetch ended without such a refusal."""
         lowered = self._lowered.pop(user_id, None)
         if lowered is not None and lowered + 1 / lowered < self._most:
             self._lowered[user_id] = lowered + 1 / lowered

@@ -1,8 +1,8 @@
-"""Shares the project's budget among the shards: never more than Gmail allows, to each by the weight of what it does.
+"""Divides the project's quota among the shards, by their numbers of waiting mailboxes, within Gmail's limit.
 
 Fluid fair queueing (A. Demers, S. Keshav, S. Shenker: "Analysis and Simulation of a Fair Queueing Algorithm", 1989): as
-units become available, every shard that wants some earns them in proportion to its mailboxes that wait, up to what it
-wants; what one does not want the others earn. Pure; the clock is an argument. One process holds it
+units become available, every shard with demand earns them in proportion to its waiting mailboxes, up to its demand;
+the others earn the rest. Pure; the clock is an argument. One process holds it
 (actors/remote/quota.py).
 """
 
@@ -21,7 +21,7 @@ _CUT, _LEAST, _RECOVERY_PER_S = 0.8, 0.1, 0.01
 
 @dataclass(slots=True)
 class _Claim:
-    """What one shard wants, what it has earned of it, when it asked and when it last got some."""
+    """A shard's demand, the units earned towards it, the time of its request and of its last grant."""
 
     wanted: float = 0.0
     weight: float = 1.0
@@ -31,14 +31,14 @@ class _Claim:
 
 
 class QuotaBroker:
-    """Leases slices of the project's units."""
+    """Leases portions of the project's units."""
 
     def __init__(self, config: GmailConfig, now: float) -> None:
         bucket = project_bucket(config, now)
         self._limited = bucket is not None
         self._rate, self._capacity = (bucket.rate, bucket.capacity) if bucket else (0.0, 0.0)
         self._claims: dict[int, _Claim] = {}
-        self._reserve = 0.0  # available, and wanted by nobody
+        self._reserve = 0.0  # available, and not claimed
         self._factor = 1.0
         self._lease_s = lease_s(config)
         self._at = now + _GRACE * self._lease_s
@@ -71,9 +71,9 @@ class QuotaBroker:
         return earned + spare
 
     def throttled(self, seconds: float, now: float) -> None:
-        """Gmail refused a call because the project has spent its units: nothing for a while, then less than before."""
+        """Gmail refused a call because the project's units are spent: grant nothing for a while, then less."""
         self._advance(now)
-        if now >= self._at:  # further refusals of the same moment say nothing new
+        if now >= self._at:  # further refusals at the same time carry no information
             self._factor = max(self._factor * _CUT, _LEAST)
         self._reserve = 0.0
         for claim in self._claims.values():
@@ -81,7 +81,7 @@ class QuotaBroker:
         self._at = max(self._at, now + seconds)
 
     def _pool(self, claim: _Claim) -> None:
-        """When all that may be held is held and nobody has enough, let who waits longest have it: else nobody would."""
+        """If all units are earned and no shard has enough for a call, give them to the one that waits longest."""
         longest = min(self._claims.values(), key=lambda other: other.served_at)
         if claim is not longest or self._held() < self._capacity * 0.999:
             return
@@ -94,13 +94,13 @@ class QuotaBroker:
         return self._reserve + sum(claim.earned for claim in self._claims.values())
 
     def _advance(self, now: float) -> None:
-        """Let what became available since the last time be earned."""
+        """Distribute the units that have become available."""
         elapsed = now - self._at
         if elapsed <= 0:
             return
         self._at = now
         for shard_id, claim in list(self._claims.items()):
-            if claim.asked_at < now - self._lease_s:  # one that wants asks every tenth of this
+            if claim.asked_at < now - self._lease_s:  # a shard with demand asks every tenth of this
                 self._reserve += claim.earned
                 del self._claims[shard_id]
         units = min(self._rate * self._factor * elapsed, max(self._capacity - self._held(), 0.0))

@@ -1,12 +1,12 @@
-"""One shard's part of the project's budget: what the broker leased to it, or a static share while the broker is silent.
+"""One shard's part of the project's quota: leases of the broker, or a static share while the broker does not answer.
 
 Never more than the project's limit in any minute, over all shards together:
 
 - The broker lets at most `capacity + rate * w` units through in any w seconds, and a lease is spent within a second or
-  lost; so what is spent in a minute was leased within 61 s, and `rate` is reckoned for that.
-- When the broker falls silent, a shard waits until every lease that it may have given has run out, then spends at most
-  `rate / shards`, from nothing. All shards together are then one bucket of that rate.
-- A new broker begins with nothing and waits (actors/broker.py) until leases have run out and shards have heard of it.
+  lost; so units spent in a minute were leased within 61 s, and `rate` is computed for that.
+- When the broker stops answering, a shard waits until all leases that it may have given have expired, then spends at
+  most `rate / shards`, from nothing. All shards together are then one bucket of that rate.
+- A new broker starts with 0 units and waits (actors/broker.py) until old leases have expired and shards know it.
 """
 
 import math
@@ -40,9 +40,9 @@ def project_bucket(config: GmailConfig, now: float, share: float = 1.0) -> Bucke
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a shard asks the broker for.
+    """A shard's request to the broker.
 
-    needed: units without which nothing can go; wanted: units that could be spent at once; weight: mailboxes that wait.
+    needed: minimum units for the next call; wanted: units that could be spent at once; weight: waiting mailboxes.
     """
 
     needed: float
@@ -51,7 +51,7 @@ class Demand:
 
 
 class Budget:
-    """What a shard may spend of the project's units."""
+    """The project's units that a shard may spend."""
 
     def __init__(self, config: GmailConfig, shards: int) -> None:
         self._config, self._shards = config, shards
@@ -70,7 +70,7 @@ class Budget:
 
     @property
     def most(self) -> float:
-        """Units that one shard can have at once when all shards want some."""
+        """Units that one shard can have at once when all shards have demand."""
         return self._most
 
     def available(self, now: float) -> float:
@@ -84,7 +84,7 @@ class Budget:
         return sum(units for _, units in self._leases)
 
     def leased(self, now: float) -> float:
-        """Units in hand from leases that have not run out."""
+        """Unspent units of leases that have not expired."""
         return sum(units for until, units in self._leases if until > now)
 
     @property
@@ -93,7 +93,7 @@ class Budget:
         return self._static_from is not None
 
     def take(self, units: float, now: float) -> bool:
-        """Spend units if they are there."""
+        """Spend units if they are available."""
         if self.available(now) < units:
             return False
         if self._static is not None:
@@ -106,7 +106,7 @@ class Budget:
         return True
 
     def granted(self, units: float, now: float) -> None:
-        """The broker answered: it is there, whatever it gave."""
+        """The broker answered, whatever it granted."""
         self._static = self._static_from = None
         if units > 0:
             self._leases.append((now + self._lease_s, units))
@@ -117,7 +117,7 @@ class Budget:
             self._static_from = now + 2 * self._lease_s  # ours has run out, and so has what others got just before
 
     def pause(self, seconds: float, now: float) -> None:
-        """Gmail refused the project: what is in hand is given up."""
+        """Gmail refused the project: discard the leased units."""
         self._leases.clear()
         if self._static is not None:
             self._static.pause(seconds, now)

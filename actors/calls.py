@@ -1,7 +1,7 @@
-"""Makes the calls that a shard decides on, and tells what came of them in its terms.
+"""Carries out the calls that a shard decides on, and returns their outcomes in its terms.
 
-Gmail is asked by tasks (`Work`); what is stored is asked of the catalogue. Refusals are outcomes (`CallFailed`): the
-shard decides what comes next, nothing is repeated here. Called by the shard's owner.
+Tasks (`Work`) call Gmail; the catalog has the stored state. Refusals are outcomes (`CallFailed`): the shard decides the
+next step, nothing is retried here. The shard's owner calls this.
 """
 
 import asyncio
@@ -51,11 +51,11 @@ class Calls:
     """The calls of one shard."""
 
     def __init__(self, work: Work, tokens: Tokens, catalog: Catalog, topic: str) -> None:
-        """`topic`: where Gmail is to send its pushes."""
+        """`topic`: the Pub/Sub topic for Gmail's notifications."""
         self._work, self._tokens, self._catalog, self._topic = work, tokens, catalog, topic
 
     async def make(self, shard: Shard, call: Call) -> Outcome:
-        """Make one call of a mailbox of this shard; whatever is wrong with it is an outcome."""
+        """Make one call for a mailbox of this shard. Every error is an outcome."""
         mailbox = shard.mailbox(call.user_id)
         assert mailbox is not None
         token = None
@@ -97,7 +97,7 @@ class Calls:
                 changed, call.user_id, changes, lambda ids: self._catalog.look(call.user_id, ids)
             )
         except HistoryExpired as exc:
-            if isinstance(call, ReadHistory) and call.page_token is not None:  # it may be the token that is too old
+            if isinstance(call, ReadHistory) and call.page_token is not None:  # the token may have expired
                 return CallFailed(str(exc), shard.quota.cost(call), page_refused=True)
             return CallFailed(str(exc), shard.quota.cost(call), history_expired=True)
         except GrantRevoked as exc:

@@ -1,6 +1,6 @@
-"""What a shard decides should happen, and what it is told became of it. Frozen values, no behaviour.
+"""The decisions of a shard, and their outcomes. Frozen values, no behaviour.
 
-The shell (actors/owner.py) carries decisions out and tells the shard; neither side waits inside the other.
+The shell (actors/owner.py) carries out decisions and reports outcomes; neither side waits inside the other.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from storage.model.wait_reasons import WaitKind
 
 
 class Mode(StrEnum):
-    """What a sync is asked to do: list everything, follow what changed, or compare everything and mend it."""
+    """The kind of sync: list everything, follow changes, or compare everything and repair differences."""
 
     FULL = "full"
     INCREMENTAL = "incremental"
@@ -50,7 +50,7 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True)
 class ReadLabels:
-    """Read how the mailbox's labels are defined."""
+    """Read the definitions of the mailbox's labels."""
 
     user_id: int
 
@@ -75,7 +75,7 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """Find where what is stored differs from what was listed (actors/reconcile.py)."""
+    """Find differences between the archive and the listing (actors/reconcile.py)."""
 
     user_id: int
     pinned: int
@@ -84,7 +84,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Have Gmail push this mailbox's changes for another while."""
+    """Renew Gmail's notifications of this mailbox's changes."""
 
     user_id: int
 
@@ -127,7 +127,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class CommitNow:
-    """Commit this, once, whatever it takes: its outcome may be unknown, and repeating it changes nothing."""
+    """Commit this. Repeat it if its outcome is unknown; a repetition has no effect."""
 
     plan: Commit
     written: Written | None
@@ -139,7 +139,7 @@ Decision = Call | Write | CommitNow
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """Gmail's answer to Pin. `estimate`: messages in the mailbox."""
+    """Gmail's response to Pin. `estimate`: messages in the mailbox."""
 
     history_id: int
     estimate: int
@@ -161,7 +161,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """The second source's answer. added, deleted: by the history since the listing began. units: what it cost.
+    """The second source's response. added, deleted: by the history since the listing began. units: its cost.
 
     history_id: the mailbox's present one; None: it was not asked for.
     """
@@ -175,7 +175,7 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class LabelsRead:
-    """The labels that there are; their definitions are stored."""
+    """The mailbox's labels; their definitions are stored."""
 
     label_ids: tuple[str, ...]
 
@@ -184,7 +184,7 @@ class LabelsRead:
 class Changed:
     """A page of history. `upto`: every change up to this history id is in this page or an earlier one.
 
-    returned: messages that it says arrived, and that count as deleted. unreadable: records that could not be read.
+    returned: messages reported as added that count as deleted. unreadable: records that could not be read.
     """
 
     unknown: tuple[int, ...]
@@ -197,7 +197,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Where what is stored differs from what was listed."""
+    """Differences between the archive and the listing."""
 
     differences: Differences
 
@@ -211,7 +211,7 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A message that did not arrive. `charged`: it was asked for, so the attempt counts."""
+    """A message that was not fetched. `charged`: it was requested, so the attempt counts."""
 
     message_id: int
     error: str
@@ -222,9 +222,9 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What became of every message of a Fetch. `pause_s`: Gmail's wish that this user be left alone.
+    """The outcome of every message of a Fetch. `pause_s`: the pause that Gmail requests for this user.
 
-    withheld: failures whose mail lies behind the reference all the same, and is not to be stored.
+    withheld: failures whose mail is behind the reference nevertheless, and must not be stored.
     """
 
     landed: tuple[int, ...]
@@ -240,10 +240,10 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class CallFailed:
-    """A call gave nothing. At most one of the flags is set; else it is worth repeating after a while.
+    """A call failed. At most one of the flags is set; without one, the call should be retried later.
 
-    start_refused: Gmail takes the history id where reading begins for none. scope: whose calls should rest, "user",
-    "project" or "concurrency". kind: what people can do about it.
+    start_refused: Gmail rejects the history id where reading begins. scope: whose calls should pause, "user",
+    "project" or "concurrency". kind: the remedy.
     """
 
     error: str

@@ -1,7 +1,7 @@
 """Whether the project will pass the daily number of quota units from which Google bills it. Blocking.
 
-Google counts days in Pacific time. What a day began with is kept in the control database by whoever looks first; the
-running cluster looks every minute.
+Google counts days in Pacific time. The first process that computes a forecast on a day stores the day's initial count
+in the control database; the running cluster does so every minute.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from storage.db.sql_files import query
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Units of one day. threshold: None where Google bills nothing."""
+    """Units of one day. threshold: None if Google does not bill."""
 
     day: str
     spent: int
@@ -24,12 +24,12 @@ class Forecast:
 
     @property
     def passes(self) -> bool:
-        """Whether the threshold will be passed at this pace."""
+        """Whether the threshold will be exceeded at this pace."""
         return self.threshold is not None and self.by_midnight > self.threshold
 
 
 def forecast(databases: Databases, gmail: GmailConfig, now: datetime) -> Forecast:
-    """Today's units, and how many they will be at midnight at today's pace. `now`: aware."""
+    """Today's units, and their number at midnight at today's pace. `now`: aware."""
     units = 0
     for index in range(databases.shard_databases):
         with transaction(databases.shard_database(index)) as connection:

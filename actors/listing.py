@@ -1,6 +1,6 @@
-"""One listing of a mailbox: the ids that Gmail names, and whether a second source agrees that these are all. Pure.
+"""One listing of a mailbox: the ids, and whether a second source confirms that they are complete. Pure.
 
-A listing counts as complete when one of these agrees with it:
+A listing counts as complete when one of these confirms it:
 
 - `profile.messagesTotal`, read after the last page. The ids listed, with those that the history since the pin adds and
   without those that it deletes, are as many: pages that shift while mail is deleted show as one too few. Of a label,
@@ -41,10 +41,10 @@ class Listed:
 
 
 class Listing:
-    """The pages of one listing, as they arrive."""
+    """The pages of one listing, in order of arrival."""
 
     def __init__(self) -> None:
-        self.label_id: str | None = None  # whose ids are being listed; None: everybody's
+        self.label_id: str | None = None  # the label whose ids are being listed; None: all ids
         self.since = 0  # the history id before the listing
         self._estimate = 0
         self._message_ids = array("q")
@@ -59,7 +59,7 @@ class Listing:
         self._attempts = 0
 
     def begin(self, since: int, estimate: int, label_ids: Iterable[str]) -> None:
-        """A listing of all ids begins, for the first time or again."""
+        """Start a listing of all ids, for the first time or again."""
         if self._before is None:
             self._begun = since
         self.since, self._estimate = since, estimate
@@ -68,13 +68,13 @@ class Listing:
         self._waiting = deque(dict.fromkeys(label_ids))
 
     def add(self, message_ids: Collection[int], unreadable: int = 0) -> None:
-        """A page of the listing under way."""
+        """Add a page of the current listing."""
         self._empty = 0 if message_ids or unreadable else self._empty + 1
         self._present.extend(message_ids)
         self._unreadable += unreadable
 
     def is_endless(self) -> bool:
-        """Whether it names the same ids again and again, or goes on and on and names none.
+        """Whether it repeats the same ids, or continues without ids.
 
         The profile's total alone proves nothing: it may be wrong.
         """
@@ -92,7 +92,7 @@ class Listing:
         return min(self.since, self._begun) if self._before is not None else self.since
 
     def agrees(self, total: int, added: Collection[int] = (), deleted: Collection[int] = ()) -> bool:
-        """Whether a second source agrees with the listing, all of whose pages arrived.
+        """Whether a second source confirms the complete listing.
 
         Args:
             total: messages by the profile, or by the label; negative: not to be known.
@@ -111,15 +111,15 @@ class Listing:
         return not len(unexplained)
 
     def doubted(self) -> None:
-        """The listing began at a history id that there is not: nothing is concluded from it."""
+        """The listing began at a history id that does not exist: discard its conclusions."""
         self._before = None
 
     def count(self, added: Collection[int] = (), deleted: Collection[int] = ()) -> int:
-        """Different ids that were named."""
+        """Number of distinct ids."""
         return len(self._distinct(added, deleted)) + self._unreadable
 
     def next_label(self) -> bool:
-        """The listing under way is complete; False when there is no other."""
+        """Go on to the next label; False if none is left."""
         self._before, self._attempts, self._unreadable, self._empty = None, 0, 0, 0
         self._bound = _PER_MESSAGE * self._estimate + _MORE
         if not self._waiting:
@@ -129,7 +129,7 @@ class Listing:
         return True
 
     def label_again(self) -> bool:
-        """Nothing agrees with the label's listing: list it again, or False when that was done often enough."""
+        """No source confirms the label's listing: list it again; False after the maximum number of times."""
         assert self.label_id is not None
         self._attempts += 1
         self._labels[self.label_id], self._unreadable, self._empty = array("q"), 0, 0
@@ -140,7 +140,7 @@ class Listing:
         return False
 
     def result(self) -> Listed:
-        """Everything, once there is no other listing."""
+        """The result, once all listings are complete."""
         return Listed(self._message_ids, self._labels, frozenset(self._skipped))
 
     @property

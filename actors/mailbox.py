@@ -1,6 +1,6 @@
-"""The sync state of one mailbox: which call is due, what its answer means, what a commit may say.
+"""The sync state of one mailbox: the next call, the effect of its response, the content of a commit.
 
-Told what happened (`listed`, `fetched`, `committed`), it answers what comes next (`next_call`, `take`, `plan`).
+Takes events (`listed`, `fetched`, `committed`) and returns the next action (`next_call`, `take`, `plan`).
 No I/O, no clock, no Ray: actors/shard.py drives it. Nothing here is lost when the process dies, because the cursor in
 Postgres moves only in `plan`, past what is committed in the same transaction or filed as failed there.
 
@@ -81,23 +81,23 @@ class Mailbox(MailboxHistory):
         self._call = call
 
     def answered(self, call: Call) -> bool:
-        """The call is over; False when its answer is of no use, because the round that asked was stopped."""
+        """The call has ended; False if its response is obsolete, because its round was stopped."""
         if call is not self._call:
             return False
         self._call = None
         return True
 
     def fetchable(self, now: float) -> int:
-        """How many messages could be asked for now."""
+        """Number of messages that could be fetched now."""
         self._backlog.wake(now)
         return self._backlog.todo
 
     def take(self, count: int) -> Fetch:
-        """The next messages to fetch, at most `count` of `fetchable`; they are out until told otherwise."""
+        """The next messages to fetch, at most `count` of `fetchable`; in flight until their outcome is reported."""
         return Fetch(self.user_id, self._backlog.take(count), self.health.grant)
 
     def wake_at(self) -> float | None:
-        """When a message that waits may be asked for again."""
+        """When a waiting message may be fetched again."""
         return self._backlog.wake_at()
 
     def labels_read(self, label_ids: Iterable[str], now: float) -> None:
@@ -105,11 +105,11 @@ class Mailbox(MailboxHistory):
         self._labels, self._labels_at, self._labels_due = frozenset(label_ids), now, False
 
     def labels_failed(self) -> None:
-        """They could not be read: the next round tries again."""
+        """Labels could not be read: the next round retries."""
         self._labels_due = False
 
     def watch(self) -> None:
-        """Gmail's pushes of this mailbox are to be renewed."""
+        """Renew Gmail's notifications for this mailbox."""
         self._watch_due = self.health.halt is None
 
     def watched(self) -> None:
@@ -143,11 +143,11 @@ class Mailbox(MailboxHistory):
         self._backlog.returned(message_ids, not_before, self._mode is not None)
 
     def call_failed(self, error: str) -> None:
-        """A call gave nothing; it is due again."""
+        """A call failed; it is due again."""
         self.health.failed(error)
 
     def revoked(self, error: str, now: float = 0.0) -> None:
-        """Google refuses this mailbox's grant: it is asked again after a while, longer each time, or when renewed."""
+        """Google refuses this mailbox's grant: retry after a delay that grows, or when the grant is renewed."""
         self.stop()
         self.health.refused(error, now)
 
@@ -156,14 +156,14 @@ class Mailbox(MailboxHistory):
         self.health.renewed()
 
     def quarantine(self, error: str) -> None:
-        """A defect of ours shows with this mailbox: leave it alone until somebody asks for it."""
+        """Stop working on this mailbox until a sync is requested: it triggers a defect of this program."""
         self.stop()
         self._backlog.drop()
         self._unreadable.clear()
         self.health.quarantined(storable(error))
 
     def unstorable(self, message_id: int, error: str, now: float) -> None:
-        """A message arrived, and no store takes it: it is filed with the reason."""
+        """A message arrived and cannot be stored: record it as failed, with the reason."""
         self._backlog.unstorable(message_id, error, now)
 
     def spent(self, units: int) -> None:
@@ -171,7 +171,7 @@ class Mailbox(MailboxHistory):
         self._units += units
 
     def plan(self, landed: Collection[int]) -> MailboxPlan:
-        """What a commit that stores `landed` may say of this mailbox. Changes nothing."""
+        """This mailbox's part of a commit that stores `landed`. Does not change the state."""
         backlog, health, state = self._backlog.plan(landed), self.health, self._round.state
         cursor, pinned, phase = self._cursor, self._pinned, health.phase
         pages = tuple(self._ready_pages(backlog.owed))
@@ -180,7 +180,7 @@ class Mailbox(MailboxHistory):
         quiet = not backlog.owed and len(pages) == len(self._pages)
         ends_listing = quiet and state is State.LISTED and pinned is not None
         ends_round = quiet and state is State.FOLLOWED and not self._labels_due
-        synced = ends_round and self._again is None  # what was asked for meanwhile may need another round
+        synced = ends_round and self._again is None  # a request meanwhile may require another round
         reconciled = ends_listing and phase is Phase.RECONCILE
         if ends_listing:
             cursor, pinned, phase = pinned, None, Phase.CURRENT
@@ -240,7 +240,7 @@ class Mailbox(MailboxHistory):
             self.health.phase, self._pinned = Phase.CURRENT, None
             if self._overlap.begin is None:
                 self._overlap.reset(self._cursor)
-            if self._round.state is State.LISTED:  # else it was told to stop
+            if self._round.state is State.LISTED:  # otherwise it was stopped
                 self._follow()
                 self._step(Event.LISTING_STORED)
         elif plan.ends_round and self._round.state is State.FOLLOWED:
@@ -248,7 +248,7 @@ class Mailbox(MailboxHistory):
             self._mode, self.expiries = None, 0
 
     def begin_again(self, now: float) -> bool:
-        """Begin the round that was asked for while another was under way; False when there is none."""
+        """Begin the round that was requested during another; False if none was."""
         if self._mode is not None or self._again is None:
             return False
         mode, self._again = self._again, None
@@ -256,7 +256,7 @@ class Mailbox(MailboxHistory):
         return True
 
     def retry_filed(self, now: float) -> None:
-        """Try every filed message again now."""
+        """Retry every failed message now."""
         self._backlog.refile(now)
         if self._mode is not None:
             self._backlog.owe_due(now)
@@ -298,7 +298,7 @@ class Mailbox(MailboxHistory):
             self._step(Event.FULL_ASKED)
 
     def _aside(self) -> Call | None:
-        """A call that no round waits for."""
+        """A call that is not part of a round."""
         if self.health.halt is None and self._labels_due and self._mode is not None:
             return ReadLabels(self.user_id)
         return Watch(self.user_id) if self._watch_due else None

@@ -1,7 +1,7 @@
-"""The shell around a shard's decisions: holds the lease, carries decisions out, tells the shard what became of them.
+"""The shell of a shard: holds the lease, carries out the shard's decisions, and reports their outcomes to it.
 
-One process owns a shard at a time (storage/catalog/leases.py). An owner that lost its lease stops at once; what it had
-not committed is the next owner's to do. Blocking work runs in threads, so that one slow call never stalls the others.
+One process owns a shard at a time (storage/catalog/leases.py). An owner that lost its lease stops at once; the next
+owner repeats its uncommitted work. Blocking work runs in threads, so that one slow call never stalls the others.
 """
 
 import asyncio
@@ -40,11 +40,11 @@ from storage.recovery.rollup_writer import RolledUp
 _T = TypeVar("_T")
 _LOG = logging.getLogger(__name__)
 
-#: Questions to the quota broker in the time of a lease, while calls wait for the project's units.
+#: Requests to the quota broker per lease duration, while calls wait for the project's units.
 _QUESTIONS_PER_LEASE = 10
-#: Seconds after which a task that is still there is cancelled once more.
+#: Seconds after which a task that still runs is cancelled again.
 _CANCEL_AGAIN_S = 0.2
-#: Seconds between two looks whether the reasons to wait have changed.
+#: Seconds between two checks for changed reasons to wait.
 _STORE_WAITS_S = 0.5
 
 
@@ -74,7 +74,7 @@ class ShardOwner:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waits, self._reasons = WaitLog(shard_id), WaitReasons(control.engine)
         self._announcer = Announcer(control.engine, "owner", config.shard.lease_s)
-        self._paused: set[int] = set()  # as the control database has it, and what was told since
+        self._paused: set[int] = set()  # as in the control database, with later requests
         self.failure: BackupError | None = None
         self.culprit: int | None = None  # the mailbox that the defect showed with on which this owner ended
 
@@ -84,7 +84,7 @@ class ShardOwner:
         """Take the lease, sweep what a crash left, take on the shard's mailboxes, begin to work.
 
         Args:
-            quarantined: mailboxes that owners before this one ended on, and why: they are left alone.
+            quarantined: mailboxes on which previous owners failed, with the reason: they are not processed.
             here: whether the map still names this database, asked once the lease is ours: a later move must fence us.
 
         Returns:
@@ -130,7 +130,7 @@ class ShardOwner:
         return swept
 
     async def close(self) -> None:
-        """Stop working and let the lease go; what is not committed is left to the next owner."""
+        """Stop, and release the lease; uncommitted work is left to the next owner."""
         while self._tasks:  # before Python 3.12 `wait_for` swallows a cancellation that meets its result: ask again
             for task in list(self._tasks):
                 task.cancel()
@@ -153,15 +153,15 @@ class ShardOwner:
         if user.user_id in self._paused:
             raise MailboxPaused(user.email)
         record = await asyncio.to_thread(self._catalog.open_mailbox, self._shard_id, user.user_id, user.email)
-        self._live()  # it may have ended meanwhile
-        if user.user_id in self._paused:  # it may have been paused meanwhile
+        self._live()  # the owner may have ended meanwhile
+        if user.user_id in self._paused:  # the mailbox may have been paused meanwhile
             raise MailboxPaused(user.email)
         shard.open(record, (), self._clock())
         shard.request(user.user_id, mode, self._clock())
         self._wake.set()
 
     async def retry_failed(self, user: User) -> None:
-        """Try a mailbox's failed messages again now, and look at once at deletions that are suspect.
+        """Retry a mailbox's failed messages now, and recheck suspect deletions.
 
         Raises:
             MailboxPaused.
@@ -174,26 +174,26 @@ class ShardOwner:
         self._wake.set()
 
     async def stop_mailbox(self, user_id: int) -> None:
-        """Ask Gmail for nothing more for a mailbox until the next request."""
+        """Make no further calls for a mailbox until the next request."""
         shard = self._live()
         if shard.mailbox(user_id) is not None:
             shard.stop(user_id)
             self._wake.set()
 
     async def pause_mailbox(self, user_id: int) -> None:
-        """Stop a mailbox, and begin nothing for it until it is unpaused. Whoever asks has made it last (`Control`)."""
+        """Stop a mailbox until it is unpaused. The caller has stored the pause (`Control`)."""
         self._paused.add(user_id)
         self._waits.waits(user_id, WaitKind.PAUSED, "its backup was paused", self._clock())
         await self.stop_mailbox(user_id)
 
     async def unpause_mailbox(self, user_id: int) -> None:
-        """A mailbox may be asked for again."""
+        """Accept requests for a mailbox again."""
         self._live()
         self._paused.discard(user_id)
         self._waits.ends(user_id, WaitKind.PAUSED)
 
     async def compact(self, wait: bool) -> list[Compacted]:
-        """Merge the shard's segments into as few as possible, soon. Unless it is waited for, nothing is told of it.
+        """Merge the shard's segments into as few as possible, soon. The result is reported only to a caller that waits.
 
         Raises:
             LeaseLost: this owner has ended; ask again.
@@ -203,10 +203,10 @@ class ShardOwner:
         return await self._completion(self._maintenance.compact(), wait, [])
 
     async def analyse(self, only: Sequence[str], user_ids: Sequence[int] | None, wait: bool) -> int:
-        """Analyse the shard's segments as far as they are not, soon; tell how many were, unless it is not waited for.
+        """Analyse the shard's unanalysed segments, soon; return their number to a caller that waits.
 
         Args:
-            only: the analysers that are asked; none: all.
+            only: the analysers to run; none: all.
             user_ids: only segments with mail of these users.
 
         Raises:
@@ -233,7 +233,7 @@ class ShardOwner:
             raise
 
     async def roll_up(self) -> RolledUp | None:
-        """Write what only Postgres knows of the shard, and is new, into a file of the archive; None: nothing was.
+        """Write the shard's state that is only in Postgres, if it changed, to a file of the archive; None: unchanged.
 
         Raises:
             LeaseLost: this owner has ended; ask again.
@@ -243,7 +243,7 @@ class ShardOwner:
         return await self._maintenance.roll_up()
 
     def status(self, user_id: int) -> dict[str, Any] | None:
-        """What this owner is doing for a mailbox: {phase, active, estimate, error, fetched, …}; None: nothing."""
+        """This owner's work on a mailbox: {phase, active, estimate, error, fetched, …}; None: nothing."""
         mailbox = self._live().mailbox(user_id)
         if mailbox is None:
             return None
@@ -278,7 +278,7 @@ class ShardOwner:
         self._live().quota.pause(user_id, scope, seconds, self._clock())
 
     def measures(self) -> dict[str, float]:
-        """What this owner does, in numbers; those named `…_total` only grow while it lives."""
+        """Metrics of this owner; those named `…_total` only grow while it lives."""
         shard = self._live()
         return {**shard.measures(), **shard.quota.measures(self._clock())}
 
@@ -300,7 +300,7 @@ class ShardOwner:
             self._wake.clear()
 
     async def _keep_budget(self, shard: Shard) -> None:
-        """Ask the broker while calls wait for the project's units. A loop of its own: its silence holds nothing up."""
+        """Ask the broker while calls wait for the project's units; a silent broker delays nothing else."""
         while self.failure is None:
             await self._hungry.wait()
             self._hungry.clear()
@@ -329,7 +329,7 @@ class ShardOwner:
                 _LOG.warning("Shard %d could not renew its lease: %s", self._shard_id, exc)
 
     async def _keep_waits(self, shard: Shard) -> None:
-        """Have what holds work back stored where everybody sees it, also when nothing else is committed."""
+        """Store the reasons to wait, also when there is nothing else to commit."""
 
         def write(reasons: list[WaitReason]) -> Coroutine[Any, Any, None]:
             return asyncio.to_thread(self._reasons.replace, self._shard_id, shard.lease.epoch, reasons)
@@ -380,7 +380,7 @@ class ShardOwner:
         task.add_done_callback(ended)
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
-        """Whatever escapes ends this owner: it must not go on with a shard whose state it does not know."""
+        """An unexpected exception ends this owner: it must not continue with a shard in an unknown state."""
         try:
             await work
         except BackupError as exc:

@@ -1,6 +1,8 @@
-"""What differs between Gmail and the archive: listed ids and labels against what is stored. Pure.
+"""Differences between Gmail and the archive: listed ids and labels compared with the stored ones. Pure.
 
-A listing of each label's ids (500 a call) tells what a get of every message would, for a thousandth of the units.
+Decides no deletions: actors/retry_backlog.py does.
+
+A listing of each label's ids (500 a call) has the information of a get of every message, for a thousandth of the units.
 actors/listing.py collects the listings, actors/calls.py reads what is stored and calls `differences`.
 """
 
@@ -16,7 +18,7 @@ from storage.model.records import LabelChange, StoredLabels
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """What a comparison found.
+    """The result of a comparison.
 
     changes: of labels, under the pin's history id, message by message. absent: stored, alive, and not listed.
     returned: listed, though they count as deleted. alive: messages that were stored and not deleted.
@@ -29,7 +31,7 @@ class Differences:
 
 
 def differences(user_id: int, pinned: int, listed: Listed, stored: StoredLabels) -> Differences:
-    """What makes `stored` differ from what was listed.
+    """The differences between `stored` and the listing.
 
     Absence from a listing changes nothing by itself: each such message is asked for first (actors/retry_backlog.py).
     What changes after the pin comes from the history that follows it and wins, because its history ids are higher. For

@@ -1,4 +1,6 @@
-"""The messages that one mailbox owes: to be fetched, being fetched, held for a segment, or filed for a later try.
+"""The messages that one mailbox owes: to be fetched, in flight, buffered for a segment, or failed and to be retried.
+
+Also decides which messages count as deleted.
 
 Two kinds are owed. A *missing* message is stored once it lands; its 404 counts only after a day of them, unless the
 history says that it was deleted. A *check* is stored already and doubted: a listing lacks it, or has it though it
@@ -19,19 +21,19 @@ from actors.decisions import Failure
 from actors.plans import BacklogPlan
 from storage.model.records import FailedItem, FailedKind
 
-#: 404s after which a message that was never stored may be gone, however long ago the first was.
+#: Minimum number of 404 responses before a message that was never stored may count as deleted.
 _LEAST_404S = 3
-#: 404s that a stored message's deletion takes.
+#: Number of 404 responses that confirm the deletion of a stored message.
 _CHECK_404S = 2
 #: Ids that the history says are deleted, kept at most: an older one costs a fetch.
 _REMEMBERED = 10_000
-#: Attempts that fail before a message is fetched by itself.
+#: Failed attempts after which a message is fetched alone.
 _ALONE_AFTER = 3
 _CHECKS = (FailedKind.CHECK, FailedKind.SUSPECT)
 
 
 class Backlog:
-    """What one mailbox owes."""
+    """The messages that one mailbox owes."""
 
     def __init__(
         self, user_id: int, failed: Iterable[FailedItem], retry: RetryConfig, evidence: EvidenceConfig
@@ -55,12 +57,12 @@ class Backlog:
 
     @property
     def owed(self) -> Collection[int]:
-        """Messages that are owed now; filed ones are not."""
+        """Messages that are owed now, without the failed ones."""
         return self._owed
 
     @property
     def todo(self) -> int:
-        """Messages that can be asked for."""
+        """Messages that can be fetched."""
         return len(self._todo)
 
     @property
@@ -75,7 +77,7 @@ class Backlog:
         return sum(item.kind is FailedKind.MISSING for key, item in items.items() if key not in self._settled)
 
     def due_at(self) -> float | None:
-        """When a filed message should be tried again (seconds since 1970)."""
+        """When a failed message should be retried (seconds since 1970)."""
         return min((item.not_before.timestamp() for item in self._filed.values()), default=None)
 
     def wake(self, now: float) -> None:
@@ -100,7 +102,7 @@ class Backlog:
         return self._add(key for key in message_ids if not self._is_filed(key) and key not in dead)
 
     def owe_due(self, now: float) -> None:
-        """Filed messages whose time has come."""
+        """Add the failed messages that are due."""
         due = [
             key for key, item in self._filed.items() if item.not_before.timestamp() <= now and key not in self._settled
         ]
@@ -154,7 +156,7 @@ class Backlog:
         return tuple(ids)
 
     def stop(self) -> None:
-        """Nothing more is asked for; what is out or held goes on."""
+        """Request nothing more; fetches in flight and buffered mail continue."""
         self._owed -= {*self._todo, *(key for _, key in self._waiting)}
         self._todo.clear()
         self._waiting.clear()
@@ -209,13 +211,13 @@ class Backlog:
         self._file(key, attempts, failure.error, delay, now)
 
     def unstorable(self, message_id: int, error: str, now: float) -> None:
-        """It arrived, and no store takes it."""
+        """A message arrived and cannot be stored."""
         filed = self._filed.get(message_id)
         self._held.discard(message_id)
         self._file(message_id, (filed.attempts if filed else 0) + 1, error, self._retry.failed_delay_s, now)
 
     def drop(self) -> None:
-        """Nothing of what was to be committed is."""
+        """Discard what was to be committed."""
         self._to_file.clear()
         self._deletions.clear()
         self._settled.clear()
@@ -231,7 +233,7 @@ class Backlog:
     # ---- commits
 
     def plan(self, landed: Collection[int]) -> BacklogPlan:
-        """What a commit that stores `landed` may say. Changes nothing."""
+        """This backlog's part of a commit that stores `landed`. Does not change the state."""
         done = self._held & set(landed)
         return BacklogPlan(
             landed=frozenset(done),
@@ -325,7 +327,7 @@ class Backlog:
             self._checks.discard(key)
 
     def _release(self, key: int) -> None:
-        """It is owed no longer."""
+        """Remove a message from the backlog."""
         self._owed.discard(key)
         self._checks.discard(key)
         self._attempts.pop(key, None)

@@ -1,7 +1,7 @@
-"""What one shard does next: which mailbox fetches what, when a segment is written, what is committed.
+"""The decisions of one shard: what each mailbox fetches, when a segment is written, what is committed.
 
-Pure: no I/O, no clock, no Ray. `decide` gives what should start now, and the shell (actors/owner.py) tells what
-became of each. Mailboxes take turns, one call each, within their quota and the shard's bounds; mail of all of them
+Pure: no I/O, no clock, no Ray. `decide` returns what should start now, and the shell (actors/owner.py) reports
+the outcomes. Mailboxes take turns, one call each, within their quota and the shard's bounds; mail of all of them
 fills the same segments. Commits go one at a time, so a cursor never passes what an earlier commit still has to store.
 """
 
@@ -34,7 +34,7 @@ from actors.shard_commits import ShardCommits
 from storage.model.records import FailedItem, MailboxRecord, Phase
 from storage.model.wait_reasons import WaitKind
 
-#: Seconds before Gmail is asked again to push a mailbox's changes when it would not.
+#: Seconds before a refused request for a mailbox's notifications is repeated.
 _WATCH_AGAIN_S = 3600.0
 #: Calls of a mailbox that fail one after another before it is among those that leave a place free.
 _TROUBLED = 3
@@ -52,7 +52,7 @@ class Shard(ShardCommits):
     """Decides for all mailboxes of one shard."""
 
     def open(self, record: MailboxRecord, failed: Iterable[FailedItem], now: float) -> Mailbox:
-        """Take a mailbox on; a listing that a crash cut short goes on. One that is open is in order again."""
+        """Open a mailbox; an interrupted listing continues. A mailbox that is already open leaves its quarantine."""
         mailbox = self._mailboxes.get(record.user_id)
         if mailbox is None:
             mailbox = Mailbox(record, failed, self._config.retry, self._config.evidence)
@@ -73,7 +73,7 @@ class Shard(ShardCommits):
         self._touch(user_id)
 
     def stop(self, user_id: int) -> None:
-        """Ask Gmail for nothing more for a mailbox until the next request."""
+        """Make no further calls for a mailbox until the next request."""
         self._mailboxes[user_id].stop()
         self._scheduler.closed(user_id)
         self._touch(user_id)
@@ -84,7 +84,7 @@ class Shard(ShardCommits):
         return list(self._mailboxes)
 
     def failures_in_a_row(self, user_id: int) -> int:
-        """Calls of a mailbox that failed one after another."""
+        """Number of consecutive failed calls of a mailbox."""
         return self._error_backoff.in_a_row(user_id)
 
     def calls_out(self, user_id: int) -> int:
@@ -92,7 +92,7 @@ class Shard(ShardCommits):
         return self._calling.get(user_id, 0)
 
     def decide(self, now: float) -> list[Decision]:
-        """Everything that should start now. Each is carried out exactly once and told back exactly once."""
+        """Everything that should start now. The caller carries out and reports each decision exactly once."""
         for user_id in self._scheduler.retries(now):
             mailbox = self._mailboxes[user_id]
             if mailbox.is_due(now):
@@ -118,7 +118,7 @@ class Shard(ShardCommits):
         return decisions
 
     def wake_at(self, now: float) -> float | None:
-        """When `decide` should be asked again although nothing was told; None: not before something is."""
+        """When to call `decide` again without an event; None: not before the next event."""
         times = (
             self._scheduler.next_at(now),
             self._ready_queue.next_at(),
@@ -128,7 +128,7 @@ class Shard(ShardCommits):
         return min((max(when, now) for when in times if when is not None and when > now), default=None)
 
     def _look(self, now: float) -> None:
-        """Give the mailboxes that something was told of their place in the lines, or let them rest."""
+        """Queue the mailboxes that had events, or let them rest."""
         changed, self._changed = self._changed, {}
         for user_id in changed:
             mailbox = self._mailboxes[user_id]
@@ -231,7 +231,7 @@ class Shard(ShardCommits):
         return wait_s
 
     def _wait_for_quota(self, user_id: int, call: Call | None, now: float) -> bool:
-        """Have a mailbox wait for its own bucket; False when it is the project's units that lack, for everybody."""
+        """Let a mailbox wait for its own bucket; False if the project's units are spent, for all mailboxes."""
         ready_at = self.quota.ready_at(user_id, call, now)
         if ready_at <= now:
             return False
@@ -239,7 +239,7 @@ class Shard(ShardCommits):
         return True
 
     def on_outcome(self, call: Call, outcome: Outcome, now: float) -> None:
-        """What became of a call."""
+        """Record the outcome of a call."""
         mailbox = self._mailboxes[call.user_id]
         if isinstance(call, Fetch):
             self._fetch_ended(call)
