@@ -1,7 +1,7 @@
 """API keys: `gbm_ID_SECRET`. The id names the key in lists and logs; the secret is 256 random bits.
 
-Only the SHA-256 of a key is stored, and keys are found by it, so comparing tells nothing about a secret's beginning.
-Made by the command line and the auth application; shown once.
+Only the SHA-256 of a key is stored, and keys are looked up by it, so that no timing reveals part of a secret.
+The command line and the auth application create keys and show them once.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ _FORM = re.compile(r"gbm_([a-z0-9]{10})_[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made. `text` is to be shown once; `secret_hash` is what is stored."""
+    """A new key. `text`: to be shown once; `secret_hash`: to be stored."""
 
     key_id: str
     text: SecretStr
@@ -27,14 +27,14 @@ class NewKey:
 
 
 def new_key() -> NewKey:
-    """A key that nobody knows."""
+    """Create a key."""
     key_id = "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_CHARS))
     text = f"gbm_{key_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
     return NewKey(key_id, SecretStr(text), secret_hash(text))
 
 
 def parse(text: str) -> tuple[str, bytes] | None:
-    """(key id, hash to look it up by) of a key's text; None when it has not the form of one."""
+    """(key id, hash to look it up by) of a key's text; None if the text does not have the form of a key."""
     match = _FORM.fullmatch(text)
     return (match[1], secret_hash(text)) if match else None
 

@@ -1,6 +1,6 @@
-"""What must be in the audit log without holding up a request, or filling the log: refused secrets, reads by a grant.
+"""Buffers audit entries that must neither delay a request nor fill the log: refused secrets, reads by a grant.
 
-Counted by who, what and to whom; written at once for the first of its kind, then in sums.
+Counts entries by actor, action and user. The first entry of a kind is written at once, later ones as sums.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from storage.db.audit import Detail
 from storage.db.engines import DatabaseUnreachable
 
 _LOG = logging.getLogger(__name__)
-#: Kinds of entries that are summed up at a time; of more only how many there were is told.
+#: Maximum number of kinds of entries that are summed separately; of the others, only the total is written.
 _MOST = 1000
 _LONGEST = 200
 
@@ -28,7 +28,7 @@ class Log(Protocol):
 
 
 class AuditBuffer:
-    """Writes to the audit log, a little later."""
+    """Writes to the audit log with a delay."""
 
     def __init__(self, log: Log, threads: BlockingExecutor, every_s: float) -> None:
         self._log, self._threads, self._every_s = log, threads, every_s
@@ -36,7 +36,7 @@ class AuditBuffer:
         self._writing: asyncio.Task[None] | None = None
 
     def add(self, actor: str, action: str, subject: str, what: str) -> None:
-        """Note that something happened, once more."""
+        """Count one occurrence."""
         key = (actor[:_LONGEST], action, subject[:_LONGEST], what[:_LONGEST])
         if key not in self._counts and len(self._counts) >= _MOST:
             key = ("many", action, "many", "more than are told one by one")

@@ -1,4 +1,4 @@
-"""Access tokens and who they speak for.
+"""Access tokens and their principals.
 
 JWTs signed with Ed25519 (RFC 9864). Verification trusts nothing in a token before its signature: the algorithm and
 the key type are ours, only the key id is read to find the key. Tokens come in the Authorization header, never in URLs.
@@ -21,17 +21,17 @@ from storage.errors import BackupError
 
 _ALGORITHM = "Ed25519"
 _LONGEST = 4096
-#: Verified tokens that are remembered: verifying one takes 0.1 ms, every time.
+#: Maximum number of cached verified tokens: a verification takes 0.1 ms.
 _REMEMBERED = 1000
 _LEEWAY_S = 5  # clocks of two machines differ
-#: By joserfc's error, what the audit log says.
+#: joserfc's error -> the reason in the audit log.
 _REASONS = {"ExpiredTokenError": "expired", "InvalidClaimError": "foreign", "MissingClaimError": "of another version"}
 
 
 class TokenInvalid(BackupError):
     """The access token is missing, forged, foreign, expired or revoked. Get a new one.
 
-    `reason` is for the audit log; a caller is told nothing of it. "missing": there was none, which is nobody's attack.
+    `reason` is for the audit log and is not sent to the caller. "missing": no token, which is not an attack.
     """
 
     def __init__(self, reason: str = "missing") -> None:
@@ -43,7 +43,7 @@ class TokenInvalid(BackupError):
 
 
 class AccessTokens:
-    """Issues and verifies access tokens. Blocking where a key has to be read first."""
+    """Issues and verifies access tokens. Blocks if a key has to be read first."""
 
     def __init__(self, keys: SigningKeys, config: TokenConfig, now: Callable[[], float] = time.time) -> None:
         self._keys, self._config, self._now = keys, config, now
@@ -58,7 +58,7 @@ class AccessTokens:
         )
 
     def now(self) -> float:
-        """The time by which tokens expire, in seconds since 1970."""
+        """The time that decides whether tokens have expired, in seconds since 1970."""
         return self._now()
 
     @property
@@ -73,11 +73,11 @@ class AccessTokens:
         lifetime_s: float | None = None,
         actor_id: int | None = None,
     ) -> str:
-        """A token that speaks for somebody from now on.
+        """Issue a token for a principal.
 
         Args:
             session: the family of the refresh token that goes with it.
-            lifetime_s: at most so long; None: as long as all tokens live.
+            lifetime_s: maximum lifetime; None: the lifetime of all tokens.
             actor_id: the user who reads another's mailbox with it.
         """
         key, now = self._keys.current(), int(self._now())
@@ -129,7 +129,7 @@ class AccessTokens:
 
 
 def principal_of(claims: dict[str, Any]) -> Principal:
-    """Who verified claims speak for.
+    """The principal of verified claims.
 
     Raises:
         TokenInvalid: they are signed, but not of this version of the service.
@@ -146,7 +146,7 @@ def principal_of(claims: dict[str, Any]) -> Principal:
         raise TokenInvalid("of another version") from exc
 
 
-#: Gives the claims of an access token, or raises TokenInvalid or DatabaseUnreachable.
+#: Returns the claims of an access token; raises TokenInvalid or DatabaseUnreachable.
 Authenticate = Callable[[str], Awaitable[dict[str, Any]]]
 
 

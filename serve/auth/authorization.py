@@ -1,8 +1,8 @@
-"""Who is let in: the route that a request is for, its policy, its token, whether that may, whether it asks too much.
+"""Admits or refuses a request, by the policy of its route, its token and its rate limits.
 
-In this order: the address's rate, authentication, authorisation, the caller's rate. Before anything of the request
-but its head was read. What it finds stands in the request's state: `policy`,
-`claims`, `principal`; endpoints take the principal by `Caller`.
+In this order: the address's rate, authentication, authorisation, the caller's rate. Reads only
+the head of the request. Stores `policy`, `claims` and `principal` in the request's state; endpoints get the principal
+through `Caller`.
 """
 
 import asyncio
@@ -29,9 +29,9 @@ from storage.errors import BackupError
 
 @dataclass(frozen=True, slots=True)
 class AccessControl:
-    """Who opens. `authenticate`: None: there are public routes only. limits: None: nobody's rate is limited.
+    """The collaborators. `authenticate`: None: all routes are public. limits: None: no rate limits.
 
-    notes: None: nothing is written into the audit log. look_s: seconds between two looks at a stream's token.
+    notes: None: no audit log. look_s: seconds between two checks of a stream's token.
     """
 
     authenticate: Authenticate | None = None
@@ -42,7 +42,7 @@ class AccessControl:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """A token that let somebody in, and how long it is good. left_s: seconds; unless it is revoked before."""
+    """The token of an admitted request, and its remaining lifetime. left_s: seconds; unless it is revoked before."""
 
     token: str
     left_s: float
@@ -87,7 +87,7 @@ class AuthMiddleware:
         await self._app(scope, receive, send)
 
     async def _while_good(self, ends: Ends, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer for as long as the token is good: a stream does not outlive what opened it."""
+        """Respond while the token is valid: a stream ends when its token does."""
         started = ended = False
 
         async def noted(message: Message) -> None:
@@ -127,7 +127,7 @@ class AuthMiddleware:
             self._notes.add(actor, action, subject, what)
 
     def _limit_address(self, scope: Scope, policy: Policy | None) -> None:
-        """Before anything is looked at that costs: what is asked in vain counts, too."""
+        """Charge the address first: refused requests count, too."""
         address = scope["state"]["address"] = self._addresses.of(scope)
         if self._limits is not None:
             cost = policy.cost if policy is not None and policy.is_public else 1.0
@@ -150,18 +150,18 @@ class AuthMiddleware:
             scope["state"]["user_id"] = f"{principal.user_id} by {principal.actor}"
             self._note(principal.actor, "grant.read", principal.grant_id, f"{scope['method']} {scope['path']}")
         if self._limits is not None:
-            # Who acts is charged, not whose mail is read.
+            # The actor is charged, not the mailbox's owner.
             self._add_headers(scope, self._limits.spend("principal", acting(principal), policy.cost))
         return Ends(token, max(float(claims["exp"]) - time.time(), 0.0))
 
 
 def acting(principal: Principal) -> str:
-    """Who causes the work of a request: the reader by a grant, else the mailbox's owner. By address."""
+    """The user who is charged for a request: the reader by a grant, else the mailbox's owner. By address."""
     return (principal.actor or principal.email).lower()
 
 
 def policy_for(routes: Sequence[BaseRoute], scope: Scope) -> Policy | None:
-    """The policy of the route that a request is for; None where the application will answer 404 or 405."""
+    """The policy of the request's route; None if the application will answer 404 or 405."""
     for route in routes:
         if route.matches(scope)[0] is Match.FULL:
             return policy_of(route)
@@ -178,7 +178,7 @@ async def _claims(request: Request) -> dict[str, Any]:
     return claims
 
 
-#: Who a request speaks for, for an endpoint that is not public.
+#: The principal of a request, for an endpoint that is not public.
 Caller = Annotated[Principal, Depends(_principal)]
-#: What the request's access token says.
+#: The claims of the request's access token.
 CallerClaims = Annotated[dict[str, Any], Depends(_claims)]

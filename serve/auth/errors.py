@@ -1,4 +1,4 @@
-"""Why somebody who came from Google is not let in."""
+"""Errors of the sign-in with Google."""
 
 from storage.errors import BackupError
 
@@ -15,7 +15,7 @@ class SignInFailed(BackupError):
 
 
 class NotBackedUp(BackupError):
-    """Google says who this is, but there is no such account here. Have the operator add it."""
+    """Google confirms the account, but its mailbox is not backed up here. Have the operator add it."""
 
     def __init__(self) -> None:
         super().__init__()

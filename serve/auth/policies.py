@@ -1,6 +1,6 @@
-"""Who may call a route, and what a call weighs: stated beside every route, checked by serve/auth/authorization.py.
+"""Who may call a route, and the cost of a call: declared beside every route, enforced by serve/auth/authorization.py.
 
-A route without a policy does not start (`require_policies`), so none is open by being forgotten.
+A route without a policy does not start (`require_policies`), so no route is open by omission.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 
 
 class Role(StrEnum):
-    """What somebody is to the cluster. Each reads their own mail; no role reads another's."""
+    """The role of a user. Every role reads its own mail; no role reads another user's mail."""
 
     OWNER = "owner"
     OPERATOR = "operator"
@@ -26,7 +26,7 @@ class Role(StrEnum):
 
 
 class Scope(StrEnum):
-    """What an API key may be narrowed to; by default it may do all that its role may."""
+    """A restriction of an API key; by default a key may do all that its role may."""
 
     MAIL = "mail"
     ANALYTICS = "analytics"
@@ -49,7 +49,7 @@ def may_restore(principal: Principal) -> bool:
 
 
 class RoleRequired(BackupError):
-    """The caller's role may not do this. Use a key of one that may."""
+    """The caller's role may not do this. Use a key with the required role."""
 
     def __init__(self, *roles: str) -> None:
         super().__init__(*roles)
@@ -89,7 +89,7 @@ class Policy:
 
     @property
     def is_public(self) -> bool:
-        """Whether no token is asked for."""
+        """Whether no token is required."""
         return self.roles is None
 
     def check(self, principal: Principal) -> None:
@@ -107,7 +107,7 @@ class Policy:
 def permits(
     *roles: Role, scope: Scope | None = None, cost: float = 1.0, streaming: bool = False, grants: bool = False
 ) -> Callable[[_Endpoint], _Endpoint]:
-    """Let these roles (none named: all) call the endpoint below. Goes under the route's decorator.
+    """Allow these roles (none named: all) to call the endpoint below. Goes under the route's decorator.
 
     Args:
         scope: what a narrowed key must have been given; None: any key may call it.
@@ -116,17 +116,17 @@ def permits(
 
 
 def public(cost: float = 1.0, login: bool = False) -> Callable[[_Endpoint], _Endpoint]:
-    """Let anybody call the endpoint below, without a token."""
+    """Allow calls of the endpoint below without a token."""
     return _marked(Policy(None, cost=cost, login=login))
 
 
 def policy_of(route: BaseRoute) -> Policy | None:
-    """What was stated of a route."""
+    """The policy declared for a route."""
     return getattr(getattr(route, "endpoint", None), _POLICY, None)
 
 
 def require_policies(routes: Iterable[BaseRoute]) -> None:
-    """Raise TypeError when something was not said who may call it: a defect of ours."""
+    """Raise TypeError if a route has no policy, which is a defect of this program."""
     for route in routes:
         if policy_of(route) is None:
             name = route.path if isinstance(route, Route) else repr(route)

@@ -1,4 +1,4 @@
-"""Whether a push comes from our Pub/Sub subscription: its OIDC token, and Google's certificates to check it with.
+"""Verifies that a push comes from our Pub/Sub subscription, by its OIDC token and Google's certificates.
 
 Source: cloud.google.com/pubsub/docs/authenticate-push-subscriptions (read 2026-11).
 """
@@ -35,7 +35,7 @@ class PushRefused(BackupError):
 
 
 class CertificatesUnavailable(BackupError):
-    """Google's public certificates cannot be read, so nobody can be believed. Try again shortly."""
+    """Google's public certificates cannot be read, so no token can be verified. Try again shortly."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -46,7 +46,7 @@ class CertificatesUnavailable(BackupError):
 
 
 class Certificates:
-    """Google's public certificates or keys by key id, kept for as long as Google says. Blocking where they are read."""
+    """Google's public certificates or keys by key id, kept for as long as Google allows. Blocks while they are read."""
 
     def __init__(self, url: str, gmail: GmailConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self._url, self._gmail, self._clock = url, gmail, clock
@@ -55,7 +55,7 @@ class Certificates:
         self._lock = threading.Lock()
 
     def get(self, key_id: str) -> Mapping[str, str]:
-        """All certificates, read anew when they are old, or lack this key (once a minute: anybody can name one).
+        """All certificates, read again if they expired or lack this key (once a minute: key ids are untrusted).
 
         Raises:
             CertificatesUnavailable.

@@ -1,7 +1,8 @@
-"""How much a caller may ask: by address before anybody is known, then by user.
+"""Enforces rate limits: by address before authentication, then by user.
 
-A replica answers at once from what the broker granted it (actors/rate_limits.py) and from a little that it may spend
-ahead; behind that it settles, all callers in one call. While the broker is silent each caller has a static share.
+A replica decides at once, from the tokens that the broker granted (actors/rate_limits.py) and a few that it may spend
+in advance, and settles later, for all callers in one call. While the broker does not answer, each caller has a static
+share.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from actors.rate_limits import Allowance, Ask, RateBroker, RatesConfig
 from serve.http.errors import RateLimited
 
 _LOG = logging.getLogger(__name__)
-#: Share of a bucket that a replica may spend before it has heard of the broker: four replicas, one bucket.
+#: Share of a bucket that a replica may spend before the broker's first answer: four replicas, one bucket.
 _AHEAD = 0.25
 
 
@@ -30,7 +31,7 @@ class Broker(Protocol):
 
 
 class LocalBroker:
-    """A broker of this process's own, where there is one replica."""
+    """A broker in this process, for a single replica."""
 
     def __init__(self, config: RatesConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self._broker, self._clock = RateBroker(config), clock
@@ -41,12 +42,12 @@ class LocalBroker:
 
 @dataclass(slots=True)
 class _Hand:
-    """What a replica has for one caller. held: granted; spent: ahead of any grant, not settled yet."""
+    """A replica's tokens for one caller. held: granted; spent: ahead of any grant, not settled yet."""
 
     held: float = 0.0
     spent: float = 0.0
     used_at: float = 0.0
-    empty_until: float = 0.0  # the broker had nothing
+    empty_until: float = 0.0  # the broker granted nothing
 
 
 class Allowances:
@@ -58,7 +59,7 @@ class Allowances:
         self._broker_silent = False
 
     def spend(self, key: str, cost: float, now: float) -> float:
-        """Spend what a request costs; returns what is left in this replica.
+        """Spend the cost of a request; return the remaining tokens of this replica.
 
         Raises:
             RateLimited.
@@ -79,7 +80,7 @@ class Allowances:
         return left - cost
 
     def asks(self, now: float) -> dict[str, Ask]:
-        """What to settle, of callers that were here lately."""
+        """The settlements of recent callers."""
         asks = {}
         for key, hand in self._hands.items():
             lacks = self._ahead(key) - hand.held

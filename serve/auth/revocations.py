@@ -1,11 +1,11 @@
-"""Access tokens that are worth nothing before they expire: signed out, of a revoked key or grant, of a removed user.
+"""Access tokens that are revoked before they expire: by sign-out, with a key or a grant, with a removed user.
 
 The list is short, because tokens are short-lived; a replica reads it every few seconds, not at every request. A list
 older than that is not used: the request waits until it is read again. Only while the control database is away the last
-list counts, for a bounded time (`grace_s`), after which nobody is let in; `grace` says how much of it is left. So that
-all of it is left when the database goes away, a list is read now and then while nobody asks for one (`keep`).
+list counts, for a bounded time (`grace_s`), after which no token is accepted; `grace` says how much of it is left. So
+that all of it is left when the database goes away, a list is read now and then while nobody asks for one (`keep`).
 Meanwhile a replica of the control database adds the revocations that it has. A process that has a list from neither
-accepts no token: nobody can tell what was revoked.
+accepts no token, because it cannot know which are revoked.
 """
 
 import asyncio
@@ -35,13 +35,13 @@ class Grace:
 
 
 class RevocationStore(Protocol):
-    """Knows what was revoked. `storage.control.grants.Grants` does."""
+    """Reads the revocations. `storage.control.grants.Grants` does."""
 
     def revocations(self, horizon_s: float) -> list[Revocation]: ...
 
 
 class Revocations:
-    """What was revoked lately."""
+    """The recent revocations."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Revocations:
         grace_s: float = 900.0,
         replica: RevocationStore | None = None,
     ) -> None:
-        """Reads nothing yet.
+        """Does not read yet.
 
         Args:
             horizon_s: how long an access token lives at most.

@@ -1,4 +1,4 @@
-"""/api/v1/auth: trade secrets for tokens, end sessions, and publish the keys that verify tokens."""
+"""/api/v1/auth: exchange secrets for tokens, end sessions, publish the keys that verify tokens."""
 
 from typing import Literal, Self
 
@@ -21,7 +21,7 @@ _LONGEST_S = 10 * 366 * 86_400
 
 
 class ByKey(BaseModel):
-    """An API key to trade."""
+    """An API key to exchange."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -29,7 +29,7 @@ class ByKey(BaseModel):
 
 
 class ByRefreshToken(BaseModel):
-    """A refresh token to trade."""
+    """A refresh token to exchange."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,7 +37,7 @@ class ByRefreshToken(BaseModel):
 
 
 class TokenAnswer(BaseModel):
-    """Tokens. The refresh token is good once; of a grant there is none."""
+    """Tokens. The refresh token can be used once; a grant has none."""
 
     access_token: str
     token_type: str = "Bearer"  # noqa: S105 - the scheme's name

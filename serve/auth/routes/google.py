@@ -1,7 +1,8 @@
 """/api/v1/auth/google: sign in with Google. OpenID Connect, authorization code with PKCE, state and nonce.
 
-The attempt lives in the browser alone, in a sealed cookie of ten minutes that scripts and other sites do not get. Only
-people whose mailbox is backed up here come in; nobody is added. Tokens come in the answer's body, never in an address.
+The attempt is stored only in the browser, in a sealed cookie that expires after ten minutes and is hidden from scripts
+and other sites. Only users whose mailbox is backed up may sign in; no account is created. Tokens are in the response's
+body, never in a URL.
 Sources: developers.google.com/identity/openid-connect (read 2026-11), RFC 7636, RFC 9700.
 """
 
@@ -41,7 +42,7 @@ from storage.control.sealing import SealBroken, Sealer
 
 COOKIE = "gbm_signin"
 _CONTEXT = "google-sign-in"
-#: Domains whose addresses Google itself deals out.
+#: Domains whose addresses Google itself assigns.
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
 _ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 _LIVES_S = 600
@@ -68,7 +69,7 @@ class Identity:
 
 
 class GoogleSignIn:
-    """Sends browsers to Google and takes them back. Blocking where Google is asked."""
+    """Redirects browsers to Google and handles their return. Blocks while it calls Google."""
 
     def __init__(
         self,
@@ -105,7 +106,7 @@ class GoogleSignIn:
         return f"{require_safe(self._config.auth_uri)}?{urlencode(query)}", cookie
 
     def finish(self, cookie: str, state: str, code: str) -> Identity:
-        """The verified account of who comes back.
+        """The verified account of the returning user.
 
         Raises:
             SignInFailed, CertificatesUnavailable.
