@@ -1,4 +1,4 @@
-"""Starts campaigns as Ray Jobs and shows how far they are."""
+"""Starts campaigns as Ray Jobs and shows their progress."""
 
 import sys
 import time
@@ -26,16 +26,16 @@ from storage.model.records import User
 from storage.model.wait_reasons import WaitKind
 
 _POLL_S = 0.25
-#: Mailboxes whose trouble is told at the end.
+#: Maximum number of mailboxes whose errors are listed at the end.
 _SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillResult:
-    """What a backfill did while it was watched. Totals are what is stored.
+    """The result of a backfill while it was watched. Totals count stored messages.
 
-    missing: messages that Gmail named and that are not stored, with their reasons in `gbm failures`.
-    seconds: from the first sign of work to the last commit; starting_s: what the job took to start before that.
+    missing: listed messages that are not stored; `gbm failures` has the reasons.
+    seconds: from the first progress to the last commit; starting_s: the start of the job before that.
     """
 
     campaign_id: int
@@ -51,7 +51,7 @@ class BackfillResult:
 
 
 class BackfillIncomplete(BackupError):
-    """Some mailboxes could not be completed. Mend what each says, then run it again."""
+    """Some mailboxes could not be completed. Correct the listed errors, then run it again."""
 
     def __init__(self, errors: Sequence[str]) -> None:
         super().__init__(errors)
@@ -64,7 +64,7 @@ class BackfillIncomplete(BackupError):
 
 
 class BackfillTimedOut(BackupError):
-    """The backfill did not end in the time that was given. It goes on; mend what holds it back."""
+    """The backfill did not end before the timeout. It continues; correct the listed reasons."""
 
     def __init__(self, campaign_id: int, timeout_s: float, waits: Sequence[str]) -> None:
         super().__init__(campaign_id, timeout_s, waits)
@@ -86,7 +86,7 @@ def backfill(
 ) -> BackfillResult | None:
     """Submit a campaign over these mailboxes, or join the same one that runs; with `wait`, show it until it ends.
 
-    Ctrl-C while waiting stops the showing, not the campaign.
+    Ctrl-C ends the display, not the campaign.
 
     Raises:
         BackfillIncomplete, JobRefused, RayUnavailable.
@@ -122,7 +122,7 @@ def _both(joined: BackfillResult, own: BackfillResult) -> BackfillResult:
 
 
 def start(stores: Stores, dashboard: str, campaign: Campaign) -> Job:
-    """The job that works on a campaign, submitted unless it is alive.
+    """The job of a campaign; submits one unless it is alive.
 
     Raises:
         RayUnavailable, JobRefused, CampaignEnded.
@@ -137,10 +137,10 @@ def campaign_command(home: Home) -> list[str]:
 
 
 def show(stores: Stores, campaign_id: int, job: Job, timeout_s: float | None = None) -> BackfillResult:
-    """Show a campaign's progress until it ends, and what it waits for. Outlasts a PostgreSQL that restarts.
+    """Show a campaign's progress and its reasons to wait until it ends. Survives a restart of PostgreSQL.
 
     Args:
-        timeout_s: seconds after which it is no longer waited for; the campaign goes on. None: as long as it takes.
+        timeout_s: seconds to wait; the campaign continues. None: no limit.
 
     Raises:
         BackfillIncomplete, BackfillTimedOut, JobRefused.
@@ -169,7 +169,7 @@ def show(stores: Stores, campaign_id: int, job: Job, timeout_s: float | None = N
             time.sleep(_POLL_S)
     ended = time.monotonic()
     began = began or ended
-    # What its job alone knows, such as that a mailbox is paused.
+    # Known only to the job, for example that a mailbox is paused.
     recorded = {member.user.user_id: member.error for member in campaigns.members(campaign_id) if member.error}
     if errors := {**recorded, **look.errors}:
         raise BackfillIncomplete([*errors.values()])

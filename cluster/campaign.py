@@ -1,8 +1,8 @@
-"""A campaign at work: asks the owners for a sync of its mailboxes, some at a time, and records what became of each.
+"""Runs a campaign: requests syncs of its mailboxes from the owners, a few at a time, and records the outcomes.
 
     python -m cluster.campaign --home FOLDER --campaign ID
 
-Runs as a Ray Job. Killed, it loses nothing: the owners go on, and the next run asks only for what is not done.
+Runs as a Ray Job. A killed job loses nothing: the owners continue, and the next run requests only the rest.
 """
 
 import argparse
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from actors.remote.client import ShardClient
 
 _POLL_S = 0.5
-#: Seconds that an owner which is being replaced has to obey a cancellation.
+#: Seconds within which an owner that is being replaced must obey a cancellation.
 _PATIENCE_S = 120.0
 
 
 def main() -> int:
-    """Run one campaign; 0 when every mailbox is complete."""
+    """Run one campaign; return 0 if every mailbox is complete."""
     parser = argparse.ArgumentParser(prog="cluster.campaign")
     parser.add_argument("--home", required=True, help="GBM_HOME of the cluster")
     parser.add_argument("--campaign", required=True, type=int, help="id of the campaign")
@@ -66,7 +66,7 @@ class _Run:
         self._stopping = False
 
     async def run(self) -> int:
-        """To the end, or until it is cancelled or told to stop. Outlasts a PostgreSQL that restarts."""
+        """Run until the end, a cancellation or a stop. Survives a restart of PostgreSQL."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop)
         away = ""
         while not self._stopping:
@@ -85,7 +85,7 @@ class _Run:
         return 1
 
     async def _step(self) -> int | None:
-        """One look; the exit code, once the campaign is over."""
+        """One poll; return the exit code once the campaign has ended."""
         progress = await asyncio.to_thread(self._watch.look)
         await asyncio.to_thread(self._record, progress)
         if progress.ended:
@@ -129,7 +129,7 @@ class _Run:
         return 1
 
     async def _stop_all(self, users: Sequence[User]) -> str | None:
-        """Stop the mailboxes of one shard; why that failed."""
+        """Stop the mailboxes of one shard; return the error, if any."""
         patience = time.monotonic() + _PATIENCE_S
         for user in users:
             while True:
@@ -152,7 +152,7 @@ class _Run:
     def _close(self, state: CampaignState) -> None:
         try:
             self._campaigns.end(self._campaign.campaign_id, state)
-        except CampaignEnded as exc:  # another run of it was faster
+        except CampaignEnded as exc:  # another run was faster
             sys.stderr.write(f"{exc}\n")
 
 

@@ -1,4 +1,4 @@
-"""The HAProxy that Ray Serve starts: what its processes must find in their environment, and what it is held to.
+"""The HAProxy that Ray Serve starts: the environment of its processes, and the rules of its configuration.
 
 HAProxy alone has the public address. Replicas listen on loopback with a certificate that only this cluster's HAProxy
 accepts, and answer only requests that carry a secret that only this cluster's HAProxy knows: another process that takes
@@ -29,11 +29,11 @@ REPLICA_NAME = "gbm-replica"
 #: Open files of HAProxy: by connection (client, server, half a pipe), and besides (servers' checks, sockets, logs).
 _FILES_EACH, _FILES_BESIDES = 2.5, 256
 _LEAST_CONNECTIONS = 64
-#: Bytes of a request that HAProxy waits for before a replica hears of it; larger bodies are awaited by the replica.
+#: Bytes of a request that HAProxy buffers before it contacts a replica; the replica awaits the rest of larger bodies.
 _BUFFER_BYTES = 64 << 10
 _REPLICA_PORTS = 400
 _SCRIPT = """#!/bin/sh
-# Correct the configuration that Ray Serve wrote, then be HAProxy.
+# Harden the configuration that Ray Serve wrote, then execute HAProxy.
 exec {python} -I -S {program} {rules} {binary} "$@"
 """
 
@@ -54,7 +54,7 @@ class TooFewFiles(BackupError):
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """An HAProxy to be started: the variables for every process of the cluster, and what replicas must be told."""
+    """An HAProxy to be started: the variables for all processes of the cluster, and the settings of the replicas."""
 
     environment: dict[str, str]
     connections: int
@@ -64,7 +64,7 @@ class Proxy:
 
 
 def prepare(folder: Path, config: ServeConfig) -> Proxy:
-    """Write what HAProxy will read.
+    """Write the files that HAProxy reads.
 
     Args:
         folder: private to the user, with a short path (it holds Unix sockets).
@@ -141,7 +141,7 @@ def _environment(folder: Path, script: Path) -> dict[str, str]:
 
 
 def _certify(folder: Path) -> tuple[Path, Path]:
-    """A key for this cluster's replicas, and a certificate of it that it has signed itself."""
+    """Create a key for this cluster's replicas, and a self-signed certificate."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

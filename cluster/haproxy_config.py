@@ -30,7 +30,7 @@ _SERVER = re.compile(r"^\s*server\s+\S+\s+\S+:\d+ ")
 
 @dataclass(frozen=True)
 class Rules:
-    """What HAProxy is held to. Times are seconds."""
+    """Rules for HAProxy. Times are seconds."""
 
     host: str
     port: int
@@ -51,7 +51,7 @@ class Rules:
 
 
 def harden(text: str, rules: Rules) -> str:
-    """The configuration of Serve, held to the rules.
+    """Harden Serve's configuration by the rules.
 
     Raises:
         ValueError: a part of the template that is to be replaced is not there: this Ray is not known.
@@ -73,7 +73,7 @@ def harden(text: str, rules: Rules) -> str:
 
 
 def _line(line: str, section: str, rules: Rules) -> list[str]:
-    """What stands instead of a line."""
+    """The replacement of a line."""
     stripped = line.strip()
     if bind := _BIND.match(line):
         if section == "frontend http_frontend":
@@ -94,7 +94,7 @@ def _line(line: str, section: str, rules: Rules) -> list[str]:
 
 
 def _first(section: str, rules: Rules) -> Iterator[str]:
-    """The rules that a section begins with."""
+    """The rules at the beginning of a section."""
     if section == "defaults":
         yield f"timeout http-request {rules.request_s}s"
         yield f"timeout http-keep-alive {rules.idle_s}s"
@@ -151,13 +151,13 @@ def _verified(rules: Rules) -> str:
 
 
 def read(path: Path) -> Rules:
-    """The rules of a file."""
+    """Read the rules from a file."""
     document = json.loads(path.read_text())
     return Rules(**{**document, "trusted": tuple(document["trusted"])})
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Harden each configuration that is named, in place (Serve knows its HAProxy by the path), then be HAProxy."""
+    """Harden each configuration that is named, in place (Serve knows its HAProxy by the path), then execute HAProxy."""
     rules, binary, rest = read(Path(arguments[0])), arguments[1], arguments[2:]
     for argument in rest:
         path = Path(argument)

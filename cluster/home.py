@@ -1,4 +1,4 @@
-"""GBM_HOME: the folders of the embedded default, the record of the running cluster, and the lock that makes it one."""
+"""GBM_HOME: its folders, the record of the running cluster, and the lock that permits only one."""
 
 import fcntl
 import os
@@ -52,7 +52,7 @@ class Home:
         self.root = root
 
     def prepare(self) -> None:
-        """Make the folder. Others may pass through it (PostgreSQL runs as another account under root), not look.
+        """Create the folder. Others may traverse it (PostgreSQL runs as another account under root), but not list it.
 
         Raises:
             HomeUnusable.
@@ -102,7 +102,7 @@ class Home:
         return self.root / "logs"
 
     def cluster_name(self) -> str:
-        """A name for this home's clusters, kept: its successors take over each other's leases at once."""
+        """The permanent name of this home's clusters: a cluster takes over its predecessor's leases at once."""
         path = self.root / "cluster.id"
         if not path.exists():
             fresh = path.with_suffix(f".{uuid.uuid4().hex}")
@@ -117,7 +117,7 @@ class Home:
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
-        """Be the one cluster of this home until the block ends; the kernel lets go when the process dies.
+        """Hold the lock of this home until the block ends; the kernel releases it when the process dies.
 
         Raises:
             AlreadyRunning.
@@ -151,7 +151,7 @@ class Home:
             os.close(descriptor)
 
     def record(self, facts: dict[str, object]) -> None:
-        """Keep what others need to find the running cluster (URLs, ports)."""
+        """Record the URLs and ports of the running cluster for other processes."""
         path = self.run / "cluster.json"
         fresh = path.with_suffix(".new")
         fresh.write_bytes(orjson.dumps(facts))
@@ -159,7 +159,7 @@ class Home:
         fresh.replace(path)
 
     def recorded(self) -> dict[str, object]:
-        """What the running cluster recorded.
+        """The record of the running cluster.
 
         Raises:
             NotRunning.
@@ -171,5 +171,5 @@ class Home:
         return facts
 
     def forget(self) -> None:
-        """The cluster ended."""
+        """Delete the record, because the cluster ended."""
         (self.run / "cluster.json").unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""A whole cluster on this machine: stores, Ray, the shards' owners, the gateway. `gbm up` and `gbm demo` run it.
+"""A complete cluster on this machine: stores, Ray, shard owners, gateway. `gbm up` and `gbm demo` run it.
 
-Everything ends with the block, in the reverse order. A process that is killed instead leaves nothing that the next
-start does not mend: PostgreSQL recovers, leases are taken over, orphan files are swept, full syncs go on.
+Everything stops at the end of the block, in reverse order. After a kill, the next start repairs the rest: PostgreSQL
+recovers, leases are taken over, orphan files are deleted, full syncs continue.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from cluster.backfill import campaign_command
 from cluster.campaign_supervisor import CampaignSupervisor
 from cluster.haproxy import Proxy
 from cluster.home import Home
-from cluster.orphan_processes import end_leftovers
+from cluster.orphan_processes import end_orphans
 from cluster.owners import close_shards, start_shards, sweep_shards
 from cluster.ray_internals import prepare_serve
 from cluster.restoring import restore_command
@@ -71,7 +71,7 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
     """Run a cluster until the block ends.
 
     Args:
-        tell: hears what is being started.
+        tell: called with each component that is being started.
         gateway: serve HTTP, too.
 
     Raises:
@@ -84,7 +84,7 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
     watch_signals()
     with ExitStack() as stack:
         stack.enter_context(home.exclusively())
-        if ended := end_leftovers(home.root):
+        if ended := end_orphans(home.root):
             tell(f"after ending {ended} processes of a killed cluster")
         require_free(settings.serve.host, settings.serve.port, "GBM_SERVE__PORT")
         require_free("127.0.0.1", settings.ray.dashboard_port, "GBM_RAY__DASHBOARD_PORT")
@@ -148,7 +148,7 @@ def entered_aside(context: AbstractContextManager[T]) -> Iterator[Callable[[], T
 
 
 def _warn_of_billing(stores: Stores) -> None:
-    """Note what the day began with, and say when its units will pass what Google bills."""
+    """Record the day's initial units, and warn when its units will exceed the number from which Google bills."""
     try:
         today = forecast(stores.databases, stores.config.gmail, datetime.now(UTC))
     except BackupError as exc:

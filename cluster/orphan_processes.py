@@ -18,7 +18,7 @@ MARK = "GBM_PROCESS_OF"
 _PATIENCE_S = 3.0
 
 
-def end_leftovers(home: Path) -> int:
+def end_orphans(home: Path) -> int:
     """End every process with this home's mark, except this one and its parents; return their number.
 
     The embedded PostgreSQL is left alone: all processes of the home share it, and it recovers or stops by itself.

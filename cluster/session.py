@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cluster import haproxy
 from cluster.home import Home
-from cluster.orphan_processes import MARK, end_leftovers
+from cluster.orphan_processes import MARK, end_orphans
 from cluster.ray_internals import prepare_ray
 from cluster.runtime_folder import RuntimeFolder, remove_abandoned
 from cluster.settings import RaySettings
@@ -91,7 +91,7 @@ def local_ray(home: Home, settings: RaySettings, serve: ServeConfig) -> Iterator
     finally:
         _address_path(home).unlink(missing_ok=True)
         ray.shutdown()
-        end_leftovers(home.root)
+        end_orphans(home.root)
         folder.remove()
 
 
@@ -127,7 +127,7 @@ def _start(home: Home, settings: RaySettings, folder: RuntimeFolder) -> str:
             if type(exc) is not Exception:
                 raise
             ray.shutdown()
-            end_leftovers(home.root)  # the processes of a node that did not register go on
+            end_orphans(home.root)  # the processes of a node that did not register go on
             if attempt == _STARTS:
                 raise RayUnavailable(str(exc).strip().splitlines()[0].rstrip(".")) from exc
             _LOG.warning("Ray did not start in time: starting it again (attempt %d of %d)", attempt + 1, _STARTS)
