@@ -99,7 +99,7 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         if gateway:
             prepare_serve()
             from serve import deployment  # imports Ray Serve, which reads the environment that local_ray has set
-            from serve.assembly import CampaignsConfig
+            from serve.settings import CampaignsConfig
 
             stack.callback(deployment.shutdown)
             front = deployment.Proxy(proxy.proof, str(proxy.certificate), str(proxy.key))

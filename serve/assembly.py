@@ -6,15 +6,12 @@ Connections open on first use: an application starts while its databases are dow
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 
 from fastapi import APIRouter, FastAPI
-from pydantic import SecretStr
 
 from actors.announcer import Announcer
-from actors.config import BackupConfig
 from actors.forecast import forecast
 from serve.analytics import routes, sql
 from serve.auth.audit_buffer import AuditBuffer
@@ -26,7 +23,7 @@ from serve.auth.revocations import Revocations
 from serve.auth.routes import auth, google, grants, keys
 from serve.auth.signing import SigningKeys
 from serve.auth.tokens import TokenService
-from serve.config import Application, ServeConfig
+from serve.config import Application
 from serve.gateway import application, root_application
 from serve.http.executor import BlockingExecutor
 from serve.http.prefixes import PrefixMiddleware
@@ -37,6 +34,7 @@ from serve.mail.readers import Mailboxes
 from serve.ops import admin, fleet, root
 from serve.ops.metrics import Metrics, State
 from serve.ops.readiness import CONTROL, Probe, Probes
+from serve.settings import PREFIXES, Settings
 from serve.sync import campaigns, gmail_push, operations, sync
 from serve.sync.ports import Jobs, NoJobs, Owners
 from storage.catalog.catalog import ping
@@ -59,34 +57,6 @@ _SYSTEM_THREADS = 2
 _LIST_PART, _LOOK_PART = 0.6, 0.25
 #: Seconds between two announcements of this process.
 _ANNOUNCE_S = 15.0
-#: Path prefix of each application; the longest prefix that matches a path receives the request.
-PREFIXES: Mapping[Application, str] = {
-    "auth": auth.PREFIX,
-    "emails": emails.PREFIX,
-    "sync": sync.PREFIX,
-    "analytics": routes.PREFIX,
-    "push": gmail_push.PREFIX,
-    "gateway": "/",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class CampaignsConfig:
-    """Address to which campaign jobs are submitted, and their command without the campaign's id."""
-
-    dashboard: str
-    command: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Configuration of a replica, sent to its process as one frozen value."""
-
-    backup: BackupConfig
-    serve: ServeConfig
-    campaigns: CampaignsConfig | None = None
-    #: Shared secret that the proxy sends with every request; None: no proxy.
-    proof: SecretStr | None = None
 
 
 class Assembly:

@@ -12,7 +12,8 @@ import httpx
 import pytest
 from starlette.routing import Route
 
-from serve.assembly import Assembly, Settings
+from serve.assembly import Assembly
+from serve.settings import Settings
 from storage.control.campaigns import Campaigns, CampaignState, Member
 from storage.model.records import User
 from tests.integration.serve.conftest import Archive, RecordingOwners
