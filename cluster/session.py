@@ -9,8 +9,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cluster import haproxy
 from cluster.home import Home
 from cluster.orphan_processes import MARK, end_leftovers
 from cluster.ray_internals import prepare_ray
@@ -19,6 +19,9 @@ from cluster.settings import RaySettings
 from cluster.signals import watch_signals
 from serve.config import ServeConfig
 from storage.errors import BackupError
+
+if TYPE_CHECKING:
+    from cluster import haproxy
 
 _LOG = logging.getLogger(__name__)
 #: Attempts to start Ray on a machine that is too busy.
@@ -67,12 +70,14 @@ def prepare_environment(home: Home) -> None:
 
 
 @contextmanager
-def local_ray(home: Home, settings: RaySettings, serve: ServeConfig) -> Iterator[tuple[str, haproxy.Proxy]]:
+def local_ray(home: Home, settings: RaySettings, serve: ServeConfig) -> "Iterator[tuple[str, haproxy.Proxy]]":
     """A Ray of our own until the block ends; gives the dashboard's URL, and the HAProxy that Serve will start.
 
     Raises:
         RayUnavailable, TooFewFiles.
     """
+    from cluster import haproxy
+
     prepare_environment(home)
     remove_abandoned()
     folder = RuntimeFolder(home)

@@ -168,6 +168,8 @@ def deploy(
     rates = start_rates(config.rates)  # replicas use static shares until the broker has started
     while not ray_serve.status().proxies and not starting.done():  # the controller takes no applications yet
         wait([starting], _POLL_S)
+    if starting.done():
+        starting.result()  # an error: `run_many` would start another Serve
     try:
         ray_serve.run_many(targets)  # the replicas start while the proxy does
         starting.result()
