@@ -13,6 +13,7 @@ from fastapi import APIRouter, FastAPI
 
 from actors.announcer import Announcer
 from actors.forecast import forecast
+from jobs.isolation.reading import IsolatedReading, reading_of
 from serve.analytics import routes, sql
 from serve.auth.audit_buffer import AuditBuffer
 from serve.auth.authentication import AccessTokens, authenticator
@@ -30,6 +31,9 @@ from serve.http.prefixes import PrefixMiddleware
 from serve.http.response_cache import ResponseCache
 from serve.http.sse import Streams
 from serve.mail import attachments, content, emails, threads
+from serve.mail.answers import MailAnswers, MessageAnswers
+from serve.mail.lookups import MailLookups
+from serve.mail.ports import MailReader, StatsReader
 from serve.mail.readers import Mailboxes
 from serve.ops import admin, fleet, root
 from serve.ops.metrics import Metrics, State
@@ -122,10 +126,12 @@ class Assembly:
 
     def emails(self) -> FastAPI:
         """/api/v1 without the prefixes of other applications: emails, threads, labels and admin."""
-        pool = self._threads["emails"]
-        messages = content.MessageContent(self._mailboxes, pool)
+        pool, cache = self._threads["emails"], self._cache("emails")
+        single = MessageAnswers(self._mailboxes, cache, pool, self._mail_lookups)
+        messages = content.MessageContent(self._mailboxes, pool, single, self._reading)
+        lists: MailAnswers[MailReader] = MailAnswers(self._mailboxes, cache, pool, self._mail_lookups)
         routers = [
-            emails.router(self._mailboxes, self._cache("emails"), pool),
+            emails.router(lists, single),
             content.router(messages),
             attachments.router(messages),
             threads.router(self._mailboxes, pool),
@@ -140,7 +146,10 @@ class Assembly:
         """/api/v1/analytics."""
         pool = self._threads["analytics"]
         sandbox = sql.router(sql.Sandbox(self._mailboxes, self._config.sandbox), pool)
-        statistics = routes.routers(self._mailboxes, self._cache("analytics"), pool)
+        lists: MailAnswers[StatsReader] = MailAnswers(
+            self._mailboxes, self._cache("analytics"), pool, self._mail_lookups
+        )
+        statistics = routes.routers(lists)
         return self._application("analytics", [*statistics, sandbox])
 
     def sync(self) -> FastAPI:
@@ -204,15 +213,17 @@ class Assembly:
         for pool in self._threads.values():
             pool.close()
         self._system_threads.close()
+        if "_lookup_threads" in self.__dict__:
+            self._lookup_threads.close()
         if "_replicas" in self.__dict__:
             self._replicas.close()
         self._databases.close()
 
     @cached_property
     def _databases(self) -> Databases:
-        # One connection per thread and one for replica health checks, so that no thread waits for a connection.
+        # One connection per thread, one for lookups and one for replica checks, so that no thread waits for one.
         threads = self._config.threads * (len(PREFIXES) if self._config.together else 1)
-        size = max(self._backup.postgres.pool_size, threads + _SYSTEM_THREADS + 1)
+        size = max(self._backup.postgres.pool_size, threads + _SYSTEM_THREADS + 2)
         return Databases(self._backup.postgres.model_copy(update={"pool_size": size}), application="gbm gateway")
 
     @cached_property
@@ -251,6 +262,15 @@ class Assembly:
         return ResponseCache(self._config.answers_bytes, counted=partial(self._answered, name))
 
     @cached_property
+    def _mail_lookups(self) -> MailLookups:
+        return MailLookups(self._mailboxes, self._lookup_threads)
+
+    @cached_property
+    def _lookup_threads(self) -> BlockingExecutor:
+        """Threads for short lookups, one for each shard database and one for the shard map."""
+        return BlockingExecutor(self._databases.shard_databases + 1)
+
+    @cached_property
     def _streams(self) -> Streams:
         config = self._config.streams
         return Streams(config.most, config.most_each, config.every_s, config.heartbeat_s)
@@ -270,7 +290,12 @@ class Assembly:
     def _revocations(self) -> Revocations:
         config = self._config.tokens
         every_s, horizon_s = _LIST_PART * config.revocations_s, config.access_s + 60.0
-        return Revocations(self._grants, self._system_threads, horizon_s, every_s, grace_s=config.revocations_grace_s)
+        replica, grace_s = self._lookups, config.revocations_grace_s
+        return Revocations(self._grants, self._system_threads, horizon_s, every_s, grace_s=grace_s, replica=replica)
+
+    @cached_property
+    def _reading(self) -> IsolatedReading:
+        return reading_of(self._config.reading)
 
     @cached_property
     def _mailboxes(self) -> Mailboxes:
@@ -285,7 +310,13 @@ class Assembly:
         archive = self._backup.archive
         blobs, splits = open_blobs(archive.uri), cache_of(archive)
         return Mailboxes(
-            self._databases, self._lookups, blobs, splits, replicas=self._replicas, primary_only=primary_only
+            self._databases,
+            self._lookups,
+            blobs,
+            splits,
+            replicas=self._replicas,
+            primary_only=primary_only,
+            body=self._reading.body,
         )
 
     @cached_property

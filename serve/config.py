@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr, field_validator
 
 from actors.rate_limits import RatesConfig
+from jobs.isolation.config import ReadLimits
 from storage.sql_sandbox.config import SandboxConfig
 
 Application = Literal["auth", "emails", "sync", "analytics", "push", "gateway"]
@@ -144,6 +145,7 @@ class ServeConfig(BaseModel, frozen=True):
     edge: EdgeConfig = EdgeConfig()
     rates: RatesConfig = RatesConfig()
     sandbox: SandboxConfig = SandboxConfig()
+    reading: ReadLimits = ReadLimits()
     answers_bytes: PositiveInt = Field(
         64 << 20, description="size of an application's response cache per replica, in bytes"
     )

@@ -1,5 +1,6 @@
 """What a replica is told, and the path prefix of each application. Imported without the applications."""
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ PREFIXES: Mapping[Application, str] = {
     "push": "/api/v1/push",
     "gateway": "/",
 }
+#: The context of a replica's sealed settings.
+_IN_TRANSIT = "settings of the gateway in transit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,16 @@ class Settings:
     campaigns: CampaignsConfig | None = None
     #: Shared secret that the proxy sends with every request; None: no proxy.
     proof: SecretStr | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """All but `backup` is sealed: Ray keeps and logs what travels."""
+        rest = pickle.dumps((self.serve, self.campaigns, self.proof))
+        return _opened, (self.backup, self.backup.sealer().seal(rest, _IN_TRANSIT))
+
+
+def _opened(backup: BackupConfig, sealed: bytes) -> Settings:
+    rest = pickle.loads(backup.sealer().open(sealed, _IN_TRANSIT))  # noqa: S301 - sealed by our own code
+    return Settings(backup, *rest)
 
 
 def require_usable(settings: Settings) -> None:
