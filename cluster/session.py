@@ -47,9 +47,11 @@ def environment(home: Home) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token_path(home)),
         "RAY_SCHEDULER_EVENTS": "0",
-        # Ray ends idle workers beyond this number after a second. By default it is the number of CPUs, and fractional
-        # tasks need more: workers then die and start anew for ever (20,000 messages: 4.6 ms of CPU each, not 0.3).
-        "RAY_num_workers_soft_limit": "24",
+        # Ray ends idle workers beyond this number, which includes the actors: one worker stays for the next task. By
+        # default Ray waits for one second: workers then die and start anew for ever (20,000 messages: 4.6 ms of CPU
+        # each, not 0.3). Workers that stay for ever keep 80 to 130 MiB each.
+        "RAY_num_workers_soft_limit": "8",
+        "RAY_idle_worker_killing_time_threshold_ms": "60000",
         MARK: str(home.root),
     }
 
