@@ -39,7 +39,7 @@ from serve.ops import admin, fleet, root
 from serve.ops.metrics import Metrics, State
 from serve.ops.readiness import CONTROL, Probe, Probes
 from serve.settings import PREFIXES, Settings
-from serve.sync import campaigns, gmail_push, operations, sync
+from serve.sync import campaigns, gmail_push, operations, restores, sync
 from serve.sync.ports import Jobs, NoJobs, Owners
 from storage.catalog.catalog import ping
 from storage.control.control import Control
@@ -156,11 +156,13 @@ class Assembly:
         """/api/v1/sync."""
         pool = self._threads["sync"]
         backfills = campaigns.Backfills(self._databases, self._control, self._jobs)
+        given_back = restores.MailboxRestores(self._databases.control, self._jobs)
         readers, streams = self._mailboxes_of_primaries, self._streams
         routers = [
             sync.router(readers, self._owners, self._control, streams, pool, self._config),
             campaigns.router(backfills, pool),
-            operations.router({"backfill": backfills}, streams, pool),
+            restores.router(given_back, pool),
+            operations.router({"backfill": backfills, "restore": given_back}, streams, pool),
         ]
         return self._application("sync", routers)
 

@@ -26,10 +26,11 @@ _IN_TRANSIT = "settings of the gateway in transit"
 
 @dataclass(frozen=True, slots=True)
 class CampaignsConfig:
-    """Address to which campaign jobs are submitted, and their command without the campaign's id."""
+    """Address to which jobs are submitted, and the commands of a campaign's and a restore's, without the id."""
 
     dashboard: str
     command: tuple[str, ...]
+    restore_command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
