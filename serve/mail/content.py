@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
-from jobs.mime.display import display
-from jobs.mime.parser import attachment
+from jobs.mime.message import AttachmentContent
 from serve.auth.authorization import Caller
 from serve.auth.policies import Scope, permits
 from serve.http import byte_ranges
@@ -33,11 +32,21 @@ RANGES: dict[int | str, dict[str, Any]] = {
 }
 
 
+class Reading(Protocol):
+    """Reads messages, and raises ReadingStopped at a limit. Implemented by `jobs.isolation.reading`."""
+
+    def page(self, raw: bytes, remote_images: bool = False) -> str: ...
+
+    def part(self, raw: bytes, part: str) -> AttachmentContent | None: ...
+
+
 class MessageContent:
     """The content of the caller's messages. Every method raises HTTPException 404 for what the caller does not have."""
 
-    def __init__(self, mailboxes: Readers[MailReader], threads: BlockingExecutor, messages: MessageAnswers) -> None:
-        self._mailboxes, self._threads, self._messages = mailboxes, threads, messages
+    def __init__(
+        self, mailboxes: Readers[MailReader], threads: BlockingExecutor, messages: MessageAnswers, reading: Reading
+    ) -> None:
+        self._mailboxes, self._threads, self._messages, self._reading = mailboxes, threads, messages, reading
 
     async def raw(self, principal: Principal, email_id: str, as_of: datetime | None) -> File:
         """The exact bytes of a message, as a download."""
@@ -70,14 +79,18 @@ class MessageContent:
 
     async def page(self, raw: bytes, remote_images: bool) -> str:
         """A message as sanitised HTML."""
-        return _PAGE.replace("{body}", await self._threads.run(display, raw, remote_images))
+        return _PAGE.replace("{body}", await self._threads.run(self._reading.page, raw, remote_images))
 
     async def send(self, request: Request, raw: bytes, part: str) -> Response:
         """A part of a message, decoded, or the range of it that the request names."""
-        file = await self._threads.run(_part, raw, part)
+        file = await self._threads.run(self._part, raw, part)
         if file is None:
             raise HTTPException(404)
         return byte_ranges.response(request.headers, file)
+
+    def _part(self, raw: bytes, part: str) -> File | None:
+        decoded = self._reading.part(raw, part)
+        return None if decoded is None else byte_ranges.file(decoded.content, decoded.filename, decoded.content_type)
 
 
 def router(content: MessageContent) -> APIRouter:
@@ -117,8 +130,3 @@ def router(content: MessageContent) -> APIRouter:
         return Response(text, headers=headers, media_type="text/html")
 
     return routes
-
-
-def _part(raw: bytes, part: str) -> File | None:
-    decoded = attachment(raw, part)
-    return None if decoded is None else byte_ranges.file(decoded.content, decoded.filename, decoded.content_type)

@@ -16,6 +16,7 @@ from storage.db.sql_files import query
 from storage.errors import BackupError
 from storage.files.blobs import LocalBlobs
 from storage.fulltext.cache import SplitCache
+from storage.model.results import Body
 from storage.reader import MailboxReader
 from storage.replication.routing import Replicas
 from storage.segments.frame_cache import Frames
@@ -52,13 +53,16 @@ class Mailboxes:
         clock: Callable[[], float] = time.monotonic,
         replicas: Replicas | None = None,
         primary_only: bool = False,
+        body: Callable[[bytes], Body] = reading.body,
     ) -> None:
         """`splits`: None: this process's cache in a temporary folder.
 
         `replicas`: None: read the primaries. primary_only: read the primaries, and record their positions.
+        body: parses a message.
         """
         self._databases, self._control, self._blobs = databases, control, blobs
         self._splits, self._replicas, self._primary_only = splits, replicas, primary_only
+        self._body = body
         self._shards = ShardMap(self._look, clock)
         self._frames = Frames(blobs)
 
@@ -121,4 +125,4 @@ class Mailboxes:
             return set()
 
     def _open(self, principal: Principal, source: Source) -> MailboxReader:
-        return MailboxReader(principal.user_id, source, self._blobs, self._splits, reading.body, self._frames)
+        return MailboxReader(principal.user_id, source, self._blobs, self._splits, self._body, self._frames)

@@ -39,6 +39,17 @@ class MessageUnparsable(BackupError):
         )
 
 
+class ReadingStopped(BackupError):
+    """Reading a message exceeded a limit. Get its exact bytes."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+    def __str__(self) -> str:
+        return f"The message cannot be displayed, because reading it was stopped ({self.code}): get its exact bytes."
+
+
 class Single:
     """Reads one user's messages by id."""
 
@@ -51,7 +62,12 @@ class Single:
         body: Callable[[bytes], Body] | None,
         frames: Frames | None = None,
     ) -> None:
-        """`body`: MIME parser; None reads the stored Parquet columns. frames: cache of frames; None: no cache."""
+        """Store the sources.
+
+        Args:
+            body: MIME parser, which may raise ReadingStopped; None reads the stored Parquet columns.
+            frames: cache of frames; None: no cache.
+        """
         self._user_id, self._engine = user_id, engine
         self._frames = frames or Frames(blobs, kept_bytes=0)
         self._files, self._read_body = files, body
@@ -103,14 +119,14 @@ class Single:
     def _body(self, row: dict[str, Any], defects: Sequence[str]) -> Body:
         """Parse the exact bytes: reading a frame takes 1 ms, a row group's texts and headers 20 ms.
 
-        Without a parser, or when the bytes are damaged or must not be parsed, read the Parquet file.
+        Without a parser, or when the bytes are damaged, or must not or cannot be parsed, read the Parquet file.
         """
         if self._read_body is not None and UNPARSABLE.isdisjoint(defects):
             try:
                 return self._read_body(self._exact(row))
             except FileMissing:
                 raise
-            except FileDamaged as exc:
+            except (FileDamaged, ReadingStopped) as exc:
                 _LOG.warning("Message %s is read from its Parquet file: %s", to_hex(row["message_id"]), exc)
         file = row["segment"] + PARQUET_SUFFIX
         values = {"message_id": row["message_id"], "received_at": row["received_at"]}

@@ -9,6 +9,9 @@ import httpx
 from fastapi import FastAPI
 
 from actors.decisions import Mode
+from jobs.mime.display import display
+from jobs.mime.message import AttachmentContent
+from jobs.mime.parser import attachment
 from serve.auth.audit_buffer import AuditBuffer
 from serve.auth.authentication import AccessTokens, authenticator
 from serve.auth.authorization import AccessControl
@@ -274,6 +277,16 @@ class MemoryReaders:
 
     def reader(self, principal: Principal) -> MemoryReader:
         return self.readers.setdefault(principal.user_id, MemoryReader([]))
+
+
+class HereReading:
+    """Reads messages in this process."""
+
+    def page(self, raw: bytes, remote_images: bool = False) -> str:
+        return display(raw, remote_images)
+
+    def part(self, raw: bytes, part: str) -> AttachmentContent | None:
+        return attachment(raw, part)
 
 
 def email(number: int, subject: str = "Hello") -> Email:

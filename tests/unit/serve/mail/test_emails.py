@@ -20,6 +20,7 @@ from storage.query.errors import InvalidQuery
 from tests.unit.serve.fakes import (
     ANN,
     BOB,
+    HereReading,
     MemoryReader,
     MemoryReaders,
     access_tokens,
@@ -50,7 +51,7 @@ def readers() -> MemoryReaders:
 async def http(tokens: AccessTokens, readers: MemoryReaders) -> AsyncIterator[httpx.AsyncClient]:
     threads = BlockingExecutor(2)
     single = MessageAnswers(readers, ResponseCache(1 << 20), threads)
-    messages = content.MessageContent(readers, threads, single)
+    messages = content.MessageContent(readers, threads, single, HereReading())
     app = application(
         "emails",
         [

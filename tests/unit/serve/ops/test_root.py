@@ -23,6 +23,7 @@ from storage.version import VERSION
 from tests.unit.serve.fakes import (
     STREAMS,
     Clock,
+    HereReading,
     MemoryPauses,
     MemoryReaders,
     MemoryTokenStore,
@@ -62,7 +63,7 @@ async def http(broken: set[str], clock: Clock) -> AsyncIterator[httpx.AsyncClien
 
     tokens, config, threads, readers = access_tokens(), ServeConfig(), BlockingExecutor(2), MemoryReaders()
     single = MessageAnswers(readers, ResponseCache(1 << 20), threads)
-    authenticate, messages = authentication(tokens), content.MessageContent(readers, threads, single)
+    authenticate, messages = authentication(tokens), content.MessageContent(readers, threads, single, HereReading())
     apps = [
         application(name, routers, config, authenticate)
         for name, routers in (
