@@ -13,7 +13,7 @@ it: a split may have none, and lists then read Parquet.
 
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from storage.files.blobs import FileDamaged
 
 #: The columns of schemas.MESSAGES in a record, in order; `has_attachment` follows.
 COLUMNS = ("from", "to", "cc", "subject", "snippet", "defects")
+_KINDS: Mapping[str, type] = {"from": str, "to": list, "cc": list, "subject": str, "snippet": str, "defects": list}
 #: The columns that `SummaryWriter.add` reads.
 NEEDED = ("user_id", "message_id", *COLUMNS, "attachments")
 #: The same as pyarrow's paths of Parquet columns: of attachments one field, to see whether there are any.
@@ -35,9 +36,8 @@ READ = ("user_id", "message_id", *COLUMNS, "attachments.list.element.part")
 _PER_BLOCK = 32
 _LEVEL = 3
 _COUNT, _COUNTS = struct.Struct("<I"), struct.Struct("<III")
-#: Limits of what a damaged head may claim.
-_MOST_HEAD_BYTES = 256 << 20
-_MOST_BLOCK_BYTES = 256 << 20
+#: Most bytes to which a head or a block inflates: an archive may come from somebody else.
+_MOST_BYTES = 64 << 20
 
 Ids = np.ndarray[tuple[int], np.dtype[np.int64]]
 Places = np.ndarray[tuple[int], np.dtype[np.uint32]]
@@ -128,10 +128,12 @@ class Summaries:
             FileDamaged.
         """
         self._name = name
-        data = _decompressed(name, head, _MOST_HEAD_BYTES)
+        data = _decompressed(name, head)
         try:
             self._per_block, blocks, users = _COUNTS.unpack_from(data)
             self._blocks = np.frombuffer(data, "<u8", 2 * blocks, _COUNTS.size).reshape(-1, 2)
+            if not self._per_block:
+                raise ValueError("blocks without messages")
             entries = np.frombuffer(data, "<i8", 4 * users, _COUNTS.size + 16 * blocks).reshape(-1, 4)
         except (struct.error, ValueError) as exc:
             raise FileDamaged(name, "its summaries cannot be read") from exc
@@ -172,7 +174,7 @@ class Summaries:
         Raises:
             FileDamaged.
         """
-        return _decompressed(self._name, frame, _MOST_BLOCK_BYTES)
+        return _decompressed(self._name, frame)
 
     def record(self, block: bytes, row: int) -> dict[str, Any]:
         """A message's list columns, from the opened block that has its row.
@@ -186,14 +188,17 @@ class Summaries:
             ends = struct.unpack_from(f"<{count}I", block, _COUNT.size)
             first = _COUNT.size * (1 + count)
             values = orjson.loads(block[first + (ends[number - 1] if number else 0) : first + ends[number]])
-            return dict(zip((*COLUMNS, "has_attachment"), values, strict=True))
-        except (struct.error, ValueError, IndexError) as exc:
+            row_values = dict(zip((*COLUMNS, "has_attachment"), values, strict=True))
+            if not all(isinstance(row_values[name], kind) for name, kind in _KINDS.items()):
+                raise ValueError("a value of another type")
+            return row_values
+        except (struct.error, ValueError, IndexError, TypeError) as exc:
             raise FileDamaged(self._name, "a record of its summaries cannot be read") from exc
 
 
-def _decompressed(name: str, frame: bytes, most_bytes: int) -> bytes:
+def _decompressed(name: str, frame: bytes) -> bytes:
     try:
-        if not 0 <= zstandard.frame_content_size(frame) <= most_bytes:
+        if not 0 <= zstandard.frame_content_size(frame) <= _MOST_BYTES:
             raise FileDamaged(name, "a block of its summaries declares an impossible size")
         return zstandard.ZstdDecompressor().decompress(frame)
     except zstandard.ZstdError as exc:
