@@ -10,6 +10,7 @@ from cluster.commands import (
     audit,
     backfill,
     bench,
+    bench_results,
     changes,
     compact,
     config,
@@ -18,6 +19,7 @@ from cluster.commands import (
     export,
     failures,
     keys,
+    restore,
     search,
     shards,
     simulate,
@@ -74,9 +76,13 @@ app.command()(stats.stats)
 app.command()(stats.report)
 app.command()(sql.sql)
 app.command()(export.export)
+app.command()(restore.restore)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(shards.app, name="shards")
+bench.app.command("all")(bench_results.run_all)
+bench.app.command()(bench_results.compare)
+bench.app.command()(bench_results.table)
 app.add_typer(bench.app, name="bench")
 app.add_typer(config.app, name="config")
 app.add_typer(db.app, name="db")

@@ -6,6 +6,7 @@ error class that clients can receive.
 
 from operator import attrgetter
 
+from jobs.isolation.steps import IsolationFailed
 from serve.auth.authentication import TokenInvalid
 from serve.auth.errors import NotBackedUp, SignInFailed
 from serve.auth.policies import RoleRequired, ScopeRequired
@@ -23,10 +24,11 @@ from storage.control.accounts import MailboxPaused, UnknownUser
 from storage.control.api_keys import TooManyKeys
 from storage.control.campaigns import CampaignEnded, IdempotencyMismatch, UnknownCampaign
 from storage.control.grants import UnknownGrant
+from storage.control.restore_records import RestoreConflict, TargetBusy, UnknownRestore
 from storage.db.engines import DatabaseUnreachable
 from storage.files.blobs import FileDamaged
 from storage.files.file_format import FileNewer
-from storage.mailbox.message import MessageUnparsable
+from storage.mailbox.message import MessageUnparsable, ReadingStopped
 from storage.model.results import InvalidCursor
 from storage.query.errors import InvalidQuery
 from storage.replication.session_token import InvalidSessionToken
@@ -43,6 +45,8 @@ FAULTS: FaultTable = {
     RoleRequired: Fault(403, "role_required", "Role required"),
     ScopeRequired: Fault(403, "scope_required", "Scope required"),
     MessageUnparsable: Fault(422, "message_unparsable", "Message cannot be displayed"),
+    ReadingStopped: Fault(422, "message_unparsable", "Message cannot be displayed"),
+    IsolationFailed: Fault(503, "overloaded", "Service overloaded", retry_after_s=5),
     UnknownUser: Fault(404, "unknown_user", "Unknown mailbox"),
     UnknownOperation: Fault(404, "unknown_operation", "Unknown operation"),
     MailboxPaused: Fault(409, "mailbox_paused", "Mailbox paused"),
@@ -58,6 +62,9 @@ FAULTS: FaultTable = {
     TooManyBuckets: Fault(400, "too_many_buckets", "Too many buckets"),
     UnknownCampaign: Fault(404, "unknown_campaign", "Unknown campaign"),
     CampaignEnded: Fault(409, "campaign_ended", "Campaign state conflict"),
+    UnknownRestore: Fault(404, "unknown_restore", "Unknown restore"),
+    RestoreConflict: Fault(409, "restore_conflict", "Restore state conflict"),
+    TargetBusy: Fault(409, "restore_running", "Another restore has not ended"),
     CertificatesUnavailable: Fault(503, "certificates_unavailable", "Certificates unavailable", _AGAIN, 10),
     SignInFailed: Fault(401, "sign_in_failed", "Sign-in failed"),
     NotBackedUp: Fault(403, "not_backed_up", "Mailbox not backed up"),

@@ -12,6 +12,8 @@ from actors.rate_limits import Rate, RatesConfig
 from serve.assembly import Assembly, Settings
 from serve.config import ServeConfig, StreamConfig, TokenConfig
 from storage.control.campaigns import Campaign, Campaigns, CampaignState
+from storage.control.restore_records import Restore
+from storage.control.restores import Restores
 from tests.integration.serve.conftest import Archive, RecordingOwners
 
 FREE = Rate(per_s=1e6, burst=1e7)
@@ -22,22 +24,6 @@ CONFIG = ServeConfig(
 )
 
 
-def proxied(assembly: Assembly) -> Any:
-    """All applications, each behind its prefix; the longest that fits counts."""
-    names = ("auth", "sync", "analytics", "push")
-    apps = {f"/api/v1/{name}": getattr(assembly, name)() for name in names}
-    apps |= {"/api/v1": assembly.emails(), "": assembly.root()}
-
-    async def proxy(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            return
-        path = scope["path"]
-        prefix = next(each for each in apps if path == each or path.startswith(f"{each}/") or not each)
-        await apps[prefix](scope, receive, send)
-
-    return proxy
-
-
 class Jobs:
     """Jobs that end at once."""
 
@@ -46,13 +32,16 @@ class Jobs:
         campaigns.end(campaign.campaign_id, CampaignState.COMPLETE)
         return campaigns.get(started.campaign_id)
 
+    def start_restore(self, restores: Restores, restore: Restore) -> Restore:
+        return restores.run(restore.restore_id)
+
 
 @contextmanager
 def running(archive: Archive, config: ServeConfig = CONFIG) -> Iterator[str]:
     """The address of a gateway that runs in a thread."""
     assembly = Assembly(Settings(archive.backup, config), RecordingOwners(live={"active": False}), Jobs())
     try:
-        with listening(proxied(assembly)) as url:
+        with listening(assembly.together()) as url:
             yield url
     finally:
         assembly.close()
