@@ -13,7 +13,7 @@ def test_figures_that_differ_are_named_by_their_place(tmp_path: Path) -> None:
     assert compared(path, first) is None
     assert compared(path, first) == []
     assert compared(path, second) == [
-        Change("judgements.honest.high", 0.1, 0.2),
+        Change("judgements / honest / high", 0.1, 0.2),
         Change("gone", 1.0, None),
-        Change("new.0", None, 2.0),
+        Change("new / 0", None, 2.0),
     ]
