@@ -261,6 +261,22 @@ class ShardOwner:
             "waits": [reason.as_json() for reason in self._waits.of(user_id)],
         }
 
+    def lend(self, user_id: int, method: str) -> float:
+        """As `ShardQuota.lend`. Raises LeaseLost: this owner has ended; ask again."""
+        shard = self._live()
+        wait_s = shard.lend(user_id, method, self._clock())
+        if shard.quota.wanting:
+            self._hungry.set()
+        return wait_s
+
+    def repaid(self, user_id: int, method: str) -> None:
+        """A call that was lent out came back."""
+        self._live().quota.repaid(user_id, method, self._clock())
+
+    def slow_down(self, user_id: int, scope: str, seconds: float) -> None:
+        """Gmail asked another process for a pause."""
+        self._live().quota.pause(user_id, scope, seconds, self._clock())
+
     def measures(self) -> dict[str, float]:
         """What this owner does, in numbers; those named `…_total` only grow while it lives."""
         shard = self._live()

@@ -3,6 +3,8 @@
 A call is let out when its user's allowance and the budget both have its units. Pure; the clock is an argument.
 """
 
+from collections import deque
+
 from actors.budget import Budget, Demand
 from actors.decisions import Call, Compare, Confirm, Fetch, ListPage, ReadHistory, ReadLabels, Watch
 from jobs.gmail.config import GmailConfig
@@ -14,6 +16,8 @@ BURST = 0.15
 #: A fetch waits for units for so many messages, or for this share of what may go at once: a task costs the same for
 #: one message as for many (legacy profile, 4 at least: 6 ms of CPU per message in owners and tasks).
 _LEAST_FETCH, _LEAST_SHARE = 25, 0.7
+#: Seconds after which another process asks again for units, at least; and what a call may last beyond its time limit.
+_SHORTEST_WAIT_S, _LOAN_MARGIN_S = 0.02, 60.0
 #: Units per minute that stand for "no limit".
 _NO_LIMIT = 10**12
 #: Seconds of spending at the present pace that a lease asks for beyond what was refused.
@@ -34,6 +38,7 @@ class ShardQuota:
         self._needed = self._wanted = 0.0  # project units that calls were refused for: the least, the most
         self._spent, self._spent_since = 0.0, 0.0  # project units since a moment: the present pace
         self._granted = self._let_out = self._pauses = 0.0  # ever, for whoever watches
+        self._loans: deque[tuple[float, int, int]] = deque()  # (until when, user, units) that other processes spend
         self._refused_s: float | None = None  # Gmail refused the project for so long; the broker is to hear of it
 
     def cost(self, call: Call) -> int:
@@ -54,6 +59,10 @@ class ShardQuota:
             source = "getProfile" if call.label_id is None else "labels.get"
             return self._cost(source, 1) + self._cost("history.list", 1)
         return self._cost("getProfile", 1) + self._cost("labels.list", 1)
+
+    def method_cost(self, method: str) -> int:
+        """Units of one call of a Gmail method."""
+        return self._cost(method, 1)
 
     def fetchable(self, user_id: int, count: int, now: float) -> int:
         """How many of `count` messages may be fetched now; 0 until a handful may, unless fewer are left."""
@@ -85,6 +94,35 @@ class ShardQuota:
     def returned(self, user_id: int, call: Call, now: float) -> None:
         """A call that was let out came back, whatever became of it."""
         self._user(user_id).returned(self.cost(call), now)
+
+    def lend(self, user_id: int, method: str, now: float) -> float:
+        """Let another process of this cluster make one call for a mailbox: 0.0, or the seconds until it may ask again.
+
+        `repaid` is to be told of every call that was let out. A process that died tells nothing: its calls count as
+        returned once no call lasts that long.
+        """
+        while self._loans and self._loans[0][0] <= now:
+            _, debtor, units = self._loans.popleft()
+            self._user(debtor).returned(units, now)
+        units, user = self._cost(method, 1), self._user(user_id)
+        if user.available(now) < units:
+            return max(user.ready_at(units, now) - now, _SHORTEST_WAIT_S)
+        if not self._budget.take(units, now):
+            self._want(units, units)
+            return _SHORTEST_WAIT_S
+        self._spent += units
+        self._let_out += units
+        user.take(units, now)
+        self._loans.append((now + self._config.total_timeout_s + _LOAN_MARGIN_S, user_id, units))
+        return 0.0
+
+    def repaid(self, user_id: int, method: str, now: float) -> None:
+        """A call of another process came back."""
+        units = self._cost(method, 1)
+        found = next((loan for loan in self._loans if loan[1:] == (user_id, units)), None)
+        if found is not None:
+            self._loans.remove(found)
+            self._user(user_id).returned(units, now)
 
     def pause(self, user_id: int, scope: str, seconds: float, now: float) -> None:
         """Gmail asked for a pause, of the user or of the whole project."""

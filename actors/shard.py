@@ -222,6 +222,14 @@ class Shard(ShardCommits):
         self._segmenting.fetching(count)
         return fetch
 
+    def lend(self, user_id: int, method: str, now: float) -> float:
+        """As `ShardQuota.lend`; what is lent counts among the units that the mailbox spent."""
+        wait_s = self.quota.lend(user_id, method, now)
+        mailbox = self._mailboxes.get(user_id)
+        if wait_s == 0 and mailbox is not None:
+            mailbox.spent(self.quota.method_cost(method))
+        return wait_s
+
     def _wait_for_quota(self, user_id: int, call: Call | None, now: float) -> bool:
         """Have a mailbox wait for its own bucket; False when it is the project's units that lack, for everybody."""
         ready_at = self.quota.ready_at(user_id, call, now)

@@ -31,8 +31,11 @@ class Tokens:
         sealer: Sealer,
         config: GmailConfig,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        scope: str = MAIL_SCOPE,
     ) -> None:
+        """`scope`: asked of a domain's service account; a mailbox's own grant has the scopes of its consent."""
         self._control, self._sealer, self._config, self._now = control, sealer, config, now
+        self._scope = scope
         self._tokens: dict[int, tuple[AccessToken, datetime]] = {}  # with the moment to refresh it
         self._locks: dict[int, asyncio.Lock] = {}
         self._refreshing = asyncio.Semaphore(_AT_A_TIME)
@@ -71,4 +74,4 @@ class Tokens:
         if sealed is None:
             raise GrantRevoked(email)
         account = ServiceAccount.parse(self._sealer.open(sealed, domain_context(domain)))
-        return delegated_token(account, email, MAIL_SCOPE, self._config, self._now())
+        return delegated_token(account, email, self._scope, self._config, self._now())

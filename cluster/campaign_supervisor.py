@@ -1,15 +1,17 @@
-"""Keeps campaigns running: submits the job of a campaign again if it died or if its cluster stopped.
+"""Keeps campaigns and restores running: submits the job of one again if it died or if its cluster stopped.
 
-A campaign is a row in Postgres, and its job may die at any time. A job that another process has just submitted is left
+Both are rows in Postgres, and their jobs may die at any time. A job that another process has just submitted is left
 alone for a while, so that it is not submitted twice; after repeated failures the delay grows. Blocking.
 """
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
-from storage.control.campaigns import Campaign, CampaignEnded, Campaigns
+from storage.control.campaigns import CampaignEnded
+from storage.control.restore_records import RestoreConflict
 from storage.errors import BackupError
 
 _LOG = logging.getLogger(__name__)
@@ -18,6 +20,29 @@ _LOG = logging.getLogger(__name__)
 _SETTLE_S = 15.0
 #: Seconds until a job that died again is resubmitted: the initial and the maximum delay.
 _FIRST_S, _LONGEST_S = 15.0, 600.0
+
+
+class Supervised(Protocol):
+    """What has a job while it runs. `Campaign` and `Restore` are two."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def runs(self) -> int: ...
+
+    @property
+    def job_id(self) -> str: ...
+
+
+_S = TypeVar("_S", bound=Supervised)
+_Row = TypeVar("_Row", bound=Supervised, covariant=True)
+
+
+class Rows(Protocol[_Row]):
+    """Where they are kept. `Campaigns` and `Restores` are two. Blocking."""
+
+    def running(self) -> Sequence[_Row]: ...
 
 
 @dataclass(slots=True)
@@ -29,17 +54,18 @@ class _Known:
     not_before: float = 0.0
 
 
-class CampaignSupervisor:
-    """Makes sure that every unfinished campaign has a live job."""
+class CampaignSupervisor(Generic[_S]):
+    """Makes sure that every unfinished campaign (or restore) has a live job."""
 
     def __init__(
         self,
-        campaigns: Campaigns,
-        start: Callable[[Campaign], Campaign],
+        campaigns: Rows[_S],
+        start: Callable[[_S], _S],
         clock: Callable[[], float] = time.monotonic,
+        what: str = "Campaign",
     ) -> None:
         """`start`: returns the campaign with a live job, submitting one if needed. `clock`: seconds."""
-        self._campaigns, self._start, self._clock = campaigns, start, clock
+        self._campaigns, self._start, self._clock, self._what = campaigns, start, clock, what
         self._known: dict[int, _Known] = {}
 
     def look(self) -> list[int]:
@@ -48,7 +74,7 @@ class CampaignSupervisor:
         Raises:
             DatabaseUnreachable: the campaigns cannot be read.
         """
-        running = {campaign.campaign_id: campaign for campaign in self._campaigns.running()}
+        running = {campaign.number: campaign for campaign in self._campaigns.running()}
         self._known = {campaign_id: known for campaign_id, known in self._known.items() if campaign_id in running}
         again = []
         for campaign_id, campaign in running.items():
@@ -64,15 +90,15 @@ class CampaignSupervisor:
                     again.append(campaign_id)
         return again
 
-    def _submitted_again(self, campaign: Campaign) -> bool:
+    def _submitted_again(self, campaign: _S) -> bool:
         try:
             now = self._start(campaign)
-        except CampaignEnded:  # ended in the meantime
+        except (CampaignEnded, RestoreConflict):  # ended in the meantime
             return False
         except BackupError as exc:
-            _LOG.warning("Campaign %d has no job that is alive: %s", campaign.campaign_id, exc)
+            _LOG.warning("%s %d has no job that is alive: %s", self._what, campaign.number, exc)
             return False
         if now.runs == campaign.runs:
             return False
-        _LOG.warning("Campaign %d goes on as job %s: the one before it died", campaign.campaign_id, now.job_id)
+        _LOG.warning("%s %d goes on as job %s: the one before it died", self._what, campaign.number, now.job_id)
         return True

@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -25,16 +25,19 @@ from cluster.home import Home
 from cluster.orphan_processes import end_leftovers
 from cluster.owners import close_shards, start_shards, sweep_shards
 from cluster.ray_internals import prepare_serve
+from cluster.restoring import restore_command
 from cluster.session import address, local_ray
 from cluster.settings import Settings
 from cluster.signals import check_stop, watch_signals
 from cluster.stores import Stores, open_stores, share_sealing_key
-from cluster.submitting import submit_campaign
+from cluster.submitting import submit_campaign, submit_restore
 from cluster.supervision import supervised
 from cluster.system_limits import lacking_memory, require_processes
 from jobs.analysis.running import require_known
 from serve.port_check import require_free
 from storage.control.campaigns import Campaign, Campaigns
+from storage.control.restore_records import Restore
+from storage.control.restores import Restores
 from storage.control.wait_reasons import WaitReasons
 from storage.db.partitions import maintain_all
 from storage.errors import BackupError
@@ -109,7 +112,7 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         stack.callback(lambda: asyncio.run(close_shards(list(stores.shards))))
         start_shards(stores.config, list(stores.shards))  # their processes start while the gateway does
         if gateway:
-            jobs = CampaignsConfig(dashboard, tuple(campaign_command(home)))
+            jobs = CampaignsConfig(dashboard, tuple(campaign_command(home)), tuple(restore_command(home)))
             deployment.deploy(stores.config, settings.serve, jobs, front, serving)
         check_stop()
         swept = asyncio.run(sweep_shards(list(stores.shards)))
@@ -123,7 +126,8 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         }
         stack.callback(home.forget)
         home.record(facts)
-        stack.enter_context(_watched(stores, settings.ray.ping_every_s, _keeper(stores, dashboard)))
+        looks = (_keeper(stores, dashboard).look, _restore_keeper(stores, dashboard).look)
+        stack.enter_context(_watched(stores, settings.ray.ping_every_s, looks))
         watch = SupervisorConfig(every_s=settings.ray.ping_every_s, hung_after_s=settings.ray.hung_after_s)
         rates, reasons = settings.serve.rates if gateway else None, WaitReasons(stores.databases.control)
         campaigns = Campaigns(stores.databases.control)
@@ -154,7 +158,7 @@ def _warn_of_billing(stores: Stores) -> None:
         _LOG.warning("Quota units by midnight: %d, of %s before billing", today.by_midnight, today.threshold)
 
 
-def _keeper(stores: Stores, dashboard: str) -> CampaignSupervisor:
+def _keeper(stores: Stores, dashboard: str) -> CampaignSupervisor[Campaign]:
     campaigns = Campaigns(stores.databases.control)
 
     def start(campaign: Campaign) -> Campaign:
@@ -163,11 +167,20 @@ def _keeper(stores: Stores, dashboard: str) -> CampaignSupervisor:
     return CampaignSupervisor(campaigns, start)
 
 
-def _keep_campaigns(keeper: CampaignSupervisor) -> None:
+def _restore_keeper(stores: Stores, dashboard: str) -> CampaignSupervisor[Restore]:
+    restores = Restores(stores.databases.control)
+
+    def start(restore: Restore) -> Restore:
+        return submit_restore(stores.home, dashboard, restore_command(stores.home), restores, restore)[0]
+
+    return CampaignSupervisor(restores, start, what="Restore")
+
+
+def _keep_jobs(look: Callable[[], object]) -> None:
     try:
-        keeper.look()
+        look()
     except BackupError as exc:
-        _LOG.warning("Campaigns could not be checked: %s", exc)
+        _LOG.warning("Campaigns and restores could not be checked: %s", exc)
 
 
 def _maintain_partitions(stores: Stores) -> float:
@@ -187,8 +200,8 @@ def _clean_moves(stores: Stores) -> None:
 
 
 @contextmanager
-def _watched(stores: Stores, every_s: float, keeper: CampaignSupervisor) -> Iterator[None]:
-    """Look at every campaign's job, the moves and the partitions again and again."""
+def _watched(stores: Stores, every_s: float, looks: Sequence[Callable[[], object]]) -> Iterator[None]:
+    """Look at the job of every campaign and restore, the moves and the partitions again and again."""
     ended = threading.Event()
 
     def watch() -> None:
@@ -197,7 +210,8 @@ def _watched(stores: Stores, every_s: float, keeper: CampaignSupervisor) -> Iter
         if stores.settings.environment == "production":  # which there it has not
             partitions_at = 0.0
         while not ended.wait(every_s):
-            _keep_campaigns(keeper)
+            for look in looks:
+                _keep_jobs(look)
             _clean_moves(stores)
             if time.monotonic() >= forecast_at:
                 forecast_at = time.monotonic() + _FORECAST_EVERY_S

@@ -19,6 +19,7 @@ from cluster.commands import (
     export,
     failures,
     keys,
+    restore,
     search,
     shards,
     simulate,
@@ -75,6 +76,7 @@ app.command()(stats.stats)
 app.command()(stats.report)
 app.command()(sql.sql)
 app.command()(export.export)
+app.command()(restore.restore)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(shards.app, name="shards")

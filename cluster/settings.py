@@ -34,6 +34,7 @@ from actors.config import ShardConfig
 from cluster.renames import renamed_document, renamed_variables
 from jobs.analysis.config import AnalysisConfig
 from jobs.gmail.config import GmailConfig
+from jobs.restoring.config import RestoreConfig
 from serve.config import ServeConfig
 from storage.config import ArchiveConfig, PostgresConfig
 from storage.errors import BackupError
@@ -137,6 +138,7 @@ class Settings(BaseSettings):
     archive: ArchiveConfig = ArchiveConfig()
     analysis: AnalysisConfig = AnalysisConfig()
     gmail: GmailConfig = GmailConfig()
+    restore: RestoreConfig = RestoreConfig()
     serve: ServeConfig = ServeConfig()
     shards: ShardsSettings = ShardsSettings()
     sealing: SealingSettings = SealingSettings()

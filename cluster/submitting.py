@@ -7,6 +7,8 @@ from typing import Any
 from cluster.home import Home
 from cluster.session import RayUnavailable, prepare_environment
 from storage.control.campaigns import Campaign, Campaigns
+from storage.control.restore_records import Restore
+from storage.control.restores import Restores
 from storage.errors import BackupError
 
 
@@ -54,6 +56,26 @@ def submit_campaign(
     except RuntimeError as exc:
         raise JobRefused(campaign.job_id, str(exc).strip().splitlines()[0]) from exc
     return campaign, job_of(home, dashboard, campaign.job_id)
+
+
+def submit_restore(
+    home: Home, dashboard: str, command: Sequence[str], restores: Restores, restore: Restore
+) -> tuple[Restore, "Job"]:
+    """Return the live Ray Job of a restore, or submit one.
+
+    Raises:
+        RayUnavailable, JobRefused, RestoreConflict.
+    """
+    prepare_environment(home)
+    from actors.remote.campaigns import start_restore
+
+    try:
+        restore = start_restore(dashboard, command, restores, restore)
+    except ConnectionError as exc:
+        raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
+    except RuntimeError as exc:
+        raise JobRefused(restore.job_id, str(exc).strip().splitlines()[0]) from exc
+    return restore, job_of(home, dashboard, restore.job_id)
 
 
 def submit_job(home: Home, dashboard: str, command: Sequence[str], job_id: str) -> "Job":

@@ -42,7 +42,7 @@ from serve.mail.readers import Mailboxes
 from serve.ops import admin, fleet, root
 from serve.ops.metrics import Metrics, State
 from serve.ops.readiness import CONTROL, Probe, Probes
-from serve.sync import campaigns, gmail_push, operations, sync
+from serve.sync import campaigns, gmail_push, operations, restores, sync
 from serve.sync.ports import Jobs, NoJobs, Owners
 from storage.catalog.catalog import ping
 from storage.control.control import Control
@@ -81,10 +81,11 @@ _IN_TRANSIT = "settings of the gateway in transit"
 
 @dataclass(frozen=True, slots=True)
 class CampaignsConfig:
-    """Address to which campaign jobs are submitted, and their command without the campaign's id."""
+    """Address to which jobs are submitted, and the commands of a campaign's and a restore's, without the id."""
 
     dashboard: str
     command: tuple[str, ...]
+    restore_command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,11 +202,13 @@ class Assembly:
         """/api/v1/sync."""
         pool = self._threads["sync"]
         backfills = campaigns.Backfills(self._databases, self._control, self._jobs)
+        given_back = restores.MailboxRestores(self._databases.control, self._jobs)
         readers, streams = self._mailboxes_of_primaries, self._streams
         routers = [
             sync.router(readers, self._owners, self._control, streams, pool, self._config),
             campaigns.router(backfills, pool),
-            operations.router({"backfill": backfills}, streams, pool),
+            restores.router(given_back, pool),
+            operations.router({"backfill": backfills, "restore": given_back}, streams, pool),
         ]
         return self._application("sync", routers)
 

@@ -18,7 +18,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.config import BackupConfig
-from actors.remote.campaigns import start_campaign
+from actors.remote.campaigns import start_campaign, start_restore
 from actors.remote.client import ShardClient
 from actors.remote.rate_limits import RateClient, await_rates, start_rates
 from serve.assembly import PREFIXES, Assembly, CampaignsConfig, Settings
@@ -26,6 +26,8 @@ from serve.config import Application, ServeConfig
 from serve.port_check import require_free
 from serve.sync.ports import JobsUnavailable
 from storage.control.campaigns import Campaign, Campaigns
+from storage.control.restore_records import Restore
+from storage.control.restores import Restores
 from storage.errors import BackupError
 
 _LOG = logging.getLogger(__name__)
@@ -113,6 +115,13 @@ class CampaignJobs:
         """Start a campaign's job unless it is running, and return the campaign."""
         try:
             return start_campaign(self._config.dashboard, self._config.command, campaigns, campaign)
+        except (ConnectionError, RuntimeError) as exc:
+            raise JobsUnavailable(_last_line(str(exc))) from exc
+
+    def start_restore(self, restores: Restores, restore: Restore) -> Restore:
+        """Start a restore's job unless it is running, and return the restore."""
+        try:
+            return start_restore(self._config.dashboard, self._config.restore_command, restores, restore)
         except (ConnectionError, RuntimeError) as exc:
             raise JobsUnavailable(_last_line(str(exc))) from exc
 

@@ -24,6 +24,7 @@ from storage.control.accounts import MailboxPaused, UnknownUser
 from storage.control.api_keys import TooManyKeys
 from storage.control.campaigns import CampaignEnded, IdempotencyMismatch, UnknownCampaign
 from storage.control.grants import UnknownGrant
+from storage.control.restore_records import RestoreConflict, TargetBusy, UnknownRestore
 from storage.db.engines import DatabaseUnreachable
 from storage.files.blobs import FileDamaged
 from storage.files.file_format import FileNewer
@@ -61,6 +62,9 @@ FAULTS: FaultTable = {
     TooManyBuckets: Fault(400, "too_many_buckets", "Too many buckets"),
     UnknownCampaign: Fault(404, "unknown_campaign", "Unknown campaign"),
     CampaignEnded: Fault(409, "campaign_ended", "Campaign state conflict"),
+    UnknownRestore: Fault(404, "unknown_restore", "Unknown restore"),
+    RestoreConflict: Fault(409, "restore_conflict", "Restore state conflict"),
+    TargetBusy: Fault(409, "restore_running", "Another restore has not ended"),
     CertificatesUnavailable: Fault(503, "certificates_unavailable", "Certificates unavailable", _AGAIN, 10),
     SignInFailed: Fault(401, "sign_in_failed", "Sign-in failed"),
     NotBackedUp: Fault(403, "not_backed_up", "Mailbox not backed up"),

@@ -1,10 +1,12 @@
-"""Campaigns as Ray Jobs."""
+"""Campaigns and restores as Ray Jobs."""
 
 import shlex
 from collections.abc import Sequence
 from typing import Any
 
 from storage.control.campaigns import Campaign, Campaigns
+from storage.control.restore_records import Restore
+from storage.control.restores import Restores
 
 
 def start_campaign(dashboard: str, command: Sequence[str], campaigns: Campaigns, campaign: Campaign) -> Campaign:
@@ -30,6 +32,31 @@ def start_campaign(dashboard: str, command: Sequence[str], campaigns: Campaigns,
         metadata={"campaign": str(campaign.campaign_id), "mode": campaign.mode, "mailboxes": str(campaign.mailboxes)},
     )
     return campaign
+
+
+def start_restore(dashboard: str, command: Sequence[str], restores: Restores, restore: Restore) -> Restore:
+    """Have a restore worked on by a Ray Job, submitted unless the last one is alive. Blocking.
+
+    Args:
+        command: what the job runs, but for the restore's id.
+
+    Raises:
+        ConnectionError, RuntimeError: Ray does not answer, or does not take the job.
+        RestoreConflict.
+    """
+    from ray.job_submission import JobSubmissionClient
+
+    client = JobSubmissionClient(dashboard)
+    if restore.runs and restore.at_work and _is_alive(client, restore.job_id):
+        return restore
+    restore = restores.run(restore.restore_id)
+    client.submit_job(
+        entrypoint=shlex.join([*command, str(restore.restore_id)]),
+        submission_id=restore.job_id,
+        entrypoint_num_cpus=0,
+        metadata={"restore": str(restore.restore_id)},
+    )
+    return restore
 
 
 def _is_alive(client: Any, job_id: str) -> bool:

@@ -10,6 +10,7 @@ from ray.exceptions import GetTimeoutError, RayError
 from actors.decisions import Mode
 from actors.maintenance import Compacted
 from actors.remote.names import NAMESPACE
+from jobs.gmail.config import GmailConfig
 from storage.catalog.leases import ShardMoving
 from storage.errors import BackupError
 from storage.model.records import User
@@ -61,6 +62,24 @@ class ShardClient:
         """What the owner is doing for a mailbox; None when it has not taken it on."""
         answer: dict[str, Any] | None = await self._call(user.shard_id, "status", user.user_id)
         return answer
+
+    async def gmail(self, shard_id: int) -> GmailConfig:
+        """Where the running cluster's Gmail is, and its quota."""
+        config: GmailConfig = await self._call(shard_id, "gmail")
+        return config
+
+    async def lend(self, user: User, method: str) -> float:
+        """Ask to make one call of a Gmail method for a mailbox: 0.0, or seconds until it may be asked again."""
+        wait_s: float = await self._call(user.shard_id, "lend", user.user_id, method)
+        return wait_s
+
+    async def repaid(self, user: User, method: str) -> None:
+        """A call that `lend` let out came back."""
+        await self._call(user.shard_id, "repaid", user.user_id, method)
+
+    async def slow_down(self, user: User, scope: str, seconds: float) -> None:
+        """Gmail asked for a pause."""
+        await self._call(user.shard_id, "slow_down", user.user_id, scope, seconds)
 
     async def ping(self, shard_id: int) -> list[str]:
         """Make sure that a shard is owned; the orphan files that were swept on the way."""

@@ -18,6 +18,7 @@ from actors.remote.quota import RayBroker
 from actors.remote.work import SPENT, RayWork
 from actors.tokens import Tokens
 from jobs.analysis.running import configured
+from jobs.gmail.config import GmailConfig
 from storage.catalog.catalog import Catalog
 from storage.control.control import Control
 from storage.db.engines import Databases
@@ -70,6 +71,19 @@ class _ShardHost:
 
     async def status(self, user_id: int) -> dict[str, Any] | None:
         return (await self._live())[0].status(user_id)
+
+    async def gmail(self) -> GmailConfig:
+        """Where the cluster's Gmail is, and its quota: no settings of a job may say otherwise."""
+        return self._config.gmail
+
+    async def lend(self, user_id: int, method: str) -> float:
+        return (await self._live())[0].lend(user_id, method)
+
+    async def repaid(self, user_id: int, method: str) -> None:
+        (await self._live())[0].repaid(user_id, method)
+
+    async def slow_down(self, user_id: int, scope: str, seconds: float) -> None:
+        (await self._live())[0].slow_down(user_id, scope, seconds)
 
     async def measures(self) -> dict[str, float]:
         return (await self._live())[0].measures()

@@ -93,6 +93,8 @@ def login(
     client: Annotated[Path, typer.Option(help="JSON file of an OAuth client of type Desktop app.")],
     browser: Annotated[bool, typer.Option(help="Open the consent page in the browser of this machine.")] = True,
     timeout_s: Annotated[float, typer.Option(min=1, help="Seconds to wait for consent.")] = 300.0,
+    restore: Annotated[bool, typer.Option("--restore", help="Ask for what `gbm restore` needs, too.")] = False,
+    relabel: Annotated[bool, typer.Option("--relabel", help="As --restore, and for `gbm restore --labels`.")] = False,
 ) -> None:
     """Add a mailbox, with its owner's consent in a browser on this machine.
 
@@ -100,15 +102,20 @@ def login(
     file, open the Google Cloud console: APIs & Services, Credentials, Create credentials, OAuth client ID. Running this
     for a known mailbox replaces its credentials.
 
+    A restore writes into the mailbox, so --restore asks for more: to insert mail and to create labels (gmail.insert,
+    gmail.labels); --relabel also to change the labels of mail that is there (gmail.modify).
+
     Example: gbm accounts login ada@example.com --client client.json
     """
     from cluster.consent import ConsentPort
     from jobs.gmail.login import Login, OAuthClient
+    from jobs.gmail.service_account import MAIL_SCOPE, RELABEL_SCOPES, RESTORE_SCOPES
 
     address, content = checked_address(email), _content(client)
     oauth_client = OAuthClient.parse(content)
+    scope = RELABEL_SCOPES if relabel else RESTORE_SCOPES if restore else MAIL_SCOPE
     with open_stores(settings()) as stores, ConsentPort() as port:
-        attempt = Login(oauth_client, stores.config.gmail, address, port.uri)
+        attempt = Login(oauth_client, stores.config.gmail, address, port.uri, scope)
         notes.print(f"Open this page in a browser on this machine and allow access to {address}:", markup=False)
         notes.print(attempt.url, markup=False, soft_wrap=True)
         if browser:

@@ -20,6 +20,7 @@ class KeyScope(StrEnum):
     KEYS = "keys"
     CAMPAIGNS = "campaigns"
     AUDIT = "audit"
+    RESTORE = "restore"
 
 
 app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
@@ -32,7 +33,7 @@ def create(
     role: Annotated[Literal["owner", "operator", "auditor"], typer.Option(help="Role of the key.")] = "owner",
     scope: Annotated[
         list[KeyScope] | None,
-        typer.Option(help="Restrict the key to this scope; may be repeated. By default every scope of its role."),
+        typer.Option(help="Restrict the key to this scope; may be repeated. By default all but restore."),
     ] = None,
     days: Annotated[
         int | None, typer.Option(min=1, max=3660, help="Days until the key expires; by default it does not expire.")
@@ -43,7 +44,8 @@ def create(
 
     An owner reads their own mailbox. An operator also runs campaigns; an auditor also reads the audit log. To read
     another user's mail, an operator or auditor needs a grant (POST /api/v1/auth/grants), which is written to the audit
-    log and visible to the mailbox's owner.
+    log and visible to the mailbox's owner. A key restores mail into Gmail only with --scope restore; an operator also
+    needs a grant that allows it.
 
     Example: gbm keys create ada@example.com --scope mail --days 90
     """

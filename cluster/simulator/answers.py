@@ -25,8 +25,9 @@ class Answer(NamedTuple):
     body: bytes
     content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
-    # "cut": the connection closes in the middle of the body; "stall": it stays open and silent there.
-    broken: Literal["", "cut", "stall"] = ""
+    # "cut": the connection closes in the middle of the body; "stall": it stays open and silent there; "lost": it closes
+    # before the first byte.
+    broken: Literal["", "cut", "stall", "lost"] = ""
 
 
 class GoogleError(Exception):

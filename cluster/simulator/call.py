@@ -20,6 +20,8 @@ class HttpCall(NamedTuple):
     authorization: str = ""
     content_type: str = ""
     body: bytes = b""
+    content_range: str = ""  # of a part of a resumable upload
+    upload_length: str = ""  # of the start of one
 
 
 class Call(NamedTuple):

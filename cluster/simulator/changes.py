@@ -1,31 +1,39 @@
-"""Calls that change a mailbox: labels on messages, trash, delete, import, insert."""
+"""Calls that change a mailbox: labels on messages, trash, delete, import, insert.
+
+What Gmail does not document was taken from reports of other tools: CHAT is refused at import ("Invalid label: CHAT"),
+SENT and DRAFT are taken there but not at modify, and a threadId that the mailbox does not have is not found.
+"""
 
 import email
 import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pybase64
 
-from cluster.simulator.answers import GoogleError, invalid
+from cluster.simulator.answers import GoogleError, invalid, not_found
 from cluster.simulator.call import Call
+from cluster.simulator.headers import scan
 from cluster.simulator.mailbox import Mailbox, Message
 from cluster.simulator.sources import MESSAGE_MAX_BYTES
 
 Document = dict[str, Any]
 
 _BATCH_MAX = 1000
+_NEVER_IMPORTED = frozenset(("CHAT",))
+_NEVER_APPLIED = frozenset(("CHAT", "SENT", "DRAFT"))
 _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 
 
 def modify(call: Call) -> Document:
     message, document = call.message(), call.json()
-    add, remove = _labels(call.mailbox, document, "addLabelIds"), _labels(call.mailbox, document, "removeLabelIds")
+    add, remove = _changed(call, document)
     return _brief(call.mailbox.modify(message.id, add, remove))
 
 
 def batch_modify(call: Call) -> None:
     document = call.json()
-    add, remove = _labels(call.mailbox, document, "addLabelIds"), _labels(call.mailbox, document, "removeLabelIds")
+    add, remove = _changed(call, document)
     for message_id in _ids(call):
         if message_id in call.mailbox.messages:
             call.mailbox.modify(message_id, add, remove)
@@ -59,14 +67,20 @@ def insert(call: Call) -> Document:
 
 def _take_in(call: Call, date_source: str) -> Document:
     document, raw = _upload(call)
+    return take_in(call, document, raw, date_source)
+
+
+def take_in(call: Call, document: Mapping[str, Any], raw: bytes, date_source: str) -> Document:
+    """Add an uploaded message. Without a readable Date header it is dated by its arrival."""
     if len(raw) > MESSAGE_MAX_BYTES:
         raise GoogleError(413, "uploadTooLarge", "Message is too large.")
-    labels = _labels(call.mailbox, document, "labelIds")
+    labels = _labels(call.mailbox, document, "labelIds", _NEVER_IMPORTED)
     received = call.text("internalDateSource", date_source) == "receivedTime"
-    date_ms = int(call.now * 1000) if received else None
+    date_ms = int(call.now * 1000) if received or scan(raw).date_ms is None else None
     thread_id = document.get("threadId")
-    message = call.mailbox.add(raw, labels, date_ms, thread_id if isinstance(thread_id, str) else None)
-    return _brief(message)
+    if thread_id is not None and thread_id not in call.mailbox.threads:
+        raise not_found()
+    return _brief(call.mailbox.add(raw, labels, date_ms, thread_id))
 
 
 def _upload(call: Call) -> tuple[dict[str, Any], bytes]:
@@ -97,12 +111,17 @@ def _related(call: Call) -> tuple[dict[str, Any], bytes]:
     return dict(call._replace(body=metadata).json()), media
 
 
-def _labels(mailbox: Mailbox, document: Any, name: str) -> list[str]:
+def _changed(call: Call, document: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    add = _labels(call.mailbox, document, "addLabelIds", _NEVER_APPLIED)
+    return add, _labels(call.mailbox, document, "removeLabelIds", _NEVER_APPLIED)
+
+
+def _labels(mailbox: Mailbox, document: Mapping[str, Any], name: str, refused: Collection[str]) -> list[str]:
     labels = document.get(name) or []
     if not isinstance(labels, list):
         raise invalid(f"Invalid value at '{name}'")
     for label in labels:
-        if not isinstance(label, str) or not mailbox.knows_label(label):
+        if not isinstance(label, str) or not mailbox.knows_label(label) or label in refused:
             raise invalid(f"Invalid label: {label}")
     return list(labels)
 

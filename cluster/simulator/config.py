@@ -26,9 +26,11 @@ FaultKind = Literal[
     "503",
     "cut",
     "stall",
+    "lost",
 ]
 
-# "stall" and "400-failedPrecondition" are rare at Google and slow to test with: ask for them by name.
+# "stall" and "400-failedPrecondition" are rare at Google and slow to test with, and "lost" (the call is made, and its
+# answer never comes) only matters to calls that change something: ask for them by name.
 USUAL_FAULTS: tuple[FaultKind, ...] = (
     "429",
     "403-rateLimitExceeded",

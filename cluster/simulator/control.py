@@ -3,7 +3,7 @@
 GET  /_sim/health
 GET  /_sim/stats
 GET  /_sim/users                                 [{email, refresh_token, messages}]
-GET  /_sim/users/{email}/messages                [{id, sha256, size, labels}], spam and trash too
+GET  /_sim/users/{email}/messages                [{id, sha256, size, labels, thread, date_ms}], spam and trash too
 GET  /_sim/users/{email}/authorized-user         an authorized-user file
 POST /_sim/users/{email}/messages?label=INBOX    the raw body arrives as a message
 POST /_sim/users/{email}/messages/{id}/labels    {"add": [...], "remove": [...]}
@@ -181,6 +181,8 @@ def _all_messages(mailbox: Mailbox) -> list[Mapping[str, Any]]:
             "sha256": sha256(message.raw).hexdigest(),
             "size": len(message.raw),
             "labels": sorted(message.labels),
+            "thread": message.thread_id,
+            "date_ms": message.internal_date_ms,
         }
         for message in mailbox.messages.values()
     ]

@@ -1,7 +1,8 @@
 """Chance misbehaviour, seeded. No clock, no I/O.
 
-A fault is either of a call (an error answer, also inside a batch) or of a connection (cut or stalled, once per HTTP
-request). Both are drawn, so that together about `rate` of single calls fail.
+A fault is either of a call (an error answer, also inside a batch) or of a connection (cut, stalled, or closed without a
+byte, once per HTTP request: by then the call has been made). Both are drawn, so that together about `rate` of single
+calls fail.
 """
 
 from collections import Counter
@@ -10,6 +11,8 @@ from typing import Literal
 
 from cluster.simulator.answers import GoogleError
 from cluster.simulator.config import FaultKind
+
+Broken = Literal["cut", "stall", "lost"]
 
 _ERRORS: dict[FaultKind, tuple[int, str, str]] = {
     "429": (429, "rateLimitExceeded", "Too many concurrent requests for user."),
@@ -33,7 +36,7 @@ class Faults:
     def set(self, rate: float, kinds: tuple[FaultKind, ...]) -> None:
         self.rate, self.kinds = rate, kinds
         self._errors = [kind for kind in kinds if kind in _ERRORS]
-        self._breaks: list[Literal["cut", "stall"]] = [k for k in kinds if k == "cut" or k == "stall"]
+        self._breaks: list[Broken] = [k for k in kinds if k == "cut" or k == "stall" or k == "lost"]
         self._error_rate = rate * len(self._errors) / len(kinds)
         self._break_rate = rate * len(self._breaks) / len(kinds)
 
@@ -45,7 +48,7 @@ class Faults:
         self.injected[kind] += 1
         return GoogleError(*_ERRORS[kind])
 
-    def of_connection(self) -> Literal["", "cut", "stall"]:
+    def of_connection(self) -> Broken | Literal[""]:
         """How this HTTP answer breaks off, if it is its turn."""
         if self._break_rate == 0 or self._random.random() >= self._break_rate:
             return ""

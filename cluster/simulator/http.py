@@ -112,6 +112,10 @@ class Connection(asyncio.Protocol):
                 self._authorization = value.decode("latin-1")
             case b"content-type":
                 self._content_type = value.decode("latin-1")
+            case b"content-range":
+                self._content_range = value.decode("latin-1")
+            case b"x-upload-content-length":
+                self._upload_length = value.decode("latin-1")
             case b"expect" if value.lower() == b"100-continue":
                 self._expects = True
             case b"content-length" if value.isdigit() and int(value) > BODY_MAX_BYTES:
@@ -137,7 +141,8 @@ class Connection(asyncio.Protocol):
             target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         method = self._parser.get_method().decode("ascii")
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        call = HttpCall(method, target, self._authorization, self._content_type, body)
+        upload = self._content_range, self._upload_length
+        call = HttpCall(method, target, self._authorization, self._content_type, body, *upload)
         self._queue.append((call, self._parser.should_keep_alive()))
         self._forget()
         if len(self._queue) >= _QUEUE_MAX and self._transport is not None and not self._read_paused:
@@ -199,7 +204,8 @@ class Connection(asyncio.Protocol):
         reason = _REASONS.get(answer.status, "")
         head = f"HTTP/1.1 {answer.status} {reason}\r\n{kind}{length}{extra}\r\n".encode("latin-1")
         if answer.broken:
-            self._break(head + answer.body[: len(answer.body) // 2], answer.broken)
+            half = b"" if answer.broken == "lost" else head + answer.body[: len(answer.body) // 2]
+            self._break(half, answer.broken)
         elif len(answer.body) <= _JOIN_MAX_BYTES:
             self._transport.write(head + answer.body)
         else:
@@ -212,7 +218,7 @@ class Connection(asyncio.Protocol):
     def _break(self, half: bytes, how: str) -> None:
         assert self._transport is not None
         self._transport.write(half)
-        if how == "cut":
+        if how in ("cut", "lost"):
             self._transport.close()
             self._transport = None
         else:
@@ -232,7 +238,7 @@ class Connection(asyncio.Protocol):
 
     def _forget(self) -> None:
         self._target = b""
-        self._authorization = self._content_type = ""
+        self._authorization = self._content_type = self._content_range = self._upload_length = ""
         self._expects = False
         self._body: list[bytes] = []
         self._body_size = self._headers_size = 0

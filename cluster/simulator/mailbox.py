@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
 from cluster.simulator.headers import Headers, plain_subject, replied_subject, scan
 
@@ -78,6 +78,7 @@ class Mailbox:
         self.email = email
         self.messages: dict[str, Message] = {}
         self.labels: dict[str, str] = dict(_USER_LABELS)
+        self.label_looks: dict[str, dict[str, Any]] = {}  # visibility and colour, where they are not the usual ones
         self.threads: dict[str, list[str]] = {}
         self.label_counts: Counter[str] = Counter()
         self.history_id = self._forgotten = _FIRST_HISTORY_ID
@@ -216,6 +217,7 @@ class Mailbox:
         for message in [m for m in self.messages.values() if label_id in m.labels]:
             self.modify(message.id, remove=(label_id,))
         del self.labels[label_id]
+        self.label_looks.pop(label_id, None)
 
     def _record(self, type_: HistoryType, message: Message, changed: frozenset[str] = frozenset()) -> None:
         self._history.append(Change(message.history_id, type_, message.id, message.thread_id, message.labels, changed))

@@ -17,6 +17,23 @@ from cluster.simulator.workspace import DIRECTORY_SCOPE, Workspace
 
 SCOPE = "https://mail.google.com/"
 _READ_SCOPE = "https://www.googleapis.com/auth/gmail.readonly"
+_AUTH = "https://www.googleapis.com/auth/gmail."
+_MODIFY = frozenset((SCOPE, f"{_AUTH}modify"))
+#: Scopes of which one is enough, by method. Source: the discovery document of Gmail's API.
+_WRITING = {
+    "messages.import": _MODIFY | {f"{_AUTH}insert"},
+    "messages.insert": _MODIFY | {f"{_AUTH}insert"},
+    "labels.create": _MODIFY | {f"{_AUTH}labels"},
+    "labels.update": _MODIFY | {f"{_AUTH}labels"},
+    "labels.delete": _MODIFY | {f"{_AUTH}labels"},
+    "messages.modify": _MODIFY,
+    "messages.batchModify": _MODIFY,
+    "messages.trash": _MODIFY,
+    "messages.untrash": _MODIFY,
+    "messages.delete": frozenset((SCOPE,)),
+    "messages.batchDelete": frozenset((SCOPE,)),
+}
+_DELEGATED = {_READ_SCOPE, SCOPE, DIRECTORY_SCOPE, f"{_AUTH}insert", f"{_AUTH}labels", f"{_AUTH}modify"}
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 CLIENT_ID = "000000000000-simulator.apps.googleusercontent.com"
 
@@ -42,6 +59,8 @@ class Grants:
         self._user_of = {token: email for email, token in self._refresh.items()}
         self._ttl_s = ttl_s
         self._access: dict[str, tuple[str, float]] = {}
+        self._scope_of: dict[str, str] = {}  # access token -> what it was issued for, where that is not everything
+        self._consents: dict[str, str] = {}  # user -> scopes of the last consent; without one: everything
         self._directory: dict[str, float] = {}  # tokens that read the directory instead of a mailbox
         self.workspace = Workspace(emails)
         self.consent = Consent(emails, CLIENT_ID)
@@ -100,11 +119,12 @@ class Grants:
             raise TokenError(400, "invalid_grant", "Bad Request")
         if email in self._revoked:
             raise TokenError(400, "invalid_grant", "Token has been expired or revoked.")
+        scope = self._consents.get(email, SCOPE)
         return ok(
             {
-                "access_token": self._issue(email, now),
+                "access_token": self._issue(email, now, scope),
                 "expires_in": int(self._ttl_s),
-                "scope": SCOPE,
+                "scope": scope,
                 "token_type": "Bearer",
             }
         )
@@ -116,7 +136,7 @@ class Grants:
             raise TokenError(400, "invalid_grant", "Malformed auth code.")
         email, scope, nonce = authorized
         answer = {
-            "access_token": self._issue(email, now),
+            "access_token": self._issue(email, now, scope),
             "expires_in": int(self._ttl_s),
             "scope": scope,
             "token_type": "Bearer",
@@ -125,6 +145,7 @@ class Grants:
             answer["id_token"] = self.identity.token(email, nonce, now)
         else:
             self.restore(email)
+            self._consents[email] = scope
             answer["refresh_token"] = self._refresh[email]
         return ok(answer)
 
@@ -134,11 +155,11 @@ class Grants:
         if authorized is None:
             raise TokenError(400, "invalid_grant", "Invalid JWT Signature.")
         email, scope = authorized
-        if not self.workspace.delegated or scope not in (_READ_SCOPE, SCOPE, DIRECTORY_SCOPE):
+        if not self.workspace.delegated or not set(scope.split()) <= _DELEGATED:
             raise TokenError(401, "unauthorized_client", "Client is unauthorized to retrieve access tokens.")
         if email not in self._refresh or email in self._revoked or email in self.workspace.suspended:
             raise TokenError(400, "invalid_grant", "Invalid email or User ID")
-        token = self._issue(email, now)
+        token = self._issue(email, now, scope)
         if scope == DIRECTORY_SCOPE:
             self._directory[token] = self._access.pop(token)[1]
         answer = {"access_token": token, "expires_in": int(self._ttl_s), "scope": scope, "token_type": "Bearer"}
@@ -166,6 +187,17 @@ class Grants:
             )
         return known[0]
 
+    def require(self, authorization: str, method: str) -> None:
+        """Whether a token's scopes are enough for a Gmail method that writes.
+
+        Raises:
+            GoogleError: 403.
+        """
+        scope = self._scope_of.get(authorization.partition(" ")[2].strip())
+        allowed = _WRITING.get(method)
+        if scope is not None and allowed is not None and set(scope.split()).isdisjoint(allowed):
+            raise GoogleError(403, "insufficientPermissions", "Request had insufficient authentication scopes.")
+
     def revoke(self, email: str) -> None:
         self._revoked.add(email)
 
@@ -190,11 +222,14 @@ class Grants:
         for token in [t for t, (owner, _) in self._access.items() if owner == email]:
             del self._access[token]
 
-    def _issue(self, email: str, now: float) -> str:
+    def _issue(self, email: str, now: float, scope: str) -> str:
         for old in [t for t, (_, expires) in self._access.items() if expires <= now]:
             del self._access[old]
+            self._scope_of.pop(old, None)
         token = f"ya29.sim-{secrets.token_urlsafe(24)}"
         self._access[token] = (email, now + self._ttl_s)
+        if scope != SCOPE:
+            self._scope_of[token] = scope
         return token
 
 

@@ -14,13 +14,14 @@ import orjson
 
 from cluster.simulator import changes, history, labels, messages, threads
 from cluster.simulator.answers import Answer, GoogleError, not_found
-from cluster.simulator.call import Call, HttpCall, parse_params
+from cluster.simulator.call import Call, HttpCall, Params, parse_params, whole
 from cluster.simulator.deviations import Answered, Deviations
 from cluster.simulator.faults import Faults
 from cluster.simulator.fields import parse_fields, select
 from cluster.simulator.mailbox import Mailbox
 from cluster.simulator.oauth import Grants
 from cluster.simulator.quota import Quota
+from cluster.simulator.uploads import Upload, Uploads, incomplete, receive
 
 Handler = Callable[[Call], dict[str, Any] | None]
 
@@ -75,6 +76,8 @@ class GmailApi:
         self.answered: Counter[str] = Counter()  # Gmail methods answered with 2xx
         self.refused: Counter[str] = Counter()  # calls over quota, by scope
         self._empty_history_pages = empty_history_pages
+        self._uploads = Uploads()
+        self.url = ""  # where it listens: resumable uploads go on there
 
     def call(self, request: HttpCall, now: float) -> Answer:
         """The answer to one call, whatever it is: errors too are answers."""
@@ -86,17 +89,24 @@ class GmailApi:
     def _call(self, request: HttpCall, now: float) -> Answer:
         path, _, query = request.target.partition("?")
         user = self.grants.user(request.authorization, now)
+        params = parse_params(query)
+        if request.method == "PUT" and "upload_id" in params:
+            return self._part(request, user, params, now)
         owner, ids, route = _find(request.method, path)
         if owner not in ("me", user) and unquote(owner).lower() != user:
             raise GoogleError(403, "forbidden", f"Delegation denied for {user}")
+        self.grants.require(request.authorization, route.gmail_method)
         self._charge(user, route.gmail_method, now)
         fault = self.faults.of_call()
         if fault is not None:
             raise fault
-        params = parse_params(query)
         mailbox = self.mailboxes[user]
         lag_from = self.deviations.lag_from.get(user)
         call = Call(mailbox, ids, params, request.content_type, request.body, now, self._empty_history_pages, lag_from)
+        if call.text("uploadType") == "resumable":
+            upload = Upload(user, route.gmail_method, call.json(), whole(request.upload_length) or 0)
+            target = f"{self.url}{path}?{query}&upload_id={self._uploads.begin(upload)}"
+            return Answer(200, b"", headers=(("Location", target),))
         document = route.handler(call)
         self.answered[route.gmail_method] += 1
         if document is None:
@@ -111,6 +121,24 @@ class GmailApi:
                 return deviating
             document = deviating
         return Answer(200, orjson.dumps(document))
+
+    def _part(self, request: HttpCall, user: str, params: Params, now: float) -> Answer:
+        """A part of a resumable upload; faults come at parts as they come at calls."""
+        fault = self.faults.of_call()
+        if fault is not None:
+            raise fault
+        upload = self._uploads.of(params["upload_id"][-1], user)
+        if upload.answer is not None:
+            return upload.answer
+        if not receive(upload, request.content_range, request.body):
+            return incomplete(upload)
+        call = Call(self.mailboxes[user], (), params, "message/rfc822", b"", now)
+        source = "dateHeader" if upload.method == "messages.import" else "receivedTime"
+        document = changes.take_in(call, upload.document, bytes(upload.content), source)
+        self.answered[upload.method] += 1
+        upload.answer = Answer(200, orjson.dumps(document))
+        upload.content.clear()
+        return upload.answer
 
     def _charge(self, user: str, method: str, now: float) -> None:
         refusal = self.quota.charge(user, method, now)

@@ -199,7 +199,7 @@ async def _listen(config: SimulatorConfig, mailboxes: dict[str, Mailbox]) -> Run
     except (OSError, OverflowError) as exc:
         raise PortOccupied(config.host, config.port, _reason(exc)) from exc
     running = RunningSimulator(server, simulator, config.host, connections)
-    simulator.control.url = running.url
+    simulator.control.url = simulator.api.url = running.url
     if simulator.pushes is not None:
         simulator.pushes.start()
     return running

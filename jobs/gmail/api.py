@@ -27,12 +27,17 @@ _HISTORY_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP request; the transport adds the authorization."""
+    """One HTTP request; the transport adds the authorization.
+
+    once: it must not reach the server twice, so it gets a connection of its own: libcurl sends a request again,
+    whatever its method, when a kept connection closes before anything was received.
+    """
 
     method: str
     url: str
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    once: bool = False
 
 
 class GmailApi:

@@ -68,8 +68,11 @@ class OAuthClient:
 class Login:
     """One attempt to get one owner's consent."""
 
-    def __init__(self, client: OAuthClient, config: GmailConfig, email: str, redirect_uri: str) -> None:
+    def __init__(
+        self, client: OAuthClient, config: GmailConfig, email: str, redirect_uri: str, scope: str = MAIL_SCOPE
+    ) -> None:
         """`redirect_uri`: an address of this machine's where the owner's browser is sent with the answer."""
+        self._scope = scope
         self._client, self._config, self._email, self._redirect_uri = client, config, email, redirect_uri
         self._verifier = secrets.token_urlsafe(64)  # 86 characters; RFC 7636 allows 43 to 128
         self.state = secrets.token_urlsafe(32)
@@ -82,7 +85,7 @@ class Login:
             "client_id": self._client.client_id,
             "redirect_uri": self._redirect_uri,
             "response_type": "code",
-            "scope": MAIL_SCOPE,
+            "scope": self._scope,
             "state": self.state,
             "code_challenge": challenge,
             "code_challenge_method": "S256",

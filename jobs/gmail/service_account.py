@@ -19,6 +19,10 @@ from jobs.gmail.credentials import AccessToken, TokenRefused, exchange
 from jobs.gmail.errors import CredentialsUnusable, DelegationMissing
 
 MAIL_SCOPE = "https://www.googleapis.com/auth/gmail.readonly"
+_GMAIL = "https://www.googleapis.com/auth/gmail."
+#: What a restore needs, separated by spaces as in OAuth; and what putting labels on mail that is there needs as well.
+RESTORE_SCOPES = f"{MAIL_SCOPE} {_GMAIL}insert {_GMAIL}labels"
+RELABEL_SCOPES = f"{RESTORE_SCOPES} {_GMAIL}modify"
 DIRECTORY_SCOPE = "https://www.googleapis.com/auth/admin.directory.user.readonly"
 
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"

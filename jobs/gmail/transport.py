@@ -1,7 +1,8 @@
 """Sends calls over pooled keep-alive connections, several at a time, and hands back what was answered.
 
 It never raises for one call, never waits between calls, never repeats one: what went wrong travels in the
-answer. (libcurl itself reopens a pooled connection that turns out closed before anything was received.)
+answer. (libcurl itself reopens a pooled connection that turns out closed before anything was received, and sends the
+request again: a call that must not be made twice has a connection of its own, `Call.once`.)
 Threads may share it: each exchange borrows a connection cache of its own. Why libcurl: see `fetch.py`.
 """
 
@@ -193,6 +194,8 @@ class _Transfer:
             self.easy.setopt(pycurl.POST, 1)
             self.easy.setopt(pycurl.POSTFIELDS, call.body)
         self.easy.setopt(pycurl.CUSTOMREQUEST, call.method)
+        self.easy.setopt(pycurl.FRESH_CONNECT, int(call.once))
+        self.easy.setopt(pycurl.FORBID_REUSE, int(call.once))
         self.easy.setopt(
             pycurl.HTTPHEADER, [f"{name}: {value}" if value else f"{name}:" for name, value in headers.items()]
         )

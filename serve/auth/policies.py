@@ -34,10 +34,18 @@ class Scope(StrEnum):
     KEYS = "keys"
     CAMPAIGNS = "campaigns"
     AUDIT = "audit"
+    RESTORE = "restore"
 
 
 #: Scopes that a grant to read another's mailbox gives: reading, nothing else.
 GRANTED = frozenset({Scope.MAIL, Scope.ANALYTICS})
+#: Scopes that a key has only if they were named when it was made (`gbm keys create --scope`): they write into Gmail.
+NAMED = frozenset({Scope.RESTORE})
+
+
+def may_restore(principal: Principal) -> bool:
+    """Whether the caller's key, or the grant that the caller acts by, was made to restore mail."""
+    return principal.scopes is not None and Scope.RESTORE.value in principal.scopes
 
 
 class RoleRequired(BackupError):
@@ -88,7 +96,9 @@ class Policy:
         """Raise RoleRequired or ScopeRequired unless this principal may."""
         if self.roles is not None and principal.role not in self.roles:
             raise RoleRequired(*sorted(self.roles))
-        if principal.grant_id is not None and not (self.grants or self.scope in GRANTED):
+        if self.scope in NAMED and not may_restore(principal):
+            raise ScopeRequired(self.scope or "session")
+        if principal.grant_id is not None and not (self.grants or self.scope in GRANTED | NAMED):
             raise ScopeRequired(self.scope or "session")
         if self.scope is not None and principal.scopes is not None and self.scope not in principal.scopes:
             raise ScopeRequired(self.scope)

@@ -1,4 +1,4 @@
-"""/api/v1/sync/operations: everything that takes long, in one shape. Backfills now; exports and restores as they come.
+"""/api/v1/sync/operations: everything that takes long, in one shape: backfills and restores.
 
 An operation's id is KIND-NUMBER; what it is of a kind, how far and how it is cancelled its provider says.
 """
@@ -19,7 +19,7 @@ from serve.sync.ports import UnknownOperation
 
 PATH = "/api/v1/sync/operations"
 #: States in which nothing more will change by itself.
-ENDED = frozenset({"cancelled", "complete", "incomplete", "failed"})
+ENDED = frozenset({"paused", "cancelled", "complete", "incomplete", "failed"})
 
 
 class OperationProgress(BaseModel):
@@ -43,8 +43,8 @@ class Operation(BaseModel):
     """Something that takes long."""
 
     id: str
-    kind: str = Field(description="backfill")
-    state: str = Field(description="running, cancelling, cancelled, complete, incomplete or failed")
+    kind: str = Field(description="backfill or restore")
+    state: str = Field(description="running, pausing, paused, cancelling, cancelled, complete, incomplete or failed")
     requested_by: str
     created_at: datetime
     ended_at: datetime | None

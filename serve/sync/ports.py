@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 from actors.decisions import Mode
 from storage.control.campaigns import Campaign, Campaigns
+from storage.control.restore_records import Restore
+from storage.control.restores import Restores
 from storage.errors import BackupError
 from storage.model.records import User
 
@@ -63,11 +65,22 @@ class Jobs(Protocol):
             JobsUnavailable, CampaignEnded.
         """
 
+    def start_restore(self, restores: Restores, restore: Restore) -> Restore:
+        """The restore with a job that is alive, submitted if need be.
+
+        Raises:
+            JobsUnavailable, RestoreConflict.
+        """
+
 
 class NoJobs:
     """Where no Ray dashboard takes jobs."""
 
     def start(self, campaigns: Campaigns, campaign: Campaign) -> Campaign:  # noqa: ARG002 - the port's signature
+        """Raises JobsUnavailable."""
+        raise JobsUnavailable("this gateway was started without a place to submit jobs to")
+
+    def start_restore(self, restores: Restores, restore: Restore) -> Restore:  # noqa: ARG002 - the port's signature
         """Raises JobsUnavailable."""
         raise JobsUnavailable("this gateway was started without a place to submit jobs to")
 

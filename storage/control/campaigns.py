@@ -51,6 +51,11 @@ class Campaign:
     failed: int
 
     @property
+    def number(self) -> int:
+        """The campaign's id."""
+        return self.campaign_id
+
+    @property
     def job_id(self) -> str:
         """Id of the campaign's current Ray Job."""
         return f"backfill-{self.campaign_id}-{self.runs}"

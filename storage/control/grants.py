@@ -30,7 +30,7 @@ class UnknownGrant(BackupError):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Permission to read a mailbox. left_s: remaining seconds; negative if expired."""
+    """Permission to read a mailbox. left_s: remaining seconds; negative if expired. may_restore: mail into it, too."""
 
     grant_id: str
     mailbox: User
@@ -43,6 +43,7 @@ class Grant:
     revoked_at: datetime | None
     alive: bool
     left_s: float
+    may_restore: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,8 @@ class Grants:
     def __init__(self, engine: Source) -> None:
         self._engine = engine
 
-    def create(self, reader: Principal, mailbox: User, reason: str, ttl_s: float) -> Grant:
-        """Grant permission to read a mailbox from now on."""
+    def create(self, reader: Principal, mailbox: User, reason: str, ttl_s: float, restore: bool = False) -> Grant:
+        """Grant permission to read a mailbox from now on; with `restore`, to restore mail into it as well."""
         grant_id = secrets.token_hex(8)
         values = {
             "grant_id": grant_id,
@@ -70,10 +71,13 @@ class Grants:
             "role": reader.role,
             "reason": reason,
             "ttl_s": ttl_s,
+            "may_restore": restore,
         }
         with transaction(self._engine) as connection:
             connection.execute(query("grant_create"), values)
             detail: audit.Detail = {"mailbox": mailbox.email[:200], "reason": reason[:200], "seconds": int(ttl_s)}
+            if restore:
+                detail = {**detail, "restore": True}
             audit.append(connection, reader.email, "grant.create", grant_id, detail)
         return self.get(grant_id, reader.user_id)
 
@@ -105,6 +109,7 @@ class Grants:
                     row.revoked_at,
                     row.alive,
                     float(row.left_s),
+                    row.may_restore,
                 )
                 for row in rows
             ]

@@ -1,4 +1,7 @@
-"""SIGKILL of everything, three times during a backfill: the next run completes, nothing lost, nothing twice."""
+"""SIGKILL of everything, three times during a backfill: the next run completes, nothing lost, nothing twice.
+
+And of a restore's job, three times while it gives a robbed mailbox its mail back.
+"""
 
 import hashlib
 import random
@@ -15,6 +18,7 @@ from cluster.stores import open_stores
 from storage.db.engines import transaction
 from storage.segments.file_names import ROLLUP_SUFFIX, SUFFIXES
 from tests.e2e.processes import Demo, demo, environment, wait_for
+from tests.e2e.robbery import restored_after_a_robbery
 from tests.e2e.test_demo import get
 
 SEED = 20261122
@@ -27,11 +31,15 @@ def _archived(home: Path) -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-def test_a_backfill_killed_three_times_loses_nothing_and_stores_nothing_twice(home: Path, enron: Path | None) -> None:
+def test_a_backfill_and_a_restore_killed_three_times_lose_nothing_and_do_nothing_twice(
+    home: Path, enron: Path | None
+) -> None:
     chance = random.Random(SEED)
     source = ["--mail", str(enron)] if enron else ["--messages", "3000"]
     # Small segments and a slow Gmail stretch the backfill, so that a kill falls between many commits.
-    env = environment(home, GBM_ARCHIVE__SEGMENT_MESSAGES="200", GBM_ARCHIVE__SEGMENT_AGE_S="0.3")
+    env = environment(
+        home, GBM_ARCHIVE__SEGMENT_MESSAGES="200", GBM_ARCHIVE__SEGMENT_AGE_S="0.3", GBM_RESTORE__SETTLE_S="1"
+    )
     arguments = [*source, "--latency-ms", "150", "--fault-rate", "0.02"]
     stored = []
     for kill in range(3):
@@ -51,6 +59,8 @@ def test_a_backfill_killed_three_times_loses_nothing_and_stores_nothing_twice(ho
         assert 0 < summary["new_messages"] < len(held), "the kills came while it worked, and work was kept"
         _every_raw_message_is_exact(env, summary["api_key"], held)
         _nothing_is_stored_twice_and_no_orphans_are_left(home, len(held))
+        after = restored_after_a_robbery(env, home, summary["gmail"], summary["mailboxes"][0])
+        _every_raw_message_is_exact(env, summary["api_key"], after)
         assert running.interrupt() == 0
 
 

@@ -1,7 +1,8 @@
 """/api/v1/auth/grants: leave to read another's mail. No role has it by itself.
 
 A grant is for one mailbox, for a reason, for some hours, and in the audit log; the mailbox's owner sees it and can end
-it. Its token speaks for the mailbox, as the owner's would, but reads only, and names who reads (`act`, RFC 8693).
+it. Its token speaks for the mailbox, as the owner's would, but reads only, and names who reads (`act`, RFC 8693). An
+operator's may also restore mail into the mailbox, if that was asked for and the operator's key was made for it.
 """
 
 from datetime import datetime
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from serve.auth.authentication import AccessTokens
 from serve.auth.authorization import Caller, CallerClaims
-from serve.auth.policies import GRANTED, Role, Scope, ScopeRequired, permits
+from serve.auth.policies import GRANTED, Role, RoleRequired, Scope, ScopeRequired, may_restore, permits
 from serve.auth.routes.auth import PREFIX, TokenAnswer
 from serve.config import TokenConfig
 from serve.http.executor import BlockingExecutor
@@ -30,6 +31,7 @@ class GrantRequest(BaseModel):
     email: str = Field(min_length=3, max_length=320, pattern=r"^[^\x00]+$")
     reason: str = Field(min_length=5, max_length=200, pattern=r"^[^\x00]+$", description="stands in the audit log")
     expires_in: int = Field(3600, ge=60, description="seconds; the service has a limit")
+    restore: bool = Field(False, description="also to restore mail into it: for operators whose key has that scope")
 
 
 class GrantItem(BaseModel):
@@ -44,6 +46,7 @@ class GrantItem(BaseModel):
     expires_at: datetime
     revoked_at: datetime | None
     alive: bool
+    restore: bool = Field(description="whether mail may be restored by it")
 
     @classmethod
     def of(cls, grant: Grant) -> Self:
@@ -58,6 +61,7 @@ class GrantItem(BaseModel):
             expires_at=grant.expires_at,
             revoked_at=grant.revoked_at,
             alive=grant.alive,
+            restore=grant.may_restore,
         )
 
 
@@ -80,10 +84,15 @@ def router(
     @permits(Role.OPERATOR, Role.AUDITOR, scope=Scope.AUDIT, cost=10)
     async def create(principal: Caller, body: GrantRequest) -> GrantItem:
         granted(principal)
+        if body.restore:
+            if principal.role != Role.OPERATOR:
+                raise RoleRequired(Role.OPERATOR.value)
+            if not may_restore(principal):
+                raise ScopeRequired(Scope.RESTORE)
 
         def made() -> Grant:
             mailbox = control.user(body.email)
-            return grants.create(principal, mailbox, body.reason, min(body.expires_in, config.grant_s))
+            return grants.create(principal, mailbox, body.reason, min(body.expires_in, config.grant_s), body.restore)
 
         return GrantItem.of(await threads.run(made))
 
@@ -103,6 +112,8 @@ def router(
     async def token(principal: Caller, claims: CallerClaims, grant_id: _GrantId) -> TokenAnswer:
         scopes = granted(principal)
         grant = await threads.run(grants.use, grant_id, principal)
+        if grant.may_restore and may_restore(principal):
+            scopes |= {Scope.RESTORE.value}
         mailbox = grant.mailbox
         reader = Principal(
             mailbox.user_id,

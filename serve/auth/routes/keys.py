@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from serve.auth import api_keys
 from serve.auth.authorization import Caller
-from serve.auth.policies import Role, RoleRequired, Scope, ScopeRequired, permits
+from serve.auth.policies import NAMED, Role, RoleRequired, Scope, ScopeRequired, permits
 from serve.auth.routes.auth import PREFIX
 from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
@@ -107,6 +107,8 @@ def narrowed(principal: Principal, asked: KeyRequest) -> frozenset[str] | None:
         raise RoleRequired(asked.role.value)
     scopes = None if asked.scopes is None else frozenset(scope.value for scope in asked.scopes)
     if principal.scopes is None:
+        if named := (scopes or frozenset()) & NAMED:  # what a key must have been given by name, no other key gives on
+            raise ScopeRequired(min(named))
         return scopes
     if scopes is None:
         return principal.scopes

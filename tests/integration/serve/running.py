@@ -12,6 +12,8 @@ from actors.rate_limits import Rate, RatesConfig
 from serve.assembly import Assembly, Settings
 from serve.config import ServeConfig, StreamConfig, TokenConfig
 from storage.control.campaigns import Campaign, Campaigns, CampaignState
+from storage.control.restore_records import Restore
+from storage.control.restores import Restores
 from tests.integration.serve.conftest import Archive, RecordingOwners
 
 FREE = Rate(per_s=1e6, burst=1e7)
@@ -29,6 +31,9 @@ class Jobs:
         started = campaigns.run(campaign.campaign_id)
         campaigns.end(campaign.campaign_id, CampaignState.COMPLETE)
         return campaigns.get(started.campaign_id)
+
+    def start_restore(self, restores: Restores, restore: Restore) -> Restore:
+        return restores.run(restore.restore_id)
 
 
 @contextmanager

@@ -13,22 +13,26 @@ import pytest
 from starlette.routing import Route
 
 from serve.assembly import Assembly, Settings
+from serve.auth import api_keys
 from storage.control.campaigns import Campaigns, CampaignState, Member
+from storage.control.restore_records import Selection
+from storage.control.restores import Restores
 from storage.model.records import User
 from tests.integration.serve.conftest import Archive, RecordingOwners
 from tests.integration.serve.running import CONFIG, Jobs
 
 EVERYBODY = {"owner", "operator", "auditor"}
 OPERATORS_KEYS = ("campaigns key", "audit key")
-NARROWED = ("mail key", "analytics key", "sync key", "keys key", *OPERATORS_KEYS)
-ROLES = ("owner", "operator", "auditor", *NARROWED, "grant", "nobody")
+NARROWED = ("mail key", "analytics key", "sync key", "keys key", "restore key", *OPERATORS_KEYS)
+ROLES = ("owner", "operator", "auditor", *NARROWED, "grant", "restore grant", "nobody")
 SIGNED_IN = EVERYBODY | {*NARROWED}
-MAIL = EVERYBODY | {"mail key", "grant"}
-NUMBERS = EVERYBODY | {"analytics key", "grant"}
+MAIL = EVERYBODY | {"mail key", "grant", "restore grant"}
+NUMBERS = EVERYBODY | {"analytics key", "grant", "restore grant"}
 SYNC = {"owner", "operator", "sync key"}
 KEYS = EVERYBODY | {"keys key"}
 CAMPAIGNS = {"operator", "campaigns key"}
 WATCH = CAMPAIGNS | {"auditor"}
+RESTORE = {"restore key", "restore grant"}
 AUDIT = {"operator", "auditor", "audit key"}
 NOBODY_NEEDED = {*ROLES}
 
@@ -64,7 +68,7 @@ TABLE: dict[str, Row] = {
     "GET /api/v1/auth/google/login": Row(set()),  # not configured here: 404 for all
     "GET /api/v1/auth/google/callback": Row(set()),
     "POST /api/v1/push/gmail": Row(set(), body={"message": {"data": "e30="}}),
-    "POST /api/v1/auth/verify": Row(SIGNED_IN | {"grant"}),
+    "POST /api/v1/auth/verify": Row(SIGNED_IN | {"grant", "restore grant"}),
     "POST /api/v1/auth/sign-out": Row(SIGNED_IN, ends=True),
     "POST /api/v1/auth/sign-out-everywhere": Row(KEYS, ends=True),
     "GET /api/v1/auth/keys": Row(KEYS),
@@ -123,6 +127,17 @@ TABLE: dict[str, Row] = {
     "POST /api/v1/sync/backfills/{campaign_id}/resume": Row(
         CAMPAIGNS, ids={"campaign_id": "NEW_CAMPAIGN"}, foreign={"campaign_id": "99"}, ends=True
     ),
+    "GET /api/v1/sync/restores": Row(RESTORE),
+    "POST /api/v1/sync/restores": Row(RESTORE, body={"query": "from:friend"}, ends=True),
+    **{
+        f"{method} /api/v1/sync/restores/{{restore_id}}{action}": Row(
+            RESTORE, ids={"restore_id": "NEW_RESTORE"}, foreign={"restore_id": "FOREIGN_RESTORE"}, ends=True
+        )
+        for method, action in (("GET", ""), ("GET", "/report"), ("POST", "/pause"), ("POST", "/resume"))
+    },
+    "POST /api/v1/sync/restores/{restore_id}/cancel": Row(
+        RESTORE, ids={"restore_id": "NEW_RESTORE"}, foreign={"restore_id": "FOREIGN_RESTORE"}, ends=True
+    ),
     "GET /api/v1/sync/operations": Row(WATCH),
     "GET /api/v1/sync/operations/{operation_id}": Row(
         WATCH, ids={"operation_id": "backfill-1"}, foreign={"operation_id": "backfill-99"}
@@ -157,7 +172,7 @@ class World:
 
     def __init__(self, archive: Archive, http: httpx.AsyncClient, routes: list[Route]) -> None:
         self.archive, self.http, self.routes = archive, http, routes
-        self.campaigns = Campaigns(archive.databases.control)
+        self.campaigns, self.restores = Campaigns(archive.databases.control), Restores(archive.databases.control)
         self.headers: dict[str, dict[str, str]] = {"nobody": {}}
         self.values: dict[str, str] = {}
         self._entered = 0
@@ -177,13 +192,17 @@ class World:
             owner = self.headers["operator" if name in OPERATORS_KEYS else "owner"]
             self.headers[name] = await self._narrowed(name, owner)
         self.headers["grant"] = await self._granted("owner@example.com")
+        self.headers["restore grant"] = await self._granted_to_restore("owner@example.com")
+        self.values["FOREIGN_RESTORE"] = str(self.restores.begin(bob, bob, Selection(), "bob").restore_id)
 
         self.values["FOREIGN_KEY"] = (await self.post("/api/v1/auth/keys", await self.sign_in(bobs), {}))["key_id"]
         eve = await self.sign_in(self.archive.add_user("eve@example.com", "auditor")[1])
         self.values["FOREIGN_GRANT"] = await self._grant(eve, "bob@example.com")
 
-    async def enter(self, role: str) -> tuple[dict[str, str], dict[str, str]]:
-        """The header of somebody new who has a role, and the ids of things of theirs: a key, a grant, a campaign."""
+    async def enter(self, role: str, begins: bool = True) -> tuple[dict[str, str], dict[str, str]]:
+        """The header of somebody new who has a role, and the ids of things of theirs: a key, a grant, a campaign, and
+        unless one is to be begun, a restore.
+        """
         self._entered += 1
         email = f"new{self._entered}@example.com"
         kind = role if role in EVERYBODY else "operator" if role in OPERATORS_KEYS else "owner"
@@ -198,15 +217,38 @@ class World:
             "NEW_CAMPAIGN": str(campaign),
             "NEW_OPERATION": f"backfill-{campaign}",
         }
+        if role in RESTORE:
+            values["NEW_RESTORE"] = "none"
+            if begins:  # two at a time into one mailbox are refused
+                values["NEW_RESTORE"] = str(self.restores.begin(user, user, Selection(), email).restore_id)
+        if role == "restore grant":
+            return await self._granted_to_restore(email), values
         return (await self._narrowed(role, whole) if role in NARROWED else whole), values
 
     def _campaign(self, user: User) -> int:
         return self.campaigns.begin("full", [Member(user)], user.email)[0].campaign_id
 
     async def _narrowed(self, name: str, owner: dict[str, str]) -> dict[str, str]:
+        if name == "restore key":  # made at the command line alone
+            claims = await self.post("/api/v1/auth/verify", owner, None)
+            return await self.sign_in(self._key(claims["email"], "owner", "restore"))
         body = {"scopes": [name.removesuffix(" key")], "role": "operator" if name in OPERATORS_KEYS else "owner"}
         made = await self.post("/api/v1/auth/keys", owner, body)
         return await self.sign_in(made["api_key"])
+
+    def _key(self, email: str, role: str, *scopes: str) -> str:
+        key, control = api_keys.new_key(), self.archive.control
+        control.save_key(key.key_id, control.user(email).user_id, role, key.secret_hash, None, frozenset(scopes))
+        return key.text.get_secret_value()
+
+    async def _granted_to_restore(self, email: str) -> dict[str, str]:
+        key = self._key("operator@example.com", "operator", "restore", "audit", "mail", "analytics")
+        operator = await self.sign_in(key)
+        made = await self.post(
+            "/api/v1/auth/grants", operator, {"email": email, "reason": "it was robbed", "restore": True}
+        )
+        token = await self.post(f"/api/v1/auth/grants/{made['grant_id']}/token", operator, None)
+        return {"Authorization": f"Bearer {token['access_token']}"}
 
     async def _grant(self, reader: dict[str, str], email: str) -> str:
         made = await self.post("/api/v1/auth/grants", reader, {"email": email, "reason": "a test"})
@@ -261,7 +303,7 @@ async def test_every_role_may_call_exactly_its_operations(world: World) -> None:
         for role in ROLES:
             headers, values = world.headers[role], None
             if row.ends and role in row.who:
-                headers, values = await world.enter(role)
+                headers, values = await world.enter(role, begins=name != "POST /api/v1/sync/restores")
             answer = await world.ask(name, headers, row.ids or row.foreign, row.body, values)
             if not _as_expected(answer, expected := _expected(row, role)):
                 wrong.append(f"{role}: {name}: {answer.status_code}, not {expected}: {answer.text[:120]}")
@@ -310,6 +352,15 @@ async def test_no_list_shows_anothers_mail(world: World) -> None:
             assert "bobs-secret" not in answer.text, f"{role}: {name}"
             if role in ("owner", "mail key", "analytics key", "sync key", "keys key", "grant"):
                 assert "bob@example.com" not in answer.text, f"{role}: {name}"
+
+
+async def test_a_key_restores_only_if_it_was_made_for_that(world: World) -> None:
+    answer = await world.ask("POST /api/v1/auth/keys", world.headers["owner"], {}, {"scopes": ["restore"]})
+    assert (answer.status_code, answer.json()["code"]) == (403, "scope_required")
+    grant = {"email": "bob@example.com", "reason": "it was robbed", "restore": True}
+    for role in ("operator", "auditor"):
+        answer = await world.ask("POST /api/v1/auth/grants", world.headers[role], {}, grant)
+        assert answer.status_code == 403, role
 
 
 def test_the_table_is_stricter_than_nothing() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from actors.budget import Demand
 from actors.decisions import Call, Confirm, Fetch, ListPage, Pin, ReadHistory
-from actors.quota import ShardQuota
+from actors.quota import BURST, ShardQuota
 from jobs.gmail.config import GmailConfig
 
 STANDARD = GmailConfig(quota_profile="standard")
@@ -125,3 +125,36 @@ def test_costs_and_limits_are_the_configurations(config: GmailConfig, units: int
 
     assert quota.cost(Fetch(1, (7,))) == units
     assert quota.fetchable(1, 1000, 0.0) == at_once
+
+
+def test_what_is_lent_to_another_process_counts_against_the_user_until_it_is_repaid() -> None:
+    quota = ShardQuota(GmailConfig(quota_profile="standard"), 1, 0.0, succeeds=False)
+    quota.granted(10_000, 0.0)
+    lent = 0
+    while quota.lend(1, "messages.import", 0.0) == 0.0:
+        lent += 1
+    assert lent == 6000 * BURST // 25
+    assert quota.lend(2, "messages.import", 0.0) == 0.0, "another user has an allowance of their own"
+
+    wait_s = quota.lend(1, "messages.import", 0.0)
+    assert 0 < wait_s < 1
+    for _ in range(lent):
+        quota.repaid(1, "messages.import", 0.0)
+    quota.repaid(1, "messages.import", 0.0)  # told once too often: it changes nothing
+    quota.granted(10_000, wait_s)
+    assert quota.lend(1, "messages.import", wait_s) == 0.0
+
+
+def test_a_borrower_that_died_owes_nothing_once_no_call_lasts_that_long() -> None:
+    config = GmailConfig(quota_profile="standard", total_timeout_s=10.0)
+    quota = ShardQuota(config, 1, 0.0, succeeds=False)
+    for now in range(60):  # all that a minute allows
+        quota.granted(10_000, float(now))
+        while quota.lend(1, "messages.import", float(now)) == 0.0:
+            continue
+    quota.granted(10_000, 69.0)
+    rest = sum(quota.lend(1, "messages.import", 69.0) == 0.0 for _ in range(20))
+    assert rest < 20, "none of it was repaid"
+    quota.lend(1, "messages.import", 130.0)  # from now on its calls count as returned
+    quota.granted(10_000, 200.0)
+    assert quota.lend(1, "messages.import", 200.0) == 0.0

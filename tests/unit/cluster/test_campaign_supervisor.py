@@ -20,7 +20,7 @@ class _Cluster:
         self.alive = {"backfill-1-1"}
         self.failure: BackupError | None = None
         self.clock = Clock()
-        self.keeper = CampaignSupervisor(self, self.start, self.clock)  # type: ignore[arg-type]
+        self.keeper = CampaignSupervisor(self, self.start, self.clock)
 
     def running(self) -> list[Campaign]:
         return [campaign for campaign in self.campaigns.values() if campaign.ended_at is None]

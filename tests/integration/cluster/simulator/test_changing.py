@@ -4,6 +4,7 @@ from typing import Any
 
 import pybase64
 import pytest
+import urllib3
 
 from tests.integration.cluster.simulator.client import Client, error
 from tests.integration.cluster.simulator.conftest import Serve
@@ -141,3 +142,73 @@ def test_a_watch_tells_when_it_expires(serve: Serve) -> None:
 
     assert watch["historyId"] == client.get("profile")["historyId"] and watch["expiration"].isdecimal()
     assert client.call("POST", "stop").status == 204
+
+
+def _uploaded(client: Client, kind: str, **options: Any) -> Any:
+    path = f"{client.url}/upload/gmail/v1/users/me/messages/import?uploadType={kind}"
+    headers = {"Authorization": f"Bearer {client.token}"} | options.pop("headers", {})
+    return client.http.request("POST", path, headers=headers, **options)
+
+
+def test_a_large_message_comes_in_parts_and_a_part_may_be_repeated(serve: Serve) -> None:
+    client = serve()
+    raw = _RAW + b"x" * (600 * 1024)
+    begun = _uploaded(
+        client, "resumable", json={"labelIds": ["INBOX"]}, headers={"X-Upload-Content-Length": str(len(raw))}
+    )
+    target, step = begun.headers["Location"], 256 * 1024
+
+    def put(span: str, body: bytes = b"") -> Any:
+        headers = {"Authorization": f"Bearer {client.token}", "Content-Range": f"bytes {span}/{len(raw)}"}
+        return client.http.request("PUT", target, headers=headers, body=body)
+
+    for _ in range(2):
+        assert put(f"0-{step - 1}", raw[:step]).status == 308
+    assert put("*").headers["Range"] == f"bytes=0-{step - 1}"
+    assert put(f"{step}-{step + 99}", raw[step : step + 100]).status == 400, "a part is a multiple of 256 KiB"
+    whole = put(f"{step}-{len(raw) - 1}", raw[step:])
+
+    assert client.raw(whole.json()["id"]) == raw
+    assert put("*").json() == whole.json(), "who asks again is told again"
+    assert client.sim("GET", "stats").json()["answered"]["messages.import"] == 1
+
+
+def test_labels_have_a_colour_of_the_palette_a_visibility_and_a_name_that_is_free(serve: Serve) -> None:
+    client = serve()
+    look = {
+        "messageListVisibility": "hide",
+        "labelListVisibility": "labelHide",
+        "color": {"textColor": "#000000", "backgroundColor": "#fb4c2f"},
+    }
+    made = client.call("POST", "labels", json={"name": "Taxes/2024", **look}).json()
+    assert {key: made[key] for key in look} == look
+    patched = client.call("PATCH", f"labels/{made['id']}", json={"messageListVisibility": "show"}).json()
+    assert patched == made | {"messageListVisibility": "show"}
+
+    assert error(client.call("POST", "labels", json={"name": "taxes/2024"}))[0] == 409
+    for wrong in ({"name": "Muted"}, {"name": "a//b"}, {"name": "x" * 226}):
+        assert error(client.call("POST", "labels", json=wrong))[0] == 400, wrong
+    red = {"textColor": "#000000", "backgroundColor": "#ff0000"}
+    assert error(client.call("POST", "labels", json={"name": "Red", "color": red}))[0] == 400
+
+
+def test_what_cannot_be_imported_or_applied_is_refused(serve: Serve) -> None:
+    client = serve()
+    raw = pybase64.urlsafe_b64encode(_RAW).decode()
+    for labels in (["CHAT"], ["Label_999"]):
+        assert error(client.call("POST", "messages/import", json={"raw": raw, "labelIds": labels}))[0] == 400
+    lost = client.call("POST", "messages/import", json={"raw": raw, "threadId": "1234567890abcdef"})
+    assert error(lost)[0] == 404
+    made = client.call("POST", "messages/import", json={"raw": raw, "labelIds": ["SENT", "DRAFT"]}).json()
+    assert made["labelIds"] == ["DRAFT", "SENT"]
+    for label in ("SENT", "DRAFT", "CHAT"):
+        refused = client.call("POST", f"messages/{made['id']}/modify", json={"removeLabelIds": [label]})
+        assert error(refused)[0] == 400
+
+
+def test_a_lost_answer_is_of_a_call_that_was_made(serve: Serve) -> None:
+    client = serve(fault_rate=1.0, faults=("lost",))
+    before = len(client.held())
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        client.call("POST", "messages/import", json={"raw": pybase64.urlsafe_b64encode(_RAW).decode()})
+    assert len(client.held()) == before + 1

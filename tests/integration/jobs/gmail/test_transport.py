@@ -119,6 +119,21 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_reopened() -> None:
         assert len(server.requests) == 3
 
 
+def test_a_call_that_must_not_be_made_twice_has_a_connection_of_its_own() -> None:
+    def serve(server: Server, connection: socket.socket) -> None:
+        while server.read_request(connection) and b"GET" in server.requests[-1]:
+            connection.sendall(OK)
+
+    with serving(serve) as (server, transport):
+        kept = get(server, transport)
+        lost = transport.send(Call("POST", server.url + "/x", {}, b"", once=True), "secret")
+
+        assert kept.fault is None and isinstance(lost.fault, GmailUnavailable) and lost.sent
+        assert [request.split()[0] for request in server.requests] == [b"GET", b"POST"], "it was sent once"
+        assert get(server, transport).fault is None
+        assert server.connections == 2, "the connection that was kept is still used"
+
+
 @pytest.mark.parametrize("cut", [0, 5, len(OK) - 1])
 def test_a_new_connection_that_is_cut_is_a_fault_and_is_not_repeated(cut: int) -> None:
     with serving(answering(OK[:cut])) as (server, transport):

@@ -10,6 +10,8 @@ from serve.assembly import Assembly, Settings
 from serve.config import ServeConfig
 from serve.sync.ports import JobsUnavailable
 from storage.control.campaigns import Campaign, Campaigns, CampaignState
+from storage.control.restore_records import Restore
+from storage.control.restores import Restores
 from tests.integration.serve.conftest import Archive, RecordingOwners, signed_in
 
 PATH = "/api/v1/sync/backfills"
@@ -30,6 +32,9 @@ class RecordingJobs:
         campaign = campaigns.run(campaign.campaign_id)
         self.started.append(campaign.job_id)
         return campaign
+
+    def start_restore(self, restores: Restores, restore: Restore) -> Restore:
+        raise AssertionError(f"{restores} was not asked to restore {restore}")
 
 
 @pytest.fixture

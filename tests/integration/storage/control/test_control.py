@@ -13,7 +13,10 @@ from storage.control.principal import Principal
 from storage.db.engines import Databases, transaction
 from storage.model.records import User
 
-_TABLES = "grants, campaign_mailboxes, campaigns, refresh_tokens, api_keys, signing_keys, credentials, users"
+_TABLES = (
+    "restore_messages, restore_labels, restores, grants, campaign_mailboxes, campaigns, refresh_tokens, api_keys, "
+    "signing_keys, credentials, users"
+)
 
 
 @pytest.fixture

@@ -1,0 +1,6 @@
+-- Change a restore's state from one of :among to :state; no row when it is in none of :among.
+-- :restore_id, :among, :state, :ended, :run (1 when a job is submitted for it), :error
+UPDATE restores
+SET state = :state, ended_at = CASE WHEN :ended THEN now() END, runs = runs + :run, error = :error
+WHERE restore_id = :restore_id AND state = ANY(:among)
+RETURNING restore_id
