@@ -1,5 +1,6 @@
 """What a shard may be told: how much it keeps in flight, how long its lease lives, how it retries."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ from jobs.analysis.config import AnalysisConfig
 from jobs.gmail.config import GmailConfig
 from jobs.isolation.config import ParseLimits
 from storage.config import ArchiveConfig, PostgresConfig
-from storage.control.sealing import Keyring, Sealer, key_of_variable, load_key
+from storage.control.sealing import KeyPlace, Sealer
+
+#: The context of sealed database URLs.
+_IN_TRANSIT = "database URLs in transit"
 
 
 class RetryConfig(BaseModel, frozen=True):
@@ -101,10 +105,35 @@ class BackupConfig(BaseModel, frozen=True):
     sealing_key_path: Path = Field(Path("sealing.key"), description="file of the sealing key, mode 0600")
     old_sealing_key_paths: tuple[Path, ...] = Field((), description="files of keys that still open what they sealed")
 
+    @property
+    def key_place(self) -> KeyPlace:
+        """Where other processes find the sealing key."""
+        return KeyPlace(self.sealing_key_variable, self.sealing_key_path, self.old_sealing_key_paths)
+
     def __getstate__(self) -> dict[Any, Any]:
-        """The configuration without the key: other processes load it from its variable or its file."""
+        """The configuration without the key, and with sealed passwords: Ray keeps and logs what travels.
+
+        Raises:
+            KeyMissing, KeyInvalid, KeyExposed: a database's URL has a password.
+        """
         state = super().__getstate__()
-        return {**state, "__dict__": {**state["__dict__"], "sealing_key": None}}
+        fields = {**state["__dict__"], "sealing_key": None}
+        if not self.postgres.has_password:
+            return {**state, "__dict__": fields}
+        sealed = self.sealer().seal(pickle.dumps(self.postgres), _IN_TRANSIT)
+        return {**state, "__dict__": {**fields, "postgres": PostgresConfig()}, "sealed": sealed}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """Restore the configuration; the sealing key is loaded from its variable or its file.
+
+        Raises:
+            KeyMissing, KeyInvalid, KeyExposed, KeyUnknown.
+        """
+        sealed = state.pop("sealed", None)
+        super().__setstate__(state)
+        if sealed is not None:
+            opened = self.key_place.sealer().open(sealed, _IN_TRANSIT)
+            self.__dict__["postgres"] = pickle.loads(opened)  # noqa: S301 - sealed by our own code
 
     def sealer(self) -> Sealer:
         """Opens and seals secrets.
@@ -112,9 +141,4 @@ class BackupConfig(BaseModel, frozen=True):
         Raises:
             KeyMissing, KeyInvalid, KeyExposed.
         """
-        value = self.sealing_key
-        if value is None and self.sealing_key_variable:
-            value = key_of_variable(self.sealing_key_variable)
-        # A former key whose file is gone is no longer needed; if a secret still needs it, KeyUnknown names the key.
-        old = [load_key(None, path) for path in self.old_sealing_key_paths if path.exists()]
-        return Sealer(Keyring(load_key(value, self.sealing_key_path), old))
+        return self.key_place.sealer(self.sealing_key)

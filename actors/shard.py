@@ -87,6 +87,10 @@ class Shard(ShardCommits):
         """Calls of a mailbox that failed one after another."""
         return self._troubles.in_a_row(user_id)
 
+    def calls_out(self, user_id: int) -> int:
+        """Calls of a mailbox, other than fetches, that have no answer yet."""
+        return self._calling.get(user_id, 0)
+
     def decide(self, now: float) -> list[Decision]:
         """Everything that should start now. Each is carried out exactly once and told back exactly once."""
         for user_id in self._agenda.retries(now):
@@ -164,10 +168,19 @@ class Shard(ShardCommits):
             line.add_first(user_id)
 
     def _must_leave_room(self, user_id: int, out: Mapping[int, int], most: int) -> bool:
-        """Whether one place must stay free of mailboxes whose calls fail: they may stall, and the others go on."""
-        if most < 2 or self._troubles.in_a_row(user_id) < _TROUBLED:
+        """Whether one place must stay free of mailboxes whose calls fail or stall: the others go on meanwhile.
+
+        A call of a mailbox that was stopped may still be out when the mailbox is asked for again: it counts as stalled.
+        """
+        stalls = out is self._calling and user_id in out
+        if most < 2 or not (stalls or self._troubles.in_a_row(user_id) >= _TROUBLED):
             return False
-        return sum(count for other, count in out.items() if self._troubles.in_a_row(other) >= _TROUBLED) >= most - 1
+        taken = (
+            count
+            for other, count in out.items()
+            if self._troubles.in_a_row(other) >= _TROUBLED or (stalls and (other == user_id or count > 1))
+        )
+        return sum(taken) >= most - 1
 
     def _decide_fetches(self, decisions: list[Decision], now: float) -> None:
         line = self._turns.fetchers

@@ -2,7 +2,7 @@
 
 from actors.work import WorkLost
 from jobs.gmail.errors import AnswerUnreadable, GmailError, GmailUnavailable, Throttled
-from jobs.isolation.parsing import IsolationFailed
+from jobs.isolation.steps import IsolationFailed
 from storage.db.engines import DatabaseUnreachable
 from storage.errors import BackupError
 from storage.files.blobs import ArchiveFull, ArchiveReadOnly, ArchiveUnusable

@@ -19,6 +19,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from cluster import haproxy_config
+from cluster.ray_internals import CONTROLLER_CALLBACK
 from serve.config import ServeConfig
 from serve.http.client_address import FORWARDED, PEER, PROOF
 from storage.errors import BackupError
@@ -116,7 +117,7 @@ def connections_within(wanted: int, files: int) -> int:
 
 
 def _environment(folder: Path, script: Path) -> dict[str, str]:
-    statistics, metrics, fallback, fallback_grpc = _free_ports(4)
+    statistics, metrics = _free_ports(2)
     replicas = _free_range(_REPLICA_PORTS)
     return {
         "FORWARDED_ALLOW_IPS": "",  # of uvicorn: no header names a client, whoever the peer is
@@ -125,8 +126,7 @@ def _environment(folder: Path, script: Path) -> dict[str, str]:
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(replicas),
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replicas + _REPLICA_PORTS),
-        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),  # Serve starts it; nothing is sent there
-        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback_grpc),
+        "RAY_SERVE_CONTROLLER_CALLBACK_IMPORT_PATH": CONTROLLER_CALLBACK,
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(script),
         "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": str(_BUFFER_BYTES),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(statistics),

@@ -10,9 +10,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from actors.forecast import forecast
 from actors.supervisor import SupervisorConfig
@@ -22,10 +24,11 @@ from cluster.haproxy import Proxy
 from cluster.home import Home
 from cluster.orphan_processes import end_leftovers
 from cluster.owners import close_shards, start_shards, sweep_shards
+from cluster.ray_internals import prepare_serve
 from cluster.session import address, local_ray
 from cluster.settings import Settings
 from cluster.signals import check_stop, watch_signals
-from cluster.stores import Stores, open_stores
+from cluster.stores import Stores, open_stores, share_sealing_key
 from cluster.submitting import submit_campaign
 from cluster.supervision import supervised
 from cluster.system_limits import lacking_memory, require_processes
@@ -46,6 +49,7 @@ _FORECAST_EVERY_S = 60.0
 _PARTITIONS_EVERY_S, _PARTITIONS_AGAIN_S = 86_400.0, 3600.0
 
 Tell = Callable[[str], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
             tell(f"after ending {ended} processes of a killed cluster")
         require_free(settings.serve.host, settings.serve.port, "GBM_SERVE__PORT")
         require_free("127.0.0.1", settings.ray.dashboard_port, "GBM_RAY__DASHBOARD_PORT")
-        stores = stack.enter_context(open_stores(settings, tell))
+        share_sealing_key(settings)  # the environment of Ray's processes
+        opened = stack.enter_context(entered_aside(open_stores(settings, tell)))  # while Ray starts
         if said := lacking_memory(settings.ray.object_store_bytes):
             tell(said)
         tell("Ray")
@@ -90,18 +95,22 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
             tell(f"the gateway with {proxy.connections} connections at most, by the limit of open files")
         if lacking := wall.lacking():
             tell(f"SQL queries without {', '.join(lacking)}, which this system does not have")
-        check_stop()
-        tell("shards and gateway")
-        stack.callback(lambda: asyncio.run(close_shards(list(stores.shards))))
-        start_shards(stores.config, list(stores.shards))  # their processes start while the gateway does
+        tell("shards and gateway" if gateway else "shards")
         if gateway:
+            prepare_serve()
             from serve import deployment  # imports Ray Serve, which reads the environment that local_ray has set
             from serve.assembly import CampaignsConfig
 
             stack.callback(deployment.shutdown)
-            campaigns = CampaignsConfig(dashboard, tuple(campaign_command(home)))
             front = deployment.Proxy(proxy.proof, str(proxy.certificate), str(proxy.key))
-            deployment.deploy(stores.config, settings.serve, campaigns, front)
+            serving = deployment.start(settings.serve, front)
+        stores = opened()
+        check_stop()
+        stack.callback(lambda: asyncio.run(close_shards(list(stores.shards))))
+        start_shards(stores.config, list(stores.shards))  # their processes start while the gateway does
+        if gateway:
+            jobs = CampaignsConfig(dashboard, tuple(campaign_command(home)))
+            deployment.deploy(stores.config, settings.serve, jobs, front, serving)
         check_stop()
         swept = asyncio.run(sweep_shards(list(stores.shards)))
         api = f"http://{settings.serve.host}:{settings.serve.port}"
@@ -117,8 +126,21 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         stack.enter_context(_watched(stores, settings.ray.ping_every_s, _keeper(stores, dashboard)))
         watch = SupervisorConfig(every_s=settings.ray.ping_every_s, hung_after_s=settings.ray.hung_after_s)
         rates, reasons = settings.serve.rates if gateway else None, WaitReasons(stores.databases.control)
-        stack.enter_context(supervised(stores.config, rates, list(stores.shards), watch, reasons))
+        campaigns = Campaigns(stores.databases.control)
+        stack.enter_context(supervised(stores.config, rates, list(stores.shards), watch, reasons, campaigns))
         yield LocalCluster(stores, api, dashboard, proxy, swept)
+
+
+@contextmanager
+def entered_aside(context: AbstractContextManager[T]) -> Iterator[Callable[[], T]]:
+    """Enter a context in a thread of its own, and exit it in this one when the block ends.
+
+    Yields:
+        Waits until the context is entered; returns what it yields, or raises its error.
+    """
+    with ExitStack() as stack, ThreadPoolExecutor(1, "entered-aside") as thread:
+        entering = thread.submit(stack.enter_context, context)
+        yield entering.result
 
 
 def _warn_of_billing(stores: Stores) -> None:

@@ -10,6 +10,7 @@ from cluster.commands import (
     audit,
     backfill,
     bench,
+    bench_results,
     changes,
     compact,
     config,
@@ -77,6 +78,9 @@ app.command()(export.export)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(shards.app, name="shards")
+bench.app.command("all")(bench_results.run_all)
+bench.app.command()(bench_results.compare)
+bench.app.command()(bench_results.table)
 app.add_typer(bench.app, name="bench")
 app.add_typer(config.app, name="config")
 app.add_typer(db.app, name="db")

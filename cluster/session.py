@@ -13,7 +13,7 @@ from pathlib import Path
 from cluster import haproxy
 from cluster.home import Home
 from cluster.orphan_processes import MARK, end_leftovers
-from cluster.ray_internals import free_agent_port, log_driver_output
+from cluster.ray_internals import prepare_ray
 from cluster.runtime_folder import RuntimeFolder, remove_abandoned
 from cluster.settings import RaySettings
 from cluster.signals import watch_signals
@@ -81,8 +81,7 @@ def local_ray(home: Home, settings: RaySettings, serve: ServeConfig) -> Iterator
     os.environ.update(proxy.environment)
     import ray
 
-    free_agent_port()
-    log_driver_output()
+    prepare_ray()
     dashboard = _start(home, settings, folder)
     watch_signals()  # Ray has set handlers of its own
     try:

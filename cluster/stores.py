@@ -1,5 +1,7 @@
 """Open databases, keys and archive, for every command; an embedded PostgreSQL if no DSN is set.
 
+Readers, the catalogue and the client of Gmail are imported by the methods that use them: `gbm status` needs none.
+
 Several processes may open the stores of one home at the same time; the embedded server stops with the last of them.
 """
 
@@ -9,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -17,11 +20,6 @@ from cluster.console import running
 from cluster.home import Home
 from cluster.settings import Settings
 from cluster.upgrade.upgrade import upgrading
-from jobs.gmail.credentials import AuthorizedUser
-from jobs.gmail.directory import DirectoryUser, domain_users
-from jobs.gmail.service_account import DIRECTORY_SCOPE, ServiceAccount, delegated_token
-from jobs.mime import reading
-from storage.catalog.catalog import Catalog
 from storage.config import PostgresConfig
 from storage.control.control import Control
 from storage.control.sealing import Sealer, context, domain_context, load_key
@@ -31,9 +29,12 @@ from storage.db.engines import Databases
 from storage.embedded_postgres.config import EmbeddedConfig
 from storage.embedded_postgres.embedded import EmbeddedPostgres
 from storage.files.blobs import LocalBlobs, open_blobs
-from storage.fulltext.cache import cache_of
 from storage.model.records import User
-from storage.reader import MailboxReader
+
+if TYPE_CHECKING:
+    from jobs.gmail.directory import DirectoryUser
+    from storage.catalog.catalog import Catalog
+    from storage.reader import MailboxReader
 
 CONTROL_DATABASE = "gbm_control"
 #: The environment variable in which the cluster's processes find the sealing key, unless it is in its file.
@@ -73,16 +74,22 @@ class Stores:
     def _shard_map(self) -> ShardMap:
         return ShardMap(lambda _wanted: self.control.shards())
 
-    def catalog(self, user: User) -> Catalog:
+    def catalog(self, user: User) -> "Catalog":
         """The catalogue of a user's shard, for writing."""
         return self.catalog_of(user.shard_id)
 
-    def catalog_of(self, shard_id: int) -> Catalog:
+    def catalog_of(self, shard_id: int) -> "Catalog":
         """The catalogue of a shard, for writing."""
+        from storage.catalog.catalog import Catalog
+
         return Catalog(self.databases.shard_database(self.shards[shard_id]))
 
-    def reader(self, user: User) -> MailboxReader:
+    def reader(self, user: User) -> "MailboxReader":
         """A reader of one user's mail."""
+        from jobs.mime import reading
+        from storage.fulltext.cache import cache_of
+        from storage.reader import MailboxReader
+
         engine = self.databases.shard_database(self.shards[user.shard_id])
         return MailboxReader(user.user_id, engine, self.blobs, cache_of(self.config.archive), reading.body)
 
@@ -92,6 +99,8 @@ class Stores:
         Raises:
             CredentialsUnusable, EndpointUnsafe: the file is not an authorized-user file.
         """
+        from jobs.gmail.credentials import AuthorizedUser
+
         AuthorizedUser.parse(email, authorized_user)
         user = self.control.add_user(email)
         sealed = self.sealer.seal(authorized_user, context("credentials", user.user_id))
@@ -119,8 +128,11 @@ class Stores:
                 users.append(user)
         return users, [entry.email for entry in found if not entry.active]
 
-    def discover(self, domain: str, service_account: bytes, admin: str) -> list[DirectoryUser]:
+    def discover(self, domain: str, service_account: bytes, admin: str) -> "list[DirectoryUser]":
         """List the users of a domain without storing anything. Raises the errors of `add_domain`."""
+        from jobs.gmail.directory import domain_users
+        from jobs.gmail.service_account import DIRECTORY_SCOPE, ServiceAccount, delegated_token
+
         account, gmail = ServiceAccount.parse(service_account), self.config.gmail
         token = delegated_token(account, admin, DIRECTORY_SCOPE, gmail, datetime.now(UTC))
         return domain_users(gmail, token.token.get_secret_value(), domain)
@@ -167,11 +179,16 @@ def open_stores(settings: Settings, progress: Callable[[str], None] | None = Non
                 migrate.upgrade(databases, settings.shards.count, tell)
         # A key is created only before anything is sealed: silently replacing a lost key would hide the loss.
         load_key(settings.sealing.key, home.sealing_key, create=not Control(databases.control).has_secrets())
-        if settings.sealing.key is not None:  # from a file, perhaps; the cluster's processes inherit the variable
-            os.environ[SEALING_VARIABLE] = settings.sealing.key.get_secret_value()
+        share_sealing_key(settings)
         config = _config(settings, home, postgres)
         open_blobs(config.archive.uri)
         yield Stores(settings, home, config, databases)
+
+
+def share_sealing_key(settings: Settings) -> None:
+    """Let processes that this process starts inherit the sealing key, which may come from a file of settings."""
+    if settings.sealing.key is not None:
+        os.environ[SEALING_VARIABLE] = settings.sealing.key.get_secret_value()
 
 
 def _config(settings: Settings, home: Home, postgres: PostgresConfig) -> BackupConfig:

@@ -1,4 +1,4 @@
-"""Watches the owners of shards and the brokers for as long as the cluster runs, in a thread of its own.
+"""Watches the owners of shards, the brokers and new campaigns for as long as the cluster runs, in a thread of its own.
 
 Each is watched by itself (actors/supervisor.py): an owner that hangs is killed and replaced, and delays nobody. The
 ping that follows makes the new process take its shard's lease, and replaces an owner that ended by itself.
@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from actors.supervisor import Actors, ActorSupervisor, Silence, SupervisorConfig
+from cluster.campaign_starts import CampaignStarts
+from storage.control.campaigns import Campaigns
 from storage.control.wait_reasons import WaitReasons
 from storage.errors import BackupError
 from storage.model.wait_reasons import WHOLE_SHARD, WaitKind, WaitReason
@@ -32,7 +34,12 @@ def owner_name(shard_id: int) -> str:
 
 @contextmanager
 def supervised(
-    backup: Any, rates: Any, shards: Sequence[int], config: SupervisorConfig, reasons: WaitReasons
+    backup: Any,
+    rates: Any,
+    shards: Sequence[int],
+    config: SupervisorConfig,
+    reasons: WaitReasons,
+    campaigns: Campaigns,
 ) -> Iterator[None]:
     """Watch until the block ends.
 
@@ -40,6 +47,7 @@ def supervised(
         backup: actors.config.BackupConfig.
         rates: serve.config's configuration of callers' rates; None: there is no gateway.
         reasons: where it is recorded that an owner is silent.
+        campaigns: whose first requests are made before their jobs run.
     """
     from actors.remote.quota import start_broker
     from actors.remote.rate_limits import start_rates
@@ -53,12 +61,17 @@ def supervised(
     starters["quota"] = lambda: start_broker(backup)
     if rates is not None:
         starters["rates"] = lambda: start_rates(rates)
-    with _in_thread(lambda: _watch(shards, list(starters), NamedActors(starters), config, reasons)):
+    with _in_thread(lambda: _watch(shards, list(starters), NamedActors(starters), config, reasons, campaigns)):
         yield
 
 
 async def _watch(
-    shards: Sequence[int], names: Sequence[str], actors: Actors, config: SupervisorConfig, reasons: WaitReasons
+    shards: Sequence[int],
+    names: Sequence[str],
+    actors: Actors,
+    config: SupervisorConfig,
+    reasons: WaitReasons,
+    campaigns: Campaigns,
 ) -> None:
     from actors.remote.client import ShardClient
 
@@ -66,7 +79,8 @@ async def _watch(
     owned = (keep_owned(shard_id, client.ping, config.every_s) for shard_id in shards)
     record = SilenceRecord(shards, reasons.silent)
     supervisor = ActorSupervisor(names, actors, config, record.notify)
-    await asyncio.gather(supervisor.run(), record.run(), *owned)
+    starts = CampaignStarts(campaigns, client.request)
+    await asyncio.gather(supervisor.run(), record.run(), starts.run(), *owned)
 
 
 class SilenceRecord:

@@ -1,7 +1,8 @@
 """Converts fetched mail to a segment: parses every message and writes the files. Commits nothing.
 
 A malformed message never fails its segment: the parser records defects and continues. A batch that exhausts memory, and
-a segment on which a worker was lost, is parsed message by message in a child process (jobs/isolation/parsing.py).
+a segment on which a worker was lost, is parsed message by message in a child process (jobs/isolation/parsing.py). A
+batch that takes too much processor time ends the worker, so that a message that hangs the parser is found in seconds.
 """
 
 import gc
@@ -14,7 +15,7 @@ from itertools import accumulate
 import pyarrow as pa
 
 from jobs.isolation.config import ParseLimits
-from jobs.isolation.frames import added_memory
+from jobs.isolation.frames import added_memory, cpu_limit
 from jobs.isolation.parsing import IsolatedParser
 from jobs.mime.message import ParsedMessage
 from jobs.mime.parser import PARSER_FAILED, parse
@@ -62,7 +63,8 @@ def write_segment(
         skip: (user, message) to leave out.
         analyse: returns one struct per analyser; the rows match the messages; None: no analysis. If it raises, the mail
             is stored without an analysis, and can be analysed later.
-        limits: of this process, while it parses; None: no limit. Nothing else may run in the process then.
+        limits: of this process, while it parses; None: no limit. Nothing else may run in the process then, and beyond
+            the limit of processor time the kernel ends the process.
         isolated: parse every message in a child process.
 
     Returns:
@@ -88,8 +90,17 @@ def write_segment(
         columns = pa.concat_tables(batches.parse(fetched["raw"].slice(start, _AT_ONCE)) for start in starts)
     if DOUBTS.name in fetched.column_names:
         columns = _with_defects(columns, fetched[DOUBTS.name])
-    manifest, index = writer.write(blobs, archive, shard_id, epoch, fetched, columns, analyses.table())
+    # In the child of an isolated segment, the words of each message were split within the message's own limits.
+    with nullcontext() if isolated else _limited(limits, fetched["raw"].nbytes):
+        manifest, index = writer.write(blobs, archive, shard_id, epoch, fetched, columns, analyses.table())
     return manifest, index
+
+
+@contextmanager
+def _limited(limits: ParseLimits | None, size_bytes: int) -> Iterator[None]:
+    """End this process if the block takes more processor time than mail of this size may."""
+    with cpu_limit(limits.cpu_s(size_bytes)) if limits else nullcontext():
+        yield
 
 
 class _Analyses:
@@ -164,7 +175,10 @@ class _Batches:
         contents = [raw.as_buffer().to_pybytes() for raw in raws]
         if not self._isolated:
             try:
-                with added_memory(self._limits.memory_bytes) if self._limits else nullcontext():
+                with (
+                    _limited(self._limits, sum(map(len, contents))),
+                    added_memory(self._limits.memory_bytes) if self._limits else nullcontext(),
+                ):
                     return self._here(contents)
             except MemoryError:
                 _LOG.warning("A batch of %d messages took too much memory: each is parsed alone", len(contents))

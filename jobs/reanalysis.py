@@ -1,16 +1,22 @@
 """Analyses the stored mail of a segment again. Commits nothing.
 
 Messages are read from the segment's Parquet file. For analysers that need more (the leading bytes of attachments),
-messages are parsed again from their exact bytes. The results of other analysers are kept.
+messages are parsed again from their exact bytes. The results of other analysers are kept. With limits, a child process
+parses and analyses (jobs/isolation/analysing.py).
 """
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, fields
+from functools import partial
+from itertools import repeat
 from typing import Any
 
 import pyarrow as pa
 
+from jobs.isolation.analysing import IsolatedAnalysis
+from jobs.isolation.config import ParseLimits
 from jobs.mime.message import Attachment, ParsedMessage
 from jobs.mime.parser import parse
 from jobs.processing import COLUMNS, parsed
@@ -80,12 +86,19 @@ class Analysers:
 
 
 def reanalyse(
-    archive: ArchiveConfig, segment: str, epoch: int, old: str | None, names: Sequence[str], analysers: Analysers
+    archive: ArchiveConfig,
+    segment: str,
+    epoch: int,
+    old: str | None,
+    names: Sequence[str],
+    analysers: Analysers,
+    limits: ParseLimits | None = None,
 ) -> AnalysisManifest:
     """Write a new analysis of a segment, with new results of the named analysers.
 
     Args:
         old: name of the current analysis file, whose other columns are kept; a damaged file is logged and ignored.
+        limits: of the child process that parses and analyses; None: this process does.
 
     Raises:
         FileDamaged: the segment's own files are damaged.
@@ -95,18 +108,19 @@ def reanalyse(
     name = segment + PARQUET_SUFFIX
     exact = bool(analysers.exact.intersection(names))
     keys, groups, fresh = [], [], []
-    with analysis_file.opened(blobs, name) as parquet:
+    with analysis_file.opened(blobs, name) as parquet, ExitStack() as stack:
+        run = _run(analysers, names)
+        if limits is not None:
+            run = partial(stack.enter_context(closing(IsolatedAnalysis(limits, analysers.run))).run, names=names)
         for number in range(parquet.num_row_groups):
             table = parquet.read_row_group(number, use_threads=False)
             keys.append(table.select(analysis_file.KEYS.names))
             groups.append(table.num_rows)
             for start in range(0, table.num_rows, _AT_ONCE):
                 rows = table.slice(start, _AT_ONCE)
-                messages = list(_exact(blobs, segment, rows)) if exact else messages_of(rows)
-                # What ended its process before is analysed as an empty message.
-                messages = [one if UNPARSABLE.isdisjoint(one.defects) else _EMPTY for one in messages]
+                raws = list(_exact(blobs, segment, rows)) if exact else [None] * rows.num_rows
                 with stage("analysis"):
-                    fresh.append(analysers.run(messages, names))
+                    fresh.append(run(rows, raws))
     whole = pa.concat_tables(keys)
     table = pa.concat_tables(fresh)
     if old is not None:
@@ -118,35 +132,46 @@ def reanalyse(
         raise ArchiveUnusable(archive.uri, exc.strerror or str(exc)) from exc
 
 
-def messages_of(rows: pa.Table) -> list[ParsedMessage]:
-    """The messages in rows of schemas.MESSAGES, as parsed when they were stored."""
+def _run(analysers: Analysers, names: Sequence[str]) -> Callable[[pa.Table, Sequence[bytes | None]], pa.Table]:
+    return lambda rows, raws: analysers.run(messages_of(rows, raws), names)
+
+
+def messages_of(rows: pa.Table, raws: Sequence[bytes | None] = ()) -> list[ParsedMessage]:
+    """The messages in rows of schemas.MESSAGES, as parsed when they were stored.
+
+    A message that ended the process which parsed it is an empty one.
+
+    Args:
+        raws: exact bytes of the messages to parse again; None: as in the row.
+    """
     columns: dict[str, list[Any]] = {field: rows[name].to_pylist() for name, field in COLUMNS.items()}
     columns["headers"] = [[(one["name"], one["value"]) for one in headers] for headers in columns["headers"]]
     columns["attachments"] = [
         [Attachment(**{name: part[name] for name in _ATTACHMENT}) for part in parts] for parts in columns["attachments"]
     ]
-    return [_EMPTY._replace(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
+    stored = [_EMPTY._replace(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
+    again = [one if raw is None else parsed(raw) for one, raw in zip(stored, raws or repeat(None), strict=False)]
+    return [one if UNPARSABLE.isdisjoint(one.defects) else _EMPTY for one in again]
 
 
-def _exact(blobs: LocalBlobs, segment: str, rows: pa.Table) -> Iterator[ParsedMessage]:
-    """The same; messages with attachments are parsed again from their bytes (the others need not be). A message with
-    damaged bytes is taken from its row."""
+def _exact(blobs: LocalBlobs, segment: str, rows: pa.Table) -> Iterator[bytes | None]:
+    """The exact bytes of messages with attachments (the others need not be parsed again); None for a message with
+    damaged bytes, and for one that must not be parsed."""
     name = segment + RAW_SUFFIX
     frame: tuple[int, bytes] = (-1, b"")
-    for message, place in zip(messages_of(rows), rows.select(_PLACE).to_pylist(), strict=True):
-        if not message.attachments or not UNPARSABLE.isdisjoint(message.defects):
-            yield message
+    attached = rows.select(["attachments", "defects"]).to_pylist()
+    for message, place in zip(attached, rows.select(_PLACE).to_pylist(), strict=True):
+        if not message["attachments"] or not UNPARSABLE.isdisjoint(message["defects"]):
+            yield None
             continue
         try:
             if frame[0] != place["frame_offset"]:
                 packed = blobs.read(name, place["frame_offset"], place["frame_bytes"])
                 frame = place["frame_offset"], open_frame(name, packed, place["frame_offset"])
-            raw = cut(name, frame[1], Location(**place))
+            yield cut(name, frame[1], Location(**place))
         except FileDamaged as exc:
             _LOG.error("A message is analysed without its exact bytes: %s", exc)
-            yield message
-        else:
-            yield parsed(raw)
+            yield None
 
 
 def _kept(blobs: LocalBlobs, old: str, keys: pa.Table, names: Sequence[str]) -> dict[str, pa.ChunkedArray]:

@@ -10,12 +10,12 @@ from typing import Generic, TypeVar
 
 import pyarrow as pa
 import ray
-from pydantic import SecretStr
 
 from jobs import compaction, intake, processing
 from jobs.gmail.client import client_of
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watching
+from jobs.gmail.sealed_token import SealedToken
 from jobs.isolation.config import ParseLimits
 from jobs.reanalysis import Analysers, reanalyse
 from storage.config import ArchiveConfig
@@ -57,56 +57,59 @@ def _answer(work: Callable[[], T], name: str = "list") -> Timed[T | BackupError]
     return Timed(answer, take())
 
 
+def _secret(token: SealedToken) -> str:
+    return token.open().get_secret_value()
+
+
 @ray.remote(**_ASK)
-def pin(config: GmailConfig, token: SecretStr) -> Timed[tuple[Profile, list[Label]] | BackupError]:
+def pin(config: GmailConfig, token: SealedToken) -> Timed[tuple[Profile, list[Label]] | BackupError]:
     """The mailbox's profile, then its labels."""
-    client, secret = client_of(config), token.get_secret_value()
-    return _answer(lambda: (client.profile(secret), client.labels(secret)))
+    return _answer(lambda: (client_of(config).profile(_secret(token)), client_of(config).labels(_secret(token))))
 
 
 @ray.remote(**_ASK)
 def list_page(
-    config: GmailConfig, token: SecretStr, page_token: str | None, label_id: str | None
+    config: GmailConfig, token: SealedToken, page_token: str | None, label_id: str | None
 ) -> Timed[MessagePage | BackupError]:
     """One page of the listing (of a label's messages), Spam and Trash included."""
     labels = [label_id] if label_id else ()
-    return _answer(lambda: client_of(config).list_messages(token.get_secret_value(), page_token, labels))
+    return _answer(lambda: client_of(config).list_messages(_secret(token), page_token, labels))
 
 
 @ray.remote(**_ASK)
-def watch(config: GmailConfig, token: SecretStr, topic: str) -> Timed[Watching | BackupError]:
+def watch(config: GmailConfig, token: SealedToken, topic: str) -> Timed[Watching | BackupError]:
     """Start Gmail's push notifications for the mailbox."""
-    return _answer(lambda: client_of(config).watch(token.get_secret_value(), topic))
+    return _answer(lambda: client_of(config).watch(_secret(token), topic))
 
 
 @ray.remote(**_ASK)
 def confirm(
-    config: GmailConfig, token: SecretStr, since: int, label_id: str | None
+    config: GmailConfig, token: SealedToken, since: int, label_id: str | None
 ) -> Timed[intake.Confirmation | BackupError]:
     """What a second source says of a listing."""
-    return _answer(lambda: intake.confirm(config, token.get_secret_value(), since, label_id))
+    return _answer(lambda: intake.confirm(config, _secret(token), since, label_id))
 
 
 @ray.remote(**_ASK)
-def labels(config: GmailConfig, token: SecretStr) -> Timed[list[Label] | BackupError]:
+def labels(config: GmailConfig, token: SealedToken) -> Timed[list[Label] | BackupError]:
     """How the mailbox's labels are defined."""
-    return _answer(lambda: client_of(config).labels(token.get_secret_value()))
+    return _answer(lambda: client_of(config).labels(_secret(token)))
 
 
 @ray.remote(**_ASK)
 def history(
-    config: GmailConfig, token: SecretStr, start: int, page_token: str | None
+    config: GmailConfig, token: SealedToken, start: int, page_token: str | None
 ) -> Timed[HistoryPage | BackupError]:
     """One page of the changes since a history id."""
-    return _answer(lambda: client_of(config).history(token.get_secret_value(), start, page_token))
+    return _answer(lambda: client_of(config).history(_secret(token), start, page_token))
 
 
 @ray.remote(**_FETCH)
 def fetch(
-    config: GmailConfig, token: SecretStr, user_id: int, message_ids: Sequence[int]
+    config: GmailConfig, token: SealedToken, user_id: int, message_ids: Sequence[int]
 ) -> tuple[Timed[intake.FetchReceipt | BackupError], pa.Table | None]:
     """Fetch a batch; the second value is the mail, which stays in the object store."""
-    timed = _answer(lambda: intake.fetch(config, token.get_secret_value(), user_id, message_ids), "fetch")
+    timed = _answer(lambda: intake.fetch(config, _secret(token), user_id, message_ids), "fetch")
     if isinstance(timed.answer, BackupError):
         return Timed(timed.answer, timed.cpu_s), None
     receipt, mail = timed.answer
@@ -177,6 +180,7 @@ def analyse(
     old: str | None,
     names: Sequence[str],
     analysers: Analysers,
+    limits: ParseLimits,
 ) -> Timed[AnalysisManifest | BackupError]:
     """Analyse a segment again. formats: as `file_format.agreed`."""
     file_format.agree(formats)
@@ -184,7 +188,7 @@ def analyse(
     def work() -> Timed[AnalysisManifest | BackupError]:
         answer: AnalysisManifest | BackupError
         try:
-            answer = reanalyse(archive, segment, epoch, old, names, analysers)
+            answer = reanalyse(archive, segment, epoch, old, names, analysers, limits)
         except BackupError as exc:
             answer = exc
         return Timed(answer, take())

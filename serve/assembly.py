@@ -4,6 +4,8 @@ Connections open on first use: an application starts while its databases are dow
 """
 
 import asyncio
+import pickle
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ from pydantic import SecretStr
 from actors.announcer import Announcer
 from actors.config import BackupConfig
 from actors.forecast import forecast
+from jobs.isolation.reading import IsolatedReading, reading_of
 from serve.analytics import routes, sql
 from serve.auth.audit_buffer import AuditBuffer
 from serve.auth.authentication import AccessTokens, authenticator
@@ -25,12 +28,16 @@ from serve.auth.revocations import Revocations
 from serve.auth.routes import auth, google, grants, keys
 from serve.auth.signing import SigningKeys
 from serve.auth.tokens import TokenService
-from serve.config import ServeConfig
+from serve.config import Application, ServeConfig
 from serve.gateway import application, root_application
 from serve.http.executor import BlockingExecutor
+from serve.http.prefixes import PrefixMiddleware
 from serve.http.response_cache import ResponseCache
 from serve.http.sse import Streams
 from serve.mail import attachments, content, emails, threads
+from serve.mail.answers import MailAnswers, MessageAnswers
+from serve.mail.lookups import MailLookups
+from serve.mail.ports import MailReader, StatsReader
 from serve.mail.readers import Mailboxes
 from serve.ops import admin, fleet, root
 from serve.ops.metrics import Metrics, State
@@ -57,6 +64,19 @@ _SYSTEM_THREADS = 2
 _LIST_PART, _LOOK_PART = 0.6, 0.25
 #: Seconds between two announcements of this process.
 _ANNOUNCE_S = 15.0
+#: Path prefix of each application; the longest prefix that matches a path receives the request.
+PREFIXES: Mapping[Application, str] = {
+    "auth": auth.PREFIX,
+    "emails": emails.PREFIX,
+    "sync": sync.PREFIX,
+    "analytics": routes.PREFIX,
+    "push": gmail_push.PREFIX,
+    "gateway": "/",
+}
+
+
+#: The context of a replica's sealed settings.
+_IN_TRANSIT = "settings of the gateway in transit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +97,16 @@ class Settings:
     #: Shared secret that the proxy sends with every request; None: no proxy.
     proof: SecretStr | None = None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """All but `backup` is sealed: Ray keeps and logs what travels."""
+        rest = pickle.dumps((self.serve, self.campaigns, self.proof))
+        return _opened, (self.backup, self.backup.sealer().seal(rest, _IN_TRANSIT))
+
+
+def _opened(backup: BackupConfig, sealed: bytes) -> Settings:
+    rest = pickle.loads(backup.sealer().open(sealed, _IN_TRANSIT))  # noqa: S301 - sealed by our own code
+    return Settings(backup, *rest)
+
 
 class Assembly:
     """The applications of one process and the objects that they share."""
@@ -87,14 +117,14 @@ class Assembly:
         owners: Owners,
         jobs: Jobs | None = None,
         broker: Broker | None = None,
-        answered: Callable[[bool], None] = lambda _kept: None,
+        answered: Callable[[Application, bool], None] = lambda _application, _kept: None,
     ) -> None:
         """Store the configuration; connections open on first use.
 
         Args:
             jobs: starts campaign jobs; None: campaigns are read-only.
             broker: rate broker; None: a broker in this process.
-            answered: called for every response about a mailbox, with True if it came from the cache.
+            answered: called for every response about a mailbox: its application, and True if it came from the cache.
         """
         self._answered = answered
         self._backup, self._config, self._owners = settings.backup, settings.serve, owners
@@ -102,73 +132,116 @@ class Assembly:
         self._jobs = jobs or NoJobs()
         self._broker = broker or LocalBroker(settings.serve.rates)
         self._announcing: asyncio.Task[None] | None = None
+        # One pool of threads per application: slow requests of one application never delay those of another.
+        self._threads = defaultdict[Application, BlockingExecutor](lambda: BlockingExecutor(self._config.threads))
+
+    def application(self, name: Application) -> FastAPI:
+        """The application `name`; "gateway" contains all applications if they run together."""
+        makers: Mapping[Application, Callable[[], FastAPI]] = {
+            "auth": self.auth,
+            "emails": self.emails,
+            "sync": self.sync,
+            "analytics": self.analytics,
+            "push": self.push,
+            "gateway": self.together if self._config.together else self.root,
+        }
+        return makers[name]()
+
+    def together(self) -> FastAPI:
+        """All applications in one, each with its own middleware stack, threads and limits."""
+        apps = self._others()
+        root = self._root(apps)
+        root.add_middleware(PrefixMiddleware, applications={PREFIXES[name]: app for name, app in apps.items()})
+        return root
 
     def auth(self) -> FastAPI:
         """/api/v1/auth."""
+        pool = self._threads["auth"]
         token_service = TokenService(self._control, self._tokens, self._config.tokens.refresh_s)
         services = auth.AuthServices(token_service, self._control, self._grants, self._signing, self._audit_buffer)
         config, gmail = self._config.google, self._backup.gmail
         sign_in = google.GoogleSignIn(config, gmail, Certificates(config.keys_url, gmail), self._backup.sealer())
         routers = (
-            auth.router(services, self._threads),
-            keys.router(self._control, self._threads, self._config.tokens.keys_per_user),
-            grants.router(self._grants, self._control, self._tokens, self._threads, self._config.tokens),
-            google.router(sign_in, self._control, token_service, self._audit_buffer, self._threads),
+            auth.router(services, pool),
+            keys.router(self._control, pool, self._config.tokens.keys_per_user),
+            grants.router(self._grants, self._control, self._tokens, pool, self._config.tokens),
+            google.router(sign_in, self._control, token_service, self._audit_buffer, pool),
         )
         return self._application("auth", routers)
 
     def emails(self) -> FastAPI:
         """/api/v1 without the prefixes of other applications: emails, threads, labels and admin."""
-        messages = content.MessageContent(self._mailboxes, self._threads)
+        pool, cache = self._threads["emails"], self._cache("emails")
+        single = MessageAnswers(self._mailboxes, cache, pool, self._mail_lookups)
+        messages = content.MessageContent(self._mailboxes, pool, single, self._reading)
+        lists: MailAnswers[MailReader] = MailAnswers(self._mailboxes, cache, pool, self._mail_lookups)
         routers = [
-            emails.router(self._mailboxes, self._cache, self._threads),
+            emails.router(lists, single),
             content.router(messages),
             attachments.router(messages),
-            threads.router(self._mailboxes, self._threads),
+            threads.router(self._mailboxes, pool),
         ]
         # This application has the shortest prefix, so it also serves the routes without an application of their own.
-        routers.append(admin.router(Audit(self._databases.control), self._control, self._threads))
+        routers.append(admin.router(Audit(self._databases.control), self._control, pool))
         totals = Totals(self._databases, self._control.shards, FleetAnalysisStats(open_blobs(self._backup.archive.uri)))
-        routers.append(fleet.router(totals, self._threads))
+        routers.append(fleet.router(totals, pool))
         return self._application("emails", routers)
 
     def analytics(self) -> FastAPI:
         """/api/v1/analytics."""
-        sandbox = sql.router(sql.Sandbox(self._mailboxes, self._config.sandbox), self._threads)
-        statistics = routes.routers(self._mailboxes, self._cache, self._threads)
+        pool = self._threads["analytics"]
+        sandbox = sql.router(sql.Sandbox(self._mailboxes, self._config.sandbox), pool)
+        lists: MailAnswers[StatsReader] = MailAnswers(
+            self._mailboxes, self._cache("analytics"), pool, self._mail_lookups
+        )
+        statistics = routes.routers(lists)
         return self._application("analytics", [*statistics, sandbox])
 
     def sync(self) -> FastAPI:
         """/api/v1/sync."""
+        pool = self._threads["sync"]
         backfills = campaigns.Backfills(self._databases, self._control, self._jobs)
         readers, streams = self._mailboxes_of_primaries, self._streams
         routers = [
-            sync.router(readers, self._owners, self._control, streams, self._threads, self._config),
-            campaigns.router(backfills, self._threads),
-            operations.router({"backfill": backfills}, streams, self._threads),
+            sync.router(readers, self._owners, self._control, streams, pool, self._config),
+            campaigns.router(backfills, pool),
+            operations.router({"backfill": backfills}, streams, pool),
         ]
         return self._application("sync", routers)
 
     def push(self) -> FastAPI:
         """/api/v1/push."""
+        pool = self._threads["push"]
         certificates = Certificates(self._config.push.certificates_url, self._backup.gmail)
         sender = Sender(self._config.push, certificates)
-        router = gmail_push.router(self._control, self._owners, sender, self._threads, self._config)
+        router = gmail_push.router(self._control, self._owners, sender, pool, self._config)
         return self._application("push", [router])
 
     def root(self) -> FastAPI:
-        """/."""
+        """/, with the description of all applications."""
+        return self._root(self._others())
+
+    def _others(self) -> dict[Application, FastAPI]:
+        """The applications besides the root application."""
+        return {
+            "auth": self.auth(),
+            "emails": self.emails(),
+            "sync": self.sync(),
+            "analytics": self.analytics(),
+            "push": self.push(),
+        }
+
+    def _root(self, apps: Mapping[Application, FastAPI]) -> FastAPI:
         probes = Probes(self._probes, self._config.probe_timeout_s)
         metrics = Metrics(self._state, self._owners, self._config.probe_timeout_s)
-        apps = [self.auth(), self.emails(), self.sync(), self.analytics(), self.push()]
         routers = root.routers(probes, metrics, lambda: self._replicas.health(), self._revocations.grace)
-        return root_application(routers, apps, self._config, self._access_control, self._proof)
+        return root_application(routers, [*apps.values()], self._config, self._access_control, self._proof)
 
     def _application(self, name: str, routers: list[APIRouter] | tuple[APIRouter, ...]) -> FastAPI:
         return application(name, routers, self._config, self._access_control, self._proof)
 
     async def check(self) -> None:
-        """Return once a thread is free; blocks if all threads hang.
+        """Return once every application has a free thread; blocks if all threads of one hang.
 
         Called every few seconds, so it keeps the revocations read and this process announced, too, without waiting for
         a database that is down.
@@ -176,22 +249,26 @@ class Assembly:
         self._revocations.keep()
         if self._announcing is None or self._announcing.done():
             self._announcing = self._system_threads.begin(self._system_threads.run(self._announcer.announce_if_due))
-        await self._threads.run(lambda: None)
+        await asyncio.gather(*(pool.run(lambda: None) for pool in self._threads.values()))
 
     def close(self) -> None:
         """Close all connections. Serve does not call it: the announcement of an ended replica expires in a minute."""
         if "_announcer" in self.__dict__:
             self._announcer.leave()
-        self._threads.close()
+        for pool in self._threads.values():
+            pool.close()
         self._system_threads.close()
+        if "_lookup_threads" in self.__dict__:
+            self._lookup_threads.close()
         if "_replicas" in self.__dict__:
             self._replicas.close()
         self._databases.close()
 
     @cached_property
     def _databases(self) -> Databases:
-        # One connection per thread and one for replica health checks, so that no thread waits for a connection.
-        size = max(self._backup.postgres.pool_size, self._config.threads + _SYSTEM_THREADS + 1)
+        # One connection per thread, one for lookups and one for replica checks, so that no thread waits for one.
+        threads = self._config.threads * (len(PREFIXES) if self._config.together else 1)
+        size = max(self._backup.postgres.pool_size, threads + _SYSTEM_THREADS + 2)
         return Databases(self._backup.postgres.model_copy(update={"pool_size": size}), application="gbm gateway")
 
     @cached_property
@@ -205,10 +282,6 @@ class Assembly:
     @cached_property
     def _lookups(self) -> Lookups:
         return Lookups(self._control, self._databases, self._replicas)
-
-    @cached_property
-    def _threads(self) -> BlockingExecutor:
-        return BlockingExecutor(self._config.threads)
 
     @cached_property
     def _system_threads(self) -> BlockingExecutor:
@@ -230,9 +303,17 @@ class Assembly:
     def _grants(self) -> Grants:
         return Grants(self._databases.control)
 
+    def _cache(self, name: Application) -> ResponseCache:
+        return ResponseCache(self._config.answers_bytes, counted=partial(self._answered, name))
+
     @cached_property
-    def _cache(self) -> ResponseCache:
-        return ResponseCache(self._config.answers_bytes, counted=self._answered)
+    def _mail_lookups(self) -> MailLookups:
+        return MailLookups(self._mailboxes, self._lookup_threads)
+
+    @cached_property
+    def _lookup_threads(self) -> BlockingExecutor:
+        """Threads for short lookups, one for each shard database and one for the shard map."""
+        return BlockingExecutor(self._databases.shard_databases + 1)
 
     @cached_property
     def _streams(self) -> Streams:
@@ -254,7 +335,12 @@ class Assembly:
     def _revocations(self) -> Revocations:
         config = self._config.tokens
         every_s, horizon_s = _LIST_PART * config.revocations_s, config.access_s + 60.0
-        return Revocations(self._grants, self._system_threads, horizon_s, every_s, grace_s=config.revocations_grace_s)
+        replica, grace_s = self._lookups, config.revocations_grace_s
+        return Revocations(self._grants, self._system_threads, horizon_s, every_s, grace_s=grace_s, replica=replica)
+
+    @cached_property
+    def _reading(self) -> IsolatedReading:
+        return reading_of(self._config.reading)
 
     @cached_property
     def _mailboxes(self) -> Mailboxes:
@@ -269,7 +355,13 @@ class Assembly:
         archive = self._backup.archive
         blobs, splits = open_blobs(archive.uri), cache_of(archive)
         return Mailboxes(
-            self._databases, self._lookups, blobs, splits, replicas=self._replicas, primary_only=primary_only
+            self._databases,
+            self._lookups,
+            blobs,
+            splits,
+            replicas=self._replicas,
+            primary_only=primary_only,
+            body=self._reading.body,
         )
 
     @cached_property
@@ -289,15 +381,15 @@ class Assembly:
                 WaitReasons(self._databases.control).all(),
             )
 
-        return await self._threads.run(gather)
+        return await self._threads["gateway"].run(gather)
 
     async def _probes(self) -> Mapping[str, Probe]:
         """Probes of the control database, every shard database and every shard owner."""
-        shards = await self._threads.run(self._lookups.shards)
-        probes: dict[str, Probe] = {CONTROL: partial(self._threads.run, ping, self._databases.control)}
+        shards = await self._threads["gateway"].run(self._lookups.shards)
+        probes: dict[str, Probe] = {CONTROL: partial(self._threads["gateway"].run, ping, self._databases.control)}
         for index in range(self._databases.shard_databases):
             engine = self._databases.shard_database(index)
-            probes[f"shard_database:{index}"] = partial(self._threads.run, ping, engine)
+            probes[f"shard_database:{index}"] = partial(self._threads["gateway"].run, ping, engine)
         for shard_id in shards:
             probes[f"shard:{shard_id}"] = partial(self._owners.ping, shard_id)
         return probes

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr, field_validator
 
 from actors.rate_limits import RatesConfig
+from jobs.isolation.config import ReadLimits
 from storage.sql_sandbox.config import SandboxConfig
 
 Application = Literal["auth", "emails", "sync", "analytics", "push", "gateway"]
@@ -129,7 +130,11 @@ class ServeConfig(BaseModel, frozen=True):
 
     host: str = Field("127.0.0.1", description="address that the gateway listens on")
     port: int = Field(8000, ge=1, le=65_535, description="port that the gateway listens on")
-    threads: PositiveInt = Field(8, description="number of threads for blocking calls, per replica")
+    together: bool = Field(
+        False,
+        description="run all applications in one process, scaled as the application `gateway`",
+    )
+    threads: PositiveInt = Field(8, description="number of threads for blocking calls, per application and replica")
     timeout_s: PositiveFloat = Field(60.0, description="seconds until a response must begin")
     cors_origins: tuple[str, ...] = Field(
         (), description="origins (https://app.example.com) whose pages may call the API"
@@ -140,7 +145,10 @@ class ServeConfig(BaseModel, frozen=True):
     edge: EdgeConfig = EdgeConfig()
     rates: RatesConfig = RatesConfig()
     sandbox: SandboxConfig = SandboxConfig()
-    answers_bytes: PositiveInt = Field(64 << 20, description="size of a replica's response cache, in bytes")
+    reading: ReadLimits = ReadLimits()
+    answers_bytes: PositiveInt = Field(
+        64 << 20, description="size of an application's response cache per replica, in bytes"
+    )
     body_bytes: PositiveInt = Field(512 << 10, description="maximum size of a request's body, in bytes")
     owner_timeout_s: PositiveFloat = Field(10.0, description="seconds to wait for a shard owner")
     probe_timeout_s: PositiveFloat = Field(2.0, description="seconds that /ready and status wait per dependency")

@@ -1,11 +1,12 @@
 """The gateway as Ray Serve applications. The only module of serve/ that imports Ray.
 
-Every application has its own prefix, replicas, health check and scaling. State is created in the replica's
-constructor, because Serve discards state created by an ASGI lifespan.
+Every application has its own prefix, replicas, health check and scaling. With `ServeConfig.together` one application
+contains all (serve/http/prefixes.py): one process instead of six. State is created in the constructor of the replica,
+because Serve discards state created by an ASGI lifespan.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +21,9 @@ from actors.config import BackupConfig
 from actors.remote.campaigns import start_campaign
 from actors.remote.client import ShardClient
 from actors.remote.rate_limits import RateClient, await_rates, start_rates
-from serve.analytics import routes
-from serve.assembly import Assembly, CampaignsConfig, Settings
-from serve.auth.routes import auth
-from serve.config import ServeConfig
-from serve.mail import emails
+from serve.assembly import PREFIXES, Assembly, CampaignsConfig, Settings
+from serve.config import Application, ServeConfig
 from serve.port_check import require_free
-from serve.sync import gmail_push, sync
 from serve.sync.ports import JobsUnavailable
 from storage.control.campaigns import Campaign, Campaigns
 from storage.errors import BackupError
@@ -35,15 +32,8 @@ _LOG = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 #: Seconds to wait for the rate broker once the replicas have started.
 _RATES_S = 30.0
-#: Application -> (prefix, factory).
-_APPLICATIONS: Mapping[str, tuple[str, Callable[[Assembly], FastAPI]]] = {
-    "auth": (auth.PREFIX, Assembly.auth),
-    "emails": (emails.PREFIX, Assembly.emails),
-    "sync": (sync.PREFIX, Assembly.sync),
-    "analytics": (routes.PREFIX, Assembly.analytics),
-    "push": (gmail_push.PREFIX, Assembly.push),
-    "gateway": ("/", Assembly.root),
-}
+#: Seconds between two looks whether Serve's controller answers.
+_POLL_S = 0.05
 
 
 class GatewayFailed(BackupError):
@@ -88,23 +78,23 @@ class _ServeRequestId:
 
 @ray_serve.ingress()
 class Gateway:
-    """One application in a replica."""
+    """One application in a replica, or all of them."""
 
-    def __init__(self, name: str, settings: Settings) -> None:
+    def __init__(self, name: Application, settings: Settings) -> None:
         _log_with_serve()
         _stay_on_loopback()
         owners = ShardClient(settings.serve.owner_timeout_s)
         jobs = CampaignJobs(settings.campaigns) if settings.campaigns else None
         answers = Counter("gbm_answers", "Answers about a mailbox, kept ones and new ones.", ("application", "kept"))
 
-        def answered(kept: bool) -> None:
-            answers.inc(1, {"application": name, "kept": str(kept).lower()})
+        def answered(application: str, kept: bool) -> None:
+            answers.inc(1, {"application": application, "kept": str(kept).lower()})
 
         rates = RateClient(settings.serve.rates)
         self._name, self._assembly = name, Assembly(settings, owners, jobs, rates, answered)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        app = _APPLICATIONS[self._name][1](self._assembly)
+        app = self._assembly.application(self._name)
         app.add_middleware(_ServeRequestId)
         return app
 
@@ -127,8 +117,28 @@ class CampaignJobs:
             raise JobsUnavailable(_last_line(str(exc))) from exc
 
 
+def start(config: ServeConfig, proxy: Proxy | None = None) -> Future[None]:
+    """Begin to start Serve's controller and proxy, unless they run. The result is there when the proxy listens.
+
+    Raises:
+        PortOccupied.
+    """
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # keep Serve's progress off the console
+    if not ray_serve.status().proxies:
+        require_free(config.host, config.port, "GBM_SERVE__PORT")
+    options = {"host": config.host, "port": config.port} if proxy is None else proxy.http_options(config.port)
+    thread = ThreadPoolExecutor(1, "start-serve")
+    starting = thread.submit(ray_serve.start, http_options=options)
+    thread.shutdown(wait=False)
+    return starting
+
+
 def deploy(
-    backup: BackupConfig, config: ServeConfig, campaigns: CampaignsConfig | None = None, proxy: Proxy | None = None
+    backup: BackupConfig,
+    config: ServeConfig,
+    campaigns: CampaignsConfig | None = None,
+    proxy: Proxy | None = None,
+    starting: Future[None] | None = None,
 ) -> list[str]:
     """Start the gateway, or update the running one.
 
@@ -136,6 +146,7 @@ def deploy(
         campaigns: where campaign jobs run; None: campaigns cannot be started over HTTP.
         proxy: the HAProxy in front; None: Serve's own proxy listens at `config.host`, and replicas accept requests
             without its secret.
+        starting: Serve, if `start` was called; None: it is started.
 
     Returns:
         The URLs of the applications; the root application is last.
@@ -146,23 +157,23 @@ def deploy(
     """
     settings = Settings(backup, config, campaigns, proxy.proof if proxy is not None else None)
     Assembly(settings, ShardClient()).root()  # report invalid configuration before replicas start
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # keep Serve's progress off the console
-    if not ray_serve.status().proxies:
-        require_free(config.host, config.port, "GBM_SERVE__PORT")
-    options = {"host": config.host, "port": config.port} if proxy is None else proxy.http_options(config.port)
-    ray_serve.start(http_options=options)
+    starting = starting or start(config, proxy)
     targets = [
         ray_serve.RunTarget(_deployment(name, config).bind(name, settings), name=name, route_prefix=prefix)
-        for name, (prefix, _) in _APPLICATIONS.items()
+        for name, prefix in PREFIXES.items()
+        if name == "gateway" or not config.together
     ]
     rates = start_rates(config.rates)  # replicas use static shares until the broker has started
+    while not ray_serve.status().proxies and not starting.done():  # the controller takes no applications yet
+        wait([starting], _POLL_S)
     try:
-        ray_serve.run_many(targets)
+        ray_serve.run_many(targets)  # the replicas start while the proxy does
+        starting.result()
     except RuntimeError as exc:
         raise GatewayFailed(_failure() or _last_line(str(exc))) from exc
     if not await_rates(rates, _RATES_S):
         _LOG.warning("The rate broker has not started: replicas use static shares of the rate limits")
-    return [f"http://{config.host}:{config.port}{prefix}" for prefix, _ in _APPLICATIONS.values()]
+    return [f"http://{config.host}:{config.port}{prefix}" for prefix in PREFIXES.values()]
 
 
 def _deployment(name: str, config: ServeConfig) -> ray_serve.Deployment:

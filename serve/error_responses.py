@@ -6,6 +6,7 @@ error class that clients can receive.
 
 from operator import attrgetter
 
+from jobs.isolation.steps import IsolationFailed
 from serve.auth.authentication import TokenInvalid
 from serve.auth.errors import NotBackedUp, SignInFailed
 from serve.auth.policies import RoleRequired, ScopeRequired
@@ -26,7 +27,7 @@ from storage.control.grants import UnknownGrant
 from storage.db.engines import DatabaseUnreachable
 from storage.files.blobs import FileDamaged
 from storage.files.file_format import FileNewer
-from storage.mailbox.message import MessageUnparsable
+from storage.mailbox.message import MessageUnparsable, ReadingStopped
 from storage.model.results import InvalidCursor
 from storage.query.errors import InvalidQuery
 from storage.replication.session_token import InvalidSessionToken
@@ -43,6 +44,8 @@ FAULTS: FaultTable = {
     RoleRequired: Fault(403, "role_required", "Role required"),
     ScopeRequired: Fault(403, "scope_required", "Scope required"),
     MessageUnparsable: Fault(422, "message_unparsable", "Message cannot be displayed"),
+    ReadingStopped: Fault(422, "message_unparsable", "Message cannot be displayed"),
+    IsolationFailed: Fault(503, "overloaded", "Service overloaded", retry_after_s=5),
     UnknownUser: Fault(404, "unknown_user", "Unknown mailbox"),
     UnknownOperation: Fault(404, "unknown_operation", "Unknown operation"),
     MailboxPaused: Fault(409, "mailbox_paused", "Mailbox paused"),

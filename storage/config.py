@@ -4,6 +4,7 @@ Values only; cluster/settings.py reads the environment.
 """
 
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
 
@@ -52,6 +53,23 @@ class PostgresConfig(BaseModel, frozen=True):
         300.0, description="seconds that a transaction may do nothing until Postgres ends it, and its locks"
     )
     retention: RetentionConfig = RetentionConfig()
+
+    @property
+    def has_password(self) -> bool:
+        """Whether a URL contains a password, or cannot be read."""
+        replicas = (dsn for dsns in self.shard_replica_dsns for dsn in dsns)
+        dsns = [*self.shard_dsns, *replicas, *self.control_replica_dsns]
+        if self.control_dsn is not None:
+            dsns.append(self.control_dsn)
+        return any(_has_password(dsn.get_secret_value()) for dsn in dsns)
+
+
+def _has_password(dsn: str) -> bool:
+    try:
+        parts = urlsplit(dsn)
+    except ValueError:
+        return True
+    return parts.password is not None or "password" in parts.query.lower()
 
 
 class ArchiveConfig(BaseModel, frozen=True):

@@ -20,6 +20,7 @@ from storage.files.blobs import LocalBlobs
 from storage.fulltext.cache import SplitCache, cache_of
 from storage.mailbox.analysis_reader import Analyses
 from storage.mailbox.failures import Failed, failures
+from storage.mailbox.lookups import Located
 from storage.mailbox.message import Single
 from storage.mailbox.query_resolver import QueryResolver
 from storage.mailbox.row_mapping import change_of, stored_of, summary_of
@@ -38,6 +39,7 @@ from storage.query.parser import parse
 from storage.query.plan import Plan, plan
 from storage.query.tree import EVERYTHING
 from storage.segments.file_names import PARQUET_SUFFIX
+from storage.segments.frame_cache import Frames
 from storage.sql_sandbox.views import MailViews
 
 _LOG = logging.getLogger(__name__)
@@ -54,13 +56,17 @@ class MailboxReader:
         blobs: LocalBlobs,
         splits: SplitCache | None = None,
         body: Callable[[bytes], Body] | None = None,
+        frames: Frames | None = None,
     ) -> None:
-        """`splits`: None: this process's cache in a temporary folder. `body`: MIME parser; None reads the Parquet."""
+        """`splits`: None: this process's cache in a temporary folder. `body`: MIME parser; None reads the Parquet.
+
+        `frames`: cache of raw frames; None: no cache.
+        """
         self._user_id, self._engine, self._blobs = user_id, engine, blobs
         self._files = MailFiles(user_id, engine, blobs, splits or cache_of(ArchiveConfig()))
         self._meanings = QueryResolver(user_id, engine)
         self._analyses = Analyses(user_id, engine, blobs)
-        self._single = Single(user_id, engine, blobs, self._files, body)
+        self._single = Single(user_id, engine, blobs, self._files, body, frames)
 
     def emails(self, mail_query: MailQuery = ALL_MAIL, limit: int = 50, after: PageCursor | None = None) -> Page:
         """The selected messages, newest first.
@@ -131,6 +137,18 @@ class MailboxReader:
     def email(self, message_id: int, as_of: datetime | None = None) -> Email | None:
         """One message without its raw bytes, now or as of a time; None when the user has (had) no such message."""
         return self._single.email(message_id, as_of)
+
+    def email_at(self, located: Located) -> Email | None:
+        """The message in a state that `lookups.locations` returned; None if its files were merged since.
+
+        Raises:
+            FileDamaged.
+        """
+        return self._single.email_at(located)
+
+    def raw_at(self, located: Located) -> bytes | None:
+        """Its exact bytes, verified against their SHA-256. Otherwise as `email_at`."""
+        return self._single.raw_at(located)
 
     def changes(
         self, since: datetime, until: datetime, limit: int = 50, after: PageCursor | None = None, vanished: bool = False

@@ -15,6 +15,7 @@ from actors.config import BackupConfig
 from actors.work import WorkLost
 from jobs import tasks
 from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watching
+from jobs.gmail.sealed_token import SealedToken, seal
 from jobs.intake import Confirmation, FetchReceipt
 from jobs.reanalysis import Analysers
 from storage.errors import BackupError
@@ -41,35 +42,41 @@ class RayWork:
     def __init__(self, config: BackupConfig, analysers: Analysers | None = None) -> None:
         self._gmail, self._archive = ray.put(config.gmail), ray.put(config.archive)
         self._task_s, self._merge_s = config.shard.task_s, config.shard.merge_s
-        self._parsing = config.shard.parsing
+        self._parsing, self._keys, self._sealer = config.shard.parsing, config.key_place, config.sealer()
         self.analysers = analysers
 
     async def pin(self, token: SecretStr) -> tuple[Profile, list[Label]]:
-        answer: tuple[Profile, list[Label]] = await self._answer(tasks.pin.remote(self._gmail, token))
+        answer: tuple[Profile, list[Label]] = await self._answer(tasks.pin.remote(self._gmail, self._sealed(token)))
         return answer
 
     async def list_page(self, token: SecretStr, page_token: str | None, label_id: str | None) -> MessagePage:
-        answer: MessagePage = await self._answer(tasks.list_page.remote(self._gmail, token, page_token, label_id))
+        answer: MessagePage = await self._answer(
+            tasks.list_page.remote(self._gmail, self._sealed(token), page_token, label_id)
+        )
         return answer
 
     async def confirm(self, token: SecretStr, since: int, label_id: str | None) -> Confirmation:
-        answer: Confirmation = await self._answer(tasks.confirm.remote(self._gmail, token, since, label_id))
+        answer: Confirmation = await self._answer(
+            tasks.confirm.remote(self._gmail, self._sealed(token), since, label_id)
+        )
         return answer
 
     async def labels(self, token: SecretStr) -> list[Label]:
-        answer: list[Label] = await self._answer(tasks.labels.remote(self._gmail, token))
+        answer: list[Label] = await self._answer(tasks.labels.remote(self._gmail, self._sealed(token)))
         return answer
 
     async def watch(self, token: SecretStr, topic: str) -> Watching:
-        answer: Watching = await self._answer(tasks.watch.remote(self._gmail, token, topic))
+        answer: Watching = await self._answer(tasks.watch.remote(self._gmail, self._sealed(token), topic))
         return answer
 
     async def history(self, token: SecretStr, start: int, page_token: str | None) -> HistoryPage:
-        answer: HistoryPage = await self._answer(tasks.history.remote(self._gmail, token, start, page_token))
+        answer: HistoryPage = await self._answer(
+            tasks.history.remote(self._gmail, self._sealed(token), start, page_token)
+        )
         return answer
 
     async def fetch(self, token: SecretStr, user_id: int, message_ids: Sequence[int]) -> tuple[FetchReceipt, object]:
-        receipt, mail = tasks.fetch.remote(self._gmail, token, user_id, message_ids)
+        receipt, mail = tasks.fetch.remote(self._gmail, self._sealed(token), user_id, message_ids)
         return await self._answer(receipt), mail
 
     async def write_segment(
@@ -93,12 +100,17 @@ class RayWork:
 
     async def analyse(self, epoch: int, segment: str, old: str | None, names: Sequence[str]) -> AnalysisManifest:
         assert self.analysers is not None, "nobody names analysers that there are not"
-        task = tasks.analyse.remote(self._archive, file_format.agreed(), segment, epoch, old, names, self.analysers)
+        task = tasks.analyse.remote(
+            self._archive, file_format.agreed(), segment, epoch, old, names, self.analysers, self._parsing
+        )
         answer: AnalysisManifest = await answer_of(task, self._merge_s)
         return answer
 
     async def table(self, reference: object) -> pa.Table:
         return await self._answer(reference)
+
+    def _sealed(self, token: SecretStr) -> SealedToken:
+        return seal(token, self._sealer, self._keys)
 
     async def _answer(self, reference: Any) -> Any:
         return await answer_of(reference, self._task_s)

@@ -119,7 +119,8 @@ def bench_serve(
         one = ScaleConfig(max_replicas=1)
         rates = RatesConfig(principal=_FREE, address=_FREE, login=_FREE, total=_FREE)
         edge = EdgeConfig(requests_each=10**9)
-        serve = settings.serve.model_copy(update={"port": _free_port(), "rates": rates, "scale": one, "edge": edge})
+        apart = {"port": _free_port(), "rates": rates, "scale": one, "edge": edge, "together": False}
+        serve = settings.serve.model_copy(update=apart)
         with local_cluster(settings.model_copy(update={"ray": ray, "serve": serve}), report) as cluster:
             from serve import deployment
 

@@ -1,6 +1,6 @@
-"""Limits of parsing."""
+"""Limits of parsing and reading."""
 
-from pydantic import BaseModel, Field, PositiveFloat
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 
 
 class ParseLimits(BaseModel, frozen=True):
@@ -9,9 +9,20 @@ class ParseLimits(BaseModel, frozen=True):
     memory_bytes: int = Field(
         2 << 30, ge=256 << 20, description="address space that the parsing of a batch, or of one message, may add"
     )
-    message_s: PositiveFloat = Field(10.0, description="seconds that one message may take after its batch failed")
-    mebibyte_s: PositiveFloat = Field(4.0, description="and these seconds per MiB of the message")
+    message_s: PositiveFloat = Field(
+        5.0, description="seconds of processor time that one message, or a batch, may take to be parsed and indexed"
+    )
+    mebibyte_s: PositiveFloat = Field(4.0, description="and these seconds per MiB of it")
 
-    def timeout_s(self, size_bytes: int) -> float:
-        """Seconds that a message of this size may take."""
+    def cpu_s(self, size_bytes: int) -> float:
+        """Seconds of processor time that messages of this size may take."""
         return self.message_s + self.mebibyte_s * size_bytes / (1 << 20)
+
+
+class ReadLimits(ParseLimits, frozen=True):
+    """What reading one message for a request may take before the request fails."""
+
+    memory_bytes: int = Field(
+        1 << 30, ge=256 << 20, description="address space that a process which reads messages may add"
+    )
+    children: PositiveInt = Field(2, description="processes that read messages, per replica")

@@ -1,24 +1,19 @@
 """The process that parses suspect mail: `python -m jobs.isolation.parsing_child REQUESTS ANSWERS MEMORY_BYTES`.
 
-Asked by parsing.py. A request is pickled: the name of a step, the seconds that it may take, and its argument. An answer
-is a status byte and the result. The steps of a message are asked one after the other, so that the parent knows which
-one ended the process.
+Asked by parsing.py. The steps of a message are asked one after the other, so that the parent knows which one ended the
+process.
 """
 
 import pickle
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import pyarrow as pa
 
-from jobs.isolation.frames import alarm, limit_memory, read_frame, write_frame
+from jobs.isolation.frames import answer_steps, limit_memory
 from jobs.mime.message import ParsedMessage
 from jobs.mime.parser import parse
 from storage.query.words import separated
-
-#: The first byte of an answer: a value, out of memory, or the step raised.
-VALUE, MEMORY, RAISED = b"v", b"m", b"r"
 
 
 class Steps:
@@ -68,20 +63,11 @@ def main(requests: int, answers: int, memory_bytes: int) -> None:
     """Answer requests until the pipe is closed."""
     limit_memory(memory_bytes)
     steps = Steps()
-    while frame := read_frame(requests):
-        name, timeout_s, argument = pickle.loads(frame)  # noqa: S301 - written by our parent process
-        with alarm(timeout_s):
-            answer = _answer(getattr(steps, name), argument)
-        write_frame(answers, answer)
-
-
-def _answer(step: Callable[[Any], bytes], argument: object) -> bytes:
-    try:
-        return VALUE + step(argument)
-    except MemoryError:
-        return MEMORY
-    except BaseException as error:  # noqa: BLE001 - also SystemExit: the step failed
-        return RAISED + f"{type(error).__name__}: {error}"[:500].encode("utf-8", "replace")
+    answer_steps(
+        requests,
+        answers,
+        {"begin": steps.begin, "parse": steps.parse, "index": steps.index, "analyse": steps.analyse},
+    )
 
 
 if __name__ == "__main__":

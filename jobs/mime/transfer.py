@@ -2,6 +2,7 @@
 
 import binascii
 import re
+from collections.abc import Iterator
 
 import pybase64
 
@@ -27,7 +28,8 @@ _NAME_CHARS = 40
 _UU_DAMAGED = 10_000
 #: Blanks at the end of a line, and an end of line before a bare carriage return.
 _PADDED = (b" \n", b"\t\n", b" \r\n", b"\t\r\n")
-_SOFT_BREAK = re.compile(rb"=\r\n?")
+#: Bytes whose lines are split at a time: a line of one blank takes 20 times its size as an object.
+_SPLIT_BYTES = 1 << 20
 #: How a message or a list of parts begins, and how base64 never does.
 _PLAINLY_MAIL = re.compile(rb"\s*(?:[!-9;-~]{1,76}:[ \t]|--\S)")
 
@@ -82,12 +84,20 @@ def base64(data: bytes) -> tuple[bytes, bool]:
 def quoted_printable(data: bytes) -> bytes:
     """The decoded bytes: blanks at the ends of lines are gone, as transport adds them (RFC 2045, 6.7, rule 3)."""
     if any(padded in data for padded in _PADDED):
-        data = b"\n".join(map(_unpadded, data.split(b"\n")))
+        data = b"".join(_without_padding(data))
     elif data.endswith((b" ", b"\t")):
         data = data.rstrip(b" \t")
     if b"=\r" in data:  # the library takes all that follows up to a line feed for the rest of the line
-        data = _SOFT_BREAK.sub(b"", data)
+        data = data.replace(b"=\r\n", b"=\n").replace(b"=\r", b"=\n")
     return binascii.a2b_qp(data)
+
+
+def _without_padding(data: bytes) -> Iterator[bytes]:
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start + _SPLIT_BYTES) + 1 or len(data)
+        yield b"\n".join(map(_unpadded, data[start:end].split(b"\n")))
+        start = end
 
 
 def _unpadded(line: bytes) -> bytes:

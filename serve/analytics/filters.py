@@ -9,11 +9,10 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel
 
 from serve.http.datetimes import Moment
-from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
-from serve.http.response_cache import ResponseCache
+from serve.mail.answers import MailAnswers
 from serve.mail.emails import DEPENDS_ON_TIME, AsOf, SearchText
-from serve.mail.ports import Readers, StatsReader
+from serve.mail.ports import StatsReader
 from storage.analytics.selection import Span
 from storage.analytics.stats import MailboxStats
 from storage.control.principal import Principal
@@ -60,8 +59,8 @@ Selecting = Annotated[Selection, Depends(_selection)]
 class AnalyticsResponder:
     """Answers analytics requests, from the response cache where possible."""
 
-    def __init__(self, mailboxes: Readers[StatsReader], answers: ResponseCache, threads: BlockingExecutor) -> None:
-        self._mailboxes, self._answers, self._threads = mailboxes, answers, threads
+    def __init__(self, answers: MailAnswers[StatsReader]) -> None:
+        self._answers = answers
 
     async def answer(
         self,
@@ -73,16 +72,10 @@ class AnalyticsResponder:
     ) -> Response:
         """The response, as JSON or text. `make`: called in a thread unless the cache has the response."""
 
-        def ask() -> bytes:
-            reader = self._mailboxes.reader(principal)
+        def body(reader: StatsReader) -> bytes:
+            result = make(reader.counting(about.text, about.span, about.as_of))
+            return (result if isinstance(result, str) else result.model_dump_json(by_alias=True)).encode()
 
-            def body() -> bytes:
-                counting = reader.counting(about.text, about.span, about.as_of)
-                result = make(counting)
-                return (result if isinstance(result, str) else result.model_dump_json(by_alias=True)).encode()
-
-            if about.as_of is None and DEPENDS_ON_TIME.search(about.text):
-                return body()
-            return self._answers.of(principal.user_id, reader, (question, about), body)
-
-        return Response(await self._threads.run(ask), media_type=media_type)
+        depends_on_time = about.as_of is None and DEPENDS_ON_TIME.search(about.text)
+        asked = None if depends_on_time else (question, about)
+        return Response(await self._answers.of(principal, asked, body), media_type=media_type)

@@ -10,9 +10,8 @@ from serve.analytics import analysis, correspondence, filters, report, storage_u
 from serve.analytics.filters import AnalyticsResponder, Selecting
 from serve.auth.authorization import Caller
 from serve.auth.policies import Scope, permits
-from serve.http.executor import BlockingExecutor
-from serve.http.response_cache import ResponseCache
-from serve.mail.ports import Readers, StatsReader
+from serve.mail.answers import MailAnswers
+from serve.mail.ports import StatsReader
 from storage.analytics.stats import MailboxStats
 
 PREFIX = filters.PREFIX
@@ -76,9 +75,9 @@ class SenderList(BaseModel):
     items: list[Sender]
 
 
-def routers(mailboxes: Readers[StatsReader], answers: ResponseCache, threads: BlockingExecutor) -> list[APIRouter]:
+def routers(answers: MailAnswers[StatsReader]) -> list[APIRouter]:
     """The routers of all analytics modules, which share one responder."""
-    router, desk = filters.router(), AnalyticsResponder(mailboxes, answers, threads)
+    router, desk = filters.router(), AnalyticsResponder(answers)
 
     @router.get("/overview", summary="Totals of your mailbox", response_model=Overview)
     @permits(scope=Scope.ANALYTICS, cost=20)

@@ -87,6 +87,8 @@ def response(given: Headers, sent: File) -> Response:
         (start, end), status = wanted, 206
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     headers["Content-Length"] = str(end - start)
+    if end - start <= _PIECE:
+        return Response(sent.content[start:end], status, headers, sent.media_type)
     return StreamingResponse(_pieces(sent.content, start, end), status, headers, sent.media_type)
 
 

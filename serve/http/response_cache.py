@@ -17,6 +17,10 @@ from cachetools import TTLCache
 _KEPT_S = 300.0
 
 
+#: The user, then what identifies the data of the response.
+Key = tuple[int, Hashable, *tuple[Hashable, ...]]
+
+
 class Versioned(Protocol):
     """A source whose responses depend on its version, such as `storage.reader.MailboxReader`."""
 
@@ -76,6 +80,22 @@ class ResponseCache:
             with self._lock:
                 del self._makings[key]
             making.done.set()
+
+    def kept(self, key: Key) -> bytes | None:
+        """The cached response of a key, which begins with the user and identifies the response's data. Never blocks."""
+        with self._lock:
+            answer = self._kept.get(key)
+            self.hits += answer is not None
+        if answer is not None:
+            self._counted(True)
+        return answer
+
+    def keep(self, key: Key, answer: bytes) -> None:
+        """Cache a response that the data in its key determine."""
+        self._counted(False)
+        with self._lock:
+            self.misses += 1
+        self._keep(key, answer)
 
     def _get(self, key: Hashable) -> bytes | _Making | None:
         """The cached response or the one in progress; None: the caller must make it."""

@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
-from jobs.mime.display import display
-from jobs.mime.parser import attachment
+from jobs.mime.message import AttachmentContent
 from serve.auth.authorization import Caller
 from serve.auth.policies import Scope, permits
 from serve.http import byte_ranges
 from serve.http.byte_ranges import File
 from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
+from serve.mail.answers import MessageAnswers
 from serve.mail.emails import PATH, AsOf, MessageId, message_id_of
 from serve.mail.ports import MailReader, Readers
 from storage.control.principal import Principal
@@ -32,19 +32,30 @@ RANGES: dict[int | str, dict[str, Any]] = {
 }
 
 
+class Reading(Protocol):
+    """Reads messages, and raises ReadingStopped at a limit. Implemented by `jobs.isolation.reading`."""
+
+    def page(self, raw: bytes, remote_images: bool = False) -> str: ...
+
+    def part(self, raw: bytes, part: str) -> AttachmentContent | None: ...
+
+
 class MessageContent:
     """The content of the caller's messages. Every method raises HTTPException 404 for what the caller does not have."""
 
-    def __init__(self, mailboxes: Readers[MailReader], threads: BlockingExecutor) -> None:
-        self._mailboxes, self._threads = mailboxes, threads
+    def __init__(
+        self, mailboxes: Readers[MailReader], threads: BlockingExecutor, messages: MessageAnswers, reading: Reading
+    ) -> None:
+        self._mailboxes, self._threads, self._messages, self._reading = mailboxes, threads, messages, reading
 
-    async def raw(self, principal: Principal, email_id: str, as_of: datetime | None) -> bytes:
-        """The exact bytes of a message."""
+    async def raw(self, principal: Principal, email_id: str, as_of: datetime | None) -> File:
+        """The exact bytes of a message, as a download."""
         message_id, moment = message_id_of(email_id), as_of and clamp(as_of)
-        content = await self._threads.run(lambda: self._mailboxes.reader(principal).raw(message_id, moment))
-        if content is None:
+        found = await self._messages.raw(principal, message_id, moment)
+        if found is None:
             raise HTTPException(404)
-        return content
+        content, sha256 = found
+        return File(content, f"{to_hex(message_id)}.eml", "message/rfc822", f'"{sha256}"')
 
     async def parsable(self, principal: Principal, email_id: str, as_of: datetime | None) -> bytes:
         """The exact bytes of a message, for parsing them here.
@@ -68,19 +79,18 @@ class MessageContent:
 
     async def page(self, raw: bytes, remote_images: bool) -> str:
         """A message as sanitised HTML."""
-        return _PAGE.replace("{body}", await self._threads.run(display, raw, remote_images))
+        return _PAGE.replace("{body}", await self._threads.run(self._reading.page, raw, remote_images))
 
     async def send(self, request: Request, raw: bytes, part: str) -> Response:
         """A part of a message, decoded, or the range of it that the request names."""
-        file = await self._threads.run(_part, raw, part)
+        file = await self._threads.run(self._part, raw, part)
         if file is None:
             raise HTTPException(404)
         return byte_ranges.response(request.headers, file)
 
-    async def send_whole(self, request: Request, raw: bytes, name: str) -> Response:
-        """A message, or the range of it that the request names. name: of the file to save."""
-        file = await self._threads.run(byte_ranges.file, raw, name, "message/rfc822")
-        return byte_ranges.response(request.headers, file)
+    def _part(self, raw: bytes, part: str) -> File | None:
+        decoded = self._reading.part(raw, part)
+        return None if decoded is None else byte_ranges.file(decoded.content, decoded.filename, decoded.content_type)
 
 
 def router(content: MessageContent) -> APIRouter:
@@ -95,8 +105,7 @@ def router(content: MessageContent) -> APIRouter:
     )
     @permits(scope=Scope.MAIL, cost=2, streaming=True)
     async def raw(principal: Caller, request: Request, email_id: MessageId, as_of: AsOf = None) -> Response:
-        name = f"{to_hex(message_id_of(email_id))}.eml"
-        return await content.send_whole(request, await content.raw(principal, email_id, as_of), name)
+        return byte_ranges.response(request.headers, await content.raw(principal, email_id, as_of))
 
     @routes.get(
         "/{email_id}/html",
@@ -121,8 +130,3 @@ def router(content: MessageContent) -> APIRouter:
         return Response(text, headers=headers, media_type="text/html")
 
     return routes
-
-
-def _part(raw: bytes, part: str) -> File | None:
-    decoded = attachment(raw, part)
-    return None if decoded is None else byte_ranges.file(decoded.content, decoded.filename, decoded.content_type)

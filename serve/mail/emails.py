@@ -8,11 +8,11 @@ from fastapi import APIRouter, HTTPException, Path, Query, Response
 from serve.auth.authorization import Caller
 from serve.auth.policies import Scope, permits
 from serve.http.datetimes import Moment
-from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
-from serve.http.response_cache import ResponseCache
+from serve.mail.answers import MailAnswers, MessageAnswers
 from serve.mail.models import EmailDocument, EmailList
-from serve.mail.ports import MailReader, Readers
+from serve.mail.ports import MailReader
+from storage.mailbox.lookups import Located
 from storage.model.mail_query import MailQuery
 from storage.model.message_id import from_hex
 from storage.model.results import Page, PageCursor, RankCursor, RankedPage
@@ -34,7 +34,7 @@ MessageId = Annotated[str, Path(max_length=200, description="Gmail's message id,
 _Label = Annotated[str, Query(max_length=225, pattern=r"^[^\x00-\x1f]+$")]
 
 
-def router(mailboxes: Readers[MailReader], answers: ResponseCache, threads: BlockingExecutor) -> APIRouter:
+def router(answers: MailAnswers[MailReader], messages: MessageAnswers) -> APIRouter:
     """The routes of lists, searches and single messages."""
     routes = APIRouter(prefix=PATH, tags=["emails"], responses=responses(400, 401, 404, 422, 503))
 
@@ -63,29 +63,29 @@ def router(mailboxes: Readers[MailReader], answers: ResponseCache, threads: Bloc
             page = reader.best(mail_query, limit, rank) if by_relevance else reader.emails(mail_query, limit, after)
             return EmailList.of(page, reader.highlights(q, [email.id for email in page.items]) if highlights else None)
 
-        def read() -> bytes:
-            reader = mailboxes.reader(principal)
-            if DEPENDS_ON_TIME.search(q):
-                return _json(make(reader))
-            question = (mail_query, limit, cursor, sort, highlights)
-            return answers.of(principal.user_id, reader, question, lambda: _json(make(reader)))
+        question = None if DEPENDS_ON_TIME.search(q) else (mail_query, limit, cursor, sort, highlights)
+        body = await answers.of(principal, question, lambda reader: _json(make(reader)))
+        return Response(body, media_type="application/json")
 
-        return Response(await threads.run(read), media_type="application/json")
-
-    @routes.get("/{email_id}", summary="One message")
+    @routes.get("/{email_id}", summary="One message", response_model=EmailDocument)
     @permits(scope=Scope.MAIL, cost=2)
-    async def email(principal: Caller, email_id: MessageId, as_of: AsOf = None) -> EmailDocument:
+    async def email(principal: Caller, email_id: MessageId, as_of: AsOf = None) -> Response:
         message_id, moment = message_id_of(email_id), as_of and clamp(as_of)
-        message = await threads.run(lambda: mailboxes.reader(principal).email(message_id, moment))
-        if message is None:
+
+        def make(reader: MailReader, located: Located | None) -> bytes | None:
+            message = reader.email(message_id, moment) if located is None else reader.email_at(located)
+            return None if message is None else _json(EmailDocument.whole(message))
+
+        body = await messages.document(principal, message_id, moment, make)
+        if body is None:
             raise HTTPException(404)
-        return EmailDocument.whole(message)
+        return Response(body, media_type="application/json")
 
     return routes
 
 
-def _json(page: EmailList) -> bytes:
-    return page.model_dump_json(by_alias=True).encode()
+def _json(document: EmailList | EmailDocument) -> bytes:
+    return document.model_dump_json(by_alias=True).encode()
 
 
 def message_id_of(text: str) -> int:

@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 from storage.analytics.selection import EVER, Span
 from storage.analytics.stats import MailboxStats
 from storage.control.principal import Principal
+from storage.mailbox.lookups import Located
 from storage.mailbox.threads import Conversations
 from storage.model.mail_query import ALL_MAIL, MailQuery
 from storage.model.results import Email, Page, PageCursor, RankCursor, RankedPage
@@ -32,7 +33,11 @@ class MailReader(Protocol):
 
     def email(self, message_id: int, as_of: datetime | None = None) -> Email | None: ...
 
+    def email_at(self, located: Located) -> Email | None: ...
+
     def raw(self, message_id: int, as_of: datetime | None = None) -> bytes | None: ...
+
+    def raw_at(self, located: Located) -> bytes | None: ...
 
     def parsable(self, message_id: int, as_of: datetime | None = None) -> bytes | None: ...
 

@@ -2,8 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
+
+from sqlalchemy import Engine
 
 from jobs.mime import reading
 from serve.http.session_token import read_session
@@ -14,8 +16,10 @@ from storage.db.sql_files import query
 from storage.errors import BackupError
 from storage.files.blobs import LocalBlobs
 from storage.fulltext.cache import SplitCache
+from storage.model.results import Body
 from storage.reader import MailboxReader
 from storage.replication.routing import Replicas
+from storage.segments.frame_cache import Frames
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,14 +53,18 @@ class Mailboxes:
         clock: Callable[[], float] = time.monotonic,
         replicas: Replicas | None = None,
         primary_only: bool = False,
+        body: Callable[[bytes], Body] = reading.body,
     ) -> None:
         """`splits`: None: this process's cache in a temporary folder.
 
         `replicas`: None: read the primaries. primary_only: read the primaries, and record their positions.
+        body: parses a message.
         """
         self._databases, self._control, self._blobs = databases, control, blobs
         self._splits, self._replicas, self._primary_only = splits, replicas, primary_only
+        self._body = body
         self._shards = ShardMap(self._look, clock)
+        self._frames = Frames(blobs)
 
     def reader(self, principal: Principal) -> MailboxReader:
         """A reader of this principal's own mail.
@@ -72,6 +80,28 @@ class Mailboxes:
         return self._open(
             principal, self._replicas.source(database, read_session(), self._primary_only, principal.shard_id)
         )
+
+    def known_shards(self) -> dict[int, int] | None:
+        """Shard -> index of its database, if the map is fresh. Never blocks."""
+        return self._shards.fresh()
+
+    def databases_of(self, shard_ids: Sequence[int]) -> dict[int, int]:
+        """Shard -> index of its database, without shards that no database has.
+
+        Raises:
+            DatabaseUnreachable.
+        """
+        places = {shard_id: self._shards.current(shard_id).get(shard_id) for shard_id in shard_ids}
+        most = self._databases.shard_databases
+        return {shard_id: place for shard_id, place in places.items() if place is not None and place < most}
+
+    def is_direct(self, database: int) -> bool:
+        """Whether a database is read without replicas."""
+        return self._replicas is None or not self._replicas.has(database)
+
+    def engine(self, database: int) -> Engine:
+        """A shard database's primary."""
+        return self._databases.shard_database(database)
 
     def _look(self, shard_id: int | None) -> dict[int, int]:
         """The shard map. While the control database is unreachable, the last map without shards that have moved."""
@@ -95,4 +125,4 @@ class Mailboxes:
             return set()
 
     def _open(self, principal: Principal, source: Source) -> MailboxReader:
-        return MailboxReader(principal.user_id, source, self._blobs, self._splits, reading.body)
+        return MailboxReader(principal.user_id, source, self._blobs, self._splits, self._body, self._frames)

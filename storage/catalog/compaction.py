@@ -9,13 +9,12 @@ Called by the owner of the shard (actors/); blocking.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import orjson
-import pyarrow as pa
 from sqlalchemy import Connection, Engine
 
 from storage.catalog import leases
-from storage.catalog.catalog import record_segment
 from storage.catalog.leases import Lease
 from storage.db.engines import transaction
 from storage.db.sql_files import query
@@ -23,6 +22,9 @@ from storage.errors import BackupError
 from storage.failpoints import FailPoint, hit
 from storage.model.message_id import to_hex
 from storage.model.records import LiveSegment, Merged
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: Most ids of damaged messages that an event contains.
 _REPORTED_IDS = 100
@@ -51,7 +53,7 @@ class Compactions:
             rows = connection.execute(query("segments_live"), {"shard_id": shard_id})
             return [LiveSegment(**row._mapping) for row in rows]
 
-    def commit(self, lease: Lease, merged: Merged, moved: pa.Table) -> bool:
+    def commit(self, lease: Lease, merged: Merged, moved: "pa.Table") -> bool:
         """Replace the source segments by the merged one in one transaction; record the excluded segments.
 
         Args:
@@ -65,6 +67,8 @@ class Compactions:
             CompactionOutdated: a source is no longer live, or was analysed again.
             DatabaseUnreachable: the outcome is unknown; repeat the commit.
         """
+        from storage.catalog.catalog import record_segment  # imports pyarrow, which `live` does not need
+
         with transaction(self._engine) as connection:
             leases.fence(connection, lease.shard_id, lease.owner, lease.epoch)
             _exclude(connection, lease.shard_id, merged.excluded)
@@ -117,7 +121,7 @@ def _exclude(connection: Connection, shard_id: int, excluded: Sequence[tuple[str
         connection.execute(query("segments_exclude"), values)
 
 
-def _replace(connection: Connection, shard_id: int, segment_id: int, merged: Merged, moved: pa.Table) -> None:
+def _replace(connection: Connection, shard_id: int, segment_id: int, merged: Merged, moved: "pa.Table") -> None:
     assert merged.segment is not None
     part_ids = _lock(connection, shard_id, merged)
     copied = [part for part in merged.parts if part.base_offset is not None]
@@ -163,7 +167,7 @@ def _lock(connection: Connection, shard_id: int, merged: Merged) -> dict[str, in
     return {row.name: row.segment_id for row in rows}
 
 
-def _move_messages(connection: Connection, segment_id: int, moved: pa.Table) -> None:
+def _move_messages(connection: Connection, segment_id: int, moved: "pa.Table") -> None:
     if not moved.num_rows:
         return
     columns = {name: moved[name].to_pylist() for name in moved.column_names}

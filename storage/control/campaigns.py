@@ -169,6 +169,19 @@ class Campaigns:
         """Campaigns that have not ended, newest first."""
         return self._select(None, _ALL, 1000, True)
 
+    def newest_id(self) -> int:
+        """The highest id of a campaign; 0 if there is none."""
+        with transaction(self._engine) as connection:
+            return int(connection.execute(text("SELECT coalesce(max(campaign_id), 0) FROM campaigns")).scalar_one())
+
+    def begun_after(self, campaign_id: int) -> list[Campaign]:
+        """Running campaigns with higher ids, oldest first; one lookup in the primary key if there are none."""
+        statement = text("SELECT campaign_id FROM campaigns WHERE campaign_id > :after AND state = :state ORDER BY 1")
+        with transaction(self._engine) as connection:
+            values = {"after": campaign_id, "state": CampaignState.RUNNING}
+            begun = list(connection.execute(statement, values).scalars())
+        return [self.get(found) for found in begun]
+
     def members(self, campaign_id: int) -> list[Member]:
         """The campaign's mailboxes, ordered by address."""
         with transaction(self._engine) as connection:

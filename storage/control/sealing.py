@@ -13,6 +13,7 @@ import os
 import secrets
 import stat
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -220,6 +221,27 @@ def load_key(value: SecretStr | None, path: Path, *, create: bool = False) -> Ke
         with contextlib.suppress(FileExistsError):
             _create(path)
     return _read(path)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPlace:
+    """Where a process finds the keys: what travels instead of them. variable: of the environment; "": the file."""
+
+    variable: str
+    path: Path
+    old_paths: tuple[Path, ...] = ()
+
+    def sealer(self, value: SecretStr | None = None) -> "Sealer":
+        """Opens and seals secrets. value: the key's text; None: it is in its place.
+
+        Raises:
+            KeyMissing, KeyInvalid, KeyExposed.
+        """
+        if value is None and self.variable:
+            value = key_of_variable(self.variable)
+        # A former key whose file is gone is no longer needed; if a secret still needs it, KeyUnknown names the key.
+        old = [load_key(None, path) for path in self.old_paths if path.exists()]
+        return Sealer(Keyring(load_key(value, self.path), old))
 
 
 def key_of_variable(name: str) -> SecretStr:

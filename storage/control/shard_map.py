@@ -27,6 +27,10 @@ class ShardMap:
         """The last map read, of any age."""
         return self._map
 
+    def fresh(self) -> dict[int, int] | None:
+        """The map if `current` would not read it again; else None. Never blocks."""
+        return self._map if self._clock() - self._read_at < BELIEVED_S else None
+
     def current(self, shard_id: int | None = None) -> dict[int, int]:
         """The map, at most BELIEVED_S old; read again if it lacks `shard_id`.
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import zstandard
 
 from storage.files.blobs import FileDamaged
+from storage.files.declared_sizes import read_stream
 from storage.files.file_format import magic, number_of_magic, require_known
 from storage.model.location import Location
 
@@ -175,8 +176,8 @@ def read_ending(name: str, size_bytes: int, read: Callable[[int, int], bytes]) -
     try:
         if zstandard.frame_content_size(packed) > _FRAME_LIMIT:
             raise FileDamaged(name, "its index claims an impossible size")
-        index = pa.ipc.open_stream(zstandard.ZstdDecompressor().decompress(packed)).read_all()
-    except (zstandard.ZstdError, pa.ArrowException, OSError) as exc:
+        index = read_stream(zstandard.ZstdDecompressor().decompress(packed))
+    except (zstandard.ZstdError, pa.ArrowException, OSError, ValueError) as exc:
         raise FileDamaged(name, "its index does not decompress") from exc
     if index.schema != RAW_INDEX:
         raise FileDamaged(name, "its index has other columns")

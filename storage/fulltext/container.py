@@ -36,6 +36,8 @@ _MOST_FILES = 8192
 _MOST_TABLE_BYTES = 4 << 20
 _MOST_FILE_BYTES = 4 << 30
 _MOST_BYTES = 16 << 30
+#: A file of an index inflates to at most this, plus so many times its size in the split.
+_MOST_INFLATED_BYTES, _MOST_INFLATION = 64 << 20, 256
 
 Read = Callable[[int, int], bytes]
 """Returns `size` bytes from `offset` of a file; raises FileDamaged when the file ends before that."""
@@ -124,7 +126,8 @@ def _believe(name: str, entries: Sequence[Entry], end: int) -> None:
         raise FileDamaged(name, "its table declares an impossible size")
     for entry in entries:
         inside = entry.offset >= 0 and entry.stored_bytes > 0 and entry.offset + entry.stored_bytes <= end
-        if not _NAME.fullmatch(entry.name) or not inside or not 0 <= entry.size_bytes <= _MOST_FILE_BYTES:
+        most_bytes = min(_MOST_FILE_BYTES, _MOST_INFLATED_BYTES + _MOST_INFLATION * entry.stored_bytes)
+        if not _NAME.fullmatch(entry.name) or not inside or not 0 <= entry.size_bytes <= most_bytes:
             raise FileDamaged(name, "its table lists an invalid file name or position")
 
 

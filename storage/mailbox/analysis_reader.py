@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
-from storage.files.blobs import FileDamaged, LocalBlobs
+from storage.files.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.files.bounded_table import TableTooLarge
 from storage.mailbox.segment_files import retry_on_missing_file
 from storage.model.time_range import EARLIEST, LATEST
@@ -41,15 +41,30 @@ class Analyses:
         try:
             return retry_on_missing_file(lambda: self._of(message_id))
         except FileDamaged as exc:
-            _LOG.error("Message %x is returned without its analysis: %s", message_id, exc)
+            _report(message_id, exc)
+            return None
+
+    def in_file(self, name: str | None, message_id: int) -> dict[str, dict[str, Any]] | None:
+        """The same, of a message whose analysis is in the file `name`; None: it has no analysis.
+
+        Raises:
+            FileMissing: the file was merged, or replaced.
+        """
+        try:
+            return None if name is None else self._read(name, message_id)
+        except FileMissing:
+            raise
+        except FileDamaged as exc:
+            _report(message_id, exc)
             return None
 
     def _of(self, message_id: int) -> dict[str, dict[str, Any]] | None:
         with transaction(self._engine) as connection:
             values = {"user_id": self._user_id, "message_id": message_id}
             name = connection.execute(query("analysis_of_message"), values).scalar()
-        if name is None:
-            return None
+        return None if name is None else self._read(name, message_id)
+
+    def _read(self, name: str, message_id: int) -> dict[str, dict[str, Any]] | None:
         with analysis_file.opened(self._blobs, name) as parquet:
             for group in _groups(parquet, self._user_id, message_id):
                 keys = parquet.read_row_group(group, columns=analysis_file.KEYS.names, use_threads=False)
@@ -125,6 +140,10 @@ class Analyses:
             ]
             table = parquet.read_row_groups(_groups(parquet, self._user_id), columns=columns, use_threads=False)
         return table.filter(pc.equal(table["user_id"], self._user_id))
+
+
+def _report(message_id: int, reason: FileDamaged) -> None:
+    _LOG.error("Message %x is returned without its analysis: %s", message_id, reason)
 
 
 def _groups(parquet: pq.ParquetFile, user_id: int, message_id: int | None = None) -> list[int]:

@@ -11,15 +11,16 @@ from typing import Any
 from storage.db.engines import Source, transaction
 from storage.errors import BackupError
 from storage.files.blobs import FileDamaged, FileMissing, LocalBlobs
-from storage.files.raw_file import unpack
 from storage.mailbox import label_judgement
 from storage.mailbox.analysis_reader import Analyses
 from storage.mailbox.as_of import as_of_query, as_of_values
+from storage.mailbox.lookups import Located
 from storage.mailbox.row_mapping import attachment_of, location_of, summary_of
 from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
 from storage.model.message_id import to_hex
 from storage.model.results import UNPARSABLE, Body, Email
-from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX
+from storage.segments.file_names import PARQUET_SUFFIX
+from storage.segments.frame_cache import Frames
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,6 +39,17 @@ class MessageUnparsable(BackupError):
         )
 
 
+class ReadingStopped(BackupError):
+    """Reading a message exceeded a limit. Get its exact bytes."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+    def __str__(self) -> str:
+        return f"The message cannot be displayed, because reading it was stopped ({self.code}): get its exact bytes."
+
+
 class Single:
     """Reads one user's messages by id."""
 
@@ -48,9 +60,16 @@ class Single:
         blobs: LocalBlobs,
         files: MailFiles,
         body: Callable[[bytes], Body] | None,
+        frames: Frames | None = None,
     ) -> None:
-        """`body`: MIME parser; None reads the stored Parquet columns."""
-        self._user_id, self._engine, self._blobs = user_id, engine, blobs
+        """Store the sources.
+
+        Args:
+            body: MIME parser, which may raise ReadingStopped; None reads the stored Parquet columns.
+            frames: cache of frames; None: no cache.
+        """
+        self._user_id, self._engine = user_id, engine
+        self._frames = frames or Frames(blobs, kept_bytes=0)
         self._files, self._read_body = files, body
         self._analyses = Analyses(user_id, engine, blobs)
 
@@ -62,6 +81,29 @@ class Single:
         row = self._locate(message_id, as_of)
         if row is None:
             return None
+        return self._read(row, lambda: self._analyses.of(message_id))
+
+    def email_at(self, located: Located) -> Email | None:
+        """The message in this state, without its raw bytes; None if its files were merged since it was located.
+
+        Raises:
+            FileDamaged.
+        """
+        assert located.user_id == self._user_id
+        try:
+            return self._read(_row_of(located), lambda: self._analyses.in_file(located.analysis, located.message_id))
+        except FileMissing:
+            return None
+
+    def raw_at(self, located: Located) -> bytes | None:
+        """The exact bytes of the message. Otherwise as `email_at`."""
+        assert located.user_id == self._user_id
+        try:
+            return self._frames.at(located.segment, located.location)
+        except FileMissing:
+            return None
+
+    def _read(self, row: dict[str, Any], analysis: Callable[[], dict[str, dict[str, Any]] | None]) -> Email:
         [content] = self._files.summaries([row])
         body = self._body(row, content["defects"])
         summary = summary_of(row, content)
@@ -71,20 +113,20 @@ class Single:
             headers=body.headers,
             attachments=body.attachments,
             sha256=bytes(row["sha256"]).hex(),
-            analysis=label_judgement.corrected(self._analyses.of(message_id), summary.labels),
+            analysis=label_judgement.corrected(analysis(), summary.labels),
         )
 
     def _body(self, row: dict[str, Any], defects: Sequence[str]) -> Body:
         """Parse the exact bytes: reading a frame takes 1 ms, a row group's texts and headers 20 ms.
 
-        Without a parser, or when the bytes are damaged or must not be parsed, read the Parquet file.
+        Without a parser, or when the bytes are damaged, or must not or cannot be parsed, read the Parquet file.
         """
         if self._read_body is not None and UNPARSABLE.isdisjoint(defects):
             try:
                 return self._read_body(self._exact(row))
             except FileMissing:
                 raise
-            except FileDamaged as exc:
+            except (FileDamaged, ReadingStopped) as exc:
                 _LOG.warning("Message %s is read from its Parquet file: %s", to_hex(row["message_id"]), exc)
         file = row["segment"] + PARQUET_SUFFIX
         values = {"message_id": row["message_id"], "received_at": row["received_at"]}
@@ -128,11 +170,28 @@ class Single:
         return self._exact(row)
 
     def _exact(self, row: dict[str, Any]) -> bytes:
-        name, location = row["segment"] + RAW_SUFFIX, location_of(row)
-        return unpack(name, self._blobs.read(name, location.frame_offset, location.frame_bytes), location)
+        return self._frames.at(row["segment"], location_of(row))
 
     def _locate(self, message_id: int, as_of: datetime | None) -> dict[str, Any] | None:
         with transaction(self._engine) as connection:
             values = {"user_id": self._user_id, "message_id": message_id, **as_of_values(as_of)}
             row = connection.execute(as_of_query("email_location", as_of), values).first()
             return dict(row._mapping) if row else None
+
+
+def _row_of(located: Located) -> dict[str, Any]:
+    """A row as `_locate` returns it."""
+    location = located.location
+    return {
+        "message_id": located.message_id,
+        "thread_id": located.thread_id,
+        "received_at": located.received_at,
+        "labels": located.labels,
+        "size_bytes": location.size_bytes,
+        "deleted_at": located.deleted_at,
+        "segment": located.segment,
+        "sha256": location.sha256,
+        "frame_offset": location.frame_offset,
+        "frame_bytes": location.frame_bytes,
+        "raw_offset": location.raw_offset,
+    }

@@ -35,6 +35,8 @@ from storage.segments.file_names import is_recorded_name
 
 _LOG = logging.getLogger(__name__)
 _CHUNK = 1 << 20
+#: A table's rows take no more bytes than this, and so many times the bytes of its file.
+_MOST_INFLATED_BYTES, _MOST_INFLATION = 64 << 20, 1000
 
 #: (database, table, tables done, tables in total)
 Tell = Callable[[str, str, int, int], None]
@@ -226,7 +228,12 @@ def _copy_in(connection: Connection, name: str, table: dict[str, Any], path: Pat
     with (path / file).open("rb") as stored, driver.cursor() as cursor:
         with cursor.copy(statement) as copy:
             reader = zstandard.ZstdDecompressor().stream_reader(stored)
+            left = _MOST_INFLATED_BYTES + _MOST_INFLATION * stored.seek(0, os.SEEK_END)
+            stored.seek(0)
             while data := reader.read(_CHUNK):
+                left -= len(data)
+                if left < 0:
+                    raise BackupUnusable(str(path), f"{file} inflates to more than any table does")
                 copy.write(data)
         if cursor.rowcount != table["rows"]:
             raise BackupUnusable(str(path), f"{file} has {cursor.rowcount} rows, not {table['rows']}")

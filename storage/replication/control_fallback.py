@@ -1,8 +1,9 @@
 """The data of the control database that reading mail requires: the shard map and the signing keys.
 
-Read from the primary, or from one of its replicas while the primary is unreachable. Nothing else is read from replicas:
-only the primary knows whether a secret is still valid. A replica's map may be of any age if the process never reached
-the primary: a shard counts only if its database has it, so no read goes to a shard's former database. Blocking.
+Read from the primary, or from one of its replicas while the primary is unreachable, revocations of access tokens too.
+Nothing else is read from replicas: only the primary knows whether a secret is still valid. A replica's map may be of
+any age if the process never reached the primary: a shard counts only if its database has it, so no read goes to a
+shard's former database. Blocking.
 """
 
 import logging
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from storage.control.control import Control
+from storage.control.grants import Grants, Revocation
 from storage.db.engines import Databases, DatabaseUnreachable, transaction
 from storage.db.sql_files import query
 from storage.replication.routing import Replicas
@@ -59,6 +61,17 @@ class Lookups:
             DatabaseUnreachable.
         """
         return self._ask(Control.signing_keys)
+
+    def revocations(self, horizon_s: float) -> list[Revocation]:
+        """The revocations that a replica has of the last `horizon_s` seconds. The primary is not asked.
+
+        Raises:
+            DatabaseUnreachable: no replica answers.
+        """
+        source = self._replicas.control()
+        if source is None:
+            raise DatabaseUnreachable("the control database", "it has no replica")
+        return Grants(source).revocations(horizon_s)
 
     def add_first_signing_key(self, kid: str, sealed: bytes) -> None:
         """Store a signing key on the primary unless one exists."""

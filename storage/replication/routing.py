@@ -119,6 +119,10 @@ class Replicas:
         self._watch()
         return _Routed(group, sight, primary_only, shard_id)
 
+    def has(self, index: int) -> bool:
+        """Whether a shard database has replicas."""
+        return index in self._groups
+
     def control_is_away(self) -> bool:
         """Whether the control database has replicas and the last query of its primary failed."""
         return self._control is not None and self._control.primary_is_away

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from storage.failpoints import FailPoint, hit
 from storage.files.blobs import FileDamaged, LocalBlobs
+from storage.files.declared_sizes import require_parquet
 from storage.files.file_format import number_of_parquet, numbered, require_known
 from storage.model.records import AnalysisManifest
 
@@ -169,6 +170,7 @@ def opened(blobs: LocalBlobs, name: str) -> Iterator[pq.ParquetFile]:
         with pa.OSFile(blobs.location(name)) as file:
             parquet = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
             require_known(name, "analysis", number_of_parquet(parquet.metadata.metadata))
+            require_parquet(parquet.metadata)
             yield parquet
     except OSError as exc:
         # pyarrow reports damage as OSError without errno; other OSErrors are not damage, except EIO (a bad sector).

@@ -1,12 +1,17 @@
-"""Reads the exact bytes of many messages; each frame of a raw file is read and decompressed once for its neighbours.
+"""Reads the exact bytes of messages; each frame of a raw file is read and decompressed once for its neighbours.
 
-For callers that read mail in order of date, as segments are sorted. Not thread-safe; blocking.
+Messages that are close in time share a frame, as segments are sorted by date. A frame is cached under the unique name
+of its file and never changes; a message is cut out of it by the location in its owner's row, and its SHA-256 is
+verified every time. Thread-safe; blocking.
 """
+
+import threading
 
 from cachetools import LRUCache
 
 from storage.files.blobs import LocalBlobs
 from storage.files.raw_file import cut, open_frame
+from storage.model.location import Location
 from storage.model.results import Stored
 from storage.segments.file_names import RAW_SUFFIX
 
@@ -20,6 +25,7 @@ class Frames:
     def __init__(self, blobs: LocalBlobs, kept_bytes: int = _KEPT_BYTES) -> None:
         self._blobs = blobs
         self._kept: LRUCache[tuple[str, int], bytes] = LRUCache(kept_bytes, getsizeof=len)
+        self._lock = threading.Lock()
 
     def raw(self, message: Stored) -> bytes:
         """The exact bytes of a message, verified against its SHA-256.
@@ -27,12 +33,18 @@ class Frames:
         Raises:
             FileDamaged.
         """
-        name, location = message.segment + RAW_SUFFIX, message.location
+        return self.at(message.segment, message.location)
+
+    def at(self, segment: str, location: Location) -> bytes:
+        """The same, by location. Raises as `raw`."""
+        name = segment + RAW_SUFFIX
         key = (name, location.frame_offset)
-        frame = self._kept.get(key)
+        with self._lock:
+            frame = self._kept.get(key)
         if frame is None:
             packed = self._blobs.read(name, location.frame_offset, location.frame_bytes)
             frame = open_frame(name, packed, location.frame_offset)
-            if len(frame) <= self._kept.maxsize:
-                self._kept[key] = frame
+            with self._lock:
+                if len(frame) <= self._kept.maxsize:
+                    self._kept[key] = frame
         return cut(name, frame, location)

@@ -23,25 +23,10 @@ def plain_gateway(home: Path) -> Iterator[str]:
     with open_stores(load(home=home)) as stores:
         assembly = Assembly(Settings(stores.config, ServeConfig()), NoOwners())
         try:
-            with _listening(_proxy(assembly)) as url:
+            with _listening(assembly.together()) as url:
                 yield url
         finally:
             assembly.close()
-
-
-def _proxy(assembly: Assembly) -> Any:
-    """Sends a request to the application whose prefix is the longest that fits, as Serve's proxy does."""
-    apps = {"auth": assembly.auth(), "sync": assembly.sync(), "analytics": assembly.analytics()}
-    emails, root = assembly.emails(), assembly.root()
-
-    async def proxy(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            return
-        parts = scope["path"].split("/")
-        fallback = emails if scope["path"].startswith("/api/v1") else root
-        await apps.get(parts[3] if len(parts) > 3 else "", fallback)(scope, receive, send)
-
-    return proxy
 
 
 @contextmanager

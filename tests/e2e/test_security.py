@@ -5,6 +5,8 @@ import json
 import shutil
 import socket
 import stat
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +17,7 @@ from typing import Any
 
 import httpx
 import psutil
+import psycopg
 import pytest
 
 from cluster.bench.crowd import heavy_queries, unfinished_requests
@@ -22,7 +25,11 @@ from cluster.home import Home
 from cluster.orphan_processes import MARK, marked
 from cluster.runtime_folder import RuntimeFolder
 from cluster.simulator.process import start_simulator
+from cluster.stores import CONTROL_DATABASE
 from serve.http.client_address import FORWARDED, PEER, PROOF
+from storage.control.sealing import Key, Keyring, Sealer, load_key, new_key
+from storage.embedded_postgres.config import EmbeddedConfig
+from storage.embedded_postgres.embedded import EmbeddedPostgres
 from tests.conftest import private_home
 from tests.e2e.processes import environment, gbm, wait_for
 from tests.e2e.test_demo import get
@@ -143,9 +150,9 @@ def _running(stack: ExitStack, **settings: str) -> Running:
 
 @pytest.fixture(scope="module")
 def first() -> Iterator[Running]:
-    """A cluster that the whole network may ask, with two replicas of some applications."""
+    """A cluster that the whole network may ask: applications apart, as in production, and two replicas of some."""
     with ExitStack() as stack:
-        cluster = _running(stack, GBM_SERVE__HOST="0.0.0.0", GBM_SERVE__APPLICATIONS=TWO)
+        cluster = _running(stack, GBM_SERVE__HOST="0.0.0.0", GBM_SERVE__APPLICATIONS=TWO, GBM_SERVE__TOGETHER="false")
         assert gbm("backfill", cluster.emails[1], "--wait", env=cluster.env).returncode == 0
         yield cluster
 
@@ -346,6 +353,50 @@ def test_two_clusters_side_by_side_hold_and_use_only_what_is_theirs(first: Runni
                     _keys(killed)
             killed.up()
             assert (_keys(killed), _keys(other)) == (own[killed.port], own[other.port])
+
+
+def test_a_sealing_key_is_replaced_on_a_running_cluster_although_the_command_is_killed(first: Running) -> None:
+    """In the middle, some secrets open with the new key and some with the old one; at the end, all with the new one."""
+    home, before, signing = Home(first.home), dict(first.env), _keys(first)
+    old = first.home / "old.key"
+    assert gbm("down", env=first.env).returncode == 0
+    home.sealing_key.rename(old)
+    home.sealing_key.write_text(new_key())
+    home.sealing_key.chmod(0o600)
+    first.env = {**before, "GBM_SEALING__OLD_KEYS": json.dumps([str(old)])}
+    first.up()
+    rotate = [sys.executable, "-m", "cluster.main", "keys", "rotate-sealing", "--json"]
+    with ExitStack() as stack:
+        server = stack.enter_context(EmbeddedPostgres(home.postgres, EmbeddedConfig()))
+        held, other = (stack.enter_context(psycopg.connect(server.dsn(CONTROL_DATABASE))) for _ in range(2))
+        other.autocommit = True
+        key = load_key(None, home.sealing_key)
+        assert _sealed(other, key) == 0
+        held.execute("SELECT FROM signing_keys FOR UPDATE")  # where the command waits, until it is killed
+        process = subprocess.Popen(rotate, env=first.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(lambda: _sealed(other, key) == 2, "the mailboxes' credentials are sealed again")
+        process.kill()
+        process.wait()
+        held.rollback()
+        assert _keys(first) == signing
+    done = gbm("keys", "rotate-sealing", "--json", env=first.env)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["resealed"] >= 1, result["current"], result["unopened"]) == (True, 2, [])
+
+    old.unlink()
+    assert gbm("down", env=first.env).returncode == 0
+    first.env = before
+    first.up()
+    assert _keys(first) == signing
+    assert gbm("sync", *first.emails, "--wait", env=first.env).returncode == 0
+    assert first.signed_in(first.key(first.emails[0]))
+
+
+def _sealed(connection: "psycopg.Connection[Any]", key: Key) -> int:
+    """Credentials that a key sealed."""
+    rows = connection.execute("SELECT sealed FROM credentials").fetchall()
+    return sum(Sealer(Keyring(key)).is_current(bytes(sealed)) for (sealed,) in rows)
 
 
 def _keys(cluster: Running) -> object:

@@ -12,7 +12,8 @@ from storage.query.errors import InvalidQuery
 from storage.query.highlighting import fragments
 from storage.query.parser import parse as parse_query
 from storage.query.words import exact_words, words
-from tests.hostile.constructs import MAIL, QUERIES, TEXTS, WORD
+from tests.hostile.constructs import MAIL, WORD
+from tests.hostile.texts import QUERIES, TEXTS
 
 
 def mail(name: str, size: int) -> Callable[[], None]:

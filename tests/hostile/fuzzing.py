@@ -18,7 +18,8 @@ from storage.query.highlighting import fragments
 from storage.query.parser import parse as parse_query
 from storage.query.printing import print_query
 from storage.query.words import exact_words, words
-from tests.hostile.constructs import MAIL, QUERIES, TEXTS
+from tests.hostile.constructs import MAIL
+from tests.hostile.texts import QUERIES, TEXTS
 from tests.unit.jobs.mime.strategies import MAIL as ANY_MAIL
 from tests.unit.jobs.mime.strategies import check, damaged
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.hostile import driving
-from tests.hostile.constructs import MAIL, QUERIES, TEXTS
+from tests.hostile.constructs import MAIL
+from tests.hostile.texts import QUERIES, TEXTS
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -11,8 +11,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.hostile import driving
-from tests.hostile.constructs import MAIL, QUERIES, TEXTS
+from tests.hostile.constructs import MAIL
 from tests.hostile.fuzzing import fuzz
+from tests.hostile.texts import QUERIES, TEXTS
 
 #: Four times the size may take so many times as long: 16 would be the square.
 _GROWTH = 9

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from storage.errors import BackupError
 from storage.files.blobs import FileDamaged, LocalBlobs
+from storage.files.declared_sizes import require_parquet
 from storage.files.file_format import number_of_parquet, require_known
 from storage.files.raw_file import RAW_INDEX, read_ending
 from storage.model.schemas import MESSAGES
@@ -85,6 +86,8 @@ def open_source(blobs: LocalBlobs, name: str) -> Source:
         )
         with open_parquet(blobs, name) as parquet:
             columns = parquet.schema_arrow
+            if parquet.metadata.num_rows != index.num_rows:
+                raise Unmergeable(name, "its two files list different numbers of messages")
             if lacking := [field.name for field in MESSAGES if not _can_read(field, columns)]:
                 raise Unmergeable(name, f"its Parquet has another column {lacking[0]}")
             table = parquet.read(columns=[*_KEYS, "defects"], use_threads=False)
@@ -116,6 +119,10 @@ def open_parquet(blobs: LocalBlobs, name: str) -> Iterator[pq.ParquetFile]:
     with pa.OSFile(blobs.location(name + PARQUET_SUFFIX)) as file:
         parquet = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
         require_known(name + PARQUET_SUFFIX, "messages", number_of_parquet(parquet.metadata.metadata))
+        try:
+            require_parquet(parquet.metadata)
+        except ValueError as exc:
+            raise FileDamaged(name + PARQUET_SUFFIX, str(exc)) from exc
         yield parquet
 
 

@@ -1,7 +1,6 @@
 """A parser with planted faults, in every process whose PYTHONPATH has this folder. Told by the message's body."""
 
-import os
-import signal
+import ctypes
 
 from jobs.mime import parser
 
@@ -17,7 +16,7 @@ def _planted(raw: bytes, *arguments: object) -> object:
         while True:
             _hoard.append(bytearray(64 << 20))
     if b"planted-crash" in raw:
-        os.kill(os.getpid(), signal.SIGSEGV)
+        ctypes.string_at(0)  # not a signal, which a confined process may not send
     return _tree(raw, *arguments)  # type: ignore[arg-type]
 
 

@@ -22,22 +22,6 @@ CONFIG = ServeConfig(
 )
 
 
-def proxied(assembly: Assembly) -> Any:
-    """All applications, each behind its prefix; the longest that fits counts."""
-    names = ("auth", "sync", "analytics", "push")
-    apps = {f"/api/v1/{name}": getattr(assembly, name)() for name in names}
-    apps |= {"/api/v1": assembly.emails(), "": assembly.root()}
-
-    async def proxy(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            return
-        path = scope["path"]
-        prefix = next(each for each in apps if path == each or path.startswith(f"{each}/") or not each)
-        await apps[prefix](scope, receive, send)
-
-    return proxy
-
-
 class Jobs:
     """Jobs that end at once."""
 
@@ -52,7 +36,7 @@ def running(archive: Archive, config: ServeConfig = CONFIG) -> Iterator[str]:
     """The address of a gateway that runs in a thread."""
     assembly = Assembly(Settings(archive.backup, config), RecordingOwners(live={"active": False}), Jobs())
     try:
-        with listening(proxied(assembly)) as url:
+        with listening(assembly.together()) as url:
             yield url
     finally:
         assembly.close()

@@ -36,15 +36,7 @@ async def gateway(
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Assembly]]:
     """A client of the applications as the proxy has them."""
     assembly = Assembly(Settings(archive.backup, config or ServeConfig(rates=RATES, tokens=QUICK)), RecordingOwners())
-    apps = {"auth": assembly.auth(), "emails": assembly.emails(), "sync": assembly.sync()}
-    root = assembly.root()
-
-    async def proxy(scope: Any, receive: Any, send: Any) -> None:
-        parts = scope["path"].split("/")
-        fallback = apps["emails"] if scope["path"].startswith("/api/v1") else root
-        await apps.get(parts[3] if len(parts) > 3 else "", fallback)(scope, receive, send)
-
-    transport = httpx.ASGITransport(proxy)
+    transport = httpx.ASGITransport(assembly.together())
     async with httpx.AsyncClient(transport=transport, base_url="https://gateway") as client:
         yield client, assembly
     assembly.close()

@@ -16,7 +16,7 @@ from serve.assembly import Assembly, Settings
 from storage.control.campaigns import Campaigns, CampaignState, Member
 from storage.model.records import User
 from tests.integration.serve.conftest import Archive, RecordingOwners
-from tests.integration.serve.running import CONFIG, Jobs, proxied
+from tests.integration.serve.running import CONFIG, Jobs
 
 EVERYBODY = {"owner", "operator", "auditor"}
 OPERATORS_KEYS = ("campaigns key", "audit key")
@@ -243,7 +243,7 @@ async def world(archive: Archive) -> AsyncIterator[World]:
     assembly = Assembly(Settings(archive.backup, CONFIG), RecordingOwners(live={"active": False}), Jobs())
     names = ("auth", "emails", "sync", "analytics", "push", "root")
     routes = [route for name in names for route in getattr(assembly, name)().state.routes]
-    transport = httpx.ASGITransport(proxied(assembly))
+    transport = httpx.ASGITransport(assembly.together())
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
         world = World(archive, http, routes)
         await world.fill()

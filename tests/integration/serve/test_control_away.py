@@ -90,11 +90,14 @@ async def subjects(client: httpx.AsyncClient, headers: dict[str, str]) -> list[s
 async def test_mail_is_read_while_the_control_database_is_away_and_nobody_signs_in(cluster: Cluster) -> None:
     async with cluster.gateway() as client:
         headers = await signed_in(client, cluster.key)
+        revoked = await signed_in(client, cluster.key)
+        assert (await client.post("/api/v1/auth/sign-out", headers=revoked)).status_code == 204
     cluster.replayed()
     cluster.control.kill()
 
     async with cluster.gateway() as client:
         assert await subjects(client, headers) == ["one"]
+        assert (await client.get("/api/v1/emails", headers=revoked)).status_code == 401
         signing_in = await client.post("/api/v1/auth/token", json={"api_key": cluster.key})
         assert (signing_in.status_code, signing_in.json()["code"]) == (503, "database_unreachable")
         ready = (await client.get("/ready")).json()
@@ -104,6 +107,22 @@ async def test_mail_is_read_while_the_control_database_is_away_and_nobody_signs_
 
         cluster.control.restart()
         assert await signed_in(client, cluster.key)
+        assert await subjects(client, headers) == ["one"]
+
+
+async def test_a_gateway_that_can_read_no_revocations_lets_nobody_in(cluster: Cluster) -> None:
+    async with cluster.gateway() as client:
+        headers = await signed_in(client, cluster.key)
+    cluster.replayed()
+    cluster.control.kill()
+    cluster.standby.server.close()
+
+    async with cluster.gateway() as client:
+        answer = await client.get("/api/v1/emails", headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unreachable")
+        assert (await client.get("/ready")).json()["revocations"]["left_s"] == 0
+
+        cluster.control.restart()
         assert await subjects(client, headers) == ["one"]
 
 

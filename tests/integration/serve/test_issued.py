@@ -29,7 +29,7 @@ from storage.embedded_postgres.embedded import EmbeddedPostgres
 from storage.recovery.dump import restore
 from tests.integration.serve.conftest import RecordingOwners
 from tests.integration.serve.make_issued import FOLDER, WITH_GOOGLE, ids_of
-from tests.integration.serve.running import Jobs, listening, proxied
+from tests.integration.serve.running import Jobs, listening
 
 #: Of a backup's tables, those in which time runs out, and the column.
 _TIMES = {"api_keys": "expires_at", "refresh_tokens": "expires_at", "grants": "expires_at"}
@@ -78,7 +78,7 @@ def client_of(issued: Issued, config: ServeConfig, at: float | None) -> Iterator
     if at is not None:
         assembly.__dict__["_tokens"] = AccessTokens(assembly._signing, config.tokens, now=lambda: at)
     try:
-        with listening(proxied(assembly)) as url, httpx.Client(base_url=url, timeout=60) as client:
+        with listening(assembly.together()) as url, httpx.Client(base_url=url, timeout=60) as client:
             yield client
     finally:
         assembly.close()

@@ -24,7 +24,7 @@ from storage.model.schemas import FETCHED
 from tests.integration.serve import naive
 from tests.integration.serve.conftest import Archive, RecordingOwners, signed_in, stores
 from tests.integration.serve.naive import OWNER, SEARCHES, Question, Sent
-from tests.integration.serve.running import CONFIG, proxied
+from tests.integration.serve.running import CONFIG
 
 PATH = "/api/v1/analytics"
 LABELS = [("INBOX", "INBOX", "system"), ("Label_1", "Receipts", "user"), ("Label_2", "Unused", "user")]
@@ -87,7 +87,9 @@ questions = st.builds(
 async def client_of(archive: Archive) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a gateway that lets through whatever comes."""
     assembly = Assembly(Settings(archive.backup, CONFIG), RecordingOwners())
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(proxied(assembly)), base_url="http://gateway") as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(assembly.together()), base_url="http://gateway"
+    ) as client:
         yield client
     assembly.close()
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from jobs.isolation.config import ParseLimits
 from jobs.mime.message import ParsedMessage
 from jobs.mime.parser import parse
 from jobs.reanalysis import Analysers, messages_of, reanalyse
@@ -53,6 +54,30 @@ def again(shard: Shard, segment: str, names: Sequence[str], analysers: Analysers
     [old] = [one.analysis for one in shard.catalog.analysed(shard.shard_id) if one.name == segment]
     new = reanalyse(shard.archive, segment, shard.lease.epoch, old, names, analysers)
     assert shard.catalog.reanalysed(shard.lease, segment, old, new)
+
+
+def endless(messages: Sequence[ParsedMessage], names: Sequence[str]) -> pa.Table:
+    """The same, but for a message on which it never ends."""
+    while any(one.subject == "Mail 2" for one in messages):
+        pass
+    return run(messages, names)
+
+
+def test_a_child_process_says_what_this_one_says_and_an_endless_analysis_costs_only_its_message(shard: Shard) -> None:
+    user = shard.user()
+    segment = store(shard, user)
+    [old] = [one.analysis for one in shard.catalog.analysed(shard.shard_id)]
+    limits = ParseLimits(message_s=1, mebibyte_s=0.1)
+    asked = shard.archive, segment, shard.lease.epoch, old, ["echo", "other"]
+
+    def said(analysers: Analysers, limits: ParseLimits | None = None) -> list[str]:
+        name = reanalyse(*asked, analysers, limits).name
+        return [row["said"] for row in pq.read_table(shard.root / name)["echo"].to_pylist()]
+
+    here = said(replace(ANALYSERS, exact=frozenset({"echo"})))
+    assert here == ["echo Mail 1", "echo Mail 2", "echo Mail 3"]
+    assert said(replace(ANALYSERS, exact=frozenset({"echo"})), limits) == here
+    assert said(replace(ANALYSERS, run=endless), limits) == ["echo Mail 1", "echo ", "echo Mail 3"]
 
 
 def test_messages_come_back_as_they_were_parsed(shard: Shard) -> None:

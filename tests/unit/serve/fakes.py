@@ -9,6 +9,9 @@ import httpx
 from fastapi import FastAPI
 
 from actors.decisions import Mode
+from jobs.mime.display import display
+from jobs.mime.message import AttachmentContent
+from jobs.mime.parser import attachment
 from serve.auth.audit_buffer import AuditBuffer
 from serve.auth.authentication import AccessTokens, authenticator
 from serve.auth.authorization import AccessControl
@@ -25,6 +28,7 @@ from storage.control.sealing import Key, Keyring, Sealer
 from storage.db.audit import Detail
 from storage.errors import BackupError
 from storage.mailbox.failures import Failed
+from storage.mailbox.lookups import Located
 from storage.model.mail_query import ALL_MAIL, MailQuery
 from storage.model.message_id import from_hex
 from storage.model.records import MailboxRecord, User
@@ -252,6 +256,12 @@ class MemoryReader:
             raise self.failure
         return self._messages[message_id][1] if message_id in self._messages else None
 
+    def email_at(self, located: Located) -> Email | None:
+        return self.email(located.message_id)
+
+    def raw_at(self, located: Located) -> bytes | None:
+        return self.raw(located.message_id)
+
     def parsable(self, message_id: int, as_of: datetime | None = None) -> bytes | None:
         return self.raw(message_id, as_of)
 
@@ -267,6 +277,16 @@ class MemoryReaders:
 
     def reader(self, principal: Principal) -> MemoryReader:
         return self.readers.setdefault(principal.user_id, MemoryReader([]))
+
+
+class HereReading:
+    """Reads messages in this process."""
+
+    def page(self, raw: bytes, remote_images: bool = False) -> str:
+        return display(raw, remote_images)
+
+    def part(self, raw: bytes, part: str) -> AttachmentContent | None:
+        return attachment(raw, part)
 
 
 def email(number: int, subject: str = "Hello") -> Email:

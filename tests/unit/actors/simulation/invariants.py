@@ -178,7 +178,8 @@ def nobody_is_kept_waiting(world: "World", owner: "Owner") -> None:
         assert mailbox is not None
         call = mailbox.next_call(world.config.listed_ahead)
         free = call is not None and owner.quota.ready_at(user_id, call, world.now) <= world.now
-        if limited or not free or owner.shard.failures_in_a_row(user_id) >= _TROUBLED:
+        stalls = owner.shard.calls_out(user_id) > 0  # from before a stop
+        if limited or not free or stalls or owner.shard.failures_in_a_row(user_id) >= _TROUBLED:
             owner.kept_waiting.pop(user_id, None)
             continue
         since = owner.kept_waiting.setdefault(user_id, world.now)

@@ -1,5 +1,8 @@
 """Mail that hangs, crashes or exhausts the parser costs only its own content."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +14,8 @@ from jobs.analysis.running import configured
 from jobs.isolation import parsing
 from jobs.isolation.config import ParseLimits
 from jobs.isolation.frames import added_memory
-from jobs.isolation.parsing import IsolatedParser, IsolationFailed
+from jobs.isolation.parsing import IsolatedParser
+from jobs.isolation.steps import IsolationFailed
 from jobs.mime.parser import parse
 from storage.model.results import UNPARSABLE
 
@@ -81,6 +85,17 @@ def test_a_child_that_does_not_start_marks_no_message(monkeypatch: pytest.Monkey
 
     with pytest.raises(IsolationFailed, match="does not start"):
         IsolatedParser(LIMITS, None).read(GOOD)
+
+
+def test_a_block_that_takes_too_much_processor_time_ends_its_process() -> None:
+    """Also where code never returns to the interpreter; waiting does not count."""
+    program = "import sys, time; from jobs.isolation.frames import cpu_limit\n"
+    program += "with cpu_limit(0.2): exec(sys.argv[1])"
+    endless = ("while True: pass", "import re; re.match('(a*)*b', 'a' * 60)", "sum(iter(int, 1))")
+    ends = [subprocess.run([sys.executable, "-c", program, one], check=False).returncode for one in endless]
+
+    assert ends == [-signal.SIGPROF] * 3
+    assert subprocess.run([sys.executable, "-c", program, "time.sleep(0.5)"], check=False).returncode == 0
 
 
 def test_memory_beyond_the_limit_is_refused_and_the_limit_ends() -> None:

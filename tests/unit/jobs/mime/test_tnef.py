@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import struct
+import tracemalloc
 
 import pytest
 
@@ -130,14 +131,25 @@ def test_what_claims_to_be_tnef_and_is_not_stays_an_attachment() -> None:
     assert message.defects == ["bad-tnef"]
 
 
-def test_four_billion_claimed_properties_and_values_cost_nothing() -> None:
-    claims = [
+@pytest.mark.parametrize(
+    "claim",
+    [
         struct.pack("<I", 0xFFFFFFFF) + outlook.number(0x1234, 7),
         struct.pack("<I", 1) + struct.pack("<HHI", 0x101F, 0x1234, 0xFFFFFFFF),
         struct.pack("<I", 1) + struct.pack("<HHI", 0x1003, 0x1234, 0xFFFFFFFF),
-    ]
-    for claim in claims:
-        tnef.read(outlook.stream(outlook.attribute(1, 0x9003, claim)), 10, 1000, Defects())
+    ],
+)
+def test_four_billion_claimed_properties_and_values_allocate_nothing(claim: bytes) -> None:
+    stream = outlook.stream(outlook.attribute(1, 0x9003, claim))
+    tracemalloc.start()
+    try:
+        message = tnef.read(stream, 10, 1000, Defects())
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert (message.body, message.attachments) == ("", [])
+    assert peak_bytes < 100_000  # 3 kB; a list of what is claimed would need 32 GB
 
 
 @pytest.mark.parametrize(

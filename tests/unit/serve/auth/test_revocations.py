@@ -3,10 +3,11 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 
-from serve.auth.revocations import Revocations
+from serve.auth.revocations import Grace, Revocations
 from serve.http.executor import BlockingExecutor
 from storage.control.grants import Revocation
 from storage.db.engines import DatabaseUnreachable
@@ -32,8 +33,8 @@ class Store:
         return list(self.rows)
 
 
-def _revocations(store: Store, clock: Clock) -> Revocations:
-    return Revocations(store, BlockingExecutor(2), 900, 3.0, clock, grace_s=60.0)  # type: ignore[arg-type]
+def _revocations(store: Store, clock: Clock, replica: Store | None = None) -> Revocations:
+    return Revocations(store, BlockingExecutor(2), 900, 3.0, clock, 60.0, replica)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("kind", "name"), [("user", "1"), ("key", "k1"), ("session", "s1")])
@@ -92,14 +93,53 @@ async def test_while_the_database_is_away_the_last_list_counts_for_a_bounded_tim
     assert not await revocations.revoked(CLAIMS)
 
 
-async def test_a_process_that_never_read_a_list_has_no_more_than_the_grace() -> None:
+async def test_a_process_that_never_read_a_list_lets_nobody_in() -> None:
     store, clock = Store(), Clock(1000.0)
     store.away = True
     revocations = _revocations(store, clock)
+    for _ in range(3):
+        with pytest.raises(DatabaseUnreachable):
+            await revocations.revoked(CLAIMS)
+        assert revocations.grace().left_s == 0.0
+        clock.now += 3
+
+    store.away, store.rows = False, [Revocation("key", "k2", 200.0)]
+    while revocations.stale_s > 3:
+        with suppress(DatabaseUnreachable):  # requests do not wait for a database that was away
+            await revocations.revoked(CLAIMS)
+        await asyncio.sleep(0)
     assert not await revocations.revoked(CLAIMS)
-    clock.now += 61
+    assert await revocations.revoked(CLAIMS | {"key": "k2"})
+
+
+async def test_a_process_that_starts_while_the_database_is_away_judges_by_a_replica_for_a_bounded_time() -> None:
+    store, replica, clock = Store(), Store(), Clock(1000.0)
+    store.away, replica.rows = True, [Revocation("key", "k2", 200.0)]
+    revocations = _revocations(store, clock, replica)
+    for _ in range(20):
+        assert not await revocations.revoked(CLAIMS)
+        assert await revocations.revoked(CLAIMS | {"key": "k2"})
+        clock.now += 3
+    assert revocations.grace() == Grace(60.0, 0.0)
+
+    clock.now += 1
     with pytest.raises(DatabaseUnreachable):
         await revocations.revoked(CLAIMS)
+
+
+async def test_a_replica_adds_what_the_last_list_lacks_and_takes_nothing_from_it() -> None:
+    store, replica, clock = Store(), Store(), Clock(1000.0)
+    store.rows = [Revocation("key", "k2", 200.0)]
+    replica.rows = [Revocation("key", "k3", 200.0), Revocation("key", "k2", 50.0)]
+    revocations = _revocations(store, clock, replica)
+    await revocations.revoked(CLAIMS)
+    assert (await revocations.revoked(CLAIMS | {"key": "k3"}), replica.reads) == (False, 0)
+
+    store.away = True
+    clock.now += 3
+    told = [await revocations.revoked(CLAIMS | {"key": key}) for key in ("k1", "k2", "k3")]
+
+    assert told == [False, True, True]
 
 
 async def test_the_list_is_kept_although_nobody_asks_so_that_the_grace_is_whole() -> None:

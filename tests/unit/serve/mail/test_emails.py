@@ -13,12 +13,14 @@ from serve.gateway import application
 from serve.http.executor import BlockingExecutor
 from serve.http.response_cache import ResponseCache
 from serve.mail import attachments, content, emails
+from serve.mail.answers import MailAnswers, MessageAnswers
 from storage.mailbox.message import MessageUnparsable
 from storage.model.mail_query import MailQuery
 from storage.query.errors import InvalidQuery
 from tests.unit.serve.fakes import (
     ANN,
     BOB,
+    HereReading,
     MemoryReader,
     MemoryReaders,
     access_tokens,
@@ -47,11 +49,13 @@ def readers() -> MemoryReaders:
 
 @pytest.fixture
 async def http(tokens: AccessTokens, readers: MemoryReaders) -> AsyncIterator[httpx.AsyncClient]:
-    messages = content.MessageContent(readers, BlockingExecutor(2))
+    threads = BlockingExecutor(2)
+    single = MessageAnswers(readers, ResponseCache(1 << 20), threads)
+    messages = content.MessageContent(readers, threads, single, HereReading())
     app = application(
         "emails",
         [
-            emails.router(readers, ResponseCache(1 << 20), BlockingExecutor(2)),
+            emails.router(MailAnswers(readers, ResponseCache(1 << 20), threads), single),
             content.router(messages),
             attachments.router(messages),
         ],

@@ -14,6 +14,7 @@ from serve.gateway import application, root_application
 from serve.http.executor import BlockingExecutor
 from serve.http.response_cache import ResponseCache
 from serve.mail import attachments, content, emails
+from serve.mail.answers import MailAnswers, MessageAnswers
 from serve.ops import root
 from serve.ops.metrics import Metrics, State
 from serve.ops.readiness import Probe, Probes
@@ -22,6 +23,7 @@ from storage.version import VERSION
 from tests.unit.serve.fakes import (
     STREAMS,
     Clock,
+    HereReading,
     MemoryPauses,
     MemoryReaders,
     MemoryTokenStore,
@@ -60,7 +62,8 @@ async def http(broken: set[str], clock: Clock) -> AsyncIterator[httpx.AsyncClien
         return State([], [], Forecast("2026-11-24", 0, 0.0, 0, None))
 
     tokens, config, threads, readers = access_tokens(), ServeConfig(), BlockingExecutor(2), MemoryReaders()
-    authenticate, messages = authentication(tokens), content.MessageContent(readers, threads)
+    single = MessageAnswers(readers, ResponseCache(1 << 20), threads)
+    authenticate, messages = authentication(tokens), content.MessageContent(readers, threads, single, HereReading())
     apps = [
         application(name, routers, config, authenticate)
         for name, routers in (
@@ -68,7 +71,7 @@ async def http(broken: set[str], clock: Clock) -> AsyncIterator[httpx.AsyncClien
             (
                 "emails",
                 [
-                    emails.router(readers, ResponseCache(1 << 20), threads),
+                    emails.router(MailAnswers(readers, ResponseCache(1 << 20), threads), single),
                     content.router(messages),
                     attachments.router(messages),
                 ],

@@ -1,0 +1,74 @@
+"""Asks the owners for the mailboxes of a new campaign while its Ray Job is still starting (3 to 5 s).
+
+The job remains in charge: it asks for the same mailboxes, which changes nothing if they are active, retries, records
+and cancels. Whatever fails here is left to the job.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from actors.decisions import Mode
+from cluster.sync_requests import WAVE, by_shard
+from storage.control.campaigns import Campaign, Campaigns
+from storage.errors import BackupError
+from storage.model.records import User
+
+_LOG = logging.getLogger(__name__)
+#: Seconds between two looks for new campaigns: one index lookup in the control database.
+_POLL_S = 0.2
+
+Request = Callable[[User, Mode], Awaitable[None]]
+
+
+class CampaignStarts:
+    """Follows the campaigns that begin after this object was made."""
+
+    def __init__(self, campaigns: Campaigns, request: Request) -> None:
+        """`request`: asks the owner of a mailbox's shard for a sync."""
+        self._campaigns, self._request = campaigns, request
+        self._newest: int | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Look for new campaigns, for ever."""
+        try:
+            while True:
+                try:
+                    await self.look()
+                except BackupError as exc:
+                    _LOG.debug("New campaigns wait for their jobs: %s", exc)
+                await asyncio.sleep(_POLL_S)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def look(self) -> list[int]:
+        """Begin to ask for the mailboxes of campaigns that are new since the last look; returns their ids.
+
+        The first look only notes the newest campaign: older ones are resubmitted by cluster/campaign_supervisor.py.
+        """
+        if self._newest is None:
+            self._newest = await asyncio.to_thread(self._campaigns.newest_id)
+            return []
+        begun = await asyncio.to_thread(self._campaigns.begun_after, self._newest)
+        for campaign in begun:
+            self._newest = max(self._newest, campaign.campaign_id)
+            members = await asyncio.to_thread(self._campaigns.members, campaign.campaign_id)
+            pending = [member.user for member in members if member.state == "pending"]
+            for users in by_shard(pending).values():
+                task = asyncio.ensure_future(self._ask(campaign, users[:WAVE]))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        return [campaign.campaign_id for campaign in begun]
+
+    async def finished(self) -> None:
+        """Wait until every request of the last looks has been answered."""
+        await asyncio.gather(*self._tasks)
+
+    async def _ask(self, campaign: Campaign, users: Sequence[User]) -> None:
+        for user in users:
+            try:
+                await self._request(user, Mode(campaign.mode))
+            except BackupError as exc:  # it is paused, or its owner is being replaced: the job says so
+                _LOG.debug("%s waits for the job of campaign %d: %s", user.email, campaign.campaign_id, exc)
