@@ -29,6 +29,8 @@ def print_ingest(result: "IngestResult") -> None:
     out.print(f"  tasks by stage ({started} worker{'' if started == 1 else 's'} started during the run):")
     for stage, used in sorted(result.stages_ms.items(), key=lambda item: -item[1]):
         out.print(f"    {stage:<10} {used:8.3f} ms")
+    disk = ", ".join(f"{kind} {used / 1e6:,.0f} MB" for kind, used in result.disk_bytes.items())
+    out.print(f"  disk at its peak: {result.disk_share:.2f} of the mail ({disk})")
     if (quota := result.quota) is not None:
         out.print(f"  use of the {result.quota_profile} quota while work remained: {quota.ceiling:.1%} of the ceiling,")
         out.print(f"    {quota.users:.1%} of the limits per user, {quota.project:.1%} of the project limit;")
