@@ -5,7 +5,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from cluster.commands.bench_output import print_archive, print_ingest, print_quality
+from cluster.commands.bench_output import (
+    print_analysis,
+    print_archive,
+    print_as_of,
+    print_catalog,
+    print_crowding,
+    print_failover,
+    print_ingest,
+    print_poll,
+    print_quality,
+    print_serve,
+)
 from cluster.console import command, count, fail, notes, out, print_json
 from cluster.lazy_imports import settings
 
@@ -103,6 +114,29 @@ def simulation(
 
 @app.command()
 @command
+def failover(
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Owners to lose of each kind.")] = 20,
+    json: _Json = False,
+) -> None:
+    """Measure the time from the loss of a shard's owner, killed or hung, until the shard's next commit.
+
+    Example: gbm bench failover --rounds 20
+    """
+    from rich.progress import Progress
+
+    from cluster.bench.failover import bench_failover
+
+    with Progress(console=notes, transient=True) as progress:
+        bar = progress.add_task("Owners lost", total=2 * rounds)
+        result = bench_failover(settings(), rounds, lambda done: progress.update(bar, completed=done))
+    if json:
+        print_json(result.as_json())
+        return
+    print_failover(result)
+
+
+@app.command()
+@command
 def mailboxes(
     number: Annotated[int, typer.Option("--mailboxes", min=1, help="Number of idle mailboxes in one shard.")] = 10_000,
     known: Annotated[int, typer.Option(min=0, help="Stored messages per mailbox.")] = 1000,
@@ -144,11 +178,7 @@ def _poll(number: int, json: bool) -> None:
     if json:
         print_json(result.as_json())
         return
-    out.print(f"{count(result.mailboxes)} idle mailboxes polled in {result.seconds:.1f} s")
-    out.print(
-        f"  {result.mailboxes_per_s:.0f} mailboxes/s   {result.units_each:.2f} units and {result.cpu_ms_each:.2f} ms of"
-        f" CPU per mailbox   {result.files} files written"
-    )
+    print_poll(result)
 
 
 @app.command()
@@ -169,21 +199,7 @@ def serve(
     if json:
         print_json(result.as_json())
         return
-    out.print(f"a mailbox of {count(result.messages)} messages, one replica per application")
-    for load in result.loads:
-        failed = f"   {load.failed} failed" if load.failed else ""
-        out.print(
-            f"  {load.what:<28} {load.clients:>3} clients {load.per_s:9,.0f}/s   p50 {load.p50_ms:7.2f} ms"
-            f"   p99 {load.p99_ms:7.2f} ms{failed}"
-        )
-    out.print(
-        f"  replicas before, under and after load: {' -> '.join(map(str, result.replicas))}"
-        f" ({result.upscaled_s:.0f} s, {result.downscaled_s:.0f} s);"
-        f" a killed replica was replaced in {result.healed_s:.0f} s"
-    )
-    out.print(
-        f"  a replica killed under load: {result.killed_failed} requests failed, {result.killed_held} were in flight"
-    )
+    print_serve(result)
 
 
 @app.command()
@@ -210,18 +226,7 @@ def crowding(
     if json:
         print_json(result.as_json())
         return
-    out.print(f"two mailboxes of {count(result.messages)} messages")
-    for when, latencies in (("alone", result.idle), ("beside the crowd", result.crowded)):
-        for each in latencies:
-            out.print(
-                f"  {each.what:<12} {when:<18} p50 {each.p50_ms:8.2f} ms   p95 {each.p95_ms:8.2f} ms"
-                f"   {each.failed} of {count(each.asked)} failed"
-            )
-    out.print(f"  p95 of the list beside the crowd: {result.ratio} times that alone")
-    for what, outcomes in (("heavy queries", result.queries), ("unfinished requests", result.unfinished)):
-        out.print(
-            f"  {what}: " + ", ".join(f"{count(number)} {outcome}" for outcome, number in sorted(outcomes.items()))
-        )
+    print_crowding(result)
 
 
 @app.command()
@@ -236,9 +241,7 @@ def as_of(messages: _AsOfMessages = 100_000, events: _AsOfEvents = 50_000, json:
 
 @app.command("moments", hidden=True)
 @command
-def as_of_by_its_former_name(
-    messages: _AsOfMessages = 100_000, events: _AsOfEvents = 50_000, json: _Json = False
-) -> None:
+def former_as_of(messages: _AsOfMessages = 100_000, events: _AsOfEvents = 50_000, json: _Json = False) -> None:
     """Deprecated: use `gbm bench as-of`. The next release removes this name."""
     notes.print("`gbm bench moments` is deprecated: use `gbm bench as-of`.", markup=False)
     _as_of(messages, events, json)
@@ -253,8 +256,7 @@ def _as_of(messages: int, events: int, json: bool) -> None:
     if json:
         print_json([figure.as_json() for figure in figures])
         return
-    for figure in figures:
-        out.print(f"{figure.page:<22} {figure.moment:<18} p50 {figure.p50_ms:8.2f} ms   p95 {figure.p95_ms:8.2f} ms")
+    print_as_of(figures)
 
 
 @app.command()
@@ -279,10 +281,7 @@ def catalog(
     if json:
         print_json([figure.as_json() for figure in figures])
         return
-    for figure in figures:
-        what = "segments" if figure.step.startswith("plan") else "messages"
-        times = f"p50 {figure.p50_ms:8.2f} ms   p95 {figure.p95_ms:8.2f} ms"
-        out.print(f"{figure.step:<18} {times}   {count(figure.found)} {what}")
+    print_catalog(figures)
 
 
 @app.command()
@@ -313,6 +312,10 @@ def analysis(
     quality: Annotated[
         bool, typer.Option("--quality", help="Measure accuracy instead of cost; --mail must be labelled.")
     ] = False,
+    moods: Annotated[
+        Path | None,
+        typer.Option(help="With --quality: vaderSentiment's source distribution, for its labelled sentences."),
+    ] = None,
     archive: Annotated[int, typer.Option(min=0, help="Also re-analyse an archive of this many messages.")] = 0,
     json: _Json = False,
 ) -> None:
@@ -321,10 +324,12 @@ def analysis(
     Example: gbm bench analysis --mail mail.tar.gz --archive 100000
     """
     if quality:
+        from cluster.bench.last_run import compared
         from cluster.bench.quality import bench_quality
 
-        accuracy = bench_quality(mail or ())
-        print_json(accuracy.as_json()) if json else print_quality(accuracy)
+        accuracy = bench_quality(mail or (), moods)
+        changes = compared(settings().home / "bench" / "analysis-quality.json", accuracy.as_json())
+        print_json(accuracy.as_json()) if json else print_quality(accuracy, changes)
         return
     from cluster.bench.analysis import bench_analysis
 
@@ -332,15 +337,7 @@ def analysis(
     if json:
         print_json(result.as_json())
         return
-    out.print(f"{count(result.messages)} messages, {count(result.mean_bytes)} bytes on average; microseconds of CPU:")
-    for name, cost in result.cost_us.items():
-        out.print(f"  {name:<16} {cost:8.1f}")
-    out.print(f"  {'total':<16} {result.together_us:8.1f}   {1e6 / result.together_us:,.0f} messages/s per core")
-    if result.anew_per_s is not None:
-        out.print(
-            f"  {count(result.anew_messages)} archived messages re-analysed: {result.anew_per_s:,.0f} messages/s"
-            " on 2 processes"
-        )
+    print_analysis(result)
 
 
 @app.command()

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 import httpx
 
 from actors.rate_limits import Rate, RatesConfig
-from serve.assembly import Assembly, Settings
+from serve.assembly import Assembly
 from serve.config import ServeConfig, TokenConfig
+from serve.settings import Settings
 from storage.db.audit import Audit, Entry
 from tests.integration.serve.conftest import Archive, RecordingOwners
 

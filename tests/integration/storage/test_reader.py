@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from jobs.mime import reading
+from storage.fulltext.summary_cache import SummaryCache
 from storage.model.mail_query import MailQuery
 from storage.model.message_id import from_hex
 from storage.model.records import DELETED
@@ -282,6 +284,29 @@ def test_mail_of_any_date_can_be_paged(shard: Shard) -> None:
     shard.store(user, *(Mail(number, received_at=date) for number, date in enumerate(dates)))
 
     assert all_pages(shard.reader(user), "", 1) == all_pages(shard.reader(user), "morning", 1) == [3, 2, 1, 0]
+
+
+def test_lists_and_messages_need_no_parquet_file(shard: Shard) -> None:
+    user = shard.user()
+    names = [shard.store(user, Mail(number, subject=f"Number {number}")) for number in (1, 2, 3)]
+    reader = shard.reader(user)
+    listed, found = reader.emails(), reader.emails(MailQuery("morning"))
+    for name in names:
+        (shard.root / f"{name}.parquet").unlink()
+
+    assert reader.emails() == listed
+    assert reader.emails(MailQuery("morning")) == found
+    assert [email.subject for email in listed.items] == ["Number 3", "Number 2", "Number 1"]
+    assert MailboxReader(user, shard.engine, shard.blobs, body=reading.body).email(2) is not None
+
+
+def test_lists_of_splits_without_summaries_read_parquet(shard: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = shard.user()
+    shard.store(user, Mail(1), Mail(2, sender="Zoë <zoe@example.org>"))
+    listed = shard.reader(user).emails()
+
+    monkeypatch.setattr(SummaryCache, "rows", lambda *_: {})
+    assert shard.reader(user).emails() == listed
 
 
 def test_mail_that_arrives_between_pages_disturbs_none(shard: Shard) -> None:
