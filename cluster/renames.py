@@ -70,7 +70,7 @@ def _renamed_json(text: str, name: str, old: str, new: str) -> str:
         return text
     if not isinstance(document, dict):
         return text
-    renamed = renamed_document(document, name, {old: new})
+    renamed = renamed_document(document, name.upper(), {old: new})
     return text if renamed == document else json.dumps(renamed)
 
 

@@ -227,12 +227,12 @@ _COUNT, _SCALE = 2000, 20.0
 
 
 @pytest.fixture
-async def limited(new_database: Callable[[], str], tmp_path: Path) -> AsyncIterator[Bench]:
+async def limited(new_pair: Callable[[], tuple[str, ...]], tmp_path: Path) -> AsyncIterator[Bench]:
     """A mailbox of 2,000 messages and an empty one, under the standard quota with minutes of three seconds."""
     options = [f"--generate={_COUNT}", "--users=1", "--quota-profile=standard", f"--time-scale={_SCALE:g}"]
     shard = ShardConfig(poll=PollConfig(enabled=False))
     with start_simulator(options) as url:
-        async with empty_cluster(Simulator(url), new_database, tmp_path, shard) as cluster:
+        async with empty_cluster(Simulator(url), new_pair, tmp_path, shard) as cluster:
             gmail = cluster.backup.gmail.model_copy(
                 update={"quota_profile": "standard", "quota_time_scale": _SCALE, "legacy_ends_on": None}
             )
