@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from cluster.commands.bench_output import (
+    print_analysis,
     print_archive,
     print_crowding,
     print_failover,
@@ -338,15 +339,7 @@ def analysis(
     if json:
         print_json(result.as_json())
         return
-    out.print(f"{count(result.messages)} messages, {count(result.mean_bytes)} bytes on average; microseconds of CPU:")
-    for name, cost in result.cost_us.items():
-        out.print(f"  {name:<16} {cost:8.1f}")
-    out.print(f"  {'total':<16} {result.together_us:8.1f}   {1e6 / result.together_us:,.0f} messages/s per core")
-    if result.anew_per_s is not None:
-        out.print(
-            f"  {count(result.anew_messages)} archived messages re-analysed: {result.anew_per_s:,.0f} messages/s"
-            " on 2 processes"
-        )
+    print_analysis(result)
 
 
 @app.command()
