@@ -16,8 +16,8 @@ from jobs.analysis.spam import BUCKETS, Model, bucket
 _Floats = npt.NDArray[np.float64]
 _STEPS = 150
 _RATE = 0.25
-#: Weight of the squared norm of the weights against the sum of the losses.
-_REGULARISATION = 1.0
+#: Weight of the squared norm of the weights against the mean loss.
+_REGULARISATION = 1e-4
 _HEAVIEST = 127
 
 
@@ -47,7 +47,7 @@ def _fitted(rows: Sequence[npt.NDArray[np.int64]], truths: _Floats) -> tuple[_Fl
         scores = np.bincount(owners, weights=ahead[features] * values, minlength=count) + bias_ahead
         losses = -2 * truths * np.maximum(0.0, 1 - truths * scores) * importance
         slope = np.bincount(features, weights=losses[owners] * values, minlength=BUCKETS)
-        following = ahead - _RATE * (slope + _REGULARISATION / count * ahead)
+        following = ahead - _RATE * (slope + _REGULARISATION * ahead)
         following_bias = bias_ahead - _RATE * fsum(losses)
         next_momentum = (1 + sqrt(1 + 4 * momentum * momentum)) / 2
         share = (momentum - 1) / next_momentum
