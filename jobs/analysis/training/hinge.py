@@ -27,7 +27,8 @@ def train(examples: Sequence[tuple[str, Collection[str], bool]]) -> Model:
     rows = [np.array(sorted({bucket(each) for each in features}), np.int64) for _, features, _ in ordered]
     truths = np.array([1.0 if spam else -1.0 for _, _, spam in ordered])
     weights, bias = _fitted(rows, truths)
-    unit = float(np.sort(np.abs(weights))[-BUCKETS // 500]) / _HEAVIEST or 1.0
+    sizes = np.sort(np.abs(weights))  # the heaviest are cut, unless there are few
+    unit = max(float(sizes[-BUCKETS // 500]), float(sizes[-1]) / 4) / _HEAVIEST or 1.0
     quantised = np.clip(np.rint(weights / unit), -_HEAVIEST, _HEAVIEST)
     return Model([int(weight) for weight in quantised], round(bias / unit), max(round(1 / unit), 1))
 
