@@ -121,7 +121,7 @@ class ShardOwner:
             if shard.mailbox(user_id) is not None:
                 shard.stop(user_id)
         self._shard, self._maintenance = shard, tending
-        commits = SegmentCommits(shard, tending, self._work, self._catalog, self._waits, self._clock)
+        commits = SegmentCommits(shard, tending, self._work, self._catalog, self._blobs, self._waits, self._clock)
         self._spawn(self._run(shard, commits))
         for loop in (self._keep_budget, self._keep_lease, self._keep_waits):
             self._spawn(loop(shard))

@@ -84,6 +84,12 @@ def test_a_deletion_on_absence_alone_is_found(monkeypatch: pytest.MonkeyPatch) -
     assert "counts as deleted" in _found_by(range(_DEVIATING), lambda seed: World(seed, deviating=0.3))
 
 
+def test_a_wrong_thread_that_stays_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Mailbox, "_rethread", lambda *_: None)
+
+    assert "is in the thread" in _found_by(range(_DEVIATING), lambda seed: World(seed, deviating=0.3))
+
+
 @pytest.mark.parametrize("defect", _REGRESSIONS)
 def test_what_was_found_once_stays_mended(defect: str) -> None:
     for seed in _REGRESSIONS[defect]:
