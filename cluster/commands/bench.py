@@ -313,6 +313,10 @@ def analysis(
     quality: Annotated[
         bool, typer.Option("--quality", help="Measure accuracy instead of cost; --mail must be labelled.")
     ] = False,
+    moods: Annotated[
+        Path | None,
+        typer.Option(help="With --quality: vaderSentiment's source distribution, for its labelled sentences."),
+    ] = None,
     archive: Annotated[int, typer.Option(min=0, help="Also re-analyse an archive of this many messages.")] = 0,
     json: _Json = False,
 ) -> None:
@@ -321,10 +325,12 @@ def analysis(
     Example: gbm bench analysis --mail mail.tar.gz --archive 100000
     """
     if quality:
+        from cluster.bench.last_run import compared
         from cluster.bench.quality import bench_quality
 
-        accuracy = bench_quality(mail or ())
-        print_json(accuracy.as_json()) if json else print_quality(accuracy)
+        accuracy = bench_quality(mail or (), moods)
+        changes = compared(settings().home / "bench" / "analysis-quality.json", accuracy.as_json())
+        print_json(accuracy.as_json()) if json else print_quality(accuracy, changes)
         return
     from cluster.bench.analysis import bench_analysis
 
