@@ -133,7 +133,8 @@ class RestoreDriver:
                     tasks.add(asyncio.create_task(self._carry_out(work, step)))
                 if stopping and not tasks:
                     break
-                tasks = await self._wait(tasks, work.wake_at(), now)
+                full = stopping or len(tasks) >= self._concurrency  # what is due has to wait for a call to come back
+                tasks = await self._wait(tasks, None if full else work.wake_at(), now)
         finally:
             for task in tasks:
                 task.cancel()
