@@ -5,6 +5,10 @@ open. When there are too many open ones, the smallest are merged, as few as suff
 is at most twice as large as the rest together. So whatever is merged becomes at least half as large again: a byte is
 rewritten at most log1.5(largest / smallest) times. And open segments that are left alone make the sum of the smaller
 ones grow threefold, each of them, so that there are few, whatever sizes they come in.
+
+Merged files stay on disk for a grace period, because readers may use them. So a shard's superseded files may take a
+third of what its live files take, and no more is merged until some are deleted: the disk that a backup needs is bounded
+at any moment, also while a whole mailbox arrives.
 """
 
 from collections.abc import Sequence
@@ -21,6 +25,12 @@ _IMBALANCE = 2.0
 _FEWEST = 4
 #: Segments that a merge takes at most: each is an open file with a batch in memory.
 _MOST = 256
+#: Bytes of superseded files that a shard may have for each byte of its live files, and those that it may always have.
+#: With a third, 60 segments of equal size are merged in three steps, each as soon as the files before it are deleted.
+SUPERSEDED_SHARE = 1 / 3
+SUPERSEDED_BYTES = 32 << 20
+#: Seconds until a merge that waits for disk is considered again.
+_ROOM_EVERY_S = 30.0
 #: Seconds between two looks at the catalogue: commits may be many a second.
 _LOOK_EVERY_S = 1.0
 #: Seconds before a compaction that failed is tried again; doubles.
@@ -33,7 +43,7 @@ class Debt:
     """How far a shard's files are from what they should be.
 
     open_segments: those that are not full. excluded: those that compaction passes over because they are damaged.
-    bytes: of mail in what would be merged now.
+    bytes: of mail in what would be merged now, if the disk had room for all of it.
     """
 
     open_segments: int
@@ -52,12 +62,38 @@ def open_segments(segments: Sequence[LiveSegment], config: ArchiveConfig) -> lis
     return sorted(found, key=lambda segment: weight(segment, config))
 
 
-def choose(segments: Sequence[LiveSegment], config: ArchiveConfig) -> list[LiveSegment]:
-    """What should be merged now; empty when nothing should."""
+def room(segments: Sequence[LiveSegment], superseded_bytes: int) -> int:
+    """Bytes of files that may be merged now. `superseded_bytes`: of merged files that are still on disk."""
+    return max(int(_stored_bytes(segments) * SUPERSEDED_SHARE), SUPERSEDED_BYTES) - superseded_bytes
+
+
+def choose(segments: Sequence[LiveSegment], config: ArchiveConfig, superseded_bytes: int = 0) -> list[LiveSegment]:
+    """What should be merged now; empty when nothing should, or when the disk has no room for it yet (`room`)."""
     found = open_segments(segments, config)
-    if len(found) <= config.open_segments:
+    candidates = _mergeable(found, config)
+    wanted = _wanted(found, candidates, config)
+    left = room(segments, superseded_bytes)
+    fits = max((count for count in candidates if count <= wanted and _stored_bytes(found[:count]) <= left), default=0)
+    if fits == wanted or fits >= _FEWEST:
+        return found[:fits]
+    if superseded_bytes:
         return []
-    candidates = []
+    # Nothing will make more room: the smallest merge that is worth its while.
+    return found[: min((count for count in candidates if _FEWEST <= count <= wanted), default=wanted)]
+
+
+def _wanted(found: Sequence[LiveSegment], candidates: Sequence[int], config: ArchiveConfig) -> int:
+    """How many of the lightest segments should be merged, whatever room there is."""
+    fewest = max(_FEWEST, len(found) - config.open_segments)  # a backlog is worked off at once, not four by four
+    enough = [count for count in candidates if count >= fewest]
+    return (enough[:1] or list(candidates[-1:]) or [0])[0]
+
+
+def _mergeable(found: Sequence[LiveSegment], config: ArchiveConfig) -> list[int]:
+    """How many of the lightest segments may be merged: ascending; empty when there are few open ones."""
+    candidates = list[int]()
+    if len(found) <= config.open_segments:
+        return candidates
     total = 0.0
     for count, segment in enumerate(found[:_MOST], start=1):
         share = weight(segment, config)
@@ -66,9 +102,11 @@ def choose(segments: Sequence[LiveSegment], config: ArchiveConfig) -> list[LiveS
         if count > 1 and share <= _IMBALANCE * total:
             candidates.append(count)
         total += share
-    fewest = max(_FEWEST, len(found) - config.open_segments)  # a backlog is worked off at once, not four by four
-    enough = [count for count in candidates if count >= fewest]
-    return found[: (enough[:1] or candidates[-1:] or [0])[0]]
+    return candidates
+
+
+def _stored_bytes(segments: Sequence[LiveSegment]) -> int:
+    return sum(segment.stored_bytes for segment in segments)
 
 
 def choose_all(segments: Sequence[LiveSegment], config: ArchiveConfig) -> list[LiveSegment]:
@@ -85,10 +123,12 @@ def choose_all(segments: Sequence[LiveSegment], config: ArchiveConfig) -> list[L
 
 def debt(segments: Sequence[LiveSegment], config: ArchiveConfig) -> Debt:
     """What is left to do."""
+    found = open_segments(segments, config)
+    wanted = _wanted(found, _mergeable(found, config), config)
     return Debt(
-        open_segments=len(open_segments(segments, config)),
+        open_segments=len(found),
         excluded=sum(segment.excluded is not None for segment in segments),
-        bytes=sum(segment.size_bytes for segment in choose(segments, config)),
+        bytes=sum(segment.size_bytes for segment in found[:wanted]),
     )
 
 
@@ -110,11 +150,12 @@ class Compactor:
         """When to look at the catalogue (`choose`); None: not before there is news."""
         return self._not_before if self._news and not self._merging else None
 
-    def choose(self, segments: Sequence[LiveSegment], now: float) -> list[LiveSegment]:
+    def choose(self, segments: Sequence[LiveSegment], superseded_bytes: int, now: float) -> list[LiveSegment]:
         """What is merged now; the merge is under way when this returns something."""
-        self._news = False
-        self._not_before = now + _LOOK_EVERY_S
-        chosen = choose(segments, self._config)
+        chosen = choose(segments, self._config, superseded_bytes)
+        waits = not chosen and bool(choose(segments, self._config))
+        self._news = waits
+        self._not_before = now + (_ROOM_EVERY_S if waits else _LOOK_EVERY_S)
         self._merging = bool(chosen)
         return chosen
 

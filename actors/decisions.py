@@ -5,11 +5,14 @@ The shell (actors/owner.py) carries decisions out and tells the shard; neither s
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from actors.listing import Listed as ListedIds
-from actors.reconcile import Differences
 from storage.model.records import Commit, LabelChange, SegmentManifest
 from storage.model.wait_reasons import WaitKind
+
+if TYPE_CHECKING:  # they import pyarrow, which commands that only name a `Mode` do not need
+    from actors.listing import Listed as ListedIds
+    from actors.reconcile import Differences
 
 
 class Mode(StrEnum):
@@ -79,7 +82,7 @@ class Compare:
 
     user_id: int
     pinned: int
-    listed: ListedIds
+    listed: "ListedIds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +202,7 @@ class Changed:
 class Compared:
     """Where what is stored differs from what was listed."""
 
-    differences: Differences
+    differences: "Differences"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ wait for either.
 
 import asyncio
 import logging
+import math
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -31,6 +33,8 @@ _LOG = logging.getLogger(__name__)
 
 #: Seconds between two sweeps when nothing is known to be waiting for one.
 _SWEEP_EVERY_S = 3600.0
+#: Seconds within which replaced files are deleted by one sweep.
+_TOGETHER_S = 60.0
 #: Seconds within which a new owner rolls up first.
 _FIRST_ROLL_UP_S = 60.0
 #: Seconds between two roll-ups because of mailboxes that are new.
@@ -97,7 +101,7 @@ class Maintenance:
         # Soon, so that an owner who never lives long rolls up, too; spread, because shards begin together.
         self._roll_up_at = clock() + min(_FIRST_ROLL_UP_S, archive.rollup_s) * (0.5 + lease.shard_id * 0.309 % 0.5)
         self._sweep_at = clock() + _SWEEP_EVERY_S
-        self._retired_until = 0.0  # when nobody can be reading what was merged last
+        self._deletable_at: deque[float] = deque()  # when nobody can be reading what was replaced; ascending
         self._wake = asyncio.Event()
 
     def notify(self) -> None:
@@ -210,7 +214,9 @@ class Maintenance:
 
     async def _sweep_again(self) -> None:
         now = self._clock()
-        self._sweep_at = self._retired_until if self._retired_until > now else now + _SWEEP_EVERY_S
+        while self._deletable_at and self._deletable_at[0] <= now:
+            self._deletable_at.popleft()
+        self._sweep_at = self._deletable_at[0] if self._deletable_at else now + _SWEEP_EVERY_S
         try:
             await self.sweep()
         except LeaseLost:
@@ -235,7 +241,8 @@ class Maintenance:
 
     async def _compact_some(self) -> None:
         try:
-            chosen = self._compactor.choose(await self._live(), self._clock())
+            live, superseded_bytes = await self._live(), await self._superseded_bytes()
+            chosen = self._compactor.choose(live, superseded_bytes, self._clock())
             if not chosen:
                 return
             await self._merge(chosen)
@@ -300,7 +307,20 @@ class Maintenance:
         await self._until_known(
             lambda: self._catalog.reanalysed(self._lease, segment.name, segment.analysis, new), "an analysis"
         )
-        self._retired_until = self._clock() + self._archive.retired_grace_s + 1.0
+        self._superseded()
+
+    def _superseded(self) -> None:
+        """Files were replaced: sweep when their grace period is over, together with those of the same minute."""
+        grace_s = self._archive.retired_grace_s
+        width_s = min(_TOGETHER_S, grace_s / 10)
+        deletable_at = math.ceil((self._clock() + grace_s + 1.0) / width_s) * width_s
+        if not self._deletable_at or deletable_at > self._deletable_at[-1]:
+            self._deletable_at.append(deletable_at)
+        self._sweep_at = min(self._sweep_at, self._deletable_at[0])
+
+    async def _superseded_bytes(self) -> int:
+        shard_id, grace_s = self._lease.shard_id, self._archive.retired_grace_s
+        return await asyncio.to_thread(self._compactions.superseded_bytes, shard_id, grace_s)
 
     async def _live(self) -> list[LiveSegment]:
         return await asyncio.to_thread(self._compactions.live, self._lease.shard_id)
@@ -309,8 +329,7 @@ class Maintenance:
         segments = {segment.name: segment.analysis for segment in chosen}
         merged, reference = await self._work.compact(self._lease.shard_id, self._lease.epoch, segments)
         await self._commit(merged, await self._work.table(reference))
-        self._retired_until = self._clock() + self._archive.retired_grace_s + 1.0
-        self._sweep_at = min(self._sweep_at, self._retired_until)
+        self._superseded()
         for name, reason in merged.excluded:
             _LOG.error("Shard %d: segment %s is left out of compaction: %s", self._lease.shard_id, name, reason)
         if merged.damaged:

@@ -99,23 +99,27 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         if lacking := wall.lacking():
             tell(f"SQL queries without {', '.join(lacking)}, which this system does not have")
         tell("shards and gateway" if gateway else "shards")
+        shards: list[int] = []  # that were started
+        stack.callback(lambda: asyncio.run(close_shards(shards)))  # after the gateway, which asks them
         if gateway:
             prepare_serve()
             from serve import deployment  # imports Ray Serve, which reads the environment that local_ray has set
-            from serve.assembly import CampaignsConfig
+            from serve.settings import CampaignsConfig
 
             stack.callback(deployment.shutdown)
             front = deployment.Proxy(proxy.proof, str(proxy.certificate), str(proxy.key))
             serving = deployment.start(settings.serve, front)
         stores = opened()
         check_stop()
-        stack.callback(lambda: asyncio.run(close_shards(list(stores.shards))))
-        start_shards(stores.config, list(stores.shards))  # their processes start while the gateway does
-        if gateway:
-            jobs = CampaignsConfig(dashboard, tuple(campaign_command(home)), tuple(restore_command(home)))
-            deployment.deploy(stores.config, settings.serve, jobs, front, serving)
+        shards += stores.shards
+        start_shards(stores.config, shards)  # their processes start while the gateway does
+        with ThreadPoolExecutor(1, "sweep-shards") as thread:  # the owners begin to work while the gateway starts
+            sweeping = thread.submit(lambda: asyncio.run(sweep_shards(shards)))
+            if gateway:
+                jobs = CampaignsConfig(dashboard, tuple(campaign_command(home)), tuple(restore_command(home)))
+                deployment.deploy(stores.config, settings.serve, jobs, front, serving)
+        swept = sweeping.result()
         check_stop()
-        swept = asyncio.run(sweep_shards(list(stores.shards)))
         api = f"http://{settings.serve.host}:{settings.serve.port}"
         facts: dict[str, object] = {
             "pid": os.getpid(),

@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 #: Seconds to wait for the compaction of a shard; it continues afterwards.
 _COMPACTION_S = 6 * 3600.0
+#: Seconds for an owner to start, to acquire its shard and to delete orphan files.
+_SWEEP_S = 120.0
 #: Seconds for an owner to write its last roll-up and release its lease.
 _CLOSE_S = 25.0
 #: Seconds that the first roll-up of a large shard may take.
@@ -63,7 +65,7 @@ async def sweep_shards(shards: Sequence[int]) -> list[str]:
     """
     from actors.remote.client import ShardClient
 
-    client = ShardClient(timeout_s=60.0)
+    client = ShardClient(timeout_s=_SWEEP_S)
     swept = await asyncio.gather(*(client.ping(shard_id) for shard_id in shards))
     return [name for names in swept for name in names]
 

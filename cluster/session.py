@@ -9,8 +9,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cluster import haproxy
 from cluster.home import Home
 from cluster.orphan_processes import MARK, end_leftovers
 from cluster.ray_internals import prepare_ray
@@ -19,6 +19,9 @@ from cluster.settings import RaySettings
 from cluster.signals import watch_signals
 from serve.config import ServeConfig
 from storage.errors import BackupError
+
+if TYPE_CHECKING:
+    from cluster import haproxy
 
 _LOG = logging.getLogger(__name__)
 #: Attempts to start Ray on a machine that is too busy.
@@ -44,9 +47,11 @@ def environment(home: Home) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token_path(home)),
         "RAY_SCHEDULER_EVENTS": "0",
-        # Ray ends idle workers beyond this number after a second. By default it is the number of CPUs, and fractional
-        # tasks need more: workers then die and start anew for ever (20,000 messages: 4.6 ms of CPU each, not 0.3).
-        "RAY_num_workers_soft_limit": "24",
+        # Ray ends idle workers beyond this number, which includes the actors: one worker stays for the next task. By
+        # default Ray waits for one second: workers then die and start anew for ever (20,000 messages: 4.6 ms of CPU
+        # each, not 0.3). Workers that stay for ever keep 80 to 130 MiB each.
+        "RAY_num_workers_soft_limit": "8",
+        "RAY_idle_worker_killing_time_threshold_ms": "60000",
         MARK: str(home.root),
     }
 
@@ -67,12 +72,14 @@ def prepare_environment(home: Home) -> None:
 
 
 @contextmanager
-def local_ray(home: Home, settings: RaySettings, serve: ServeConfig) -> Iterator[tuple[str, haproxy.Proxy]]:
+def local_ray(home: Home, settings: RaySettings, serve: ServeConfig) -> "Iterator[tuple[str, haproxy.Proxy]]":
     """A Ray of our own until the block ends; gives the dashboard's URL, and the HAProxy that Serve will start.
 
     Raises:
         RayUnavailable, TooFewFiles.
     """
+    from cluster import haproxy
+
     prepare_environment(home)
     remove_abandoned()
     folder = RuntimeFolder(home)

@@ -4,18 +4,14 @@ Connections open on first use: an application starts while its databases are dow
 """
 
 import asyncio
-import pickle
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 
 from fastapi import APIRouter, FastAPI
-from pydantic import SecretStr
 
 from actors.announcer import Announcer
-from actors.config import BackupConfig
 from actors.forecast import forecast
 from jobs.isolation.reading import IsolatedReading, reading_of
 from serve.analytics import routes, sql
@@ -28,7 +24,7 @@ from serve.auth.revocations import Revocations
 from serve.auth.routes import auth, google, grants, keys
 from serve.auth.signing import SigningKeys
 from serve.auth.tokens import TokenService
-from serve.config import Application, ServeConfig
+from serve.config import Application
 from serve.gateway import application, root_application
 from serve.http.executor import BlockingExecutor
 from serve.http.prefixes import PrefixMiddleware
@@ -42,6 +38,7 @@ from serve.mail.readers import Mailboxes
 from serve.ops import admin, fleet, root
 from serve.ops.metrics import Metrics, State
 from serve.ops.readiness import CONTROL, Probe, Probes
+from serve.settings import PREFIXES, Settings
 from serve.sync import campaigns, gmail_push, operations, restores, sync
 from serve.sync.ports import Jobs, NoJobs, Owners
 from storage.catalog.catalog import ping
@@ -64,49 +61,6 @@ _SYSTEM_THREADS = 2
 _LIST_PART, _LOOK_PART = 0.6, 0.25
 #: Seconds between two announcements of this process.
 _ANNOUNCE_S = 15.0
-#: Path prefix of each application; the longest prefix that matches a path receives the request.
-PREFIXES: Mapping[Application, str] = {
-    "auth": auth.PREFIX,
-    "emails": emails.PREFIX,
-    "sync": sync.PREFIX,
-    "analytics": routes.PREFIX,
-    "push": gmail_push.PREFIX,
-    "gateway": "/",
-}
-
-
-#: The context of a replica's sealed settings.
-_IN_TRANSIT = "settings of the gateway in transit"
-
-
-@dataclass(frozen=True, slots=True)
-class CampaignsConfig:
-    """Address to which jobs are submitted, and the commands of a campaign's and a restore's, without the id."""
-
-    dashboard: str
-    command: tuple[str, ...]
-    restore_command: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Configuration of a replica, sent to its process as one frozen value."""
-
-    backup: BackupConfig
-    serve: ServeConfig
-    campaigns: CampaignsConfig | None = None
-    #: Shared secret that the proxy sends with every request; None: no proxy.
-    proof: SecretStr | None = None
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """All but `backup` is sealed: Ray keeps and logs what travels."""
-        rest = pickle.dumps((self.serve, self.campaigns, self.proof))
-        return _opened, (self.backup, self.backup.sealer().seal(rest, _IN_TRANSIT))
-
-
-def _opened(backup: BackupConfig, sealed: bytes) -> Settings:
-    rest = pickle.loads(backup.sealer().open(sealed, _IN_TRANSIT))  # noqa: S301 - sealed by our own code
-    return Settings(backup, *rest)
 
 
 class Assembly:

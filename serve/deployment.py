@@ -5,6 +5,7 @@ contains all (serve/http/prefixes.py): one process instead of six. State is crea
 because Serve discards state created by an ASGI lifespan.
 """
 
+import gc
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -21,9 +22,9 @@ from actors.config import BackupConfig
 from actors.remote.campaigns import start_campaign, start_restore
 from actors.remote.client import ShardClient
 from actors.remote.rate_limits import RateClient, await_rates, start_rates
-from serve.assembly import PREFIXES, Assembly, CampaignsConfig, Settings
 from serve.config import Application, ServeConfig
 from serve.port_check import require_free
+from serve.settings import PREFIXES, CampaignsConfig, Settings, require_usable
 from serve.sync.ports import JobsUnavailable
 from storage.control.campaigns import Campaign, Campaigns
 from storage.control.restore_records import Restore
@@ -83,6 +84,8 @@ class Gateway:
     """One application in a replica, or all of them."""
 
     def __init__(self, name: Application, settings: Settings) -> None:
+        from serve.assembly import Assembly  # the applications, which the process that deploys them does not need
+
         _log_with_serve()
         _stay_on_loopback()
         owners = ShardClient(settings.serve.owner_timeout_s)
@@ -98,6 +101,8 @@ class Gateway:
     def __serve_build_asgi_app__(self) -> FastAPI:
         app = self._assembly.application(self._name)
         app.add_middleware(_ServeRequestId)
+        gc.collect()
+        gc.freeze()  # a full collection of the imported modules takes 100 ms, in which no request is answered
         return app
 
     async def check_health(self) -> None:
@@ -165,7 +170,7 @@ def deploy(
         KeyMissing, KeyInvalid, KeyExposed, InvalidDsn, ArchiveUnusable: the configuration is invalid.
     """
     settings = Settings(backup, config, campaigns, proxy.proof if proxy is not None else None)
-    Assembly(settings, ShardClient()).root()  # report invalid configuration before replicas start
+    require_usable(settings)  # report invalid configuration before replicas start
     starting = starting or start(config, proxy)
     targets = [
         ray_serve.RunTarget(_deployment(name, config).bind(name, settings), name=name, route_prefix=prefix)
@@ -175,6 +180,8 @@ def deploy(
     rates = start_rates(config.rates)  # replicas use static shares until the broker has started
     while not ray_serve.status().proxies and not starting.done():  # the controller takes no applications yet
         wait([starting], _POLL_S)
+    if starting.done():
+        starting.result()  # an error: `run_many` would start another Serve
     try:
         ray_serve.run_many(targets)  # the replicas start while the proxy does
         starting.result()

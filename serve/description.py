@@ -12,8 +12,9 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from actors.config import BackupConfig
-from serve.assembly import Assembly, Settings
+from serve.assembly import Assembly
 from serve.config import ServeConfig
+from serve.settings import Settings
 from serve.sync.ports import NoOwners
 from storage.config import ArchiveConfig, PostgresConfig
 from storage.control.sealing import new_key

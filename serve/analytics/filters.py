@@ -13,12 +13,13 @@ from serve.http.problems import responses
 from serve.mail.answers import MailAnswers
 from serve.mail.emails import DEPENDS_ON_TIME, AsOf, SearchText
 from serve.mail.ports import StatsReader
+from serve.settings import PREFIXES
 from storage.analytics.selection import Span
 from storage.analytics.stats import MailboxStats
 from storage.control.principal import Principal
 from storage.model.time_range import EARLIEST, LATEST, clamp
 
-PREFIX = "/api/v1/analytics"
+PREFIX = PREFIXES["analytics"]
 #: Limit of rows in an answer.
 Limit = Annotated[int, Query(ge=1, le=1000)]
 

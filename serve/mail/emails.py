@@ -12,6 +12,7 @@ from serve.http.problems import responses
 from serve.mail.answers import MailAnswers, MessageAnswers
 from serve.mail.models import EmailDocument, EmailList
 from serve.mail.ports import MailReader
+from serve.settings import PREFIXES
 from storage.mailbox.lookups import Located
 from storage.model.mail_query import MailQuery
 from storage.model.message_id import from_hex
@@ -20,7 +21,7 @@ from storage.model.time_range import clamp
 
 PATH = "/api/v1/emails"
 #: Prefix of the application, which also has threads and labels; a proxy routes by the longest matching prefix.
-PREFIX = "/api/v1"
+PREFIX = PREFIXES["emails"]
 
 #: Searches whose result changes with time.
 DEPENDS_ON_TIME = re.compile(r"newer_than|older_than", re.IGNORECASE)

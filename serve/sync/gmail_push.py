@@ -21,12 +21,13 @@ from serve.auth.pubsub_auth import Sender
 from serve.config import ServeConfig
 from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
+from serve.settings import PREFIXES
 from serve.sync.ports import Owners, OwnerUnavailable
 from storage.control.accounts import MailboxPaused, UnknownUser
 from storage.errors import BackupError
 from storage.model.records import User
 
-PREFIX = "/api/v1/push"
+PREFIX = PREFIXES["push"]
 
 _LOG = logging.getLogger(__name__)
 _DATA_MOST = 8192

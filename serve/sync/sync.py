@@ -20,6 +20,7 @@ from serve.config import ServeConfig
 from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from serve.http.sse import LastEventId, Streams
+from serve.settings import PREFIXES
 from serve.sync.ports import Owners, OwnerUnavailable
 from storage.control.accounts import MailboxPaused
 from storage.control.principal import Principal
@@ -28,7 +29,7 @@ from storage.mailbox.failures import Failed
 from storage.model.records import MailboxRecord, Phase, User
 from storage.model.wait_reasons import WaitKind, WaitReason
 
-PREFIX = "/api/v1/sync"
+PREFIX = PREFIXES["sync"]
 
 _LOG = logging.getLogger(__name__)
 _LIVE = ("active", "listed", "fetched", "fetched_bytes", "throttled", "failed")

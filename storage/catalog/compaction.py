@@ -94,6 +94,12 @@ class Compactions:
             now: datetime = connection.execute(query("transaction_time")).scalar_one()
         return now - timedelta(seconds=grace_s)
 
+    def superseded_bytes(self, shard_id: int, grace_s: float) -> int:
+        """Bytes of the files of a shard that were replaced, and are kept for their readers until `grace_s` is over."""
+        values = {"shard_id": shard_id, "before": self.grace_began(grace_s)}
+        with transaction(self._engine) as connection:
+            return int(connection.execute(query("segments_superseded"), values).scalar_one())
+
     def retired(self, shard_id: int, names: Sequence[str], before: datetime) -> set[str]:
         """The segments retired before a time, so that no reader uses their files."""
         with transaction(self._engine) as connection:

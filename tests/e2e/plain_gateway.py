@@ -11,8 +11,9 @@ import uvicorn
 
 from cluster.settings import load
 from cluster.stores import open_stores
-from serve.assembly import Assembly, Settings
+from serve.assembly import Assembly
 from serve.config import ServeConfig
+from serve.settings import Settings
 from serve.sync.ports import NoOwners
 from tests.e2e.processes import wait_for
 

@@ -13,10 +13,11 @@ from serve.auth.signing import SigningKeys
 from serve.auth.tokens import Grant, SecretRefused, TokenService
 from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
+from serve.settings import PREFIXES
 from storage.control.control import Control
 from storage.control.grants import Grants
 
-PREFIX = "/api/v1/auth"
+PREFIX = PREFIXES["auth"]
 _LONGEST_S = 10 * 366 * 86_400
 
 

@@ -116,6 +116,31 @@ async def test_a_commit_that_nobody_heard_of_is_repeated_and_counts_once(
     assert cluster.differences(cluster.users[0]) == {}
 
 
+async def test_each_merge_s_files_are_deleted_when_their_own_grace_period_is_over(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = leases.acquire(cluster.catalog.engine, 0, "tender", "test", 60)
+    archive, work = cluster.backup.archive, Unlucky(cluster, [])
+    now, swept = [0.0], list[float]()
+
+    def sweep(*_: object) -> list[str]:
+        swept.append(now[0])
+        return []
+
+    monkeypatch.setattr("actors.maintenance.sweep", sweep)
+    parts = (work, cluster.catalog, cluster.blobs)
+    maintenance = Maintenance(lease, archive, *parts, lambda: now[0], lambda: False)
+    for now[0] in (1.0, 30.0, 400.0):
+        maintenance._superseded()
+    while maintenance._sweep_at < archive.retired_grace_s + 1000.0:
+        now[0] = maintenance._sweep_at
+        await maintenance._sweep_again()
+
+    assert len(swept) == 2, "those of one minute go together"
+    assert archive.retired_grace_s + 30.0 < swept[0] <= archive.retired_grace_s + 92.0
+    assert archive.retired_grace_s + 400.0 < swept[1] <= archive.retired_grace_s + 462.0
+
+
 async def test_who_asks_by_hand_is_told_what_went_wrong(cluster: Cluster) -> None:
     await small_segments(cluster)
     cluster.backup = cluster.backup.model_copy(

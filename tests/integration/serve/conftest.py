@@ -15,9 +15,10 @@ from pydantic import SecretStr
 from actors.config import BackupConfig
 from actors.decisions import Mode
 from jobs.processing import Analyse, write_segment
-from serve.assembly import Assembly, Settings
+from serve.assembly import Assembly
 from serve.auth import api_keys
 from serve.config import ServeConfig
+from serve.settings import Settings
 from storage.catalog import leases
 from storage.catalog.catalog import Catalog
 from storage.config import ArchiveConfig, PostgresConfig

@@ -9,8 +9,9 @@ from typing import Any
 import uvicorn
 
 from actors.rate_limits import Rate, RatesConfig
-from serve.assembly import Assembly, Settings
+from serve.assembly import Assembly
 from serve.config import ServeConfig, StreamConfig, TokenConfig
+from serve.settings import Settings
 from storage.control.campaigns import Campaign, Campaigns, CampaignState
 from storage.control.restore_records import Restore
 from storage.control.restores import Restores

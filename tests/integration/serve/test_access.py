@@ -18,8 +18,9 @@ from sqlalchemy import text as sql_text
 
 from actors.rate_limits import Rate, RatesConfig
 from cluster.simulator.process import start_simulator
-from serve.assembly import Assembly, Settings
+from serve.assembly import Assembly
 from serve.config import GoogleConfig, ServeConfig, TokenConfig
+from serve.settings import Settings
 from storage.control.api_keys import TooManyKeys
 from storage.db.audit import Audit, Entry
 from storage.db.engines import transaction

@@ -2,8 +2,9 @@
 
 import pytest
 
-from serve.assembly import Assembly, Settings
+from serve.assembly import Assembly
 from serve.config import ServeConfig
+from serve.settings import Settings
 from storage.control.nodes import Node, Nodes
 from storage.files import file_format
 from storage.version import VERSION

@@ -12,8 +12,9 @@ import httpx
 import pytest
 from starlette.routing import Route
 
-from serve.assembly import Assembly, Settings
+from serve.assembly import Assembly
 from serve.auth import api_keys
+from serve.settings import Settings
 from storage.control.campaigns import Campaigns, CampaignState, Member
 from storage.control.restore_records import Selection
 from storage.control.restores import Restores

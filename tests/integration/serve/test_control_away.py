@@ -11,8 +11,9 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from actors.config import BackupConfig
-from serve.assembly import Assembly, Settings
+from serve.assembly import Assembly
 from serve.config import ServeConfig
+from serve.settings import Settings
 from storage.catalog import leases
 from storage.config import ArchiveConfig, PostgresConfig
 from storage.control.sealing import new_key

@@ -17,11 +17,12 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from actors.config import BackupConfig
-from serve.assembly import Assembly, Settings
+from serve.assembly import Assembly
 from serve.auth.authentication import AccessTokens, TokenInvalid
 from serve.auth.routes import google
 from serve.auth.tokens import SecretRefused
 from serve.config import ServeConfig
+from serve.settings import Settings
 from storage.config import ArchiveConfig, PostgresConfig
 from storage.db.engines import Databases, transaction
 from storage.db.migrate import create_database

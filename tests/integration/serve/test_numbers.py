@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from jobs.processing import write_segment
-from serve.assembly import Assembly, Settings
+from serve.assembly import Assembly
+from serve.settings import Settings
 from storage.catalog import leases
 from storage.catalog.catalog import Catalog
 from storage.model.records import DELETED, Commit, LabelChange, MailboxUpdate, Phase, User

@@ -12,9 +12,10 @@ from sqlalchemy.pool import QueuePool
 
 from actors.config import BackupConfig
 from serve import deployment
-from serve.assembly import Assembly, Settings
+from serve.assembly import Assembly
 from serve.config import ServeConfig
 from serve.port_check import PortOccupied, require_free
+from serve.settings import Settings
 from storage.config import ArchiveConfig, PostgresConfig
 from storage.control.sealing import KeyMissing, new_key
 from tests.integration.serve.conftest import RecordingOwners

@@ -9,9 +9,10 @@ import pytest
 from pydantic import SecretStr
 
 from actors.config import BackupConfig
-from serve.assembly import Assembly, Settings
+from serve.assembly import Assembly
 from serve.config import ServeConfig
 from serve.http.session_token import HEADER
+from serve.settings import Settings
 from storage.config import ArchiveConfig, PostgresConfig
 from storage.control.sealing import new_key
 from storage.db.migrate import create_database

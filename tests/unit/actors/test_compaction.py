@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.compaction import Compactor, choose, choose_all, debt, open_segments, weight
+from actors.compaction import SUPERSEDED_BYTES, Compactor, choose, choose_all, debt, open_segments, weight
 from storage.config import ArchiveConfig
 from storage.model.records import LiveSegment
 
@@ -104,6 +104,51 @@ def test_a_backlog_is_rewritten_once() -> None:
     assert len(archive.open) <= 10
 
 
+def test_superseded_files_take_at_most_a_third_of_the_live_ones_while_mail_arrives_and_is_merged() -> None:
+    archive, compactor = Archive(config=ArchiveConfig()), Compactor(ArchiveConfig(), 0.0)
+    superseded: list[tuple[float, int]] = []  # when a merge ended, and the bytes of the files that it replaced
+    grace_s, arriving_s, now, largest = 900.0, 600.0, 0.0, 0.0
+    while now < arriving_s + 8 * grace_s:
+        superseded = [(at, stored) for at, stored in superseded if at > now - grace_s]
+        if now < arriving_s:
+            archive._add(segment(archive.number, 16 << 20, 4000), 0)
+            compactor.notify()
+        live, kept = list(archive.live.values()), sum(stored for _, stored in superseded)
+        look_at = compactor.look_at()
+        due = look_at is not None and look_at <= now
+        if due and (chosen := compactor.choose(live, kept, now)):
+            superseded.append((now, sum(part.stored_bytes for part in chosen)))
+            archive.merge(chosen)
+            compactor.merged()
+        live_bytes = sum(part.stored_bytes for part in archive.live.values())
+        largest = max(largest, sum(stored for _, stored in superseded) / max(live_bytes, 3 * SUPERSEDED_BYTES))
+        now += 2.0
+
+    assert 0.2 < largest <= 0.334
+    assert len(archive.open) <= 10, "in the end as few are open as without a bound"
+    assert archive.rewritten_bytes <= 3 * 300 * (16 << 20)
+
+
+def test_a_merge_larger_than_the_room_happens_when_nothing_superseded_is_left() -> None:
+    # Four of eleven equal segments are more than a third.
+    segments = [segment(number, 100 << 20, 10_000) for number in range(11)]
+    config = ArchiveConfig()
+
+    assert len(choose(segments, config)) == 4
+    assert choose(segments, config, superseded_bytes=1) == []
+    compactor = Compactor(config, 0.0)
+    assert compactor.choose(segments, 1, 0.0) == []
+    assert compactor.look_at() == 30.0, "the room is looked at again"
+    assert len(compactor.choose(segments, 0, 30.0)) == 4
+    assert debt(segments, config).bytes == 4 * (100 << 20)
+
+
+def test_small_archives_are_merged_without_waiting() -> None:
+    segments = [segment(number, 1 << 20, 100) for number in range(11)]
+
+    assert len(choose(segments, ArchiveConfig(), superseded_bytes=SUPERSEDED_BYTES - (4 << 20))) == 4
+
+
 def test_ten_small_segments_are_left_alone() -> None:
     assert choose([segment(number, 1000) for number in range(10)], CONFIG) == []
 
@@ -137,12 +182,12 @@ def test_a_backlog_is_merged_a_few_hundred_at_a_time() -> None:
 def test_the_catalogue_is_looked_at_when_there_is_news_and_never_during_a_merge() -> None:
     compactor = Compactor(CONFIG, 100.0)
     assert compactor.look_at() == 100.0, "a new owner looks"
-    assert compactor.choose([], 100.0) == []
+    assert compactor.choose([], 0, 100.0) == []
     assert compactor.look_at() is None
 
     compactor.notify()
     assert compactor.look_at() == 101.0
-    assert compactor.choose([segment(number, 1000) for number in range(11)], 101.0)
+    assert compactor.choose([segment(number, 1000) for number in range(11)], 0, 101.0)
     compactor.notify()
     assert compactor.look_at() is None
     compactor.merged()
@@ -154,7 +199,7 @@ def test_a_compaction_that_fails_is_tried_again_ever_later() -> None:
     pauses = []
     now = 0.0
     for _ in range(12):
-        compactor.choose([segment(number, 1000) for number in range(11)], now)
+        compactor.choose([segment(number, 1000) for number in range(11)], 0, now)
         compactor.failed(now)
         due = compactor.look_at()
         assert due is not None

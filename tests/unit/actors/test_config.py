@@ -9,8 +9,8 @@ from pydantic import SecretStr
 
 from actors.config import BackupConfig
 from jobs.gmail.sealed_token import seal
-from serve.assembly import Settings
 from serve.config import GoogleConfig, ServeConfig
+from serve.settings import Settings
 from storage.config import PostgresConfig
 from storage.control.sealing import KeyMissing, KeyPlace, new_key
 

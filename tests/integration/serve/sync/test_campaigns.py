@@ -6,8 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from serve.assembly import Assembly, Settings
+from serve.assembly import Assembly
 from serve.config import ServeConfig
+from serve.settings import Settings
 from serve.sync.ports import JobsUnavailable
 from storage.control.campaigns import Campaign, Campaigns, CampaignState
 from storage.control.restore_records import Restore

@@ -20,8 +20,9 @@ from joserfc.jwk import RSAKey
 
 from actors.decisions import Mode
 from actors.remote.client import ShardUnavailable
-from serve.assembly import Assembly, Settings
+from serve.assembly import Assembly
 from serve.config import PushConfig, ServeConfig
+from serve.settings import Settings
 from storage.model.records import User
 from tests.integration.serve.conftest import Archive, RecordingOwners
 

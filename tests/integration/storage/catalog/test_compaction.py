@@ -370,8 +370,14 @@ def test_merged_files_stay_for_readers_and_go_after_their_grace_period(shard: Sh
     assert merged.segment is not None
 
     assert sweep(shard.blobs, shard.catalog, shard.lease, 2e9, 1e9, 60.0) == []
-    assert len(list(shard.blobs.list(f"{shard.shard_id:04d}"))) == 3 * len(SUFFIXES)
+    files = {file.name: file.size_bytes for file in shard.blobs.list(f"{shard.shard_id:04d}")}
+    assert len(files) == 3 * len(SUFFIXES)
+    kept_bytes = sum(files[name + suffix] for name in old for suffix in SUFFIXES)
+    compactions = Compactions(shard.engine)
+    assert compactions.superseded_bytes(shard.shard_id, 60.0) == kept_bytes
+    assert compactions.superseded_bytes(shard.shard_id + 1, 60.0) == 0
     _age_retirement(shard, 61)
+    assert compactions.superseded_bytes(shard.shard_id, 60.0) == 0
     assert sweep(shard.blobs, shard.catalog, shard.lease, 2e9, 1e9, 60.0) == []
 
     left = {file.name for file in shard.blobs.list(f"{shard.shard_id:04d}")}

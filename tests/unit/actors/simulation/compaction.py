@@ -49,7 +49,7 @@ class Compaction:
         if due is None or due > self._world.now:
             self.look_later()
             return
-        chosen = self._compactor.choose(self._world.postgres.live(self._owner.shard_id), self._world.now)
+        chosen = self._compactor.choose(self._world.postgres.live(self._owner.shard_id), 0, self._world.now)
         if chosen:
             self._merge([segment.name for segment in chosen])
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from serve.assembly import PREFIXES
 from serve.http.prefixes import PrefixMiddleware
+from serve.settings import PREFIXES
 
 
 async def _receiver(scope: dict[str, Any]) -> str:
