@@ -247,12 +247,12 @@ async def test_a_restore_can_be_paused_resumed_and_cancelled(bench: Bench, simul
         bench.restores.cancel(restore.restore_id, "test")
 
 
-_COUNT, _SCALE = 2000, 20.0
+_COUNT, _SCALE = 500, 2.0
 
 
 @pytest.fixture
 async def limited(new_database: Callable[[], str], tmp_path: Path) -> AsyncIterator[Bench]:
-    """A mailbox of 2,000 messages and an empty one, under the standard quota with minutes of three seconds."""
+    """A mailbox of 500 messages under the standard quota, with minutes of half a minute."""
     options = [f"--generate={_COUNT}", "--users=1", "--quota-profile=standard", f"--time-scale={_SCALE:g}"]
     shard = ShardConfig(poll=PollConfig(enabled=False))
     with start_simulator(options) as url:

@@ -50,6 +50,11 @@ def test_parents_come_first_as_the_archive_defines_them() -> None:
     assert steps[0].label.color == red
 
 
+def test_a_label_that_is_there_gets_no_parents_that_it_never_had() -> None:
+    there = _user("Label_3", "Clients/Acme")
+    assert [step.name for step in plan_labels([there], [*_SYSTEM, there])] == ["Clients/Acme"]
+
+
 @pytest.mark.parametrize("name", ["Muted", "Posteingang", "Da leggere", "送信済みメール", "DRAFTS", "a//b", "x" * 230])
 def test_a_name_that_cannot_be_had_is_mapped_and_told(name: str) -> None:
     [step] = plan_labels([_user("Label_1", name)], _SYSTEM)
