@@ -52,7 +52,7 @@ class BackfillResult:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """Where mailboxes stood before a campaign. at: monotonic seconds."""
+    """What mailboxes held before a campaign; only the counts of `look` mean anything. at: monotonic seconds."""
 
     look: Look
     at: float
@@ -167,14 +167,13 @@ def show(
     campaigns = Campaigns(stores.databases.control)
     campaign, members = campaigns.get(campaign_id), campaigns.members(campaign_id)
     watch = Watch(stores, members, campaign.mode != Mode.INCREMENTAL)
-    shown_at = time.monotonic()
-    baseline = baseline or Baseline(watch.look(), shown_at)
+    look, shown_at = watch.look(), time.monotonic()
+    baseline = baseline or Baseline(look, shown_at)
     before, started = baseline.look, baseline.at
-    began: float | None = None
+    began = shown_at if look.units > before.units else None
     jobs = JobWatch(campaigns, campaign_id, job)
     with _bar(stores, before) as bar:
         task = bar.add_task("Starting the job", total=None, look=before)
-        look = before
         while not look.ended:
             waits, look = _look(watch, look)
             bar.show_waits(waits)
