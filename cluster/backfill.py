@@ -11,6 +11,7 @@ from rich.text import Text
 
 from actors.decisions import Mode
 from cluster.console import count, notes
+from cluster.disk_forecast import disk_forecast
 from cluster.home import Home
 from cluster.progress import Progress as Look
 from cluster.progress import Watch, members_of
@@ -174,8 +175,12 @@ def show(
     jobs = JobWatch(campaigns, campaign_id, job)
     with _bar(stores, before) as bar:
         task = bar.add_task("Starting the job", total=None, look=before)
+        told = False
         while not look.ended:
             waits, look = _look(watch, look)
+            if look.sized and not look.ended and not told:
+                told = True
+                _tell_disk(stores, look)
             bar.show_waits(waits)
             if began is None and (look.ended or look.units > before.units):
                 began = time.monotonic()
@@ -207,6 +212,13 @@ def show(
         total_bytes=look.size_bytes,
         missing=missing_of(stores.databases, stores.shards, [member.user for member in members]),
     )
+
+
+def _tell_disk(stores: Stores, look: Look) -> None:
+    """Say how much disk the rest of the mail needs."""
+    free_bytes = stores.blobs.free_bytes() - stores.config.archive.reserve_bytes
+    if forecast := disk_forecast(look.messages, look.size_bytes, look.estimate, free_bytes):
+        notes.print(str(forecast), style="" if forecast.fits else "yellow")
 
 
 def _look(watch: Watch, last: Look) -> tuple[tuple[str, ...], Look]:

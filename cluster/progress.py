@@ -17,6 +17,7 @@ class Progress:
     done: user ids of complete mailboxes.
     errors: permanent errors, by user id.
     trouble: the first temporary error of a mailbox that is being retried.
+    sized: every pending mailbox has said how many messages it has.
     waits: reasons for which pending mailboxes, or their whole shards, wait.
     """
 
@@ -29,6 +30,7 @@ class Progress:
     errors: dict[int, str] = field(default_factory=dict)
     trouble: str | None = None
     waits: tuple[WaitReason, ...] = ()
+    sized: bool = False
 
     @property
     def ended(self) -> bool:
@@ -76,6 +78,7 @@ class Watch:
             errors=errors,
             trouble=next((state.error for key, state in states.items() if state.error and key not in errors), None),
             waits=tuple(waits),
+            sized=all(user.user_id in states and states[user.user_id].estimate for user in pending),
         )
 
     def give_up(self, user_id: int, error: str) -> None:

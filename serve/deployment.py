@@ -5,6 +5,7 @@ contains all (serve/http/prefixes.py): one process instead of six. State is crea
 because Serve discards state created by an ASGI lifespan.
 """
 
+import gc
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -100,6 +101,8 @@ class Gateway:
     def __serve_build_asgi_app__(self) -> FastAPI:
         app = self._assembly.application(self._name)
         app.add_middleware(_ServeRequestId)
+        gc.collect()
+        gc.freeze()  # a full collection of the imported modules takes 100 ms, in which no request is answered
         return app
 
     async def check_health(self) -> None:

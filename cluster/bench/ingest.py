@@ -17,6 +17,7 @@ from typing import Any
 
 from actors.decisions import Mode
 from cluster.bench import figures
+from cluster.bench.disk import DiskMeter
 from cluster.bench.figures import Working
 from cluster.bench.home import private_home
 from cluster.bench.processes import OURS, Meter
@@ -30,6 +31,8 @@ from jobs.gmail.quota_costs import PROFILES, QuotaName
 from storage.model.records import User
 
 _POLL_S = 0.2
+#: Seconds between two samples of the disk: each reads a few hundred sizes.
+_DISK_EVERY_S = 1.0
 #: Minimum number of mailboxes backed up before the measurement, so that every worker has started.
 _WARM_UP = 8
 
@@ -83,7 +86,10 @@ class Fairness:
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """Results of one run. `cpu_ms` (by kind of process) and `stages_ms` (of the tasks) are per message."""
+    """Results of one run. `cpu_ms` (by kind of process) and `stages_ms` (of the tasks) are per message.
+
+    disk_bytes: disk of the home when it took the most, by kind; disk_share: that per byte of mail, all mailboxes.
+    """
 
     mailboxes: int
     messages: int
@@ -102,6 +108,8 @@ class IngestResult:
     fairness: Fairness
     segments: int
     stored_bytes: int
+    disk_bytes: dict[str, int]
+    disk_share: float
 
     def as_json(self) -> dict[str, object]:
         """The JSON document of `--json`."""
@@ -166,11 +174,12 @@ def _measure(stores: Stores, gmail: str, plan: IngestPlan, config: GmailConfig) 
 
     users = add_accounts(stores, gmail)
     users, warm_up = users[: plan.mailboxes], users[plan.mailboxes :]
-    back_up(stores, warm_up, Meter())
+    disk = DiskMeter(stores.home)
+    back_up(stores, warm_up, Meter(), disk=disk)
     before, stats_before, spent_before = overview_totals(stores), account_of(gmail), _spent(stores)
     meter = Meter()
     started, started_at = time.monotonic(), time.time()
-    look = back_up(stores, users, meter)
+    look = back_up(stores, users, meter, disk=disk)
     seconds = time.monotonic() - started
     cpu = meter.stop()
     stats, spent, totals = account_of(gmail), _spent(stores), overview_totals(stores)
@@ -195,6 +204,8 @@ def _measure(stores: Stores, gmail: str, plan: IngestPlan, config: GmailConfig) 
         fairness=fairness(working, int(spent["tasks:fetch"] - spent_before["tasks:fetch"])),
         segments=totals["segments"] - before["segments"],
         stored_bytes=totals["stored_bytes"] - before["stored_bytes"],
+        disk_bytes=disk.peak,
+        disk_share=figures.share(sum(disk.peak.values()), totals["size_bytes"]),
     )
 
 
@@ -247,13 +258,21 @@ def add_accounts(stores: Stores, gmail: str) -> list[User]:
     ]
 
 
-def back_up(stores: Stores, users: Sequence[User], meter: Meter, mode: Mode = Mode.FULL) -> Progress:
+def back_up(
+    stores: Stores, users: Sequence[User], meter: Meter, mode: Mode = Mode.FULL, disk: DiskMeter | None = None
+) -> Progress:
     """Request a sync of these mailboxes and wait until all have ended."""
     watch = Watch(stores, members_of(stores, users))
     asyncio.run(_request(users, mode))
+    disk_at = time.monotonic()
     while not (look := watch.look()).ended:
         meter.sample()
+        if disk is not None and time.monotonic() >= disk_at:
+            disk.sample()
+            disk_at = time.monotonic() + _DISK_EVERY_S
         time.sleep(_POLL_S)
+    if disk is not None:
+        disk.sample()
     return look
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from jobs.analysis.analyser import Analyser
 from jobs.analysis.authenticity import Authenticity
-from jobs.analysis.category import Category
+from jobs.analysis.category import SPAM, Category
 from jobs.analysis.mail import Mail
 from jobs.analysis.priority import Priority
 from jobs.analysis.sentiment import Sentiment
 from jobs.analysis.spam import LIKELY, features
-from jobs.analysis.training import perceptron
+from jobs.analysis.training import hinge, modern
 from jobs.analysis.training.corpus import Example
 
 #: Messages of spam from which a model is trained.
@@ -25,8 +25,8 @@ _LEAST_SPAM = 50
 class JudgedMail:
     """Shares, 0 to 1, of the messages of one kind.
 
-    likely_spam: score of 0.5 and more. likely_spam_unlearnt: the same of a model of the other corpora;
-    None: they have too little spam.
+    likely_spam: score of 0.5 and more; spam_like: a score that makes the category. _unlearnt: the same of a model of
+    the other corpora and synthetic mail; None: the others have too little spam.
     known: category work or personal. undecided: category null.
     """
 
@@ -35,6 +35,8 @@ class JudgedMail:
     warned: float
     likely_spam: float
     likely_spam_unlearnt: float | None
+    spam_like: float
+    spam_like_unlearnt: float | None
     known: float
     undecided: float
     high: float
@@ -49,16 +51,17 @@ def judged(corpora: Mapping[str, Sequence[Example]]) -> list[JudgedMail]:
         others = [each for other, more in corpora.items() if other != name for each in more]
         model = None
         if sum(each.spam for each in others) >= _LEAST_SPAM:
-            model = perceptron.train([(each.name, features(each.mail), each.spam) for each in others])
+            others += modern.examples()
+            model = hinge.train([(each.name, features(each.mail), each.spam) for each in others])
         for label, is_spam in (("honest", False), ("spam", True)):
             mails = [each.mail for each in examples if each.spam is is_spam]
             if mails:
-                unlearnt = None if model is None else _share([model.score(features(mail)) >= LIKELY for mail in mails])
+                unlearnt = None if model is None else [model.score(mail) for mail in mails]
                 results.append(_judged(f"{name}, {label}", mails, unlearnt))
     return results
 
 
-def _judged(kind: str, mails: Sequence[Mail], unlearnt: float | None) -> JudgedMail:
+def _judged(kind: str, mails: Sequence[Mail], unlearnt: Sequence[float] | None) -> JudgedMail:
     categories, moods = _results(Category(), mails), [row["label"] for row in _results(Sentiment(), mails)]
     names = [row["name"] for row in categories]
     return JudgedMail(
@@ -66,7 +69,9 @@ def _judged(kind: str, mails: Sequence[Mail], unlearnt: float | None) -> JudgedM
         len(mails),
         warned=_share([bool(row["warnings"]) for row in _results(Authenticity(), mails)]),
         likely_spam=_share([row["spam_score"] >= LIKELY for row in categories]),
-        likely_spam_unlearnt=unlearnt,
+        likely_spam_unlearnt=None if unlearnt is None else _share([score >= LIKELY for score in unlearnt]),
+        spam_like=_share([row["spam_score"] >= SPAM for row in categories]),
+        spam_like_unlearnt=None if unlearnt is None else _share([score >= SPAM for score in unlearnt]),
         known=_share([name in ("work", "personal") for name in names]),
         undecided=_share([name is None for name in names]),
         high=_share([row["level"] == "high" for row in _results(Priority(), mails)]),

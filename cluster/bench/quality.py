@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cluster.bench.known_mail import JudgedMail, judged
+from cluster.bench.moods import MoodResult, measured
 from cluster.bench.sentences import SENTENCE, SENTENCES, SHORT
 from jobs.analysis import bodies
 from jobs.analysis.category import SPAM
 from jobs.analysis.detection import detect
 from jobs.analysis.spam import features
-from jobs.analysis.training import corpus, perceptron
+from jobs.analysis.training import corpus, hinge
 from jobs.analysis.training.corpus import Example
 from storage.errors import BackupError
 
@@ -61,6 +62,16 @@ class SpamResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Reliability:
+    """Messages of one split with a score in [low, low + 0.1), and the share of spam among them."""
+
+    split: str
+    low: float
+    messages: int
+    spam: float
+
+
+@dataclass(frozen=True, slots=True)
 class LanguageResult:
     """Correctly detected sentences of one length class, and the mistakes."""
 
@@ -77,20 +88,23 @@ class QualityResult:
     spam: tuple[SpamResult, ...]
     judgements: tuple[JudgedMail, ...]
     languages: tuple[LanguageResult, ...]
+    reliability: tuple[Reliability, ...] = ()
+    moods: tuple[MoodResult, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The JSON document of `--json`."""
         return asdict(self)
 
 
-def bench_quality(mail: Sequence[Path]) -> QualityResult:
+def bench_quality(mail: Sequence[Path], moods: Path | None = None) -> QualityResult:
     """Train and measure.
 
     Args:
         mail: first the labelled corpus, then archives of honest mail.
+        moods: the source distribution of vaderSentiment, with labelled sentences.
 
     Raises:
-        CorpusMissing.
+        CorpusMissing, SentencesMissing.
     """
     if not mail:
         raise CorpusMissing("name at least one file")
@@ -101,27 +115,48 @@ def bench_quality(mail: Sequence[Path]) -> QualityResult:
     examples = next(iter(corpora.values()))
     if len({example.spam for example in examples}) < 2:
         raise CorpusMissing(f"{mail[0]} has not both")
-    splits = (("time", corpus.by_time(examples)), ("sender", corpus.by_sender(examples)))
-    spam = [result for name, (learnt, measured) in splits for result in _spam(name, learnt, measured)]
-    return QualityResult(tuple(spam), tuple(judged(corpora)), tuple(_languages()))
+    spam: list[SpamResult] = []
+    reliability: list[Reliability] = []
+    for name, (learnt, tested) in (("time", corpus.by_time(examples)), ("sender", corpus.by_sender(examples))):
+        scored = _scored(learnt, tested)
+        spam += _spam(name, len(learnt), scored)
+        reliability += _reliability(name, scored)
+    rated = measured(moods) if moods else []
+    judgements = judged(corpora)
+    return QualityResult(tuple(spam), tuple(judgements), tuple(_languages()), tuple(reliability), tuple(rated))
 
 
-def _spam(split: str, learnt: Sequence[Example], measured: Sequence[Example]) -> list[SpamResult]:
-    model = perceptron.train([(example.name, features(example.mail), example.spam) for example in learnt])
-    scored = sorted(((model.score(features(example.mail)), example) for example in measured), key=lambda pair: pair[0])
+def _scored(learnt: Sequence[Example], tested: Sequence[Example]) -> list[tuple[float, Example]]:
+    """The tested messages with their scores by a model of the learnt ones, lowest first."""
+    model = hinge.train([(example.name, features(example.mail), example.spam) for example in learnt])
+    return sorted(((model.score(example.mail), example) for example in tested), key=lambda pair: pair[0])
+
+
+def _reliability(split: str, scored: Sequence[tuple[float, Example]]) -> list[Reliability]:
+    bins: list[list[bool]] = [[] for _ in range(10)]
+    for score, example in scored:
+        bins[min(int(score * 10), 9)].append(example.spam)
+    return [
+        Reliability(split, number / 10, len(spam), round(sum(spam) / len(spam), 4))
+        for number, spam in enumerate(bins)
+        if spam
+    ]
+
+
+def _spam(split: str, learnt: int, scored: Sequence[tuple[float, Example]]) -> list[SpamResult]:
     results = []
     for threshold in (0.5, SPAM):
         flagged = [pair for pair in scored if pair[0] >= threshold]
         alarms = [example for _, example in reversed(flagged) if not example.spam]
         missed = [example for score, example in scored if example.spam and score < threshold]
         right = len(flagged) - len(alarms)
-        ham = len(measured) - len(flagged) - len(missed)
+        ham = len(scored) - len(flagged) - len(missed)
         results.append(
             SpamResult(
                 split,
                 threshold,
-                len(learnt),
-                len(measured),
+                learnt,
+                len(scored),
                 round(right / max(len(flagged), 1), 4),
                 round(right / max(right + len(missed), 1), 4),
                 round(ham / max(ham + len(missed), 1), 4),

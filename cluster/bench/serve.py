@@ -36,13 +36,13 @@ _MOST_S = 60.0
 _CLIENTS, _MOST_REPLICAS, _PAGES = 16, 3, 40
 _POLL_S = 0.25
 _FREE = Rate(per_s=1e7, burst=1e8)
-#: Requests a different page each time, so that no response comes from the cache.
+#: Requests the paths in turn.
 _SCRIPT = """
-local cursors = {{{cursors}}}
+local paths = {{{paths}}}
 local number = 0
 request = function()
   number = number + 1
-  return wrk.format("GET", "/api/v1/emails?limit=50&cursor=" .. cursors[number % #cursors + 1])
+  return wrk.format("GET", paths[number % #paths + 1])
 end
 """
 _LATENCY = re.compile(r"^\s+(50|99)%\s+([\d.]+)(us|ms|s|m)\s*$", re.MULTILINE)
@@ -190,12 +190,15 @@ class _LoadGenerator:
             ("health", "/health", 16, {}),
             ("list of 50, the same", "/api/v1/emails?limit=50", 16, {}),
             ("list of 50, known (304)", "/api/v1/emails?limit=50", 16, known),
+            ("one email", email, 1, {}),
             ("one email", email, 16, {}),
             ("its raw bytes", f"{email}/raw", 16, {}),
             ("overview", "/api/v1/analytics/overview", 16, {}),
         ]
         results = [self._load(*kind) for kind in kinds]
-        results.insert(3, self._load("list of 50, different ones", "/", 16, {}, self._script()))
+        pages, emails = self._different()
+        results.insert(3, self._load("list of 50, different ones", "/", 16, {}, _script(pages)))
+        results.insert(7, self._load("one email, different ones", "/", 16, {}, _script(emails)))
         return results
 
     def scaled(self, home: Path, running: Callable[[], int]) -> "Scaling":
@@ -212,17 +215,20 @@ class _LoadGenerator:
             under, upscaled_s, _failures(text), _CLIENTS, noticed_s + healed_s if healed == _MOST_REPLICAS else math.inf
         )
 
-    def _script(self) -> str:
-        cursors: list[str] = []
+    def _different(self) -> tuple[list[str], list[str]]:
+        """Paths of pages, and of the messages on them."""
+        pages: list[str] = []
+        emails: list[str] = []
         cursor: str | None = None
-        for _ in range(_PAGES):
+        while len(pages) < _PAGES:
             params = {"limit": "50", **({"cursor": cursor} if cursor else {})}
             answer = httpx.get(f"{self._api}/api/v1/emails", params=params, headers=self._headers).raise_for_status()
+            emails += [f"/api/v1/emails/{item['id']}" for item in answer.json()["items"]]
             cursor = answer.json()["next_cursor"]
             if cursor is None:
                 break
-            cursors.append(f'"{cursor}"')
-        return _SCRIPT.format(cursors=", ".join(cursors))
+            pages.append(f"/api/v1/emails?limit=50&cursor={cursor}")
+        return pages, emails
 
     def _load(self, what: str, path: str, clients: int, headers: Mapping[str, str], script: str | None = None) -> Load:
         if script is None:  # warm up
@@ -258,6 +264,10 @@ class _LoadGenerator:
         script = [f"--script={file}"] if file else []
         timing = ["-t1", f"-c{clients}", f"-d{int(seconds)}s", "--latency", "--timeout", "20s"]
         return ["wrk", *timing, *sent, *script, self._api + path]
+
+
+def _script(paths: list[str]) -> str:
+    return _SCRIPT.format(paths=", ".join(f'"{path}"' for path in paths))
 
 
 def _wrk(arguments: list[str]) -> "subprocess.Popen[str]":

@@ -5,7 +5,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from cluster.commands.bench_output import print_archive, print_ingest, print_quality
+from cluster.commands.bench_output import (
+    print_archive,
+    print_crowding,
+    print_failover,
+    print_ingest,
+    print_poll,
+    print_quality,
+    print_serve,
+)
 from cluster.console import command, count, fail, notes, out, print_json
 from cluster.lazy_imports import settings
 
@@ -103,6 +111,29 @@ def simulation(
 
 @app.command()
 @command
+def failover(
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Owners to lose of each kind.")] = 20,
+    json: _Json = False,
+) -> None:
+    """Measure the time from the loss of a shard's owner, killed or hung, until the shard's next commit.
+
+    Example: gbm bench failover --rounds 20
+    """
+    from rich.progress import Progress
+
+    from cluster.bench.failover import bench_failover
+
+    with Progress(console=notes, transient=True) as progress:
+        bar = progress.add_task("Owners lost", total=2 * rounds)
+        result = bench_failover(settings(), rounds, lambda done: progress.update(bar, completed=done))
+    if json:
+        print_json(result.as_json())
+        return
+    print_failover(result)
+
+
+@app.command()
+@command
 def mailboxes(
     number: Annotated[int, typer.Option("--mailboxes", min=1, help="Number of idle mailboxes in one shard.")] = 10_000,
     known: Annotated[int, typer.Option(min=0, help="Stored messages per mailbox.")] = 1000,
@@ -144,11 +175,7 @@ def _poll(number: int, json: bool) -> None:
     if json:
         print_json(result.as_json())
         return
-    out.print(f"{count(result.mailboxes)} idle mailboxes polled in {result.seconds:.1f} s")
-    out.print(
-        f"  {result.mailboxes_per_s:.0f} mailboxes/s   {result.units_each:.2f} units and {result.cpu_ms_each:.2f} ms of"
-        f" CPU per mailbox   {result.files} files written"
-    )
+    print_poll(result)
 
 
 @app.command()
@@ -169,21 +196,7 @@ def serve(
     if json:
         print_json(result.as_json())
         return
-    out.print(f"a mailbox of {count(result.messages)} messages, one replica per application")
-    for load in result.loads:
-        failed = f"   {load.failed} failed" if load.failed else ""
-        out.print(
-            f"  {load.what:<28} {load.clients:>3} clients {load.per_s:9,.0f}/s   p50 {load.p50_ms:7.2f} ms"
-            f"   p99 {load.p99_ms:7.2f} ms{failed}"
-        )
-    out.print(
-        f"  replicas before, under and after load: {' -> '.join(map(str, result.replicas))}"
-        f" ({result.upscaled_s:.0f} s, {result.downscaled_s:.0f} s);"
-        f" a killed replica was replaced in {result.healed_s:.0f} s"
-    )
-    out.print(
-        f"  a replica killed under load: {result.killed_failed} requests failed, {result.killed_held} were in flight"
-    )
+    print_serve(result)
 
 
 @app.command()
@@ -210,16 +223,7 @@ def crowding(
     if json:
         print_json(result.as_json())
         return
-    out.print(f"two mailboxes of {count(result.messages)} messages")
-    for when, latencies in (("alone", result.idle), ("beside the crowd", result.crowded)):
-        for each in latencies:
-            out.print(
-                f"  {each.what:<12} {when:<18} p50 {each.p50_ms:8.2f} ms   p95 {each.p95_ms:8.2f} ms"
-                f"   {each.failed} of {count(each.asked)} failed"
-            )
-    out.print(f"  p95 of the list beside the crowd: {result.ratio} times that alone")
-    for what, told in (("heavy queries", result.queries), ("unfinished requests", result.unfinished)):
-        out.print(f"  {what}: " + ", ".join(f"{count(number)} {outcome}" for outcome, number in sorted(told.items())))
+    print_crowding(result)
 
 
 @app.command()
@@ -309,6 +313,10 @@ def analysis(
     quality: Annotated[
         bool, typer.Option("--quality", help="Measure accuracy instead of cost; --mail must be labelled.")
     ] = False,
+    moods: Annotated[
+        Path | None,
+        typer.Option(help="With --quality: vaderSentiment's source distribution, for its labelled sentences."),
+    ] = None,
     archive: Annotated[int, typer.Option(min=0, help="Also re-analyse an archive of this many messages.")] = 0,
     json: _Json = False,
 ) -> None:
@@ -317,10 +325,12 @@ def analysis(
     Example: gbm bench analysis --mail mail.tar.gz --archive 100000
     """
     if quality:
+        from cluster.bench.last_run import compared
         from cluster.bench.quality import bench_quality
 
-        accuracy = bench_quality(mail or ())
-        print_json(accuracy.as_json()) if json else print_quality(accuracy)
+        accuracy = bench_quality(mail or (), moods)
+        changes = compared(settings().home / "bench" / "analysis-quality.json", accuracy.as_json())
+        print_json(accuracy.as_json()) if json else print_quality(accuracy, changes)
         return
     from cluster.bench.analysis import bench_analysis
 

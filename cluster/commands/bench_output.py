@@ -7,8 +7,13 @@ from jobs.rendering.units import size
 
 if TYPE_CHECKING:
     from cluster.bench.archive import ArchiveResult
+    from cluster.bench.crowding import CrowdingResult
+    from cluster.bench.failover import FailoverResult
     from cluster.bench.ingest import IngestResult
+    from cluster.bench.last_run import Change
+    from cluster.bench.polling import PollResult
     from cluster.bench.quality import QualityResult
+    from cluster.bench.serve import ServeResult
 
 
 def print_ingest(result: "IngestResult") -> None:
@@ -24,6 +29,8 @@ def print_ingest(result: "IngestResult") -> None:
     out.print(f"  tasks by stage ({started} worker{'' if started == 1 else 's'} started during the run):")
     for stage, used in sorted(result.stages_ms.items(), key=lambda item: -item[1]):
         out.print(f"    {stage:<10} {used:8.3f} ms")
+    disk = ", ".join(f"{kind} {used / 1e6:,.0f} MB" for kind, used in result.disk_bytes.items())
+    out.print(f"  disk at its peak: {result.disk_share:.2f} of the mail ({disk})")
     if (quota := result.quota) is not None:
         out.print(f"  use of the {result.quota_profile} quota while work remained: {quota.ceiling:.1%} of the ceiling,")
         out.print(f"    {quota.users:.1%} of the limits per user, {quota.project:.1%} of the project limit;")
@@ -35,8 +42,8 @@ def print_ingest(result: "IngestResult") -> None:
     )
 
 
-def print_quality(result: "QualityResult") -> None:
-    """Print the results of this benchmark for people."""
+def print_quality(result: "QualityResult", changes: "list[Change] | None") -> None:
+    """Print the results of this benchmark for people. changes: since the last run; None: there was none."""
     for score in result.spam:
         out.print(
             f"spam, by {score.split:<6} score {score.threshold:.2f}   precision {score.precision:.3f}"
@@ -47,11 +54,15 @@ def print_quality(result: "QualityResult") -> None:
         for what, subjects in (("ham as spam", score.false_alarms), ("missed", score.missed)):
             for subject in subjects[:3]:
                 out.print(f"    {what:<12} {subject}", markup=False)
+    for split in dict.fromkeys(part.split for part in result.reliability):
+        parts = [part for part in result.reliability if part.split == split]
+        curve = "   ".join(f"{part.low:.1f}: {part.spam:.0%} of {count(part.messages)}" for part in parts)
+        out.print(f"spam, by {split:<6} share of spam by score   {curve}")
     for each in result.judgements:
         unlearnt = "" if each.likely_spam_unlearnt is None else f" (not learnt: {each.likely_spam_unlearnt:.1%})"
         out.print(
             f"{each.kind}, {count(each.messages)} messages: warned {each.warned:.1%}"
-            f"   score of 0.5 {each.likely_spam:.1%}{unlearnt}"
+            f"   score of 0.5 {each.likely_spam:.1%}{unlearnt}   spam-like {each.spam_like:.1%}"
             f"   work or personal {each.known:.1%}   undecided {each.undecided:.1%}   high {each.high:.1%}"
             f"   positive {each.positive:.1%}   negative {each.negative:.1%}"
         )
@@ -59,6 +70,16 @@ def print_quality(result: "QualityResult") -> None:
         out.print(f"languages, {language.length:<12} {language.right} of {language.sentences} correct")
         if language.mistakes:
             out.print(f"    {', '.join(language.mistakes)}", markup=False)
+    for mood in result.moods:
+        out.print(
+            f"sentiment, {mood.domain}, {count(mood.sentences)} sentences: correlation {mood.correlation:.3f}"
+            f"   F1 {mood.f1:.3f}   not English {mood.unsupported:.1%}"
+        )
+    for change in changes or ():
+        before, after = ("none" if each is None else f"{each:g}" for each in (change.before, change.after))
+        out.print(f"since the last run: {change.name}  {before} -> {after}", markup=False)
+    if changes == []:
+        out.print("since the last run: no figure changed")
 
 
 def print_archive(result: "ArchiveResult") -> None:
@@ -85,3 +106,55 @@ def print_archive(result: "ArchiveResult") -> None:
             f"    {name:<28} p50 {latency.p50:8.1f} ms   p95 {latency.p95:8.1f} ms   first {latency.cold:8.1f} ms"
             f"   ({latency.asked} queries, {latency.found} results)"
         )
+
+
+def print_failover(result: "FailoverResult") -> None:
+    """Print the results of this benchmark for people."""
+    for each in result.kinds:
+        out.print(
+            f"{len(each.seconds)} owners {each.kind}: next commit after {each.p50_s:.1f} s (p50), "
+            f"{each.worst_s:.1f} s (worst)"
+        )
+    out.print(f"  an owner that is silent for {result.hung_after_s:.0f} s is replaced")
+
+
+def print_crowding(result: "CrowdingResult") -> None:
+    """Print the results of this benchmark for people."""
+    out.print(f"two mailboxes of {count(result.messages)} messages")
+    for when, latencies in (("alone", result.idle), ("beside the crowd", result.crowded)):
+        for each in latencies:
+            out.print(
+                f"  {each.what:<12} {when:<18} p50 {each.p50_ms:8.2f} ms   p95 {each.p95_ms:8.2f} ms"
+                f"   {each.failed} of {count(each.asked)} failed"
+            )
+    out.print(f"  p95 of the list beside the crowd: {result.ratio} times that alone")
+    for what, told in (("heavy queries", result.queries), ("unfinished requests", result.unfinished)):
+        out.print(f"  {what}: " + ", ".join(f"{count(number)} {outcome}" for outcome, number in sorted(told.items())))
+
+
+def print_serve(result: "ServeResult") -> None:
+    """Print the results of this benchmark for people."""
+    out.print(f"a mailbox of {count(result.messages)} messages, one replica per application")
+    for load in result.loads:
+        failed = f"   {load.failed} failed" if load.failed else ""
+        out.print(
+            f"  {load.what:<28} {load.clients:>3} clients {load.per_s:9,.0f}/s   p50 {load.p50_ms:7.2f} ms"
+            f"   p99 {load.p99_ms:7.2f} ms{failed}"
+        )
+    out.print(
+        f"  replicas before, under and after load: {' -> '.join(map(str, result.replicas))}"
+        f" ({result.upscaled_s:.0f} s, {result.downscaled_s:.0f} s);"
+        f" a killed replica was replaced in {result.healed_s:.0f} s"
+    )
+    out.print(
+        f"  a replica killed under load: {result.killed_failed} requests failed, {result.killed_held} were in flight"
+    )
+
+
+def print_poll(result: "PollResult") -> None:
+    """Print the results of this benchmark for people."""
+    out.print(f"{count(result.mailboxes)} idle mailboxes polled in {result.seconds:.1f} s")
+    out.print(
+        f"  {result.mailboxes_per_s:.0f} mailboxes/s   {result.units_each:.2f} units and {result.cpu_ms_each:.2f} ms of"
+        f" CPU per mailbox   {result.files} files written"
+    )

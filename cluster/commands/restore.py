@@ -1,5 +1,6 @@
 """`gbm restore`: give mail back to Gmail."""
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ _RESTORES = 20
 #: Exit code when some messages could not be restored.
 MESSAGES_FAILED = 3
 _BY = "command line"
+_HEX_ID = re.compile(r"[1-9a-f][0-9a-f]{0,15}")
 
 
 @command
@@ -82,7 +84,11 @@ def _restore(
     from cluster.times import optional
     from storage.control.restore_records import Selection
     from storage.control.restores import Restores
+    from storage.query.parser import parse
 
+    parse(query)  # what is wrong with it is said here, not by a job
+    if thread is not None and not _HEX_ID.fullmatch(thread):
+        fail(f"{thread!r} is not the id of a thread: take one from `gbm search EMAIL QUERY --json`.")
     now = datetime.now(UTC)
     source = stores.control.user(email)
     target = stores.control.user(to) if to else source

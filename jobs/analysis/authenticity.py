@@ -19,7 +19,9 @@ class Authenticity:
     """A result for every message; spf, dkim and dmarc are "absent" when the receiver recorded none."""
 
     name = "authenticity"
-    version = 3  # 2: the sender is what stands in brackets; 3: warnings, and the results of receivers without a name
+    # 2: the sender is what stands in brackets; 3: warnings, and the results of receivers without a name; 4: Junk of
+    # Microsoft's filter, and ARC of known forwarders only
+    version = 4
     fields = (
         # results of RFC 8601: none, pass, fail, softfail, policy, neutral, temperror, permerror; or absent
         ("spf", pa.string()),

@@ -36,11 +36,12 @@ class Automatic:
     )
 
     def analyse(self, mail: Mail) -> tuple[object, ...]:
-        kind, reason = _kind(mail)
+        kind, reason = mail.once(kind_and_reason)
         return kind != "human", kind, reason
 
 
-def _kind(mail: Mail) -> tuple[str, str]:
+def kind_and_reason(mail: Mail) -> tuple[str, str]:
+    """The kind, and the evidence. Ask for it by `mail.once(kind_and_reason)`."""
     declared = mail.header("auto-submitted").strip().lower()[:100]
     if mail.header("content-type")[:40].strip().lower().startswith("multipart/report"):
         return "report", "content-type"

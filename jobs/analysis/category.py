@@ -11,11 +11,12 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from jobs.analysis.acquaintance import FREE, evidence, kind_of_writer
+from jobs.analysis.acquaintance import evidence, kind_of_writer
 from jobs.analysis.analyser import Field
 from jobs.analysis.authenticity import warnings_of
 from jobs.analysis.domains import registered
 from jobs.analysis.mail import Mail
+from jobs.analysis.relations import FREE
 from jobs.analysis.spam import LIKELY, spam_score
 from jobs.analysis.words import listed
 
@@ -35,15 +36,16 @@ SPAM = 0.85
 class Category:
     """One of CATEGORIES or null, the spam score, and the reasons; of a null category the reasons that were weighed."""
 
-    name, version = "category", 2  # 2: null without evidence
+    name, version = "category", 3  # 2: null without evidence; 3: who decided, and another spam model
     fields: tuple[Field, ...] = (
         ("name", pa.string()),
         ("spam_score", pa.float32()),
         ("reasons", pa.list_(pa.string())),
+        ("source", pa.string()),  # rules, model (the spam score), none; where results are read, gmail too
     )
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:
-        """(name, spam score, reasons)."""
+        """(name, spam score, reasons, source)."""
         score = mail.once(spam_score)
         points: defaultdict[str, int] = defaultdict(int)
         reasons: defaultdict[str, list[str]] = defaultdict(list)
@@ -51,10 +53,10 @@ class Category:
             points[category] += weight
             reasons[category].append(reason)
         if not points:
-            return None, score, [*_doubts(mail, score), "no sign that the receiver knows the writer"]
+            return None, score, [*_doubts(mail, score), "no sign that the receiver knows the writer"], "none"
         most = max(points.values())
         name = next(category for category in CATEGORIES if points.get(category) == most)
-        return name, score, reasons[name]
+        return name, score, reasons[name], "model" if name == "spam_like" else "rules"
 
 
 def _doubts(mail: Mail, score: float) -> Iterator[str]:
@@ -69,7 +71,7 @@ def _signs(mail: Mail, score: float) -> Iterator[tuple[str, int, str]]:
     kind = mail.once(kind_of_writer)
     bulk, by_program = kind == "bulk", kind != "human"
     domain = registered(mail.message.from_address.rpartition("@")[2])
-    words = mail.first_words
+    words = mail.distinct_words
     subject = {*mail.message.subject.lower().split()[:30]}
     if score >= SPAM:
         yield "spam_like", 5, "reads like spam"

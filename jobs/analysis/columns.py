@@ -38,18 +38,29 @@ def analyse(mails: Sequence[Mail], analysers: Sequence[Analyser] | None = None) 
         Columns of `struct<version: int16 not null, error: string, *fields>`; fields are null where `error` is not.
     """
     chosen = BUILT_IN if analysers is None else analysers
-    columns = {analyser.name: column(mails, analyser) for analyser in chosen}
-    if not columns:  # a table without columns would have no rows
+    if not chosen:  # a table without columns would have no rows
         return pa.table({})
-    return pa.table(columns)
+    plugins = [analyser for analyser in chosen if hasattr(analyser, "patience")]
+    built_in = [analyser for analyser in chosen if not hasattr(analyser, "patience")]
+    results = {analyser.name: _answers(mails, analyser) for analyser in plugins}
+    # Message by message: its text and the values that analysers share stay in the processor's caches.
+    rows = [[_answer(mail, analyser, len(analyser.fields)) for analyser in built_in] for mail in mails]
+    for index, analyser in enumerate(built_in):
+        errors = [row[index][1] for row in rows]
+        _report(analyser, errors)
+        results[analyser.name] = [row[index][0] for row in rows], errors
+    return pa.table({analyser.name: _column(*results[analyser.name], analyser) for analyser in chosen})
 
 
 def column(mails: Sequence[Mail], analyser: Analyser) -> pa.StructArray:
     """The results of one analyser."""
-    answers, errors = _answers(mails, analyser)
+    return _column(*_answers(mails, analyser), analyser)
+
+
+def _column(answers: list[_Answer], errors: list[str | None], analyser: Analyser) -> pa.StructArray:
     kind = column_type(analyser)
     arrays = _arrays(answers, errors, analyser)
-    version = pa.repeat(pa.scalar(analyser.version, pa.int16()), len(mails))
+    version = pa.repeat(pa.scalar(analyser.version, pa.int16()), len(answers))
     fields = [kind.field(index) for index in range(kind.num_fields)]
     return pa.StructArray.from_arrays([version, pa.array(errors, pa.string()), *arrays], fields=fields)
 
@@ -69,10 +80,13 @@ def _answers(mails: Sequence[Mail], analyser: Analyser) -> tuple[list[_Answer], 
             failures = failures + 1 if error else 0
         answers.append(answer)
         errors.append(error)
-    if any(errors):
-        failed = [error for error in errors if error]
-        _LOG.warning("Analyser %s failed for %d of %d messages", analyser.name, len(failed), len(mails))
+    _report(analyser, errors)
     return answers, errors
+
+
+def _report(analyser: Analyser, errors: Sequence[str | None]) -> None:
+    if failed := len(errors) - errors.count(None):
+        _LOG.warning("Analyser %s failed for %d of %d messages", analyser.name, failed, len(errors))
 
 
 def _answer(mail: Mail, analyser: Analyser, count: int) -> tuple[_Answer, str | None]:

@@ -9,7 +9,7 @@ from jobs.analysis.mail import Mail
 class Keywords:
     """Up to eight words by weight: frequency times rarity (rarity.py)."""
 
-    name, version = "keywords", 1
+    name, version = "keywords", 2  # 2: no word that most mail contains
     fields: tuple[Field, ...] = (("words", pa.list_(pa.string())),)
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:

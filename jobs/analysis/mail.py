@@ -6,12 +6,10 @@ It contains nothing of the mailbox, no user and no labels: the same message has 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
-from jobs.analysis import bodies, detection, rarity
+from jobs.analysis import bodies, detection, prose, rarity
 from jobs.mime.message import ParsedMessage
 
 T = TypeVar("T")
-#: Words of `Mail.first_words`.
-FIRST_WORDS = 300
 
 
 class Mail:
@@ -22,11 +20,12 @@ class Mail:
 
     __slots__ = (
         "_body",
-        "_first_words",
+        "_distinct_words",
         "_headers",
         "_keywords",
         "_language",
         "_results",
+        "_sentences",
         "_words",
         "heads",
         "message",
@@ -40,7 +39,8 @@ class Mail:
         self._headers: dict[str, list[str]] | None = None
         self._language: tuple[str, float] | None = None
         self._keywords: list[tuple[str, float]] | None = None
-        self._first_words: frozenset[str] | None = None
+        self._distinct_words: frozenset[str] | None = None
+        self._sentences: list[str] | None = None
         self._results: dict[Callable[[Mail], Any], Any] = {}
 
     def __reduce__(self) -> tuple[type["Mail"], tuple[ParsedMessage, Sequence[bytes]]]:
@@ -61,11 +61,19 @@ class Mail:
         return self._words
 
     @property
-    def first_words(self) -> frozenset[str]:
-        """The distinct words among the first FIRST_WORDS."""
-        if self._first_words is None:
-            self._first_words = frozenset(self.words[:FIRST_WORDS])
-        return self._first_words
+    def distinct_words(self) -> frozenset[str]:
+        """The distinct words of `words`."""
+        if self._distinct_words is None:
+            self._distinct_words = frozenset(self.words)
+        return self._distinct_words
+
+    @property
+    def sentences(self) -> list[str]:
+        """The sentences of the body without greeting, closing and footer (prose.py). Do not modify."""
+        if self._sentences is None:
+            body = self.body
+            self._sentences = prose.sentences(body, self.distinct_words, self.message.has_html and "\n\n" not in body)
+        return self._sentences
 
     def once(self, compute: Callable[["Mail"], T]) -> T:
         """`compute(self)`, computed on first use: a value that several analysers need. Do not modify it."""

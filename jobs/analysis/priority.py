@@ -25,19 +25,25 @@ class Priority:
     each other (`acquaintance.py`), which mail with a warning and mail that reads like spam never has.
     """
 
-    name, version = "priority", 2  # 2: null without evidence, low with a warning
-    fields: tuple[Field, ...] = (("level", pa.string()), ("reasons", pa.list_(pa.string())))
+    name, version = "priority", 3  # 2: null without evidence, low with a warning; 3: who decided
+    fields: tuple[Field, ...] = (
+        ("level", pa.string()),
+        ("reasons", pa.list_(pa.string())),
+        ("source", pa.string()),  # rules, none; where results are read, gmail too
+    )
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:
-        """(level, reasons); of a null level the reasons that were weighed."""
+        """(level, reasons, source); of a null level the reasons that were weighed."""
         known = mail.once(evidence)
-        points, reasons = 1, []
+        points, reasons, level = 1, [], None
         for more, reason in (*((1, reason) for reason in known), *_reasons(mail)):
             points += more
             reasons.append(f"{'+' if more > 0 else '-'}{reason}")
-        if not known:
-            return ("low" if any(reason[0] == "-" for reason in reasons) else None), reasons
-        return ("high" if points > _HIGH else "low" if points <= _LOW else "normal"), reasons
+        if known:
+            level = "high" if points > _HIGH else "low" if points <= _LOW else "normal"
+        else:
+            level = "low" if any(reason[0] == "-" for reason in reasons) else None
+        return level, reasons, "none" if level is None else "rules"
 
 
 def _reasons(mail: Mail) -> Iterator[tuple[int, str]]:
@@ -55,7 +61,7 @@ def _reasons(mail: Mail) -> Iterator[tuple[int, str]]:
             yield 1, "to few"
         if "?" in mail.body and _QUESTION.search(mail.body[:4000]):
             yield 1, "question"
-        if not _URGENT.isdisjoint(mail.first_words):
+        if not _URGENT.isdisjoint(mail.distinct_words):
             yield 1, "urgent words"
     importance = mail.header("importance").strip().lower() or mail.header("x-priority").strip()[:1]
     if importance in ("high", "1", "2") and kind != "bulk":

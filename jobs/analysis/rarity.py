@@ -17,6 +17,8 @@ _MOST = 8
 _LONGEST = 30
 _MOST_WORDS = 300
 _SUBJECT = 2
+#: Words with a smaller weight are no keywords.
+_COMMON = 1.5
 #: Grammatical words, which do not characterize a message.
 _GRAMMAR = listed("grammar")
 
@@ -28,17 +30,21 @@ def weighed(words: Sequence[str], subject: str) -> list[tuple[str, float]]:
         words: in lower case, in order.
         subject: each of its words counts as two more occurrences.
     """
-    weights = _weights()
-    counts = Counter(words[:_MOST_WORDS])
+    common = _common()
+    counts = Counter([word for word in words[:_MOST_WORDS] if word not in common])
     for word in subject.lower().split()[:30]:
         if word in counts:
             counts[word] += _SUBJECT
-    get = weights.get
+    get = _weights().get
     scored = {word: count * get(word, UNKNOWN) for word, count in counts.items()}
     best = sorted(scored, key=scored.__getitem__, reverse=True)[: 3 * _MOST]  # stable: of equal ones the first
-    return [(word, scored[word]) for word in best if scored[word] and 2 < len(word) <= _LONGEST and word.isalpha()][
-        :_MOST
-    ]
+    return [(word, scored[word]) for word in best if 2 < len(word) <= _LONGEST and word.isalpha()][:_MOST]
+
+
+@cache
+def _common() -> frozenset[str]:
+    """Words that occur in so much mail that they do not characterize a message."""
+    return frozenset(word for word, weight in _weights().items() if weight < _COMMON)
 
 
 @cache

@@ -14,7 +14,7 @@ import pyarrow as pa
 from jobs.analysis import bodies
 from jobs.analysis.mail import Mail
 
-_READ_CHARS = 10_000
+_READ_CHARS = 8_000
 _MOST_NUMBERS = 500
 
 _WORDS = frozenset(
@@ -63,7 +63,7 @@ class Receipts:
     word for a total before an amount."""
 
     name = "receipts"
-    version = 1
+    version = 2  # 2: a word for a receipt stands among the first 400
     fields = (
         ("total", pa.decimal128(15, 2)),
         ("currency", pa.string()),  # ISO 4217; "$" is read as USD, "¥" as JPY
@@ -72,7 +72,7 @@ class Receipts:
     )
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:
-        if _WORDS.isdisjoint(mail.words):
+        if _WORDS.isdisjoint(mail.distinct_words):
             return None
         text = f"{mail.message.subject[:1_000]}\n{mail.body[:_READ_CHARS]}"
         amounts = _amounts(text)

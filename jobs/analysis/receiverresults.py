@@ -8,7 +8,9 @@ may have forged the others. Without one, the topmost ARC-Authentication-Results 
 import re
 from typing import NamedTuple
 
+from jobs.analysis.domains import registered
 from jobs.analysis.mail import Mail
+from jobs.analysis.words import listed
 
 #: The result of a method that the receiver did not record.
 ABSENT = "absent"
@@ -21,6 +23,9 @@ _QUOTED = re.compile(r'"[^"]*"')
 _IN_COMMENT = re.compile(r"\([^()]*\)")
 _INSTANCE = re.compile(r"\s*i\s*=\s*\d{1,3}\s*;")
 _BY = re.compile(r"\bby\s+([A-Za-z0-9][A-Za-z0-9.-]{0,254})")
+_SEALER = re.compile(r"(?:^|;)\s*d\s*=\s*([^\s;]{1,255})")
+_SEALERS = listed("arc_sealers")
+_MOST_SEALS = 50  # as many as RFC 8617 allows
 _SENDER_ID = "x-ms-exchange-organization-senderidresult"
 
 
@@ -29,6 +34,7 @@ class Results(NamedTuple):
 
     dkim: pass when one signature passes, else the first result. composite: Microsoft's own conclusion. recorded_by: the
     authserv-id in lower case; without one (Microsoft) the host that received the message last; "" when unknown.
+    forwarded: ARC passes, and all its sealers are known forwarders; a forger can seal a chain of his own.
     """
 
     spf: str
@@ -37,6 +43,7 @@ class Results(NamedTuple):
     arc: str
     composite: str
     recorded_by: str
+    forwarded: bool = False
 
     @property
     def recorded(self) -> bool:
@@ -46,7 +53,7 @@ class Results(NamedTuple):
     @property
     def passed(self) -> bool:
         """Whether the sender's domain is confirmed, by the receiver itself or by a forwarder that it trusts."""
-        if "pass" in (self.dmarc, self.arc):
+        if self.dmarc == "pass" or self.forwarded:
             return True
         return self.dmarc != "fail" and self.composite != "fail" and "pass" in (self.spf, self.dkim)
 
@@ -68,7 +75,14 @@ def read(mail: Mail) -> Results:
         results.get("arc", ABSENT),
         results.get("compauth", ABSENT),
         server,
+        results.get("arc") == "pass" and _is_sealed_by_known(mail),
     )
+
+
+def _is_sealed_by_known(mail: Mail) -> bool:
+    """Whether the ARC-Seal headers (RFC 8617), whose signatures the receiver verified, name known forwarders only."""
+    seals = [_SEALER.search(seal[:_MOST_CHARS]) for seal in mail.headers("arc-seal")[:_MOST_SEALS]]
+    return bool(seals) and all(seal is not None and registered(seal[1].lower()) in _SEALERS for seal in seals)
 
 
 def _recorded(header: str) -> tuple[dict[str, str], str]:

@@ -6,7 +6,7 @@ disclaimers are no evidence, nor are the words that business mail uses without a
 message is positive or negative when its sentences with a mood outweigh those without.
 """
 
-import re
+from collections.abc import Collection, Sequence
 from functools import cache
 from importlib import resources
 from math import sqrt
@@ -15,11 +15,10 @@ import pyarrow as pa
 
 from jobs.analysis import bodies
 from jobs.analysis.analyser import Field
-from jobs.analysis.mail import FIRST_WORDS, Mail
+from jobs.analysis.mail import Mail
 from jobs.analysis.words import listed
 
 _LANGUAGES = frozenset({"en"})
-_MOST_CHARS = 2_000
 _NEGATIONS = listed("negations")
 _STRONGER = listed("stronger")
 _WEAKER = listed("weaker")
@@ -33,20 +32,12 @@ _NEUTRAL_WEIGHT = 0.25
 #: Scores beyond it are positive or negative.
 _THRESHOLD = 0.3
 _MOST_EVIDENCE, _EVIDENCE_CHARS = 3, 200
-_CLOSING = re.compile(
-    r"\n[ \t]*(?:many |best |kind |warm |with |yours )?(?:thanks|thank you|thx|regards|wishes|sincerely|cheers|love|"
-    r"best|truly|respectfully|cordially)(?: again| so much| very much| in advance| regards| wishes| you)?"
-    r"[ \t]*[,.!-]{0,3}[ \t]*\n",
-    re.I,
-)
-_DISCLAIMERS = ("intended recipient", "confidential", "unsubscribe", "do you yahoo")
-_GREETING = re.compile(r"\s*(?:dear|hi|hello|hey|good (?:morning|afternoon|evening))\b[^\n.!?]{0,60}[,:!\n]", re.I)
 
 
 class Sentiment:
     """A score from -1 to 1, its label, and the sentences that decided; `supported` is false for other languages."""
 
-    name, version = "sentiment", 2  # 2: by sentences, neutral without evidence
+    name, version = "sentiment", 3  # 2: by sentences, neutral without evidence; 3: closings in seven languages
     fields: tuple[Field, ...] = (
         ("supported", pa.bool_()),
         ("score", pa.float32()),
@@ -58,9 +49,10 @@ class Sentiment:
         """(supported, score, label, sentences)."""
         if mail.language not in _LANGUAGES:
             return False, None, None, None
-        if len(mail.words) <= FIRST_WORDS and _valences().keys().isdisjoint(mail.first_words):
+        present = _words_with_mood() & mail.distinct_words
+        if not present:
             return True, 0.0, "neutral", []
-        score, moods = score_of(own_words(mail.body[:_MOST_CHARS]))
+        score, moods = score_of(mail.sentences, present)
         label = "positive" if score >= _THRESHOLD else "negative" if score <= -_THRESHOLD else "neutral"
         sign = (score > 0) - (score < 0)
         deciding = sorted((mood for mood in moods if mood[0] * sign > 0), key=lambda mood: -abs(mood[0]))
@@ -68,39 +60,24 @@ class Sentiment:
         return True, score, label, [] if label == "neutral" else shown
 
 
-def own_words(body: str) -> str:
-    """A body without greeting, closing, what follows the closing, and disclaimers."""
-    text = f"\n{body}\n"
-    lower = text.lower()
-    for phrase in _DISCLAIMERS:
-        if (at := lower.find(phrase)) >= 0:
-            lower = lower[: lower.rfind("\n", 0, at) + 1]
-    text = text[: len(lower)]
-    if match := _CLOSING.search(text):
-        text = text[: match.start()]
-    if match := _GREETING.match(text):
-        text = text[match.end() :]
-    return text
+def score_of(sentences: Sequence[str], present: Collection[str]) -> tuple[float, list[tuple[float, str]]]:
+    """The score of sentences, -1 to 1, and those with a mood with their scores, in order.
 
-
-def score_of(text: str) -> tuple[float, list[tuple[float, str]]]:
-    """The score of a text, -1 to 1, and its sentences with a mood and their scores, in order."""
+    Args:
+        present: the words with a valence that occur in the sentences.
+    """
     moods: list[tuple[float, str]] = []
-    neutral = 0
-    known = _valences().keys()
-    # Literals are replaced: a pattern that splits sentences takes three times as long.
-    plain = text.replace("\n\n", ". ").replace("\n", " ").replace("! ", ". ").replace("? ", ". ")
-    for sentence in plain.split(". "):
-        words = bodies.words(sentence)
-        if not words:
-            continue
-        score = 0.0 if known.isdisjoint(words) else _of_words(words)
-        if abs(score) >= _SENTENCE:
-            moods.append((score, sentence))
-        else:
-            neutral += 1
+    for sentence in sentences:
+        lower = sentence.lower()
+        for word in present:
+            if word in lower:
+                score = _of_words(bodies.words(lower))
+                if abs(score) >= _SENTENCE:
+                    moods.append((score, sentence))
+                break
     if not moods:
         return 0.0, []
+    neutral = len(sentences) - len(moods)
     return sum(score for score, _ in moods) / (len(moods) + _NEUTRAL_WEIGHT * neutral), moods
 
 
@@ -120,6 +97,11 @@ def _of_words(words: list[str]) -> float:
             valence *= _NEGATED
         total += valence
     return total / sqrt(total * total + _ALPHA)
+
+
+@cache
+def _words_with_mood() -> frozenset[str]:
+    return frozenset(_valences())
 
 
 @cache

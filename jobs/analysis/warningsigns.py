@@ -24,6 +24,7 @@ KINDS = (
     "replies_elsewhere",  # replies go to a free mailbox that is not the sender's
     "not_authenticated",  # SPF, DKIM or DMARC failed, or none of them confirms the sender
     "marked_by_receiver",  # the receiver's filter marked the message as forged or phishing
+    "junk_by_receiver",  # the receiver's filter put the message into Junk
     "runs_a_file",  # an attachment is a program, or a page that opens outside the mail
     "asks_for_credentials",  # asks for credentials under a time limit
 )
@@ -42,6 +43,9 @@ _ADDRESS = re.compile(r"([^\s@<>\"]{1,64})@([^\s@<>\"]{1,255})>?\s*\Z")
 _ADDRESS_IN_NAME = re.compile(r"[\w.+-]{1,64}@((?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,10})\b", re.I)
 _TIME_LIMIT = re.compile(r"\b(?:12|24|36|48|72)\s?(?:hours?|hrs?|h|horas|heures|stunden|std)\b", re.I)
 _VERDICT = re.compile(r"\bCAT:(PHSH|HPHSH|HPHISH|SPOOF|UIMP|DIMP|BIMP|GIMP|INTOS|MALW)\b")
+#: Microsoft's filter: spam confidence levels from 5 on, and a delivery to Junk, are spam.
+_JUNK = re.compile(r"\b(?:SCL:[5-9]|SFV:SPM|dest:J)\b")
+_MS_REPORTS = ("x-forefront-antispam-report", "x-microsoft-antispam-mailbox-delivery")
 _PAGES = frozenset({"htm", "html", "shtml", "xhtml", "mht", "mhtml", "svg", "hta"})
 _SEPARATORS = re.compile(r"[._+\d-]+")
 _WORD = re.compile(r"[a-z]{3,}")
@@ -70,6 +74,8 @@ def _found(mail: Mail, domain: str, results: Results) -> Iterator[Sign]:
         yield from _of_results(mail, domain, results)
     if verdict := _VERDICT.search(mail.header("x-forefront-antispam-report")[:2_000]):
         yield Sign("marked_by_receiver", f"Microsoft's filter marked it as {verdict[1]}")
+    elif any(_JUNK.search(mail.header(name)[:2_000]) for name in _MS_REPORTS):
+        yield Sign("junk_by_receiver", "Microsoft's filter put it into Junk")
     if message.attachments:
         for attachment in message.attachments[:_MOST]:
             end = attachment.filename.rpartition(".")[2].lower() if "." in attachment.filename else ""
@@ -138,7 +144,7 @@ def _of_results(mail: Mail, domain: str, results: Results) -> Iterator[Sign]:
 def _credentials(mail: Mail) -> Iterator[Sign]:
     if "http" not in mail.body and not mail.message.has_html:
         return
-    words = mail.first_words
+    words = mail.distinct_words
     verbs, nouns = words & _VERBS, words & _NOUNS
     if not verbs or not nouns:
         return

@@ -10,6 +10,11 @@ def listed(name: str) -> frozenset[str]:
     return frozenset(_lists()[name].split())
 
 
+def phrases(name: str) -> tuple[str, ...]:
+    """The phrases of a list, one a line, in lower case."""
+    return tuple(line for line in _lists()[name].splitlines() if line)
+
+
 @cache
 def _lists() -> dict[str, str]:
     return tomllib.loads((resources.files("jobs.analysis") / "data" / "words.toml").read_text(encoding="utf-8"))

@@ -2,7 +2,12 @@
 
 Pure arithmetic. Buckets and slices live with their owners (`actors`); this only says how many units.
 
-Source: developers.google.com/workspace/gmail/api/reference/quota (read 2026-11).
+Sources, all read 2026-11-30:
+[quotas] developers.google.com/workspace/gmail/api/guides/quotas, and the page before it,
+    developers.google.com/workspace/gmail/api/reference/quota
+[overview] developers.google.com/workspace/guides/quota-overview
+[pricing] developers.google.com/workspace/guides/quota-pricing
+[former] developers.google.com/gmail/api/v1/reference/quota: the table of before 2026-05-01
 """
 
 from collections.abc import Mapping
@@ -27,7 +32,8 @@ class QuotaProfile(BaseModel, frozen=True):
     costs: Mapping[str, int] = Field(description="units of one call, by method")
 
 
-#: What both kinds of project pay.
+#: What both kinds of project pay. Sources: [quotas] and [former], which agree on these; of threads.list and stop the
+#: discovery document of 2026-10-05.
 _COMMON_COSTS: Mapping[str, int] = {
     "getProfile": 1,
     "history.list": 2,
@@ -47,6 +53,7 @@ _COMMON_COSTS: Mapping[str, int] = {
     "stop": 50,
 }
 
+#: Of projects that used the API between November 2025 and April 2026. Source: [former].
 _LEGACY_COSTS: Mapping[str, int] = {
     **_COMMON_COSTS,
     "messages.get": 5,
@@ -55,7 +62,7 @@ _LEGACY_COSTS: Mapping[str, int] = {
     "threads.get": 10,
 }
 
-#: For projects created since 2026-05-01. Source: the reference above and the discovery document of 2026-10-05.
+#: For projects created since 2026-05-01. Source: [quotas], and the discovery document of 2026-10-05.
 _STANDARD_COSTS: Mapping[str, int] = {
     **_COMMON_COSTS,
     "messages.get": 20,
@@ -66,15 +73,17 @@ _STANDARD_COSTS: Mapping[str, int] = {
 
 PROFILES: Mapping[QuotaName, QuotaProfile] = {
     "standard": QuotaProfile(
-        units_per_minute_per_user=6_000,
-        units_per_minute_per_project=1_200_000,
+        units_per_minute_per_user=6_000,  # [quotas]
+        units_per_minute_per_project=1_200_000,  # [quotas]
+        # [quotas]: no charge below it, and it cannot be raised; [overview]: a day ends at midnight, Pacific time. The
+        # price of what is beyond is that of the paid tier's buckets ([pricing]), by which projects enroll themselves.
         units_per_day_per_project=80_000_000,
         costs=_STANDARD_COSTS,
     ),
     "legacy": QuotaProfile(
-        units_per_minute_per_user=15_000,
-        units_per_minute_per_project=1_200_000,
-        units_per_day_per_project=None,
+        units_per_minute_per_user=15_000,  # [former]
+        units_per_minute_per_project=1_200_000,  # [former]
+        units_per_day_per_project=None,  # [former] names none
         costs=_LEGACY_COSTS,
     ),
     # For load tests against the simulator: counts units as legacy does, and limits nothing.
@@ -88,7 +97,7 @@ PROFILES: Mapping[QuotaName, QuotaProfile] = {
 
 
 #: From this day (Pacific time) on, every project has the standard limits and costs unless enrolled in the paid tier.
-#: Source: the reference above (read 2026-11).
+#: Source: [quotas], "Standard Tier limits take effect across all projects on April 1, 2027".
 LEGACY_ENDS_ON = date(2027, 4, 1)
 
 

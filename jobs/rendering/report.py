@@ -132,14 +132,18 @@ def _people(rows: Sequence[Row], name: str) -> Markup:
 def _analysis_sections(counting: MailboxStats) -> list[Section]:
     """The analysers' results; empty when no message was analysed."""
     analysis = AnalysisStats(counting)
-    kinds = [(row["category"].replace("_", " "), row["messages"]) for row in analysis.categories() if row["category"]]
+    categories, agreement = analysis.categories()
+    kinds = [(row["category"].replace("_", " "), row["messages"]) for row in categories if row["category"]]
     languages = [(row["language"], row["messages"]) for row in analysis.languages() if row["language"]]
     totals, _ = analysis.security(1)
     if not (kinds or languages or totals["analysed"]):
         return []
     signs = [(sign, f"{totals[name]:,}") for name, sign in _SIGNS if totals[name]]
     return [
-        Section("Kinds of mail", "By content and origin.", charts.share("Kinds of mail", kinds)),
+        Section(
+            "Kinds of mail", "By Gmail's labels, else by content and origin.", charts.share("Kinds of mail", kinds)
+        ),
+        *_agreement_section(agreement),
         Section("Languages", "Of the messages' own text, without quotes.", charts.share("Languages", languages)),
         Section(
             "Signs of forgery",
@@ -147,6 +151,23 @@ def _analysis_sections(counting: MailboxStats) -> list[Section]:
             html.table(("Sign", "Messages"), signs, 1),
         ),
     ]
+
+
+def _agreement_section(agreement: list[Row]) -> list[Section]:
+    """How far the analyser agrees with Gmail; empty when Gmail categorised no message."""
+    if not agreement:
+        return []
+    rows = [
+        (
+            row["category"].replace("_", " "),
+            f"{row['messages']:,}",
+            f"{row['agreed'] / row['messages']:.0%}",
+            f"{row['undecided'] / row['messages']:.0%}",
+        )
+        for row in agreement
+    ]
+    note = "Messages by Gmail's category, and how often content and origin say the same, or nothing."
+    return [Section("Gmail and content", note, html.table(("Gmail", "Messages", "Same", "Nothing"), rows, 3))]
 
 
 def _newsletters(counting: MailboxStats) -> Section:

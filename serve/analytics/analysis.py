@@ -21,10 +21,20 @@ class CategoryTotal(BaseModel):
     size_bytes: int
 
 
+class CategoryAgreement(BaseModel):
+    """How far the analyser agrees with one category of Gmail."""
+
+    category: str = Field(description="by Gmail's label")
+    messages: int = Field(description="that Gmail put there and the analyser saw")
+    agreed: int = Field(description="the analyser says the same")
+    undecided: int = Field(description="the analyser found no evidence for a category")
+
+
 class CategoryTotals(BaseModel):
-    """Categories, most messages first."""
+    """Categories, most messages first. Gmail's labels decide before the analyser does."""
 
     items: list[CategoryTotal]
+    agreement: list[CategoryAgreement] = Field(description="of the analyser with Gmail, by Gmail's category")
 
 
 class LanguageTotal(BaseModel):
@@ -109,7 +119,11 @@ def router(desk: AnalyticsResponder) -> APIRouter:
     @permits(scope=Scope.ANALYTICS, cost=20)
     async def categories(principal: Caller, about: Selecting) -> Response:
         def make(counting: MailboxStats) -> CategoryTotals:
-            return CategoryTotals(items=[CategoryTotal(**row) for row in AnalysisStats(counting).categories()])
+            totals, agreement = AnalysisStats(counting).categories()
+            return CategoryTotals(
+                items=[CategoryTotal(**row) for row in totals],
+                agreement=[CategoryAgreement(**row) for row in agreement],
+            )
 
         return await desk.answer(principal, "categories", about, make)
 

@@ -4,17 +4,19 @@ Covers the messages of a `MailboxStats` and raises the same errors. Messages wit
 Blocking: call it from a thread.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 
 import pyarrow as pa
 
 from storage.analytics.stats import MailboxStats, Row
+from storage.mailbox.label_judgement import CATEGORIES, decided
 from storage.model.message_id import to_hex
 
 _VERSION = pa.field("version", pa.int16())
 #: The fields of each analyser that the queries below read; an archive's files may have fewer fields, or more.
 READ = {
-    "category": [_VERSION, pa.field("name", pa.string())],
+    "category": [_VERSION, pa.field("error", pa.string()), pa.field("name", pa.string())],
     "language": [_VERSION, pa.field("code", pa.string())],
     "sentiment": [_VERSION, pa.field("label", pa.string()), pa.field("score", pa.float32())],
     "authenticity": [
@@ -36,9 +38,24 @@ class AnalysisStats:
     def __init__(self, counting: MailboxStats) -> None:
         self._counting = counting
 
-    def categories(self) -> list[Row]:
-        """{category, messages, size_bytes}, most messages first; None: not analysed, or no evidence for one."""
-        return self._ask("categories", "category")
+    def categories(self) -> tuple[list[Row], list[Row]]:
+        """{category, messages, size_bytes}, and Gmail's categories with {category, messages, agreed, undecided}.
+
+        Most messages first. In the first, Gmail's labels decide before the analyser does, and None means: not analysed,
+        or no evidence for a category. The second counts the analysed messages that Gmail categorised; agreed: the
+        analyser says the same; undecided: the analyser says nothing.
+        """
+        totals: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
+        agreement: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
+        for row in self._ask("categories", "category", labels=tuple(CATEGORIES)):
+            ours, messages = row["ours"], row["messages"]
+            said = decided(ours, row["label"]) if row["analysed"] else None
+            totals[said].update(messages=messages, size_bytes=row["size_bytes"])
+            if row["analysed"] and row["label"] is not None:
+                agreed = messages if ours == said else 0
+                undecided = 0 if ours else messages
+                agreement[CATEGORIES[row["label"]]].update(messages=messages, agreed=agreed, undecided=undecided)
+        return _by_category(totals), _by_category(agreement)
 
     def languages(self) -> list[Row]:
         """{language, messages, size_bytes}, most messages first; None: not analysed, or no language detected."""
@@ -59,9 +76,14 @@ class AnalysisStats:
         counts = totals[0] if totals else dict.fromkeys(_TOTALS, 0)
         return counts, [{"id": to_hex(row.pop("message_id")), **row} for row in signs]
 
-    def _ask(self, question: str, *analysers: str, **values: object) -> list[Row]:
+    def _ask(self, question: str, *analysers: str, labels: tuple[str, ...] = (), **values: object) -> list[Row]:
         schema = pa.schema([pa.field(name, pa.struct(READ[name])) for name in analysers])
-        return self._counting.of_content(question, values, analysis=schema)
+        return self._counting.of_content(question, values, labels, schema)
+
+
+def _by_category(counts: Mapping[str | None, Mapping[str, int]]) -> list[Row]:
+    rows: list[Row] = [{"category": category, **count} for category, count in counts.items()]
+    return sorted(rows, key=lambda row: (-row["messages"], row["category"] is None, row["category"] or ""))
 
 
 def _summed(rows: list[Row], key: str) -> list[Row]:

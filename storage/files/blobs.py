@@ -121,13 +121,17 @@ class LocalBlobs:
         Raises:
             ArchiveFull.
         """
-        free = shutil.disk_usage(self._root).free
+        free = self.free_bytes()
         if free <= reserve_bytes + file_bytes:
             needed = f", and {file_bytes >> 20} MiB are needed" if file_bytes else ""
             raise ArchiveFull(
                 self._root.as_uri(),
                 f"{free >> 20} MiB are free, of which {reserve_bytes >> 20} MiB stay reserved{needed}",
             )
+
+    def free_bytes(self) -> int:
+        """Free bytes of the archive's disk."""
+        return shutil.disk_usage(self._root).free
 
     def read(self, name: str, offset: int, size_bytes: int) -> bytes:
         """Read a range of a file.

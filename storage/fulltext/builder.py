@@ -1,11 +1,11 @@
 """Builds splits: from the rows of a segment, or from other splits without reading their texts again.
 
 A split indexes the words (storage/query/words.py) of every searchable field with their positions, a field's values
-kept apart. It stores no text. A message is identified by `user_id`, `message_id` and `received_at`, so its identity
-does not depend on the file that contains it.
+kept apart. The index stores no text; beside it, a split has the messages' summaries (summaries.py). A message is
+identified by `user_id`, `message_id` and `received_at`, so its identity does not depend on the file that contains it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -69,10 +69,10 @@ def build(messages: pa.Table) -> Iterator[bytes]:
             writer.add_document(document)
         writer.commit()
         writer.wait_merging_threads()
-        yield from container.pack(folder, _live(folder))
+        yield from container.pack(folder, _live(folder), [messages])
 
 
-def merge(splits: Mapping[str, tuple[int, container.Read]]) -> Iterator[bytes]:
+def merge(splits: Mapping[str, tuple[int, container.Read]], messages: Iterable[pa.Table] = ()) -> Iterator[bytes]:
     """Merge splits into one, in chunks; the result finds every message that one of the splits finds.
 
     The parts of all splits become parts of the result; tantivy then merges parts where its policy has too many of one
@@ -81,6 +81,7 @@ def merge(splits: Mapping[str, tuple[int, container.Read]]) -> Iterator[bytes]:
 
     Args:
         splits: name -> size in bytes and the function that reads it.
+        messages: the merged messages, in the order of the merged segment, for their summaries.
 
     Raises:
         FileDamaged: a split is corrupt.
@@ -97,7 +98,7 @@ def merge(splits: Mapping[str, tuple[int, container.Read]]) -> Iterator[bytes]:
             writer = tantivy.Index.open(str(folder)).writer(_HEAP_BYTES, 1)
             writer.commit()
             writer.wait_merging_threads()
-        yield from container.pack(folder, _live(folder))
+        yield from container.pack(folder, _live(folder), messages)
 
 
 @contextmanager

@@ -11,12 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
 from storage.files.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.files.bounded_table import TableTooLarge
+from storage.mailbox import analysis_cache
 from storage.mailbox.segment_files import retry_on_missing_file
 from storage.model.time_range import EARLIEST, LATEST
 from storage.segments import analysis_file
@@ -65,18 +65,10 @@ class Analyses:
         return None if name is None else self._read(name, message_id)
 
     def _read(self, name: str, message_id: int) -> dict[str, dict[str, Any]] | None:
-        with analysis_file.opened(self._blobs, name) as parquet:
-            for group in _groups(parquet, self._user_id, message_id):
-                keys = parquet.read_row_group(group, columns=analysis_file.KEYS.names, use_threads=False)
-                mine = pc.and_(pc.equal(keys["user_id"], self._user_id), pc.equal(keys["message_id"], message_id))
-                row = pc.index(mine, True).as_py()
-                if row >= 0:
-                    columns = [
-                        field.name for field in parquet.schema_arrow if field.name not in analysis_file.KEYS.names
-                    ]
-                    table = parquet.read_row_group(group, columns=columns, use_threads=False)
-                    return _shown(table.slice(row, 1).to_pylist()[0])
-        raise FileDamaged(name, f"message {message_id:x} is not in it")
+        row = analysis_cache.shared().row(self._blobs, name, self._user_id, message_id)
+        if row is None:
+            raise FileDamaged(name, f"message {message_id:x} is not in it")
+        return _shown(row)
 
     def table(
         self,
@@ -138,23 +130,14 @@ class Analyses:
                 *analysis_file.KEYS.names,
                 *(column for column in wanted if column not in analysis_file.KEYS.names),
             ]
-            table = parquet.read_row_groups(_groups(parquet, self._user_id), columns=columns, use_threads=False)
+            table = parquet.read_row_groups(
+                analysis_cache.groups_of(parquet, self._user_id), columns=columns, use_threads=False
+            )
         return table.filter(pc.equal(table["user_id"], self._user_id))
 
 
 def _report(message_id: int, reason: FileDamaged) -> None:
     _LOG.error("Message %x is returned without its analysis: %s", message_id, reason)
-
-
-def _groups(parquet: pq.ParquetFile, user_id: int, message_id: int | None = None) -> list[int]:
-    """The row groups that may contain this user's rows, or the row of a message."""
-    groups = []
-    for number in range(parquet.num_row_groups):
-        group = parquet.metadata.row_group(number)
-        users, ids = group.column(0).statistics, group.column(1).statistics
-        if users.min <= user_id <= users.max and (message_id is None or ids.min <= message_id <= ids.max):
-            groups.append(number)
-    return groups
 
 
 def _shown(row: Mapping[str, Mapping[str, Any] | None]) -> dict[str, dict[str, Any]] | None:

@@ -11,7 +11,7 @@ from storage.mailbox.segment_files import retry_on_missing_file
 from storage.model.mail_query import MailQuery
 from storage.model.records import MailboxRecord
 from storage.model.results import Label
-from storage.query.binder import HIDDEN, Mailbox, mentions_me
+from storage.query.binder import HIDDEN, Mailbox, mentions_me, names_label
 from storage.query.conditions import Condition, Labelled, all_of
 from storage.query.parser import parse
 from storage.query.plan import Plan, plan
@@ -34,7 +34,7 @@ class QueryResolver:
         if tree == EVERYTHING:
             return Mailbox({}).meaning(tree, now, include_hidden)
         state = self.state() if mentions_me(tree) else None
-        names = {label.name.lower(): label.id for label in self.labels()}
+        names = {label.name.lower(): label.id for label in self.labels()} if names_label(tree) else {}
         return Mailbox(names, state.email if state else "").meaning(tree, now, include_hidden)
 
     def plan(self, mail_query: MailQuery) -> Plan:

@@ -16,7 +16,7 @@ from storage.db.engines import Source, transaction
 from storage.db.sql_files import duckdb_sql, fill, query
 from storage.files import duckdb_engine, row_groups
 from storage.files.blobs import FileDamaged, FileMissing, LocalBlobs
-from storage.fulltext import search
+from storage.fulltext import search, summary_cache
 from storage.fulltext.cache import SplitCache
 from storage.fulltext.search import SegmentFile
 from storage.fulltext.split import Hit, Split, SplitQuery
@@ -101,7 +101,8 @@ class MailFiles:
     def summaries(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The list columns of messages, in the order of `rows`.
 
-        Few row groups are read directly; with many, DuckDB skips what need not be decompressed.
+        They come from the summaries beside the word index; for segments without these, from Parquet: few row groups
+        are read directly; with many, DuckDB skips what need not be decompressed.
 
         Args:
             rows: of the message index: message_id, received_at, segment.
@@ -109,8 +110,23 @@ class MailFiles:
         Raises:
             FileDamaged: a file is damaged or lacks a message.
         """
-        if not rows:
-            return []
+        by_segment: dict[str, list[Mapping[str, Any]]] = {}
+        for row in rows:
+            by_segment.setdefault(row["segment"], []).append(row)
+        content: dict[int, dict[str, Any]] = {}
+        for segment, members in by_segment.items():
+            ids = [row["message_id"] for row in members]
+            content |= summary_cache.shared().rows(self._blobs, segment + SPLIT_SUFFIX, self._user_id, ids)
+        if without := [row for row in rows if row["message_id"] not in content]:
+            content |= self._from_parquet(without)
+        for row in rows:
+            if row["message_id"] not in content:
+                name = row["segment"] + PARQUET_SUFFIX
+                raise FileDamaged(name, f"message {to_hex(row['message_id'])} is not in it")
+        return [content[row["message_id"]] for row in rows]
+
+    def _from_parquet(self, rows: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
+        """The list columns of messages that have no summary, by id."""
         by_file: dict[str, list[Mapping[str, Any]]] = {}
         for row in rows:
             by_file.setdefault(row["segment"] + PARQUET_SUFFIX, []).append(row)
@@ -119,19 +135,14 @@ class MailFiles:
         if groups <= _FEW_GROUPS:
             for file, members in by_file.items():
                 content |= {columns["message_id"]: columns for columns in self._direct(file, members)}
-        else:
-            moments = _times_of(rows)
-            values = {
-                "message_ids": [row["message_id"] for row in rows],
-                "first_at": min(moments),
-                "last_at": max(moments),
-            }
-            content = {columns["message_id"]: columns for columns in self.rows("summaries", sorted(by_file), values)}
-        for row in rows:
-            if row["message_id"] not in content:
-                name = row["segment"] + PARQUET_SUFFIX
-                raise FileDamaged(name, f"message {to_hex(row['message_id'])} is not in it")
-        return [content[row["message_id"]] for row in rows]
+            return content
+        moments = _times_of(rows)
+        values = {
+            "message_ids": [row["message_id"] for row in rows],
+            "first_at": min(moments),
+            "last_at": max(moments),
+        }
+        return {columns["message_id"]: columns for columns in self.rows("summaries", sorted(by_file), values)}
 
     def _groups_of(self, file: str, moments: Sequence[datetime]) -> int:
         with self._naming(file):

@@ -39,6 +39,8 @@ from storage.query.words import exact_words, words
 #: Gmail returns mail with these labels only when the search names them.
 HIDDEN = ("SPAM", "TRASH")
 _NOT_ARCHIVED = ("INBOX", "SENT", "DRAFT", "CHAT", *HIDDEN)
+#: Operators whose names are never those of the mailbox's labels.
+_WITHOUT_LABELS = frozenset(("rfc822msgid", "category", "has", "is"))
 _ADDRESSES = frozenset(("from", "to", "cc", "bcc", "deliveredto"))
 
 
@@ -121,6 +123,15 @@ def mentions_me(tree: Tree) -> bool:
     if isinstance(tree, Not):
         return mentions_me(tree.part)
     return isinstance(tree, Field) and isinstance(tree.value, Word) and tree.value.text.lower() == "me"
+
+
+def names_label(tree: Tree) -> bool:
+    """Whether a search may name a label of the mailbox, as label:receipts and in:receipts do."""
+    if isinstance(tree, And | Or):
+        return any(names_label(part) for part in tree.parts)
+    if isinstance(tree, Not):
+        return names_label(tree.part)
+    return isinstance(tree, Named) and tree.operator not in _WITHOUT_LABELS
 
 
 def _text(text: Text, fields: tuple[str, ...]) -> Condition:

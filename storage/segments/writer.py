@@ -9,6 +9,7 @@ sorted by user and date, with every message's location in the raw file: the cata
 import logging
 import re
 import uuid
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -30,6 +31,19 @@ from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX, SPLIT_SUFFIX
 #: Rows per Parquet row group: a page of a list decompresses one (4 ms; with 10,000 rows 10 ms). Each group adds 0.1 ms
 #: to every DuckDB query.
 ROW_GROUP = 4000
+
+#: Columns whose values hardly ever repeat. A dictionary of them is given up after its first MiB: without one, pages are
+#: 1% smaller and take 15% less CPU (SpamAssassin, 2026-11).
+_UNLIKE = {
+    "message_id",
+    "thread_id",
+    "sha256",
+    "raw_offset",
+    "snippet",
+    "rfc822_message_id",
+    "text",
+    "headers.list.element.value",
+}
 
 #: The sort order of a segment's messages.
 ORDER = (("user_id", "ascending"), ("received_at", "ascending"), ("message_id", "ascending"))
@@ -136,12 +150,22 @@ def parquet_options(zstd_level: int, bloom: int = 0) -> dict[str, Any]:
     options: dict[str, Any] = {
         "compression": "zstd",
         "compression_level": zstd_level,
+        "use_dictionary": [path for path in _paths() if path not in _UNLIKE],
         "sorting_columns": [pq.SortingColumn(0), pq.SortingColumn(4)],
         "write_page_checksum": True,  # pyarrow verifies checksums on request, DuckDB never
     }
     if bloom:
         options["bloom_filter_options"] = {"message_id": {"ndv": bloom, "fpp": 0.01}}
     return options
+
+
+@cache
+def _paths() -> tuple[str, ...]:
+    """The columns of MESSAGES as Parquet names them."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(MESSAGES.empty_table(), sink)
+    schema = pq.ParquetFile(pa.BufferReader(sink.getvalue())).schema
+    return tuple(schema.column(index).path for index in range(len(schema.names)))
 
 
 def _parquet(table: pa.Table, zstd_level: int) -> memoryview:

@@ -115,19 +115,22 @@ class MailViews:
             return schema.empty_table()
         return self._files.table(question, files, {}, most_bytes=most_bytes).cast(schema)
 
-    def _index(self, question: str, schema: pa.Schema, most_bytes: int) -> pa.Table:
+    def _index(self, question: str, schema: pa.Schema, most_bytes: int, **values: object) -> pa.Table:
         with transaction(self._engine) as connection:
             # Converted in pieces: Python's rows take ten times the memory.
             rows = connection.execution_options(stream_results=True, yield_per=_ROWS)
-            pieces = rows.execute(query(question), {"user_id": self._user_id}).partitions()
+            pieces = rows.execute(query(question), {"user_id": self._user_id, **values}).partitions()
             return bounded_table.whole((_piece(rows, schema) for rows in pieces), schema, most_bytes)
 
     def _analysis(self, columns: Sequence[str] | None, most_bytes: int) -> pa.Table:
+        if columns is not None and "priority" in columns:
+            columns = [*columns, *label_judgement.NEEDED]
         table = self._analyses.table(columns, most_bytes=most_bytes)
         if label_judgement.needs_labels(table):
-            tables = {"analysis": table, "state": self._index("sandbox_spam", _STATE, most_bytes)}
-            reason = {"reason": label_judgement.REASON}
-            table = duckdb_engine.ask(duckdb_sql("corrected_priority"), [], reason, tables, most_bytes)
+            names = table.column_names
+            state = self._index("sandbox_judged", _STATE, most_bytes, labels=list(label_judgement.LABELS))
+            tables = {"analysis": label_judgement.completed(table), "state": state}
+            table = duckdb_engine.ask(duckdb_sql("labelled_judgements"), [], {}, tables, most_bytes).select(names)
         return duckdb_engine.ask(_ANALYSIS, [], {}, {"analysis": table}, most_bytes)
 
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zlib import crc32
 
-from jobs.analysis.acquaintance import FREE
 from jobs.analysis.domains import registered
 from jobs.analysis.mail import Mail
+from jobs.analysis.relations import FREE
 from jobs.mime.message import ParsedMessage
 from jobs.mime.parser import parse
 

@@ -3,8 +3,8 @@
 python -m jobs.analysis.training.train SPAM_AND_HAM.tar.gz [HAM.tar.gz ...]
 
 The first is the SpamAssassin corpus, as .eml files in a .tar.gz. The others hold honest mail of other kinds (an Enron
-mailbox): with the SpamAssassin corpus alone, a fifth of business mail scores 0.5 and more. The words' rarity is that of
-the first.
+mailbox): with the SpamAssassin corpus alone, a fifth of business mail scores 0.5 and more. Synthetic mail of today
+(modern.py) is always added. The words' rarity is that of the first.
 """
 
 import sys
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jobs.analysis.mail import Mail
 from jobs.analysis.spam import features
-from jobs.analysis.training import corpus, perceptron
+from jobs.analysis.training import corpus, hinge, modern
 
 FOLDER = Path(__file__).parent.parent / "data"
 _WORDS = 4000
@@ -25,7 +25,7 @@ _GRAMMAR = 120
 
 def spam_bin(examples: Sequence[corpus.Example]) -> bytes:
     """The trained spam model."""
-    model = perceptron.train([(example.name, features(example.mail), example.spam) for example in examples])
+    model = hinge.train([(example.name, features(example.mail), example.spam) for example in examples])
     return model.packed(len(examples))
 
 
@@ -53,7 +53,7 @@ def main() -> None:
     """Write the files."""
     examples, *others = [corpus.read(Path(name)) for name in sys.argv[1:]]
     FOLDER.mkdir(exist_ok=True)
-    (FOLDER / "spam.bin").write_bytes(spam_bin([*examples, *chain(*others)]))
+    (FOLDER / "spam.bin").write_bytes(spam_bin([*examples, *chain(*others), *modern.examples()]))
     (FOLDER / "background.tsv").write_text(background_tsv([example.mail for example in examples]), encoding="utf-8")
 
 

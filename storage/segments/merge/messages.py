@@ -23,6 +23,9 @@ from storage.segments.writer import ROW_GROUP, parquet_options
 _GROUP_BYTES = 256 << 20
 #: Approximate bytes of mail in the batches of all files together.
 _BATCHES_BYTES = 32 << 20
+#: Fewest rows on average that follow one another in a source, so that its slices are used as they are: copying the rows
+#: of a row group one by one takes 0.02 ms per message. Mail of a mailbox arrives in order of time, in either direction.
+_RUN = 16
 _PLACE = ("frame_offset", "frame_bytes", "raw_offset")
 
 
@@ -82,6 +85,13 @@ def interleaved(take: Sequence[Callable[[int], pa.Table]], group: pa.ChunkedArra
         take: per table, a function that returns its next N rows.
     """
     sources = group.combine_chunks()
+    runs = pc.run_end_encode(sources)
+    if len(runs.values) * _RUN <= len(sources):
+        ends = runs.run_ends.to_pylist()
+        lengths = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+        return pa.concat_tables(
+            take[number](rows) for number, rows in zip(runs.values.to_pylist(), lengths, strict=True)
+        )
     counts = {entry["values"]: entry["counts"] for entry in pc.value_counts(sources).to_pylist()}
     table = pa.concat_tables([take[number](counts[number]) for number in sorted(counts)])
     if len(counts) > 1:

@@ -5,6 +5,7 @@ the segment has no split until compaction or a rebuild makes one; searches scan 
 """
 
 import logging
+from collections.abc import Iterator
 from functools import partial
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 
 from storage.config import ArchiveConfig
 from storage.files.blobs import FileDamaged, LocalBlobs
-from storage.fulltext import builder
+from storage.fulltext import builder, summaries
 from storage.fulltext.builder import NotIndexed
 from storage.segments.file_names import PARQUET_SUFFIX, SPLIT_SUFFIX
 from storage.segments.merge.sources import Ordered
@@ -37,7 +38,7 @@ def merge_splits(
         for source in ordered.sources:
             split = source.name + SPLIT_SUFFIX
             splits[split] = (blobs.size(split), partial(blobs.read, split))
-        return blobs.put(name + SPLIT_SUFFIX, builder.merge(splits))
+        return blobs.put(name + SPLIT_SUFFIX, builder.merge(splits, _messages(blobs, name)))
     except (FileDamaged, NotIndexed) as exc:
         _LOG.warning("The word index of %s is built from the messages: %s", name, exc)
     if sum(source.size_bytes for source in ordered.sources) > _REBUILT_BYTES:
@@ -45,3 +46,11 @@ def merge_splits(
     table = pq.read_table(blobs.location(name + PARQUET_SUFFIX), partitioning=None)
     chunks = index_words(name, table)
     return blobs.put(name + SPLIT_SUFFIX, chunks) if chunks else None
+
+
+def _messages(blobs: LocalBlobs, name: str) -> Iterator[pa.Table]:
+    """The merged messages' list columns, from the Parquet file that was just written, one row group at a time."""
+    with pa.OSFile(blobs.location(name + PARQUET_SUFFIX)) as file:
+        parquet = pq.ParquetFile(file)
+        for group in range(parquet.num_row_groups):
+            yield parquet.read_row_group(group, columns=list(summaries.READ), use_threads=False)

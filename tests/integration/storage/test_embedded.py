@@ -179,7 +179,10 @@ def test_a_new_server_is_private_and_durable(directory: Path) -> None:
         dsn = server.dsn("postgres")
         settings = {
             name: one(dsn, f"SHOW {name}")
-            for name in ("listen_addresses", "fsync", "data_checksums", "server_encoding", "timezone")
+            for name in (
+                *("listen_addresses", "fsync", "data_checksums", "server_encoding", "timezone"),
+                *("min_wal_size", "max_wal_size"),
+            )
         }
         methods = one(dsn, "SELECT string_agg(DISTINCT auth_method, ',') FROM pg_hba_file_rules")
         connections = psutil.Process(tree(directory)[0].pid).net_connections("inet")
@@ -190,6 +193,8 @@ def test_a_new_server_is_private_and_durable(directory: Path) -> None:
         "data_checksums": "on",
         "server_encoding": "UTF8",
         "timezone": "UTC",
+        "min_wal_size": "32MB",
+        "max_wal_size": "64MB",
     }
     assert methods == "scram-sha-256"
     assert connections == []

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from jobs.mime import reading
 from storage.files.blobs import FileDamaged
+from storage.fulltext.summary_cache import SummaryCache
 from storage.model.mail_query import MailQuery
 from storage.model.message_id import from_hex
 from storage.model.records import DELETED
@@ -311,7 +313,7 @@ def test_a_damaged_file_is_told_by_its_name(shard: Shard, how: str) -> None:
     user = shard.user()
     names = [shard.store(user, Mail(number)) for number in (1, 2, 3)]
     reader = shard.reader(user)
-    for suffix in (".parquet", ".raw.zst"):
+    for suffix in (".parquet", ".raw.zst", ".split"):
         damage(shard.root / f"{names[1]}{suffix}", how)
 
     asked: list[Callable[[], object]] = [
@@ -333,10 +335,33 @@ def test_a_damaged_file_is_told_by_its_name(shard: Shard, how: str) -> None:
     assert reader.email(3) is not None
 
 
+def test_lists_and_messages_need_no_parquet_file(shard: Shard) -> None:
+    user = shard.user()
+    names = [shard.store(user, Mail(number, subject=f"Number {number}")) for number in (1, 2, 3)]
+    reader = shard.reader(user)
+    listed, found = reader.emails(), reader.emails(MailQuery("morning"))
+    for name in names:
+        (shard.root / f"{name}.parquet").unlink()
+
+    assert reader.emails() == listed
+    assert reader.emails(MailQuery("morning")) == found
+    assert [email.subject for email in listed.items] == ["Number 3", "Number 2", "Number 1"]
+    assert MailboxReader(user, shard.engine, shard.blobs, body=reading.body).email(2) is not None
+
+
+def test_lists_of_splits_without_summaries_read_parquet(shard: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = shard.user()
+    shard.store(user, Mail(1), Mail(2, sender="Zoë <zoe@example.org>"))
+    listed = shard.reader(user).emails()
+
+    monkeypatch.setattr(SummaryCache, "rows", lambda *_: {})
+    assert shard.reader(user).emails() == listed
+
+
 def test_a_file_of_other_mail_is_damaged(shard: Shard) -> None:
     user, other = shard.user(), shard.user()
     name, foreign = shard.store(user, Mail(1)), shard.store(other, Mail(1))
-    for suffix in (".parquet", ".raw.zst"):
+    for suffix in (".parquet", ".raw.zst", ".split"):
         (shard.root / f"{name}{suffix}").write_bytes((shard.root / f"{foreign}{suffix}").read_bytes())
 
     with pytest.raises(FileDamaged, match=name):
@@ -356,8 +381,10 @@ def test_a_damaged_word_index_is_told_by_name_and_costs_time_only(
     assert [mail.id for mail in shard.reader(user).emails(MailQuery("morning")).items] == ["3", "2", "1"]
     assert [mail.id for mail in shard.reader(user).emails(MailQuery("nothing")).items] == []
     told = [record.getMessage() for record in caplog.records]
-    assert len(told) == 1
-    assert f"{names[1]}.split" in told[0]
+    assert sorted(text.partition(f"{names[1]}.split")[0] for text in told) == [
+        *(["The summaries in "] if how != "missing" else []),
+        "The word index ",
+    ], "each use of the file is reported once"
 
 
 def test_users_of_one_word_index_never_see_each_others_mail(shard: Shard) -> None:

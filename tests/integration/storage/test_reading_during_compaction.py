@@ -20,7 +20,7 @@ from storage.fulltext.search import SegmentFile
 from storage.mailbox.segment_files import MailFiles
 from storage.model.mail_query import MailQuery
 from storage.model.message_id import from_hex
-from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX, SUFFIXES
+from storage.segments.file_names import SUFFIXES
 from storage.segments.garbage_collection import sweep
 from storage.segments.merge.merge import merge
 from tests.integration.storage.factory import NOON, Mail, Shard
@@ -165,8 +165,8 @@ def test_a_reader_that_finds_a_file_gone_lists_again_and_goes_on(
 def test_a_file_that_is_gone_again_is_lost_and_said_so(shard: Shard) -> None:
     user = shard.user()
     name = shard.store(user, mail(1))
-    shard.blobs.delete(name + PARQUET_SUFFIX)
-    shard.blobs.delete(name + RAW_SUFFIX)
+    for suffix in SUFFIXES:
+        shard.blobs.delete(name + suffix)
     reader = shard.reader(user)
 
     for ask in (lambda: reader.raw(1), lambda: reader.email(1), lambda: reader.emails(), lambda: reader.top_senders(1)):

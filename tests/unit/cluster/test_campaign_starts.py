@@ -36,7 +36,7 @@ class _Campaigns:
 class _Owners:
     """Owners of shards that note what they are asked; one mailbox is paused."""
 
-    def __init__(self, paused: int = 0) -> None:
+    def __init__(self, paused: int | None = None) -> None:
         self.asked: list[tuple[int, Mode]] = []
         self._paused = paused
 

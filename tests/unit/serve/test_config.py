@@ -11,7 +11,7 @@ from storage.sql_sandbox.config import SandboxConfig
 
 @pytest.mark.parametrize("model", [ServeConfig, TokenConfig, ScaleConfig, PushConfig, SandboxConfig, EdgeConfig])
 def test_every_setting_of_our_own_is_described(model: type[BaseModel]) -> None:
-    nested = ("tokens", "scale", "push", "rates", "google", "streams", "sandbox", "edge")
+    nested = ("tokens", "scale", "push", "rates", "google", "streams", "sandbox", "reading", "edge")
     plain = {name: field for name, field in model.model_fields.items() if name not in nested}
 
     assert plain

@@ -1,4 +1,5 @@
--- Response times of the owner and of the others (DuckDB). A response follows a message of the other side in a thread.
+-- Response times of the owner and of the others (DuckDB). A response follows a message of the other side in a thread, so
+-- only threads in which the owner wrote are sorted.
 -- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $address: the owner's, in lower case
 -- $first_at, $last_at: range of received_at, end exclusive. sent: a table, messages labelled SENT
 WITH selected AS (
@@ -10,12 +11,16 @@ WITH selected AS (
     FROM read_parquet($files, hive_partitioning = false)
     WHERE user_id = $user_id AND received_at >= $first_at AND received_at < $last_at AND {chosen}
 ),
+answered AS (
+    SELECT DISTINCT thread_id FROM selected WHERE mine
+),
 turns AS (
     SELECT
         mine,
         lag(mine) OVER turn AS before_was_mine,
         (epoch_ms(received_at) - lag(epoch_ms(received_at)) OVER turn) / 1000.0 AS waited_s
     FROM selected
+    WHERE thread_id IN (SELECT thread_id FROM answered)
     WINDOW turn AS (PARTITION BY thread_id ORDER BY received_at, message_id)
 )
 SELECT

@@ -14,9 +14,11 @@ from jobs.analysis.mail import Mail
 from jobs.analysis.registry import BUILT_IN
 from jobs.analysis.running import configured
 from jobs.mime.parser import parse
+from storage.mailbox.label_judgement import CATEGORIES
 from tests.integration.serve.conftest import FIRST_AT, Archive, signed_in
 
 PATH = "/api/v1/analytics"
+LABELS = ((), ("CATEGORY_PERSONAL",), ("CATEGORY_PROMOTIONS", "CATEGORY_UPDATES"), ("CATEGORY_UPDATES",), ("SPAM",))
 TEXTS = (
     "This is great, I love it, thank you so much for the wonderful help!",
     "This is terrible. I hate the awful delay and I am very angry about it.",
@@ -46,6 +48,7 @@ class Letter:
     raw: bytes
     analysed: bool
     starred: bool
+    labels: tuple[str, ...] = ()
 
     def said(self, analyser: str) -> dict[str, Any]:
         found = next(each for each in BUILT_IN if each.name == analyser)
@@ -70,10 +73,10 @@ async def mailbox(
             at = FIRST_AT + timedelta(days=random.randint(0, 100))
             number = len(made) + len(letters) + 1
             raw = f"{head}\r\nSubject: number {number}{rest}".encode()
-            letters.append(Letter(number, at, raw, analysed, random.random() < 0.3))
+            letters.append(Letter(number, at, raw, analysed, random.random() < 0.3, random.choice(LABELS)))
         archive.commit(
             user,
-            [(each.message_id, ["STARRED"] if each.starred else ["INBOX"], each.raw) for each in letters],
+            [(each.message_id, ["STARRED" if each.starred else "INBOX", *each.labels], each.raw) for each in letters],
             received_at=[each.received_at for each in letters],
             analyse=analysers.of_new_mail if analysed else None,
         )
@@ -98,16 +101,32 @@ async def test_judgements_are_those_of_the_analysers(client: httpx.AsyncClient, 
             assert answer.status_code == 200, answer.text
             return answer.json()
 
-        for route, name, analyser, field in (
-            ("categories", "category", "category", "name"),
-            ("languages", "language", "language", "code"),
-        ):
-            told = (await ask(route))["items"]
-            counts = Counter(each.said(analyser)[field] for each in found)
-            assert {each[name]: each["messages"] for each in told} == counts, (route, params)
+        counts = Counter(each.said("language")["code"] for each in found)
+        languages, categories = await ask("languages"), await ask("categories")
+        assert {each["language"]: each["messages"] for each in languages["items"]} == counts, params
+        assert {each["category"]: each["messages"] for each in categories["items"]} == Counter(map(category, found))
+        for told in (languages["items"], categories["items"]):
             assert sum(each["size_bytes"] for each in told) == sum(len(each.raw) for each in found)
+        check_agreement(categories["agreement"], found)
         await check_sentiment(await ask("sentiment"), found)
         check_security(await ask("security"), found)
+
+
+def category(letter: Letter) -> str | None:
+    """Gmail's category, unless the analyser's is a finer one."""
+    ours: str | None = letter.said("category")["name"]
+    gmail = next((CATEGORIES[label] for label in letter.labels if label in CATEGORIES), None)
+    if not letter.analysed or gmail is None or (gmail == "notification" and ours in ("receipt", "travel")):
+        return ours
+    return gmail
+
+
+def check_agreement(told: Any, found: list[Letter]) -> None:
+    judged = [each for each in found if each.analysed and not CATEGORIES.keys().isdisjoint(each.labels)]
+    assert sum(each["messages"] for each in told) == len(judged)
+    same = [each for each in judged if each.said("category")["name"] == category(each)]
+    assert sum(each["agreed"] for each in told) == len(same)
+    assert sum(each["undecided"] for each in told) == sum(each.said("category")["name"] is None for each in judged)
 
 
 async def check_sentiment(told: Any, found: list[Letter]) -> None:

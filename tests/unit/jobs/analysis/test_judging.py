@@ -17,12 +17,12 @@ from tests.unit.jobs.analysis.mails import mail
 
 SCHEMA = {
     "language": "code: string, confidence: float",
-    "category": "name: string, spam_score: float, reasons: list<item: string>",
+    "category": "name: string, spam_score: float, reasons: list<item: string>, source: string",
     "automatic": "automatic: bool, kind: string, reason: string",
     "mailinglist": (
         "list_id: string, unsubscribe_http: string, unsubscribe_mailto: string, one_click: bool, posting_allowed: bool"
     ),
-    "priority": "level: string, reasons: list<item: string>",
+    "priority": "level: string, reasons: list<item: string>, source: string",
     "sentiment": "supported: bool, score: float, label: string, sentences: list<item: string>",
     "keywords": "words: list<item: string>",
     "summary": "text: string",
@@ -105,6 +105,16 @@ def test_a_summary_is_two_sentences_of_the_writer() -> None:
     assert "pump" not in summary
     assert len(told(Summary(), mail("word " * 5000))["text"]) <= 400
     assert Summary().analyse(mail("1234 5678")) is None
+
+
+def test_a_summary_says_nothing_about_the_message_itself() -> None:
+    html = {"Content_Type": "text/html; charset=utf-8"}
+    text = (
+        "<p>View this email in your browser</p><p>&zwnj;&nbsp;&zwnj;&nbsp;&zwnj;</p><p>Hello Bob,</p>"
+        "<p>The turbine in hall four failed on Monday</p><p>Kind regards</p><p>Ann from the turbine hall</p>"
+        "<p>Unsubscribe from turbine news</p>"
+    )
+    assert told(Summary(), mail(text, subject="turbine", **html))["text"] == "The turbine in hall four failed on Monday"
 
 
 REPLY = {"To": "me@example.com", "In_Reply_To": "<1@x>"}

@@ -26,6 +26,11 @@ def kinds(mail: Mail) -> list[str]:
     return [sign.kind for sign in found]
 
 
+FORWARDED = "mx; arc=pass (i=1); spf=softfail; dkim=none; dmarc=fail"
+SEAL = "i=1; a=rsa-sha256; t=1; cv=none; d=%s; s=arc-20160816; b=x"
+UNCONFIRMED = "not_authenticated"
+
+
 @pytest.mark.parametrize(
     ("message", "kind"),
     [
@@ -43,6 +48,10 @@ def kinds(mail: Mail) -> list[str]:
         (letter(From="a@a.example", Authentication_Results="mx; spf=none; dkim=none"), "not_authenticated"),
         (letter(From="a@a.example", Authentication_Results="spf=pass; dkim=none; compauth=fail"), "not_authenticated"),
         (letter(From="a@a.example", X_Forefront_Antispam_Report="CIP:1;SCL:9;CAT:PHSH;"), "marked_by_receiver"),
+        (letter(From="a@a.example", X_Forefront_Antispam_Report="CIP:1;SFV:NSPM;SCL:5;"), "junk_by_receiver"),
+        (letter(From="a@a.example", X_Microsoft_Antispam_Mailbox_Delivery="wl:1;dest:J;"), "junk_by_receiver"),
+        (letter(From="a@a.example", Authentication_Results=FORWARDED, ARC_Seal=SEAL % "evil.example"), UNCONFIRMED),
+        (letter(From="a@a.example", Authentication_Results=FORWARDED), UNCONFIRMED),
         (Mail(parse(FILE % b"bill.pdf.exe")), "runs_a_file"),
         (Mail(parse(FILE % b"invoice.html")), "runs_a_file"),
         (letter(LIMITED, From="a@a.example"), "asks_for_credentials"),
@@ -70,7 +79,8 @@ LIST = {"List_Id": "<l.example.org>"}
         letter(From="a@a.example", Authentication_Results="mx; spf=pass; dkim=pass; dmarc=fail", **LIST),
         letter(From="a@a.example", Authentication_Results="mx; spf=fail; dkim=none", **LIST),
         letter(From="a@a.example", Authentication_Results="mx; spf=softfail; dkim=none", X_Forwarded_For="b@b.example"),
-        letter(From="a@a.example", Authentication_Results="mx; arc=pass (i=1); spf=softfail; dkim=none; dmarc=fail"),
+        letter(From="a@a.example", Authentication_Results=FORWARDED, ARC_Seal=SEAL % "google.com"),
+        letter(From="a@a.example", X_Microsoft_Antispam_Mailbox_Delivery="wl:1;dest:I;"),
         letter(From="a@a.example", Authentication_Results="mx; spf=softfail; dkim=pass; dmarc=none"),
         letter(From="a@a.example", X_Forefront_Antispam_Report="CIP:1;SCL:1;CAT:NONE;"),
         letter(From="a@a.example"),

@@ -83,3 +83,25 @@ def test_a_failure_is_its_own_question_s_alone() -> None:
     with pytest.raises(ValueError, match="no answer"):
         answers.of(7, box, "other", make)
     assert answers.of(7, box, "other", lambda: b"works") == b"works"
+
+
+def test_a_response_made_for_a_version_is_kept_under_the_user_and_the_version() -> None:
+    counted: list[bool] = []
+    answers, box = ResponseCache(1000, counted=counted.append), Box()
+    answers.of(7, box, "question", lambda: b"first")
+
+    assert answers.kept((7, box.version(), "question")) == b"first"
+    assert answers.kept((8, box.version(), "question")) is None
+    assert answers.kept((7, "another", "question")) is None
+    assert counted == [False, True], "a response that is not cached is counted when it is made"
+
+
+def test_a_kept_response_is_forgotten_after_its_time_and_never_exceeds_the_limit() -> None:
+    now = [0.0]
+    answers = ResponseCache(10, clock=lambda: now[0])
+    answers.keep((7, "document", 1), b"x" * 11)
+    answers.keep((7, "document", 2), b"y" * 10)
+
+    assert (answers.kept((7, "document", 1)), answers.kept((7, "document", 2))) == (None, b"y" * 10)
+    now[0] = 301.0
+    assert answers.kept((7, "document", 2)) is None

@@ -48,6 +48,8 @@ def table(messages: Sequence[Made]) -> pa.Table:
             "received_at": made.received_at,
             **{name: "".join(made.fields.get(name, ())) for name in ("subject", "text", "from")},
             **{name: list(made.fields.get(name, ())) for name in ("to", "cc", "bcc")},
+            "snippet": f"snippet {made.message_id}",
+            "defects": [],
             "list_id": "".join(made.fields.get("list", ())),
             "attachments": [{"filename": name} for name in made.fields.get("filename", ())],
             "headers": [

@@ -1,4 +1,4 @@
-"""Results are corrected by labels, and results of other versions are left as they are."""
+"""Gmail's labels decide before the analysers, and tables are corrected as single messages are."""
 
 from typing import Any
 
@@ -7,49 +7,125 @@ import pytest
 
 from storage.db.sql_files import duckdb_sql
 from storage.files import duckdb_engine
-from storage.mailbox.label_judgement import REASON, corrected, needs_labels
+from storage.mailbox import label_judgement
+from storage.mailbox.label_judgement import corrected, needs_labels
 
-HIGH: dict[str, Any] = {"priority": {"version": 2, "level": "high", "reasons": ["+answer"]}}
-FAILED: dict[str, Any] = {"priority": {"version": 2, "error": "raised", "level": None, "reasons": None}}
+
+def judged(
+    name: str | None = None, level: str | None = None, score: float = 0.0, warned: bool = False, **more: Any
+) -> dict[str, Any]:
+    """Results as analysers wrote them before they said who decided."""
+    return {
+        "category": {"error": None, "name": name, "spam_score": score, "reasons": ["a reason"], **more},
+        "priority": {"error": None, "level": level, "reasons": []},
+        "authenticity": {"warnings": [{"kind": "known_name", "evidence": "a name"}] if warned else []},
+    }
+
+
+FAILED = {
+    "category": {"error": "raised", "name": None, "spam_score": None, "reasons": None},
+    "priority": {"error": "raised", "level": None, "reasons": None},
+    "authenticity": {"warnings": None},
+}
 
 
 @pytest.mark.parametrize(
-    ("analysis", "labels", "expected"),
+    ("analysis", "labels", "category", "priority"),
     [
-        (None, ["SPAM"], None),
-        ({}, ["SPAM"], {}),
-        (HIGH, ["INBOX"], HIGH),
-        (HIGH, ["SPAM"], {"priority": {"version": 2, "level": "low", "reasons": ["+answer", "-in Spam"]}}),
-        (FAILED, ["SPAM"], FAILED),
+        (judged(), ["INBOX"], (None, "none", None), (None, "none")),
+        (judged("work", "high"), ["INBOX", "CATEGORY_PERSONAL"], ("work", "rules", "work"), ("high", "rules")),
+        (judged("spam_like", "low"), [], ("spam_like", "model", "spam_like"), ("low", "rules")),
+        (judged("work", "high"), ["SPAM", "IMPORTANT"], ("spam_like", "gmail", "work"), ("low", "gmail")),
+        (judged("newsletter"), ["CATEGORY_PROMOTIONS"], ("promotion", "gmail", "newsletter"), (None, "none")),
+        (judged(), ["CATEGORY_SOCIAL", "IMPORTANT"], ("social", "gmail", None), ("high", "gmail")),
+        (judged("receipt"), ["CATEGORY_UPDATES", "STARRED"], ("receipt", "rules", "receipt"), ("high", "gmail")),
+        (judged("work"), ["CATEGORY_UPDATES"], ("notification", "gmail", "work"), (None, "none")),
+        (judged(None, "low", warned=True), ["IMPORTANT"], (None, "none", None), ("low", "rules")),
+        (judged(None, "low", 0.7), ["STARRED"], (None, "none", None), ("low", "rules")),
+        (
+            judged("spam_like", source="model"),
+            ["CATEGORY_FORUMS"],
+            ("newsletter", "gmail", "spam_like"),
+            (None, "none"),
+        ),
     ],
 )
-def test_mail_in_spam_has_a_low_priority(analysis: Any, labels: list[str], expected: Any) -> None:
-    assert corrected(analysis, labels) == expected
-    assert HIGH["priority"]["level"] == "high"
+def test_labels_decide_first(analysis: Any, labels: list[str], category: Any, priority: Any) -> None:
+    said = corrected(analysis, labels)
+    assert said is not None
+    assert (said["category"]["name"], said["category"]["source"], said["category"]["ours"]) == category
+    assert (said["priority"]["level"], said["priority"]["source"]) == priority
+    assert "ours" not in analysis["category"], "the results that were handed in are changed"
 
 
-def test_tables_without_a_priority_are_left_alone() -> None:
-    level = pa.struct([("error", pa.string()), ("level", pa.string()), ("reasons", pa.list_(pa.string()))])
-    for kind, needed in ((level, True), (pa.struct([("version", pa.int16())]), False)):
-        assert needs_labels(pa.schema([("priority", kind)]).empty_table()) is needed
-    assert not needs_labels(pa.schema([("category", level)]).empty_table())
+@pytest.mark.parametrize("analysis", [None, {}, FAILED, {"language": {"version": 1, "code": "en"}}])
+def test_results_without_a_judgement_are_left_alone(analysis: Any) -> None:
+    assert corrected(analysis, ["SPAM"]) == analysis
 
 
-def test_a_table_is_corrected_as_single_messages_are() -> None:
-    kind = pa.struct([("error", pa.string()), ("level", pa.string()), ("reasons", pa.list_(pa.string()))])
-    rows: list[dict[str, Any] | None] = [
-        {"error": None, "level": "high", "reasons": ["+answer"]},
-        {"error": None, "level": None, "reasons": []},
-        {"error": "raised", "level": None, "reasons": None},
-        None,
+def test_only_tables_with_a_judgement_need_labels() -> None:
+    assert needs_labels(pa.table({"priority": []}))
+    assert needs_labels(pa.table({"category": []}))
+    assert not needs_labels(pa.table({"language": []}))
+
+
+LABELS = (
+    [],
+    ["INBOX"],
+    ["SPAM"],
+    ["IMPORTANT"],
+    ["STARRED", "CATEGORY_UPDATES"],
+    ["CATEGORY_PROMOTIONS", "CATEGORY_SOCIAL"],
+    ["CATEGORY_FORUMS", "IMPORTANT", "SPAM"],
+)
+
+
+@pytest.mark.parametrize("source", [True, False], ids=["current", "older"])
+def test_a_table_is_corrected_as_single_messages_are(source: bool) -> None:
+    results = [
+        *(judged(name, level) for name in (None, "work", "receipt", "spam_like") for level in (None, "low", "high")),
+        judged("work", "high", 0.9),
+        judged("work", "high", warned=True),
+        FAILED,
     ]
-    ids = list(range(len(rows) * 2))
-    analysis = pa.table({"message_id": ids, "priority": pa.array(rows * 2, kind)})
-    state = pa.table({"message_id": ids, "labels": [["INBOX"]] * len(rows) + [["SPAM"]] * len(rows)})
-    tables = {"analysis": analysis, "state": state}
-    found = duckdb_engine.ask(duckdb_sql("corrected_priority"), [], {"reason": REASON}, tables)
+    rows = [(each, labels) for each in results for labels in LABELS]
+    warnings = pa.list_(pa.struct([("kind", pa.string()), ("evidence", pa.string())]))
+    texts, said = pa.list_(pa.string()), [("source", pa.string())] if source else []
+    kinds = {
+        "category": pa.struct(
+            [("error", pa.string()), ("name", pa.string()), ("spam_score", pa.float32()), ("reasons", texts), *said]
+        ),
+        "priority": pa.struct([("error", pa.string()), ("level", pa.string()), ("reasons", texts), *said]),
+        "authenticity": pa.struct([("warnings", warnings)]),
+    }
+    ids = list(range(len(rows)))
+    analysis = pa.table(
+        {"message_id": ids, **{name: pa.array([each[name] for each, _ in rows], kind) for name, kind in kinds.items()}}
+    )
+    found = ask(analysis, pa.table({"message_id": ids, "labels": pa.array([labels for _, labels in rows], texts)}))
 
-    told = [row["priority"] for row in sorted(found.to_pylist(), key=lambda row: row["message_id"])]
-    assert told[: len(rows)] == rows
-    expected = [corrected({"priority": row}, ["SPAM"]) for row in rows if row]
-    assert told[len(rows) :] == [*(each["priority"] for each in expected if each), None]
+    for row, (each, labels) in zip(found, rows, strict=True):
+        expected = corrected(each, labels)
+        assert expected is not None
+        for name in ("category", "priority"):
+            wanted = {"source": None, "ours": None, **expected[name]}
+            assert {key: wanted.get(key) for key in row[name]} == row[name] | {
+                key: pytest.approx(value) for key, value in row[name].items() if isinstance(value, float)
+            }, (each, labels)
+
+
+def test_missing_analysers_and_messages_without_results_are_null() -> None:
+    level = pa.struct([("error", pa.string()), ("level", pa.string()), ("reasons", pa.list_(pa.string()))])
+    rows = [{"error": None, "level": "high", "reasons": ["+answer"]}, None]
+    analysis = pa.table({"message_id": [1, 2], "priority": pa.array(rows, level)})
+    found = ask(analysis, pa.table({"message_id": [1, 2], "labels": [["SPAM"], ["SPAM"]]}))
+
+    assert found[0]["priority"]["level"] == "low"
+    assert found[1]["priority"] is None
+    assert [row["category"] for row in found] == [None, None]
+
+
+def ask(analysis: pa.Table, state: pa.Table) -> list[dict[str, Any]]:
+    tables = {"analysis": label_judgement.completed(analysis), "state": state}
+    found = duckdb_engine.ask(duckdb_sql("labelled_judgements"), [], {}, tables).to_pylist()
+    return sorted(found, key=lambda row: row["message_id"])

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from storage.model.schemas import FETCHED, INDEX, MESSAGES
 from storage.segments import writer
 from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX
 from storage.segments.merge.merge import merge
+from storage.segments.merge.messages import interleaved
 
 CONFIG = ArchiveConfig(frame_bytes=64 << 10)
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -110,6 +112,21 @@ def test_every_message_of_every_part_is_where_it_is_said_to_be(parts: list[list[
             assert {key: read(blobs, name, place) for key, place in after.items()} == kept
             expected = {key: (place.frame_offset, place.frame_bytes, place.raw_offset) for key, place in after.items()}
             assert told(before, merged, moved) == expected
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 40)), min_size=1, max_size=30))
+def test_rows_are_interleaved_in_the_order_of_their_sources(runs: list[tuple[int, int]]) -> None:
+    order = [number for number, length in runs for _ in range(length)]
+    tables = [pa.table({"row": [row for row, source in enumerate(order) if source == number]}) for number in range(4)]
+    taken = [0] * 4
+
+    def take(number: int, count: int) -> pa.Table:
+        taken[number] += count
+        return tables[number].slice(taken[number] - count, count)
+
+    found = interleaved([partial(take, number) for number in range(4)], pa.chunked_array([order], pa.int32()))
+
+    assert found["row"].to_pylist() == list(range(len(order)))
 
 
 @settings(max_examples=40)

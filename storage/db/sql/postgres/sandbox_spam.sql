@@ -1,3 +1,0 @@
--- The current state of this user's messages in Spam.
--- :user_id
-SELECT message_id, labels, deleted_at FROM messages WHERE user_id = :user_id AND 'SPAM' = ANY(labels)
