@@ -11,6 +11,7 @@ refused keeps the phase that it will go on in.
 
 from collections.abc import Collection, Iterable, Iterator
 from itertools import takewhile
+from typing import Any
 
 from actors.decisions import (
     Call,
@@ -165,6 +166,20 @@ class Mailbox(MailboxHistory):
     def unstorable(self, message_id: int, error: str, now: float) -> None:
         """A message arrived and cannot be stored: record it as failed, with the reason."""
         self._backlog.unstorable(message_id, error, now)
+
+    def status(self) -> dict[str, Any]:
+        """What `ShardOwner.status` shows of the mailbox."""
+        return {
+            "phase": self.phase.value,
+            "active": self.active,
+            "estimate": self.estimate,
+            "error": self.error,
+            "listed": self.progress.listed,
+            "fetched": self.progress.fetched,
+            "fetched_bytes": self.progress.fetched_bytes,
+            "throttled": self.progress.throttled,
+            "failed": self.filed,
+        }
 
     def spent(self, units: int) -> None:
         """Quota units that calls for this mailbox cost."""
