@@ -148,16 +148,7 @@ def mailboxes(
     with Progress(console=notes, transient=True) as progress:
         bar = progress.add_task("Mailboxes", total=number)
         result = bench_mailboxes(settings(), number, known, lambda made: progress.update(bar, completed=made))
-    if json:
-        print_json(result.as_json())
-        return
-    out.print(f"{count(result.mailboxes)} idle mailboxes with {count(result.known_each)} stored messages in one shard")
-    out.print(
-        f"  {result.memory_mb:.0f} MB, of which {result.base_mb:.0f} MB without mailboxes; "
-        f"{result.mailbox_kb:.2f} KB per mailbox"
-    )
-    out.print(f"  started in {result.start_s:.1f} s; {result.timers} timers and {result.tasks} tasks in total,")
-    out.print(f"  {result.idle_cpu_share:.1%} of a core while idle")
+    print_json(result.as_json()) if json else bench_output.print_mailboxes(result)
 
 
 def _poll(number: int, json: bool) -> None:

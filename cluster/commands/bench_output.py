@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cluster.bench.failover import FailoverResult
     from cluster.bench.ingest import IngestResult
     from cluster.bench.last_run import Change
+    from cluster.bench.mailboxes import MailboxesResult
     from cluster.bench.polling import PollResult
     from cluster.bench.quality import QualityResult
     from cluster.bench.serve import ServeResult
@@ -172,3 +173,14 @@ def print_analysis(result: "AnalysisResult") -> None:
             f"  {count(result.anew_messages)} archived messages re-analysed: {result.anew_per_s:,.0f} messages/s"
             " on 2 processes"
         )
+
+
+def print_mailboxes(result: "MailboxesResult") -> None:
+    """Print the results of this benchmark for people."""
+    out.print(f"{count(result.mailboxes)} idle mailboxes with {count(result.known_each)} stored messages in one shard")
+    out.print(
+        f"  {result.memory_mb:.0f} MB, of which {result.base_mb:.0f} MB without mailboxes; "
+        f"{result.mailbox_kb:.2f} KB per mailbox"
+    )
+    out.print(f"  started in {result.start_s:.1f} s; {result.timers} timers and {result.tasks} tasks in total,")
+    out.print(f"  {result.idle_cpu_share:.1%} of a core while idle")
