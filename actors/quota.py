@@ -154,15 +154,13 @@ class ShardQuota:
         seconds, self._refused_s = self._refused_s, None
         return seconds
 
-    def granted(self, units: float, now: float) -> None:
-        """The broker answered; what calls still miss they say again."""
+    def granted(self, units: float, now: float, spent_until: float | None = None) -> None:
+        """The broker answered; what calls still miss they say again. spent_until: as of `Grant`."""
         self._budget.granted(units, now)
+        if spent_until is not None:
+            self._budget.spent_until(spent_until)
         self._granted += units
         self._needed = self._wanted = 0.0
-
-    def spent_until(self, when: float) -> None:
-        """The day's free units are spent until then, the broker says."""
-        self._budget.spent_until(when)
 
     def silent(self, now: float) -> None:
         """The broker did not answer; what calls still miss they say again."""

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from actors.budget import Grant
 from actors.decisions import Call, CallFailed, Compare, Fetch, Fetched, Outcome
 from actors.wait_kinds import SPENT_S
 from storage.errors import BackupError
@@ -28,6 +29,8 @@ GMAIL = (
 ARCHIVE = (WaitKind.DISK_FULL, WaitKind.DISK_READ_ONLY, WaitKind.ARCHIVE_UNUSABLE)
 #: Seconds after which a call, or a fetch of many messages, counts as unanswered.
 _LATE_CALL_S, _LATE_FETCH_S = 3.0, 10.0
+#: Seconds between two questions to the broker while the day's free units are spent, at most.
+_SPENT_AGAIN_S = 5.0
 #: Seconds between two stores when only the number of tries changed.
 _RECOUNT_S = 5.0
 
@@ -64,6 +67,14 @@ class WaitLog:
             if self._reasons.pop((user_id, kind), None) is not None:
                 self._changed = True
                 _LOG.warning("%s goes on: %s is over", self._named(user_id), kind.value)
+
+    def paced(self, grant: Grant, now: float) -> float:
+        """Keep whether the day's free units are spent; seconds until the broker may be asked again."""
+        if grant.spent_until is None:
+            self.ends(WHOLE_SHARD, WaitKind.QUOTA_SPENT)
+            return 0.0
+        self.waits(WHOLE_SHARD, WaitKind.QUOTA_SPENT, grant.detail, now, grant.spent_until)
+        return min(grant.spent_until - now, _SPENT_AGAIN_S)
 
     def began(self, call: Call, now: float) -> None:
         """A call of Gmail is under way."""

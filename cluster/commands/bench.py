@@ -5,18 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cluster.commands.bench_output import (
-    print_analysis,
-    print_archive,
-    print_as_of,
-    print_catalog,
-    print_crowding,
-    print_failover,
-    print_ingest,
-    print_poll,
-    print_quality,
-    print_serve,
-)
+from cluster.commands import bench_output
 from cluster.console import command, count, fail, notes, out, print_json
 from cluster.lazy_imports import settings
 
@@ -74,7 +63,7 @@ def ingest(
     if json:
         print_json(result.as_json())
     else:
-        print_ingest(result)
+        bench_output.print_ingest(result)
 
 
 @app.command()
@@ -132,7 +121,7 @@ def failover(
     if json:
         print_json(result.as_json())
         return
-    print_failover(result)
+    bench_output.print_failover(result)
 
 
 @app.command()
@@ -159,16 +148,7 @@ def mailboxes(
     with Progress(console=notes, transient=True) as progress:
         bar = progress.add_task("Mailboxes", total=number)
         result = bench_mailboxes(settings(), number, known, lambda made: progress.update(bar, completed=made))
-    if json:
-        print_json(result.as_json())
-        return
-    out.print(f"{count(result.mailboxes)} idle mailboxes with {count(result.known_each)} stored messages in one shard")
-    out.print(
-        f"  {result.memory_mb:.0f} MB, of which {result.base_mb:.0f} MB without mailboxes; "
-        f"{result.mailbox_kb:.2f} KB per mailbox"
-    )
-    out.print(f"  started in {result.start_s:.1f} s; {result.timers} timers and {result.tasks} tasks in total,")
-    out.print(f"  {result.idle_cpu_share:.1%} of a core while idle")
+    print_json(result.as_json()) if json else bench_output.print_mailboxes(result)
 
 
 def _poll(number: int, json: bool) -> None:
@@ -178,7 +158,7 @@ def _poll(number: int, json: bool) -> None:
     if json:
         print_json(result.as_json())
         return
-    print_poll(result)
+    bench_output.print_poll(result)
 
 
 @app.command()
@@ -199,7 +179,7 @@ def serve(
     if json:
         print_json(result.as_json())
         return
-    print_serve(result)
+    bench_output.print_serve(result)
 
 
 @app.command()
@@ -226,7 +206,7 @@ def crowding(
     if json:
         print_json(result.as_json())
         return
-    print_crowding(result)
+    bench_output.print_crowding(result)
 
 
 @app.command()
@@ -256,7 +236,8 @@ def _as_of(messages: int, events: int, json: bool) -> None:
     if json:
         print_json([figure.as_json() for figure in figures])
         return
-    print_as_of(figures)
+    for figure in figures:
+        out.print(f"{figure.page:<22} {figure.moment:<18} p50 {figure.p50_ms:8.2f} ms   p95 {figure.p95_ms:8.2f} ms")
 
 
 @app.command()
@@ -281,7 +262,10 @@ def catalog(
     if json:
         print_json([figure.as_json() for figure in figures])
         return
-    print_catalog(figures)
+    for figure in figures:
+        what = "segments" if figure.step.startswith("plan") else "messages"
+        times = f"p50 {figure.p50_ms:8.2f} ms   p95 {figure.p95_ms:8.2f} ms"
+        out.print(f"{figure.step:<18} {times}   {count(figure.found)} {what}")
 
 
 @app.command()
@@ -329,7 +313,7 @@ def analysis(
 
         accuracy = bench_quality(mail or (), moods)
         changes = compared(settings().home / "bench" / "analysis-quality.json", accuracy.as_json())
-        print_json(accuracy.as_json()) if json else print_quality(accuracy, changes)
+        print_json(accuracy.as_json()) if json else bench_output.print_quality(accuracy, changes)
         return
     from cluster.bench.analysis import bench_analysis
 
@@ -337,7 +321,7 @@ def analysis(
     if json:
         print_json(result.as_json())
         return
-    print_analysis(result)
+    bench_output.print_analysis(result)
 
 
 @app.command()
@@ -394,4 +378,4 @@ def archive(
     if json:
         print_json(result.as_json())
     else:
-        print_archive(result)
+        bench_output.print_archive(result)

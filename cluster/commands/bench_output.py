@@ -6,16 +6,13 @@ from cluster.console import count, out
 from jobs.rendering.units import size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cluster.bench.analysis import AnalysisResult
     from cluster.bench.archive import ArchiveResult
-    from cluster.bench.as_of import PageFigures
-    from cluster.bench.catalog import CatalogFigures
     from cluster.bench.crowding import CrowdingResult
     from cluster.bench.failover import FailoverResult
     from cluster.bench.ingest import IngestResult
     from cluster.bench.last_run import Change
+    from cluster.bench.mailboxes import MailboxesResult
     from cluster.bench.polling import PollResult
     from cluster.bench.quality import QualityResult
     from cluster.bench.serve import ServeResult
@@ -167,20 +164,6 @@ def print_poll(result: "PollResult") -> None:
     )
 
 
-def print_as_of(figures: "Sequence[PageFigures]") -> None:
-    """Print the results of this benchmark for people."""
-    for figure in figures:
-        out.print(f"{figure.page:<22} {figure.moment:<18} p50 {figure.p50_ms:8.2f} ms   p95 {figure.p95_ms:8.2f} ms")
-
-
-def print_catalog(figures: "Sequence[CatalogFigures]") -> None:
-    """Print the results of this benchmark for people."""
-    for figure in figures:
-        what = "segments" if figure.step.startswith("plan") else "messages"
-        times = f"p50 {figure.p50_ms:8.2f} ms   p95 {figure.p95_ms:8.2f} ms"
-        out.print(f"{figure.step:<18} {times}   {count(figure.found)} {what}")
-
-
 def print_analysis(result: "AnalysisResult") -> None:
     """Print the results of this benchmark for people."""
     out.print(f"{count(result.messages)} messages, {count(result.mean_bytes)} bytes on average; microseconds of CPU:")
@@ -192,3 +175,14 @@ def print_analysis(result: "AnalysisResult") -> None:
             f"  {count(result.anew_messages)} archived messages re-analysed: {result.anew_per_s:,.0f} messages/s"
             " on 2 processes"
         )
+
+
+def print_mailboxes(result: "MailboxesResult") -> None:
+    """Print the results of this benchmark for people."""
+    out.print(f"{count(result.mailboxes)} idle mailboxes with {count(result.known_each)} stored messages in one shard")
+    out.print(
+        f"  {result.memory_mb:.0f} MB, of which {result.base_mb:.0f} MB without mailboxes; "
+        f"{result.mailbox_kb:.2f} KB per mailbox"
+    )
+    out.print(f"  started in {result.start_s:.1f} s; {result.timers} timers and {result.tasks} tasks in total,")
+    out.print(f"  {result.idle_cpu_share:.1%} of a core while idle")
