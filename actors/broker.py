@@ -9,6 +9,7 @@ wants; what one does not want the others earn. Pure; the clock is an argument. O
 from dataclasses import dataclass
 
 from actors.budget import Demand, lease_s, project_bucket
+from actors.daily_allowance import DailyAllowance
 from jobs.gmail.config import GmailConfig
 
 #: A new broker does not know what the one before it has leased: it waits for so many lease times, in which leases run
@@ -33,7 +34,9 @@ class _Claim:
 class QuotaBroker:
     """Leases slices of the project's units."""
 
-    def __init__(self, config: GmailConfig, now: float) -> None:
+    def __init__(self, config: GmailConfig, now: float, daily: DailyAllowance | None = None) -> None:
+        """daily: the day's free units; None: as many as the limits per minute allow."""
+        self._daily = daily
         bucket = project_bucket(config, now)
         self._limited = bucket is not None
         self._rate, self._capacity = (bucket.rate, bucket.capacity) if bucket else (0.0, 0.0)
@@ -45,6 +48,11 @@ class QuotaBroker:
         self.granted_units = 0.0  # ever, by this broker
 
     @property
+    def capacity(self) -> float:
+        """Units that may go at once."""
+        return self._capacity
+
+    @property
     def factor(self) -> float:
         """Share of the full rate that is leased since Gmail last refused the project."""
         return self._factor
@@ -54,7 +62,12 @@ class QuotaBroker:
         wanted = max(demand.wanted, demand.needed)
         if not self._limited:
             return wanted
+        if self._daily is not None:
+            self._daily.give_back(demand.unspent)
+            self._daily.take(demand.alone)
         self._advance(now)
+        if self._daily is not None and self._held() > (today := self._daily.available(now)):
+            self._shrink(today)
         claim = self._claims.setdefault(shard_id, _Claim())
         claim.wanted, claim.weight, claim.asked_at = wanted, max(demand.weight, 1.0), now
         if claim.earned + self._reserve < demand.needed:
@@ -68,6 +81,8 @@ class QuotaBroker:
         claim.wanted -= earned + spare
         claim.served_at = now
         self.granted_units += earned + spare
+        if self._daily is not None:
+            self._daily.take(earned + spare)
         return earned + spare
 
     def throttled(self, seconds: float, now: float) -> None:
@@ -83,7 +98,7 @@ class QuotaBroker:
     def _pool(self, claim: _Claim) -> None:
         """When all that may be held is held and nobody has enough, let who waits longest have it: else nobody would."""
         longest = min(self._claims.values(), key=lambda other: other.served_at)
-        if claim is not longest or self._held() < self._capacity * 0.999:
+        if claim is not longest or self._held() < self._most(self._at) * 0.999:
             return
         for other in self._claims.values():
             if other is not claim:
@@ -92,6 +107,17 @@ class QuotaBroker:
 
     def _held(self) -> float:
         return self._reserve + sum(claim.earned for claim in self._claims.values())
+
+    def _most(self, now: float) -> float:
+        """Units that may be held now."""
+        return self._capacity if self._daily is None else min(self._capacity, self._daily.available(now))
+
+    def _shrink(self, units: float) -> None:
+        """Hold no more than so many units: a day has ended, or the shards spent some by themselves."""
+        share = units / self._held()
+        self._reserve *= share
+        for claim in self._claims.values():
+            claim.earned *= share
 
     def _advance(self, now: float) -> None:
         """Let what became available since the last time be earned."""
@@ -103,7 +129,7 @@ class QuotaBroker:
             if claim.asked_at < now - self._lease_s:  # one that wants asks every tenth of this
                 self._reserve += claim.earned
                 del self._claims[shard_id]
-        units = min(self._rate * self._factor * elapsed, max(self._capacity - self._held(), 0.0))
+        units = min(self._rate * self._factor * elapsed, max(self._most(now) - self._held(), 0.0))
         self._factor = min(self._factor + _RECOVERY_PER_S * elapsed, 1.0)
         self._reserve = _earn(list(self._claims.values()), self._reserve + units)
 

@@ -6,6 +6,8 @@ Never more than the project's limit in any minute, over all shards together:
   lost; so what is spent in a minute was leased within 61 s, and `rate` is reckoned for that.
 - When the broker falls silent, a shard waits until every lease that it may have given has run out, then spends at most
   `rate / shards`, from nothing. All shards together are then one bucket of that rate.
+- Where only a number of units a day is free, the static share is that number's part of the second, and nothing while
+  the day's units were spent when the broker was last heard.
 - A new broker begins with nothing and waits (actors/broker.py) until leases have run out and shards have heard of it.
 """
 
@@ -22,6 +24,7 @@ from storage.errors import BackupError
 _LEASE = 1 / 60
 #: Share of a project's minute that may go at once. The rest drips.
 _BURST = 0.02
+_DAY_S = 86_400
 
 
 def lease_s(config: GmailConfig) -> float:
@@ -29,13 +32,19 @@ def lease_s(config: GmailConfig) -> float:
     return config.quota_minute_s * _LEASE
 
 
-def project_bucket(config: GmailConfig, now: float, share: float = 1.0) -> Bucket | None:
-    """A bucket that keeps the project's limit per minute, or one shard's share of it; None without a limit."""
+def project_bucket(config: GmailConfig, now: float, share: float = 1.0, per_day: int | None = None) -> Bucket | None:
+    """A bucket that keeps the project's limit per minute, or one shard's share of it; None without a limit.
+
+    per_day: and so many units a day, spread evenly.
+    """
     limit = config.quota.units_per_minute_per_project
     if limit is None:
         return None
     allowed = limit * share
-    return Bucket(allowed * (1 - _BURST) / (config.quota_minute_s + lease_s(config)), allowed * _BURST, now)
+    rate = allowed * (1 - _BURST) / (config.quota_minute_s + lease_s(config))
+    if per_day is not None:
+        rate = min(rate, per_day * share / _DAY_S)
+    return Bucket(rate, allowed * _BURST, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +52,27 @@ class Demand:
     """What a shard asks the broker for.
 
     needed: units without which nothing can go; wanted: units that could be spent at once; weight: mailboxes that wait.
+    unspent: leased units that ran out since the shard last asked; alone: units that it spent of its static share.
     """
 
     needed: float
     wanted: float
     weight: float
+    unspent: float = 0.0
+    alone: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The broker's answer: units, good for `lease_s`.
+
+    spent_until: when to expect units again, because the day's free ones are spent (seconds since 1970).
+    detail: says so.
+    """
+
+    units: float
+    spent_until: float | None = None
+    detail: str = ""
 
 
 class Budget:
@@ -60,6 +85,8 @@ class Budget:
         bucket = project_bucket(config, 0.0, 1 / shards)
         self._most = bucket.capacity if bucket else math.inf
         self._leases: deque[tuple[float, float]] = deque()  # (until when, units), oldest first
+        self._unspent = self._alone = 0.0  # not told to the broker yet
+        self._spent_until = -math.inf  # the day's free units are spent until then
         self._static: Bucket | None = None
         self._static_from: float | None = None  # the broker is silent: from then on
 
@@ -78,9 +105,9 @@ class Budget:
         if not self._limited:
             return math.inf
         if self._static_from is not None and now >= self._static_from:
-            return self._static_bucket(now).available(now)
+            return self._static_bucket(now).available(now) if now >= self._spent_until else 0.0
         while self._leases and self._leases[0][0] <= now:
-            self._leases.popleft()
+            self._unspent += self._leases.popleft()[1]
         return sum(units for _, units in self._leases)
 
     def leased(self, now: float) -> float:
@@ -97,6 +124,7 @@ class Budget:
         if self.available(now) < units:
             return False
         if self._static is not None:
+            self._alone += units
             return self._static.take(units, now)
         while self._limited and units > 0:
             until, leased = self._leases.popleft()
@@ -111,6 +139,16 @@ class Budget:
         if units > 0:
             self._leases.append((now + self._lease_s, units))
 
+    def spent_until(self, when: float) -> None:
+        """The broker says that the day's free units are spent until then."""
+        self._spent_until = when
+
+    def settle(self) -> tuple[float, float]:
+        """Leased units that ran out unspent, and units that were spent of the static share; told once."""
+        told = self._unspent, self._alone
+        self._unspent = self._alone = 0.0
+        return told
+
     def silent(self, now: float) -> None:
         """The broker did not answer."""
         if self._static_from is None:
@@ -118,13 +156,14 @@ class Budget:
 
     def pause(self, seconds: float, now: float) -> None:
         """Gmail refused the project: what is in hand is given up."""
+        self._unspent += sum(units for _, units in self._leases)
         self._leases.clear()
         if self._static is not None:
             self._static.pause(seconds, now)
 
     def _static_bucket(self, now: float) -> Bucket:
         if self._static is None:
-            bucket = project_bucket(self._config, now, 1 / self._shards)
+            bucket = project_bucket(self._config, now, 1 / self._shards, self._config.free_units)
             assert bucket is not None
             bucket.take(bucket.capacity, now)
             self._static = bucket
@@ -145,7 +184,7 @@ class BrokerSilent(BackupError):
 class Broker(Protocol):
     """The project's quota. Both raise BrokerSilent."""
 
-    async def lease(self, shard_id: int, demand: Demand) -> float:
+    async def lease(self, shard_id: int, demand: Demand) -> Grant:
         """Units granted, good for `budget.lease_s`."""
 
     async def throttled(self, seconds: float) -> None:

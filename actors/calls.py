@@ -7,13 +7,15 @@ shard decides what comes next, nothing is repeated here. Called by the shard's o
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pydantic import SecretStr
 
-from actors.conversion import changed, fetched, without
+from actors.conversion import added_threads, agreeing_threads, changed, differing_threads, fetched, without
 from actors.decisions import (
     Call,
     CallFailed,
+    Changed,
     Compare,
     Compared,
     Confirm,
@@ -36,7 +38,7 @@ from actors.tokens import Tokens
 from actors.wait_kinds import wait_kind
 from actors.work import Work
 from jobs.gmail.errors import AnswerUnreadable, GmailRefused, GrantRevoked, HistoryExpired, NotFound, TokenRejected
-from jobs.gmail.records import Label, Profile
+from jobs.gmail.records import HistoryPage, Label, Profile
 from storage.catalog.catalog import Catalog
 from storage.errors import BackupError
 from storage.model.records import LabelRow
@@ -44,6 +46,8 @@ from storage.model.records import LabelRow
 #: How far beyond the newest history id that is known another is believed by itself. Gmail's profile is asked about
 #: one beyond that: believed wrongly, it would make everything that happens afterwards look old.
 _JUMP = 1_000
+#: Messages of a page of history that are asked which thread they belong to, at most: a comparison finds the others.
+_THREADS_ASKED = 10
 _LOG = logging.getLogger(__name__)
 
 
@@ -85,7 +89,7 @@ class Calls:
                 second = await self._work.confirm(token, call.since, call.label_id)
                 return Confirmed(second.total, second.added, second.deleted, second.units, second.history_id)
             if isinstance(call, ListPage):
-                return await self._list_page(token, call)
+                return await self._list_page(shard, token, call)
             if isinstance(call, Watch):
                 watching = await self._work.watch(token, self._topic)
                 return Watched(watching.expires_at.timestamp())
@@ -93,9 +97,7 @@ class Calls:
             newest = max([changes.history_id, *(change.history_id for change in changes.changes)])
             if newest > mailbox.known_history_id + _JUMP and newest > (present := await self._present(token)):
                 raise AnswerUnreadable(f"it names the history id {newest}, and the profile says {present}")
-            return await asyncio.to_thread(
-                changed, call.user_id, changes, lambda ids: self._catalog.look(call.user_id, ids)
-            )
+            return await self._changed(token, call, changes)
         except HistoryExpired as exc:
             if isinstance(call, ReadHistory) and call.page_token is not None:  # it may be the token that is too old
                 return CallFailed(str(exc), shard.quota.cost(call), page_refused=True)
@@ -125,7 +127,23 @@ class Calls:
         profile, _ = await self._work.pin(token)
         return profile.history_id
 
-    async def _list_page(self, token: SecretStr, call: ListPage) -> Listed:
+    async def _changed(self, token: SecretStr, call: ReadHistory, page: HistoryPage) -> Changed:
+        """A page of history; where it names another thread than is stored, the message itself is asked."""
+        claimed = added_threads(page)
+        known = await asyncio.to_thread(self._catalog.known, call.user_id, list(claimed)) if claimed else {}
+        outcome = changed(call.user_id, page, known)
+        differing = differing_threads(claimed, known)
+        if not differing:
+            return outcome
+        try:
+            receipt, _ = await self._work.fetch(token, call.user_id, list(differing)[:_THREADS_ASKED])
+        except BackupError as exc:  # the history stands without it; a comparison asks again
+            _LOG.warning("The threads of %d messages are not certain: %s", len(differing), exc)
+            return outcome
+        said = dict(zip(receipt.landed, receipt.thread_ids, strict=True))
+        return replace(outcome, threads=agreeing_threads(differing, said), units=receipt.units)
+
+    async def _list_page(self, shard: Shard, token: SecretStr, call: ListPage) -> Listed:
         try:
             page = await self._work.list_page(token, call.page_token, call.label_id)
         except (GmailRefused, NotFound) as exc:
@@ -135,8 +153,14 @@ class Calls:
             return Listed((), None)
         if call.label_id is not None:
             return Listed((), page.next_page_token, tuple(page.ids), page.unreadable)
-        unknown = await asyncio.to_thread(self._catalog.unknown, call.user_id, page.ids)
-        return Listed(tuple(unknown), page.next_page_token, tuple(page.ids), page.unreadable)
+        known = await asyncio.to_thread(self._catalog.known, call.user_id, page.ids)
+        unknown = tuple(key for key in page.ids if key not in known)
+        threads: tuple[tuple[int, int], ...] = ()
+        units = 0
+        if differing := differing_threads(page.threads(), known):  # a listing may be wrong as well: it is read twice
+            second = await self._work.list_page(token, call.page_token, None)
+            threads, units = agreeing_threads(differing, second.threads()), shard.quota.cost(call)
+        return Listed(unknown, page.next_page_token, tuple(page.ids), page.unreadable, threads, units)
 
     def _pinned(self, user_id: int, profile: Profile, labels: Sequence[Label]) -> Pinned:
         """Labels that Gmail does not name are listed as well while messages carry them: it may have left them out."""

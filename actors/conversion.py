@@ -1,6 +1,6 @@
 """Gmail's answers in the shard's own terms. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from actors.decisions import Changed, Failure, Fetched
@@ -10,6 +10,8 @@ from storage.model.records import DELETED, LabelChange
 
 #: Failures of these kinds were never asked for, or Gmail turned them away unread: they cost no attempt.
 _UNCHARGED = frozenset({"throttled", "not_sent"})
+#: Stored messages: their threads, and whether they count as deleted.
+Known = Mapping[int, tuple[int, bool]]
 
 
 def fetched(receipt: FetchReceipt, reference: object) -> Fetched:
@@ -33,6 +35,7 @@ def fetched(receipt: FetchReceipt, reference: object) -> Fetched:
         units=receipt.units,
         pause_s=None if throttled is None else throttled.retry_after_s or 1.0,
         pause_scope="user" if throttled is None else throttled.scope,
+        classified=receipt.classified,
     )
 
 
@@ -58,21 +61,33 @@ def without(outcome: Fetched, history_ids: Sequence[int], newest: int, units: in
     )
 
 
-def changed(
-    user_id: int, page: HistoryPage, look: Callable[[Sequence[int]], tuple[Sequence[int], Sequence[int]]]
-) -> Changed:
+def added_threads(page: HistoryPage) -> dict[int, int]:
+    """The messages that a page of history says arrived, in order, and their threads."""
+    return {change.message_id: change.thread_id for change in page.changes if isinstance(change, MessageAdded)}
+
+
+def differing_threads(claimed: Mapping[int, int], known: Known) -> dict[int, int]:
+    """Of the threads that Gmail names, those of messages that are stored in another one."""
+    return {key: thread_id for key, thread_id in claimed.items() if key in known and known[key][0] != thread_id}
+
+
+def agreeing_threads(claimed: Mapping[int, int], said: Mapping[int, int]) -> tuple[tuple[int, int], ...]:
+    """Of the threads that one answer names, those that a second answer names as well."""
+    return tuple((key, thread_id) for key, thread_id in claimed.items() if said.get(key) == thread_id)
+
+
+def changed(user_id: int, page: HistoryPage, known: Known) -> Changed:
     """A page of history.
 
     A page in the middle reaches as far as its last change; only the last page reaches Gmail's present.
 
     Args:
-        look: which of these messages are not stored, and which count as deleted.
+        known: of the messages that it says arrived, those that are stored.
     """
-    added = list(dict.fromkeys(change.message_id for change in page.changes if isinstance(change, MessageAdded)))
-    unknown, returned = look(added) if added else ((), ())
+    added = added_threads(page)
     upto = max((change.history_id for change in page.changes), default=None)
     return Changed(
-        unknown=tuple(unknown),
+        unknown=tuple(key for key in added if key not in known),
         changes=tuple(
             LabelChange(user_id, change.message_id, change.label_id, change.on, change.history_id)
             if isinstance(change, LabelChanged)
@@ -82,6 +97,6 @@ def changed(
         ),
         upto=page.history_id if page.next_page_token is None else upto,
         next_page_token=page.next_page_token,
-        returned=tuple(returned),
+        returned=tuple(key for key in added if key in known and known[key][1]),
         unreadable=page.unreadable,
     )

@@ -99,7 +99,7 @@ Call = Pin | ListPage | Confirm | ReadLabels | ReadHistory | Fetch | Compare | W
 class FetchedBatch:
     """Fetched mail that waits for its segment: a reference to the bytes, never the bytes.
 
-    skip: messages behind the reference that are stored already.
+    skip: messages behind the reference that are stored already. classified: as of `Fetched`.
     """
 
     user_id: int
@@ -108,6 +108,7 @@ class FetchedBatch:
     fetched_at: float
     reference: object
     skip: tuple[int, ...] = ()
+    classified: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,18 +154,21 @@ class Pinned:
 class Listed:
     """A page of the listing: its ids that are not stored yet, and all of them. Of a label's, only all.
 
-    unreadable: what stood where an id should.
+    unreadable: what stood where an id should. threads: (message, thread) where another thread is stored and a second
+    answer said the same. units: what the page cost beyond its call.
     """
 
     unknown: tuple[int, ...]
     next_page_token: str | None
     listed: tuple[int, ...] = ()
     unreadable: tuple[str, ...] = ()
+    threads: tuple[tuple[int, int], ...] = ()
+    units: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """The second source's answer. added, deleted: by the history since the listing began. units: what it cost.
+    """The second source's answer. added, deleted: by the history since the listing began. units: what it cost in all.
 
     history_id: the mailbox's present one; None: it was not asked for.
     """
@@ -188,6 +192,7 @@ class Changed:
     """A page of history. `upto`: every change up to this history id is in this page or an earlier one.
 
     returned: messages that it says arrived, and that count as deleted. unreadable: records that could not be read.
+    threads, units: as of `Listed`.
     """
 
     unknown: tuple[int, ...]
@@ -196,6 +201,8 @@ class Changed:
     next_page_token: str | None
     returned: tuple[int, ...] = ()
     unreadable: tuple[str, ...] = ()
+    threads: tuple[tuple[int, int], ...] = ()
+    units: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +234,8 @@ class Failure:
 class Fetched:
     """What became of every message of a Fetch. `pause_s`: Gmail's wish that this user be left alone.
 
-    withheld: failures whose mail lies behind the reference all the same, and is not to be stored.
+    withheld: failures whose mail lies behind the reference all the same, and is not to be stored. classified: (message,
+    its classification labels) of those landed that have any.
     """
 
     landed: tuple[int, ...]
@@ -239,6 +247,7 @@ class Fetched:
     pause_s: float | None = None
     pause_scope: str = "user"
     withheld: tuple[int, ...] = ()
+    classified: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

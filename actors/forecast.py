@@ -4,27 +4,53 @@ Google counts days in Pacific time. What a day began with is kept in the control
 running cluster looks every minute.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from jobs.gmail.config import PACIFIC, GmailConfig
+from storage.control.quota_ledger import QuotaLedger
 from storage.db.engines import Databases, transaction
 from storage.db.sql_files import query
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Units of one day. threshold: None where Google bills nothing."""
+    """Units of one day. threshold: None where Google bills nothing.
+
+    paced: units beyond the threshold wait for the next day; reserved: what the broker has reserved of them so far.
+    """
 
     day: str
     spent: int
     per_minute: float
     by_midnight: int
     threshold: int | None
+    paced: bool = False
+    reserved: int = 0
+
+    @property
+    def free_left(self) -> int | None:
+        """Units of the day that are free still."""
+        return None if self.threshold is None else max(self.threshold - max(self.spent, self.reserved), 0)
+
+    @property
+    def billed_by_midnight(self) -> int:
+        """Units of the day that Google will bill at this pace."""
+        return 0 if self.threshold is None or self.paced else max(self.by_midnight - self.threshold, 0)
+
+    def as_json(self) -> dict[str, Any]:
+        """What every display shows."""
+        return {
+            **asdict(self),
+            "passes_threshold": self.passes,
+            "free_left": self.free_left,
+            "billed_by_midnight": self.billed_by_midnight,
+        }
 
     @property
     def passes(self) -> bool:
-        """Whether the threshold will be passed at this pace."""
+        """Whether the threshold would be passed at this pace."""
         return self.threshold is not None and self.by_midnight > self.threshold
 
 
@@ -38,7 +64,10 @@ def forecast(databases: Databases, gmail: GmailConfig, now: datetime) -> Forecas
     with transaction(databases.control) as connection:
         began = connection.execute(query("quota_day"), {"day": local.date(), "units": units}).one()
     spent = max(units - began.units, 0)
-    return project(local, began.seen_at, spent, gmail.quota.units_per_day_per_project)
+    found = project(local, began.seen_at, spent, gmail.quota.units_per_day_per_project)
+    if gmail.free_units is None:
+        return found
+    return replace(found, paced=True, reserved=QuotaLedger(databases.control).reserved(local.date()))
 
 
 def project(now: datetime, since: datetime, spent: int, threshold: int | None) -> Forecast:

@@ -32,12 +32,14 @@ _LABEL_ATTEMPTS = 3
 class Listed:
     """What Gmail listed after a pin: every id, and the ids of each label. 8 bytes an id.
 
-    skipped: labels whose listings nothing agreed with: nothing is known of them.
+    skipped: labels whose listings nothing agreed with: nothing is known of them. partial: labels in whose listings an
+    id could not be read: a message that they lack may be that one.
     """
 
     message_ids: "array[int]"
     labels: "Mapping[str, array[int]]"
     skipped: frozenset[str] = frozenset()
+    partial: frozenset[str] = frozenset()
 
 
 class Listing:
@@ -52,6 +54,7 @@ class Listing:
         self._empty = 0  # pages in a row
         self._labels: dict[str, array[int]] = {}
         self._skipped: set[str] = set()
+        self._partial: set[str] = set()
         self._waiting: deque[str] = deque()
         self._before: _Ids | None = None  # the ids that the last listing of the same named
         self._begun = 0  # the history id before that one
@@ -120,6 +123,8 @@ class Listing:
 
     def next_label(self) -> bool:
         """The listing under way is complete; False when there is no other."""
+        if self.label_id is not None and self._unreadable:
+            self._partial.add(self.label_id)
         self._before, self._attempts, self._unreadable, self._empty = None, 0, 0, 0
         self._bound = _PER_MESSAGE * self._estimate + _MORE
         if not self._waiting:
@@ -141,7 +146,7 @@ class Listing:
 
     def result(self) -> Listed:
         """Everything, once there is no other listing."""
-        return Listed(self._message_ids, self._labels, frozenset(self._skipped))
+        return Listed(self._message_ids, self._labels, frozenset(self._skipped), frozenset(self._partial))
 
     @property
     def _present(self) -> "array[int]":

@@ -78,10 +78,15 @@ class MailboxHealth:
         """Left alone because of a defect of ours."""
         self.halt, self._error = Phase.STOPPED, f"quarantined after a defect of this release: {error}"
 
-    def mended(self, missing: int = 0, labels: int = 0) -> None:
+    def mended(self, missing: int = 0, labels: int = 0, threads: int = 0) -> None:
         """A comparison found these, which the next commits mend."""
         before = self._mended
-        self._mended = replace(before, missing=before.missing + missing, labels=before.labels + labels)
+        self._mended = replace(
+            before,
+            missing=before.missing + missing,
+            labels=before.labels + labels,
+            threads=before.threads + threads,
+        )
 
     def tally(self, deleted: int, revived: int) -> Mended | None:
         """What the next commit mends, with so many deletions and revivals; None: nothing."""
@@ -93,7 +98,8 @@ class MailboxHealth:
         if mended is not None:
             before = self._mended
             labels, missing = before.labels - mended.labels, before.missing - mended.missing
-            self._mended = replace(before, labels=labels, missing=missing)
+            threads = before.threads - mended.threads
+            self._mended = replace(before, labels=labels, missing=missing, threads=threads)
 
 
 def recorded(row: MailboxRecord | MailboxUpdate) -> tuple[object, ...]:

@@ -41,6 +41,7 @@ class MailboxHistory(MailboxListing):
         # A change of a message that was fetched before it, and has not landed, would be lost on it.
         named = {*page.unknown, *(change.message_id for change in fresh)}
         self._pages.append(HistoryPage(frozenset(named & set(self._backlog.owed)), fresh, page.upto))
+        self._rethread(page.threads)
         token = page.next_page_token
         ahead = page.upto is not None and page.upto > self._furthest
         if ahead:

@@ -38,14 +38,16 @@ class MailboxListing(MailboxState):
         next_page_token: str | None,
         listed: Collection[int] = (),
         unreadable: Sequence[str] = (),
+        threads: Sequence[tuple[int, int]] = (),
     ) -> None:
-        """A page of the listing; `unknown` are those of its ids that are not stored."""
+        """A page of the listing; `unknown` are those of its ids that are not stored. threads: as of `Listed`."""
         self.health.heard()
         added = self._backlog.owe(unknown, listed=True)
         self.progress.listed += added
         if self._mode is Mode.RECONCILE:
             self.health.mended(missing=added)
         self._note(unreadable, "messages.list")
+        self._rethread(threads)
         self._listing.add(listed, len(unreadable))
         if next_page_token is None:
             self._step(Event.LAST_PAGE)

@@ -1,7 +1,7 @@
 """What one mailbox's sync state consists of, and what people may ask of it. actors/mailbox.py makes it work."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from actors.config import EvidenceConfig, RetryConfig
 from actors.decisions import (
@@ -14,7 +14,7 @@ from actors.overlap import Overlap
 from actors.plans import HistoryPage, Progress
 from actors.retry_backlog import Backlog
 from actors.rounds import Event, Round, State
-from storage.model.records import FailedItem, MailboxRecord, Phase, Unreadable
+from storage.model.records import FailedItem, MailboxRecord, Phase, Unreadable, thread_change
 
 #: Seconds between two comparisons because of history records that could not be read.
 COMPARE_AGAIN_S = 600.0
@@ -152,6 +152,14 @@ class MailboxState:
                 self._compare_due = self._compare_due or where == "history.list"
         if self._compare_due and self._now >= self._compare_from:
             self._again = Mode.RECONCILE
+
+    def _rethread(self, threads: Collection[tuple[int, int]]) -> None:
+        """Have messages moved to the threads that two answers of Gmail's name: wrong ones were stored."""
+        if threads:
+            at = self.known_history_id
+            changes = tuple(thread_change(self.user_id, key, thread_id, at) for key, thread_id in threads)
+            self._pages.append(HistoryPage(frozenset(), changes, None))
+            self.health.mended(threads=len(changes))
 
     def _follow(self) -> None:
         assert self._cursor is not None

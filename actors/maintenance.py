@@ -100,7 +100,8 @@ class Maintenance:
         self._name_at = clock()  # when the next of them may be named
         # Soon, so that an owner who never lives long rolls up, too; spread, because shards begin together.
         self._roll_up_at = clock() + min(_FIRST_ROLL_UP_S, archive.rollup_s) * (0.5 + lease.shard_id * 0.309 % 0.5)
-        self._sweep_at = clock() + _SWEEP_EVERY_S
+        # By then everything that earlier owners replaced is deletable: a cluster may never run for an hour.
+        self._sweep_at = clock() + min(archive.retired_grace_s + 1.0, _SWEEP_EVERY_S)
         self._deletable_at: deque[float] = deque()  # when nobody can be reading what was replaced; ascending
         self._wake = asyncio.Event()
 

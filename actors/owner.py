@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from actors.announcer import Announcer
-from actors.budget import Broker, BrokerSilent, lease_s
+from actors.budget import Broker, BrokerSilent, Grant, lease_s
 from actors.calls import Calls
 from actors.config import BackupConfig
 from actors.decisions import Call, CommitNow, Decision, Mode, Write
@@ -34,7 +34,7 @@ from storage.control.wait_reasons import WaitReasons
 from storage.errors import BackupError
 from storage.files.blobs import LocalBlobs
 from storage.model.records import FailedItem, User
-from storage.model.wait_reasons import WaitKind, WaitReason
+from storage.model.wait_reasons import WHOLE_SHARD, WaitKind, WaitReason
 from storage.recovery.rollup_writer import RolledUp
 
 _T = TypeVar("_T")
@@ -42,6 +42,8 @@ _LOG = logging.getLogger(__name__)
 
 #: Questions to the quota broker in the time of a lease, while calls wait for the project's units.
 _QUESTIONS_PER_LEASE = 10
+#: Seconds between two questions while the day's free units are spent, at most.
+_SPENT_AGAIN_S = 5.0
 #: Seconds after which a task that is still there is cancelled once more.
 _CANCEL_AGAIN_S = 0.2
 #: Seconds between two looks whether the reasons to wait have changed.
@@ -121,7 +123,7 @@ class ShardOwner:
             if shard.mailbox(user_id) is not None:
                 shard.stop(user_id)
         self._shard, self._maintenance = shard, tending
-        commits = SegmentCommits(shard, tending, self._work, self._catalog, self._waits, self._clock)
+        commits = SegmentCommits(shard, tending, self._work, self._catalog, self._blobs, self._waits, self._clock)
         self._spawn(self._run(shard, commits))
         for loop in (self._keep_budget, self._keep_lease, self._keep_waits):
             self._spawn(loop(shard))
@@ -305,17 +307,29 @@ class ShardOwner:
             await self._hungry.wait()
             self._hungry.clear()
             demand = shard.quota.demand(shard.waiting, self._clock())
+            wait_s = lease_s(self._config.gmail) / _QUESTIONS_PER_LEASE
             try:
                 if (seconds := shard.quota.refused_s()) is not None:
                     await self._broker.throttled(seconds)
-                granted = await self._broker.lease(self._shard_id, demand)
+                grant = await self._broker.lease(self._shard_id, demand)
             except BrokerSilent as exc:
                 _LOG.warning("Shard %d: %s", self._shard_id, exc)
                 shard.quota.silent(self._clock())
             else:
-                shard.quota.granted(granted, self._clock())
+                shard.quota.granted(grant.units, self._clock())
+                wait_s = max(self._paced(shard, grant), wait_s)
             self._news.set()
-            await asyncio.sleep(lease_s(self._config.gmail) / _QUESTIONS_PER_LEASE)
+            await asyncio.sleep(wait_s)
+
+    def _paced(self, shard: Shard, grant: Grant) -> float:
+        """Keep that the day's free units are spent, or that they are not; seconds until the broker is asked again."""
+        if grant.spent_until is None:
+            self._waits.ends(WHOLE_SHARD, WaitKind.QUOTA_SPENT)
+            return 0.0
+        now = self._clock()
+        shard.quota.spent_until(grant.spent_until)
+        self._waits.waits(WHOLE_SHARD, WaitKind.QUOTA_SPENT, grant.detail, now, grant.spent_until)
+        return min(grant.spent_until - now, _SPENT_AGAIN_S)
 
     async def _keep_lease(self, shard: Shard) -> None:
         ttl_s = self._config.shard.lease_s

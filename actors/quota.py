@@ -147,7 +147,7 @@ class ShardQuota:
         """What to lease: the units that calls were refused for, and a little ahead at the present pace."""
         pace = self._spent / max(now - self._spent_since, _AHEAD_S)
         self._spent, self._spent_since = 0.0, now
-        return Demand(self._needed, self._wanted + pace * _AHEAD_S, weight)
+        return Demand(self._needed, self._wanted + pace * _AHEAD_S, weight, *self._budget.settle())
 
     def refused_s(self) -> float | None:
         """Seconds for which Gmail refused the project; told once."""
@@ -159,6 +159,10 @@ class ShardQuota:
         self._budget.granted(units, now)
         self._granted += units
         self._needed = self._wanted = 0.0
+
+    def spent_until(self, when: float) -> None:
+        """The day's free units are spent until then, the broker says."""
+        self._budget.spent_until(when)
 
     def silent(self, now: float) -> None:
         """The broker did not answer; what calls still miss they say again."""

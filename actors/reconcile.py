@@ -49,7 +49,8 @@ def differences(user_id: int, pinned: int, listed: Listed, stored: StoredLabels)
         wanted = _within(ids, listed.labels.get(label_id, nobody))
         carried = _within(pa.array(range(len(ids)), pa.int64()), stored.rows.get(label_id, nobody))
         found += [(row, label_id, True) for row in _rows(pc.and_(present, pc.and_not(wanted, carried)))]
-        found += [(row, label_id, False) for row in _rows(pc.and_(present, pc.and_not(carried, wanted)))]
+        if label_id not in listed.partial:
+            found += [(row, label_id, False) for row in _rows(pc.and_(present, pc.and_not(carried, wanted)))]
     found.sort()
     message_ids = stored.message_ids
     return Differences(

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+import pyarrow.compute as pc
 from sqlalchemy.exc import DataError, IntegrityError, InternalError, ProgrammingError
 
 from actors.decisions import CommitNow, Write, Written
@@ -19,6 +20,9 @@ from actors.work import Work, WorkLost
 from storage.catalog.catalog import AlreadyStored, Catalog
 from storage.catalog.leases import LeaseLost
 from storage.errors import BackupError
+from storage.files.blobs import LocalBlobs
+from storage.files.kept_answers import KeptAnswers, as_answer
+from storage.model.message_id import to_hex
 from storage.model.storable import storable
 from storage.model.wait_reasons import WHOLE_SHARD, WaitKind
 
@@ -34,10 +38,12 @@ class SegmentCommits:
         maintenance: Maintenance,
         work: Work,
         catalog: Catalog,
+        blobs: LocalBlobs,
         waits: WaitLog,
         clock: Callable[[], float],
     ) -> None:
         """`clock`: seconds since 1970."""
+        self._kept = KeptAnswers(blobs)
         self._shard, self._maintenance, self._work, self._catalog = shard, maintenance, work, catalog
         self._waits, self._clock = waits, clock
 
@@ -59,9 +65,12 @@ class SegmentCommits:
                 or (exc.reason.startswith("no answer") and write.attempt > 1)
             )
             defect = str(exc) if faulty else None
+            if faulty and not lost:
+                await self._keep_alone(write)
             self._shard.write_failed(write, lost, now, defect, kind in ARCHIVE)
         except (ValueError, ArithmeticError, TypeError, LookupError) as exc:  # what a message's value can bring about
             _LOG.exception("Shard %d could not write a segment", self._shard.lease.shard_id)
+            await self._keep_alone(write)
             self._shard.write_failed(write, False, self._clock(), storable(f"it cannot be stored: {exc!r:.200}"))
         else:
             self._waits.ends(WHOLE_SHARD, *ARCHIVE, WaitKind.NO_WORKER)
@@ -89,6 +98,8 @@ class SegmentCommits:
             self._shard.commit_failed(self._clock(), frozenset())
         except (DataError, ProgrammingError, IntegrityError, InternalError, ValueError, ArithmeticError) as exc:
             _LOG.exception("Shard %d has a commit that no database takes", self._shard.lease.shard_id)
+            if decision.written is not None:
+                await self._keep_alone(decision.written.write)
             reason = str(getattr(exc, "orig", None) or exc).strip().splitlines() or [type(exc).__name__]
             self._shard.commit_refused(storable(f"it cannot be stored: {reason[0][:200]}"), self._clock())
         except BackupError as exc:
@@ -100,5 +111,29 @@ class SegmentCommits:
             self._shard.committed(self._clock())
             if decision.plan.segment is not None:
                 self._maintenance.notify()
+                await self._forget(decision)
             if any(update.listed for update in decision.plan.mailboxes):
                 self._maintenance.roll_up_soon()
+
+    async def _forget(self, decision: CommitNow) -> None:
+        """Delete the answers that were kept of messages which are stored now."""
+        assert decision.written is not None
+        landed = {(held.user_id, key) for held in decision.written.write.batches for key in held.message_ids}
+        for user_id, message_id in landed.intersection(decision.plan.settled):
+            await asyncio.to_thread(self._kept.forget, user_id, message_id)
+
+    async def _keep_alone(self, write: Write) -> None:
+        """Keep the mail of a write of one message, which is about to be filed because no store takes it."""
+        alone = [
+            (held, key) for held in write.batches for key in held.message_ids if (held.user_id, key) not in write.skip
+        ]
+        if len(alone) != 1:
+            return
+        [(held, message_id)] = alone
+        try:
+            table = await self._work.table(held.reference)
+            rows = table.filter(pc.equal(table["message_id"], message_id))
+            answer = as_answer(rows.to_pylist()[0])
+            await asyncio.to_thread(self._kept.keep, held.user_id, message_id, answer)
+        except (BackupError, OSError, LookupError, ValueError) as exc:
+            _LOG.warning("The mail of message %s is not kept: %s", to_hex(message_id), exc)

@@ -259,7 +259,9 @@ class Shard(ShardCommits):
             self._troubles.over(call.user_id)
             self._fetched(mailbox, call, outcome, now)
             return
-        mailbox.spent(max(self.quota.cost(call), outcome.units if isinstance(outcome, Confirmed) else 0))
+        beyond = outcome.units if isinstance(outcome, Listed | Changed) else 0
+        in_all = outcome.units if isinstance(outcome, Confirmed) else 0
+        mailbox.spent(max(self.quota.cost(call) + beyond, in_all))
         if not counts:
             return
         stuck = mailbox.stuck
@@ -294,7 +296,9 @@ class Shard(ShardCommits):
             mailbox.pinned(outcome.history_id, outcome.estimate, outcome.label_ids)
             mailbox.labels_read(outcome.label_ids, now)
         elif isinstance(outcome, Listed):
-            mailbox.listed(outcome.unknown, outcome.next_page_token, outcome.listed, outcome.unreadable)
+            mailbox.listed(
+                outcome.unknown, outcome.next_page_token, outcome.listed, outcome.unreadable, outcome.threads
+            )
         elif isinstance(outcome, Confirmed):
             mailbox.confirmed(outcome)
         elif isinstance(outcome, Changed):
@@ -327,7 +331,9 @@ class Shard(ShardCommits):
             skip = outcome.withheld
             if len(stored) < len(outcome.landed):
                 skip += tuple(key for key in outcome.landed if key not in stored)
-            self._segmenting.hold(FetchedBatch(call.user_id, stored, outcome.size_bytes, now, outcome.reference, skip))
+            self._segmenting.hold(
+                FetchedBatch(call.user_id, stored, outcome.size_bytes, now, outcome.reference, skip, outcome.classified)
+            )
         told = {*outcome.landed, *outcome.gone, *(failure.message_id for failure in outcome.failures)}
         mailbox.returned([key for key in call.message_ids if key not in told], now)
 

@@ -3,6 +3,7 @@
 A commit that no database takes is taken apart, until the mailbox or the message at fault is alone.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict
 
 from actors.decisions import (
@@ -14,7 +15,7 @@ from actors.decisions import (
 from actors.plans import MailboxPlan
 from actors.segment_buffer import REPEAT_S
 from actors.shard_state import Pending, ShardState
-from storage.model.records import Commit
+from storage.model.records import Commit, LabelChange, classification_change
 
 
 class ShardCommits(ShardState):
@@ -57,7 +58,7 @@ class ShardCommits(ShardState):
             epoch=self.lease.epoch,
             segment=written.manifest if written else None,
             mailboxes=tuple(plan.update for plan in plans),
-            changes=tuple(change for plan in plans for change in plan.changes),
+            changes=(*(change for plan in plans for change in plan.changes), *_classified(written)),
             failed=tuple(item for plan in plans for item in plan.failed),
             settled=tuple(key for plan in plans for key in plan.settled),
             unreadable=tuple(item for plan in plans for item in plan.unreadable),
@@ -154,3 +155,11 @@ class ShardCommits(ShardState):
         if plan.update.mended is not None:
             for what, count in asdict(plan.update.mended).items():
                 self._mended[what] += count
+
+
+def _classified(written: Written | None) -> Iterator[LabelChange]:
+    """The classification labels of the messages that a segment stores."""
+    for held in written.write.batches if written else ():
+        for message_id, values in held.classified:
+            if message_id in held.message_ids:
+                yield classification_change(held.user_id, message_id, values)

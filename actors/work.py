@@ -120,7 +120,8 @@ class ThreadWork:
     async def fetch(
         self, token: SecretStr, user_id: int, message_ids: Sequence[int]
     ) -> tuple[intake.FetchReceipt, object]:
-        return await _thread(lambda: intake.fetch(self._gmail, token.get_secret_value(), user_id, message_ids))
+        secret = token.get_secret_value()
+        return await _thread(lambda: intake.fetch(self._gmail, secret, user_id, message_ids, self._archive))
 
     async def write_segment(
         self,

@@ -20,7 +20,7 @@ from cluster.submitting import Job, submit_campaign
 from cluster.waiting import WAITS_SHOWN, JobWatch, WaitingBar
 from jobs.gmail.quota_costs import PROFILES
 from jobs.rendering.units import size
-from storage.control.campaigns import Campaign, CampaignEnded, Campaigns, missing_of
+from storage.control.campaigns import Campaign, CampaignEnded, Campaigns, Member, missing_of
 from storage.db.engines import DatabaseUnreachable
 from storage.errors import BackupError
 from storage.model.records import User
@@ -49,6 +49,19 @@ class BackfillResult:
     total_messages: int
     total_bytes: int
     missing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What mailboxes held before a campaign; only the counts of `look` mean anything. at: monotonic seconds."""
+
+    look: Look
+    at: float
+
+    @classmethod
+    def of(cls, stores: Stores, users: Sequence[User]) -> "Baseline":
+        """Where these mailboxes stand now."""
+        return cls(Watch(stores, [Member(user) for user in users]).look(), time.monotonic())
 
 
 class BackfillIncomplete(BackupError):
@@ -93,6 +106,7 @@ def backfill(
         BackfillIncomplete, JobRefused, RayUnavailable.
     """
     campaigns = Campaigns(stores.databases.control)
+    baseline = Baseline.of(stores, users)  # the owners begin as soon as there is a campaign (campaign_starts.py)
     campaign, new = campaigns.begin(mode.value, members_of(stores, users), requested_by)
     if not new:
         notes.print(f"Joining the running campaign {campaign.campaign_id} for the same mailboxes.")
@@ -102,12 +116,14 @@ def backfill(
             f"Campaign {campaign.campaign_id} runs as job {job.job_id}. To follow it: gbm backfill --list; {dashboard}"
         )
         return None
-    result = show(stores, campaign.campaign_id, job, timeout_s)
+    result = show(stores, campaign.campaign_id, job, timeout_s, baseline)
     if new:
         return result
     # The joined campaign may have read a mailbox before the latest change: another campaign covers that change.
+    baseline = Baseline.of(stores, users)
     campaign, _ = campaigns.begin(mode.value, members_of(stores, users), requested_by)
-    return _both(result, show(stores, campaign.campaign_id, start(stores, dashboard, campaign), timeout_s))
+    job = start(stores, dashboard, campaign)
+    return _both(result, show(stores, campaign.campaign_id, job, timeout_s, baseline))
 
 
 def _both(joined: BackfillResult, own: BackfillResult) -> BackfillResult:
@@ -137,11 +153,14 @@ def campaign_command(home: Home) -> list[str]:
     return [sys.executable, "-m", "cluster.campaign", "--home", str(home.root), "--campaign"]
 
 
-def show(stores: Stores, campaign_id: int, job: Job, timeout_s: float | None = None) -> BackfillResult:
+def show(
+    stores: Stores, campaign_id: int, job: Job, timeout_s: float | None = None, baseline: Baseline | None = None
+) -> BackfillResult:
     """Show a campaign's progress until it ends, and what it waits for. Outlasts a PostgreSQL that restarts.
 
     Args:
         timeout_s: seconds after which it is no longer waited for; the campaign goes on. None: as long as it takes.
+        baseline: what the result is compared with; None: the state now.
 
     Raises:
         BackfillIncomplete, BackfillTimedOut, JobRefused.
@@ -149,12 +168,14 @@ def show(stores: Stores, campaign_id: int, job: Job, timeout_s: float | None = N
     campaigns = Campaigns(stores.databases.control)
     campaign, members = campaigns.get(campaign_id), campaigns.members(campaign_id)
     watch = Watch(stores, members, campaign.mode != Mode.INCREMENTAL)
-    before = watch.look()
-    started, began = time.monotonic(), None
+    look, shown_at = watch.look(), time.monotonic()
+    baseline = baseline or Baseline(look, shown_at)
+    before, started = baseline.look, baseline.at
+    began = shown_at if look.units > before.units else None
     jobs = JobWatch(campaigns, campaign_id, job)
     with _bar(stores, before) as bar:
         task = bar.add_task("Starting the job", total=None, look=before)
-        look, told = before, False
+        told = False
         while not look.ended:
             waits, look = _look(watch, look)
             if look.sized and not look.ended and not told:
@@ -165,7 +186,7 @@ def show(stores: Stores, campaign_id: int, job: Job, timeout_s: float | None = N
                 began = time.monotonic()
                 bar.reset(task, description="Backing up")
             bar.update(task, total=look.estimate or None, completed=look.messages, look=look)
-            if timeout_s is not None and not look.ended and time.monotonic() - started > timeout_s:
+            if timeout_s is not None and not look.ended and time.monotonic() - shown_at > timeout_s:
                 raise BackfillTimedOut(campaign_id, timeout_s, waits)
             if not look.ended and jobs.ended():
                 look = watch.look()

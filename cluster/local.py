@@ -158,7 +158,7 @@ def _warn_of_billing(stores: Stores) -> None:
     except BackupError as exc:
         _LOG.warning("The day's quota is not known: %s", exc)
         return
-    if today.passes:
+    if today.passes and not today.paced:
         _LOG.warning("Quota units by midnight: %d, of %s before billing", today.by_midnight, today.threshold)
 
 

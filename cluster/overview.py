@@ -34,8 +34,7 @@ def overview(stores: Stores, running: dict[str, object] | None, now: datetime) -
     quota = forecast(stores.databases, stores.config.gmail, now)
     gmail = stores.config.gmail
     today = {
-        **asdict(quota),
-        "passes_threshold": quota.passes,
+        **quota.as_json(),
         "profile": gmail.profile,
         "profile_warning": profile_warning(gmail, now),
     }

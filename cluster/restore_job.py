@@ -43,11 +43,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="cluster.restore_job")
     parser.add_argument("--home", required=True, help="GBM_HOME of the cluster")
     parser.add_argument("--restore", required=True, type=int, help="id of the restore")
+    parser.add_argument("--run", required=True, type=int, help="number of this run: a newer one replaces it")
     arguments = parser.parse_args()
     try:
         with open_stores(load(home=Path(arguments.home))) as stores:
             connect_from_job(stores.home)
-            return asyncio.run(_run(stores, arguments.restore))
+            return asyncio.run(_run(stores, arguments.restore, arguments.run))
     except BackupError as exc:
         sys.stderr.write(f"{exc}\n")
         return 1
@@ -99,7 +100,7 @@ async def planned(stores: Stores, source: User, target: User, selection: Selecti
     return await plan(stores, source, target, selection, shop.calls, config.unknown)
 
 
-async def _run(stores: Stores, restore_id: int) -> int:
+async def _run(stores: Stores, restore_id: int, run: int) -> int:
     restores = Restores(stores.databases.control)
     restore = restores.get(restore_id)
     task = asyncio.current_task()
@@ -107,9 +108,12 @@ async def _run(stores: Stores, restore_id: int) -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     try:
         async with workshop(stores, restore.target, restore.selection) as shop:
-            state = await work(stores, restores, restore, shop)
+            state = await work(stores, restores, restore, shop, run)
         error = None
     except asyncio.CancelledError:  # the next job goes on
+        return 1
+    except RestoreConflict as exc:  # it has begun already
+        sys.stderr.write(f"{exc}\n")
         return 1
     except BackupError as exc:
         if _passes(exc):  # the supervisor submits the next job
@@ -119,6 +123,8 @@ async def _run(stores: Stores, restore_id: int) -> int:
         if restores.get(restore_id).state is RestoreState.CANCELLING:
             state = RestoreState.CANCELLED
     now = restores.get(restore_id)
+    if now.runs != run:
+        return 1
     if state is RestoreState.COMPLETE and now.failed:
         state = RestoreState.INCOMPLETE
     try:
@@ -140,10 +146,11 @@ def _passes(failure: BackupError) -> bool:
     return isinstance(failure, DatabaseUnreachable | ShardUnavailable)
 
 
-async def work(stores: Stores, restores: Restores, restore: Restore, shop: Workshop) -> RestoreState:
+async def work(stores: Stores, restores: Restores, restore: Restore, shop: Workshop, run: int) -> RestoreState:
     """Do what is left of a restore; the state to end in.
 
     Raises:
+        RestoreConflict: a newer run works on it.
         BackupError: it cannot go on now.
     """
     if restore.state is not RestoreState.RUNNING:  # told to stop before it began
@@ -176,6 +183,7 @@ async def work(stores: Stores, restores: Restores, restore: Restore, shop: Works
         shop.machine,
         Patience(settle_s=config.settle_s, looks=config.looks, attempts=config.attempts),
         config.concurrency,
+        run,
     )
     return await driver.run(messages, threads)
 

@@ -3,8 +3,10 @@
 The table stays where the task ran (Ray's object store); only the receipt travels to the shard that asked.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 
@@ -13,8 +15,15 @@ from jobs.gmail.config import GmailConfig
 from jobs.gmail.errors import GmailError, GmailRefused, HistoryExpired, NotFound, Throttled
 from jobs.gmail.quota_costs import cost
 from jobs.gmail.records import ItemFailure, MessageAdded, MessageDeleted, RawMessage
+from storage.config import ArchiveConfig
+from storage.errors import BackupError
+from storage.files.blobs import open_blobs
+from storage.files.kept_answers import KeptAnswers
+from storage.model.message_id import to_hex
 from storage.model.schemas import DOUBTS, FETCHED
 from storage.model.storable import moment
+
+_LOG = logging.getLogger(__name__)
 
 _CONFIRM_PAGES = 10
 
@@ -26,7 +35,8 @@ UNKNOWN_TOTAL = -1
 class FetchReceipt:
     """What became of every id: each is in exactly one of landed, gone and failures.
 
-    unusable: why nothing was said of any message; None: something was. history_ids: of the landed, in their order.
+    unusable: why nothing was said of any message; None: something was. history_ids, thread_ids: of the landed, in
+    their order. classified: (message, its classification labels as JSON text) of those landed that have any.
     """
 
     landed: tuple[int, ...]
@@ -37,6 +47,8 @@ class FetchReceipt:
     throttled: Throttled | None
     unusable: GmailError | None = None
     history_ids: tuple[int, ...] = ()
+    thread_ids: tuple[int, ...] = ()
+    classified: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +132,17 @@ def _units(config: GmailConfig, method: str, calls: int) -> int:
     return cost(config.profile, method, calls, config.cost_overrides)
 
 
-def fetch(config: GmailConfig, token: str, user_id: int, message_ids: Sequence[int]) -> tuple[FetchReceipt, pa.Table]:
+def fetch(
+    config: GmailConfig,
+    token: str,
+    user_id: int,
+    message_ids: Sequence[int],
+    archive: ArchiveConfig | None = None,
+) -> tuple[FetchReceipt, pa.Table]:
     """Fetch messages of a mailbox.
+
+    Args:
+        archive: keeps answers that cannot be read (storage/files/kept_answers.py); None: they are not kept.
 
     Returns:
         The receipt, and the landed messages as schemas.FETCHED (and DOUBTS) in the receipt's order.
@@ -129,7 +150,8 @@ def fetch(config: GmailConfig, token: str, user_id: int, message_ids: Sequence[i
     Raises:
         TokenRejected, GmailRefused: the whole call was turned away.
     """
-    result = client_of(config).fetch(token, message_ids)
+    keep = None if archive is None else partial(_keep, archive, user_id)
+    result = client_of(config).fetch(token, message_ids, keep)
     table = _table(user_id, result.messages)
     receipt = FetchReceipt(
         landed=tuple(message.id for message in result.messages),
@@ -140,8 +162,17 @@ def fetch(config: GmailConfig, token: str, user_id: int, message_ids: Sequence[i
         throttled=result.throttled,
         unusable=result.unusable,
         history_ids=tuple(message.history_id for message in result.messages),
+        thread_ids=tuple(message.thread_id for message in result.messages),
+        classified=tuple((message.id, message.classification) for message in result.messages if message.classification),
     )
     return receipt, table
+
+
+def _keep(archive: ArchiveConfig, user_id: int, message_id: int, answer: memoryview) -> None:
+    try:
+        KeptAnswers(open_blobs(archive.uri)).keep(user_id, message_id, answer)
+    except (OSError, BackupError) as exc:
+        _LOG.warning("What Gmail answered about message %s is not kept: %s", to_hex(message_id), exc)
 
 
 def _table(user_id: int, messages: Sequence[RawMessage]) -> pa.Table:

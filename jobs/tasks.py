@@ -106,10 +106,10 @@ def history(
 
 @ray.remote(**_FETCH)
 def fetch(
-    config: GmailConfig, token: SealedToken, user_id: int, message_ids: Sequence[int]
+    config: GmailConfig, archive: ArchiveConfig, token: SealedToken, user_id: int, message_ids: Sequence[int]
 ) -> tuple[Timed[intake.FetchReceipt | BackupError], pa.Table | None]:
     """Fetch a batch; the second value is the mail, which stays in the object store."""
-    timed = _answer(lambda: intake.fetch(config, _secret(token), user_id, message_ids), "fetch")
+    timed = _answer(lambda: intake.fetch(config, _secret(token), user_id, message_ids, archive), "fetch")
     if isinstance(timed.answer, BackupError):
         return Timed(timed.answer, timed.cpu_s), None
     receipt, mail = timed.answer

@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from fastapi import APIRouter, FastAPI
 
 from actors.announcer import Announcer
-from actors.forecast import forecast
+from actors.forecast import Forecast, forecast
 from jobs.isolation.reading import IsolatedReading, reading_of
 from serve.analytics import routes, sql
 from serve.auth.audit_buffer import AuditBuffer
@@ -159,7 +159,7 @@ class Assembly:
         given_back = restores.MailboxRestores(self._databases.control, self._jobs)
         readers, streams = self._mailboxes_of_primaries, self._streams
         routers = [
-            sync.router(readers, self._owners, self._control, streams, pool, self._config),
+            sync.router(readers, self._owners, self._control, streams, pool, self._config, self._today),
             campaigns.router(backfills, pool),
             restores.router(given_back, pool),
             operations.router({"backfill": backfills, "restore": given_back}, streams, pool),
@@ -325,6 +325,10 @@ class Assembly:
     def _replicas(self) -> Replicas:
         return Replicas(self._databases)
 
+    def _today(self) -> Forecast:
+        """The project's quota units of this day. Blocking."""
+        return forecast(self._databases, self._backup.gmail, datetime.now(UTC))
+
     async def _state(self) -> State:
         """State of the cluster in Postgres, for metrics."""
 
@@ -333,7 +337,7 @@ class Assembly:
             return State(
                 shard_status.shards(self._databases, shards),
                 shard_status.phases(self._databases, shards),
-                forecast(self._databases, self._backup.gmail, datetime.now(UTC)),
+                self._today(),
                 self._replicas.health(),
                 WaitReasons(self._databases.control).all(),
             )

@@ -6,6 +6,7 @@ in Postgres, content from DuckDB over the Parquet files that the catalog names. 
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,8 +18,10 @@ from storage.config import ArchiveConfig
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
 from storage.files.blobs import LocalBlobs
+from storage.files.kept_answers import KeptAnswers
 from storage.fulltext.cache import SplitCache, cache_of
 from storage.mailbox.analysis_reader import Analyses
+from storage.mailbox.classification import classification_of
 from storage.mailbox.failures import Failed, failures
 from storage.mailbox.lookups import Located
 from storage.mailbox.message import Single
@@ -65,6 +68,7 @@ class MailboxReader:
         self._user_id, self._engine, self._blobs = user_id, engine, blobs
         self._files = MailFiles(user_id, engine, blobs, splits or cache_of(ArchiveConfig()))
         self._meanings = QueryResolver(user_id, engine)
+        self._kept = KeptAnswers(blobs)
         self._analyses = Analyses(user_id, engine, blobs)
         self._single = Single(user_id, engine, blobs, self._files, body, frames)
 
@@ -191,7 +195,11 @@ class MailboxReader:
         finder = SearchExecutor(self._user_id, self._engine, self._files, as_of)
         start = _TOP
         while rows := finder.find(search_plan, start, batch, include_deleted):
-            yield [stored_of(row) for row in rows]
+            with transaction(self._engine) as connection:
+                ids = [row["message_id"] for row in rows]
+                labels = classification_of(connection, self._user_id, ids, as_of)
+            stored = [stored_of(row) for row in rows]
+            yield [replace(one, classification=labels.get(one.message_id, "")) for one in stored] if labels else stored
             start = PageCursor(rows[-1]["received_at"], rows[-1]["message_id"])
 
     def content(self, messages: Sequence[Stored]) -> pa.Table:
@@ -265,7 +273,11 @@ class MailboxReader:
 
     def failures(self, limit: int) -> list[Failed]:
         """Items of the mailbox that could not be backed up, at most `limit`."""
-        return failures(self._engine, [self._user_id], limit)
+        return failures(self._engine, [self._user_id], limit, self._kept)
+
+    def received(self, message_id: int) -> bytes | None:
+        """What Gmail answered about a message that could not be stored, as JSON; None: nothing of it is kept."""
+        return self._kept.read(self._user_id, message_id)
 
     def top_senders(self, limit: int) -> list[dict[str, Any]]:
         """{sender, messages, size_bytes}, most messages first."""

@@ -38,7 +38,7 @@ def start_restore(dashboard: str, command: Sequence[str], restores: Restores, re
     """Have a restore worked on by a Ray Job, submitted unless the last one is alive. Blocking.
 
     Args:
-        command: what the job runs, but for the restore's id.
+        command: what the job runs, but for the restore's id and the number of the run.
 
     Raises:
         ConnectionError, RuntimeError: Ray does not answer, or does not take the job.
@@ -51,7 +51,7 @@ def start_restore(dashboard: str, command: Sequence[str], restores: Restores, re
         return restore
     restore = restores.run(restore.restore_id)
     client.submit_job(
-        entrypoint=shlex.join([*command, str(restore.restore_id)]),
+        entrypoint=shlex.join([*command, str(restore.restore_id), "--run", str(restore.runs)]),
         submission_id=restore.job_id,
         entrypoint_num_cpus=0,
         metadata={"restore": str(restore.restore_id)},

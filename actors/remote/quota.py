@@ -1,16 +1,15 @@
 """The one quota broker as a Ray actor."""
 
 import asyncio
-import time
 from typing import Any
 
 import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
-from actors.broker import QuotaBroker
-from actors.budget import BrokerSilent, Demand
+from actors.budget import BrokerSilent, Demand, Grant
 from actors.config import BackupConfig
+from actors.paced_broker import Ledger, PacedBroker
 from actors.remote.names import BROKER_TIMEOUT_S, NAMESPACE, Process, this_process
 
 
@@ -20,13 +19,13 @@ class RayBroker:
     def __init__(self, handle: ActorHandle) -> None:
         self._handle = handle
 
-    async def lease(self, shard_id: int, demand: Demand) -> float:
+    async def lease(self, shard_id: int, demand: Demand) -> Grant:
         """Units granted.
 
         Raises:
             BrokerSilent: it restarts, or is too busy.
         """
-        granted: float = await self._ask(self._handle.lease.remote(shard_id, demand))
+        granted: Grant = await self._ask(self._handle.lease.remote(shard_id, demand))
         return granted
 
     async def throttled(self, seconds: float) -> None:
@@ -44,16 +43,23 @@ class _BrokerHost:
     """A quota broker in a process of its own."""
 
     def __init__(self, config: BackupConfig) -> None:
-        self._broker = QuotaBroker(config.gmail, time.time())
+        def ledger() -> Ledger:
+            # The database's driver takes 0.1 s of CPU and 11 MB (measured 2026-11), and only where units are counted.
+            from storage.control.quota_ledger import QuotaLedger
+            from storage.db.engines import Databases
+
+            return QuotaLedger(Databases(config.postgres, application="gbm quota").control)
+
+        self._broker = PacedBroker(config.gmail, ledger)
 
     async def alive(self) -> Process:
         return this_process()
 
-    async def lease(self, shard_id: int, demand: Demand) -> float:
-        return self._broker.lease(shard_id, demand, time.time())
+    async def lease(self, shard_id: int, demand: Demand) -> Grant:
+        return await self._broker.lease(shard_id, demand)
 
     async def throttled(self, seconds: float) -> None:
-        self._broker.throttled(seconds, time.time())
+        await self._broker.throttled(seconds)
 
 
 _BrokerActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)(_BrokerHost)

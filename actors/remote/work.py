@@ -76,7 +76,7 @@ class RayWork:
         return answer
 
     async def fetch(self, token: SecretStr, user_id: int, message_ids: Sequence[int]) -> tuple[FetchReceipt, object]:
-        receipt, mail = tasks.fetch.remote(self._gmail, self._sealed(token), user_id, message_ids)
+        receipt, mail = tasks.fetch.remote(self._gmail, self._archive, self._sealed(token), user_id, message_ids)
         return await self._answer(receipt), mail
 
     async def write_segment(

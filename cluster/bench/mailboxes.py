@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 
 import psutil
 
-from actors.budget import Demand
+from actors.budget import Demand, Grant
 from cluster.bench.home import private_home
 from cluster.settings import Settings
 from cluster.stores import Stores, open_stores
@@ -151,8 +151,8 @@ class _NoBroker:
     async def throttled(self, seconds: float) -> None:
         """Gmail has no limit here."""
 
-    async def lease(self, shard_id: int, demand: Demand) -> float:  # noqa: ARG002 - the port's signature
-        return 0.0
+    async def lease(self, shard_id: int, demand: Demand) -> Grant:  # noqa: ARG002 - the port's signature
+        return Grant(0.0)
 
 
 def _own_bytes(process: psutil.Process) -> int:

@@ -5,15 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cluster.commands.bench_output import (
-    print_archive,
-    print_crowding,
-    print_failover,
-    print_ingest,
-    print_poll,
-    print_quality,
-    print_serve,
-)
+from cluster.commands import bench_output
 from cluster.console import command, count, fail, notes, out, print_json
 from cluster.lazy_imports import settings
 
@@ -71,7 +63,7 @@ def ingest(
     if json:
         print_json(result.as_json())
     else:
-        print_ingest(result)
+        bench_output.print_ingest(result)
 
 
 @app.command()
@@ -129,7 +121,7 @@ def failover(
     if json:
         print_json(result.as_json())
         return
-    print_failover(result)
+    bench_output.print_failover(result)
 
 
 @app.command()
@@ -175,7 +167,7 @@ def _poll(number: int, json: bool) -> None:
     if json:
         print_json(result.as_json())
         return
-    print_poll(result)
+    bench_output.print_poll(result)
 
 
 @app.command()
@@ -196,7 +188,7 @@ def serve(
     if json:
         print_json(result.as_json())
         return
-    print_serve(result)
+    bench_output.print_serve(result)
 
 
 @app.command()
@@ -223,7 +215,7 @@ def crowding(
     if json:
         print_json(result.as_json())
         return
-    print_crowding(result)
+    bench_output.print_crowding(result)
 
 
 @app.command()
@@ -330,7 +322,7 @@ def analysis(
 
         accuracy = bench_quality(mail or (), moods)
         changes = compared(settings().home / "bench" / "analysis-quality.json", accuracy.as_json())
-        print_json(accuracy.as_json()) if json else print_quality(accuracy, changes)
+        print_json(accuracy.as_json()) if json else bench_output.print_quality(accuracy, changes)
         return
     from cluster.bench.analysis import bench_analysis
 
@@ -338,15 +330,7 @@ def analysis(
     if json:
         print_json(result.as_json())
         return
-    out.print(f"{count(result.messages)} messages, {count(result.mean_bytes)} bytes on average; microseconds of CPU:")
-    for name, cost in result.cost_us.items():
-        out.print(f"  {name:<16} {cost:8.1f}")
-    out.print(f"  {'total':<16} {result.together_us:8.1f}   {1e6 / result.together_us:,.0f} messages/s per core")
-    if result.anew_per_s is not None:
-        out.print(
-            f"  {count(result.anew_messages)} archived messages re-analysed: {result.anew_per_s:,.0f} messages/s"
-            " on 2 processes"
-        )
+    bench_output.print_analysis(result)
 
 
 @app.command()
@@ -403,4 +387,4 @@ def archive(
     if json:
         print_json(result.as_json())
     else:
-        print_archive(result)
+        bench_output.print_archive(result)

@@ -6,6 +6,7 @@ from cluster.console import count, out
 from jobs.rendering.units import size
 
 if TYPE_CHECKING:
+    from cluster.bench.analysis import AnalysisResult
     from cluster.bench.archive import ArchiveResult
     from cluster.bench.crowding import CrowdingResult
     from cluster.bench.failover import FailoverResult
@@ -158,3 +159,16 @@ def print_poll(result: "PollResult") -> None:
         f"  {result.mailboxes_per_s:.0f} mailboxes/s   {result.units_each:.2f} units and {result.cpu_ms_each:.2f} ms of"
         f" CPU per mailbox   {result.files} files written"
     )
+
+
+def print_analysis(result: "AnalysisResult") -> None:
+    """Print the results of this benchmark for people."""
+    out.print(f"{count(result.messages)} messages, {count(result.mean_bytes)} bytes on average; microseconds of CPU:")
+    for name, cost in result.cost_us.items():
+        out.print(f"  {name:<16} {cost:8.1f}")
+    out.print(f"  {'total':<16} {result.together_us:8.1f}   {1e6 / result.together_us:,.0f} messages/s per core")
+    if result.anew_per_s is not None:
+        out.print(
+            f"  {count(result.anew_messages)} archived messages re-analysed: {result.anew_per_s:,.0f} messages/s"
+            " on 2 processes"
+        )

@@ -51,15 +51,18 @@ def _retry(emails: Sequence[str]) -> None:
 
 
 def _show(emails: Sequence[str], limit: int, json: bool) -> None:
+    from storage.files.blobs import open_blobs
+    from storage.files.kept_answers import KeptAnswers
     from storage.mailbox.failures import failures as failures_of
 
     with open_stores(settings()) as stores:
         users = [stores.control.user(email) for email in emails] or stores.control.users()
+        kept = KeptAnswers(open_blobs(stores.config.archive.uri))
         email_of = {user.user_id: user.email for user in users}
         items = [
             {"email": email_of[failed.user_id], **asdict(failed)}
             for index, user_ids in _by_database(stores, users).items()
-            for failed in failures_of(stores.databases.shard_database(index), user_ids, limit)
+            for failed in failures_of(stores.databases.shard_database(index), user_ids, limit, kept)
         ][:limit]
     for item in items:
         del item["user_id"]

@@ -38,11 +38,11 @@ def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
         out.print(f"Dashboard  {running['dashboard']}", markup=False)
     quota = document["quota"]
     billed = f" of {count(quota['threshold'])} before billing" if quota["threshold"] else ""
-    warning = (
-        "  [red]forecast exceeds the free quota: slow down backfills or expect charges[/red]"
-        if quota["passes_threshold"]
-        else ""
-    )
+    warning = ""
+    if quota["passes_threshold"] and quota["paced"]:
+        warning = f"  {count(quota['free_left'])} free units left today: the rest waits, no charges"
+    elif quota["passes_threshold"]:
+        warning = f"  [red]Google will bill {count(quota['billed_by_midnight'])} units: slow down backfills[/red]"
     out.print(
         f"Quota      {count(quota['spent'])} units on {quota['day']} (Pacific), "
         f"{count(quota['per_minute'])} per minute; forecast for midnight {count(quota['by_midnight'])}{billed}{warning}"

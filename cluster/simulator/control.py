@@ -50,6 +50,10 @@ class _LabelsUpdate(BaseModel):
     remove: list[str] = []
 
 
+class _Classification(BaseModel):
+    values: list[dict[str, Any]]
+
+
 class _LabelAsked(BaseModel):
     name: str
 
@@ -198,6 +202,9 @@ def _change(mailbox: Mailbox, body: bytes, steps: list[str], labels: list[str] |
         case "labels":
             update = _LabelsUpdate.model_validate_json(body or b"{}")
             mailbox.modify(steps[0], update.add, update.remove)
+        case "classification":
+            classified = _Classification.model_validate_json(body)
+            mailbox.messages[steps[0]].classification = tuple(classified.values)
         case "delete":
             mailbox.delete(steps[0])
         case _:

@@ -6,7 +6,7 @@ calls, what changes, how often), or drawn from a seed for a share of all calls. 
 Kinds: of any answer "empty", "error-object", "missing", "null", "type", "huge", "set", "portal", "array", "no-content"
 (204), "redirect" (302), "gzip" (which nobody asked for), "gzip-broken", "refuse" (a status and a reason); of listings
 "omit", "shift", "loop", "repeat", "reorder", "endless"; of histories also "lag"; of a message "not-found", "raw-empty",
-"raw-cut".
+"raw-cut"; of messages, listings and histories "thread" (well-formed thread ids that are wrong).
 """
 
 import copy
@@ -41,10 +41,10 @@ _ANY = (
 )
 _LISTS: Mapping[str, str] = {"messages.list": "messages", "history.list": "history", "labels.list": "labels"}
 _OF_METHOD: Mapping[str, tuple[str, ...]] = {
-    "messages.list": (*_ANY, "omit", "shift", "loop", "repeat", "reorder"),
-    "history.list": (*_ANY, "omit", "lag", "loop", "repeat", "reorder"),
+    "messages.list": (*_ANY, "omit", "shift", "loop", "repeat", "reorder", "thread"),
+    "history.list": (*_ANY, "omit", "lag", "loop", "repeat", "reorder", "thread"),
     "labels.list": (*_ANY, "omit", "repeat"),
-    "messages.get": (*_ANY, "not-found", "raw-empty", "raw-cut"),
+    "messages.get": (*_ANY, "not-found", "raw-empty", "raw-cut", "thread"),
 }
 _PORTAL = b"<!DOCTYPE html><html><body><h1>Sign in to the network</h1></body></html>"
 _HUGE_TEXT = "9" * 100_000
@@ -185,6 +185,10 @@ class Deviations:
             return document | {"nextPageToken": self._token(kind, call, document)}
         if kind in ("raw-empty", "raw-cut"):
             return _with_raw(document, kind)
+        if kind == "thread":
+            thread_id = f"1{self._random.getrandbits(60):015x}"
+            found: Document = _rethreaded(orjson.loads(orjson.dumps(document)), thread_id)
+            return found
         if kind in ("omit", "shift", "repeat", "reorder", "lag"):
             return self._listed(rule, call, document)
         return _placed(rule, document, self._random)
@@ -216,6 +220,15 @@ class Deviations:
             items = [item for item in items if self._random.random() >= rule.share]
         rest = {key: value for key, value in document.items() if key != name}
         return ({name: items} if items else {}) | rest
+
+
+def _rethreaded(value: Any, thread_id: str) -> Any:
+    """The value with this thread id wherever one stands."""
+    if isinstance(value, list):
+        return [_rethreaded(item, thread_id) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: thread_id if key == "threadId" else _rethreaded(item, thread_id) for key, item in value.items()}
 
 
 def _with_raw(document: Document, kind: str) -> Document:

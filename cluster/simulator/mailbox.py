@@ -57,6 +57,7 @@ class Message:
     history_id: int
     labels: frozenset[str]
     snippet: str | None = None  # computed on first use
+    classification: tuple[dict[str, Any], ...] = ()  # classificationLabelValues
 
 
 @dataclass(frozen=True, slots=True)

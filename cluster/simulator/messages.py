@@ -81,6 +81,8 @@ def head(message: Message) -> Document:
     document: Document = {"id": message.id, "threadId": message.thread_id}
     if message.labels:
         document["labelIds"] = sorted(message.labels)
+    if message.classification:
+        document["classificationLabelValues"] = list(message.classification)
     return document | {
         "snippet": message.snippet,
         "sizeEstimate": len(message.raw),

@@ -14,6 +14,7 @@ from storage.db import migrate
 from storage.db.engines import Databases, transaction
 from storage.db.sql_files import query
 from storage.files.blobs import LocalBlobs, open_blobs
+from storage.files.kept_answers import FOLDER
 from storage.recovery import backup_manifest, dump
 from storage.segments.file_names import ROLLUP_SUFFIX, SUFFIXES
 
@@ -58,7 +59,7 @@ def undo(settings: "Settings", home: Home, databases: Databases, name: str, tell
 
 def _is_of(databases: Databases, blobs: LocalBlobs) -> bool:
     """Whether the archive holds every file that the databases need, and none that they do not know."""
-    there = {_without_ending(blob.name) for blob in blobs.list("")}
+    there = {_without_ending(blob.name) for blob in blobs.list("") if not blob.name.startswith(f"{FOLDER}/")}
     known: set[str] = set()
     needed: set[str] = set()
     for index in range(databases.shard_databases):

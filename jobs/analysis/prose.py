@@ -29,7 +29,7 @@ _LONGEST_CLOSING = max(map(len, _CLOSINGS)) + 8
 _GREETING = re.compile(
     r"\s*(?:dear|hi|hello|hey|good (?:morning|afternoon|evening)|hallo|liebe[rs]?|sehr geehrte[rs]?|"
     r"guten (?:tag|morgen)|bonjour|bonsoir|cher|chère|hola|estimad[oa]s?|buen[oa]s (?:días|tardes)|olá|"
-    r"prezad[oa]s?|car[oai]|ciao|gentile|beste|geachte)\b[^\n.!?]{0,60}[,:!\n]",
+    r"prezad[oa]s?|car[oai]|ciao|gentile|beste|geachte)\b(?: (?:mr|mrs|ms|dr|prof)\.)?[^\n.!?]{0,60}[,:!\n]",
     re.I,
 )
 #: Newsletters hide the end of their preview with characters that take no space.

@@ -44,6 +44,7 @@ class FolderWriter:
             "received_at": message.received_at,
             "labels": message.labels,
             "deleted_at": message.deleted_at,
+            **({"classification": orjson.Fragment(message.classification)} if message.classification else {}),
             "size_bytes": message.size_bytes,
             "sha256": message.location.sha256.hex(),
             "file": name,

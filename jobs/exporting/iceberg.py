@@ -37,7 +37,7 @@ CREATE VIEW states AS SELECT * FROM read_parquet([{states}], hive_partitioning =
 CREATE VIEW events AS SELECT * FROM read_parquet([{events}], hive_partitioning = false);
 -- All mail as of the export.
 CREATE VIEW mail AS
-SELECT states.mailbox, messages.* REPLACE (states.labels AS labels), states.deleted_at
+SELECT states.mailbox, messages.* REPLACE (states.labels AS labels, states.thread_id AS thread_id), states.deleted_at
 FROM messages
 JOIN states USING (user_id, message_id);
 -- All mail as of a time before the export: the labels of the fetch with the events until then; the last event per label
@@ -49,7 +49,8 @@ SELECT
         list_concat(
             list_filter(messages.labels, lambda label: NOT coalesce(list_contains(changed.labels, label), false)),
             list_filter(coalesce(changed.carried, []), lambda label: label <> '\\Deleted')
-        ) AS labels
+        ) AS labels,
+        states.thread_id AS thread_id
     ),
     changed.deleted_at
 FROM messages

@@ -42,6 +42,7 @@ class MboxWriter:
             f"X-GM-THRID: {message.thread_id % (1 << 64)}",
             f"X-Gmail-Labels: {self._names(message)}",
             f"X-GBM-Labels: {json.dumps(message.labels)}",
+            *([f"X-GBM-Classification: {_ascii(message.classification)}"] if message.classification else ()),
             f"X-GBM-Received: {received.isoformat()}",
             *([f"X-GBM-Deleted: {message.deleted_at.isoformat()}"] if message.deleted_at else ()),
             f"X-GBM-Sha256: {message.location.sha256.hex()}",
@@ -55,3 +56,8 @@ class MboxWriter:
         names = [_CONTROL.sub(" ", self._source.labels.get(label, label)) for label in message.labels]
         text = ",".join(f'"{name}"' if "," in name else name for name in names)
         return Header(text, header_name="X-Gmail-Labels").encode()
+
+
+def _ascii(text: str) -> str:
+    """JSON text on one line of ASCII."""
+    return json.dumps(json.loads(text))

@@ -1,7 +1,7 @@
 """Writes mail as Parquet files of bounded size, with the labels as of the export, and a DuckDB view over them.
 
-Columns: `mailbox`, the columns of schemas.MESSAGES without locations, and `deleted_at`. The exact bytes are not
-included (use mbox, eml or maildir); `sha256` identifies them.
+Columns: `mailbox`, the columns of schemas.MESSAGES without locations, `deleted_at`, `classification`. The exact bytes
+are not included (use mbox, eml or maildir); `sha256` identifies them.
 """
 
 from pathlib import Path
@@ -20,6 +20,7 @@ COLUMNS = pa.schema(
         pa.field("mailbox", pa.string(), nullable=False),  # its address
         *(field for field in MESSAGES if field.name not in _PLACES),  # `labels`: as of the export
         pa.field("deleted_at", pa.timestamp("us", "UTC")),  # when the deletion was observed
+        pa.field("classification", pa.string()),  # Gmail's classification labels, JSON; null: it has none
     ]
 )
 VIEW = """\
@@ -47,7 +48,9 @@ class ParquetWriter:
         columns = {name: content[name] for name in COLUMNS.names if name in content.column_names}
         columns["mailbox"] = pa.array([email] * len(messages), pa.string())
         columns["labels"] = pa.array([message.labels for message in messages], COLUMNS.field("labels").type)
+        columns["thread_id"] = pa.array([message.thread_id for message in messages], pa.int64())
         columns["deleted_at"] = pa.array([message.deleted_at for message in messages], pa.timestamp("us", "UTC"))
+        columns["classification"] = pa.array([message.classification or None for message in messages], pa.string())
         self._pending.append(pa.table([columns[name] for name in COLUMNS.names], schema=COLUMNS))
         rows = sum(table.num_rows for table in self._pending)
         if rows >= _GROUP_ROWS or sum(table.nbytes for table in self._pending) >= _GROUP_BYTES:

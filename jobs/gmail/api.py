@@ -16,9 +16,11 @@ from jobs.gmail.config import require_safe
 
 _BOUNDARY = "gbm-batch-of-gets"
 _PLACEHOLDER = "PLACEHOLDER-ID"
-_MESSAGE_FIELDS = "id,threadId,labelIds,historyId,internalDate,sizeEstimate,snippet,raw"
+_MESSAGE_FIELDS = "id,threadId,labelIds,historyId,internalDate,sizeEstimate,snippet,raw,classificationLabelValues"
 _LABEL_FIELDS = "labels(id,name,type,messageListVisibility,labelListVisibility,color)"
-_LIST_FIELDS = "messages/id,nextPageToken,resultSizeEstimate"
+_LIST_FIELDS = "messages(id,threadId),nextPageToken,resultSizeEstimate"
+#: A label's listing tells which messages carry it, and nothing else of them.
+_LABEL_LIST_FIELDS = "messages/id,nextPageToken,resultSizeEstimate"
 _HISTORY_FIELDS = (
     "history(id,messagesAdded/message(id,threadId,labelIds),messagesDeleted/message/id,"
     "labelsAdded(message/id,labelIds),labelsRemoved(message/id,labelIds)),nextPageToken,historyId"
@@ -85,7 +87,7 @@ class GmailApi:
                 labelIds=list(label_ids) or None,
                 includeSpamTrash=include_spam_trash,
                 maxResults=max_results,
-                fields=_LIST_FIELDS,
+                fields=_LABEL_LIST_FIELDS if label_ids else _LIST_FIELDS,
             )
         )
 

@@ -98,7 +98,9 @@ class GmailClient:
         """
         return self._ask(self._api.watch(topic), token, documents.watching)
 
-    def fetch(self, token: str, ids: Sequence[int]) -> FetchResult:
+    def fetch(
+        self, token: str, ids: Sequence[int], keep: Callable[[int, memoryview], None] | None = None
+    ) -> FetchResult:
         """The messages with these ids, raw, in batches over several connections.
 
         One bad message, batch or connection never fails the others: it is among the failures. A limit
@@ -108,11 +110,12 @@ class GmailClient:
         Args:
             token: an access token.
             ids: message ids; a repeated one is asked for once.
+            keep: called with an answer about a message that cannot be read.
 
         Raises:
             TokenRejected, GmailRefused: the call as a whole was turned away and nothing had arrived.
         """
-        fetch = Fetch(self._config, self._api, ids, self._now, self._estimates)
+        fetch = Fetch(self._config, self._api, ids, self._now, self._estimates, keep)
         while fetch.unfinished:  # what is doubtful is asked for once more
             for asked, answer in self._transport.exchange(fetch.calls(), token):
                 fetch.answered(asked, answer)

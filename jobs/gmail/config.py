@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveIn
 from jobs.gmail.errors import EndpointUnsafe
 from jobs.gmail.quota_costs import LEGACY_ENDS_ON, PROFILES, QuotaName, QuotaProfile, in_force
 
-#: Google counts quota by the days of this zone.
+#: Google counts by the days of this zone: developers.google.com/workspace/guides/quota-overview (read 2026-11-30).
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address, not a secret
@@ -37,6 +37,12 @@ class GmailConfig(BaseModel, frozen=True):
     )
     paid_tier: bool = Field(
         False, description="the project is enrolled in the paid tier: the legacy profile never ends"
+    )
+    allow_paid_units: bool = Field(
+        False, description="spend more units a day than Google gives free of charge; otherwise the rest waits"
+    )
+    units_per_day: PositiveInt | None = Field(
+        None, description="units per day and project that are free, where Google granted others than the profile's"
     )
     cost_overrides: Mapping[str, NonNegativeInt] = Field(
         default_factory=dict, description="quota units by method that win over the packaged table"
@@ -94,8 +100,14 @@ class GmailConfig(BaseModel, frozen=True):
         update = {
             "units_per_minute_per_user": self.units_per_user,
             "units_per_minute_per_project": self.units_per_project,
+            "units_per_day_per_project": self.units_per_day,
         }
         return profile.model_copy(update={name: units for name, units in update.items() if units is not None})
+
+    @property
+    def free_units(self) -> int | None:
+        """Units a day that may be spent; None: as many as the limits per minute allow."""
+        return None if self.allow_paid_units else self.quota.units_per_day_per_project
 
     @property
     def quota_minute_s(self) -> float:

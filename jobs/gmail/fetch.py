@@ -59,8 +59,13 @@ class Fetch:
         ids: Sequence[int],
         now: Callable[[], datetime],
         estimates: Estimates | None = None,
+        keep: Callable[[int, memoryview], None] | None = None,
     ) -> None:
-        """estimates: what earlier fetches saw of Gmail's estimates of sizes."""
+        """estimates: what earlier fetches saw of Gmail's estimates of sizes.
+
+        keep: called with an answer about a message that cannot be read.
+        """
+        self._keep = keep
         self._config, self._api, self._now = config, api, now
         self._estimates = estimates or Estimates()
         self._unsent = list(dict.fromkeys(ids))
@@ -170,6 +175,8 @@ class Fetch:
                 if message.id != message_id:
                     raise AnswerUnreadable(f"it is about the message {to_hex(message.id)}")
             except AnswerUnreadable as error:
+                if self._keep is not None:
+                    self._keep(message_id, memoryview(part.body))
                 self._fail([message_id], error)
             else:
                 self._land(message)

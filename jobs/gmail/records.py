@@ -60,13 +60,18 @@ class Watching:
 class MessagePage:
     """One page of a listing, newest first. `estimate` is Gmail's guess at the total.
 
-    unreadable: what stood where an id should, one text each.
+    unreadable: what stood where an id should, one text each. thread_ids: of the ids, in their order; 0: none was named.
     """
 
     ids: list[int]
     next_page_token: str | None
     estimate: int
     unreadable: tuple[str, ...] = ()
+    thread_ids: tuple[int, ...] = ()
+
+    def threads(self) -> dict[int, int]:
+        """Message -> its thread, as far as the page names it."""
+        return {key: thread_id for key, thread_id in zip(self.ids, self.thread_ids, strict=False) if thread_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,11 @@ class HistoryPage:
 
 @dataclass(frozen=True, slots=True)
 class RawMessage:
-    """One message: the exact bytes and what Gmail keeps beside them. defects: what is doubtful about them."""
+    """One message: the exact bytes and what Gmail keeps beside them. defects: what is doubtful about them.
+
+    classification: Gmail's `classificationLabelValues` as JSON text, "" where a message has none. Only Workspace has
+    them. Source: developers.google.com/workspace/gmail/api/reference/rest/v1/users.messages (read 2026-11).
+    """
 
     id: int
     thread_id: int
@@ -120,6 +129,7 @@ class RawMessage:
     size_estimate: int
     raw: bytes
     defects: tuple[str, ...] = ()
+    classification: str = ""
 
 
 @dataclass(frozen=True, slots=True)

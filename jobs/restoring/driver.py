@@ -34,7 +34,13 @@ from jobs.restoring.restore import (
     Step,
     Uncertain,
 )
-from storage.control.restore_records import MessageOutcome, Restore, RestoreMessage, RestoreState
+from storage.control.restore_records import (
+    MessageOutcome,
+    Restore,
+    RestoreConflict,
+    RestoreMessage,
+    RestoreState,
+)
 from storage.db.engines import DatabaseUnreachable
 from storage.errors import BackupError
 from storage.files.blobs import FileDamaged
@@ -66,7 +72,7 @@ class Ledger(Protocol):
 
     def get(self, restore_id: int) -> Restore: ...
 
-    def intend(self, restore_id: int, message_ids: Sequence[int], history_id: int | None) -> set[int]: ...
+    def intend(self, restore_id: int, message_ids: Sequence[int], history_id: int | None, run: int) -> set[int]: ...
 
     def record(self, restore_id: int, outcomes: Sequence[MessageOutcome]) -> None: ...
 
@@ -105,8 +111,13 @@ class RestoreDriver:
         machine: Machine,
         patience: Patience,
         concurrency: int,
+        run: int,
     ) -> None:
-        """`raw`: the exact bytes of a message, verified. `concurrency`: calls under way at a time."""
+        """`raw`: the exact bytes of a message, verified. `concurrency`: calls under way at a time.
+
+        run: number of this run of the restore: once a newer one has begun, this one may import nothing more.
+        """
+        self._run = run
         self._restore_id, self._ledger, self._gmail, self._labels = restore_id, ledger, gmail, labels
         self._raw, self._quota, self._tokens, self._machine = raw, quota, tokens, machine
         self._patience, self._concurrency = patience, concurrency
@@ -119,6 +130,7 @@ class RestoreDriver:
 
         Raises:
             GrantRevoked, GmailRefused: Google does not let us write into the mailbox.
+            RestoreConflict: a newer run works on the restore.
         """
         work = RestoreWork(messages, threads, self._patience, self._machine.now())
         tasks: set[asyncio.Task[None]] = set()
@@ -133,7 +145,8 @@ class RestoreDriver:
                     tasks.add(asyncio.create_task(self._carry_out(work, step)))
                 if stopping and not tasks:
                     break
-                tasks = await self._wait(tasks, work.wake_at(), now)
+                full = stopping or len(tasks) >= self._concurrency  # what is due has to wait for a call to come back
+                tasks = await self._wait(tasks, None if full else work.wake_at(), now)
         finally:
             for task in tasks:
                 task.cancel()
@@ -221,9 +234,12 @@ class RestoreDriver:
         await self._quota.take("messages.import")
         try:
             token = await self._tokens.get()
-            intended = await self._machine.run(self._ledger.intend, self._restore_id, [message.message_id], history_id)
+            intended = await self._machine.run(
+                self._ledger.intend, self._restore_id, [message.message_id], history_id, self._run
+            )
             if message.message_id not in intended:
-                return Refused("another run of this restore has done it")
+                self._fatal = RestoreConflict(self._restore_id, "worked on by a newer run")
+                return Again(str(self._fatal), counts=False)
             made = await self._call(self._gmail.import_message, token, raw, labels, step.thread_id)
         except GmailRefused as exc:
             refused = next((label for label in labels if exc.status == 400 and f"label: {label}" in exc.reason), None)

@@ -76,6 +76,8 @@ def plan_labels(used: Sequence[Label], target: Sequence[Label], defined: Sequenc
     named = {_key(label.name or label.id): label for label in defined if label.type != "system"}
     wanted = {_key(label.name or label.id) for label in users}
     for label in users:
+        if _key(label.name or label.id) in by_name:  # it is there, with or without the labels above it
+            continue
         for parent in _parents(label.name or label.id):
             if _key(parent) not in wanted and _key(parent) not in by_name:
                 wanted.add(_key(parent))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from storage.model.results import Attachment, Email, EmailSummary, Page, RankedPage
@@ -108,6 +109,9 @@ class EmailDocument(EmailItem):
     analysis: dict[str, dict[str, Any]] | None = Field(
         description="analyser -> version and fields, and an error if it failed; null: not analysed"
     )
+    classification_labels: list[dict[str, Any]] = Field(
+        description="Gmail's classification labels (Google Workspace), as its API gave them when the mail was stored"
+    )
 
     @classmethod
     def whole(cls, email: Email) -> Self:
@@ -119,7 +123,13 @@ class EmailDocument(EmailItem):
             attachments=[AttachmentItem.of(part) for part in email.attachments],
             sha256=email.sha256,
             analysis={name: dict(said) for name, said in email.analysis.items()} if email.analysis else None,
+            classification_labels=_classification(email.classification),
         )
+
+
+def _classification(text: str) -> list[dict[str, Any]]:
+    """Classification labels; what is no object is left out."""
+    return [value for value in orjson.loads(text or "[]") if isinstance(value, dict)]
 
 
 def _found_email(email: EmailSummary, highlights: Sequence[Highlight]) -> FoundEmail:

@@ -180,6 +180,12 @@ class _Collected(Collector):
             yield GaugeMetricFamily(
                 "gbm_quota_units_billing_threshold", "Units a day from which Google bills", today.threshold
             )
+            yield GaugeMetricFamily("gbm_quota_units_free_left", "Units of the day that are free", today.free_left)
+            yield GaugeMetricFamily(
+                "gbm_quota_units_billed_by_midnight",
+                "Units of the day that Google will bill at its pace so far",
+                today.billed_by_midnight,
+            )
 
 
 def router(metrics: Metrics) -> APIRouter:

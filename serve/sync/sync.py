@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Protocol
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.decisions import Mode
+from actors.forecast import Forecast
 from serve.auth.authorization import Caller
 from serve.auth.policies import Role, Scope, permits
 from serve.config import ServeConfig
@@ -26,6 +27,7 @@ from storage.control.accounts import MailboxPaused
 from storage.control.principal import Principal
 from storage.errors import BackupError
 from storage.mailbox.failures import Failed
+from storage.model.message_id import from_hex
 from storage.model.records import MailboxRecord, Phase, User
 from storage.model.wait_reasons import WaitKind, WaitReason
 
@@ -41,6 +43,8 @@ class StateReader(Protocol):
     def state(self) -> MailboxRecord | None: ...
 
     def failures(self, limit: int) -> list[Failed]: ...
+
+    def received(self, message_id: int) -> bytes | None: ...
 
 
 class StateReaders(Protocol):
@@ -79,6 +83,9 @@ class Failure(BaseModel):
     attempts: int
     next_attempt_at: datetime | None = Field(description="null: only a comparison with Gmail finds it again")
     reason: str
+    received_bytes: int | None = Field(
+        description="size, compressed, of what Gmail answered about it: see /received; null: nothing is kept"
+    )
 
 
 class FailureList(BaseModel):
@@ -98,6 +105,26 @@ class SyncRequest(BaseModel):
     )
 
 
+class QuotaToday(BaseModel):
+    """Quota units of the project's day, which Google counts from midnight to midnight, Pacific time."""
+
+    day: str
+    spent: int
+    per_minute: float = Field(description="units, since the day was first looked at")
+    by_midnight: int = Field(description="units that the day will have cost at this pace")
+    threshold: int | None = Field(description="units a day that are free of charge; null: no limit")
+    paced: bool = Field(description="whether units beyond the free ones wait for the next day")
+    reserved: int = Field(description="units of the day that were handed out, with those that were lost unspent")
+    free_left: int | None
+    billed_by_midnight: int = Field(description="units that Google will bill at this pace")
+
+
+class Today(Protocol):
+    """The project's units of this day. Blocking."""
+
+    def __call__(self) -> Forecast: ...
+
+
 class SyncStatus(BaseModel):
     """Where a mailbox stands. What only the shard's owner knows is null while it does not answer."""
 
@@ -115,15 +142,23 @@ class SyncStatus(BaseModel):
     throttled: int | None = Field(description="times that Gmail asked for patience")
     failed: int | None = Field(description="messages that wait for another try: see /failures")
     waits: list[Waiting] = Field(description="what holds the backup back now")
+    quota: QuotaToday | None = Field(description="the project's quota units today; null unless you are an operator")
 
 
 class MailboxSync:
     """Commands to the owner of the caller's mailbox, and the state that every command answers with."""
 
     def __init__(
-        self, mailboxes: StateReaders, owners: Owners, pauses: Pauses, threads: BlockingExecutor, timeout_s: float
+        self,
+        mailboxes: StateReaders,
+        owners: Owners,
+        pauses: Pauses,
+        threads: BlockingExecutor,
+        timeout_s: float,
+        today: Today,
     ) -> None:
         """`timeout_s`: how long an owner may take to report what it is doing."""
+        self._today = today
         self._mailboxes, self._owners, self._pauses = mailboxes, owners, pauses
         self._threads, self._timeout_s = threads, timeout_s
 
@@ -135,11 +170,26 @@ class MailboxSync:
             self._threads.run(self._pauses.is_paused, principal.user_id),
             self._threads.run(self._pauses.waits, principal.shard_id, principal.user_id),
         )
-        return _status(committed, live, paused, waits)
+        return _status(committed, live, paused, waits, await self._quota(principal))
+
+    async def _quota(self, principal: Principal) -> QuotaToday | None:
+        """The project's day, which is no owner's of a mailbox to know."""
+        if principal.role != Role.OPERATOR:
+            return None
+        try:
+            found = (await self._threads.run(self._today)).as_json()
+        except BackupError as exc:
+            _LOG.warning("The day's quota is not known: %s", exc)
+            return None
+        return QuotaToday(**{name: found[name] for name in QuotaToday.model_fields})
 
     async def failures(self, principal: Principal, limit: int) -> list[Failed]:
         """Messages that could not be backed up."""
         return await self._threads.run(lambda: self._mailboxes.reader(principal).failures(limit))
+
+    async def received(self, principal: Principal, message_id: int) -> bytes | None:
+        """What Gmail answered about a message that could not be stored; None: nothing of it is kept."""
+        return await self._threads.run(lambda: self._mailboxes.reader(principal).received(message_id))
 
     async def begin(self, principal: Principal, mode: Mode) -> SyncStatus:
         """Request a sync.
@@ -186,9 +236,10 @@ def router(
     streams: Streams,
     threads: BlockingExecutor,
     config: ServeConfig,
+    today: Today,
 ) -> APIRouter:
     """The routes that begin, stop, pause and watch the sync of a mailbox."""
-    sync = MailboxSync(mailboxes, owners, pauses, threads, config.probe_timeout_s)
+    sync = MailboxSync(mailboxes, owners, pauses, threads, config.probe_timeout_s, today)
     routes = APIRouter(prefix=PREFIX, tags=["sync"], responses=responses(401, 422, 503))
     _add_commands(routes, sync)
     _add_reports(routes, sync, streams)
@@ -227,6 +278,24 @@ def _add_reports(routes: APIRouter, sync: MailboxSync, streams: Streams) -> None
         return FailureList(
             items=[Failure(**{name: getattr(one, name) for name in Failure.model_fields}) for one in failed]
         )
+
+    @routes.get(
+        "/failures/{email_id}/received",
+        summary="What Gmail answered about a message that could not be stored, unchanged",
+        response_class=Response,
+        responses={200: {"content": {"application/json": {}}}, **responses(404)},
+    )
+    @permits(scope=Scope.MAIL, cost=2)
+    async def received(
+        principal: Caller, email_id: Annotated[str, Path(max_length=200, description="Gmail's id, hex")]
+    ) -> Response:
+        try:
+            body = await sync.received(principal, from_hex(email_id))
+        except ValueError as exc:
+            raise HTTPException(404) from exc
+        if body is None:
+            raise HTTPException(404)
+        return Response(body, media_type="application/json", headers={"Content-Disposition": "attachment"})
 
     @routes.get("/status", summary="Where your mailbox stands")
     @permits(scope=Scope.SYNC)
@@ -269,7 +338,11 @@ async def _owner_call(principal: Principal, call: Awaitable[None]) -> None:
 
 
 def _status(
-    committed: MailboxRecord | None, live: dict[str, Any] | None, paused: bool, waits: Sequence[WaitReason]
+    committed: MailboxRecord | None,
+    live: dict[str, Any] | None,
+    paused: bool,
+    waits: Sequence[WaitReason],
+    quota: QuotaToday | None,
 ) -> SyncStatus:
     known = live or {}
     nothing = None if live is None else 0
@@ -282,5 +355,6 @@ def _status(
         error=known.get("error", committed.error if committed else None),
         paused=paused,
         waits=[Waiting.model_validate(reason.as_json()) for reason in waits],
+        quota=quota,
         **{name: known.get(name, nothing) for name in _LIVE},
     )

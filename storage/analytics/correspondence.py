@@ -29,7 +29,7 @@ class Correspondence:
 
         `subject`: the first message's. `people`: number of distinct sender addresses.
         """
-        rows = self._counting.of_content("longest_threads", {"limit": limit})
+        rows = self._counting.of_content("longest_threads", {"limit": limit}, threads=True)
         return [{"id": to_hex(row.pop("thread_id")), **row} for row in rows]
 
     def responses(self) -> tuple[Responses, Responses]:
@@ -38,7 +38,7 @@ class Correspondence:
         A response is a message that follows a message of the other side in its thread, by time, then by id. The
         owner's messages are those labelled SENT and those from the mailbox's own address.
         """
-        rows = self._counting.of_content("responses", {"address": self._counting.address()}, ["SENT"])
+        rows = self._counting.of_content("responses", {"address": self._counting.address()}, ["SENT"], threads=True)
         sides = {bool(row.pop("mine")): Responses(**row) for row in rows}
         return sides.get(True, Responses()), sides.get(False, Responses())
 

@@ -198,11 +198,13 @@ class MailboxStats:
         values: Mapping[str, object] = _NOTHING,
         labels: Sequence[str] = (),
         analysis: pa.Schema | None = None,
+        threads: bool = False,
     ) -> list[Row]:
         """Run storage/db/sql/duckdb/QUESTION.sql; {chosen} becomes a condition on the selected messages' ids.
 
         Args:
             labels: for each, a table named after it in lower case: {message_id} of the messages with the label.
+            threads: with the table `mended` {message_id, thread_id}: messages of other threads than their files name.
             analysis: columns of the table `analysis`: {message_id} and the analysers' results; missing ones are null.
         """
 
@@ -210,6 +212,8 @@ class MailboxStats:
             selected = self._selected()
             bounds = {"first_at": selected.span.first_at, "last_at": selected.span.last_at}
             tables = {label.lower(): self._ids(selected, [label]) for label in labels}
+            if threads:
+                tables["mended"] = self._mended_threads()
             if analysis is not None:
                 tables["analysis"] = self._analyses.conformed(analysis, **bounds)
             chosen = "TRUE"
@@ -240,6 +244,13 @@ class MailboxStats:
         with transaction(self._engine) as connection:
             values = {**selected.bound(self._user_id), "labels": list(labels)}
             return table_of(connection.execute(selected.query("selected_ids"), values).scalar())
+
+    def _mended_threads(self) -> pa.Table:
+        """Messages whose threads were mended, which their files do not know; mostly none."""
+        with transaction(self._engine) as connection:
+            rows = connection.execute(query("threads_mended"), {"user_id": self._user_id}).all()
+        ids = pa.array([row.message_id for row in rows], pa.int64())
+        return pa.table({"message_id": ids, "thread_id": pa.array([row.thread_id for row in rows], pa.int64())})
 
     def _counted_by(self) -> Literal["days", "half_hours"] | None:
         """The counts that cover exactly the selected messages: by UTC day, by half hour, or none."""

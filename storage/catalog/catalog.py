@@ -104,17 +104,17 @@ class Catalog:
                 for row in rows
             ]
 
-    def look(self, user_id: int, message_ids: Sequence[int]) -> tuple[list[int], list[int]]:
-        """Those of the messages that are not stored, and those that count as deleted, in the order given."""
+    def known(self, user_id: int, message_ids: Sequence[int]) -> dict[int, tuple[int, bool]]:
+        """Those of the messages that are stored: their threads, and whether they count as deleted."""
         with transaction(self.engine) as connection:
             values = {"user_id": user_id, "message_ids": list(message_ids)}
-            known = {row.message_id: row.deleted for row in connection.execute(query("messages_known"), values)}
-        unknown = [message_id for message_id in message_ids if message_id not in known]
-        return unknown, [message_id for message_id in message_ids if known.get(message_id)]
+            rows = connection.execute(query("messages_known"), values)
+            return {row.message_id: (row.thread_id, row.deleted) for row in rows}
 
     def unknown(self, user_id: int, message_ids: Sequence[int]) -> list[int]:
         """Those of the messages that are not stored, in the order given."""
-        return self.look(user_id, message_ids)[0]
+        known = self.known(user_id, message_ids)
+        return [message_id for message_id in message_ids if message_id not in known]
 
     def carried_labels(self, user_id: int) -> list[str]:
         """The labels that the mailbox's messages carry."""

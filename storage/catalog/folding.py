@@ -1,4 +1,9 @@
-"""Folds label changes into the message index, and logs what they turned over. Called within the catalogue's commit."""
+"""Folds label changes into the message index, and logs what they turned over. Called within the catalogue's commit.
+
+A change of a message's thread is applied whatever its history id, because Gmail's history has no record of it: the
+caller has made sure of it with a second source. A message's classification labels are only logged: they are read from
+the log, which the archive's roll-ups contain.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -8,13 +13,17 @@ from sqlalchemy import Connection
 
 from storage.db.sql_files import query
 from storage.model.labels import LabelState, fold
-from storage.model.records import DELETED, LabelChange
+from storage.model.message_id import from_hex
+from storage.model.records import CLASSIFICATION, DELETED, THREAD, LabelChange
 
 _UNIT_SEPARATOR = "\x1f"
 
 
 def fold_changes(connection: Connection, changes: Sequence[LabelChange]) -> None:
     """Fold label changes into the index and log what they turned over. Messages not stored are passed over."""
+    _mend_threads(connection, [change for change in changes if change.label_id.startswith(THREAD)])
+    _log(connection, [change for change in changes if change.label_id.startswith(CLASSIFICATION)])
+    changes = [change for change in changes if not change.label_id.startswith((THREAD, CLASSIFICATION))]
     if not changes:
         return
     by_message: dict[tuple[int, int], list[LabelChange]] = defaultdict(list)
@@ -57,6 +66,22 @@ def fold_changes(connection: Connection, changes: Sequence[LabelChange]) -> None
             "redeleted": [redeleted for _, _, _, redeleted in changed],
         },
     )
+    _log(connection, events)
+
+
+def _mend_threads(connection: Connection, changes: Sequence[LabelChange]) -> None:
+    """Move messages to the threads that Gmail says they belong to, and log those that moved."""
+    if not changes:
+        return
+    last = {(change.user_id, change.message_id): change for change in changes}
+    threads = [from_hex(change.label_id.removeprefix(THREAD)) for change in last.values()]
+    moved = connection.execute(query("messages_rethread"), {**keys_of(last), "thread_ids": threads}).all()
+    _log(connection, [last[row.user_id, row.message_id] for row in moved])
+
+
+def _log(connection: Connection, events: Sequence[LabelChange]) -> None:
+    if not events:
+        return
     connection.execute(
         query("label_events_insert"),
         {

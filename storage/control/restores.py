@@ -199,9 +199,13 @@ class Restores:
         with transaction(self._engine) as connection:
             connection.execute(query("restore_label_save"), values)
 
-    def intend(self, restore_id: int, message_ids: Sequence[int], history_id: int | None) -> set[int]:
-        """Record that messages are about to be imported; those of them that are still to be."""
-        values = {"restore_id": restore_id, "message_ids": list(message_ids), "history_id": history_id}
+    def intend(self, restore_id: int, message_ids: Sequence[int], history_id: int | None, run: int) -> set[int]:
+        """Record that messages are about to be imported; those of them that are still to be.
+
+        Args:
+            run: number of the caller's run (`Restore.runs`); a run that a newer one replaced may import nothing.
+        """
+        values = {"restore_id": restore_id, "message_ids": list(message_ids), "history_id": history_id, "run": run}
         with transaction(self._engine) as connection:
             return set(connection.execute(query("restore_intents"), values).scalars())
 

@@ -19,6 +19,7 @@ STATES = pa.schema(
     [
         pa.field("user_id", pa.int64(), nullable=False),
         pa.field("message_id", pa.int64(), nullable=False),
+        pa.field("thread_id", pa.int64(), nullable=False),  # the segment's file may name a wrong one, mended since
         pa.field("labels", pa.list_(pa.string()), nullable=False),  # label ids as of the time
         pa.field("deleted_at", pa.timestamp("us", "UTC")),  # null: not deleted as of the time
         pa.field("stored_at", pa.timestamp("us", "UTC"), nullable=False),  # start of the commit that stored the message

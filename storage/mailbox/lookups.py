@@ -19,7 +19,7 @@ from storage.model.message_id import to_hex
 class Located:
     """Current state and location of one user's message, by value: equal values have equal documents.
 
-    analysis: the file with its analysis; None: not analysed.
+    analysis: the file with its analysis; None: not analysed. classification: as of `Email`.
     """
 
     user_id: int
@@ -31,6 +31,7 @@ class Located:
     segment: str
     location: Location
     analysis: str | None
+    classification: str = ""
 
     @property
     def id(self) -> str:
@@ -72,4 +73,5 @@ def _located(row: Row[tuple[object, ...]]) -> Located:
         segment=row.segment,
         location=Location(row.frame_offset, row.frame_bytes, row.raw_offset, row.size_bytes, bytes(row.sha256)),
         analysis=row.analysis,
+        classification=row.classification or "",
     )

@@ -14,6 +14,7 @@ from storage.files.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.mailbox import label_judgement
 from storage.mailbox.analysis_reader import Analyses
 from storage.mailbox.as_of import as_of_query, as_of_values
+from storage.mailbox.classification import classification_of
 from storage.mailbox.lookups import Located
 from storage.mailbox.row_mapping import attachment_of, location_of, summary_of
 from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
@@ -81,7 +82,8 @@ class Single:
         row = self._locate(message_id, as_of)
         if row is None:
             return None
-        return self._read(row, lambda: self._analyses.of(message_id))
+        labels = self._classification(message_id, as_of)
+        return self._read(row, lambda: self._analyses.of(message_id), labels)
 
     def email_at(self, located: Located) -> Email | None:
         """The message in this state, without its raw bytes; None if its files were merged since it was located.
@@ -91,7 +93,11 @@ class Single:
         """
         assert located.user_id == self._user_id
         try:
-            return self._read(_row_of(located), lambda: self._analyses.in_file(located.analysis, located.message_id))
+            return self._read(
+                _row_of(located),
+                lambda: self._analyses.in_file(located.analysis, located.message_id),
+                located.classification,
+            )
         except FileMissing:
             return None
 
@@ -103,7 +109,12 @@ class Single:
         except FileMissing:
             return None
 
-    def _read(self, row: dict[str, Any], analysis: Callable[[], dict[str, dict[str, Any]] | None]) -> Email:
+    def _read(
+        self,
+        row: dict[str, Any],
+        analysis: Callable[[], dict[str, dict[str, Any]] | None],
+        classification: str,
+    ) -> Email:
         [content] = self._files.summaries([row])
         body = self._body(row, content["defects"])
         summary = summary_of(row, content)
@@ -114,6 +125,7 @@ class Single:
             attachments=body.attachments,
             sha256=bytes(row["sha256"]).hex(),
             analysis=label_judgement.corrected(analysis(), summary.labels),
+            classification=classification,
         )
 
     def _body(self, row: dict[str, Any], defects: Sequence[str]) -> Body:
@@ -177,6 +189,10 @@ class Single:
             values = {"user_id": self._user_id, "message_id": message_id, **as_of_values(as_of)}
             row = connection.execute(as_of_query("email_location", as_of), values).first()
             return dict(row._mapping) if row else None
+
+    def _classification(self, message_id: int, as_of: datetime | None) -> str:
+        with transaction(self._engine) as connection:
+            return classification_of(connection, self._user_id, [message_id], as_of).get(message_id, "")
 
 
 def _row_of(located: Located) -> dict[str, Any]:

@@ -10,8 +10,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from storage.model.message_id import to_hex
+
 #: The label id of an event that records a deletion. No label id of Gmail's contains a backslash.
 DELETED = "\\Deleted"
+#: Prefix of the label id of an event that records a mended thread: the thread's id in hex follows.
+THREAD = "\\Thread:"
+#: Prefix of the label id of an event that records a message's classification labels: Gmail's JSON follows.
+CLASSIFICATION = "\\Classification:"
 
 
 class Phase(StrEnum):
@@ -69,17 +75,21 @@ class MailboxRecord:
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """Numbers of differences that a reconciliation repaired: of messages; labels: of labels on messages."""
+    """Numbers of differences that a comparison with Gmail repaired: of messages; labels: of labels on messages.
+
+    threads: messages that belonged to another thread than Gmail says.
+    """
 
     missing: int = 0
     deleted: int = 0
     revived: int = 0
     labels: int = 0
+    threads: int = 0
 
     @property
     def total(self) -> int:
         """The sum of all numbers."""
-        return self.missing + self.deleted + self.revived + self.labels
+        return self.missing + self.deleted + self.revived + self.labels + self.threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +135,9 @@ class StoredLabels:
 class LabelChange:
     """A label added to a message (`on`) or removed from it, or the message's deletion (`label_id=DELETED`).
 
+    A `label_id` that begins with THREAD moves the message to a thread (`thread_change`); with CLASSIFICATION it records
+    the message's classification labels (`classification_change`).
+
     mends: from a reconciliation instead of the history; it follows history records with the same history id.
     """
 
@@ -134,6 +147,16 @@ class LabelChange:
     on: bool
     history_id: int
     mends: bool = False
+
+
+def thread_change(user_id: int, message_id: int, thread_id: int, history_id: int) -> LabelChange:
+    """The change that moves a stored message to the thread that Gmail says it belongs to."""
+    return LabelChange(user_id, message_id, THREAD + to_hex(thread_id), True, history_id, mends=True)
+
+
+def classification_change(user_id: int, message_id: int, values: str) -> LabelChange:
+    """The change that records a message's classification labels. `values`: Gmail's JSON."""
+    return LabelChange(user_id, message_id, CLASSIFICATION + values, True, 0, mends=True)
 
 
 class LabelRow(NamedTuple):

@@ -64,7 +64,8 @@ class Body:
 class Email:
     """One message in full. `sha256`: of the raw bytes, in hex; `headers` are decoded, in order.
 
-    analysis: analyser -> its version and fields; None: the message was not analysed.
+    analysis: analyser -> its version and fields; None: the message was not analysed. classification: Gmail's
+    classification labels as JSON text; "": it has none.
     """
 
     summary: EmailSummary
@@ -73,6 +74,7 @@ class Email:
     attachments: tuple[Attachment, ...]
     sha256: str
     analysis: Mapping[str, Mapping[str, Any]] | None = None
+    classification: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A message's row in the index: its state at a time, and its location. `segment`: file name without suffix."""
+    """A message's row in the index: its state at a time, and its location. `segment`: file name without suffix.
+
+    classification: Gmail's classification labels as JSON text; "": it has none, or they were not asked for.
+    """
 
     message_id: int
     thread_id: int
@@ -108,6 +113,7 @@ class Stored:
     deleted_at: datetime | None
     segment: str
     location: Location
+    classification: str = ""
 
     @property
     def id(self) -> str:

@@ -40,7 +40,10 @@ _REMEDIES = {
     WaitKind.GMAIL_REFUSED: "check the account's scopes and the project's settings at Google",
     WaitKind.GMAIL_THROTTLED: "nothing: it goes on when Gmail allows it",
     WaitKind.GMAIL_UNREADABLE: "if it stays so, report the answer",
-    WaitKind.QUOTA_SPENT: "nothing: it goes on at the time named, or ask Google for a higher quota",
+    WaitKind.QUOTA_SPENT: (
+        "nothing: it goes on at the time named; GBM_GMAIL__ALLOW_PAID_UNITS=true spends units that Google bills, "
+        "and Google may grant more"
+    ),
     WaitKind.DISK_FULL: "free space on the archive's disk, or lower GBM_ARCHIVE__RESERVE_BYTES; it goes on by itself",
     WaitKind.DISK_READ_ONLY: "mount the archive's disk for writing; it goes on by itself",
     WaitKind.ARCHIVE_UNUSABLE: "see the reason; it is tried again by itself",

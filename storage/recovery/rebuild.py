@@ -229,6 +229,7 @@ class _Shard:
                 _load(connection, "rolled_states", _STATE_TYPES, file, "states", number)
             self._done.events += connection.execute(query("rebuild_events")).rowcount
             connection.execute(query("rebuild_states"))
+            connection.execute(query("rebuild_threads"))
             lost = list(connection.execute(query("rebuild_lost")).scalars())
             self._resume(connection, rolled[-1])
         return lost

@@ -21,7 +21,7 @@ _UTC = "{} AT TIME ZONE 'UTC'"
 #: The columns of `messages` and their sources: p: a row of a Parquet file; s: the message's current state.
 MESSAGES: Mapping[str, str] = {
     "id": "lower(hex(p.message_id))",
-    "thread_id": "lower(hex(p.thread_id))",
+    "thread_id": "lower(hex(s.thread_id))",
     "received_at": _UTC.format("p.received_at"),
     "date": _UTC.format("p.date"),
     **{name: f'p."{name}"' for name in ("from", "from_name", "from_address", "to", "cc", "bcc", "reply_to", "subject")},
@@ -35,13 +35,14 @@ MESSAGES: Mapping[str, str] = {
     "unread": "list_contains(s.labels, 'UNREAD')",
     "deleted_at": "s.deleted_at",
 }
-#: The columns that can change.
-_OF_STATE = frozenset({"labels", "unread", "deleted_at"})
+#: The columns that can change; a thread does when Gmail once answered with a wrong one.
+_OF_STATE = frozenset({"thread_id", "labels", "unread", "deleted_at"})
 _WITH_STATE = "JOIN state AS s ON s.message_id = p.message_id"
 _ROWS = 10_000
 _STATE = pa.schema(
     [
         pa.field("message_id", pa.int64()),
+        pa.field("thread_id", pa.int64()),
         pa.field("labels", pa.list_(pa.string())),
         pa.field("deleted_at", pa.timestamp("us")),
     ]

@@ -35,9 +35,9 @@ def _anchors(path: Path) -> set[str]:
 
 
 def _commands(text: str) -> Iterator[str]:
-    """Commands of `gbm` in indented blocks, without their comments and line continuations."""
+    """Commands of `gbm` in indented blocks, without their comments and redirections."""
     for line in re.findall(r"^ {4}(?:\$ )?gbm (.+)$", text, re.MULTILINE):
-        yield re.split(r"\s+#", line)[0]
+        yield re.split(r"\s+(?:#|>)", line)[0]
 
 
 @pytest.mark.parametrize("path", _DOCUMENTS, ids=_id)

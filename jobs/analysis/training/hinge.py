@@ -16,8 +16,8 @@ from jobs.analysis.spam import BUCKETS, Model, bucket
 _Floats = npt.NDArray[np.float64]
 _STEPS = 150
 _RATE = 0.25
-#: Weight of the squared norm of the weights against the sum of the losses.
-_REGULARISATION = 1.0
+#: Weight of the squared norm of the weights against the mean loss.
+_REGULARISATION = 1e-4
 _HEAVIEST = 127
 
 
@@ -27,7 +27,8 @@ def train(examples: Sequence[tuple[str, Collection[str], bool]]) -> Model:
     rows = [np.array(sorted({bucket(each) for each in features}), np.int64) for _, features, _ in ordered]
     truths = np.array([1.0 if spam else -1.0 for _, _, spam in ordered])
     weights, bias = _fitted(rows, truths)
-    unit = float(np.sort(np.abs(weights))[-BUCKETS // 500]) / _HEAVIEST or 1.0
+    sizes = np.sort(np.abs(weights))  # the heaviest are cut, unless there are few
+    unit = max(float(sizes[-BUCKETS // 500]), float(sizes[-1]) / 4) / _HEAVIEST or 1.0
     quantised = np.clip(np.rint(weights / unit), -_HEAVIEST, _HEAVIEST)
     return Model([int(weight) for weight in quantised], round(bias / unit), max(round(1 / unit), 1))
 
@@ -47,7 +48,7 @@ def _fitted(rows: Sequence[npt.NDArray[np.int64]], truths: _Floats) -> tuple[_Fl
         scores = np.bincount(owners, weights=ahead[features] * values, minlength=count) + bias_ahead
         losses = -2 * truths * np.maximum(0.0, 1 - truths * scores) * importance
         slope = np.bincount(features, weights=losses[owners] * values, minlength=BUCKETS)
-        following = ahead - _RATE * (slope + _REGULARISATION / count * ahead)
+        following = ahead - _RATE * (slope + _REGULARISATION * ahead)
         following_bias = bias_ahead - _RATE * fsum(losses)
         next_momentum = (1 + sqrt(1 + 4 * momentum * momentum)) / 2
         share = (momentum - 1) / next_momentum

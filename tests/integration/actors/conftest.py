@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.pool import QueuePool
 
-from actors.budget import Demand
+from actors.budget import Broker, Demand, Grant
 from actors.config import BackupConfig, ShardConfig
 from actors.owner import ShardOwner
 from actors.tokens import Tokens
@@ -83,14 +83,14 @@ class Cluster:
         self.control.save_credentials(user.user_id, self.sealer.seal(document, context("credentials", user.user_id)))
         return user
 
-    async def owner(self) -> tuple[ShardOwner, list[str]]:
-        """A new owner of the shard, at work, and what it swept."""
+    async def owner(self, broker: Broker | None = None) -> tuple[ShardOwner, list[str]]:
+        """A new owner of the shard, at work, and what it swept. broker: None: one without limits."""
         backup = self.backup
         owner = ShardOwner(
             0,
             backup,
             ThreadWork(backup.gmail, backup.archive),
-            _NoLimit(),
+            broker or _NoLimit(),
             self.control,
             self.catalog,
             self.blobs,
@@ -143,8 +143,8 @@ class _NoLimit:
     async def throttled(self, seconds: float) -> None:
         """Gmail has no limit here."""
 
-    async def lease(self, shard_id: int, demand: Demand) -> float:
-        return demand.wanted
+    async def lease(self, shard_id: int, demand: Demand) -> Grant:
+        return Grant(demand.wanted)
 
 
 async def until(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,14 @@ from actors.config import EvidenceConfig, PollConfig, RetryConfig, ShardConfig
 from actors.decisions import Mode
 from actors.owner import ShardOwner
 from cluster.simulator.process import start_simulator
+from serve.mail.models import EmailDocument
+from storage.analytics.correspondence import Correspondence
+from storage.control.wait_reasons import WaitReasons
 from storage.db.engines import transaction
+from storage.files.kept_answers import KeptAnswers
 from storage.model.records import MailboxRecord, Phase, User
 from storage.model.storable import storable_id
+from storage.model.wait_reasons import WaitKind
 from tests.integration.actors.conftest import Cluster, Simulator, empty_cluster, until
 
 _EVIDENCE = EvidenceConfig(check_delay_s=0.3, gone_after_s=3600.0, suspect_s=3600.0, grant_again_s=0.3)
@@ -71,6 +77,11 @@ def wrong(cluster: Cluster, user: User) -> dict[int, object]:
         elif not deleted and labels != {storable_id(label) for label in held[message_id]["labels"]}:
             found[message_id] = labels
     return found
+
+
+def mended_events(cluster: Cluster) -> list[dict[str, int]]:
+    with transaction(cluster.catalog.engine) as connection:
+        return list(connection.execute(text("SELECT data FROM outbox WHERE type = 'mailbox.mended'")).scalars())
 
 
 def deleted(cluster: Cluster, user: User) -> set[int]:
@@ -141,11 +152,16 @@ async def test_while_nothing_is_answered_the_mailbox_says_so(doubted: Cluster, k
 async def test_a_first_backfill_waits_for_a_real_answer(doubted: Cluster, method: str) -> None:
     owner, _ = await doubted.owner()
     user = doubted.users[0]
-    deviate(doubted, {"kind": "empty", "method": method, "times": 2})
+    deviate(doubted, {"kind": "empty", "method": method, "times": None})
+    await owner.request(user, Mode.FULL)
+    await seen(doubted, user, "cannot be read")
+    assert (state(doubted, user).phase, state(doubted, user).synced_at) == (Phase.FULL, None)
+    deviate(doubted)
 
-    await sync(doubted, owner, user, Mode.FULL)
+    await doubted.quiet(owner, user)
 
     assert wrong(doubted, user) == {}
+    assert (state(doubted, user).phase, state(doubted, user).error) == (Phase.CURRENT, None)
     assert state(doubted, user).messages == len(doubted.simulator.held(user.email)) > 30
 
 
@@ -307,6 +323,22 @@ async def test_a_field_that_is_missing_files_the_message_with_its_reason(doubted
     assert wrong(doubted, user) == {chosen: "missing"}
     status = owner.status(user.user_id)
     assert status is not None and status["failed"] == 1
+    reader, kept = doubted.reader(user), KeptAnswers(doubted.blobs)
+    [failure] = reader.failures(10)
+    received = reader.received(chosen)
+    assert received is not None and failure.received_bytes == kept.size(user.user_id, chosen)
+    document = orjson.loads(received)
+    assert path not in document and len(document) >= 7, "what was received is kept as it was"
+    deviate(doubted)
+    await owner.retry_failed(user)
+    await doubted.quiet(owner, user)
+    assert wrong(doubted, user) == {}
+
+    async def forgotten() -> bool:
+        return reader.received(chosen) is None
+
+    await until(forgotten)
+    assert reader.failures(10) == []
 
 
 async def _calls(cluster: Cluster) -> int:
@@ -393,9 +425,7 @@ async def test_mail_that_counts_as_deleted_and_is_seen_lives_again(doubted: Clus
     await sync(doubted, owner, user, Mode.RECONCILE)
 
     assert wrong(doubted, user) == {}
-    with transaction(doubted.catalog.engine) as connection:
-        events = connection.execute(text("SELECT data FROM outbox WHERE type = 'mailbox.mended'")).scalars().all()
-    assert [event["revived"] for event in events] == [1]
+    assert [event["revived"] for event in mended_events(doubted)] == [1]
 
 
 async def test_a_real_deletion_outside_history_takes_two_404s(doubted: Cluster) -> None:
@@ -554,3 +584,188 @@ async def test_a_watch_that_has_expired_is_not_renewed_at_once(doubted: Cluster,
 
     assert await watches() == 1
     assert (state(doubted, user).error, wrong(doubted, user)) == (None, {})
+
+
+def threads(cluster: Cluster, user: User) -> dict[int, str]:
+    """Message -> its thread, as the message index has it."""
+    with transaction(cluster.catalog.engine) as connection:
+        rows = connection.execute(
+            text("SELECT message_id, to_hex(thread_id) FROM messages WHERE user_id = :user_id"),
+            {"user_id": user.user_id},
+        )
+        return {row[0]: row[1] for row in rows}
+
+
+async def test_a_wrong_thread_is_mended_by_a_comparison_for_every_reader(doubted: Cluster) -> None:
+    owner, _ = await doubted.owner()
+    user = doubted.users[0]
+    chosen = next(iter(doubted.simulator.held(user.email)))
+    rule = {"kind": "set", "method": "messages.get", "path": "threadId", "value": "abc"}
+    deviate(doubted, {**rule, "ids": [f"{chosen:x}"], "times": 1})
+    await sync(doubted, owner, user, Mode.FULL)
+    moment = datetime.now(UTC)
+    assert threads(doubted, user)[chosen] == "abc"
+
+    await sync(doubted, owner, user, Mode.RECONCILE)
+    deviate(doubted, {"kind": "set", "method": "messages.list", "path": "messages.3.threadId", "value": "bad"})
+    await sync(doubted, owner, user, Mode.RECONCILE)
+
+    right = {key: found["thread"] for key, found in doubted.simulator.held(user.email).items()}
+    assert threads(doubted, user) == right, "the wrong one is mended, and a listing that is wrong once mends nothing"
+    reader, thread_id = doubted.reader(user), int(right[chosen], 16)
+    assert reader.conversations.thread_of(chosen) == reader.conversations.thread_of(chosen, moment) == thread_id
+    assert f"{chosen:x}" in {item.id for item in reader.conversations.thread(thread_id).items}
+    assert reader.conversations.thread(0xABC).items == ()
+    assert "abc" not in {row["id"] for row in Correspondence(reader.counting()).longest(100)}
+    [event] = mended_events(doubted)
+    assert event["threads"] == 1
+    rows = reader.views.table("messages", ["id", "thread_id"], 1 << 30).to_pylist()
+    assert {int(row["id"], 16): row["thread_id"] for row in rows} == right
+
+
+async def test_a_thread_that_history_names_otherwise_is_asked_of_the_message_itself(doubted: Cluster) -> None:
+    owner, user = await backed_up(doubted)
+    doubted.simulator.ask(f"users/{user.email}/messages", b"Subject: late\r\n\r\nhello\r\n")
+    deviate(doubted, {"kind": "set", "method": "messages.get", "path": "threadId", "value": "abc", "times": 1})
+    await sync(doubted, owner, user)
+    assert "abc" in threads(doubted, user).values()
+
+    await sync(doubted, owner, user)
+
+    assert threads(doubted, user) == {key: found["thread"] for key, found in doubted.simulator.held(user.email).items()}
+    assert [event["threads"] for event in mended_events(doubted)] == [1]
+
+
+async def test_classification_labels_are_stored_and_read_as_gmail_gave_them(doubted: Cluster) -> None:
+    owner, _ = await doubted.owner()
+    user = doubted.users[0]
+    chosen, other, *_ = doubted.simulator.held(user.email)
+    values = [{"labelId": "secret", "fields": [{"fieldId": "f1", "selection": "Höchste"}, {"fieldId": "f2"}]}]
+    doubted.simulator.act(user.email, f"messages/{chosen:x}/classification", values=values)
+    deviate(
+        doubted,
+        {
+            "kind": "set",
+            "method": "messages.get",
+            "ids": [f"{other:x}"],
+            "path": "classificationLabelValues",
+            "value": 7,
+        },
+    )
+
+    await sync(doubted, owner, user, Mode.FULL)
+
+    reader = doubted.reader(user)
+    found, plain = reader.email(chosen), reader.email(other)
+    assert found is not None and plain is not None and plain.classification == ""
+    assert orjson.loads(found.classification) == values
+    assert EmailDocument.whole(found).classification_labels == values
+    before = datetime.now(UTC) - timedelta(hours=1)
+    selected = [one for batch in reader.select("", datetime.now(UTC), True, 50) for one in batch]
+    exported = {one.message_id: one.classification for one in selected}
+    assert {key: text for key, text in exported.items() if text} == {chosen: found.classification}
+    assert reader.email(chosen, before) is None
+    assert reader.views.table("label_events", None, 1 << 30).num_rows == 0
+    assert [change.put_on for change in reader.changes(before, datetime.now(UTC)).items if change.put_on] == []
+    assert wrong(doubted, user) == {}
+    await sync(doubted, owner, user, Mode.RECONCILE)
+    assert mended_events(doubted) == []
+
+
+#: One odd value of each, in answers whose shape is right otherwise: (method, path, value).
+ODD: list[tuple[str, str, object]] = [
+    ("getProfile", "historyId", "0"),
+    ("getProfile", "messagesTotal", "12 messages"),
+    ("getProfile", "messagesTotal", -1),
+    ("labels.get", "messagesTotal", None),
+    ("labels.get", "id", 7),
+    ("labels.list", "labels", {"INBOX": {}}),
+    ("labels.list", "labels.3", "INBOX"),
+    ("messages.list", "messages.2.id", 1234),
+    ("messages.list", "messages.2", None),
+    ("messages.list", "nextPageToken", 17),
+    ("messages.list", "resultSizeEstimate", "many"),
+    ("messages.list", "messages.1.threadId", ["a"]),
+    ("history.list", "historyId", "1.5"),
+    ("history.list", "history", "none"),
+    ("history.list", "history.0.id", True),
+    ("messages.get", "labelIds", ["INBOX", 7]),
+    ("messages.get", "internalDate", "yesterday"),
+    ("messages.get", "sizeEstimate", "-5"),
+    ("messages.get", "snippet", {"text": "x"}),
+    ("messages.get", "threadId", "0xabc"),
+    ("messages.get", "raw", "====" * 30),
+    ("messages.get", "historyId", -12),
+]
+
+
+@pytest.mark.slow
+async def test_odd_values_of_every_call_leave_nothing_behind(doubted: Cluster) -> None:
+    """In one cluster, one after another, each beside new mail, a new label and a deletion."""
+    owner, user = await backed_up(doubted)
+    for number, (method, path, value) in enumerate(ODD):
+        starred, gone, *_ = list(doubted.simulator.held(user.email))[number:]
+        doubted.simulator.ask(f"users/{user.email}/messages", b"Subject: odd %d\r\n\r\nhello\r\n" % number)
+        doubted.simulator.act(user.email, f"messages/{starred:x}/labels", add=["STARRED"], remove=["UNREAD"])
+        if number % 4 == 0:
+            doubted.simulator.act(user.email, f"messages/{gone:x}/delete")
+        deviate(doubted, {"kind": "set", "method": method, "path": path, "value": value, "times": 2})
+
+        await sync(doubted, owner, user)
+        await sync(doubted, owner, user, Mode.RECONCILE)
+
+        assert deleted(doubted, user) <= set(stored(doubted, user)) - set(doubted.simulator.held(user.email)), path
+        deviate(doubted)
+        await owner.retry_failed(user)
+        await doubted.quiet(owner, user)
+        assert (wrong(doubted, user), (method, path)) == ({}, (method, path))
+        assert (state(doubted, user).phase, state(doubted, user).error) == (Phase.CURRENT, None)
+    assert doubted.reader(user).failures(10) == []
+
+
+@pytest.mark.parametrize("method", ["messages.get", "messages.list", "history.list"])
+async def test_wrong_threads_in_every_answer_are_right_after_one_comparison(doubted: Cluster, method: str) -> None:
+    owner, _ = await doubted.owner()
+    user = doubted.users[0]
+    deviate(doubted, {"kind": "thread", "method": method, "times": None})
+    await sync(doubted, owner, user, Mode.FULL)
+    doubted.simulator.ask(f"users/{user.email}/messages", b"Subject: late\r\n\r\nhello\r\n")
+    await sync(doubted, owner, user)
+    deviate(doubted)
+
+    await sync(doubted, owner, user, Mode.RECONCILE)
+
+    assert threads(doubted, user) == {key: found["thread"] for key, found in doubted.simulator.held(user.email).items()}
+    assert wrong(doubted, user) == {}
+
+
+async def test_what_holds_a_mailbox_back_is_stored_by_its_kind_while_it_lasts(doubted: Cluster) -> None:
+    owner, user = await backed_up(doubted)
+    reasons = WaitReasons(doubted.databases.control)
+
+    def kinds() -> set[WaitKind]:
+        return {reason.kind for reason in reasons.all() if reason.user_id == user.user_id and str(reason)}
+
+    for rule, kind in (
+        ({"kind": "refuse", "value": [403, "domainPolicy"]}, WaitKind.GMAIL_REFUSED),
+        ({"kind": "refuse", "value": [429, "userRateLimitExceeded"]}, WaitKind.GMAIL_THROTTLED),
+        ({"kind": "refuse", "value": [503, "backendError"]}, WaitKind.GMAIL_UNREACHABLE),
+        ({"kind": "empty"}, WaitKind.GMAIL_UNREADABLE),
+    ):
+        deviate(doubted, {**rule, "method": "messages.list", "times": None})
+        await owner.request(user, Mode.RECONCILE)
+
+        async def told(kind: WaitKind = kind) -> bool:
+            return kind in await asyncio.to_thread(kinds)
+
+        await until(told)
+        status = owner.status(user.user_id)
+        assert status is not None and kind.value in {wait["kind"] for wait in status["waits"]}
+        deviate(doubted)
+        await doubted.quiet(owner, user)
+
+        async def over() -> bool:
+            return not await asyncio.to_thread(kinds)
+
+        await until(over)
+    assert wrong(doubted, user) == {}

@@ -78,7 +78,7 @@ class Bench:
         calls = TargetCalls(writer, quota, tokens, machine)
         shop = Workshop(machine, quota, tokens, writer, calls, lambda: client.request(target, Mode.INCREMENTAL))
         try:
-            return await work(self.stores, self.restores, restore, shop)
+            return await work(self.stores, self.restores, restore, shop, restore.runs)
         finally:
             machine.close()
             transport.close()
@@ -195,6 +195,30 @@ async def test_a_mailbox_is_restored_into_another_beside_its_own_mail_once(bench
     assert actions.count("restore.begin") == actions.count("restore.complete") == 2
 
 
+async def test_a_run_that_a_newer_one_replaced_imports_nothing_more(bench: Bench, simulator: Simulator) -> None:
+    ada, bob = bench.cluster.users
+    for number in range(40):
+        simulator.ask(f"users/{ada.email}/messages", b"Subject: fenced\r\nMessage-ID: <f%d@x>\r\n\r\n" % number)
+    await bench.sync(ada, Mode.FULL)
+    await bench.sync(bob, Mode.FULL)
+    simulator.misbehave(latency_ms=100)
+    restore = bench.restores.begin(ada, bob, Selection(query="subject:fenced"), "test")
+    old = asyncio.create_task(bench.work(restore))
+    while not bench.restores.get(restore.restore_id).done and not old.done():
+        await asyncio.sleep(0.01)
+    newer = bench.restores.run(restore.restore_id)
+    new = asyncio.create_task(bench.work(newer))
+
+    with pytest.raises(RestoreConflict):
+        await old
+    assert await new is RestoreState.COMPLETE
+    there = bench.content(bob)
+    wanted = {key[0] for key in bench.content(ada)}
+    digests = Counter(key[0] for key in there.elements() if key[0] in wanted)
+    fenced = {row.sha256.hex() for row in bench.restores.messages(restore.restore_id)}
+    assert {digests[digest] for digest in fenced} == {1}
+
+
 async def test_a_restore_can_be_paused_resumed_and_cancelled(bench: Bench, simulator: Simulator) -> None:
     ada, bob = bench.cluster.users
     for number in range(60):
@@ -223,12 +247,12 @@ async def test_a_restore_can_be_paused_resumed_and_cancelled(bench: Bench, simul
         bench.restores.cancel(restore.restore_id, "test")
 
 
-_COUNT, _SCALE = 2000, 20.0
+_COUNT, _SCALE = 500, 2.0
 
 
 @pytest.fixture
 async def limited(new_database: Callable[[], str], tmp_path: Path) -> AsyncIterator[Bench]:
-    """A mailbox of 2,000 messages and an empty one, under the standard quota with minutes of three seconds."""
+    """A mailbox of 500 messages under the standard quota, with minutes of half a minute."""
     options = [f"--generate={_COUNT}", "--users=1", "--quota-profile=standard", f"--time-scale={_SCALE:g}"]
     shard = ShardConfig(poll=PollConfig(enabled=False))
     with start_simulator(options) as url:

@@ -1,12 +1,19 @@
 """What holds an owner back is stored where people look, and ends by itself."""
 
+import asyncio
 import shutil
+import time
 from collections import namedtuple
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 import pytest
 
 from actors.decisions import Mode
+from actors.forecast import forecast
+from actors.paced_broker import PacedBroker
+from jobs.gmail.config import PACIFIC, GmailConfig
+from storage.control.quota_ledger import QuotaLedger
 from storage.control.wait_reasons import WaitReasons
 from storage.model.wait_reasons import WHOLE_SHARD, WaitKind, WaitReason
 from tests.integration.actors.conftest import Cluster, Simulator, until
@@ -103,3 +110,49 @@ async def test_an_owner_whose_epoch_is_over_changes_no_reasons(cluster: Cluster)
 
     assert stored(cluster) == {}
     assert reasons.of([0], [1]) == []
+
+
+async def test_a_day_whose_free_units_are_spent_waits_for_the_next_one_over_a_restart(
+    cluster: Cluster, simulator: Simulator
+) -> None:
+    gmail = cluster.backup.gmail.model_copy(update={"quota_profile": "standard", "units_per_day": 1_200})
+    cluster.backup = cluster.backup.model_copy(update={"gmail": gmail})
+    noon, begun = datetime(2026, 11, 24, 12, tzinfo=PACIFIC), time.monotonic()
+    ledger = QuotaLedger(cluster.databases.control)
+
+    def broker(config: GmailConfig, days: int = 0) -> PacedBroker:
+        """A new one, as after a restart."""
+        at = (noon + timedelta(days=days)).timestamp() - begun
+        return PacedBroker(config, lambda: ledger, lambda: at + time.monotonic())
+
+    owner, _ = await cluster.owner(broker(gmail))
+    user = cluster.users[0]
+    await owner.request(user, Mode.FULL)
+    await until(waits(cluster, WHOLE_SHARD, WaitKind.QUOTA_SPENT))
+    status = owner.status(user.user_id)
+    assert status is not None and status["waits"][0]["kind"] == "quota_spent"
+    assert status["waits"][0]["next_attempt_at"].startswith("2026-11-2")
+    assert "ALLOW_PAID_UNITS" in status["waits"][0]["remedy"]
+    assert 600 < ledger.reserved(noon.date()) <= 900
+    spent = await asyncio.to_thread(forecast, cluster.databases, gmail, noon)
+    assert spent.paced and spent.free_left == 1_200 - spent.reserved
+    await owner.close()
+    fetched = status["fetched"]
+
+    owner, _ = await cluster.owner(broker(gmail))
+    await owner.request(user, Mode.FULL)
+    await until(waits(cluster, WHOLE_SHARD, WaitKind.QUOTA_SPENT))
+
+    status = owner.status(user.user_id)
+    assert status is not None and status["fetched"] < 300 / 20, "the day began anew with the broker"
+    assert fetched + status["fetched"] <= 900 / 20 and ledger.reserved(noon.date()) <= 900
+    await owner.close()
+    owner, _ = await cluster.owner(broker(gmail.model_copy(update={"allow_paid_units": True}), days=1))
+    await owner.request(user, Mode.FULL)
+    await cluster.quiet(owner, user)
+    assert cluster.differences(user) == {}
+
+    async def over() -> bool:
+        return not stored(cluster)
+
+    await until(over)

@@ -41,7 +41,7 @@ def test_the_agent_of_the_dashboard_gets_a_free_port_and_helpers_are_not_started
     assert parameters.include_log_monitor is False
 
 
-@pytest.mark.filterwarnings("ignore:.*pydantic.config.Extra:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecatedSince20")  # in the modules of Ray
 def test_the_dashboard_loads_the_modules_that_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[tuple[str, list[str]]] = []
 

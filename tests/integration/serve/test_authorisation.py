@@ -18,6 +18,8 @@ from serve.settings import Settings
 from storage.control.campaigns import Campaigns, CampaignState, Member
 from storage.control.restore_records import Selection
 from storage.control.restores import Restores
+from storage.files.blobs import open_blobs
+from storage.files.kept_answers import KeptAnswers
 from storage.model.records import User
 from tests.integration.serve.conftest import Archive, RecordingOwners
 from tests.integration.serve.running import CONFIG, Jobs
@@ -118,6 +120,7 @@ TABLE: dict[str, Row] = {
     "POST /api/v1/sync/resume": Row(SYNC),
     "GET /api/v1/sync/status": Row(SYNC | {"auditor"}),
     "GET /api/v1/sync/failures": Row(SYNC | {"auditor"}),
+    "GET /api/v1/sync/failures/{email_id}/received": Row(MAIL, ids=OWN, foreign=OTHER),
     "GET /api/v1/sync/progress": Row(SYNC | {"auditor"}),
     "GET /api/v1/sync/backfills": Row(WATCH),
     "POST /api/v1/sync/backfills": Row(CAMPAIGNS, body={"emails": ["bob@example.com"]}),
@@ -181,9 +184,12 @@ class World:
     async def fill(self) -> None:
         bob, bobs = self.archive.add_user("bob@example.com")
         self.archive.commit(bob, [(0xB1, ["INBOX"], _attached("bobs-secret"))], thread_id=0xB1)
+        kept = KeptAnswers(open_blobs(self.archive.backup.archive.uri))
+        kept.keep(bob.user_id, 0xB1, b'{"raw": "bobs-secret"}')
         for role in ("owner", "operator", "auditor"):
             user, key = self.archive.add_user(f"{role}@example.com", role)
             self.archive.commit(user, [(1, ["INBOX"], _attached(f"{role}-mail"))], thread_id=1)
+            kept.keep(user.user_id, 1, b'{"raw": ""}')
             self.headers[role] = await self.sign_in(key)
             self.values.setdefault("KEY", key)
             if role == "operator":

@@ -22,6 +22,7 @@ VALUES: dict[str, Any] = {
     **_all(("parquet_bytes", "words_bytes", "defective", "messages", "cursor", "pinned", "units"), 1),
     **_all(("owner", "cluster", "name", "error", "actor", "action", "subject", "detail", "versions"), '{"a": 1}'),
     **_all(("user_ids", "message_ids", "history_ids", "shard_ids", "part_ids", "base_offsets", "segment_ids"), [7]),
+    **_all(("thread_ids",), [7]),
     **_all(("frame_offsets", "frame_bytes", "raw_offsets"), [7]),
     **_all(("first_at", "last_at", "since", "as_of", "after_at"), NOW - timedelta(days=3)),
     **_all(("changes", "mondays"), [NOW]),

@@ -29,7 +29,9 @@ CONTROL = frozenset(
     | {"users_lock", "users_paused", "session_end", "user_bind_google"}
     | {"wait_reasons", "wait_reasons_clear", "wait_reasons_insert", "wait_reasons_lock", "wait_reasons_newer"}
     | {"wait_reasons_clear_silent", "file_formats", "file_formats_raise", "node_announce", "node_leave", "nodes"}
-    | {"nodes_forget", "nodes_lock"}
+    | {"nodes_forget", "nodes_lock", "quota_reserve", "quota_reserve_day", "quota_reserved"}
+    | {"restore_again", "restore_create", "restore_intents", "restore_label_save", "restore_messages"}
+    | {"restore_messages_insert", "restore_move", "restore_outcomes", "restore_report", "restores"}
 )
 #: Without a plan, or not of the product, and why.
 WITHOUT = {
@@ -46,6 +48,7 @@ WITHOUT = {
     "server_rights": "of the system's catalogue",
     "selected": "a part of others, which are looked at with it",
     "rebuild_states": "about temporary tables, in a database that serves nobody yet",
+    "rebuild_threads": "about temporary tables, in a database that serves nobody yet",
 }
 #: For operators: about a whole database, so that every row is wanted.
 WHOLE = {

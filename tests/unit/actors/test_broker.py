@@ -8,7 +8,7 @@ from actors.broker import QuotaBroker
 from actors.budget import Budget, Demand
 from jobs.gmail.config import GmailConfig
 
-CONFIG = GmailConfig(quota_profile="standard", units_per_project=60_000)
+CONFIG = GmailConfig(quota_profile="standard", units_per_project=60_000, allow_paid_units=True)
 TICK_S = 0.1
 
 

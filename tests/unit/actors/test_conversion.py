@@ -1,6 +1,6 @@
 """Gmail's answers in the shard's terms."""
 
-from actors.conversion import changed, fetched
+from actors.conversion import added_threads, agreeing_threads, changed, differing_threads, fetched
 from actors.decisions import Failure
 from jobs.gmail.errors import Throttled
 from jobs.gmail.records import HistoryPage, ItemFailure, LabelChanged, MessageAdded, MessageDeleted
@@ -31,7 +31,7 @@ def test_a_limit_pauses_for_as_long_as_gmail_says_or_a_second() -> None:
 def test_a_page_in_the_middle_reaches_to_its_last_change() -> None:
     page = HistoryPage([MessageAdded(1, 1, (), 11), MessageAdded(1, 1, (), 12), MessageAdded(2, 2, (), 13)], "next", 99)
 
-    outcome = changed(5, page, lambda ids: ([1], [2]))
+    outcome = changed(5, page, {2: (2, True)})
 
     assert (outcome.unknown, outcome.upto, outcome.next_page_token) == ((1,), 13, "next")
     assert outcome.returned == (2,)
@@ -40,13 +40,24 @@ def test_a_page_in_the_middle_reaches_to_its_last_change() -> None:
 def test_the_last_page_reaches_gmails_present() -> None:
     page = HistoryPage([LabelChanged(1, "STARRED", True, 11), MessageDeleted(2, 12)], None, 99)
 
-    outcome = changed(5, page, lambda ids: (ids, ()))
+    outcome = changed(5, page, {})
 
     assert outcome.upto == 99
     assert outcome.changes == (LabelChange(5, 1, "STARRED", True, 11), LabelChange(5, 2, DELETED, True, 12))
 
 
 def test_an_empty_page_with_a_token_reaches_nowhere() -> None:
-    outcome = changed(5, HistoryPage([], "next", 99), lambda ids: (ids, ()))
+    outcome = changed(5, HistoryPage([], "next", 99), {})
 
     assert (outcome.upto, outcome.unknown, outcome.changes) == (None, (), ())
+
+
+def test_a_thread_is_mended_only_where_two_answers_contradict_what_is_stored() -> None:
+    page = HistoryPage([MessageAdded(key, thread, (), 11) for key, thread in ((1, 10), (2, 20), (3, 30))], None, 99)
+    known = {1: (10, False), 2: (21, False)}
+
+    differing = differing_threads(added_threads(page), known)
+
+    assert differing == {2: 20}
+    assert agreeing_threads(differing, {2: 20}) == ((2, 20),)
+    assert agreeing_threads(differing, {2: 21}) == agreeing_threads(differing, {}) == ()

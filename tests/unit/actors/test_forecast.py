@@ -1,5 +1,6 @@
 """How many units a day will have cost by midnight, Pacific time."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -33,3 +34,12 @@ def test_a_project_without_a_threshold_never_passes_it() -> None:
     noon = datetime(2026, 11, 23, 12, tzinfo=_PACIFIC)
 
     assert not project(noon, noon, 10**12, None).passes
+
+
+def test_a_paced_day_bills_nothing_and_another_what_passes_the_threshold() -> None:
+    morning = datetime(2026, 11, 23, 1, tzinfo=_PACIFIC)
+    found = project(morning, morning - timedelta(hours=1), 6_000_000, 80_000_000)
+
+    assert (found.free_left, found.billed_by_midnight) == (74_000_000, 144_000_000 - 80_000_000)
+    paced = replace(found, paced=True, reserved=6_400_000)
+    assert (paced.free_left, paced.billed_by_midnight) == (73_600_000, 0)

@@ -5,7 +5,7 @@ from array import array
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.listing import Listed
+from actors.listing import Listed, Listing
 from actors.reconcile import Differences, differences
 from storage.model.labels import LabelState, fold
 from storage.model.records import LabelChange, StoredLabels
@@ -47,6 +47,20 @@ def test_of_a_label_that_nothing_agreed_with_nothing_is_concluded() -> None:
     now = Listed(array("q", [1]), {}, frozenset({"Label_9"}))
 
     assert differences(7, 500, now, before).changes == ()
+
+
+def test_a_label_whose_listing_has_an_unreadable_id_is_taken_off_no_message() -> None:
+    before = stored({1: (frozenset({"INBOX"}), False), 2: (frozenset(), False)})
+    listing = Listing()
+    listing.begin(5, 2, ["INBOX"])
+    listing.add([1, 2])
+    assert listing.agrees(2) and listing.next_label()
+    listing.add([2], unreadable=1)
+    assert listing.agrees(2) and not listing.next_label()
+
+    found = differences(7, 500, listing.result(), before).changes
+
+    assert found == (LabelChange(7, 2, "INBOX", True, 500, mends=True),)
 
 
 def test_a_label_that_gmail_has_no_longer_is_on_no_message() -> None:

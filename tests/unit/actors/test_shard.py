@@ -195,6 +195,19 @@ def test_the_news_of_every_mailbox_in_a_commit_that_is_dropped_waits_for_the_nex
     assert [(update.user_id, update.synced) for update in again.plan.mailboxes] == [(2, True)]
 
 
+def test_a_mailbox_that_was_stopped_takes_no_second_place_while_its_call_stalls() -> None:
+    two = opened(shard(calls=2), 1)
+    [stalled] = only(two.decide(START), ReadHistory)
+    two.stop(1)
+    two.request(1, Mode.INCREMENTAL, START + 1)
+    assert (only(two.decide(START + 1), ReadHistory), two.calls_out(1)) == ([], 1)
+    opened(two, 2)
+
+    assert [call.user_id for call in only(two.decide(START + 2), ReadHistory)] == [2]
+    two.on_outcome(stalled, Changed((), (), 200, None), START + 3)
+    assert [call.user_id for call in only(two.decide(START + 3), ReadHistory)] == [1]
+
+
 @pytest.mark.parametrize(("lost", "writes"), [(False, 3), (True, 1)])
 def test_a_segment_is_tried_three_times_unless_its_mail_is_lost(lost: bool, writes: int) -> None:
     one = opened(shard(), 1)

@@ -9,6 +9,7 @@ import httpx
 from fastapi import FastAPI
 
 from actors.decisions import Mode
+from actors.forecast import Forecast
 from jobs.mime.display import display
 from jobs.mime.message import AttachmentContent
 from jobs.mime.parser import attachment
@@ -39,6 +40,8 @@ from storage.query.highlighting import Fragment, Highlight
 ANN = Principal(1, "ann@example.com", 0, "owner")
 BOB = Principal(2, "bob@example.com", 1, "owner")
 NOW = 1_800_000_000.0
+#: What the project has spent of its day.
+TODAY = Forecast("2026-11-24", 70, 7.0, 140, 100, paced=True, reserved=80)
 
 
 class MemoryKeyStore:
@@ -216,6 +219,10 @@ class MemoryReader:
     def failures(self, limit: int) -> list[Failed]:
         """As they were given."""
         return list(self.failed[:limit])
+
+    def received(self, message_id: int) -> bytes | None:
+        """Of one message."""
+        return b'{"id": "1f"}' if message_id == 0x1F else None
 
     def __init__(self, messages: Sequence[tuple[Email, bytes]], record: MailboxRecord | None = None) -> None:
         self._messages = {from_hex(email.summary.id): (email, raw) for email, raw in messages}

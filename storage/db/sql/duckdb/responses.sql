@@ -1,14 +1,16 @@
 -- Response times of the owner and of the others (DuckDB). A response follows a message of the other side in a thread, so
 -- only threads in which the owner wrote are sorted.
 -- {chosen}: a condition on message_id. $files: Parquet paths; $user_id; $address: the owner's, in lower case
+-- mended: {message_id, thread_id} of messages of other threads than their files name
 -- $first_at, $last_at: range of received_at, end exclusive. sent: a table, messages labelled SENT
 WITH selected AS (
     SELECT
-        thread_id,
-        message_id,
+        coalesce(mended.thread_id, mail.thread_id) AS thread_id,
+        mail.message_id AS message_id,
         received_at,
-        (from_address <> '' AND from_address = $address) OR message_id IN (SELECT message_id FROM sent) AS mine
-    FROM read_parquet($files, hive_partitioning = false)
+        (from_address <> '' AND from_address = $address) OR mail.message_id IN (SELECT message_id FROM sent) AS mine
+    FROM read_parquet($files, hive_partitioning = false) AS mail
+    LEFT JOIN mended USING (message_id)
     WHERE user_id = $user_id AND received_at >= $first_at AND received_at < $last_at AND {chosen}
 ),
 answered AS (

@@ -9,7 +9,7 @@ WITH turned AS (
             message_id, label_id, is_on,
             row_number() OVER (PARTITION BY message_id, label_id ORDER BY history_id DESC, observed_at DESC) AS place
         FROM label_events
-        WHERE user_id = :user_id
+        WHERE user_id = :user_id AND (label_id = '\Deleted' OR NOT starts_with(label_id, '\'))
             AND observed_at > CAST(:since AS timestamptz) AND observed_at <= CAST(:until AS timestamptz)
     ) AS events
     GROUP BY message_id, label_id

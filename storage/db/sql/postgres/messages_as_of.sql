@@ -13,7 +13,7 @@ SELECT
                 SELECT later.label_id, NOT later.is_on AS carried, later.history_id, later.observed_at
                 FROM label_events AS later
                 WHERE later.user_id = stored.user_id AND later.message_id = stored.message_id
-                    AND later.observed_at > CAST(:as_of AS timestamptz) AND later.label_id <> '\Deleted'
+                    AND later.observed_at > CAST(:as_of AS timestamptz) AND NOT starts_with(later.label_id, '\')
                 UNION ALL
                 SELECT label_id, TRUE, NULL, NULL FROM unnest(stored.labels) AS label_id
             ) AS facts

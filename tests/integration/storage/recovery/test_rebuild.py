@@ -17,7 +17,7 @@ from storage.config import PostgresConfig
 from storage.control.control import Control
 from storage.db import migrate
 from storage.db.engines import Databases, transaction
-from storage.model.records import Commit, FailedItem, LabelChange, LabelRow, MailboxUpdate, Phase
+from storage.model.records import Commit, FailedItem, LabelChange, LabelRow, MailboxUpdate, Phase, thread_change
 from storage.recovery.rebuild import Rebuilt, reconcile, require_empty, shards_of
 from storage.recovery.rollup_writer import roll_up
 from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX, ROLLUP_SUFFIX, SUFFIXES
@@ -134,7 +134,9 @@ def test_after_a_roll_up_a_rebuild_is_equal_row_by_row(world: World, long: bool)
     shard.change(ann, (1, "STARRED", True), history_id=17)  # turns nothing over, and yet moves the message's history
     shard.change(bob, (1, "\\Deleted", True), history_id=18)
     mended = LabelChange(ann, 3, "INBOX", True, 16, mends=True)
-    shard.catalog.commit(shard.plan([ann], changes=[mended]))
+    threads = [thread_change(ann, 1, 77, 17), thread_change(ann, 4, -5, 17), thread_change(ann, 4, 1 << 60, 17)]
+    for change in (mended, *threads):
+        shard.catalog.commit(shard.plan([ann], changes=[change]))
     failed = FailedItem(bob, 9, 3, "Gmail says no", datetime.now(UTC) + timedelta(hours=1))
     shard.catalog.commit(shard.plan([bob], failed=[failed]))
     world.roll_up()

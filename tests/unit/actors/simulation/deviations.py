@@ -2,8 +2,8 @@
 
 Seeded by itself, so that a history without deviations is what it was. What an answer says is changed after the model
 made it: ids left out, pages that shift, repeat or loop, totals that are wrong, history that lags, omits, repeats, ends
-in the future, is denied, or comes in another order, profiles that are wrong, messages not found once. An answer that
-cannot be read is a failed call, as jobs/gmail makes of it.
+in the future, is denied, or comes in another order, profiles that are wrong, messages not found once, wrong threads. An
+answer that cannot be read is a failed call, as jobs/gmail makes of it.
 """
 
 from collections import Counter
@@ -34,6 +34,7 @@ class Deviations:
     def __init__(self, seed: int, rate: float, until: float) -> None:
         """`rate`: share of answers that deviate. `until`: the moment at which they end."""
         self._random, self.rate, self._until = Random(f"deviations {seed}"), rate, until
+        self._threads = Random(f"threads {seed}")  # a draw of its own, as for the owners that hang
         self.injected: Counter[str] = Counter()
         self.sick: int | None = None  # the mailbox whose calls stall as well
 
@@ -59,6 +60,13 @@ class Deviations:
             self.injected["wrong total"] += 1
             return replace(outcome, total=max(outcome.total + random.choice([-3, -1, 1, 30]), 0))
         return self._unreadable()
+
+    def thread(self, thread_id: int, now: float) -> int:
+        """The thread that an answer names in place of this one."""
+        if not self.active(now) or self._threads.random() >= self.rate:
+            return thread_id
+        self.injected["wrong thread"] += 1
+        return thread_id + self._threads.choice([1, 500_000])
 
     def stall_s(self, user_id: int, now: float) -> float:
         """Seconds that the answer to a call is late."""

@@ -13,6 +13,11 @@ _LIST_PAGE = 6
 _HISTORY_PAGE = 3
 
 
+def thread_of(message_id: int) -> int:
+    """The thread that a message belongs to; three to a thread."""
+    return message_id // 3
+
+
 @dataclass(slots=True)
 class Message:
     """One message. `added_at`: the history id of its arrival; `bytes_id` stands for its exact bytes."""
@@ -36,6 +41,7 @@ class Copy:
     size_bytes: int
     labels: frozenset[str]
     history_id: int
+    thread_id: int
 
 
 @dataclass(slots=True)
@@ -149,6 +155,7 @@ class GmailBox:
             message.size_bytes,
             frozenset(message.labels),
             message.history_id,
+            thread_of(message_id),
         )
 
     def _change(self, message_id: int, label: str, on: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from actors.compaction import choose
 from storage.model.labels import fold
 from storage.model.records import Phase
+from tests.unit.actors.simulation.gmail import thread_of
 
 if TYPE_CHECKING:
     from tests.unit.actors.simulation.owner import Owner
@@ -93,6 +94,9 @@ def at_rest(world: "World") -> None:
         assert not unfiled, f"messages {sorted(unfiled)} are neither stored nor filed"
         assert not filed & stored, f"messages {sorted(filed & stored)} are stored and still filed"
         _labels_are_gmails(world, user_id)
+        for message_id in stored & set(box.alive()):
+            thread_id = postgres.threads[user_id, message_id]
+            assert thread_id == thread_of(message_id), f"{message_id} is in the thread {thread_id}"
 
 
 def _labels_are_gmails(world: "World", user_id: int) -> None:

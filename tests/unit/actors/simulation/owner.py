@@ -5,11 +5,12 @@ Its events die with it, except commits that Postgres has already been sent.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from actors.budget import Demand
+from actors.conversion import agreeing_threads, differing_threads
 from actors.decisions import (
     Call,
     CallFailed,
@@ -42,7 +43,7 @@ from storage.catalog.leases import LeaseLost
 from storage.model.records import SegmentManifest
 from tests.unit.actors.simulation import invariants
 from tests.unit.actors.simulation.compaction import Compaction
-from tests.unit.actors.simulation.gmail import LABELS, Copy, GmailBox
+from tests.unit.actors.simulation.gmail import LABELS, Copy, GmailBox, thread_of
 
 if TYPE_CHECKING:
     from tests.unit.actors.simulation.world import World
@@ -160,8 +161,12 @@ class Owner:
             user_id = call.user_id
 
             def listed() -> None:
-                unknown = () if call.label_id else tuple(world.postgres.unknown(user_id, ids))
-                self._tell(call, Listed(unknown, token, tuple(ids)))
+                if call.label_id:
+                    self._tell(call, Listed((), token, tuple(ids)))
+                    return
+                known = world.postgres.known(user_id, ids)
+                unknown = tuple(key for key in ids if key not in known)
+                self._tell(call, Listed(unknown, token, tuple(ids), threads=self._threads(ids, known)))
 
             self._after(world.delay(), listed)
         elif isinstance(call, Compare):
@@ -189,10 +194,20 @@ class Owner:
         added, changed = page
 
         def told() -> None:
-            unknown, returned = self.world.postgres.look(call.user_id, added)
-            self._tell(call, replace(changed, unknown=tuple(unknown), returned=tuple(returned)))
+            known = self.world.postgres.known(call.user_id, added)
+            unknown = tuple(key for key in added if key not in known)
+            returned = tuple(key for key in added if key in known and known[key][1])
+            threads = self._threads(added, known)
+            self._tell(call, replace(changed, unknown=unknown, returned=returned, threads=threads))
 
         self._after(self.world.delay(), told)
+
+    def _threads(self, ids: Sequence[int], known: Mapping[int, tuple[int, bool]]) -> tuple[tuple[int, int], ...]:
+        """What `actors.calls` makes of the threads that two answers name, each of which may deviate."""
+        first, second = (
+            {key: self.world.deviations.thread(thread_of(key), self.world.now) for key in ids} for _ in range(2)
+        )
+        return agreeing_threads(differing_threads(first, known), second)
 
     def _failed_call(self, units: int) -> CallFailed:
         return CallFailed("did not answer", units, retry_after_s=self.world.random.choice([None, 0.5, 5.0]))
@@ -232,7 +247,11 @@ class Owner:
         bad = box.permanent | box.flaky
         lost = {key for key in asked if key not in bad and world.deviations.not_found(world.now)}
         present = [key for key in asked if key not in bad and key not in lost]
-        copies = [copy for key in present if (copy := box.get(key)) is not None]
+        copies = [
+            replace(copy, thread_id=world.deviations.thread(copy.thread_id, world.now))
+            for key in present
+            if (copy := box.get(key)) is not None
+        ]
         throttled = wrong == "throttled"
         if not world.calm and random.random() < 0.2:  # just after we looked
             world.at(world.delay(), None, lambda: box.relabel(call.message_ids))

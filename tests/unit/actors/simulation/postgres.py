@@ -9,7 +9,17 @@ from storage.catalog.catalog import AlreadyStored
 from storage.catalog.compaction import CompactionOutdated
 from storage.catalog.leases import Lease, LeaseLost
 from storage.model.labels import LabelState, fold
-from storage.model.records import Commit, FailedItem, LabelChange, LiveSegment, MailboxRecord, Phase, StoredLabels
+from storage.model.message_id import from_hex
+from storage.model.records import (
+    THREAD,
+    Commit,
+    FailedItem,
+    LabelChange,
+    LiveSegment,
+    MailboxRecord,
+    Phase,
+    StoredLabels,
+)
 from tests.unit.actors.simulation.gmail import Copy
 
 
@@ -21,6 +31,7 @@ class ModelPostgres:
         self.mailboxes: dict[int, MailboxRecord] = {}
         self.messages: dict[tuple[int, int], Copy] = {}
         self.states: dict[tuple[int, int], LabelState] = {}
+        self.threads: dict[tuple[int, int], int] = {}
         self.failed: dict[tuple[int, int], FailedItem] = {}
         self.segments: set[str] = set()  # every name that was ever committed
         # Of each shard: live segment -> its messages.
@@ -53,8 +64,13 @@ class ModelPostgres:
         """As `Catalog.unknown`."""
         return self.look(user_id, message_ids)[0]
 
+    def known(self, user_id: int, message_ids: Sequence[int]) -> dict[int, tuple[int, bool]]:
+        """As `Catalog.known`."""
+        states = {key: self.states[user_id, key] for key in message_ids if (user_id, key) in self.states}
+        return {key: (self.threads[user_id, key], state.deleted) for key, state in states.items()}
+
     def look(self, user_id: int, message_ids: Sequence[int]) -> tuple[list[int], list[int]]:
-        """As `Catalog.look`."""
+        """Those of the messages that are not stored, and those that count as deleted."""
         states = {key: self.states.get((user_id, key)) for key in message_ids}
         return [key for key, state in states.items() if state is None], [
             key for key, state in states.items() if state is not None and state.deleted
@@ -119,6 +135,7 @@ class ModelPostgres:
             self.contents[plan.shard_id][plan.segment.name] = frozenset(keys)
             for key, copy in zip(keys, index, strict=True):
                 self.messages[key] = copy
+                self.threads[key] = copy.thread_id
                 self.states[key] = LabelState(copy.labels, copy.history_id, False, copy.history_id)
         self.committed_by.append((plan.epoch, self.epochs[plan.shard_id]))
         self._fold(plan)
@@ -144,6 +161,11 @@ class ModelPostgres:
     def _fold(self, plan: Commit) -> None:
         by_message: dict[tuple[int, int], list[int]] = {}
         for number, change in enumerate(plan.changes):
+            if change.label_id.startswith(THREAD):
+                if (change.user_id, change.message_id) in self.threads:
+                    thread_id = from_hex(change.label_id.removeprefix(THREAD))
+                    self.threads[change.user_id, change.message_id] = thread_id
+                continue
             by_message.setdefault((change.user_id, change.message_id), []).append(number)
         for key, numbers in by_message.items():
             if key in self.states:  # messages that are not stored are passed over

@@ -41,7 +41,11 @@ _REGRESSIONS = {
 }
 #: As above, of a Gmail that deviates: seed and rate.
 _DEVIATING_REGRESSIONS = {
-    "a mailbox that was stopped and asked for again took every place with calls that stall": ((2228, 0.3),),
+    "a mailbox that was stopped and asked for again took every place with calls that stall": (
+        (2228, 0.3),
+        (6266, 0.3),
+        (7844, 0.3),
+    ),
 }
 
 
@@ -82,6 +86,12 @@ def test_a_deletion_on_absence_alone_is_found(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(Listing, "agrees", lambda *_: True)  # which alone would hide most of it
 
     assert "counts as deleted" in _found_by(range(_DEVIATING), lambda seed: World(seed, deviating=0.3))
+
+
+def test_a_wrong_thread_that_stays_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Mailbox, "_rethread", lambda *_: None)
+
+    assert "is in the thread" in _found_by(range(_DEVIATING), lambda seed: World(seed, deviating=0.3))
 
 
 @pytest.mark.parametrize("defect", _REGRESSIONS)

@@ -50,6 +50,7 @@ class World:
         self._slowness = random.choice([0.05, 0.5, 3.0])
         self.gmail = GmailConfig(
             quota_profile="standard",
+            allow_paid_units=True,
             cost_overrides={"messages.get": random.choice([20, 40, 100, 170])},
             units_per_project=random.choice([None, 9_000, 30_000]),
         )

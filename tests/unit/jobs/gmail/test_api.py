@@ -12,7 +12,7 @@ from jobs.gmail.api import GmailApi
 from jobs.gmail.errors import EndpointUnsafe
 
 ENDPOINT = "https://gmail.googleapis.com"
-FIELDS = "id,threadId,labelIds,historyId,internalDate,sizeEstimate,snippet,raw"
+FIELDS = "id,threadId,labelIds,historyId,internalDate,sizeEstimate,snippet,raw,classificationLabelValues"
 
 
 @pytest.fixture(scope="module")

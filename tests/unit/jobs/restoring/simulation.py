@@ -54,6 +54,7 @@ class MemoryLedger:
     rows: dict[int, RestoreMessage] = field(default_factory=dict)
     labels: dict[str, LabelOutcome] = field(default_factory=dict)
     state: RestoreState = RestoreState.RUNNING
+    run: int = 1
 
     def get(self, restore_id: int) -> Restore:
         user, count = User(1, "ada@example.com", 0), len(self.rows)
@@ -62,7 +63,9 @@ class MemoryLedger:
             restore_id, user, user, Selection(), self.state, "", 1, at, at, None, None, count, 0, 0, 0, 0, 0, 0
         )
 
-    def intend(self, _restore_id: int, message_ids: Sequence[int], history_id: int | None) -> set[int]:
+    def intend(self, _restore_id: int, message_ids: Sequence[int], history_id: int | None, run: int) -> set[int]:
+        if run != self.run:
+            return set()
         there = {key for key in message_ids if self.rows[key].state in ("pending", "sent")}
         for key in there:
             row = self.rows[key]
@@ -252,7 +255,7 @@ async def restore(
             await target.prepare(steps)
             raw = lambda row: archive.messages[row.message_id][1]  # noqa: E731
             driver = RestoreDriver(
-                1, ledger, world.writer, target, raw, world, world, world, Patience(settle_s=5.0, attempts=60), 6
+                1, ledger, world.writer, target, raw, world, world, world, Patience(settle_s=5.0, attempts=60), 6, 1
             )
             await driver.run(ledger.messages, threads)
             return ledger

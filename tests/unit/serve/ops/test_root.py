@@ -22,6 +22,7 @@ from serve.sync import sync
 from storage.version import VERSION
 from tests.unit.serve.fakes import (
     STREAMS,
+    TODAY,
     Clock,
     HereReading,
     MemoryPauses,
@@ -76,7 +77,10 @@ async def http(broken: set[str], clock: Clock) -> AsyncIterator[httpx.AsyncClien
                     attachments.router(messages),
                 ],
             ),
-            ("sync", [sync.router(readers, RecordingOwners(), MemoryPauses(), STREAMS, threads, config)]),
+            (
+                "sync",
+                [sync.router(readers, RecordingOwners(), MemoryPauses(), STREAMS, threads, config, lambda: TODAY)],
+            ),
         )
     ]
     metrics = Metrics(state, RecordingOwners(), 1)

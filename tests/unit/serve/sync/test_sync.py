@@ -1,6 +1,7 @@
 """serve/sync/sync.py"""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import httpx
@@ -18,6 +19,7 @@ from storage.model.wait_reasons import WaitKind, WaitReason
 from tests.unit.serve.fakes import (
     ANN,
     STREAMS,
+    TODAY,
     MemoryPauses,
     MemoryReader,
     MemoryReaders,
@@ -59,7 +61,7 @@ async def http(owners: RecordingOwners, pauses: MemoryPauses) -> AsyncIterator[h
     readers = MemoryReaders({ANN.user_id: MemoryReader([], _RECORD)})
     app = application(
         "sync",
-        [sync.router(readers, owners, pauses, STREAMS, BlockingExecutor(2), ServeConfig())],
+        [sync.router(readers, owners, pauses, STREAMS, BlockingExecutor(2), ServeConfig(), lambda: TODAY)],
         ServeConfig(),
         authentication(tokens),
     )
@@ -86,6 +88,27 @@ async def test_status_joins_what_is_committed_with_what_is_under_way(http: httpx
         "failed": 1,
         "paused": False,
         "waits": [],
+        "quota": None,
+    }
+
+
+async def test_status_tells_operators_what_the_day_has_cost() -> None:
+    tokens, reader = access_tokens(), MemoryReader([], _RECORD)
+    parts = (RecordingOwners(live=dict(_LIVE)), MemoryPauses(), STREAMS, BlockingExecutor(2), ServeConfig())
+    routes = sync.router(MemoryReaders({ANN.user_id: reader}), *parts, lambda: TODAY)
+    async with client(application("sync", [routes], ServeConfig(), authentication(tokens))) as http:
+        answer = await http.get("/api/v1/sync/status", headers=header(tokens, replace(ANN, role="operator")))
+
+    assert answer.json()["quota"] == {
+        "day": "2026-11-24",
+        "spent": 70,
+        "per_minute": 7.0,
+        "by_midnight": 140,
+        "threshold": 100,
+        "paced": True,
+        "reserved": 80,
+        "free_left": 20,
+        "billed_by_midnight": 0,
     }
 
 
@@ -111,7 +134,7 @@ async def test_status_says_why_the_callers_backup_waits(http: httpx.AsyncClient,
 async def test_what_failed_is_told_with_its_reason() -> None:
     reader = MemoryReader([], _RECORD)
     at = datetime(2026, 11, 2, tzinfo=UTC)
-    reader.failed = (Failed(1, "1f", "missing", at, 3, at, "the field 'threadId' is missing"),)
+    reader.failed = (Failed(1, "1f", "missing", at, 3, at, "the field 'threadId' is missing", 321),)
     tokens = access_tokens()
     routes = sync.router(
         MemoryReaders({ANN.user_id: reader}),
@@ -120,9 +143,17 @@ async def test_what_failed_is_told_with_its_reason() -> None:
         STREAMS,
         BlockingExecutor(2),
         ServeConfig(),
+        lambda: TODAY,
     )
     async with client(application("sync", [routes], ServeConfig(), authentication(tokens))) as http:
         answer = await http.get("/api/v1/sync/failures", headers=header(tokens))
+        whole, *none = [
+            await http.get(f"/api/v1/sync/failures/{email_id}/received", headers=header(tokens))
+            for email_id in ("1f", "20", "nonsense")
+        ]
+
+    assert (whole.content, whole.headers["Content-Disposition"]) == (b'{"id": "1f"}', "attachment")
+    assert [each.status_code for each in none] == [404, 404]
 
     assert answer.json() == {
         "items": [
@@ -133,6 +164,7 @@ async def test_what_failed_is_told_with_its_reason() -> None:
                 "attempts": 3,
                 "next_attempt_at": "2026-11-02T00:00:00Z",
                 "reason": "the field 'threadId' is missing",
+                "received_bytes": 321,
             }
         ]
     }

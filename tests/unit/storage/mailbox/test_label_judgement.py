@@ -69,7 +69,7 @@ def test_only_tables_with_a_judgement_need_labels() -> None:
     assert not needs_labels(pa.table({"language": []}))
 
 
-LABELS = (
+LABELS: tuple[list[str], ...] = (
     [],
     ["INBOX"],
     ["SPAM"],
