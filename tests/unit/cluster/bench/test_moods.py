@@ -32,7 +32,11 @@ def test_scores_that_follow_the_ratings_correlate(tmp_path: Path) -> None:
     assert result.correlation > 0.95
 
 
-@pytest.mark.parametrize("content", [None, b"no archive", packed("a", b""), packed("hutto_ICWSM_2014.tar.gz", b"x")])
+@pytest.mark.parametrize(
+    "content",
+    [None, b"no archive", packed("a", b""), packed("hutto_ICWSM_2014.tar.gz", b"x")],
+    ids=["missing", "no archive", "another file", "a damaged inner archive"],  # a packed file has the time in its bytes
+)
 def test_other_archives_are_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "sources.tar.gz"
     if content is not None:
