@@ -35,7 +35,7 @@ def test_scores_that_follow_the_ratings_correlate(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [None, b"no archive", packed("a", b""), packed("hutto_ICWSM_2014.tar.gz", b"x")],
-    ids=["none", "no archive", "another file", "no inner archive"],  # gzip's time differs in every process
+    ids=["missing", "no archive", "another file", "a damaged inner archive"],  # a packed file has the time in its bytes
 )
 def test_other_archives_are_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "sources.tar.gz"
