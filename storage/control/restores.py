@@ -68,7 +68,7 @@ class Restores:
         return self.get(restore_id)
 
     def get(self, restore_id: int, person: int | None = None) -> Restore:
-        """One restore; `person`: only if the archive or the mailbox is theirs.
+        """One restore; `person`: only if the archive and the mailbox are both theirs.
 
         Raises:
             UnknownRestore.
@@ -79,7 +79,7 @@ class Restores:
         return found[0]
 
     def newest(self, limit: int, before: int | None = None, person: int | None = None) -> list[Restore]:
-        """Restores (of a person) with ids below `before`, newest first."""
+        """Restores with ids below `before`, newest first; `person`: of their archive into their own mailbox."""
         return self._select(None, person, before or _ALL, limit, False)
 
     def running(self) -> list[Restore]:
