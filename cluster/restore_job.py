@@ -120,17 +120,24 @@ async def _run(stores: Stores, restore_id: int, run: int) -> int:
             sys.stderr.write(f"{exc}\n")
             return 1
         state, error = RestoreState.PAUSED, str(exc)
-        if restores.get(restore_id).state is RestoreState.CANCELLING:
-            state = RestoreState.CANCELLED
+    return close(restores, restore_id, run, state, error)
+
+
+def close(restores: Restores, restore_id: int, run: int, state: RestoreState, error: str | None) -> int:
+    """Record how a run ended; its exit code. What must go on stays as it is, for the supervisor's next run."""
     now = restores.get(restore_id)
-    if now.runs != run:
+    if state is RestoreState.COMPLETE and now.left:
+        sys.stderr.write(f"{now.left} messages of restore {restore_id} are left: the next run goes on with them\n")
         return 1
     if state is RestoreState.COMPLETE and now.failed:
         state = RestoreState.INCOMPLETE
+    if state is RestoreState.PAUSED and now.state is RestoreState.CANCELLING:
+        state = RestoreState.CANCELLED
     try:
-        restores.end(restore_id, state, error)
-    except RestoreConflict as exc:  # another run of it was faster
+        restores.end(restore_id, run, state, error)
+    except RestoreConflict as exc:  # replaced by a newer run, or told otherwise meanwhile
         sys.stderr.write(f"{exc}\n")
+        return 1
     sys.stdout.write(f"{state}: {now.done} restored, {now.present} were there, {now.failed} failed\n")
     if error:
         sys.stderr.write(f"{error}\n")

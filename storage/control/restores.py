@@ -32,6 +32,8 @@ from storage.model.records import User
 
 _ALL = (1 << 63) - 1
 _BATCH = 5000
+#: States in which no job works on it and messages that failed may be tried again.
+_STOPPED = (RestoreState.PAUSED, RestoreState.CANCELLED, RestoreState.INCOMPLETE)
 
 
 class Restores:
@@ -116,9 +118,11 @@ class Restores:
         Raises:
             UnknownRestore, RestoreConflict.
         """
-        stopped = (RestoreState.PAUSING, RestoreState.PAUSED, RestoreState.CANCELLED, RestoreState.INCOMPLETE)
-        if self.get(restore_id).state is not RestoreState.RUNNING:
-            self._move(restore_id, stopped, RestoreState.RUNNING, audited=(by, "restore.resume"), again=True)
+        state, audited = self.get(restore_id).state, (by, "restore.resume")
+        if state is RestoreState.PAUSING:  # its job knows what failed as failed, and goes on with the rest
+            self._move(restore_id, (state,), RestoreState.RUNNING, audited=audited)
+        elif state is not RestoreState.RUNNING:
+            self._move(restore_id, _STOPPED, RestoreState.RUNNING, audited=audited, again=True)
         return self.get(restore_id)
 
     def cancel(self, restore_id: int, by: str) -> Restore:
@@ -134,15 +138,20 @@ class Restores:
             self._move(restore_id, AT_WORK, RestoreState.CANCELLING, audited=(by, "restore.cancel"))
         return self.get(restore_id)
 
-    def end(self, restore_id: int, state: RestoreState, error: str | None = None) -> None:
-        """The job stopped: paused, cancelled, complete or incomplete.
+    def end(self, restore_id: int, run: int, state: RestoreState, error: str | None = None) -> None:
+        """The job stopped: paused or cancelled as it was told, paused because of an error, complete or incomplete.
 
         Raises:
-            RestoreConflict: another run has ended it.
+            RestoreConflict: a newer run works on it, or it was told something else meanwhile.
         """
+        among: Sequence[RestoreState] = AT_WORK
+        if state is RestoreState.CANCELLED:
+            among = (RestoreState.CANCELLING,)
+        elif state is RestoreState.PAUSED:
+            among = (RestoreState.PAUSING,) if error is None else (RestoreState.RUNNING, RestoreState.PAUSING)
         ended = state is not RestoreState.PAUSED
         audited = ("restore job", f"restore.{state.value}")
-        self._move(restore_id, AT_WORK, state, ended=ended, error=error, audited=audited)
+        self._move(restore_id, among, state, ended=ended, error=error, audited=audited, asking=run)
 
     def plan(self, restore_id: int, messages: Sequence[RestoreMessage]) -> None:
         """Record all messages, in one transaction. A restore is planned once."""
@@ -232,12 +241,14 @@ class Restores:
         error: str | None = None,
         audited: tuple[str, str] | None = None,
         again: bool = False,
+        asking: int | None = None,
     ) -> None:
-        values = {"restore_id": restore_id, "among": [*among], "state": state, "ended": ended, "run": run}
+        values: dict[str, Any] = {"restore_id": restore_id, "among": [*among], "state": state, "ended": ended}
+        values |= {"run": run, "error": error, "asking": asking}
         before = self.get(restore_id)
         try:
             with transaction(self._engine) as connection:
-                moved = connection.execute(query("restore_move"), {**values, "error": error}).scalar() is not None
+                moved = connection.execute(query("restore_move"), values).scalar() is not None
                 if moved and again:
                     connection.execute(query("restore_again"), {"restore_id": restore_id})
                 if moved and audited is not None:
