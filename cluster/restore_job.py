@@ -168,7 +168,7 @@ async def work(stores: Stores, restores: Restores, restore: Restore, shop: Works
         messages, threads, held = made.messages, made.threads, made.held
     else:  # mail that its backup does not know yet is mostly what has been restored
         messages = await asyncio.to_thread(restores.messages, restore.restore_id)
-        held, _ = await target_mail(stores, restore.target, shop.calls)
+        held, _, _ = await target_mail(stores, restore.target, shop.calls)
         threads = threads_of(messages, held, restore.source.user_id == restore.target.user_id)
     steps = await label_steps(stores, restore.source, restore.selection, messages, shop.calls)
     config = stores.settings.restore

@@ -19,7 +19,7 @@ from jobs.gmail.answers import classify
 from jobs.gmail.api import Call, GmailApi
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.errors import AnswerUnreadable, GmailError, GmailUnavailable
-from jobs.gmail.records import Label, from_hex
+from jobs.gmail.records import Label, MessagePage, from_hex
 from jobs.gmail.transport import Answer
 from storage.model.message_id import to_hex
 from storage.model.storable import original
@@ -134,10 +134,13 @@ class GmailWriter:
         """The mailbox's newest history id."""
         return self._read(self._api.profile(), token, documents.profile).history_id
 
-    def page(self, token: str, page_token: str | None) -> tuple[list[int], str | None]:
-        """A page of the ids of all messages, Spam and Trash too, and the token of the next page."""
-        found = self._read(self._api.list_messages(page_token, (), True, 500), token, documents.message_page)
-        return found.ids, found.next_page_token
+    def messages_total(self, token: str) -> int:
+        """Number of the mailbox's messages, by its profile."""
+        return self._read(self._api.profile(), token, documents.profile).messages_total
+
+    def page(self, token: str, page_token: str | None) -> MessagePage:
+        """A page of the ids of all messages, Spam and Trash too."""
+        return self._read(self._api.list_messages(page_token, (), True, 500), token, documents.message_page)
 
     def with_message_id(self, token: str, rfc822_message_id: str) -> list[int]:
         """Ids of the messages with a Message-ID header, at most 500."""
