@@ -242,7 +242,7 @@ class RestoreDriver:
                 return Again(str(self._fatal), counts=False)
             made = await self._call(self._gmail.import_message, token, raw, labels, step.thread_id)
         except GmailRefused as exc:
-            refused = next((label for label in labels if exc.status == 400 and f"label: {label}" in exc.reason), None)
+            refused = self._labels.named_by(exc.reason, labels) if exc.status == 400 else None
             if refused is None:
                 raise
             await self._labels.refused(refused, exc.reason)
