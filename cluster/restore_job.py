@@ -118,6 +118,7 @@ async def _run(stores: Stores, restore_id: int, run: int) -> int:
     except BackupError as exc:
         if _passes(exc):  # the supervisor submits the next job
             sys.stderr.write(f"{exc}\n")
+            _tell(restores, restore_id, run, str(exc))
             return 1
         state, error = RestoreState.PAUSED, str(exc)
     return close(restores, restore_id, run, state, error)
@@ -142,6 +143,14 @@ def close(restores: Restores, restore_id: int, run: int, state: RestoreState, er
     if error:
         sys.stderr.write(f"{error}\n")
     return 0 if error is None and state is not RestoreState.INCOMPLETE else 1
+
+
+def _tell(restores: Restores, restore_id: int, run: int, error: str) -> None:
+    """Let those who look at the restore see what keeps it from going on."""
+    try:
+        restores.note(restore_id, run, error)
+    except DatabaseUnreachable as exc:
+        sys.stderr.write(f"{exc}\n")
 
 
 def _passes(failure: BackupError) -> bool:
@@ -179,6 +188,7 @@ async def work(stores: Stores, restores: Restores, restore: Restore, shop: Works
 
     labels = TargetLabels(shop.calls, known, {key: has.labels for key, has in held.items()}, record)
     await labels.prepare(steps)
+    await asyncio.to_thread(restores.note, restore.restore_id, run, None)  # what kept the last run is over
     driver = RestoreDriver(
         restore.restore_id,
         restores,

@@ -70,16 +70,26 @@ async def plan(
     held, unknown, unlisted = await target_mail(stores, target, calls)
     if len(unknown) > unknown_most:
         raise TargetUnknown(target.email, len(unknown))
+    held |= await fetched(unknown, calls)
+    held |= await living(selected, unlisted, calls, unknown_most)
+    same = source.user_id == target.user_id
+    messages = planned(selected, held, same, selection.relabel)
+    return Plan(messages, threads_of(messages, held, same), held)
+
+
+async def fetched(unknown: Iterable[int], calls: "Digests") -> dict[int, TargetMessage]:
+    """Messages that the target's backup does not know yet. One that cannot be read stands for no selected message."""
+    found = {}
     for message_id in sorted(unknown):
         try:
             digest, thread_id = await calls.digest(message_id)
         except NotFound:  # it went meanwhile
             continue
-        held[message_id] = TargetMessage(digest, thread_id)
-    held |= await living(selected, unlisted, calls, unknown_most)
-    same = source.user_id == target.user_id
-    messages = planned(selected, held, same, selection.relabel)
-    return Plan(messages, threads_of(messages, held, same), held)
+        except AnswerUnreadable as exc:  # it would be so at every attempt
+            _LOG.warning("Message %s of the target is left out of the comparison: %s", to_hex(message_id), exc.reason)
+            continue
+        found[message_id] = TargetMessage(digest, thread_id)
+    return found
 
 
 async def living(

@@ -27,6 +27,8 @@ _OWNER_AGAIN_S = 0.5
 _PAUSE_S = 5.0
 #: Times that a call which only reads is made, and the longest wait between two.
 _TRIES, _LONGEST_WAIT_S = 8, 30.0
+#: Times that a call is made whose answer cannot be read: it mostly stays so.
+_UNREADABLE_TRIES = 3
 #: Listings of a mailbox of which one has to be confirmed.
 _LISTINGS = 4
 
@@ -185,7 +187,8 @@ class TargetCalls:
             except (GmailRefused, GrantRevoked):
                 raise
             except GmailError as exc:
-                if not exc.retryable or not left:
+                torn = isinstance(exc, AnswerUnreadable) and left <= _TRIES - _UNREADABLE_TRIES
+                if not exc.retryable or not left or torn:
                     raise
                 await self._machine.sleep(max(wait_s, exc.retry_after_s or 0.0))
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)

@@ -203,7 +203,7 @@ class GmailWriter:
         }
         begin = Call("POST", self._upload_url("resumable"), headers, orjson.dumps(document))
         target = self._same_server(self._answer(begin, token).headers.get("location", ""))
-        at = asked = 0
+        at = asked = furthest = 0
         while True:
             part = raw[at : at + self._part_bytes]
             span = f"bytes {at}-{at + len(part) - 1}/{len(raw)}"
@@ -218,7 +218,12 @@ class GmailWriter:
                 answer = self._transport.send(question, token)
             if answer.status != 308:
                 return _certain(answer.body, _imported)
-            at = _arrived(answer.headers.get("range", ""))
+            arrived = _arrived(answer.headers.get("range", ""))
+            asked = 0 if arrived > furthest else asked + 1
+            if asked > _ASKS:
+                reason = f"an upload stays at {arrived} of {len(raw)} bytes"
+                raise WriteUncertain(reason) if last else GmailUnavailable(reason)
+            at, furthest = arrived, max(arrived, furthest)
 
     def _same_server(self, target: str) -> str:
         """Where an upload goes on: the token is sent nowhere else than to the endpoint."""

@@ -153,6 +153,16 @@ class Restores:
         audited = ("restore job", f"restore.{state.value}")
         self._move(restore_id, among, state, ended=ended, error=error, audited=audited, asking=run)
 
+    def note(self, restore_id: int, run: int, error: str | None) -> None:
+        """Record what keeps a run from going on, for those who look; None: nothing does."""
+        statement = text(
+            "UPDATE restores SET error = :error WHERE restore_id = :restore_id AND runs = :run AND state = ANY(:among) "
+            "AND error IS DISTINCT FROM :error"
+        )
+        values = {"restore_id": restore_id, "run": run, "error": error, "among": [*AT_WORK]}
+        with transaction(self._engine) as connection:
+            connection.execute(statement, values)
+
     def plan(self, restore_id: int, messages: Sequence[RestoreMessage]) -> None:
         """Record all messages, in one transaction. A restore is planned once."""
         with transaction(self._engine) as connection:

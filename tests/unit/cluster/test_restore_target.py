@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cluster.restore_planning import living
+from cluster.restore_planning import fetched, living
 from cluster.restore_ports import TargetCalls
 from jobs.gmail.errors import AnswerUnreadable, GmailError, NotFound
 from jobs.gmail.records import MessagePage
@@ -112,6 +112,23 @@ def test_a_message_that_the_listing_lacks_is_asked_for_before_it_counts_as_missi
     calls = _digests({1: NotFound("gone"), 2: None, 3: AnswerUnreadable("torn")})
     assert asyncio.run(living(_SELECTED, _UNLISTED, calls, 10)).keys() == {2, 3}
     assert calls.asked == [1, 2, 3], "nobody asks for what is not selected"
+
+
+def test_a_message_of_the_target_that_cannot_be_read_does_not_hold_up_the_plan() -> None:
+    calls = _digests({1: AnswerUnreadable("torn"), 2: None, 3: NotFound("gone")})
+    assert asyncio.run(fetched([3, 2, 1], calls)) == {2: TargetMessage(b"x", 7)}
+
+
+def test_an_answer_that_stays_unreadable_is_asked_for_a_few_times_only() -> None:
+    asked: list[int] = []
+
+    def digest(_token: str, message_id: int) -> tuple[bytes, int]:
+        asked.append(message_id)
+        raise AnswerUnreadable("torn")
+
+    with pytest.raises(AnswerUnreadable):
+        asyncio.run(_calls(SimpleNamespace(digest=digest)).digest(1))
+    assert asked == [1, 1, 1]
 
 
 def test_a_listing_that_is_wrong_about_some_is_not_believed_about_the_rest() -> None:

@@ -80,6 +80,20 @@ def test_a_run_cancels_only_what_is_to_be_cancelled(restores: Restores, restore:
     assert (paused.state, paused.error) == (RestoreState.PAUSED, "no consent")
 
 
+def test_what_keeps_a_run_from_going_on_is_shown_until_the_next_one_goes_on(
+    restores: Restores, restore: Restore
+) -> None:
+    restores.note(restore.restore_id, restore.runs, "Gmail is away")
+    assert restores.get(restore.restore_id).error == "Gmail is away"
+
+    newer = restores.run(restore.restore_id)
+    restores.note(restore.restore_id, restore.runs, "the old run")
+    assert (newer.error, restores.get(restore.restore_id).error) == ("Gmail is away", "Gmail is away")
+
+    restores.note(restore.restore_id, newer.runs, None)
+    assert restores.get(restore.restore_id).error is None
+
+
 def test_a_restore_ends_only_when_nothing_is_left(restores: Restores, restore: Restore) -> None:
     assert close(restores, restore.restore_id, restore.runs, RestoreState.COMPLETE, None) == 1
     assert restores.get(restore.restore_id).state is RestoreState.RUNNING
