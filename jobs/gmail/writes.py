@@ -158,14 +158,23 @@ class GmailWriter:
         added = [change.message_id for change in page.changes if hasattr(change, "thread_id")]
         return added, page.next_page_token
 
+    def raw(self, token: str, message_id: int) -> tuple[bytes, int]:
+        """A message's bytes, and its thread.
+
+        Raises:
+            NotFound: it is gone.
+        """
+        message = self._read(self._api.get(to_hex(message_id)), token, documents.raw_message)
+        return message.raw, message.thread_id
+
     def digest(self, token: str, message_id: int) -> tuple[bytes, int]:
         """SHA-256 of a message's bytes, and its thread.
 
         Raises:
             NotFound: it is gone.
         """
-        message = self._read(self._api.get(to_hex(message_id)), token, documents.raw_message)
-        return sha256(message.raw).digest(), message.thread_id
+        raw, thread_id = self.raw(token, message_id)
+        return sha256(raw).digest(), thread_id
 
     # ---- how calls are made
 
