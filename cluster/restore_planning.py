@@ -17,6 +17,7 @@ from jobs.gmail.records import Label
 from jobs.restoring.labels import LabelStep, plan_labels
 from jobs.restoring.planning import TargetMessage, planned, threads_of
 from storage.control.restore_records import RestoreMessage, Selection
+from storage.control.restores import Restores
 from storage.db.engines import transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
@@ -73,7 +74,8 @@ async def plan(
     held |= await fetched(unknown, calls)
     held |= await living(selected, unlisted, calls, unknown_most)
     same = source.user_id == target.user_id
-    messages = planned(selected, held, same, selection.relabel)
+    earlier = await asyncio.to_thread(Restores(stores.databases.control).earlier, source, target)
+    messages = planned(selected, held, same, selection.relabel, earlier)
     return Plan(messages, threads_of(messages, held, same), held)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -32,7 +32,11 @@ class TargetMessage:
 
 
 def planned(
-    selected: Iterable[RestoreMessage], held: Mapping[int, TargetMessage], same_mailbox: bool, relabel: bool
+    selected: Iterable[RestoreMessage],
+    held: Mapping[int, TargetMessage],
+    same_mailbox: bool,
+    relabel: bool,
+    earlier: Mapping[int, Sequence[int]] | None = None,
 ) -> list[RestoreMessage]:
     """The selected messages with their states: pending, present, relabel (present, but labels are to be compared), or
     failed (Gmail does not take it). Oldest first, each thread in its order.
@@ -42,16 +46,23 @@ def planned(
     Args:
         held: by id, what the target mailbox has now.
         same_mailbox: the archive is the target's own: ids and threads of both are the same.
+        earlier: what restores have imported of it, by ids of the archive: Gmail may have changed its bytes.
     """
     ordered = sorted(selected, key=lambda message: (message.received_at, message.message_id))
-    claimed = {message.message_id for message in ordered if same_mailbox and message.message_id in held}
+    own = {message.message_id: message.message_id for message in ordered if same_mailbox and message.message_id in held}
+    claimed = set(own.values())
+    for message in ordered:
+        for new_id in (earlier or {}).get(message.message_id, ()):
+            if message.message_id not in own and new_id in held and new_id not in claimed:
+                own[message.message_id] = new_id
+                claimed.add(new_id)
     free: dict[bytes, list[int]] = defaultdict(list)
     for message_id, has in sorted(held.items(), reverse=True):
         if message_id not in claimed:
             free[has.sha256].append(message_id)
     result = []
     for position, message in enumerate(ordered):
-        known = message.message_id if message.message_id in claimed else None
+        known = own.get(message.message_id)
         if known is None and free[message.sha256]:
             known = free[message.sha256].pop()
         if known is not None:

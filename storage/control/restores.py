@@ -195,6 +195,15 @@ class Restores:
                 for row in connection.execute(query("restore_messages"), values)
             ]
 
+    def earlier(self, source: User, target: User) -> dict[int, list[int]]:
+        """Ids in the archive -> ids in the mailbox of what restores of the one into the other have imported."""
+        values = {"user_id": source.user_id, "target_id": target.user_id}
+        found: dict[int, list[int]] = {}
+        with transaction(self._engine) as connection:
+            for message_id, new_id in connection.execute(query("restore_earlier"), values):
+                found.setdefault(message_id, []).append(new_id)
+        return found
+
     def labels(self, restore_id: int) -> list[LabelOutcome]:
         """What became of each label, by name."""
         statement = text(

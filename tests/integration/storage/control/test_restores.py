@@ -94,6 +94,16 @@ def test_what_keeps_a_run_from_going_on_is_shown_until_the_next_one_goes_on(
     assert restores.get(restore.restore_id).error is None
 
 
+def test_what_has_been_imported_is_known_to_later_restores_of_the_same_into_the_same(
+    databases: Databases, restores: Restores, restore: Restore
+) -> None:
+    other = Control(databases.control).add_user(f"restore-{next(_numbers)}@example.com")
+    restores.record(restore.restore_id, [MessageOutcome(1, "done", 71, 7), MessageOutcome(3, "present", 73, 7)])
+
+    assert restores.earlier(restore.source, restore.target) == {1: [71]}
+    assert restores.earlier(restore.source, other) == restores.earlier(other, restore.target) == {}
+
+
 def test_a_restore_ends_only_when_nothing_is_left(restores: Restores, restore: Restore) -> None:
     assert close(restores, restore.restore_id, restore.runs, RestoreState.COMPLETE, None) == 1
     assert restores.get(restore.restore_id).state is RestoreState.RUNNING

@@ -55,6 +55,16 @@ def test_in_its_own_mailbox_a_message_stands_for_itself_first() -> None:
     assert threads_of(rows, {2: _there(b"x", 4)}, same_mailbox=True) == {4: 4, 2: 4}
 
 
+def test_what_an_earlier_restore_imported_is_there_although_gmail_changed_its_bytes() -> None:
+    held = {2: _there(b"x"), 7: _there(b"X-Received: x"), 9: _there(b"changed")}
+    earlier = {1: [6, 7], 2: [9], 3: [8]}  # 6 and 8 were deleted since
+
+    rows = planned([_message(1), _message(2), _message(3, b"y")], held, True, False, earlier)
+
+    assert {row.message_id: row.new_id for row in rows} == {1: 7, 2: 2, 3: None}
+    assert {row.message_id: row.state for row in rows} == {1: "present", 2: "present", 3: "pending"}
+
+
 def test_what_is_too_large_for_gmail_fails_in_the_plan() -> None:
     [row] = planned([_message(1, size=LARGEST_BYTES + 1)], {}, False, False)
     assert row.state == "failed" and "157286400" in str(row.detail)
