@@ -36,7 +36,6 @@ from jobs.restoring.restore import (
 )
 from storage.control.restore_records import (
     MessageOutcome,
-    Restore,
     RestoreConflict,
     RestoreMessage,
     RestoreState,
@@ -72,7 +71,8 @@ class Quota(Protocol):
 class Ledger(Protocol):
     """Where intents and outcomes are kept. `storage.control.restores.Restores` is one. Blocking."""
 
-    def get(self, restore_id: int) -> Restore: ...
+    def standing(self, restore_id: int) -> tuple[RestoreState, int]:
+        """Its state, and the number of its newest run."""
 
     def intend(self, restore_id: int, message_ids: Sequence[int], history_id: int | None, run: int) -> set[int]: ...
 
@@ -159,11 +159,14 @@ class RestoreDriver:
 
     async def _state(self) -> RestoreState:
         try:
-            return (await self._machine.run(self._ledger.get, self._restore_id)).state
+            state, run = await self._machine.run(self._ledger.standing, self._restore_id)
         except DatabaseUnreachable as exc:  # nothing can be recorded: begin nothing until it is back
             _LOG.warning("The restore waits: %s", exc)
             await self._machine.sleep(_LOOK_S)
             return await self._state()
+        if run != self._run:
+            self._fatal = self._fatal or RestoreConflict(self._restore_id, "worked on by a newer run")
+        return state
 
     async def _wait(self, tasks: set[asyncio.Task[None]], wake_at: float | None, now: float) -> set[asyncio.Task[None]]:
         """Wait for a step, for a look at the state, or until something is due; the steps still under way."""

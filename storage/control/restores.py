@@ -80,6 +80,19 @@ class Restores:
             raise UnknownRestore(restore_id)
         return found[0]
 
+    def standing(self, restore_id: int) -> tuple[RestoreState, int]:
+        """State and newest run of a restore, without counting its messages.
+
+        Raises:
+            UnknownRestore.
+        """
+        statement = text("SELECT state, runs FROM restores WHERE restore_id = :restore_id")
+        with transaction(self._engine) as connection:
+            row = connection.execute(statement, {"restore_id": restore_id}).one_or_none()
+        if row is None:
+            raise UnknownRestore(restore_id)
+        return RestoreState(row.state), row.runs
+
     def newest(self, limit: int, before: int | None = None, person: int | None = None) -> list[Restore]:
         """Restores with ids below `before`, newest first; `person`: of their archive into their own mailbox."""
         return self._select(None, person, before or _ALL, limit, False)

@@ -14,6 +14,7 @@ from storage.control.restore_records import (
     RestoreMessage,
     RestoreState,
     Selection,
+    UnknownRestore,
 )
 from storage.control.restores import Restores
 from storage.db.engines import Databases
@@ -102,6 +103,13 @@ def test_what_has_been_imported_is_known_to_later_restores_of_the_same_into_the_
 
     assert restores.earlier(restore.source, restore.target) == {1: [71]}
     assert restores.earlier(restore.source, other) == restores.earlier(other, restore.target) == {}
+
+
+def test_its_standing_is_its_state_and_newest_run(restores: Restores, restore: Restore) -> None:
+    restores.pause(restore.restore_id, "test")
+    assert restores.standing(restore.restore_id) == (RestoreState.PAUSING, restore.runs)
+    with pytest.raises(UnknownRestore):
+        restores.standing(1 << 40)
 
 
 def test_a_restore_ends_only_when_nothing_is_left(restores: Restores, restore: Restore) -> None:

@@ -1,17 +1,22 @@
 """When a restore gives up: a look that always fails (restore.py), an upload that does not get on (writes.py)."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from cluster.simulator.mailbox import SimulatedMailbox
 from jobs.gmail.api import Call
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.errors import GmailUnavailable
 from jobs.gmail.transport import Answer
 from jobs.gmail.writes import GmailWriter, WriteUncertain
+from jobs.restoring.driver import RestoreDriver
+from jobs.restoring.label_creation import TargetLabels
 from jobs.restoring.restore import Again, Look, Patience, RestoreWork
-from storage.control.restore_records import MessageOutcome, RestoreMessage
+from storage.control.restore_records import MessageOutcome, RestoreConflict, RestoreMessage
+from tests.unit.jobs.restoring.simulation import Archive, MemoryLedger, World
 
 _URL = "http://127.0.0.1:1"
 
@@ -34,6 +39,34 @@ def test_a_look_that_always_fails_gives_the_message_up() -> None:
     assert isinstance(given_up, MessageOutcome) and given_up.state == "failed"
     assert str(given_up.detail).startswith("whether it was imported is not known")
     assert work.left == 0
+
+
+def test_a_run_that_a_newer_one_replaced_begins_nothing() -> None:
+    source, target = SimulatedMailbox("ada@example.com"), SimulatedMailbox("bob@example.com")
+    source.add(b"Subject: x\r\n\r\nhi\r\n")
+    archive = Archive.of(source)
+    ledger = MemoryLedger({number: row for number, (row, _) in archive.messages.items()}, run=2)
+    world = World(target, 1)
+    labels = TargetLabels(world, [], {}, lambda _outcome: None)
+    driver = RestoreDriver(
+        1,
+        ledger,
+        world.writer,
+        labels,
+        lambda row: archive.messages[row.message_id][1],
+        world,
+        world,
+        world,
+        Patience(),
+        6,
+        1,
+    )
+
+    with pytest.raises(RestoreConflict):
+        asyncio.run(driver.run(ledger.messages, {}))
+
+    assert not target.messages
+    assert not world.api.answered, "it asks Gmail for nothing"
 
 
 class _Stuck:
