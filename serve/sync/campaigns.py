@@ -125,7 +125,7 @@ class Backfills:
         """
         return self._shown(self._campaigns.get(_number(campaign_id)))
 
-    def cancel(self, campaign_id: str) -> dict[str, Any]:
+    def cancel(self, campaign_id: str, _by: str = "") -> dict[str, Any]:
         """Have a campaign stop.
 
         Raises:

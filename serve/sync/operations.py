@@ -67,7 +67,7 @@ class Provider(Protocol):
     def operation(self, number: str) -> Operation:
         """Raises an error of its own when there is none."""
 
-    def cancel(self, number: str) -> Any: ...
+    def cancel(self, number: str, by: str, /) -> Any: ...
 
     def operations(self, limit: int, cursor: str | None, state: str | None) -> tuple[list[Operation], str | None]: ...
 
@@ -125,9 +125,9 @@ def router(providers: Mapping[str, Provider], streams: Streams, threads: Blockin
 
     @routes.post("/{operation_id}/cancel", summary="Stop an operation", responses=responses(404, 409))
     @permits(Role.OPERATOR, scope=Scope.CAMPAIGNS)
-    async def cancel(operation_id: Id) -> Operation:
+    async def cancel(principal: Caller, operation_id: Id) -> Operation:
         provider, number = found(operation_id)
-        await threads.run(provider.cancel, number)
+        await threads.run(provider.cancel, number, principal.actor or principal.email)
         return await one(operation_id)
 
     return routes

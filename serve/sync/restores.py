@@ -164,13 +164,13 @@ class MailboxRestores:
         """
         return self._operation(self._restores.get(_number(number)))
 
-    def cancel(self, number: str) -> Restore:
+    def cancel(self, number: str, by: str) -> Restore:
         """End a restore, whosever it is.
 
         Raises:
             UnknownRestore, RestoreConflict.
         """
-        return self._restores.cancel(_number(number), "an operator")
+        return self._restores.cancel(_number(number), by)
 
     def operations(self, limit: int, cursor: str | None, state: str | None) -> tuple[list[Operation], str | None]:
         """Restores as operations, newest first; of one state, those among the page's."""

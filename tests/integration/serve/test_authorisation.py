@@ -18,6 +18,7 @@ from serve.settings import Settings
 from storage.control.campaigns import Campaigns, CampaignState, Member
 from storage.control.restore_records import Selection
 from storage.control.restores import Restores
+from storage.db.audit import Audit
 from storage.files.blobs import open_blobs
 from storage.files.kept_answers import KeptAnswers
 from storage.model.records import User
@@ -361,6 +362,19 @@ async def test_another_s_ids_name_nothing(world: World) -> None:
             listed = (await world.ask("GET /api/v1/sync/restores", world.headers[role], {}, None)).json()["items"]
             wrong += [f"{role}: {between} is listed" for each in listed if each["id"] == between]
     assert not wrong, "\n".join(wrong)
+    answer = await world.ask(
+        "POST /api/v1/sync/operations/{operation_id}/cancel",
+        world.headers["operator"],
+        {"operation_id": f"restore-{between}"},
+        None,
+    )
+    assert answer.json()["state"] == "cancelling"
+    [entry] = [
+        each
+        for each in Audit(world.archive.databases.control).entries(action="restore.cancel")
+        if str(each.detail["restore"]) == between
+    ]
+    assert entry.actor == "operator@example.com", "the audit log names who cancelled it"
 
 
 async def test_no_list_shows_anothers_mail(world: World) -> None:
