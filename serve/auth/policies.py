@@ -77,7 +77,8 @@ class Policy:
 
     `roles`: None: anybody, without a token. `scope`: None: any key. `cost`: what a call takes from its caller's
     rate limit; 1 is a lookup. `login`: it is an attempt to sign in. `streaming`: its answer may last.
-    `grants`: who reads another's mail by a grant may call it, as they may all that GRANTED has.
+    `grants`: who reads another's mail by a grant may call it, as they may all that GRANTED has. `own`: a scope that
+    allows it as `scope` does, but not to who acts by a grant.
     """
 
     roles: frozenset[Role] | None
@@ -86,6 +87,7 @@ class Policy:
     login: bool = False
     streaming: bool = False
     grants: bool = False
+    own: Scope | None = None
 
     @property
     def is_public(self) -> bool:
@@ -96,6 +98,8 @@ class Policy:
         """Raise RoleRequired or ScopeRequired unless this principal may."""
         if self.roles is not None and principal.role not in self.roles:
             raise RoleRequired(*sorted(self.roles))
+        if self._is_own(principal):
+            return
         if self.scope in NAMED and not may_restore(principal):
             raise ScopeRequired(self.scope or "session")
         if principal.grant_id is not None and not (self.grants or self.scope in GRANTED | NAMED):
@@ -103,16 +107,26 @@ class Policy:
         if self.scope is not None and principal.scopes is not None and self.scope not in principal.scopes:
             raise ScopeRequired(self.scope)
 
+    def _is_own(self, principal: Principal) -> bool:
+        whole = principal.scopes is None or self.own in principal.scopes
+        return self.own is not None and principal.grant_id is None and whole
+
 
 def permits(
-    *roles: Role, scope: Scope | None = None, cost: float = 1.0, streaming: bool = False, grants: bool = False
+    *roles: Role,
+    scope: Scope | None = None,
+    cost: float = 1.0,
+    streaming: bool = False,
+    grants: bool = False,
+    own: Scope | None = None,
 ) -> Callable[[_Endpoint], _Endpoint]:
     """Allow these roles (none named: all) to call the endpoint below. Goes under the route's decorator.
 
     Args:
         scope: what a narrowed key must have been given; None: any key may call it.
+        own: another scope that is enough, where the caller does not act by a grant.
     """
-    return _marked(Policy(frozenset(roles or Role), scope, cost, streaming=streaming, grants=grants))
+    return _marked(Policy(frozenset(roles or Role), scope, cost, streaming=streaming, grants=grants, own=own))
 
 
 def public(cost: float = 1.0, login: bool = False) -> Callable[[_Endpoint], _Endpoint]:

@@ -1,7 +1,8 @@
 """/api/v1/sync/restores: mail of the caller's mailbox, given back to it. 202, and a place to look.
 
-For an owner's key that was made with the scope "restore", and for an operator by a grant that allows it. A restore into
-another mailbox is begun, shown and changed at the command line alone: neither side may act for the other over HTTP.
+For an owner's key that was made with the scope "restore", and for an operator by a grant that allows it. The owner sees
+and stops a restore with the scope "sync" too, whoever began it. A restore into another mailbox is begun, shown and
+changed at the command line alone: neither side may act for the other over HTTP.
 """
 
 from datetime import datetime
@@ -239,6 +240,7 @@ def router(restores: MailboxRestores, threads: BlockingExecutor) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix=PATH, tags=["sync"], responses=responses(401, 403, 422, 503))
     restorers = permits(Role.OWNER, Role.OPERATOR, scope=Scope.RESTORE)
+    watchers = permits(Role.OWNER, Role.OPERATOR, scope=Scope.RESTORE, own=Scope.SYNC)
 
     @routes.post("", status_code=202, summary="Restore mail into your mailbox", responses=responses(400, 409))
     @permits(Role.OWNER, Role.OPERATOR, scope=Scope.RESTORE, cost=10)
@@ -248,7 +250,7 @@ def router(restores: MailboxRestores, threads: BlockingExecutor) -> APIRouter:
         return RestoreStatus(**restore.as_json())
 
     @routes.get("", summary="Restores of your mailbox, newest first")
-    @restorers
+    @watchers
     async def listing(
         principal: Caller,
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
@@ -257,17 +259,17 @@ def router(restores: MailboxRestores, threads: BlockingExecutor) -> APIRouter:
         return RestorePage(**await threads.run(restores.page, principal, limit, cursor))
 
     @routes.get("/{restore_id}", summary="How far a restore is", responses=responses(404))
-    @restorers
+    @watchers
     async def get(principal: Caller, restore_id: str) -> RestoreStatus:
         return RestoreStatus(**(await threads.run(restores.get, principal, restore_id)).as_json())
 
     @routes.get("/{restore_id}/report", summary="What did not come back as it was", responses=responses(404))
-    @restorers
+    @watchers
     async def report(principal: Caller, restore_id: str) -> RestoreReport:
         return RestoreReport(**await threads.run(restores.report, principal, restore_id))
 
     @routes.post("/{restore_id}/pause", summary="Pause a restore", responses=responses(404, 409))
-    @restorers
+    @watchers
     async def pause(principal: Caller, restore_id: str) -> RestoreStatus:
         return RestoreStatus(**(await threads.run(restores.pause, principal, restore_id)).as_json())
 
@@ -277,7 +279,7 @@ def router(restores: MailboxRestores, threads: BlockingExecutor) -> APIRouter:
         return RestoreStatus(**(await threads.run(restores.resume, principal, restore_id)).as_json())
 
     @routes.post("/{restore_id}/cancel", summary="End a restore", responses=responses(404, 409))
-    @restorers
+    @watchers
     async def cancel(principal: Caller, restore_id: str) -> RestoreStatus:
         return RestoreStatus(**(await threads.run(restores.end, principal, restore_id)).as_json())
 

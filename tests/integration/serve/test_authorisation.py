@@ -132,17 +132,20 @@ TABLE: dict[str, Row] = {
     "POST /api/v1/sync/backfills/{campaign_id}/resume": Row(
         CAMPAIGNS, ids={"campaign_id": "NEW_CAMPAIGN"}, foreign={"campaign_id": "99"}, ends=True
     ),
-    "GET /api/v1/sync/restores": Row(RESTORE),
+    "GET /api/v1/sync/restores": Row(RESTORE | SYNC),
     "POST /api/v1/sync/restores": Row(RESTORE, body={"query": "from:friend"}, ends=True),
     **{
         f"{method} /api/v1/sync/restores/{{restore_id}}{action}": Row(
-            RESTORE, ids={"restore_id": "NEW_RESTORE"}, foreign={"restore_id": "FOREIGN_RESTORE"}, ends=True
+            who, ids={"restore_id": "NEW_RESTORE"}, foreign={"restore_id": "FOREIGN_RESTORE"}, ends=True
         )
-        for method, action in (("GET", ""), ("GET", "/report"), ("POST", "/pause"), ("POST", "/resume"))
+        for method, action, who in (
+            ("GET", "", RESTORE | SYNC),
+            ("GET", "/report", RESTORE | SYNC),
+            ("POST", "/pause", RESTORE | SYNC),
+            ("POST", "/cancel", RESTORE | SYNC),
+            ("POST", "/resume", RESTORE),
+        )
     },
-    "POST /api/v1/sync/restores/{restore_id}/cancel": Row(
-        RESTORE, ids={"restore_id": "NEW_RESTORE"}, foreign={"restore_id": "FOREIGN_RESTORE"}, ends=True
-    ),
     "GET /api/v1/sync/operations": Row(WATCH),
     "GET /api/v1/sync/operations/{operation_id}": Row(
         WATCH, ids={"operation_id": "backfill-1"}, foreign={"operation_id": "backfill-99"}
@@ -225,7 +228,7 @@ class World:
             "NEW_CAMPAIGN": str(campaign),
             "NEW_OPERATION": f"backfill-{campaign}",
         }
-        if role in RESTORE:
+        if role in RESTORE | SYNC:
             values["NEW_RESTORE"] = "none"
             if begins:  # two at a time into one mailbox are refused
                 values["NEW_RESTORE"] = str(self.restores.begin(user, user, Selection(), email).restore_id)
