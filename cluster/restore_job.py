@@ -118,23 +118,39 @@ async def _run(stores: Stores, restore_id: int, run: int) -> int:
     except BackupError as exc:
         if _passes(exc):  # the supervisor submits the next job
             sys.stderr.write(f"{exc}\n")
+            _tell(restores, restore_id, run, str(exc))
             return 1
         state, error = RestoreState.PAUSED, str(exc)
-        if restores.get(restore_id).state is RestoreState.CANCELLING:
-            state = RestoreState.CANCELLED
+    return close(restores, restore_id, run, state, error)
+
+
+def close(restores: Restores, restore_id: int, run: int, state: RestoreState, error: str | None) -> int:
+    """Record how a run ended; its exit code. What must go on stays as it is, for the supervisor's next run."""
     now = restores.get(restore_id)
-    if now.runs != run:
+    if state is RestoreState.COMPLETE and now.left:
+        sys.stderr.write(f"{now.left} messages of restore {restore_id} are left: the next run goes on with them\n")
         return 1
     if state is RestoreState.COMPLETE and now.failed:
         state = RestoreState.INCOMPLETE
+    if state is RestoreState.PAUSED and now.state is RestoreState.CANCELLING:
+        state = RestoreState.CANCELLED
     try:
-        restores.end(restore_id, state, error)
-    except RestoreConflict as exc:  # another run of it was faster
+        restores.end(restore_id, run, state, error)
+    except RestoreConflict as exc:  # replaced by a newer run, or told otherwise meanwhile
         sys.stderr.write(f"{exc}\n")
+        return 1
     sys.stdout.write(f"{state}: {now.done} restored, {now.present} were there, {now.failed} failed\n")
     if error:
         sys.stderr.write(f"{error}\n")
     return 0 if error is None and state is not RestoreState.INCOMPLETE else 1
+
+
+def _tell(restores: Restores, restore_id: int, run: int, error: str) -> None:
+    """Let those who look at the restore see what keeps it from going on."""
+    try:
+        restores.note(restore_id, run, error)
+    except DatabaseUnreachable as exc:
+        sys.stderr.write(f"{exc}\n")
 
 
 def _passes(failure: BackupError) -> bool:
@@ -161,7 +177,7 @@ async def work(stores: Stores, restores: Restores, restore: Restore, shop: Works
         messages, threads, held = made.messages, made.threads, made.held
     else:  # mail that its backup does not know yet is mostly what has been restored
         messages = await asyncio.to_thread(restores.messages, restore.restore_id)
-        held, _ = await target_mail(stores, restore.target, shop.calls)
+        held, _, _ = await target_mail(stores, restore.target, shop.calls)
         threads = threads_of(messages, held, restore.source.user_id == restore.target.user_id)
     steps = await label_steps(stores, restore.source, restore.selection, messages, shop.calls)
     config = stores.settings.restore
@@ -172,6 +188,7 @@ async def work(stores: Stores, restores: Restores, restore: Restore, shop: Works
 
     labels = TargetLabels(shop.calls, known, {key: has.labels for key, has in held.items()}, record)
     await labels.prepare(steps)
+    await asyncio.to_thread(restores.note, restore.restore_id, run, None)  # what kept the last run is over
     driver = RestoreDriver(
         restore.restore_id,
         restores,

@@ -4,24 +4,28 @@ Reads the archive, and lists the target at Gmail; writes nothing.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 from cluster.restore_ports import TargetCalls
 from cluster.stores import Stores
-from jobs.gmail.errors import NotFound
+from jobs.gmail.errors import AnswerUnreadable, NotFound
 from jobs.gmail.records import Label
 from jobs.restoring.labels import LabelStep, plan_labels
 from jobs.restoring.planning import TargetMessage, planned, threads_of
 from storage.control.restore_records import RestoreMessage, Selection
+from storage.control.restores import Restores
 from storage.db.engines import transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
-from storage.model.message_id import from_hex
+from storage.model.message_id import from_hex, to_hex
 from storage.model.records import User
 from storage.model.results import Stored
 
+_LOG = logging.getLogger(__name__)
 _BATCH = 2000
 
 
@@ -37,6 +41,13 @@ class TargetUnknown(BackupError):
             f"{self.email} has {self.count:,} messages that are not backed up, so what it has already is not known: "
             f"run `gbm sync {self.email} --wait`, then restore again."
         )
+
+
+class Digests(Protocol):
+    """Tells what a message of the target is. `TargetCalls` is one."""
+
+    async def digest(self, message_id: int) -> tuple[bytes, int]:
+        """SHA-256 of its bytes, and its thread. Raises NotFound, AnswerUnreadable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +68,71 @@ async def plan(
         TargetUnknown, InvalidQuery, GmailError, DatabaseUnreachable.
     """
     selected = await asyncio.to_thread(lambda: list(_selected(stores, source, selection)))
-    held, unknown = await target_mail(stores, target, calls)
+    held, unknown, unlisted = await target_mail(stores, target, calls)
     if len(unknown) > unknown_most:
         raise TargetUnknown(target.email, len(unknown))
+    held |= await fetched(unknown, calls)
+    held |= await living(selected, unlisted, calls, unknown_most)
+    same = source.user_id == target.user_id
+    earlier = await asyncio.to_thread(Restores(stores.databases.control).earlier, source, target)
+    messages = planned(selected, held, same, selection.relabel, earlier)
+    return Plan(messages, threads_of(messages, held, same), held)
+
+
+async def fetched(unknown: Iterable[int], calls: "Digests") -> dict[int, TargetMessage]:
+    """Messages that the target's backup does not know yet. One that cannot be read stands for no selected message."""
+    found = {}
     for message_id in sorted(unknown):
         try:
             digest, thread_id = await calls.digest(message_id)
         except NotFound:  # it went meanwhile
             continue
-        held[message_id] = TargetMessage(digest, thread_id)
-    same = source.user_id == target.user_id
-    messages = planned(selected, held, same, selection.relabel)
-    return Plan(messages, threads_of(messages, held, same), held)
+        except AnswerUnreadable as exc:  # it would be so at every attempt
+            _LOG.warning("Message %s of the target is left out of the comparison: %s", to_hex(message_id), exc.reason)
+            continue
+        found[message_id] = TargetMessage(digest, thread_id)
+    return found
 
 
-async def target_mail(stores: Stores, target: User, calls: TargetCalls) -> tuple[dict[int, TargetMessage], set[int]]:
-    """What the target has now by its own listing, as its backup knows it; and ids that the backup does not know.
+async def living(
+    selected: Iterable[RestoreMessage], unlisted: Mapping[int, TargetMessage], calls: "Digests", most: int
+) -> dict[int, TargetMessage]:
+    """Messages that the target has although its listing lacks them; only of those that a selected message may be.
+
+    Beyond `most` the listing is believed, if it was right about `most`.
+
+    Raises:
+        AnswerUnreadable: it was not.
+    """
+    wanted = {message.sha256 for message in selected}
+    doubtful = sorted(key for key, has in unlisted.items() if has.sha256 in wanted)
+    found = {}
+    for message_id in doubtful[:most]:
+        try:
+            await calls.digest(message_id)
+        except NotFound:
+            continue
+        except AnswerUnreadable as exc:
+            _LOG.warning("Message %s of the target is there and cannot be read: %s", to_hex(message_id), exc.reason)
+        found[message_id] = unlisted[message_id]
+    if found and len(doubtful) > most:
+        raise AnswerUnreadable(f"a listing lacks {len(found)} of {most} messages that the mailbox has")
+    return found
+
+
+async def target_mail(
+    stores: Stores, target: User, calls: TargetCalls
+) -> tuple[dict[int, TargetMessage], set[int], dict[int, TargetMessage]]:
+    """What the target has now by its own listing, as its backup knows it; ids that the backup does not know; and what
+    the backup knows, as living, but the listing lacks.
 
     Raises:
         GmailError, DatabaseUnreachable.
     """
     there = await calls.ids()
     known = await asyncio.to_thread(_digests, stores, target)
-    held = {message_id: known[message_id] for message_id in there if message_id in known}
-    return held, there - held.keys()
+    held = {message_id: known.pop(message_id) for message_id in there if message_id in known}
+    return held, there - held.keys(), known
 
 
 async def label_steps(

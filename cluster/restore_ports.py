@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from actors.tokens import Tokens
-from jobs.gmail.errors import GmailError, GmailRefused, GrantRevoked, Throttled, TokenRejected
+from jobs.gmail.errors import AnswerUnreadable, GmailError, GmailRefused, GrantRevoked, Throttled, TokenRejected
 from jobs.gmail.records import Label
 from jobs.gmail.writes import GmailWriter
 from storage.errors import BackupError
@@ -27,6 +27,10 @@ _OWNER_AGAIN_S = 0.5
 _PAUSE_S = 5.0
 #: Times that a call which only reads is made, and the longest wait between two.
 _TRIES, _LONGEST_WAIT_S = 8, 30.0
+#: Times that a call is made whose answer cannot be read: it mostly stays so.
+_UNREADABLE_TRIES = 3
+#: Listings of a mailbox of which one has to be confirmed.
+_LISTINGS = 4
 
 
 class RestoreNotAllowed(BackupError):
@@ -141,14 +145,35 @@ class TargetCalls:
         return await self._call("labels.create", self._gmail.create_label, name, visibility, color)
 
     async def ids(self) -> set[int]:
-        """Ids of all messages, Spam and Trash too."""
-        found: set[int] = set()
-        page_token: str | None = None
-        while True:
-            page, page_token = await self._read("messages.list", self._gmail.page, page_token)
-            found.update(page)
-            if page_token is None:
+        """Ids of all messages, Spam and Trash too: of a listing that the profile's total, or another listing, confirms.
+
+        Raises:
+            AnswerUnreadable: none is confirmed.
+        """
+        last: set[int] | None = None
+        for _ in range(_LISTINGS):
+            before = await self._read("getProfile", self._gmail.messages_total)
+            found, unreadable = await self._listing()
+            after = await self._read("getProfile", self._gmail.messages_total)
+            if min(before, after) <= len(found) + unreadable <= max(before, after) or found == last:
                 return found
+            _LOG.warning("Gmail lists %d messages and counts %d: they are listed again", len(found), after)
+            last = found
+        raise AnswerUnreadable(f"{_LISTINGS} listings of a mailbox disagree with its total")
+
+    async def _listing(self) -> tuple[set[int], int]:
+        """The ids of one listing, and the number of those that cannot be read."""
+        found: set[int] = set()
+        unreadable, page_token, seen = 0, None, {""}
+        while page_token not in seen:
+            page = await self._read("messages.list", self._gmail.page, page_token)
+            found.update(page.ids)
+            unreadable += len(page.unreadable)
+            if page.next_page_token is None:
+                return found, unreadable
+            seen.add(page_token or "")
+            page_token = page.next_page_token
+        raise AnswerUnreadable("a listing of messages repeats its pages")
 
     async def digest(self, message_id: int) -> tuple[bytes, int]:
         """SHA-256 of a message's bytes, and its thread. Raises NotFound."""
@@ -162,7 +187,8 @@ class TargetCalls:
             except (GmailRefused, GrantRevoked):
                 raise
             except GmailError as exc:
-                if not exc.retryable or not left:
+                torn = isinstance(exc, AnswerUnreadable) and left <= _TRIES - _UNREADABLE_TRIES
+                if not exc.retryable or not left or torn:
                     raise
                 await self._machine.sleep(max(wait_s, exc.retry_after_s or 0.0))
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)

@@ -7,6 +7,8 @@ SENT and DRAFT are taken there but not at modify, and a threadId that the mailbo
 import email
 import re
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 import pybase64
@@ -80,7 +82,16 @@ def take_in(call: Call, document: Mapping[str, Any], raw: bytes, date_source: st
     thread_id = document.get("threadId")
     if thread_id is not None and thread_id not in call.mailbox.threads:
         raise not_found()
+    if call.mailbox.traces_imports:
+        raw = _trace(call) + raw
     return _brief(call.mailbox.add(raw, labels, date_ms, thread_id))
+
+
+def _trace(call: Call) -> bytes:
+    """Header fields of a delivery, as reports of other tools show them on imported mail."""
+    at = format_datetime(datetime.fromtimestamp(call.now, UTC))
+    received = f"by 2002:a05:0:0:0:0:0:0 with SMTP id sim{call.mailbox.history_id};\r\n        {at}"
+    return f"Delivered-To: {call.mailbox.email}\r\nReceived: {received}\r\nX-Received: {received}\r\n".encode()
 
 
 def _upload(call: Call) -> tuple[dict[str, Any], bytes]:

@@ -84,6 +84,7 @@ class SimulatorConfig(BaseModel, frozen=True):
         "pushes@simulator.iam.gserviceaccount.com", description="whom the pushes' tokens name"
     )
     push_loss_rate: float = Field(0, ge=0, le=1, description="share of the pushes that get lost")
+    trace_imports: bool = Field(False, description="put trace header fields before imported mail")
     empty_history_pages: bool = Field(False, description="every other history page is empty, with a token")
 
     @field_validator("push_to")

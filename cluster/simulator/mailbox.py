@@ -83,6 +83,7 @@ class SimulatedMailbox:
         self.threads: dict[str, list[str]] = {}
         self.label_counts: Counter[str] = Counter()
         self.history_id = self._forgotten = _FIRST_HISTORY_ID
+        self.traces_imports = False  # as Gmail may: trace header fields are put before imported mail
         self.watched_until = 0.0  # seconds since 1970: until then, changes after `watched_from` are pushed
         self.watched_from = self.history_id
         self._history: list[Change] = []

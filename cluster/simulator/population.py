@@ -28,6 +28,7 @@ def populate(config: SimulatorConfig) -> dict[str, SimulatedMailbox]:
     mailboxes = {}
     for email, mail in shares.items():
         mailboxes[email] = SimulatedMailbox(email)
+        mailboxes[email].traces_imports = config.trace_imports
         mailboxes[email].load(mail)
     return mailboxes
 

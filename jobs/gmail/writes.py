@@ -19,7 +19,7 @@ from jobs.gmail.answers import classify
 from jobs.gmail.api import Call, GmailApi
 from jobs.gmail.config import GmailConfig
 from jobs.gmail.errors import AnswerUnreadable, GmailError, GmailUnavailable
-from jobs.gmail.records import Label, from_hex
+from jobs.gmail.records import Label, MessagePage, from_hex
 from jobs.gmail.transport import Answer
 from storage.model.message_id import to_hex
 from storage.model.storable import original
@@ -134,10 +134,13 @@ class GmailWriter:
         """The mailbox's newest history id."""
         return self._read(self._api.profile(), token, documents.profile).history_id
 
-    def page(self, token: str, page_token: str | None) -> tuple[list[int], str | None]:
-        """A page of the ids of all messages, Spam and Trash too, and the token of the next page."""
-        found = self._read(self._api.list_messages(page_token, (), True, 500), token, documents.message_page)
-        return found.ids, found.next_page_token
+    def messages_total(self, token: str) -> int:
+        """Number of the mailbox's messages, by its profile."""
+        return self._read(self._api.profile(), token, documents.profile).messages_total
+
+    def page(self, token: str, page_token: str | None) -> MessagePage:
+        """A page of the ids of all messages, Spam and Trash too."""
+        return self._read(self._api.list_messages(page_token, (), True, 500), token, documents.message_page)
 
     def with_message_id(self, token: str, rfc822_message_id: str) -> list[int]:
         """Ids of the messages with a Message-ID header, at most 500."""
@@ -155,14 +158,23 @@ class GmailWriter:
         added = [change.message_id for change in page.changes if hasattr(change, "thread_id")]
         return added, page.next_page_token
 
+    def raw(self, token: str, message_id: int) -> tuple[bytes, int]:
+        """A message's bytes, and its thread.
+
+        Raises:
+            NotFound: it is gone.
+        """
+        message = self._read(self._api.get(to_hex(message_id)), token, documents.raw_message)
+        return message.raw, message.thread_id
+
     def digest(self, token: str, message_id: int) -> tuple[bytes, int]:
         """SHA-256 of a message's bytes, and its thread.
 
         Raises:
             NotFound: it is gone.
         """
-        message = self._read(self._api.get(to_hex(message_id)), token, documents.raw_message)
-        return sha256(message.raw).digest(), message.thread_id
+        raw, thread_id = self.raw(token, message_id)
+        return sha256(raw).digest(), thread_id
 
     # ---- how calls are made
 
@@ -200,7 +212,7 @@ class GmailWriter:
         }
         begin = Call("POST", self._upload_url("resumable"), headers, orjson.dumps(document))
         target = self._same_server(self._answer(begin, token).headers.get("location", ""))
-        at = asked = 0
+        at = asked = furthest = 0
         while True:
             part = raw[at : at + self._part_bytes]
             span = f"bytes {at}-{at + len(part) - 1}/{len(raw)}"
@@ -215,7 +227,12 @@ class GmailWriter:
                 answer = self._transport.send(question, token)
             if answer.status != 308:
                 return _certain(answer.body, _imported)
-            at = _arrived(answer.headers.get("range", ""))
+            arrived = _arrived(answer.headers.get("range", ""))
+            asked = 0 if arrived > furthest else asked + 1
+            if asked > _ASKS:
+                reason = f"an upload stays at {arrived} of {len(raw)} bytes"
+                raise WriteUncertain(reason) if last else GmailUnavailable(reason)
+            at, furthest = arrived, max(arrived, furthest)
 
     def _same_server(self, target: str) -> str:
         """Where an upload goes on: the token is sent nowhere else than to the endpoint."""

@@ -19,7 +19,7 @@ from jobs.gmail.errors import (
 from jobs.gmail.errors import NotFound as Gone
 from jobs.gmail.writes import GmailWriter, WriteUncertain
 from jobs.restoring.label_creation import TargetLabels
-from jobs.restoring.planning import difference, label_change, rfc822_message_id
+from jobs.restoring.planning import difference, label_change, likeness, rfc822_message_id
 from jobs.restoring.restore import (
     Again,
     Done,
@@ -36,7 +36,6 @@ from jobs.restoring.restore import (
 )
 from storage.control.restore_records import (
     MessageOutcome,
-    Restore,
     RestoreConflict,
     RestoreMessage,
     RestoreState,
@@ -52,6 +51,8 @@ _T = TypeVar("_T")
 _LOOK_S = 0.5
 #: Seconds for which a history id of the target is good enough to search from.
 _HISTORY_S = 60.0
+#: What is told of a message that was found after an uncertain import, but not by its bytes.
+_ALIKE = "found by its Message-ID and its body: Gmail has other header fields"
 
 
 class Quota(Protocol):
@@ -70,7 +71,8 @@ class Quota(Protocol):
 class Ledger(Protocol):
     """Where intents and outcomes are kept. `storage.control.restores.Restores` is one. Blocking."""
 
-    def get(self, restore_id: int) -> Restore: ...
+    def standing(self, restore_id: int) -> tuple[RestoreState, int]:
+        """Its state, and the number of its newest run."""
 
     def intend(self, restore_id: int, message_ids: Sequence[int], history_id: int | None, run: int) -> set[int]: ...
 
@@ -157,11 +159,14 @@ class RestoreDriver:
 
     async def _state(self) -> RestoreState:
         try:
-            return (await self._machine.run(self._ledger.get, self._restore_id)).state
+            state, run = await self._machine.run(self._ledger.standing, self._restore_id)
         except DatabaseUnreachable as exc:  # nothing can be recorded: begin nothing until it is back
             _LOG.warning("The restore waits: %s", exc)
             await self._machine.sleep(_LOOK_S)
             return await self._state()
+        if run != self._run:
+            self._fatal = self._fatal or RestoreConflict(self._restore_id, "worked on by a newer run")
+        return state
 
     async def _wait(self, tasks: set[asyncio.Task[None]], wake_at: float | None, now: float) -> set[asyncio.Task[None]]:
         """Wait for a step, for a look at the state, or until something is due; the steps still under way."""
@@ -242,7 +247,7 @@ class RestoreDriver:
                 return Again(str(self._fatal), counts=False)
             made = await self._call(self._gmail.import_message, token, raw, labels, step.thread_id)
         except GmailRefused as exc:
-            refused = next((label for label in labels if exc.status == 400 and f"label: {label}" in exc.reason), None)
+            refused = self._labels.named_by(exc.reason, labels) if exc.status == 400 else None
             if refused is None:
                 raise
             await self._labels.refused(refused, exc.reason)
@@ -252,41 +257,53 @@ class RestoreDriver:
         return Done(made.message_id, made.thread_id, difference(raw, message.received_at))
 
     async def _look(self, step: Look) -> Outcome:
-        """By Message-ID, then among what has come since before the first call: a search may lag behind."""
-        message, seen = step.message, set(step.claimed)
+        """By Message-ID, then among what has come since before the first call: a search may lag behind.
+
+        What has other bytes than the message, as Gmail may add header fields, must have come since then: what was there
+        before is another message.
+        """
+        message = step.message
+        others: dict[int, tuple[int | None, int]] = {}
         raw = await self._machine.run(self._raw, message)
         rfc822_id = rfc822_message_id(raw)
         if rfc822_id is not None:
             found = await self._ask("messages.list", self._gmail.with_message_id, rfc822_id)
-            if (match := await self._matching(message, found, seen)) is not None:
-                return Done(*match, difference(raw, message.received_at))
+            others = await self._compared(raw, [each for each in found if each not in step.claimed])
+        came: set[int] = set()
         since, page_token = message.history_id or self._since.get(message.message_id), None
         try:
-            while since is not None:
-                page = await self._ask("history.list", self._gmail.added_since, since, page_token)
-                if (match := await self._matching(message, page[0], seen)) is not None:
-                    return Done(*match, difference(raw, message.received_at))
-                if (page_token := page[1]) is None:
+            while since is not None and not any(rank == 0 for rank, _ in others.values()):
+                ids, page_token = await self._ask("history.list", self._gmail.added_since, since, page_token)
+                came.update(ids)
+                new = [each for each in ids if each not in step.claimed and each not in others]
+                others |= await self._compared(raw, new)
+                if page_token is None:
                     break
         except Gone:
             _LOG.info("Gmail forgot its history from before message %s was sent", message.message_id)
-        return NotFound()
+        matches = [
+            (rank, each, thread_id)
+            for each, (rank, thread_id) in others.items()
+            if rank == 0 or (rank is not None and each in came)
+        ]
+        if not matches:
+            return NotFound()
+        rank, new_id, thread_id = min(matches)
+        told = [difference(raw, message.received_at), _ALIKE if rank == 2 else None]
+        return Done(new_id, thread_id, "; ".join(filter(None, told)) or None)
 
-    async def _matching(
-        self, message: RestoreMessage, candidates: Sequence[int], seen: set[int]
-    ) -> tuple[int, int] | None:
-        """The id and the thread of the candidate with the message's bytes; those in `seen` are others."""
-        for candidate in candidates:
-            if candidate in seen:
-                continue
-            seen.add(candidate)
+    async def _compared(self, raw: bytes, candidates: Sequence[int]) -> dict[int, tuple[int | None, int]]:
+        """How alike each candidate is (planning.likeness), and its thread; none after one with the same bytes."""
+        compared: dict[int, tuple[int | None, int]] = {}
+        for candidate in dict.fromkeys(candidates):
             try:
-                digest, thread_id = await self._ask("messages.get", self._gmail.digest, candidate)
+                there, thread_id = await self._ask("messages.get", self._gmail.raw, candidate)
             except Gone:
                 continue
-            if digest == message.sha256:
-                return candidate, thread_id
-        return None
+            compared[candidate] = likeness(raw, there), thread_id
+            if compared[candidate][0] == 0:
+                break
+        return compared
 
     async def _relabel(self, step: Relabel) -> Outcome:
         has = self._labels.held(step.new_id)

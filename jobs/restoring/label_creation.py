@@ -3,6 +3,7 @@
 Safe to repeat: a label whose creation is uncertain, or whose name is taken, is looked for by its name.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -12,6 +13,8 @@ from jobs.gmail.records import Label
 from jobs.gmail.writes import WriteUncertain
 from jobs.restoring.labels import LabelStep, plain, renamed, stand_in
 from storage.control.restore_records import LabelOutcome
+
+_REFUSED = re.compile(r"label: ([\w-]+)")
 
 
 class LabelCalls(Protocol):
@@ -43,6 +46,11 @@ class TargetLabels:
         ids = (self._ids.get(label_id) for label_id in label_ids)
         return list(dict.fromkeys(target_id for target_id in ids if target_id is not None))
 
+    def named_by(self, reason: str, target_ids: Iterable[str]) -> str | None:
+        """The label that Gmail refused on a message, by its reason ("Invalid label: Label_1")."""
+        refused = _REFUSED.search(reason)
+        return refused[1] if refused and refused[1] in set(target_ids) else None
+
     def held(self, message_id: int) -> frozenset[str]:
         """Labels that a message of the target had when the restore was planned."""
         return self._held.get(message_id, frozenset())
@@ -55,7 +63,9 @@ class TargetLabels:
 
     async def refused(self, target_id: str, reason: str) -> None:
         """Gmail refused a label on a message: put another one in its place, or create it again if it was deleted."""
-        label_id = next(key for key, value in self._ids.items() if value == target_id)
+        label_id = next((key for key, value in self._ids.items() if value == target_id), None)
+        if label_id is None:  # another message's refusal has replaced it meanwhile
+            return
         name = self._names[label_id]
         if target_id.startswith("Label_"):
             step = LabelStep(Label(label_id, name, "user"), name, None, "created", "it was deleted meanwhile")

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,6 +15,9 @@ from storage.control.restore_records import RestoreMessage
 
 _LIMITS = MimeLimits()
 _MESSAGE_ID = re.compile(r"<([^<>\s\"]{1,900})>")
+#: Header fields, and among them those of the date; lines end with a bare newline.
+_FIELDS = re.compile(rb"(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*)*")
+_DATE = re.compile(rb"^date:[^\n]*\n(?:[ \t][^\n]*\n)*", re.IGNORECASE | re.MULTILINE)
 #: Labels that Gmail gives by itself and that nobody can put on or take off later.
 _FIXED = frozenset({"SENT", "DRAFT", "CHAT"})
 
@@ -29,7 +32,11 @@ class TargetMessage:
 
 
 def planned(
-    selected: Iterable[RestoreMessage], held: Mapping[int, TargetMessage], same_mailbox: bool, relabel: bool
+    selected: Iterable[RestoreMessage],
+    held: Mapping[int, TargetMessage],
+    same_mailbox: bool,
+    relabel: bool,
+    earlier: Mapping[int, Sequence[int]] | None = None,
 ) -> list[RestoreMessage]:
     """The selected messages with their states: pending, present, relabel (present, but labels are to be compared), or
     failed (Gmail does not take it). Oldest first, each thread in its order.
@@ -39,16 +46,23 @@ def planned(
     Args:
         held: by id, what the target mailbox has now.
         same_mailbox: the archive is the target's own: ids and threads of both are the same.
+        earlier: what restores have imported of it, by ids of the archive: Gmail may have changed its bytes.
     """
     ordered = sorted(selected, key=lambda message: (message.received_at, message.message_id))
-    claimed = {message.message_id for message in ordered if same_mailbox and message.message_id in held}
+    own = {message.message_id: message.message_id for message in ordered if same_mailbox and message.message_id in held}
+    claimed = set(own.values())
+    for message in ordered:
+        for new_id in (earlier or {}).get(message.message_id, ()):
+            if message.message_id not in own and new_id in held and new_id not in claimed:
+                own[message.message_id] = new_id
+                claimed.add(new_id)
     free: dict[bytes, list[int]] = defaultdict(list)
     for message_id, has in sorted(held.items(), reverse=True):
         if message_id not in claimed:
             free[has.sha256].append(message_id)
     result = []
     for position, message in enumerate(ordered):
-        known = message.message_id if message.message_id in claimed else None
+        known = own.get(message.message_id)
         if known is None and free[message.sha256]:
             known = free[message.sha256].pop()
         if known is not None:
@@ -87,6 +101,36 @@ def rfc822_message_id(raw: bytes) -> str | None:
     """The Message-ID of a message, without its brackets, if Gmail can be asked for it."""
     found = _MESSAGE_ID.search(split(raw, 0, len(raw), _LIMITS, Defects()).first("message-id"))
     return found[1] if found and found[1].isascii() else None
+
+
+def likeness(original: bytes, found: bytes) -> int | None:
+    """How surely a message of Gmail is an import of `original`: 0: the same bytes; 1: with header fields before it, or
+    another Date; 2: with the same Message-ID and body; None: it is another message.
+
+    Gmail may put trace fields before what it imports, and write a Date.
+    """
+    if original == found:
+        return 0
+    wanted, there = original.replace(b"\r\n", b"\n"), found.replace(b"\r\n", b"\n")
+    undated, whole = _undated(wanted), _undated(there)
+    if undated and whole.endswith(undated) and _FIELDS.fullmatch(whole, 0, len(whole) - len(undated)):
+        return 1
+    same = rfc822_message_id(original) is not None and rfc822_message_id(original) == rfc822_message_id(found)
+    return 2 if same and _body(wanted) == _body(there) else None
+
+
+def _undated(raw: bytes) -> bytes:
+    """A message with bare newlines, without its Date fields."""
+    body = _body(raw)
+    head = raw[: len(raw) - len(body)]
+    return _DATE.sub(b"", head) + body
+
+
+def _body(raw: bytes) -> bytes:
+    """What comes after the first blank line."""
+    if raw.startswith(b"\n"):
+        return raw[1:]
+    return raw.partition(b"\n\n")[2]
 
 
 def label_change(wanted: Iterable[str], has: Iterable[str]) -> tuple[list[str], list[str]]:

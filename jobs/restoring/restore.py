@@ -202,8 +202,9 @@ class RestoreWork:
             self._alone.add(message.message_id)
         elif outcome.counts:
             self._failed[message.message_id] += 1
-            if isinstance(step, Import | Relabel) and self._failed[message.message_id] >= self._patience.attempts:
-                return self._give_up(message, outcome.reason)
+            if self._failed[message.message_id] >= self._patience.attempts:
+                doubt = "whether it was imported is not known: " if isinstance(step, Look) else ""
+                return self._give_up(message, doubt + outcome.reason)
         tries = min(max(self._failed[message.message_id] - 1, 0), 30)
         wait_s = min(self._patience.first_s * 2**tries, self._patience.longest_s)
         self._at(message, now + max(wait_s, outcome.after_s or 0.0))

@@ -1,7 +1,7 @@
 """/api/v1/sync/restores: mail of the caller's mailbox, given back to it. 202, and a place to look.
 
 For an owner's key that was made with the scope "restore", and for an operator by a grant that allows it. A restore into
-another mailbox is begun at the command line.
+another mailbox is begun, shown and changed at the command line alone: neither side may act for the other over HTTP.
 """
 
 from datetime import datetime
@@ -130,7 +130,11 @@ class MailboxRestores:
         return self._page(principal.user_id, limit, cursor)
 
     def get(self, principal: Principal, restore_id: str) -> Restore:
-        """Raises UnknownRestore."""
+        """A restore of the caller's archive into the caller's mailbox.
+
+        Raises:
+            UnknownRestore: also when the archive or the mailbox is another's.
+        """
         return self._restores.get(_number(restore_id), principal.user_id)
 
     def report(self, principal: Principal, restore_id: str) -> dict[str, Any]:

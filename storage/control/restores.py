@@ -32,6 +32,8 @@ from storage.model.records import User
 
 _ALL = (1 << 63) - 1
 _BATCH = 5000
+#: States in which no job works on it and messages that failed may be tried again.
+_STOPPED = (RestoreState.PAUSED, RestoreState.CANCELLED, RestoreState.INCOMPLETE)
 
 
 class Restores:
@@ -68,7 +70,7 @@ class Restores:
         return self.get(restore_id)
 
     def get(self, restore_id: int, person: int | None = None) -> Restore:
-        """One restore; `person`: only if the archive or the mailbox is theirs.
+        """One restore; `person`: only if the archive and the mailbox are both theirs.
 
         Raises:
             UnknownRestore.
@@ -78,8 +80,21 @@ class Restores:
             raise UnknownRestore(restore_id)
         return found[0]
 
+    def standing(self, restore_id: int) -> tuple[RestoreState, int]:
+        """State and newest run of a restore, without counting its messages.
+
+        Raises:
+            UnknownRestore.
+        """
+        statement = text("SELECT state, runs FROM restores WHERE restore_id = :restore_id")
+        with transaction(self._engine) as connection:
+            row = connection.execute(statement, {"restore_id": restore_id}).one_or_none()
+        if row is None:
+            raise UnknownRestore(restore_id)
+        return RestoreState(row.state), row.runs
+
     def newest(self, limit: int, before: int | None = None, person: int | None = None) -> list[Restore]:
-        """Restores (of a person) with ids below `before`, newest first."""
+        """Restores with ids below `before`, newest first; `person`: of their archive into their own mailbox."""
         return self._select(None, person, before or _ALL, limit, False)
 
     def running(self) -> list[Restore]:
@@ -116,9 +131,11 @@ class Restores:
         Raises:
             UnknownRestore, RestoreConflict.
         """
-        stopped = (RestoreState.PAUSING, RestoreState.PAUSED, RestoreState.CANCELLED, RestoreState.INCOMPLETE)
-        if self.get(restore_id).state is not RestoreState.RUNNING:
-            self._move(restore_id, stopped, RestoreState.RUNNING, audited=(by, "restore.resume"), again=True)
+        state, audited = self.get(restore_id).state, (by, "restore.resume")
+        if state is RestoreState.PAUSING:  # its job knows what failed as failed, and goes on with the rest
+            self._move(restore_id, (state,), RestoreState.RUNNING, audited=audited)
+        elif state is not RestoreState.RUNNING:
+            self._move(restore_id, _STOPPED, RestoreState.RUNNING, audited=audited, again=True)
         return self.get(restore_id)
 
     def cancel(self, restore_id: int, by: str) -> Restore:
@@ -134,15 +151,30 @@ class Restores:
             self._move(restore_id, AT_WORK, RestoreState.CANCELLING, audited=(by, "restore.cancel"))
         return self.get(restore_id)
 
-    def end(self, restore_id: int, state: RestoreState, error: str | None = None) -> None:
-        """The job stopped: paused, cancelled, complete or incomplete.
+    def end(self, restore_id: int, run: int, state: RestoreState, error: str | None = None) -> None:
+        """The job stopped: paused or cancelled as it was told, paused because of an error, complete or incomplete.
 
         Raises:
-            RestoreConflict: another run has ended it.
+            RestoreConflict: a newer run works on it, or it was told something else meanwhile.
         """
+        among: Sequence[RestoreState] = AT_WORK
+        if state is RestoreState.CANCELLED:
+            among = (RestoreState.CANCELLING,)
+        elif state is RestoreState.PAUSED:
+            among = (RestoreState.PAUSING,) if error is None else (RestoreState.RUNNING, RestoreState.PAUSING)
         ended = state is not RestoreState.PAUSED
         audited = ("restore job", f"restore.{state.value}")
-        self._move(restore_id, AT_WORK, state, ended=ended, error=error, audited=audited)
+        self._move(restore_id, among, state, ended=ended, error=error, audited=audited, asking=run)
+
+    def note(self, restore_id: int, run: int, error: str | None) -> None:
+        """Record what keeps a run from going on, for those who look; None: nothing does."""
+        statement = text(
+            "UPDATE restores SET error = :error WHERE restore_id = :restore_id AND runs = :run AND state = ANY(:among) "
+            "AND error IS DISTINCT FROM :error"
+        )
+        values = {"restore_id": restore_id, "run": run, "error": error, "among": [*AT_WORK]}
+        with transaction(self._engine) as connection:
+            connection.execute(statement, values)
 
     def plan(self, restore_id: int, messages: Sequence[RestoreMessage]) -> None:
         """Record all messages, in one transaction. A restore is planned once."""
@@ -175,6 +207,15 @@ class Restores:
                 RestoreMessage(**{**row._mapping, "sha256": bytes(row.sha256), "labels": tuple(row.labels)})
                 for row in connection.execute(query("restore_messages"), values)
             ]
+
+    def earlier(self, source: User, target: User) -> dict[int, list[int]]:
+        """Ids in the archive -> ids in the mailbox of what restores of the one into the other have imported."""
+        values = {"user_id": source.user_id, "target_id": target.user_id}
+        found: dict[int, list[int]] = {}
+        with transaction(self._engine) as connection:
+            for message_id, new_id in connection.execute(query("restore_earlier"), values):
+                found.setdefault(message_id, []).append(new_id)
+        return found
 
     def labels(self, restore_id: int) -> list[LabelOutcome]:
         """What became of each label, by name."""
@@ -232,12 +273,14 @@ class Restores:
         error: str | None = None,
         audited: tuple[str, str] | None = None,
         again: bool = False,
+        asking: int | None = None,
     ) -> None:
-        values = {"restore_id": restore_id, "among": [*among], "state": state, "ended": ended, "run": run}
+        values: dict[str, Any] = {"restore_id": restore_id, "among": [*among], "state": state, "ended": ended}
+        values |= {"run": run, "error": error, "asking": asking}
         before = self.get(restore_id)
         try:
             with transaction(self._engine) as connection:
-                moved = connection.execute(query("restore_move"), {**values, "error": error}).scalar() is not None
+                moved = connection.execute(query("restore_move"), values).scalar() is not None
                 if moved and again:
                     connection.execute(query("restore_again"), {"restore_id": restore_id})
                 if moved and audited is not None:

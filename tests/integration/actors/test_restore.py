@@ -182,7 +182,7 @@ async def test_a_mailbox_is_restored_into_another_beside_its_own_mail_once(bench
         with pytest.raises(TargetBusy):
             bench.restores.begin(ada, bob, Selection(query="x"), "test")
         state = await bench.work(restore)
-        bench.restores.end(restore.restore_id, state)
+        bench.restores.end(restore.restore_id, restore.runs, state)
 
     there = bench.content(bob)
     digests = Counter(key[0] for key in there.elements())
@@ -232,7 +232,7 @@ async def test_a_restore_can_be_paused_resumed_and_cancelled(bench: Bench, simul
         await asyncio.sleep(0.01)
     bench.restores.pause(restore.restore_id, "test")
     assert await run is RestoreState.PAUSED
-    bench.restores.end(restore.restore_id, RestoreState.PAUSED)
+    bench.restores.end(restore.restore_id, restore.runs, RestoreState.PAUSED)
 
     paused = bench.restores.get(restore.restore_id)
     assert 0 < paused.done < paused.total
@@ -242,7 +242,7 @@ async def test_a_restore_can_be_paused_resumed_and_cancelled(bench: Bench, simul
     assert [each.restore_id for each in bench.restores.running()] == [restore.restore_id]
     simulator.misbehave()
     assert await bench.work(resumed) is RestoreState.COMPLETE
-    bench.restores.end(restore.restore_id, RestoreState.COMPLETE)
+    bench.restores.end(restore.restore_id, restore.runs, RestoreState.COMPLETE)
     with pytest.raises(RestoreConflict):
         bench.restores.cancel(restore.restore_id, "test")
 

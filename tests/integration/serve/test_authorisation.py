@@ -347,6 +347,19 @@ async def test_another_s_ids_name_nothing(world: World) -> None:
             answer = await world.ask(name, world.headers[role], row.foreign, row.body)
             if answer.status_code != 404 or "bobs-secret" in answer.text:
                 wrong.append(f"{role}: {name}: {answer.status_code}: {answer.text[:120]}")
+
+    users = world.archive.control
+    owner, eve = users.user("owner@example.com"), users.user("eve@example.com")
+    for source, target in ((owner, eve), (eve, owner)):  # begun at the command line
+        between = str(world.restores.begin(source, target, Selection(), "an administrator").restore_id)
+        for name, row in TABLE.items():
+            for role in row.who if "restore_id" in row.foreign else ():
+                answer = await world.ask(name, world.headers[role], row.foreign, None, {"FOREIGN_RESTORE": between})
+                if answer.status_code != 404:
+                    wrong.append(f"{role}: {name} of {source.email} into {target.email}: {answer.status_code}")
+        for role in RESTORE:
+            listed = (await world.ask("GET /api/v1/sync/restores", world.headers[role], {}, None)).json()["items"]
+            wrong += [f"{role}: {between} is listed" for each in listed if each["id"] == between]
     assert not wrong, "\n".join(wrong)
 
 

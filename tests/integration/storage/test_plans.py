@@ -30,7 +30,14 @@ CONTROL = frozenset(
     | {"wait_reasons", "wait_reasons_clear", "wait_reasons_insert", "wait_reasons_lock", "wait_reasons_newer"}
     | {"wait_reasons_clear_silent", "file_formats", "file_formats_raise", "node_announce", "node_leave", "nodes"}
     | {"nodes_forget", "nodes_lock", "quota_reserve", "quota_reserve_day", "quota_reserved"}
-    | {"restore_again", "restore_create", "restore_intents", "restore_label_save", "restore_messages"}
+    | {
+        "restore_again",
+        "restore_create",
+        "restore_earlier",
+        "restore_intents",
+        "restore_label_save",
+        "restore_messages",
+    }
     | {"restore_messages_insert", "restore_move", "restore_outcomes", "restore_report", "restores"}
 )
 #: Without a plan, or not of the product, and why.

@@ -1,5 +1,5 @@
 -- Restores, newest first, with the number of messages in each state.
--- :restore_id (or null for all), :person (a user whose archive or mailbox it is, or null for all), :before (an id),
+-- :restore_id (or null for all), :person (a user whose archive and mailbox it is, or null for all), :before (an id),
 -- :limit, :running (only those that have not ended and are not paused)
 SELECT r.restore_id, r.selection, r.state, r.requested_by, r.runs, r.created_at, r.planned_at, r.ended_at, r.error,
     s.user_id, s.email, s.shard_id, t.user_id AS target_user_id, t.email AS target_email, t.shard_id AS target_shard_id,
@@ -20,7 +20,7 @@ LEFT JOIN LATERAL (
     FROM restore_messages WHERE restore_id = r.restore_id
 ) AS m ON true
 WHERE (CAST(:restore_id AS bigint) IS NULL OR r.restore_id = :restore_id)
-    AND (CAST(:person AS bigint) IS NULL OR :person IN (r.user_id, r.target_id))
+    AND (CAST(:person AS bigint) IS NULL OR (r.user_id = :person AND r.target_id = :person))
     AND r.restore_id < :before
     AND (NOT :running OR r.state IN ('running', 'pausing', 'cancelling'))
 ORDER BY r.restore_id DESC

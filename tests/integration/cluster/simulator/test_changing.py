@@ -49,6 +49,16 @@ def test_history_can_be_narrowed_to_types_and_a_label(serve: Serve) -> None:
     assert error(wrong)[0] == 400
 
 
+def test_imported_mail_can_get_trace_fields(serve: Serve) -> None:
+    client = serve(trace_imports=True)
+    raw = pybase64.urlsafe_b64encode(_RAW).decode()
+    made = client.call("POST", "messages/import", json={"raw": raw, "labelIds": ["INBOX"]}).json()
+
+    there = client.raw(made["id"])
+
+    assert there.startswith(b"Delivered-To: ") and there.endswith(b"\r\n" + _RAW)
+
+
 def test_empty_history_pages_carry_a_token(serve: Serve) -> None:
     client = serve(empty_history_pages=True)
     start = client.get("profile")["historyId"]

@@ -30,13 +30,10 @@ from jobs.restoring.restore import Patience
 from storage.control.restore_records import (
     LabelOutcome,
     MessageOutcome,
-    Restore,
     RestoreMessage,
     RestoreState,
-    Selection,
 )
 from storage.model.message_id import from_hex
-from storage.model.records import User
 
 _T = TypeVar("_T")
 _URL = "http://127.0.0.1:1"
@@ -56,12 +53,8 @@ class MemoryLedger:
     state: RestoreState = RestoreState.RUNNING
     run: int = 1
 
-    def get(self, restore_id: int) -> Restore:
-        user, count = User(1, "ada@example.com", 0), len(self.rows)
-        at = datetime.fromtimestamp(_START, UTC)
-        return Restore(
-            restore_id, user, user, Selection(), self.state, "", 1, at, at, None, None, count, 0, 0, 0, 0, 0, 0
-        )
+    def standing(self, _restore_id: int) -> tuple[RestoreState, int]:
+        return self.state, self.run
 
     def intend(self, _restore_id: int, message_ids: Sequence[int], history_id: int | None, run: int) -> set[int]:
         if run != self.run:

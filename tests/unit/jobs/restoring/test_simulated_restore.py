@@ -99,6 +99,23 @@ def test_an_empty_mailbox_gets_every_message_once_with_labels_and_threads(seed: 
     assert world.killed == world.kills or len(archive.messages) < 20
 
 
+@pytest.mark.parametrize("seed", SEEDS[:8])
+def test_mail_before_which_gmail_puts_header_fields_comes_back_once(seed: int) -> None:
+    source, target = _mailbox(seed), SimulatedMailbox("bob@example.com")
+    target.traces_imports = True
+    archive = Archive.of(source)
+    world = World(target, seed, fault_rate=0.15, kills=Random(seed).randrange(5))
+
+    ledger = asyncio.run(restore(world, archive, list(archive.messages), same_mailbox=False))
+
+    assert {row.state for row in ledger.messages} == {"done"}
+    there = Counter(
+        message.raw.split(b"\r\nX-Received: ", 1)[1].split(b"\r\n", 2)[2] for message in target.messages.values()
+    )
+    assert there == Counter(message.raw for message in source.messages.values())
+    assert len({row.new_id for row in ledger.messages}) == len(source.messages)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_an_attacker_deleted_and_relabelled_comes_back_beside_what_stayed(seed: int) -> None:
     chance, mailbox = Random(seed), _mailbox(seed)
