@@ -149,6 +149,11 @@ class Budget:
         self._unspent = self._alone = 0.0
         return unreported
 
+    def untold(self, unspent: float, alone: float) -> None:
+        """What `settle` returned did not reach the broker: the next call of `settle` returns it again."""
+        self._unspent += unspent
+        self._alone += alone
+
     def silent(self, now: float) -> None:
         """The broker did not answer."""
         if self._static_from is None:

@@ -300,7 +300,7 @@ class ShardOwner:
                 grant = await self._broker.lease(self._shard_id, demand)
             except BrokerSilent as exc:
                 _LOG.warning("Shard %d: %s", self._shard_id, exc)
-                shard.quota.silent(self._clock())
+                shard.quota.silent(self._clock(), demand)
             else:
                 shard.quota.granted(grant.units, self._clock(), grant.spent_until)
                 wait_s = max(self._waits.paced(grant, self._clock()), wait_s)

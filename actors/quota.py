@@ -162,8 +162,10 @@ class ShardQuota:
         self._granted += units
         self._needed = self._wanted = 0.0
 
-    def silent(self, now: float) -> None:
-        """The broker did not answer; what calls still miss they say again."""
+    def silent(self, now: float, demand: Demand | None = None) -> None:
+        """The broker did not answer; what calls still miss they say again. demand: what it was not told."""
+        if demand is not None:
+            self._budget.untold(demand.unspent, demand.alone)
         self._budget.silent(now)
         self._needed = self._wanted = 0.0
 

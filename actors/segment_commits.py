@@ -120,7 +120,10 @@ class SegmentCommits:
         assert decision.written is not None
         landed = {(held.user_id, key) for held in decision.written.write.batches for key in held.message_ids}
         for user_id, message_id in landed.intersection(decision.plan.settled):
-            await asyncio.to_thread(self._kept.forget, user_id, message_id)
+            try:
+                await asyncio.to_thread(self._kept.forget, user_id, message_id)
+            except OSError as exc:  # the mail is stored: a file that stays costs only its space
+                _LOG.warning("A kept answer of message %x could not be deleted: %s", message_id, exc)
 
     async def _keep_alone(self, write: Write) -> None:
         """Keep the mail of a write of one message, which is about to be filed because no store takes it."""

@@ -223,9 +223,9 @@ class Assembly:
 
     @cached_property
     def _databases(self) -> Databases:
-        # One connection per thread, one for lookups and one for replica checks, so that no thread waits for one.
+        # One connection per thread, two for lookups and one for replica checks, so that no thread waits for one.
         threads = self._config.threads * (len(PREFIXES) if self._config.together else 1)
-        size = max(self._backup.postgres.pool_size, threads + _SYSTEM_THREADS + 2)
+        size = max(self._backup.postgres.pool_size, threads + _SYSTEM_THREADS + 3)
         return Databases(self._backup.postgres.model_copy(update={"pool_size": size}), application="gbm gateway")
 
     @cached_property
@@ -269,8 +269,8 @@ class Assembly:
 
     @cached_property
     def _lookup_threads(self) -> BlockingExecutor:
-        """Threads for short lookups, one for each shard database and one for the shard map."""
-        return BlockingExecutor(self._databases.shard_databases + 1)
+        """Threads for short lookups, two for each shard database (versions, messages) and one for the shard map."""
+        return BlockingExecutor(2 * self._databases.shard_databases + 1)
 
     @cached_property
     def _streams(self) -> Streams:

@@ -79,10 +79,13 @@ def bench_all(
         began = time.monotonic()
         code, printed, said = (run or _in_a_process)((*arguments, "--json"))
         seconds[name] = round(time.monotonic() - began, 1)
-        if code == 0:
-            results[name] = orjson.loads(printed)
-        else:
+        if code != 0:
             failed[name] = said or f"exit code {code}"
+            continue
+        try:
+            results[name] = orjson.loads(printed)
+        except orjson.JSONDecodeError as exc:
+            failed[name] = f"its output is no JSON: {exc}"
     return SuiteResult(_machine(), round(sum(seconds.values()), 1), seconds, results, failed)
 
 

@@ -277,4 +277,5 @@ def _text(value: Any) -> str:
 
 def _shown(item: Any) -> str:
     """What could not be read, short enough for a table and a log."""
-    return storable(str(item["id"]) if isinstance(item, dict) and set(item) == {"id"} else str(item))[:_SHOWN_MAX_CHARS]
+    named = isinstance(item, dict) and "id" in item and item.keys() <= {"id", "threadId"}  # an item of a listing
+    return storable(str(item["id"] if named else item))[:_SHOWN_MAX_CHARS]

@@ -26,3 +26,10 @@ class ReadLimits(ParseLimits, frozen=True):
         1 << 30, ge=256 << 20, description="address space that a process which reads messages may add"
     )
     children: PositiveInt = Field(2, description="processes that read messages, per replica")
+    most_s: PositiveFloat = Field(
+        10.0, description="seconds of processor time that reading any message may take: a request waits for it"
+    )
+
+    def cpu_s(self, size_bytes: int) -> float:
+        """Seconds of processor time that reading a message of this size may take."""
+        return min(super().cpu_s(size_bytes), self.most_s)

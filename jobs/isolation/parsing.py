@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from jobs.isolation.config import ParseLimits
+from jobs.isolation.results import result
 from jobs.isolation.steps import CRASHED, FAILED, OUT_OF_MEMORY, TIMEOUT, StepProcess, Stopped
 from jobs.mime.message import ParsedMessage
 from jobs.mime.parser import PARSER_FAILED, parse
@@ -90,8 +91,7 @@ class IsolatedParser:
             if stopped.code == PARSER_TIMEOUT or not was_running:
                 raise
             answer = self._ask("parse", raw, cpu_s)
-        message: ParsedMessage = pickle.loads(answer)  # noqa: S301 - written by our own code
-        return message
+        return self._message(answer)
 
     def _analysed(self, message: ParsedMessage, cpu_s: float) -> Read:
         if self._analyse is None:
@@ -109,14 +109,20 @@ class IsolatedParser:
         end = _HEADER_END.search(head)
         head = head[: end.end()] if end else head
         try:
-            message: ParsedMessage = pickle.loads(  # noqa: S301 - written by our own code
-                self._ask("parse", head, self._limits.cpu_s(len(head)))
-            )
+            message = self._message(self._ask("parse", head, self._limits.cpu_s(len(head))))
             self._ask("index", None, self._limits.message_s)
         except _Stopped:
             message = parse(b"")
         _LOG.warning("A message of %d bytes is stored without its content: %s", len(raw), code)
         return message._replace(defects=[code])
+
+    def _message(self, answer: bytes) -> ParsedMessage:
+        try:
+            message: ParsedMessage = result(answer, ParsedMessage)
+        except pickle.UnpicklingError as exc:
+            self._child.close()  # no later message is read by what answered so
+            raise _Stopped(PARSER_CRASHED) from exc
+        return message
 
     def _ask(self, step: str, argument: object, cpu_s: float) -> bytes:
         """A step's result.

@@ -27,7 +27,7 @@ class MailLookups:
     """Looks up the caller's mailbox or message. For use in one event loop."""
 
     def __init__(self, mailboxes: Mailboxes, threads: BlockingExecutor) -> None:
-        """`threads`: of lookups alone, at least one for each database and one for the shard map."""
+        """`threads`: of lookups alone, at least two for each database and one for the shard map."""
         self._mailboxes, self._threads = mailboxes, threads
         self._places: Batcher[int, int] = Batcher(mailboxes.databases_of, threads)
         self._queries: dict[int, _Queries] = {}

@@ -112,6 +112,15 @@ class LocalBlobs:
         _sync_folder(path.parent)
         return size
 
+    def replace(self, name: str, chunks: Iterable[bytes | memoryview]) -> int:
+        """Write and sync a file in place of one of this name; if the write fails, that one stays. Return the size."""
+        path, new = self._path(name), f"{name}.new"
+        self._path(new).unlink(missing_ok=True)  # of a write that was interrupted
+        size = self.put(new, chunks)
+        self._path(new).replace(path)
+        _sync_folder(path.parent)
+        return size
+
     def require_room(self, reserve_bytes: int, file_bytes: int = 0) -> None:
         """Refuse to begin files while the disk has no more room than the reserve and they.
 

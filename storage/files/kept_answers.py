@@ -40,8 +40,7 @@ class KeptAnswers:
         if before is not None and len(before) >= len(answer):
             return
         name = _name(user_id, message_id)
-        self._blobs.delete(name)
-        self._blobs.put(name, [zstandard.ZstdCompressor(level=_LEVEL).compress(bytes(answer))])
+        self._blobs.replace(name, [zstandard.ZstdCompressor(level=_LEVEL).compress(bytes(answer))])
 
     def read(self, user_id: int, message_id: int) -> bytes | None:
         """What was received; None: nothing, or a file that a crash cut short."""

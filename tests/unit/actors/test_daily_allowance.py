@@ -179,3 +179,17 @@ def test_a_broker_grants_nothing_of_a_day_before_it_is_reserved() -> None:
     broker = QuotaBroker(CONFIG, MIDNIGHT, DailyAllowance(1_000))
 
     assert sum(broker.lease(1, Demand(1, 100, 1), MIDNIGHT + second) for second in range(60)) == 0
+
+
+def test_units_that_a_silent_broker_was_not_told_of_are_told_later() -> None:
+    budget = Budget(CONFIG, 4)
+    budget.silent(MIDNIGHT)
+    assert budget.available(MIDNIGHT + 600) == 0
+    assert budget.take(0.25, MIDNIGHT + 3600)
+
+    unspent, alone = budget.settle()
+    budget.untold(unspent, alone)
+
+    assert alone == 0.25
+    assert budget.settle() == (unspent, alone)
+    assert budget.settle() == (0.0, 0.0)

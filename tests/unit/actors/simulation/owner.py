@@ -115,7 +115,7 @@ class Owner:
     def _lease(self, demand: Demand) -> None:
         world = self.world
         if world.broker_is_silent:
-            self.quota.silent(world.now)
+            self.quota.silent(world.now, demand)
         else:
             if (seconds := self.quota.refused_s()) is not None:
                 world.broker.throttled(seconds, world.now)

@@ -11,6 +11,7 @@ import pytest
 
 from jobs.isolation.config import ReadLimits
 from jobs.isolation.reading import IsolatedReading
+from jobs.isolation.steps import IsolationFailed
 from jobs.mime import reading
 from jobs.mime.display import display
 from jobs.mime.parser import attachment
@@ -24,7 +25,7 @@ GOOD = HEAD + b"At noon?"
 
 @pytest.fixture(scope="module")
 def plain() -> Iterator[IsolatedReading]:
-    made = IsolatedReading(ReadLimits(message_s=60))
+    made = IsolatedReading(ReadLimits(message_s=60, most_s=600))
     yield made
     made.close()
 
@@ -76,3 +77,19 @@ def test_threads_share_the_children() -> None:
         assert len(made._free) <= 2
     finally:
         made.close()
+
+
+def test_a_request_does_not_wait_long_for_a_child(planted: IsolatedReading, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.isolation.reading._WAIT_S", 0.1)
+    assert planted._places.acquire(blocking=False)
+    with pytest.raises(IsolationFailed, match="all 1 are busy"):
+        planted.body(GOOD)
+
+    planted._places.release()
+    assert planted.body(GOOD).text == "At noon?"
+
+
+def test_reading_a_message_has_a_limit_whatever_its_size() -> None:
+    limits = ReadLimits()
+    assert limits.cpu_s(1 << 20) == limits.message_s + limits.mebibyte_s
+    assert limits.cpu_s(25 << 20) == limits.most_s

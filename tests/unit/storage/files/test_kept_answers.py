@@ -5,6 +5,7 @@ from pathlib import Path
 
 import orjson
 import pybase64
+import pytest
 
 from storage.files.blobs import LocalBlobs
 from storage.files.kept_answers import KeptAnswers, as_answer
@@ -42,3 +43,21 @@ def test_a_fetched_message_is_kept_as_gmail_would_give_it() -> None:
 
     assert (document["id"], document["threadId"], document["internalDate"]) == ("1f", "f" * 16, "1793491200000")
     assert pybase64.urlsafe_b64decode(document["raw"]) == b"\xff\xfe"
+
+
+def test_a_failed_write_leaves_the_answer_that_was_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blobs = LocalBlobs(tmp_path)
+    kept = KeptAnswers(blobs)
+    kept.keep(1, 2, b"first")
+
+    def full(name: str, chunks: object) -> int:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(blobs, "put", full)
+        with pytest.raises(OSError, match="no space left"):
+            kept.keep(1, 2, b"first and more")
+    assert kept.read(1, 2) == b"first"
+
+    kept.keep(1, 2, b"first and more")
+    assert kept.read(1, 2) == b"first and more"
