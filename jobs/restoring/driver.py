@@ -51,7 +51,7 @@ _T = TypeVar("_T")
 _LOOK_S = 0.5
 #: Seconds for which a history id of the target is good enough to search from.
 _HISTORY_S = 60.0
-#: What is told of a message that was found after an uncertain import, but not by its bytes.
+#: The detail of a message that was found after an uncertain import, but not by its bytes.
 _ALIKE = "found by its Message-ID and its body: Gmail has other header fields"
 
 
@@ -289,8 +289,8 @@ class RestoreDriver:
         if not matches:
             return NotFound()
         rank, new_id, thread_id = min(matches)
-        told = [difference(raw, message.received_at), _ALIKE if rank == 2 else None]
-        return Done(new_id, thread_id, "; ".join(filter(None, told)) or None)
+        differences = [difference(raw, message.received_at), _ALIKE if rank == 2 else None]
+        return Done(new_id, thread_id, "; ".join(filter(None, differences)) or None)
 
     async def _compared(self, raw: bytes, candidates: Sequence[int]) -> dict[int, tuple[int | None, int]]:
         """How alike each candidate is (planning.likeness), and its thread; none after one with the same bytes."""
