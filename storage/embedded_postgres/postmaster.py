@@ -122,8 +122,8 @@ def log_settings(data: Path) -> dict[str, str]:
     """The length of the write-ahead log: a quarter of the databases, at least 64 MiB and at most PostgreSQL's 1 GB.
 
     The log takes the disk of the machine that the mail is for. A large database needs a long log, because every page is
-    logged whole once per checkpoint. After a backfill of 200,000 messages the log took 185 MB with PostgreSQL's
-    settings, and 67 MB with these, for 0.002 ms of CPU more per message (2026-11, 2 shared cores).
+    logged whole once per checkpoint. After a backfill of 104,000 messages the log took 117 MB with PostgreSQL's
+    settings, and 67 MB with these, for 0.0015 ms of CPU more per message (2026-11, 2 shared cores).
     """
     databases_bytes = sum(file.stat().st_size for file in (data / "base").glob("*/*") if file.is_file())
     largest_mib = min(max(databases_bytes // 4 >> 20, _LEAST_LOG_MIB), _MOST_LOG_MIB)
