@@ -10,13 +10,15 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from actors.decisions import Mode
 from cluster.sync_requests import WAVE, by_shard
-from storage.control.campaigns import Campaign, Campaigns
+from storage.control.campaigns import Campaign, Campaigns, CampaignState
 from storage.errors import BackupError
 from storage.model.records import User
 
 _LOG = logging.getLogger(__name__)
 #: Seconds between two looks for new campaigns: one index lookup in the control database.
 _POLL_S = 0.2
+
+_RUNNING = CampaignState.RUNNING
 
 Request = Callable[[User, Mode], Awaitable[None]]
 
@@ -69,6 +71,9 @@ class CampaignStarts:
     async def _ask(self, campaign: Campaign, users: Sequence[User]) -> None:
         for user in users:
             try:
+                # A campaign that was cancelled meanwhile stops only the mailboxes that are active by then.
+                if (await asyncio.to_thread(self._campaigns.get, campaign.campaign_id)).state is not _RUNNING:
+                    return
                 await self._request(user, Mode(campaign.mode))
             except BackupError as exc:  # it is paused, or its owner is being replaced: the job says so
                 _LOG.debug("%s waits for the job of campaign %d: %s", user.email, campaign.campaign_id, exc)

@@ -1,6 +1,7 @@
 """cluster/campaign_starts.py"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -22,6 +23,13 @@ class _Campaigns:
         now, running = datetime.now(UTC), CampaignState.RUNNING
         campaign = Campaign(campaign_id, mode.value, running, "ada@example.com", 0, now, None, len(members), 0, 0)
         self.all[campaign_id] = (campaign, list(members))
+
+    def get(self, campaign_id: int) -> Campaign:
+        return self.all[campaign_id][0]
+
+    def cancel(self, campaign_id: int) -> None:
+        campaign, members = self.all[campaign_id]
+        self.all[campaign_id] = (replace(campaign, state=CampaignState.CANCELLED), members)
 
     def newest_id(self) -> int:
         return max(self.all, default=0)
@@ -85,3 +93,21 @@ async def test_an_owner_hears_of_one_wave_and_the_job_asks_for_the_rest() -> Non
     await starts.finished()
 
     assert len(owners.asked) == WAVE
+
+
+async def test_no_owner_is_asked_for_a_campaign_that_was_cancelled() -> None:
+    campaigns = _Campaigns()
+    asked: list[int] = []
+
+    async def request(user: User, _mode: Mode) -> None:
+        asked.append(user.user_id)
+        campaigns.cancel(1)
+
+    starts = CampaignStarts(cast(Any, campaigns), request)
+    await starts.look()
+    campaigns.begin(1, [_member(1), _member(2), _member(3)])
+
+    await starts.look()
+    await starts.finished()
+
+    assert asked == [1]
