@@ -48,9 +48,11 @@ test: $(STAMP)
 	@$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
 endif
 
+# The tests of a file run in one process, in their order: they share a cluster. (The groups of pytest-xdist 3.8 have no
+# effect with pytest 9.2, which keeps no other id of a test.)
 ifeq ($(NAMED),)
 test-slow: $(STAMP) ## run the tests that take more than ten seconds each
-	@$(BIN)/python -m pytest -m "slow and not alone and not unproven" -n $(CLUSTERS) --dist loadgroup --durations=25 $(PYTEST_ARGS); many=$$?; \
+	@$(BIN)/python -m pytest -m "slow and not alone and not unproven" -n $(CLUSTERS) --dist loadfile --durations=25 $(PYTEST_ARGS); many=$$?; \
 	$(BIN)/python -m pytest -m "slow and alone and not unproven" $(PYTEST_ARGS); alone=$$?; \
 	[ $$many -ne 5 ] || many=0; [ $$alone -ne 5 ] || alone=0; exit $$((many ? many : alone))  # 5: no test chosen
 else

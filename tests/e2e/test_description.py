@@ -22,8 +22,6 @@ from tests.conftest import private_home
 from tests.e2e.processes import environment, gbm
 from tests.e2e.test_demo import get
 
-#: One process for all of them, because they share a cluster.
-pytestmark = pytest.mark.xdist_group("description")
 #: What is well-formed may still mean nothing: a search, a cursor or a position of no answer is 400, what is not there
 #: 404, what cannot be done now 409, a range beyond the end 416, a stream too many 429. Who may not is refused (401,
 #: 403) before anything is read.

@@ -37,7 +37,6 @@ _RESERVE = 8 << 20
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
-    pytest.mark.alone,  # in one process: the tests share one cluster, and the last two are about its end
     pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system"),
 ]
 
