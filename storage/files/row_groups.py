@@ -4,7 +4,6 @@ A segment's messages are sorted by user and date, so the statistics of the row g
 Footers are cached, up to a number of row groups: a file never changes. Safe from any thread; blocking.
 """
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,9 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from cachetools import LRUCache
 
 from storage.files.blobs import FileDamaged, FileMissing
+from storage.files.bounded_cache import BoundedCache
 from storage.files.file_format import number_of_parquet, require_known
 
 #: Row groups whose statistics are cached: about 25 KB each.
@@ -44,8 +43,7 @@ class RowGroups:
     """Reads rows by user, date and id."""
 
     def __init__(self, kept_groups: int = _KEPT_GROUPS) -> None:
-        self._footers: LRUCache[str, _Footer] = LRUCache(kept_groups, getsizeof=lambda footer: len(footer.groups))
-        self._lock = threading.Lock()
+        self._footers: BoundedCache[str, _Footer] = BoundedCache(kept_groups, lambda footer: len(footer.groups))
 
     def count(self, file: str, user_id: int, times: Sequence[datetime]) -> int:
         """Number of row groups to read for this user's rows of these dates. Raises as `rows`."""
@@ -81,13 +79,10 @@ class RowGroups:
         return rows
 
     def _footer(self, file: str) -> _Footer:
-        with self._lock:
-            if (kept := self._footers.get(file)) is not None:
-                return kept
-        footer = _read_footer(file)
-        with self._lock:
-            if len(footer.groups) <= self._footers.maxsize:
-                self._footers[file] = footer
+        footer = self._footers.get(file)
+        if footer is None:
+            footer = _read_footer(file)
+            self._footers.keep(file, footer)
         return footer
 
 

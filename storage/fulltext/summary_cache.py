@@ -5,16 +5,15 @@ is looked up in the ids of one user, so no user gets another's row. Thread-safe;
 """
 
 import logging
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
-from cachetools import LRUCache
 
 from storage.files.blobs import FileDamaged, FileMissing, LocalBlobs
+from storage.files.bounded_cache import BoundedCache
 from storage.fulltext import container
 from storage.fulltext.summaries import Ids, Places, Summaries
 
@@ -35,8 +34,7 @@ class SummaryCache:
     """The summaries of an archive's splits."""
 
     def __init__(self, kept_bytes: int = _KEPT_BYTES) -> None:
-        self._kept: LRUCache[tuple[object, ...], _Kept] = LRUCache(kept_bytes, getsizeof=lambda kept: kept.size_bytes)
-        self._lock = threading.Lock()
+        self._kept: BoundedCache[tuple[object, ...], _Kept] = BoundedCache(kept_bytes, lambda kept: kept.size_bytes)
 
     def rows(
         self, blobs: LocalBlobs, split: str, user_id: int, message_ids: Sequence[int]
@@ -74,7 +72,7 @@ class SummaryCache:
 
     def _summaries(self, blobs: LocalBlobs, split: str) -> Summaries | None:
         key = (blobs.location(split),)
-        kept = self._get(key)
+        kept = self._kept.get(key)
         if kept is None:
             summaries = container.read_summaries(split, blobs.size(split), partial(blobs.read, split))
             kept = self._keep(key, summaries, summaries.size_bytes if summaries else 0)
@@ -85,7 +83,7 @@ class SummaryCache:
         self, blobs: LocalBlobs, split: str, summaries: Summaries, user_id: int, part: tuple[int, int]
     ) -> tuple[Ids, Places]:
         key = (blobs.location(split), "user", user_id)
-        kept = self._get(key)
+        kept = self._kept.get(key)
         if kept is None:
             kept = self._keep(key, summaries.ids(user_id, blobs.read(split, *part)), part[1])
         assert isinstance(kept.value, tuple)
@@ -94,24 +92,18 @@ class SummaryCache:
     def _block(self, blobs: LocalBlobs, split: str, summaries: Summaries, row: int) -> bytes:
         number, offset, size = summaries.block_of(row)
         key = (blobs.location(split), "block", number)
-        kept = self._get(key)
+        kept = self._kept.get(key)
         if kept is None:
             block = summaries.open_block(blobs.read(split, offset, size))
             kept = self._keep(key, block, len(block))
         assert isinstance(kept.value, bytes)
         return kept.value
 
-    def _get(self, key: tuple[object, ...]) -> _Kept | None:
-        with self._lock:
-            return self._kept.get(key)
-
     def _keep(
         self, key: tuple[object, ...], value: Summaries | tuple[Ids, Places] | bytes | None, size_bytes: int
     ) -> _Kept:
         kept = _Kept(value, size_bytes + _OVERHEAD_BYTES)
-        with self._lock:
-            if kept.size_bytes <= self._kept.maxsize:
-                self._kept[key] = kept
+        self._kept.keep(key, kept)
         return kept
 
 

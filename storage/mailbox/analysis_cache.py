@@ -4,16 +4,15 @@ Row groups are cached under the unique name of their file, which never changes; 
 Thread-safe; blocking.
 """
 
-import threading
 from functools import cache
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from cachetools import LRUCache
 
 from storage.files.blobs import LocalBlobs
+from storage.files.bounded_cache import BoundedCache
 from storage.segments import analysis_file
 
 #: Limit of the cached row groups, in bytes of memory; a row group of 4,000 messages has about 2 MB.
@@ -24,8 +23,7 @@ class AnalysisCache:
     """Row groups of analysis files."""
 
     def __init__(self, kept_bytes: int = _KEPT_BYTES) -> None:
-        self._kept: LRUCache[tuple[str, int], pa.Table] = LRUCache(kept_bytes, getsizeof=lambda table: table.nbytes)
-        self._lock = threading.Lock()
+        self._kept: BoundedCache[tuple[str, int], pa.Table] = BoundedCache(kept_bytes, lambda table: table.nbytes)
 
     def row(self, blobs: LocalBlobs, name: str, user_id: int, message_id: int) -> dict[str, Any] | None:
         """The results of every analyser for a user's message; None: the file does not have the message.
@@ -34,26 +32,18 @@ class AnalysisCache:
             FileMissing, FileDamaged.
         """
         location = blobs.location(name)
-        with self._lock:
-            cached = [(key, table) for key, table in self._kept.items() if key[0] == location]
-        for key, table in cached:
-            if (row := _row(table, user_id, message_id)) is not None:
-                with self._lock:
-                    self._kept.get(key)  # used last
+        for key in self._kept.cached():
+            table = self._kept.get(key) if key[0] == location else None
+            if table is not None and (row := _row(table, user_id, message_id)) is not None:
                 return row
         with analysis_file.opened(blobs, name) as parquet:
             for group in groups_of(parquet, user_id, message_id):
                 keys = parquet.read_row_group(group, columns=analysis_file.KEYS.names, use_threads=False)
                 if _place(keys, user_id, message_id) >= 0:
                     table = parquet.read_row_group(group, use_threads=False)
-                    self._keep((location, group), table)
+                    self._kept.keep((location, group), table)
                     return _row(table, user_id, message_id)
         return None
-
-    def _keep(self, key: tuple[str, int], table: pa.Table) -> None:
-        with self._lock:
-            if table.nbytes <= self._kept.maxsize:
-                self._kept[key] = table
 
 
 def groups_of(parquet: pq.ParquetFile, user_id: int, message_id: int | None = None) -> list[int]:

@@ -5,11 +5,8 @@ of its file and never changes; a message is cut out of it by the location in its
 verified every time. Thread-safe; blocking.
 """
 
-import threading
-
-from cachetools import LRUCache
-
 from storage.files.blobs import LocalBlobs
+from storage.files.bounded_cache import BoundedCache
 from storage.files.raw_file import cut, open_frame
 from storage.model.location import Location
 from storage.model.results import Stored
@@ -24,8 +21,7 @@ class Frames:
 
     def __init__(self, blobs: LocalBlobs, kept_bytes: int = _KEPT_BYTES) -> None:
         self._blobs = blobs
-        self._kept: LRUCache[tuple[str, int], bytes] = LRUCache(kept_bytes, getsizeof=len)
-        self._lock = threading.Lock()
+        self._kept: BoundedCache[tuple[str, int], bytes] = BoundedCache(kept_bytes, len)
 
     def raw(self, message: Stored) -> bytes:
         """The exact bytes of a message, verified against its SHA-256.
@@ -39,12 +35,9 @@ class Frames:
         """The same, by location. Raises as `raw`."""
         name = segment + RAW_SUFFIX
         key = (name, location.frame_offset)
-        with self._lock:
-            frame = self._kept.get(key)
+        frame = self._kept.get(key)
         if frame is None:
             packed = self._blobs.read(name, location.frame_offset, location.frame_bytes)
             frame = open_frame(name, packed, location.frame_offset)
-            with self._lock:
-                if len(frame) <= self._kept.maxsize:
-                    self._kept[key] = frame
+            self._kept.keep(key, frame)
         return cut(name, frame, location)

@@ -74,7 +74,7 @@ def test_footers_are_kept_up_to_a_number_of_groups(file: str, tmp_path: Path) ->
 
     for name in (file, str(other), file):
         assert _read(groups, name, 1, [2]) == ["2 of 1"]
-    assert list(groups._footers) == [file]
+    assert groups._footers.cached() == [file]
 
 
 def test_a_missing_file_and_a_damaged_one_are_told(file: str, tmp_path: Path) -> None:

@@ -59,10 +59,10 @@ def test_the_cache_returns_the_same_and_stays_within_its_limit(blobs: LocalBlobs
         for _ in range(3):
             assert _rows(blobs, 1, ids, cache) == _expected(1)
             assert _rows(blobs, 2, ids[-2:], cache).keys() == {ids[-2], ids[-1]}
-    assert small._kept.currsize <= 3000
-    before = large._kept.currsize
+    assert small._kept.size <= 3000
+    before = large._kept.size
     assert _rows(blobs, 1, ids, large) == _expected(1)
-    assert large._kept.currsize == before
+    assert large._kept.size == before
 
 
 def test_the_split_beside_them_is_found_as_before(blobs: LocalBlobs, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_a_row_is_found_by_user_and_id_whatever_is_cached(blobs: LocalBlobs, kep
             assert row == {"echo": {"version": 1, "error": None, "said": f"{message_id} of {user_id}"}}
         assert cache.row(blobs, "a", 3, 1) is None
         assert cache.row(blobs, "a", 1, 99) is None
-    assert cache._kept.currsize <= kept_bytes
+    assert cache._kept.size <= kept_bytes
 
 
 def test_a_cached_row_group_is_not_read_again(blobs: LocalBlobs, tmp_path: Path) -> None:
