@@ -1,7 +1,8 @@
 """Submits Ray Jobs to a running cluster and waits for them."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from cluster.home import Home
@@ -47,14 +48,10 @@ def submit_campaign(
         RayUnavailable, JobRefused, CampaignEnded.
     """
     prepare_environment(home)
-    from actors.remote.campaigns import start_campaign
+    from actors.remote.ray_jobs import start_campaign
 
-    try:
+    with _submitting(campaign.job_id):
         campaign = start_campaign(dashboard, command, campaigns, campaign)
-    except ConnectionError as exc:
-        raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
-    except RuntimeError as exc:
-        raise JobRefused(campaign.job_id, str(exc).strip().splitlines()[0]) from exc
     return campaign, job_of(home, dashboard, campaign.job_id)
 
 
@@ -67,15 +64,22 @@ def submit_restore(
         RayUnavailable, JobRefused, RestoreConflict.
     """
     prepare_environment(home)
-    from actors.remote.campaigns import start_restore
+    from actors.remote.ray_jobs import start_restore
 
-    try:
+    with _submitting(restore.job_id):
         restore = start_restore(dashboard, command, restores, restore)
+    return restore, job_of(home, dashboard, restore.job_id)
+
+
+@contextmanager
+def _submitting(job_id: str) -> Iterator[None]:
+    """Raises RayUnavailable and JobRefused for what Ray's client raises."""
+    try:
+        yield
     except ConnectionError as exc:
         raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
     except RuntimeError as exc:
-        raise JobRefused(restore.job_id, str(exc).strip().splitlines()[0]) from exc
-    return restore, job_of(home, dashboard, restore.job_id)
+        raise JobRefused(job_id, str(exc).strip().splitlines()[0]) from exc
 
 
 def submit_job(home: Home, dashboard: str, command: Sequence[str], job_id: str) -> "Job":

@@ -19,9 +19,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.config import BackupConfig
-from actors.remote.campaigns import start_campaign, start_restore
 from actors.remote.client import ShardClient
 from actors.remote.rate_limits import RateClient, await_rates, start_rates
+from actors.remote.ray_jobs import start_campaign, start_restore
 from serve.config import Application, ServeConfig
 from serve.port_check import require_free
 from serve.settings import PREFIXES, CampaignsConfig, Settings, require_usable

@@ -12,6 +12,7 @@ from storage.config import PostgresConfig
 from storage.db import migrate
 from storage.db.engines import Databases
 from storage.db.migrate import create_database
+from storage.embedded_postgres import postmaster
 from storage.embedded_postgres.embedded import EmbeddedPostgres
 from tests.conftest import private_home
 from tests.integration.storage.factory import Shard
@@ -41,6 +42,16 @@ def archive_root() -> Iterator[Path]:
     root.mkdir(parents=True)
     yield root
     shutil.rmtree(home)
+
+
+@pytest.fixture
+def directory(home: Path) -> Iterator[Path]:
+    """A directory for a server; a test that fails leaves no server behind."""
+    place = home / "postgres"
+    yield place
+    left = postmaster.running((place / "data").resolve())
+    if left is not None:
+        postmaster.stop(left, 30)
 
 
 @pytest.fixture

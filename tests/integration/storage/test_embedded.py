@@ -6,7 +6,7 @@ import signal
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,16 +28,6 @@ from tests.integration.storage.embedded_servers import (
     postmaster_of,
     tree,
 )
-
-
-@pytest.fixture
-def directory(home: Path) -> Iterator[Path]:
-    """A directory for a server; a test that fails leaves no server behind."""
-    place = home / "postgres"
-    yield place
-    left = postmaster.running((place / "data").resolve())
-    if left is not None:
-        postmaster.stop(left, 30)
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:

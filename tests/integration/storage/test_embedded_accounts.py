@@ -3,13 +3,12 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from storage.embedded_postgres import binaries, postmaster
+from storage.embedded_postgres import binaries
 from storage.embedded_postgres.account import for_server
 from storage.embedded_postgres.config import EmbeddedConfig
 from storage.embedded_postgres.embedded import EmbeddedPostgres
@@ -22,16 +21,6 @@ from tests.conftest import private_home
 from tests.integration.storage.embedded_servers import ROOT, Holder, config_of, interpreter, one, tree
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="changes accounts, so it must run as root")
-
-
-@pytest.fixture
-def directory(home: Path) -> Iterator[Path]:
-    """A directory for a server; a test that fails leaves no server behind."""
-    place = home / "postgres"
-    yield place
-    left = postmaster.running((place / "data").resolve())
-    if left is not None:
-        postmaster.stop(left, 30)
 
 
 def unprivileged_account() -> str:

@@ -1,12 +1,10 @@
 """What the embedded PostgreSQL refuses or cannot start, and what its errors name."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from storage.embedded_postgres import postmaster
 from storage.embedded_postgres.config import EmbeddedConfig
 from storage.embedded_postgres.embedded import EmbeddedPostgres
 from storage.embedded_postgres.errors import (
@@ -17,16 +15,6 @@ from storage.embedded_postgres.errors import (
     VersionMismatch,
 )
 from tests.integration.storage.embedded_servers import one
-
-
-@pytest.fixture
-def directory(home: Path) -> Iterator[Path]:
-    """A directory for a server; a test that fails leaves no server behind."""
-    place = home / "postgres"
-    yield place
-    left = postmaster.running((place / "data").resolve())
-    if left is not None:
-        postmaster.stop(left, 30)
 
 
 def test_data_of_another_major_version_are_refused_with_both_versions(directory: Path) -> None:

@@ -25,12 +25,8 @@ def start_campaign(dashboard: str, command: Sequence[str], campaigns: Campaigns,
     if campaign.runs and campaign.ended_at is None and _is_alive(client, campaign.job_id):
         return campaign
     campaign = campaigns.run(campaign.campaign_id)
-    client.submit_job(
-        entrypoint=shlex.join([*command, str(campaign.campaign_id)]),
-        submission_id=campaign.job_id,
-        entrypoint_num_cpus=0,
-        metadata={"campaign": str(campaign.campaign_id), "mode": campaign.mode, "mailboxes": str(campaign.mailboxes)},
-    )
+    metadata = {"campaign": str(campaign.campaign_id), "mode": campaign.mode, "mailboxes": str(campaign.mailboxes)}
+    _submit(client, campaign.job_id, [*command, str(campaign.campaign_id)], metadata)
     return campaign
 
 
@@ -50,13 +46,13 @@ def start_restore(dashboard: str, command: Sequence[str], restores: Restores, re
     if restore.runs and restore.at_work and _is_alive(client, restore.job_id):
         return restore
     restore = restores.run(restore.restore_id)
-    client.submit_job(
-        entrypoint=shlex.join([*command, str(restore.restore_id), "--run", str(restore.runs)]),
-        submission_id=restore.job_id,
-        entrypoint_num_cpus=0,
-        metadata={"restore": str(restore.restore_id)},
-    )
+    command = [*command, str(restore.restore_id), "--run", str(restore.runs)]
+    _submit(client, restore.job_id, command, {"restore": str(restore.restore_id)})
     return restore
+
+
+def _submit(client: Any, job_id: str, command: Sequence[str], metadata: dict[str, str]) -> None:
+    client.submit_job(entrypoint=shlex.join(command), submission_id=job_id, entrypoint_num_cpus=0, metadata=metadata)
 
 
 def _is_alive(client: Any, job_id: str) -> bool:
