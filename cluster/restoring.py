@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from functools import partial
 from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -12,6 +13,7 @@ from cluster.home import Home
 from cluster.session import joined
 from cluster.stores import Stores
 from cluster.submitting import submit_restore
+from jobs.gmail.quota_costs import cost
 from jobs.rendering.units import size
 from jobs.restoring.planning import difference
 from storage.control.restore_records import Restore, RestoreState, Selection
@@ -119,6 +121,8 @@ async def _foreseen(stores: Stores, source: User, target: User, selection: Selec
         if reason := "; ".join(filter(None, reasons)):
             different.append({"id": to_hex(message.message_id), "reason": reason})
     states = [message.state for message in made.messages]
+    gmail = stores.settings.gmail
+    units = partial(cost, gmail.profile, overrides=gmail.cost_overrides)
     labels = [
         {"name": step.label.name or step.label.id, "as": step.name, "outcome": step.outcome, "detail": step.detail}
         for step in steps
@@ -131,8 +135,8 @@ async def _foreseen(stores: Stores, source: User, target: User, selection: Selec
         "present": states.count("present") + states.count("relabel"),
         "relabelled": states.count("relabel"),
         "impossible": states.count("failed"),
-        "units": 25 * states.count("pending") + 5 * states.count("relabel"),
+        "units": units("messages.import", states.count("pending")) + units("messages.modify", states.count("relabel")),
         "labels": labels,
         "different": different,
-        "never": "classification labels are not in the archive and do not come back",
+        "never": "classification labels stay in the archive and do not come back",
     }
