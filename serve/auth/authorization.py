@@ -157,7 +157,7 @@ class AuthMiddleware:
 
 def acting(principal: Principal) -> str:
     """The user who is charged for a request: the reader by a grant, else the mailbox's owner. By address."""
-    return (principal.actor or principal.email).lower()
+    return principal.acting_email.lower()
 
 
 def policy_for(routes: Sequence[BaseRoute], scope: Scope) -> Policy | None:

@@ -127,7 +127,7 @@ def router(providers: Mapping[str, Provider], streams: Streams, threads: Blockin
     @permits(Role.OPERATOR, scope=Scope.CAMPAIGNS)
     async def cancel(principal: Caller, operation_id: Id) -> Operation:
         provider, number = found(operation_id)
-        await threads.run(provider.cancel, number, principal.actor or principal.email)
+        await threads.run(provider.cancel, number, principal.acting_email)
         return await one(operation_id)
 
     return routes

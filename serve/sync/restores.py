@@ -123,7 +123,7 @@ class MailboxRestores:
         """
         parse(request.query)
         user = User(principal.user_id, principal.email, principal.shard_id)
-        restore = self._restores.begin(user, user, Selection(**request.model_dump()), _actor(principal))
+        restore = self._restores.begin(user, user, Selection(**request.model_dump()), principal.acting_email)
         return self._jobs.start_restore(self._restores, restore)
 
     def page(self, principal: Principal, limit: int, cursor: str | None) -> dict[str, Any]:
@@ -144,16 +144,16 @@ class MailboxRestores:
 
     def pause(self, principal: Principal, restore_id: str) -> Restore:
         """Raises UnknownRestore, RestoreConflict."""
-        return self._restores.pause(self.get(principal, restore_id).restore_id, _actor(principal))
+        return self._restores.pause(self.get(principal, restore_id).restore_id, principal.acting_email)
 
     def resume(self, principal: Principal, restore_id: str) -> Restore:
         """Raises UnknownRestore, RestoreConflict, JobsUnavailable."""
-        restore = self._restores.resume(self.get(principal, restore_id).restore_id, _actor(principal))
+        restore = self._restores.resume(self.get(principal, restore_id).restore_id, principal.acting_email)
         return self._jobs.start_restore(self._restores, restore)
 
     def end(self, principal: Principal, restore_id: str) -> Restore:
         """Raises UnknownRestore, RestoreConflict."""
-        return self._restores.cancel(self.get(principal, restore_id).restore_id, _actor(principal))
+        return self._restores.cancel(self.get(principal, restore_id).restore_id, principal.acting_email)
 
     # serve.sync.operations.Provider
 
@@ -215,11 +215,6 @@ class MailboxRestores:
                 "restore": f"{PATH}/{restore.restore_id}",
             },
         )
-
-
-def _actor(principal: Principal) -> str:
-    """Who acts: the operator, where a grant is used."""
-    return principal.actor or principal.email
 
 
 def _place(cursor: str | None) -> int | None:

@@ -24,6 +24,11 @@ class Principal:
     grant_id: str | None = None
     actor: str | None = None
 
+    @property
+    def acting_email(self) -> str:
+        """Who acts: the reader by a grant, else the mailbox's owner."""
+        return self.actor or self.email
+
 
 def principal_of(row: Row[Any]) -> Principal:
     """The principal of a row of `api_key_principal` or `refresh_token_use`."""

@@ -30,7 +30,7 @@ from storage.control.restores import Restores
 from storage.db.audit import Audit
 from storage.model.message_id import to_hex
 from storage.model.records import User
-from tests.integration.actors.conftest import Cluster, Simulator, empty_cluster
+from tests.integration.actors.conftest import Cluster, Simulator, empty_cluster, until
 
 _RED = {"textColor": "#ffffff", "backgroundColor": "#cc3a21"}
 
@@ -195,17 +195,30 @@ async def test_a_mailbox_is_restored_into_another_beside_its_own_mail_once(bench
     assert actions.count("restore.begin") == actions.count("restore.complete") == 2
 
 
-async def test_a_run_that_a_newer_one_replaced_imports_nothing_more(bench: Bench, simulator: Simulator) -> None:
+async def begun(
+    bench: Bench, simulator: Simulator, subject: str, messages: int
+) -> tuple[Restore, asyncio.Task[RestoreState]]:
+    """A restore of so many messages, slow enough to be met at work, and its run, which has restored some."""
     ada, bob = bench.cluster.users
-    for number in range(40):
-        simulator.ask(f"users/{ada.email}/messages", b"Subject: fenced\r\nMessage-ID: <f%d@x>\r\n\r\n" % number)
+    for number in range(messages):
+        raw = f"Subject: {subject}\r\nMessage-ID: <{number}@{subject}>\r\n\r\n"
+        simulator.ask(f"users/{ada.email}/messages", raw.encode())
     await bench.sync(ada, Mode.FULL)
     await bench.sync(bob, Mode.FULL)
     simulator.misbehave(latency_ms=100)
-    restore = bench.restores.begin(ada, bob, Selection(query="subject:fenced"), "test")
-    old = asyncio.create_task(bench.work(restore))
-    while not bench.restores.get(restore.restore_id).done and not old.done():
-        await asyncio.sleep(0.01)
+    restore = bench.restores.begin(ada, bob, Selection(query=f"subject:{subject}"), "test")
+    run = asyncio.create_task(bench.work(restore))
+
+    async def has_restored() -> bool:
+        return run.done() or bench.restores.get(restore.restore_id).done > 0
+
+    await until(has_restored)
+    return restore, run
+
+
+async def test_a_run_that_a_newer_one_replaced_imports_nothing_more(bench: Bench, simulator: Simulator) -> None:
+    ada, bob = bench.cluster.users
+    restore, old = await begun(bench, simulator, "fenced", 40)
     newer = bench.restores.run(restore.restore_id)
     new = asyncio.create_task(bench.work(newer))
 
@@ -220,16 +233,7 @@ async def test_a_run_that_a_newer_one_replaced_imports_nothing_more(bench: Bench
 
 
 async def test_a_restore_can_be_paused_resumed_and_cancelled(bench: Bench, simulator: Simulator) -> None:
-    ada, bob = bench.cluster.users
-    for number in range(60):
-        simulator.ask(f"users/{ada.email}/messages", b"Subject: more\r\nMessage-ID: <m%d@x>\r\n\r\n" % number)
-    await bench.sync(ada, Mode.FULL)
-    await bench.sync(bob, Mode.FULL)
-    simulator.misbehave(latency_ms=100)
-    restore = bench.restores.begin(ada, bob, Selection(query="subject:more"), "test")
-    run = asyncio.create_task(bench.work(restore))
-    while not bench.restores.get(restore.restore_id).done and not run.done():
-        await asyncio.sleep(0.01)
+    restore, run = await begun(bench, simulator, "more", 60)
     bench.restores.pause(restore.restore_id, "test")
     assert await run is RestoreState.PAUSED
     bench.restores.end(restore.restore_id, restore.runs, RestoreState.PAUSED)
