@@ -50,7 +50,7 @@ def submit_campaign(
     prepare_environment(home)
     from actors.remote.ray_jobs import start_campaign
 
-    with _submitting(campaign.job_id):
+    with _asking_ray(campaign.job_id):
         campaign = start_campaign(dashboard, command, campaigns, campaign)
     return campaign, job_of(home, dashboard, campaign.job_id)
 
@@ -66,18 +66,20 @@ def submit_restore(
     prepare_environment(home)
     from actors.remote.ray_jobs import start_restore
 
-    with _submitting(restore.job_id):
+    with _asking_ray(restore.job_id):
         restore = start_restore(dashboard, command, restores, restore)
     return restore, job_of(home, dashboard, restore.job_id)
 
 
 @contextmanager
-def _submitting(job_id: str) -> Iterator[None]:
+def _asking_ray(job_id: str) -> Iterator[None]:
     """Raises RayUnavailable and JobRefused for what Ray's client raises."""
     try:
         yield
-    except ConnectionError as exc:
+    except ConnectionError as exc:  # when a client is made
         raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
+    except OSError as exc:  # later, as `requests` raises it: the cluster has ended
+        raise RayUnavailable("its dashboard does not answer any more") from exc
     except RuntimeError as exc:
         raise JobRefused(job_id, str(exc).strip().splitlines()[0]) from exc
 
@@ -91,13 +93,9 @@ def submit_job(home: Home, dashboard: str, command: Sequence[str], job_id: str) 
     prepare_environment(home)
     from ray.job_submission import JobSubmissionClient
 
-    try:
+    with _asking_ray(job_id):
         client = JobSubmissionClient(dashboard)
         client.submit_job(entrypoint=shlex.join(command), submission_id=job_id, entrypoint_num_cpus=0)
-    except ConnectionError as exc:
-        raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
-    except RuntimeError as exc:
-        raise JobRefused(job_id, str(exc).strip().splitlines()[0]) from exc
     return Job(job_id, client)
 
 
@@ -116,11 +114,13 @@ class Job:
 
         Raises:
             JobRefused: with the end of its log.
+            RayUnavailable: the cluster has ended.
         """
-        status = str(self._client.get_job_status(self.job_id).value)
-        if status in ("FAILED", "STOPPED"):
-            raise JobRefused(self.job_id, _last_lines(self._client.get_job_logs(self.job_id)) or status.lower())
-        return status == "SUCCEEDED"
+        with _asking_ray(self.job_id):
+            status = str(self._client.get_job_status(self.job_id).value)
+            if status in ("FAILED", "STOPPED"):
+                raise JobRefused(self.job_id, _last_lines(self._client.get_job_logs(self.job_id)) or status.lower())
+            return status == "SUCCEEDED"
 
 
 def _last_lines(log: str) -> str:
