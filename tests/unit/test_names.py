@@ -8,8 +8,6 @@ import functools
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-import pytest
-
 _ROOT = Path(__file__).parents[2]
 _PACKAGES = ("storage", "jobs", "actors", "serve", "cluster")
 _MOST_LINES = 400
@@ -68,9 +66,6 @@ _TERMS = {
     "Turns": "ReadyQueue",
     "Verdicts": "FleetAnalysisStats",
 }
-
-#: Modules over the bound, with the reason. An entry that is no longer needed fails its test: delete it.
-_LONG: dict[str, str] = {}
 
 
 def _modules() -> list[Path]:
@@ -145,14 +140,7 @@ def test_queries_have_the_terms_of_the_field() -> None:
 def test_no_module_is_over_the_bound() -> None:
     long = {path.relative_to(_ROOT).as_posix(): _lines(path) for path in _modules()}
 
-    assert {name: lines for name, lines in long.items() if lines > _MOST_LINES and name not in _LONG} == {}
-
-
-@pytest.mark.parametrize("name", _LONG)
-def test_a_long_module_is_still_long(name: str) -> None:
-    path = _ROOT / name
-
-    assert path.exists() and _lines(path) > _MOST_LINES, f"{name} is within the bound: delete its entry in _LONG"
+    assert {name: lines for name, lines in long.items() if lines > _MOST_LINES} == {}
 
 
 def test_a_private_name_is_found_in_every_spelling() -> None:
