@@ -226,9 +226,14 @@ def test_a_request_that_does_not_end_is_ended(tmp_path: Path, template: str, sen
         assert time.monotonic() - began < 6
 
 
-def test_a_body_a_byte_at_a_time_reaches_no_replica(tmp_path: Path, template: str) -> None:
+@pytest.mark.parametrize(
+    "begun",
+    [b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "],
+    ids=["body", "head"],
+)
+def test_a_request_a_byte_at_a_time_reaches_no_replica(tmp_path: Path, template: str, begun: bytes) -> None:
     with edge(tmp_path, template, ServeConfig(edge=QUICK)) as proxy, proxy.connect() as stranger:
-        stranger.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
+        stranger.sendall(begun)
         began, answer = time.monotonic(), b""
         stranger.settimeout(0.2)
         while not answer and time.monotonic() - began < 10:

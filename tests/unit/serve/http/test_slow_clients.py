@@ -49,6 +49,14 @@ class Things:
             self.calls += 1
             return body.text
 
+        self.let = asyncio.Event()
+
+        @router.get("/waits")
+        @public()
+        async def waits() -> str:
+            await self.let.wait()
+            return "let"
+
         @router.get("/small")
         @public()
         async def small() -> str:
@@ -169,6 +177,23 @@ async def test_slow_bodies_do_not_block_sign_in() -> None:
     for each in slow:
         each.running.cancel()
     await asyncio.gather(*(each.running for each in slow), return_exceptions=True)
+
+
+async def test_requests_that_hold_every_slot_leave_those_of_sign_in() -> None:
+    things = Things(scale=ScaleConfig(max_requests=8))
+    held = [Client(things.app, "GET", "/waits", address=f"203.0.113.{number // 2}") for number in range(16)]
+    for each in held:
+        each.ready.set()
+    await asyncio.sleep(0)
+    login = Client(things.app, "POST", "/sent", 12)
+    login.pieces.put_nowait({"type": "http.request", "body": b'{"text":"x"}', "more_body": False})
+    login.ready.set()
+    async with asyncio.timeout(1):
+        await login.running
+    assert login.status == 200
+    assert not all(each.running.done() for each in held)
+    things.let.set()
+    await asyncio.gather(*(each.running for each in held))
 
 
 async def test_a_body_that_does_not_arrive_in_time_gets_408() -> None:
