@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Literal
 
 import orjson
 import pytest
@@ -138,18 +139,25 @@ def _free_port() -> int:
 
 @contextmanager
 def edge(
-    tmp_path: Path, template: str, config: ServeConfig, stranger: bool = False, absent: bool = False
+    tmp_path: Path,
+    template: str,
+    config: ServeConfig,
+    stranger: Literal["without", "foreign"] | None = None,
+    absent: bool = False,
 ) -> Iterator[Edge]:
     """A HAProxy with one replica and Serve's fallback.
 
-    `stranger`: at the replica's port listens somebody without its certificate; absent: nobody does.
+    Args:
+        stranger: at the replica's port listens somebody without a certificate, or with that of another cluster.
+        absent: nobody listens there.
     """
     folder = Path(f"{tmp_path}/h")
     port = _free_port()
     config = config.model_copy(update={"port": port})
     proxy = haproxy.prepare(folder, config)
     with ExitStack() as stack:
-        certified = (None, None) if stranger else (proxy.certificate, proxy.key)
+        others = haproxy.prepare(Path(f"{tmp_path}/other"), config) if stranger == "foreign" else proxy
+        certified = (None, None) if stranger == "without" else (others.certificate, others.key)
         replica = _free_port() if absent else stack.enter_context(_replica(*certified))
         fallback = stack.enter_context(_replica(None, None))
         path = _written(template, folder, port, replica, fallback)
@@ -281,8 +289,11 @@ def test_an_answer_that_takes_longer_than_a_silent_client_may_is_awaited(tmp_pat
         assert proxy.get("/slow")[0] == 200
 
 
-def test_a_process_without_the_certificate_gets_no_request(tmp_path: Path, template: str) -> None:
-    with edge(tmp_path, template, ServeConfig(edge=QUICK), stranger=True) as proxy:
+@pytest.mark.parametrize("stranger", ["without", "foreign"])
+def test_a_process_without_the_certificate_gets_no_request(
+    tmp_path: Path, template: str, stranger: Literal["without", "foreign"]
+) -> None:
+    with edge(tmp_path, template, ServeConfig(edge=QUICK), stranger=stranger) as proxy:
         assert proxy.get()[0] in (500, 503)
 
 
