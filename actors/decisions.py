@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from storage.model.records import Commit, LabelChange, SegmentManifest
 from storage.model.wait_reasons import WaitKind
 
-if TYPE_CHECKING:  # they import pyarrow, which commands that only name a `Mode` do not need
+if TYPE_CHECKING:  # these import pyarrow, which commands that only name a `Mode` do not need
     from actors.listing import Listed as ListedIds
     from actors.reconcile import Differences
 

@@ -152,7 +152,7 @@ class _Run:
     def _close(self, state: CampaignState) -> None:
         try:
             self._campaigns.end(self._campaign.campaign_id, state)
-        except CampaignEnded as exc:  # another run was faster
+        except CampaignEnded as exc:  # another run did it first
             sys.stderr.write(f"{exc}\n")
 
 
@@ -162,7 +162,7 @@ def _report(line: str) -> None:
 
 
 async def _is_active(client: "ShardClient", user: User) -> bool:
-    """Whether its owner works on the mailbox: a job before this one may have asked for that."""
+    """Whether the owner works on the mailbox: an earlier job may have requested it."""
     status = await client.status(user)
     return status is not None and bool(status["active"])
 

@@ -58,7 +58,9 @@ class Home:
             HomeUnusable.
             HomeNewer, HomeVersionDamaged: nothing was touched.
         """
-        from cluster.upgrade.home_version import refuse_newer  # with what it needs, no command waits for that alone
+        from cluster.upgrade.home_version import (
+            refuse_newer,
+        )  # here: other commands must not wait for it
         from storage.db.migrate import newest_revisions
 
         refuse_newer(self.root, newest_revisions())
@@ -93,7 +95,7 @@ class Home:
 
     @property
     def run(self) -> Path:
-        """What belongs to the running cluster."""
+        """Files of the running cluster."""
         return self.root / "run"
 
     @property
@@ -108,7 +110,7 @@ class Home:
             fresh = path.with_suffix(f".{uuid.uuid4().hex}")
             fresh.write_text(f"local-{uuid.uuid4().hex[:12]}\n")
             try:
-                os.link(fresh, path)  # of two processes at once, one wins
+                os.link(fresh, path)  # one of two simultaneous processes wins
             except FileExistsError:
                 fresh.unlink()
                 return self.cluster_name()
@@ -128,7 +130,7 @@ class Home:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as exc:
                 raise AlreadyRunning(str(self.root), int(os.pread(descriptor, 20, 0) or b"0")) from exc
-            self.forget()  # what a killed cluster recorded: who waits for this one would take it for its answer
+            self.forget()  # delete a killed cluster's record: a process that waits for this cluster would read it
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             yield

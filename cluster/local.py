@@ -46,9 +46,9 @@ from storage.sql_sandbox import wall
 
 _LOG = logging.getLogger(__name__)
 
-#: Seconds between two looks at the day's quota.
+#: Seconds between two checks of the day's quota.
 _FORECAST_EVERY_S = 60.0
-#: Seconds between two looks at the partitions of tables, and until the next when something was in the way.
+#: Seconds between two checks of the tables' partitions, and before the next check after a failure.
 _PARTITIONS_EVERY_S, _PARTITIONS_AGAIN_S = 86_400.0, 3600.0
 
 Tell = Callable[[str], None]
@@ -72,7 +72,7 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
 
     Args:
         tell: called with each component that is being started.
-        gateway: serve HTTP, too.
+        gateway: also serve HTTP.
 
     Raises:
         BackupError: one sentence that says what is wrong and what to do; nothing is left running.
@@ -99,8 +99,8 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         if lacking := wall.lacking():
             tell(f"SQL queries without {', '.join(lacking)}, which this system does not have")
         tell("shards and gateway" if gateway else "shards")
-        shards: list[int] = []  # that were started
-        stack.callback(lambda: asyncio.run(close_shards(shards)))  # after the gateway, which asks them
+        shards: list[int] = []  # the started shards
+        stack.callback(lambda: asyncio.run(close_shards(shards)))  # close after the gateway, which calls them
         if gateway:
             prepare_serve()
             from serve import deployment  # imports Ray Serve, which reads the environment that local_ray has set
@@ -205,13 +205,13 @@ def _clean_moves(stores: Stores) -> None:
 
 @contextmanager
 def _watched(stores: Stores, every_s: float, looks: Sequence[Callable[[], object]]) -> Iterator[None]:
-    """Look at the job of every campaign and restore, the moves and the partitions again and again."""
+    """Check the jobs of campaigns and restores, the moves and the partitions periodically."""
     ended = threading.Event()
 
     def watch() -> None:
         forecast_at = 0.0
-        partitions_at = time.monotonic() + _PARTITIONS_EVERY_S  # opening the stores has seen to them
-        if stores.settings.environment == "production":  # which there it has not
+        partitions_at = time.monotonic() + _PARTITIONS_EVERY_S  # opening the stores maintained them
+        if stores.settings.environment == "production":  # in production it did not
             partitions_at = 0.0
         while not ended.wait(every_s):
             for look in looks:

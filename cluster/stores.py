@@ -172,7 +172,7 @@ def open_stores(settings: Settings, progress: Callable[[str], None] | None = Non
     tell = progress or (lambda _: None)
     with open_databases(settings, tell) as (databases, postgres):
         if settings.environment == "production" and settings.postgres.control_dsn is not None:
-            migrate.require(databases)  # `gbm db upgrade` is an operator's decision there
+            migrate.require(databases)  # in production, an operator decides about `gbm db upgrade`
             migrate.register(databases, settings.shards.count)
         else:
             with upgrading(settings, home, databases, tell):

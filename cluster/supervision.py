@@ -1,7 +1,7 @@
-"""Watches the owners of shards, the brokers and new campaigns for as long as the cluster runs, in a thread of its own.
+"""Watches the owners of shards, the brokers and new campaigns while the cluster runs, in its own thread.
 
-Each is watched by itself (actors/supervisor.py): an owner that hangs is killed and replaced, and delays nobody. The
-ping that follows makes the new process take its shard's lease, and replaces an owner that ended by itself.
+Each is watched separately (actors/supervisor.py): an owner that hangs is killed and replaced, and delays no other. The
+following ping makes the new process take its shard's lease, and replaces an owner that ended by itself.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ from storage.model.wait_reasons import WHOLE_SHARD, WaitKind, WaitReason
 
 _LOG = logging.getLogger(__name__)
 
-#: Seconds that an owner has to take its shard: it sweeps and reads all its mailboxes first.
+#: Seconds for an owner to take its shard: it first sweeps and reads all its mailboxes.
 _OWN_S = 60.0
 
-#: Seconds between two looks whether there is something to record.
+#: Seconds between two checks for changes to record.
 _RECORD_S = 0.5
 
 
@@ -45,9 +45,9 @@ def supervised(
 
     Args:
         backup: actors.config.BackupConfig.
-        rates: serve.config's configuration of callers' rates; None: there is no gateway.
-        reasons: where it is recorded that an owner is silent.
-        campaigns: whose first requests are made before their jobs run.
+        rates: the configuration of callers' rate limits; None: there is no gateway.
+        reasons: the table of wait reasons, for owners that do not answer.
+        campaigns: the table of campaigns, whose first requests are made before their jobs run.
     """
     from actors.remote.quota import start_broker
     from actors.remote.rate_limits import start_rates
@@ -84,18 +84,18 @@ async def _watch(
 
 
 class SilenceRecord:
-    """Records which owners are silent, as reasons why their shards wait."""
+    """Records owners that do not answer, as wait reasons of their shards."""
 
     def __init__(self, shards: Sequence[int], store: Callable[[int, WaitReason | None], None]) -> None:
-        """`store`: blocking; raises BackupError when it must be tried again."""
+        """`store`: blocking; raises BackupError if it must be repeated."""
         self._shards, self._store = {owner_name(shard_id): shard_id for shard_id in shards}, store
-        # What a cluster before this one recorded is over.
+        # The records of an earlier cluster are obsolete.
         self._unstored: dict[int, WaitReason | None] = dict.fromkeys(shards)
 
     def notify(self, name: str, silence: Silence | None) -> None:
-        """An actor fell silent, was replaced, or answers (None). The supervisor has logged it."""
+        """An actor stopped answering, was replaced, or answers again (None). The supervisor has logged it."""
         shard_id = self._shards.get(name)
-        if shard_id is None:  # a broker: every shard goes on with its static share
+        if shard_id is None:  # a broker: every shard continues with its static share
             return
         self._unstored[shard_id] = (
             WaitReason(
@@ -111,7 +111,7 @@ class SilenceRecord:
         )
 
     async def run(self) -> None:
-        """Store what changed, for ever; what cannot be stored now is stored later."""
+        """Store changes, without end; a failed store is repeated later."""
         while True:
             for shard_id, reason in list(self._unstored.items()):
                 del self._unstored[shard_id]
@@ -124,7 +124,7 @@ class SilenceRecord:
 
 
 async def keep_owned(shard_id: int, ping: Callable[[int], Any], every_s: float) -> None:
-    """Have a shard owned, for ever; what keeps its owner from it is logged when it changes."""
+    """Keep a shard owned, without end; log every change of the owner's error."""
     before = ""
     while True:
         try:
@@ -140,7 +140,7 @@ async def keep_owned(shard_id: int, ping: Callable[[int], Any], every_s: float) 
 
 @contextmanager
 def _in_thread(work: Callable[[], Any]) -> Iterator[None]:
-    """Run a coroutine in a thread until the block ends; a defect of it is logged, and it runs again."""
+    """Run a coroutine in a thread until the block ends; log its defects and run it again."""
     ended = threading.Event()
     tasks: list[asyncio.Task[Any]] = []
 
@@ -151,7 +151,7 @@ def _in_thread(work: Callable[[], Any]) -> Iterator[None]:
         while not ended.is_set():
             try:
                 await work()
-            except Exception:  # noqa: BLE001 - a defect of ours must not leave the owners unwatched
+            except Exception:  # noqa: BLE001 - a defect of this program must not leave the owners unwatched
                 _LOG.exception("The watch over the owners failed and begins again")
                 await asyncio.sleep(1.0)
 

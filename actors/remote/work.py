@@ -32,7 +32,7 @@ _ARGUMENTS_SURVIVE = (
     ray.exceptions.TaskCancelledError,
 )
 
-#: CPU seconds of this process's tasks by stage, and how many there were of each (`tasks:STAGE`); `gbm bench` asks.
+#: CPU seconds of this process's tasks by stage, and their numbers (`tasks:STAGE`), for `gbm bench`.
 SPENT: Counter[str] = Counter()
 
 
@@ -91,7 +91,7 @@ class RayWork:
         manifest, index = tasks.write_segment.remote(
             self._archive, formats, shard_id, epoch, skip, self.analysers, self._parsing, isolated, *references
         )
-        # In a child, every message at fault takes its whole time before the next one is parsed.
+        # In a child, each bad message takes its whole time limit before the next one is parsed.
         return await answer_of(manifest, self._merge_s if isolated else self._task_s), index
 
     async def compact(self, shard_id: int, epoch: int, segments: Mapping[str, str | None]) -> tuple[Merged, object]:
@@ -117,14 +117,14 @@ class RayWork:
 
 
 async def answer_of(reference: Any, limit_s: float, cancel: Callable[[Any], object] | None = None) -> Any:
-    """What a task returned; its expected errors are raised.
+    """The result of a task; its expected errors are raised.
 
     Args:
-        limit_s: seconds after which the task is cancelled, and its worker ended: it hangs.
-        cancel: how; None: by Ray.
+        limit_s: seconds after which the task counts as hung: it is cancelled and its worker killed.
+        cancel: the function that cancels; None: Ray's.
 
     Raises:
-        WorkLost: the worker died, or hung; and the expected errors.
+        WorkLost: the worker died or hung; and the expected errors.
     """
     try:
         answer = await asyncio.wait_for(_awaited(reference), limit_s)
@@ -148,7 +148,7 @@ async def _awaited(reference: Any) -> Any:
 
 
 def _cancel(reference: Any) -> None:
-    """Ends the worker, too: one that hangs would keep its place."""
+    """Kills the worker, too: a hung worker would keep its place."""
     try:
         ray.cancel(reference, force=True)
     except RayError as exc:
