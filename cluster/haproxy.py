@@ -77,7 +77,7 @@ def prepare(folder: Path, config: ServeConfig) -> Proxy:
     folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
     certificate, key = _certify(folder)
-    proof, connections = secrets.token_hex(32), connections_within(config.edge.connections, _file_limit())
+    proof, connections = secrets.token_hex(32), connections_within(config.edge.connections, file_limit())
     rules = haproxy_config.Rules(
         host=config.host,
         port=config.port,
@@ -173,7 +173,8 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _file_limit() -> int:
+def file_limit() -> int:
+    """Number of files that a process may open: the hard limit."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return sys.maxsize if hard == resource.RLIM_INFINITY else hard
 

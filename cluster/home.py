@@ -58,9 +58,8 @@ class Home:
             HomeUnusable.
             HomeNewer, HomeVersionDamaged: nothing was touched.
         """
-        from cluster.upgrade.home_version import (
-            refuse_newer,
-        )  # here: other commands must not wait for it
+        # Imported here because other commands must not wait for it.
+        from cluster.upgrade.home_version import refuse_newer
         from storage.db.migrate import newest_revisions
 
         refuse_newer(self.root, newest_revisions())

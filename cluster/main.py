@@ -16,6 +16,7 @@ from cluster.commands import (
     config,
     db,
     demo,
+    doctor,
     export,
     failures,
     keys,
@@ -62,6 +63,7 @@ app.command()(up.up)
 app.command()(up.down)
 app.command()(upgrade.upgrade)
 app.command()(status.status)
+app.command()(doctor.doctor)
 app.command()(simulate.simulate)
 app.command()(backfill.backfill)
 app.command()(backfill.sync)

@@ -64,6 +64,7 @@ WHOLE = {
     "rebuild_counts": "everything is counted anew, in a database that serves nobody yet",
     "rebuild_filled": "whether there is one row: stops at the first",
     "rebuild_users_found": "everybody is looked for, in a database that serves nobody yet",
+    "rollup_lags": "every shard of a database, for operators",
     "segments_all": "totals over every segment",
     "shards_known": "every shard of a database that is restored, before it serves",
     "states_all": "the export of every message's state",
