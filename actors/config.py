@@ -75,7 +75,7 @@ class EvidenceConfig(BaseModel, frozen=True):
     )
     labels_every_s: PositiveFloat = Field(3600.0, description="seconds between two reads of the labels' names")
     grant_retry_s: PositiveFloat = Field(
-        60.0, description="seconds before a refused grant is tried again; quadruples with each refusal"
+        60.0, description="seconds before a refused grant is retried; quadruples with each refusal"
     )
 
 

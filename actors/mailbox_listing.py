@@ -106,7 +106,7 @@ class MailboxListing(MailboxState):
         self._pages.extend(pages_of(found.changes, CHANGES_PER_COMMIT))
         absent = len(found.absent)
         if absent > evidence.suspect_minimum and absent > evidence.suspect_share * found.alive:
-            error = f"suspect: a listing lacks {absent} of {found.alive} messages at once; looked at again later"
+            error = f"suspect: a listing lacks {absent} of {found.alive} messages at once; checked again later"
             self._backlog.suspect(found.absent, error, now)
         else:
             self._backlog.check(found.absent)

@@ -66,7 +66,7 @@ class WaitLog:
         for kind in kinds:
             if self._reasons.pop((user_id, kind), None) is not None:
                 self._changed = True
-                _LOG.warning("%s goes on: %s is over", self._named(user_id), kind.value)
+                _LOG.warning("%s continues: %s has ended", self._named(user_id), kind.value)
 
     def paced(self, grant: Grant, now: float) -> float:
         """Record whether the day's free units are spent; return seconds until the next request to the broker."""

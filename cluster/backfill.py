@@ -86,7 +86,7 @@ class BackfillTimedOut(BackupError):
 
     def __str__(self) -> str:
         reason = f" It waits: {'; '.join(self.waits[:WAITS_SHOWN])}." if self.waits else " Nothing holds it back."
-        return f"Campaign {self.campaign_id} has not ended after {self.timeout_s:.0f} s, and goes on.{reason}"
+        return f"Campaign {self.campaign_id} has not ended after {self.timeout_s:.0f} s and continues.{reason}"
 
 
 def backfill(

@@ -168,7 +168,7 @@ async def _is_active(client: "ShardClient", user: User) -> bool:
 
 
 def _tell_failing(shard_id: int, failure: BackupError | None) -> None:
-    _report(f"shard {shard_id} waits: {failure}" if failure else f"shard {shard_id} goes on")
+    _report(f"shard {shard_id} waits: {failure}" if failure else f"shard {shard_id} continues")
 
 
 if __name__ == "__main__":

@@ -100,5 +100,5 @@ class CampaignSupervisor(Generic[_S]):
             return False
         if now.runs == campaign.runs:
             return False
-        _LOG.warning("%s %d goes on as job %s: the one before it died", self._what, campaign.number, now.job_id)
+        _LOG.warning("%s %d continues as job %s, because its last job died", self._what, campaign.number, now.job_id)
         return True

@@ -76,7 +76,7 @@ class RuntimeFolder:
         """
         found, parent = self.root.lstat(), self.root.parent.stat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-            raise FolderUnsafe(str(self.root), "it belongs to somebody else")
+            raise FolderUnsafe(str(self.root), "it belongs to another user")
         if stat.S_IMODE(found.st_mode) & 0o077:
             raise FolderUnsafe(str(self.root), f"its mode is {stat.S_IMODE(found.st_mode):04o}, not 0700")
         shared = parent.st_mode & 0o022 and not parent.st_mode & stat.S_ISVTX

@@ -34,7 +34,7 @@ class WaitingBar(Progress):
                 if kind not in self._shown_kinds:
                     self.console.print(f"waits: {reason}", markup=False, highlight=False, soft_wrap=True)
             if self._shown_kinds and not kinds:
-                self.console.print("goes on", markup=False)
+                self.console.print("continues", markup=False)
         self._shown_kinds = kinds
 
     def get_renderables(self) -> Iterable[RenderableType]:

@@ -53,7 +53,7 @@ def test_there_is_one_line_per_change_and_not_per_try(caplog: pytest.LogCaptureF
 
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
         "Shard 3, mailbox 7, waits",
-        "Shard 3, mailbox 7, goes on",
+        "Shard 3, mailbox 7, continues",
     ]
 
 

@@ -13,9 +13,8 @@ class _Unusable(BackupError):
         return "The thing is unusable: repair the thing."
 
 
-def _refused() -> Iterator[Finding]:
+def _refused() -> list[Finding]:
     raise _Unusable
-    yield FINE
 
 
 def _defective() -> Iterator[Finding]:

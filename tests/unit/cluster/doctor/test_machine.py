@@ -1,5 +1,6 @@
 """cluster/doctor/machine.py: what this machine lacks is named with what to do."""
 
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,7 +35,7 @@ def test_a_home_that_others_may_write_to_is_an_error(settings: Settings) -> None
 
 def test_a_home_of_another_user_is_an_error(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.home.mkdir()
-    monkeypatch.setattr(machine.os, "geteuid", lambda: 4242)
+    monkeypatch.setattr(os, "geteuid", lambda: 4242)
     finding = _only(machine.home_folder(Home(settings.home)))
     assert finding.level is Level.ERROR
     assert "this process runs as 4242" in finding.detail
