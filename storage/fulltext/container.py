@@ -47,8 +47,9 @@ _MOST_FILE_BYTES = 4 << 30
 _MOST_BYTES = 16 << 30
 #: Of the list of parts, which is read as a whole.
 _MOST_META_BYTES = 64 << 20
-#: A file is unpacked in pieces of this size, and zstd keeps at most this much of it. So its memory is bounded whatever
-#: it inflates to: the index of 12,000 newsletters that differ in a word is 400 times smaller when it is compressed.
+#: A file is unpacked in pieces of this size, and zstd keeps at most a window of it, so memory is bounded whatever it
+#: inflates to. In the index of 12,000 newsletters that differ in a word, postings are 388 to 1,230 times smaller when
+#: they are compressed.
 _PIECE_BYTES = 1 << 20
 _MOST_WINDOW_BYTES = 32 << 20
 
