@@ -78,15 +78,9 @@ class MailboxHealth:
         """Left alone because of a defect of ours."""
         self.halt, self._error = Phase.STOPPED, f"quarantined after a defect of this release: {error}"
 
-    def mended(self, missing: int = 0, labels: int = 0, threads: int = 0) -> None:
-        """A comparison found these, which the next commits mend."""
-        before = self._mended
-        self._mended = replace(
-            before,
-            missing=before.missing + missing,
-            labels=before.labels + labels,
-            threads=before.threads + threads,
-        )
+    def mended(self, **counts: int) -> None:
+        """Something found so many differences (fields of `Mended`), which the next commits mend."""
+        self._mended = self._mended.plus(Mended(**counts))
 
     def tally(self, deleted: int, revived: int) -> Mended | None:
         """What the next commit mends, with so many deletions and revivals; None: nothing."""
@@ -96,10 +90,7 @@ class MailboxHealth:
     def committed(self, mended: Mended | None) -> None:
         """A commit that says so is in Postgres."""
         if mended is not None:
-            before = self._mended
-            labels, missing = before.labels - mended.labels, before.missing - mended.missing
-            threads = before.threads - mended.threads
-            self._mended = replace(before, labels=labels, missing=missing, threads=threads)
+            self._mended = self._mended.plus(replace(mended, deleted=0, revived=0), -1)
 
 
 def recorded(row: MailboxRecord | MailboxUpdate) -> tuple[object, ...]:

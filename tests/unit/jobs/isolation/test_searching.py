@@ -9,7 +9,7 @@ from jobs.isolation.config import ReadLimits
 from jobs.isolation.searching import IsolatedTexts
 from jobs.isolation.steps import IsolationFailed
 from storage.mailbox.texts import HERE, SearchStopped
-from storage.query.conditions import AllOf, Contains, ContainsExactly, Mentions, Near, Negated
+from storage.query.conditions import AllOf, Condition, Contains, ContainsExactly, Mentions, Near, Negated
 from storage.query.evaluate import Content
 from tests.hostile.texts import TEXTS
 
@@ -32,7 +32,7 @@ def content(text: str) -> Content:
 
 def test_a_child_finds_what_this_process_finds() -> None:
     texts = IsolatedTexts(ReadLimits(message_s=60, most_s=600))
-    conditions = [
+    conditions: list[Condition] = [
         LUNCH,
         Negated(Mentions(("é",))),
         AllOf((LUNCH, ContainsExactly(("text",), ("lunch",), ("lunch",)))),
