@@ -36,6 +36,7 @@ def fetched(receipt: FetchReceipt, reference: object) -> Fetched:
         pause_s=None if throttled is None else throttled.retry_after_s or 1.0,
         pause_scope="user" if throttled is None else throttled.scope,
         classified=receipt.classified,
+        refetched=receipt.refetched,
     )
 
 
@@ -99,4 +100,9 @@ def changed(user_id: int, page: HistoryPage, known: Known) -> Changed:
         next_page_token=page.next_page_token,
         returned=tuple(key for key in added if key in known and known[key][1]),
         unreadable=page.unreadable,
+        added_at=tuple(
+            (change.message_id, change.history_id)
+            for change in page.changes
+            if isinstance(change, MessageAdded) and change.message_id not in known
+        ),
     )

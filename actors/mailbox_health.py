@@ -78,15 +78,9 @@ class MailboxHealth:
         """Record that the mailbox is not processed because of a defect of this program."""
         self.halt, self._error = Phase.STOPPED, f"quarantined after a defect of this release: {error}"
 
-    def mended(self, missing: int = 0, labels: int = 0, threads: int = 0) -> None:
-        """Record the differences that a reconciliation found and the next commits repair."""
-        before = self._mended
-        self._mended = replace(
-            before,
-            missing=before.missing + missing,
-            labels=before.labels + labels,
-            threads=before.threads + threads,
-        )
+    def mended(self, **counts: int) -> None:
+        """Record differences (by field of `Mended`) that were found and that the next commits repair."""
+        self._mended = self._mended.plus(Mended(**counts))
 
     def tally(self, deleted: int, revived: int) -> Mended | None:
         """The differences that the next commit repairs, with these deletions and revivals; None: none."""
@@ -96,10 +90,7 @@ class MailboxHealth:
     def committed(self, mended: Mended | None) -> None:
         """Record that a commit with these repairs is in Postgres."""
         if mended is not None:
-            before = self._mended
-            labels, missing = before.labels - mended.labels, before.missing - mended.missing
-            threads = before.threads - mended.threads
-            self._mended = replace(before, labels=labels, missing=missing, threads=threads)
+            self._mended = self._mended.plus(replace(mended, deleted=0, revived=0), -1)
 
 
 def recorded(row: MailboxRecord | MailboxUpdate) -> tuple[object, ...]:

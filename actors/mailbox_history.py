@@ -27,10 +27,14 @@ class MailboxHistory(MailboxListing):
         """Apply a page of history. Its changes become visible once the messages that it names are stored."""
         self.health.heard()
         self._now = max(now, self._now)
+        late = self._overlap.late(page.changes)
         fresh = self._overlap.fresh(page.changes)
         gone = {change.message_id for change in page.changes if change.label_id == DELETED and change.on}
         self._backlog.deleted(gone)
-        added = self._backlog.owe(page.unknown)
+        added = self._backlog.owe([key for key, at in page.added_at if self._overlap.is_late(at)])
+        if late + added:
+            self.health.mended(late=late + added)
+        added += self._backlog.owe(page.unknown)
         self._backlog.check([key for key in page.returned if key not in gone], returned=True)
         self.progress.listed += added
         new = bool(added or fresh)

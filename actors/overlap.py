@@ -22,11 +22,13 @@ class Overlap:
         self._marks: deque[tuple[float, int]] = deque()  # (time, history id reached), oldest first
         self._applied: set[LabelChange] = set()
         self._late: set[int] = set()  # messages with a late record in the current round
+        #: The newest history id that an answer claimed to reach since all records are remembered.
+        self._claimed: int | None = None
 
     def reset(self, history_id: int | None) -> None:
         """Begin at this history id; None: there is none."""
         self._marks.clear()
-        self._applied.clear()
+        self._forget()
         if history_id is not None:
             self._marks.append((float("-inf"), history_id))
 
@@ -37,13 +39,13 @@ class Overlap:
             self._marks.popleft()
         start = min(self._marks[0][1], cursor) if self._marks else cursor
         if len(self._applied) > _REMEMBERED:
-            self._applied.clear()
+            self._forget()
         self._applied = {change for change in self._applied if change.history_id > start}
         return start
 
     def dropped(self) -> None:
         """Read uncommitted records again."""
-        self._applied.clear()
+        self._forget()
 
     @property
     def begin(self) -> int | None:
@@ -54,6 +56,11 @@ class Overlap:
         """Record that the history was read up to this id."""
         if not self._marks or history_id > self._marks[-1][1]:
             self._marks.append((now, history_id))
+        self._claimed = max(self._claimed or 0, history_id)
+
+    def is_late(self, history_id: int) -> bool:
+        """Whether a new record should have been in an earlier answer, which claimed to reach beyond it."""
+        return self._claimed is not None and history_id <= self._claimed
 
     def fresh(self, changes: Sequence[LabelChange]) -> tuple[LabelChange, ...]:
         """The records to apply: new ones, and all records of a message with a late record, in their order.
@@ -65,3 +72,13 @@ class Overlap:
         self._late.update(change.message_id for change in new)
         self._applied.update(new)
         return tuple(change for change in changes if change.message_id in self._late)
+
+    def late(self, changes: Sequence[LabelChange]) -> int:
+        """How many of these records are new and late. To be asked before `fresh`."""
+        if self._claimed is None:
+            return 0
+        return sum(self.is_late(change.history_id) and change not in self._applied for change in changes)
+
+    def _forget(self) -> None:
+        self._applied.clear()
+        self._claimed = None

@@ -325,6 +325,8 @@ class Shard(ShardCommits):
             longest = _LONGEST_PROJECT_PAUSE_S if outcome.pause_scope == "project" else outcome.pause_s
             self.quota.pause(call.user_id, outcome.pause_scope, min(outcome.pause_s, longest), now)
         stored = mailbox.fetched(outcome.landed, outcome.gone, outcome.size_bytes, now)
+        if outcome.refetched:
+            mailbox.health.mended(refetched=outcome.refetched)
         for failure in outcome.failures:
             mailbox.failed(failure, now)
         if stored:

@@ -5,6 +5,7 @@ Readers, the catalogue and the client of Gmail are imported by the methods that 
 Several processes may open the stores of one home at the same time; the embedded server stops with the last of them.
 """
 
+import atexit
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -33,6 +34,7 @@ from storage.model.records import User
 
 if TYPE_CHECKING:
     from jobs.gmail.directory import DirectoryUser
+    from jobs.isolation.searching import IsolatedTexts
     from storage.catalog.catalog import Catalog
     from storage.reader import MailboxReader
 
@@ -91,7 +93,17 @@ class Stores:
         from storage.reader import MailboxReader
 
         engine = self.databases.shard_database(self.shards[user.shard_id])
-        return MailboxReader(user.user_id, engine, self.blobs, cache_of(self.config.archive), reading.body)
+        splits = cache_of(self.config.archive)
+        return MailboxReader(user.user_id, engine, self.blobs, splits, reading.body, texts=self.texts)
+
+    @cached_property
+    def texts(self) -> "IsolatedTexts":
+        """Reads what strangers wrote, for a search, in a child process that starts when a search needs it."""
+        from jobs.isolation.searching import IsolatedTexts
+
+        texts = IsolatedTexts(self.settings.serve.reading)
+        atexit.register(texts.close)
+        return texts
 
     def add_account(self, email: str, authorized_user: bytes) -> User:
         """Add an account with these credentials, or replace the credentials of a known account.

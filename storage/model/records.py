@@ -5,7 +5,7 @@ Ids are Gmail's 64-bit numbers as Python ints (`message_id.py` converts them); t
 
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -75,9 +75,10 @@ class MailboxRecord:
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """Numbers of differences that a comparison with Gmail repaired: of messages; labels: of labels on messages.
+    """Numbers of repaired differences from Gmail: of messages; labels: of labels on messages.
 
-    threads: messages that belonged to another thread than Gmail says.
+    threads: messages that belonged to another thread than Gmail says. late: history records that Gmail had left out of
+    an answer which claimed to reach beyond them. refetched: messages whose bytes were cut, or another's, at first.
     """
 
     missing: int = 0
@@ -85,11 +86,17 @@ class Mended:
     revived: int = 0
     labels: int = 0
     threads: int = 0
+    late: int = 0
+    refetched: int = 0
 
     @property
     def total(self) -> int:
         """The sum of all numbers."""
-        return self.missing + self.deleted + self.revived + self.labels + self.threads
+        return sum(astuple(self))
+
+    def plus(self, other: "Mended", sign: int = 1) -> "Mended":
+        """The sums of all numbers; with `sign` -1 the differences."""
+        return Mended(*(mine + sign * yours for mine, yours in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,8 +95,19 @@ def _bomb(size: int) -> bytes:
     return _split(_entry("meta.json", size, len(body)), body=body)
 
 
+def _part_bomb(size: int) -> bytes:
+    meta = _packed(b'{"segments":[]}')
+    body = meta + _zeros(size)
+    part = _entry(f"{0:032x}.pos", size, len(body) - len(meta), len(meta))
+    return _split(_entry("meta.json", 15, len(meta)), part, body=body)
+
+
 SPLITS: dict[str, Made] = {
     "a file that inflates": _bomb,
+    "a part that inflates": _part_bomb,
+    "a part that inflates to more than it declares": lambda size: _split(
+        _entry("meta.json", 1, 9), _entry(f"{0:032x}.pos", 1, len(_zeros(size)), 9), body=b"x" * 9 + _zeros(size)
+    ),
     "a table of zeros": lambda size: _ended(b"", _zeros(size), b"GBMSPL01"),
     "a table of deep JSON": lambda size: _ended(b"", _packed(b"[" * 100_000), b"GBMSPL01"),
     "a table of many files": lambda size: _split(
