@@ -49,7 +49,7 @@ class Overlap:
 
     @property
     def begin(self) -> int | None:
-        """Record the start of a round."""
+        """The latest possible start of the next poll."""
         return self._marks[0][1] if self._marks else None
 
     def reached(self, history_id: int, now: float) -> None:

@@ -12,12 +12,14 @@ from storage.db.engines import Source, transaction
 from storage.errors import BackupError
 from storage.files.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.mailbox import label_judgement
+from storage.mailbox.acquaintance import Acquaintances
 from storage.mailbox.analysis_reader import Analyses
 from storage.mailbox.as_of import as_of_query, as_of_values
 from storage.mailbox.classification import classification_of
 from storage.mailbox.lookups import Located
 from storage.mailbox.row_mapping import attachment_of, location_of, summary_of
 from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
+from storage.model.acquaintance import Acquaintance
 from storage.model.message_id import to_hex
 from storage.model.results import UNPARSABLE, Body, Email
 from storage.segments.file_names import PARQUET_SUFFIX
@@ -73,6 +75,7 @@ class Single:
         self._frames = frames or Frames(blobs, kept_bytes=0)
         self._files, self._read_body = files, body
         self._analyses = Analyses(user_id, engine, blobs)
+        self._acquaintances = Acquaintances(user_id, engine, files)
 
     def email(self, message_id: int, as_of: datetime | None = None) -> Email | None:
         """One message without its raw bytes, now or as of a time; None when the user has (had) no such message."""
@@ -83,7 +86,7 @@ class Single:
         if row is None:
             return None
         labels = self._classification(message_id, as_of)
-        return self._read(row, lambda: self._analyses.of(message_id), labels)
+        return self._read(row, lambda: self._analyses.of(message_id), labels, as_of)
 
     def email_at(self, located: Located) -> Email | None:
         """The message in this state, without its raw bytes; None if its files were merged since it was located.
@@ -114,19 +117,32 @@ class Single:
         row: dict[str, Any],
         analysis: Callable[[], dict[str, dict[str, Any]] | None],
         classification: str,
+        as_of: datetime | None = None,
     ) -> Email:
         [content] = self._files.summaries([row])
         body = self._body(row, content["defects"])
         summary = summary_of(row, content)
+        acquaintance = self._acquaintance(row, as_of)
         return Email(
             summary=summary,
             text=body.text,
             headers=body.headers,
             attachments=body.attachments,
             sha256=bytes(row["sha256"]).hex(),
-            analysis=label_judgement.corrected(analysis(), summary.labels),
+            analysis=label_judgement.corrected(analysis(), summary.labels, acquaintance),
             classification=classification,
+            acquaintance=acquaintance,
         )
+
+    def _acquaintance(self, row: dict[str, Any], as_of: datetime | None) -> Acquaintance | None:
+        """The mailbox's evidence about the writer; None: a file is damaged, which is logged."""
+        try:
+            return self._acquaintances.of(row["message_id"], row["thread_id"], row["received_at"], as_of)
+        except FileMissing:
+            raise
+        except FileDamaged as exc:
+            _LOG.error("Message %s is returned without evidence: %s", to_hex(row["message_id"]), exc)
+            return None
 
     def _body(self, row: dict[str, Any], defects: Sequence[str]) -> Body:
         """Parse the exact bytes: reading a frame takes 1 ms, a row group's texts and headers 20 ms.
