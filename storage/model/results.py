@@ -65,7 +65,8 @@ class Email:
     """One message in full. `sha256`: of the raw bytes, in hex; `headers` are decoded, in order.
 
     analysis: analyser -> its version and fields; None: the message was not analysed. classification: Gmail's
-    classification labels as JSON text; "": it has none.
+    classification labels as JSON text; "": it has none. is_whole: False: reading was stopped or a file is damaged, so
+    that another attempt may return more.
     """
 
     summary: EmailSummary
@@ -75,6 +76,7 @@ class Email:
     sha256: str
     analysis: Mapping[str, Mapping[str, Any]] | None = None
     classification: str = ""
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
