@@ -120,50 +120,68 @@ class Single:
         as_of: datetime | None = None,
     ) -> Email:
         [content] = self._files.summaries([row])
-        body = self._body(row, content["defects"])
+        body, is_exact = self._body(row, content["defects"])
+        analysed, is_read = self._analysis(row["message_id"], analysis)
         summary = summary_of(row, content)
-        acquaintance = self._acquaintance(row, as_of)
+        acquaintance, is_known = self._acquaintance(row, as_of)
         return Email(
             summary=summary,
             text=body.text,
             headers=body.headers,
             attachments=body.attachments,
             sha256=bytes(row["sha256"]).hex(),
-            analysis=label_judgement.corrected(analysis(), summary.labels, acquaintance),
+            analysis=label_judgement.corrected(analysed, summary.labels, acquaintance),
             classification=classification,
             acquaintance=acquaintance,
+            is_whole=is_exact and is_read and is_known,
         )
 
-    def _acquaintance(self, row: dict[str, Any], as_of: datetime | None) -> Acquaintance | None:
-        """The mailbox's evidence about the writer; None: a file is damaged, which is logged."""
+    def _acquaintance(self, row: dict[str, Any], as_of: datetime | None) -> tuple[Acquaintance | None, bool]:
+        """The mailbox's evidence about the writer, and whether it was read: not if a file is damaged, which is logged."""
         try:
-            return self._acquaintances.of(row["message_id"], row["thread_id"], row["received_at"], as_of)
+            return self._acquaintances.of(row["message_id"], row["thread_id"], row["received_at"], as_of), True
         except FileMissing:
             raise
         except FileDamaged as exc:
             _LOG.error("Message %s is returned without evidence: %s", to_hex(row["message_id"]), exc)
-            return None
+            return None, False
 
-    def _body(self, row: dict[str, Any], defects: Sequence[str]) -> Body:
+    def _analysis(
+        self, message_id: int, ask: Callable[[], dict[str, dict[str, Any]] | None]
+    ) -> tuple[dict[str, dict[str, Any]] | None, bool]:
+        """A message's analysis, and whether it was read: a message whose file is damaged is shown as not analysed."""
+        try:
+            return ask(), True
+        except FileMissing:
+            raise
+        except FileDamaged as exc:
+            _LOG.error("Message %s is returned without its analysis: %s", to_hex(message_id), exc)
+            return None, False
+
+    def _body(self, row: dict[str, Any], defects: Sequence[str]) -> tuple[Body, bool]:
         """Parse the exact bytes: reading a frame takes 1 ms, a row group's texts and headers 20 ms.
 
-        Without a parser, or when the bytes are damaged, or must not or cannot be parsed, read the Parquet file.
+        Without a parser, or when the bytes are damaged, or must not or cannot be parsed, read the Parquet file; then
+        the second value says whether that is so every time.
         """
+        is_exact = True
         if self._read_body is not None and UNPARSABLE.isdisjoint(defects):
             try:
-                return self._read_body(self._exact(row))
+                return self._read_body(self._exact(row)), True
             except FileMissing:
                 raise
             except (FileDamaged, ReadingStopped) as exc:
                 _LOG.warning("Message %s is read from its Parquet file: %s", to_hex(row["message_id"]), exc)
+                is_exact = False
         file = row["segment"] + PARQUET_SUFFIX
         values = {"message_id": row["message_id"], "received_at": row["received_at"]}
         [columns] = self._files.rows("email", [file], values)
-        return Body(
+        body = Body(
             text=columns["text"],
             headers=tuple((header["name"], header["value"]) for header in columns["headers"]),
             attachments=tuple(attachment_of(part) for part in columns["attachments"]),
         )
+        return body, is_exact
 
     def raw(self, message_id: int, as_of: datetime | None = None) -> bytes | None:
         """The exact bytes of a message, verified against their SHA-256; None when the user has (had) no such message.

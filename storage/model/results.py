@@ -67,7 +67,7 @@ class Email:
 
     analysis: analyser -> its version and fields; None: the message was not analysed. classification: Gmail's
     classification labels as JSON text; "": it has none. acquaintance: what the mailbox knew of the writer; None:
-    unknown.
+    unknown. is_whole: False: reading was stopped or a file is damaged, so that another attempt may return more.
     """
 
     summary: EmailSummary
@@ -78,6 +78,7 @@ class Email:
     analysis: Mapping[str, Mapping[str, Any]] | None = None
     classification: str = ""
     acquaintance: Acquaintance | None = None
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
