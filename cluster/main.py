@@ -29,6 +29,7 @@ from cluster.commands import (
     status,
     up,
     upgrade,
+    verify,
 )
 from storage.version import VERSION
 
@@ -79,6 +80,7 @@ app.command()(stats.report)
 app.command()(sql.sql)
 app.command()(export.export)
 app.command()(restore.restore)
+app.command()(verify.verify)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(shards.app, name="shards")

@@ -20,6 +20,7 @@ from storage.catalog import leases
 from storage.catalog.folding import fold_changes, keys_of
 from storage.catalog.index_copy import copy_index
 from storage.catalog.leases import Lease
+from storage.catalog.segment_records import record_analysis, record_segment
 from storage.db.engines import transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
@@ -33,7 +34,6 @@ from storage.model.records import (
     LabelRow,
     MailboxRecord,
     Phase,
-    SegmentManifest,
     StoredLabels,
 )
 from storage.model.time_range import EARLIEST, LATEST
@@ -229,7 +229,7 @@ class Catalog:
             if current_name != old:
                 raise AnalysisOutdated(segment)
             connection.execute(query("analyses_retire"), {"segment_ids": segment_ids})
-            record_analysis(connection, live.segment_id, new)
+            record_analysis(connection, lease.shard_id, live.segment_id, new)
             hit(FailPoint.ANALYSIS_REPLACED)
         return True
 
@@ -267,46 +267,6 @@ class Catalog:
             for user_id, message_ids in wanted.items()
             for message_id in set(message_ids) - set(self.unknown(user_id, message_ids))
         )
-
-
-def record_segment(connection: Connection, segment: SegmentManifest) -> int | None:
-    """Record a segment and its users' shares; return its id, or None when it is already recorded."""
-    values = {
-        name: getattr(segment, name)
-        for name in (
-            *("name", "shard_id", "epoch", "messages", "size_bytes"),
-            *("raw_bytes", "parquet_bytes", "words_bytes", "defective"),
-        )
-    }
-    segment_id: int | None = connection.execute(query("segment_insert"), values).scalar()
-    if segment_id is None:
-        return None
-    if segment.analysis is not None:
-        record_analysis(connection, segment_id, segment.analysis)
-    users = segment.users
-    connection.execute(
-        query("segment_users_insert"),
-        {
-            "segment_id": segment_id,
-            "user_ids": [user.user_id for user in users],
-            "messages": [user.messages for user in users],
-            "size_bytes": [user.size_bytes for user in users],
-            "first_at": [user.first_at for user in users],
-            "last_at": [user.last_at for user in users],
-        },
-    )
-    return segment_id
-
-
-def record_analysis(connection: Connection, segment_id: int, analysis: AnalysisManifest) -> None:
-    """Record the analysis file of a segment that has none."""
-    values = {
-        "name": analysis.name,
-        "segment_id": segment_id,
-        "versions": orjson.dumps(dict(analysis.versions)).decode(),
-        "size_bytes": analysis.size_bytes,
-    }
-    connection.execute(query("analysis_insert"), values)
 
 
 def _update_mailboxes(connection: Connection, plan: Commit) -> None:

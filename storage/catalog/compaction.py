@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine
 
 from storage.catalog import leases
 from storage.catalog.leases import Lease
+from storage.catalog.segment_records import record_segment
 from storage.db.engines import transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
@@ -67,8 +68,6 @@ class Compactions:
             CompactionOutdated: a source is no longer live, or was analysed again.
             DatabaseUnreachable: the outcome is unknown; repeat the commit.
         """
-        from storage.catalog.catalog import record_segment  # imports pyarrow, which `live` does not need
-
         with transaction(self._engine) as connection:
             leases.fence(connection, lease.shard_id, lease.owner, lease.epoch)
             _exclude(connection, lease.shard_id, merged.excluded)
@@ -112,6 +111,7 @@ class Compactions:
             leases.fence(connection, lease.shard_id, lease.owner, lease.epoch)
             connection.execute(query("analyses_forget"), {"shard_id": lease.shard_id, "before": before})
             connection.execute(query("segments_forget"), {"shard_id": lease.shard_id, "before": before})
+            connection.execute(query("file_digests_forget"), {"shard_id": lease.shard_id, "before": before})
 
 
 def _exclude(connection: Connection, shard_id: int, excluded: Sequence[tuple[str, str]]) -> None:

@@ -221,15 +221,26 @@ class SegmentUser:
 
 
 @dataclass(frozen=True, slots=True)
+class FileDigest:
+    """A file of the archive as it was written: its whole name, its size and its SHA-256."""
+
+    name: str
+    size_bytes: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AnalysisManifest:
     """An analysis file of a segment (segments/analysis_file.py), written and synced, not visible until its commit.
 
     versions: (analyser, lowest version among the rows; 0: some rows have no result).
+    sha256: of the file; None: it was written earlier.
     """
 
     name: str
     size_bytes: int
     versions: tuple[tuple[str, int], ...]
+    sha256: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +250,7 @@ class SegmentManifest:
     name: globally unique; begins with the shard and the epoch that wrote the segment.
     words_bytes: size of the full-text split; None: there is no split, and searches scan the Parquet file.
     analysis: analysis of its messages; None: the messages were not analysed.
+    digests: of the files that were written with this manifest, without the analysis.
     """
 
     name: str
@@ -252,6 +264,7 @@ class SegmentManifest:
     users: tuple[SegmentUser, ...]
     words_bytes: int | None = None
     analysis: AnalysisManifest | None = None
+    digests: tuple[FileDigest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ TABLES = (
     Table("segments", _OF_SHARD, {"segment_id": "segments", "moved_to": "segments"}),
     Table("segment_users", _OF_SEGMENTS, {"segment_id": "segments"}),
     Table("analyses", _OF_SEGMENTS, {"segment_id": "segments"}),
+    Table("file_digests", _OF_SHARD, {}),
     Table("labels", _OF_USERS, {}),
     Table("label_history", _OF_USERS, {}),
     Table("failed_items", _OF_USERS, {}),

@@ -14,7 +14,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.files.blobs import LocalBlobs
+from storage.files.blobs import FileDamaged, LocalBlobs
 from storage.files.file_format import NEWEST
 from storage.recovery.rollup_writer import ADDED_COLUMNS, TABLES
 from storage.segments.file_names import ROLLUP_SUFFIX
@@ -68,8 +68,27 @@ def rolled_of(blobs: LocalBlobs, shard_id: int) -> tuple[list[Rolled], list[tupl
             epoch_of(name)
             readable.append(_open(name, Path(blobs.location(blob.name))))
         except _UNREADABLE as exc:
-            damaged.append((blob.name, (str(exc).splitlines() or [type(exc).__name__])[0][:200]))
+            damaged.append((blob.name, _first_line(exc)))
     return sorted(readable, key=lambda rolled: (rolled.epoch, rolled.number, rolled.made_at)), damaged
+
+
+def require_sound(name: str, path: Path) -> None:
+    """Check everything that a roll-up tells of itself. `name`: whole, for the error.
+
+    Raises:
+        FileDamaged.
+    """
+    try:
+        rolled = _open(name.removesuffix(ROLLUP_SUFFIX), path)
+        for table in TABLES:
+            for _ in rolled.batches(table):  # Parquet's own structure, which the ZIP archive's CRC-32 does not know
+                pass
+    except _UNREADABLE as exc:
+        raise FileDamaged(name, _first_line(exc)) from exc
+
+
+def _first_line(exc: BaseException) -> str:
+    return (str(exc).splitlines() or [type(exc).__name__])[0][:200]
 
 
 def _open(name: str, path: Path) -> Rolled:
