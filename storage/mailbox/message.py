@@ -137,7 +137,7 @@ class Single:
         )
 
     def _acquaintance(self, row: dict[str, Any], as_of: datetime | None) -> tuple[Acquaintance | None, bool]:
-        """The mailbox's evidence about the writer, and whether it was read: not if a file is damaged, which is logged."""
+        """The mailbox's evidence about the writer, and whether it was read: a damaged file is logged."""
         try:
             return self._acquaintances.of(row["message_id"], row["thread_id"], row["received_at"], as_of), True
         except FileMissing:
