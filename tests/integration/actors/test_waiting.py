@@ -101,12 +101,12 @@ async def test_an_owner_whose_epoch_is_over_changes_no_reasons(cluster: Cluster)
     reasons = WaitReasons(cluster.databases.control)
     now = WaitReason(0, WHOLE_SHARD, WaitKind.DISK_FULL, "now", 2.0)
     reasons.replace(0, 7, [now])
-    reasons.silent(0, WaitReason(0, WHOLE_SHARD, WaitKind.OWNER_SILENT, "silent", 3.0))
+    reasons.silent(0, WaitKind.OWNER_SILENT, WaitReason(0, WHOLE_SHARD, WaitKind.OWNER_SILENT, "silent", 3.0))
 
     reasons.replace(0, 6, [WaitReason(0, WHOLE_SHARD, WaitKind.DISK_READ_ONLY, "then", 1.0)])
     assert set(stored(cluster)) == {now.key, (WHOLE_SHARD, WaitKind.OWNER_SILENT)}
     reasons.replace(0, 8, [])
-    reasons.silent(0, None)
+    reasons.silent(0, WaitKind.OWNER_SILENT, None)
 
     assert stored(cluster) == {}
     assert reasons.of([0], [1]) == []
