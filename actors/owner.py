@@ -24,7 +24,7 @@ from actors.segment_commits import SegmentCommits
 from actors.shard import Shard
 from actors.tokens import Tokens
 from actors.wait_log import WaitLog
-from actors.work import Work
+from actors.work import PURPOSE, Work
 from storage.catalog import leases
 from storage.catalog.catalog import Catalog
 from storage.catalog.leases import LeaseLost, ShardMoving
@@ -325,6 +325,7 @@ class ShardOwner:
             return asyncio.to_thread(self._reasons.replace, self._shard_id, shard.lease.epoch, reasons)
 
         while self.failure is None:
+            self._waits.unbegun(await self._work.unbegun(), self._clock())
             self._waits.late(self._clock())
             await self._waits.store(write, self._clock())
             await asyncio.sleep(_STORE_WAITS_S)
@@ -343,6 +344,7 @@ class ShardOwner:
         self._waits.ended(call, outcome, now, shard.quota.ready_at(call.user_id, None, now))
 
     async def _carry_out(self, shard: Shard, commits: SegmentCommits, decision: Decision) -> None:
+        PURPOSE.set(decision)  # in this task's own context
         if isinstance(decision, Write):
             await commits.write(decision)
         elif isinstance(decision, CommitNow):

@@ -5,7 +5,7 @@ the same kind of work.
 """
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 from actors.budget import Grant
@@ -29,6 +29,8 @@ GMAIL = (
 ARCHIVE = (WaitKind.DISK_FULL, WaitKind.DISK_READ_ONLY, WaitKind.ARCHIVE_UNUSABLE)
 #: Seconds after which a call, or a fetch of many messages, counts as unanswered.
 _LATE_CALL_S, _LATE_FETCH_S = 3.0, 10.0
+#: Seconds after which a decision without a worker is a reason to wait: workers also start.
+_UNBEGUN_S = 1.0
 #: Maximum seconds between two requests to the broker while the day's free units are spent.
 _SPENT_AGAIN_S = 5.0
 #: Seconds between two stores if only the number of attempts changed.
@@ -42,6 +44,7 @@ class WaitLog:
         self._shard_id = shard_id
         self._reasons: dict[tuple[int, WaitKind], WaitReason] = {}
         self._out: dict[int, tuple[Call, float]] = {}  # calls in flight that are not known to be late, with their start
+        self._unbegun: dict[int, tuple[int, float]] = {}  # decisions without a worker: mailbox, and since when
         self._changed, self._recounted = True, False  # an owner first clears its predecessor's reasons
         self._stored_at = -float("inf")
         self._away = False  # the reasons could not be stored
@@ -92,6 +95,21 @@ class WaitLog:
             self.waits(call.user_id, kind, "Gmail asks for patience", now, now + outcome.pause_s)
         elif not isinstance(call, Compare):
             self.ends(call.user_id, *GMAIL)
+
+    def unbegun(self, decisions: Collection[object], now: float) -> None:
+        """Record which decisions wait for a worker."""
+        before, self._unbegun = self._unbegun, {}
+        for decision in decisions:
+            key, user_id = id(decision), getattr(decision, "user_id", WHOLE_SHARD)
+            self._unbegun[key] = before.get(key, (user_id, now))
+            if key in self._out:
+                self._out[key] = self._out[key][0], now  # not sent to Gmail yet
+        waiting = {user_id for user_id, since in self._unbegun.values() if now - since >= _UNBEGUN_S}
+        for user_id in {user_id for user_id, _ in before.values()} - {user_id for user_id, _ in self._unbegun.values()}:
+            self.ends(user_id, WaitKind.NO_WORKER)
+        for user_id in waiting:
+            if (user_id, WaitKind.NO_WORKER) not in self._reasons:
+                self.waits(user_id, WaitKind.NO_WORKER, "no worker of the cluster has been free for seconds", now)
 
     def late(self, now: float) -> None:
         """Record calls that have been unanswered for long; they still continue."""

@@ -4,7 +4,8 @@ Expected errors are raised as `BackupError`; `WorkLost` means that the outcome i
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Protocol, TypeVar
 
 import pyarrow as pa
@@ -21,6 +22,8 @@ from storage.errors import BackupError
 from storage.model.records import AnalysisManifest, Merged, SegmentManifest
 
 T = TypeVar("T")
+#: The decision that the current asyncio task carries out: `Work.unbegun` names it.
+PURPOSE: ContextVar[object] = ContextVar("PURPOSE", default=None)
 
 
 class WorkLost(BackupError):
@@ -87,6 +90,9 @@ class Work(Protocol):
     async def table(self, reference: object) -> pa.Table:
         """The table behind a reference."""
 
+    async def unbegun(self) -> Collection[object]:
+        """The decisions (`PURPOSE`) whose work has waited for a worker for seconds."""
+
 
 class ThreadWork:
     """Work done by threads of this process; a reference is the table itself."""
@@ -148,6 +154,9 @@ class ThreadWork:
 
     async def table(self, reference: object) -> pa.Table:
         return reference
+
+    async def unbegun(self) -> Collection[object]:
+        return ()
 
 
 async def _thread(work: Callable[[], T]) -> T:

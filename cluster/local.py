@@ -135,7 +135,8 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         watch = SupervisorConfig(every_s=settings.ray.ping_every_s, hung_after_s=settings.ray.hung_after_s)
         rates, reasons = settings.serve.rates if gateway else None, WaitReasons(stores.databases.control)
         campaigns = Campaigns(stores.databases.control)
-        stack.enter_context(supervised(stores.config, rates, list(stores.shards), watch, reasons, campaigns))
+        shown = api if gateway else None
+        stack.enter_context(supervised(stores.config, rates, list(stores.shards), watch, reasons, campaigns, shown))
         yield LocalCluster(stores, api, dashboard, proxy, swept)
 
 

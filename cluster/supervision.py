@@ -13,6 +13,7 @@ from typing import Any
 
 from actors.supervisor import Actors, ActorSupervisor, Silence, SupervisorConfig
 from cluster.campaign_starts import CampaignStarts
+from cluster.gateway_watch import watch_gateway
 from storage.control.campaigns import Campaigns
 from storage.control.wait_reasons import WaitReasons
 from storage.errors import BackupError
@@ -22,6 +23,9 @@ _LOG = logging.getLogger(__name__)
 
 #: Seconds for an owner to take its shard: it first sweeps and reads all its mailboxes.
 _OWN_S = 60.0
+
+#: The name of the quota broker's actor.
+BROKER = "quota"
 
 #: Seconds between two checks for changes to record.
 _RECORD_S = 0.5
@@ -40,10 +44,12 @@ def supervised(
     config: SupervisorConfig,
     reasons: WaitReasons,
     campaigns: Campaigns,
+    api: str | None = None,
 ) -> Iterator[None]:
     """Watch until the block ends.
 
     Args:
+        api: address of the gateway; None: there is none.
         backup: actors.config.BackupConfig.
         rates: the configuration of callers' rate limits; None: there is no gateway.
         reasons: the table of wait reasons, for owners that do not answer.
@@ -58,10 +64,11 @@ def supervised(
         return lambda: start_shard(shard_id, backup, start_broker(backup), len(shards))
 
     starters: dict[str, Callable[[], object]] = {owner_name(shard_id): starter(shard_id) for shard_id in shards}
-    starters["quota"] = lambda: start_broker(backup)
+    starters[BROKER] = lambda: start_broker(backup)
     if rates is not None:
         starters["rates"] = lambda: start_rates(rates)
-    with _in_thread(lambda: _watch(shards, list(starters), NamedActors(starters), config, reasons, campaigns)):
+    actors = NamedActors(starters)
+    with _in_thread(lambda: _watch(shards, list(starters), actors, config, reasons, campaigns, api)):
         yield
 
 
@@ -72,6 +79,7 @@ async def _watch(
     config: SupervisorConfig,
     reasons: WaitReasons,
     campaigns: Campaigns,
+    api: str | None,
 ) -> None:
     from actors.remote.client import ShardClient
 
@@ -80,32 +88,35 @@ async def _watch(
     record = SilenceRecord(shards, reasons.silent)
     supervisor = ActorSupervisor(names, actors, config, record.notify)
     starts = CampaignStarts(campaigns, client.request)
-    await asyncio.gather(supervisor.run(), record.run(), starts.run(), *owned)
+    gateway = [watch_gateway(api, config.every_s)] if api else []
+    await asyncio.gather(supervisor.run(), record.run(), starts.run(), *gateway, *owned)
 
 
 class SilenceRecord:
-    """Records owners that do not answer, as wait reasons of their shards."""
+    """Records that owners or the quota broker do not answer, as wait reasons of shards."""
 
-    def __init__(self, shards: Sequence[int], store: Callable[[int, WaitReason | None], None]) -> None:
+    def __init__(self, shards: Sequence[int], store: Callable[[int, WaitKind, WaitReason | None], None]) -> None:
         """`store`: blocking; raises BackupError if it must be repeated."""
         self._shards, self._store = {owner_name(shard_id): shard_id for shard_id in shards}, store
         # The records of an earlier cluster are obsolete.
-        self._unstored: dict[int, WaitReason | None] = dict.fromkeys(shards)
+        self._unstored: dict[tuple[int, WaitKind], WaitReason | None] = {
+            (shard_id, kind): None for shard_id in shards for kind in (WaitKind.OWNER_SILENT, WaitKind.BROKER_SILENT)
+        }
 
     def notify(self, name: str, silence: Silence | None) -> None:
         """An actor stopped answering, was replaced, or answers again (None). The supervisor has logged it."""
         shard_id = self._shards.get(name)
-        if shard_id is None:  # a broker: every shard continues with its static share
-            return
-        self._unstored[shard_id] = (
-            WaitReason(
-                shard_id,
-                WHOLE_SHARD,
-                WaitKind.OWNER_SILENT,
-                f"the owner of shard {shard_id} does not answer: {silence.reason}",
-                silence.since,
-                silence.probes,
-            )
+        if shard_id is not None:
+            what = f"the owner of shard {shard_id} does not answer"
+            self._record(shard_id, WaitKind.OWNER_SILENT, what, silence)
+        elif name == BROKER:
+            for each in self._shards.values():
+                what = "the quota broker does not answer, and the shard spends its even share of the project's quota"
+                self._record(each, WaitKind.BROKER_SILENT, what, silence)
+
+    def _record(self, shard_id: int, kind: WaitKind, what: str, silence: Silence | None) -> None:
+        self._unstored[shard_id, kind] = (
+            WaitReason(shard_id, WHOLE_SHARD, kind, f"{what}: {silence.reason}", silence.since, silence.probes)
             if silence
             else None
         )
@@ -113,13 +124,13 @@ class SilenceRecord:
     async def run(self) -> None:
         """Store changes, without end; a failed store is repeated later."""
         while True:
-            for shard_id, reason in list(self._unstored.items()):
-                del self._unstored[shard_id]
+            for key, reason in list(self._unstored.items()):
+                del self._unstored[key]
                 try:
-                    await asyncio.to_thread(self._store, shard_id, reason)
+                    await asyncio.to_thread(self._store, *key, reason)
                 except BackupError as exc:
-                    _LOG.debug("It is not recorded yet whether shard %d is owned: %s", shard_id, exc)
-                    self._unstored.setdefault(shard_id, reason)
+                    _LOG.debug("It is not recorded yet whether shard %d is owned: %s", key[0], exc)
+                    self._unstored.setdefault(key, reason)
             await asyncio.sleep(_RECORD_S)
 
 

@@ -45,7 +45,7 @@ def servers(databases: Databases) -> Iterator[Finding]:
     for index in range(databases.shard_databases):
         engines[f"shard database {index}"] = databases.shard_database(index)
     for label, engine in engines.items():
-        version, skew = _asked(engine)
+        version, skew = _version_and_skew(engine)
         if version < _OLDEST_SERVER:
             detail = f"{label}: PostgreSQL {version} is too old"
             yield Finding(
@@ -137,7 +137,7 @@ def rollups(settings: Settings, databases: Databases) -> Iterator[Finding]:
         yield Finding("roll-ups", Level.OK, "the archive can rebuild every shard's state")
 
 
-def _asked(engine: Engine) -> tuple[int, timedelta]:
+def _version_and_skew(engine: Engine) -> tuple[int, timedelta]:
     """The server's major version, and how far its clock is ahead of this machine's."""
     with transaction(engine) as connection:
         before = datetime.now(UTC)

@@ -25,6 +25,7 @@ class WaitKind(StrEnum):
     ARCHIVE_UNUSABLE = "archive_unusable"
     DATABASE_UNREACHABLE = "database_unreachable"
     OWNER_SILENT = "owner_silent"
+    BROKER_SILENT = "broker_silent"
     NO_WORKER = "no_worker"
     PAUSED = "paused"
     OTHER = "other"
@@ -51,6 +52,7 @@ _REMEDIES = {
     WaitKind.ARCHIVE_UNUSABLE: "see the reason; writes are retried automatically",
     WaitKind.DATABASE_UNREACHABLE: "start PostgreSQL or correct its DSN; work continues automatically",
     WaitKind.OWNER_SILENT: "nothing: the owner is being replaced; see the cluster's log if it stays so",
+    WaitKind.BROKER_SILENT: "nothing: the broker is being replaced; see the cluster's log if it stays so",
     WaitKind.NO_WORKER: "raise GBM_RAY__CPUS, or wait for other work to end",
     WaitKind.PAUSED: "resume the mailbox",
     WaitKind.OTHER: "see the reason; a newer version of the program gave it",
