@@ -71,7 +71,7 @@ def test_what_fuzzing_finds_leaves_its_input(tmp_path: Path, monkeypatch: pytest
         fuzz(60, tmp_path)
 
     [find] = tmp_path.iterdir()
-    assert find.name.startswith("texts-") and find.read_bytes().startswith(b"a") and find.stat().st_size < 12
+    assert find.name.startswith("texts-") and b"a" in find.read_bytes()
 
 
 @pytest.mark.slow
