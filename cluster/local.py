@@ -210,10 +210,7 @@ def _watched(stores: Stores, every_s: float, looks: Sequence[Callable[[], object
     ended = threading.Event()
 
     def watch() -> None:
-        forecast_at = 0.0
-        partitions_at = time.monotonic() + _PARTITIONS_EVERY_S  # opening the stores maintained them
-        if stores.settings.environment == "production":  # in production it did not
-            partitions_at = 0.0
+        forecast_at = partitions_at = 0.0
         while not ended.wait(every_s):
             for look in looks:
                 _keep_jobs(look)

@@ -187,8 +187,11 @@ def open_stores(settings: Settings, progress: Callable[[str], None] | None = Non
             migrate.require(databases)  # in production, an operator decides about `gbm db upgrade`
             migrate.register(databases, settings.shards.count)
         else:
-            with upgrading(settings, home, databases, tell):
-                migrate.upgrade(databases, settings.shards.count, tell)
+            with upgrading(settings, home, databases, tell) as are_newest:
+                if are_newest:  # a cluster maintains the partitions when it starts, and daily
+                    migrate.register(databases, settings.shards.count)
+                else:
+                    migrate.upgrade(databases, settings.shards.count, tell)
         # A key is created only before anything is sealed: silently replacing a lost key would hide the loss.
         load_key(settings.sealing.key, home.sealing_key, create=not Control(databases.control).has_secrets())
         share_sealing_key(settings)
