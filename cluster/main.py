@@ -18,6 +18,7 @@ from cluster.commands import (
     demo,
     export,
     failures,
+    import_mail,
     keys,
     restore,
     search,
@@ -77,6 +78,7 @@ app.command()(stats.stats)
 app.command()(stats.report)
 app.command()(sql.sql)
 app.command()(export.export)
+app.command("import")(import_mail.import_mail)
 app.command()(restore.restore)
 app.command()(verify.verify)
 app.add_typer(accounts.app, name="accounts")
