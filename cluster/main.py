@@ -40,9 +40,12 @@ _COMMANDS = {
     "report": "stats",
     "sql": "sql",
     "export": "export",
+    "import": "import_mail",
     "restore": "restore",
     "verify": "verify",
 }
+#: Functions whose names differ from their command's.
+_FUNCTIONS = {"import": "import_mail"}
 #: Modules of cluster/commands that hold several commands.
 _GROUPS = {
     "accounts": "accounts",
@@ -86,8 +89,8 @@ def program(names: Iterable[str]) -> typer.Typer:
     made.callback()(_program)
     for name in names:
         if name in _COMMANDS:
-            function = getattr(_module(_COMMANDS[name]), name)
-            made.command(context_settings=_CONTEXTS.get(name))(function)
+            function = getattr(_module(_COMMANDS[name]), _FUNCTIONS.get(name, name))
+            made.command(name, context_settings=_CONTEXTS.get(name))(function)
         else:
             made.add_typer(_module(_GROUPS[name]).app, name=name)
     return made

@@ -35,6 +35,8 @@ TABLES = (
     Table("segment_users", _OF_SEGMENTS, {"segment_id": "segments"}),
     Table("analyses", _OF_SEGMENTS, {"segment_id": "segments"}),
     Table("file_digests", _OF_SHARD, {}),
+    Table("imports", _OF_USERS, {}),
+    Table("message_origins", _OF_USERS, {}, ("user_id", "message_id")),
     Table("labels", _OF_USERS, {}),
     Table("label_history", _OF_USERS, {}),
     Table("failed_items", _OF_USERS, {}),

@@ -30,6 +30,10 @@ VALUES: dict[str, Any] = {
     **_all(("secret_hash", "token_hash", "sealed", "fingerprint"), b"\x00"),
     **_all(("key_id", "kid", "domain", "admin", "email", "requested_by", "request_key", "table"), "text"),
     **_all(("names", "types", "label_ids", "labels", "reasons", "errors", "states", "with_labels"), ["A"]),
+    **_all(("import_id", "source"), "text"),
+    **_all(("stored", "duplicates", "position"), 1),
+    **_all(("positions",), [7]),
+    **_all(("origins",), ["A"]),
     **_all(("file_names",), ["A"]),
     **_all(("sizes",), [1]),
     **_all(("digests",), [b"\x00"]),
@@ -65,6 +69,7 @@ VALUES: dict[str, Any] = {
 #: By query, where it means something else.
 OF_QUERY: dict[str, dict[str, Any]] = {
     "campaign_mailboxes_insert": {"listed_before": [NOW], "messages_before": [1], "synced_before": [NOW]},
+    "import_begin": {"fingerprint": "text"},
     "campaigns": {"before": None, "campaign_id": None},
     "failed_upsert": {"attempts": [1], "not_before": [NOW]},
     "rollup_events": {"event_id": 99_900},  # of 100,000: a roll-up reads what is new

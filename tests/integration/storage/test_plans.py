@@ -60,12 +60,14 @@ WITHOUT = {
 #: For operators: about a whole database, so that every row is wanted.
 WHOLE = {
     "archive_names": "every file of a database that is checked against its archive",
+    "index_of_user": "every row of a mailbox whose files and index disagree",
     "label_events_all": "the export of the whole log",
     "rebuild_counts": "everything is counted anew, in a database that serves nobody yet",
     "rebuild_filled": "whether there is one row: stops at the first",
     "rebuild_users_found": "everybody is looked for, in a database that serves nobody yet",
     "rollup_lags": "every shard of a database, for operators",
     "segments_all": "totals over every segment",
+    "segments_to_verify_of_user": "every file of a mailbox, of which all are read afterwards",
     "shards_known": "every shard of a database that is restored, before it serves",
     "states_all": "the export of every message's state",
 }
