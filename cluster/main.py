@@ -16,6 +16,7 @@ from cluster.commands import (
     config,
     db,
     demo,
+    events,
     export,
     failures,
     keys,
@@ -86,6 +87,7 @@ bench.app.command()(bench_results.table)
 app.add_typer(bench.app, name="bench")
 app.add_typer(config.app, name="config")
 app.add_typer(db.app, name="db")
+app.add_typer(events.app, name="events")
 
 
 def main() -> None:

@@ -49,6 +49,7 @@ def supervised(
         reasons: where it is recorded that an owner is silent.
         campaigns: whose first requests are made before their jobs run.
     """
+    from actors.remote.event_bus import start_bus
     from actors.remote.quota import start_broker
     from actors.remote.rate_limits import start_rates
     from actors.remote.shard import start_shard
@@ -59,6 +60,7 @@ def supervised(
 
     starters: dict[str, Callable[[], object]] = {owner_name(shard_id): starter(shard_id) for shard_id in shards}
     starters["quota"] = lambda: start_broker(backup)
+    starters["events"] = lambda: start_bus(backup)
     if rates is not None:
         starters["rates"] = lambda: start_rates(rates)
     with _in_thread(lambda: _watch(shards, list(starters), NamedActors(starters), config, reasons, campaigns)):
