@@ -54,6 +54,7 @@ _GROUPS = {
     "bench": "bench_results",
     "config": "config",
     "db": "db",
+    "events": "events",
 }
 #: Objects that are made before the collector looks for cycles among them. With Python's 700 it takes a seventh of the
 #: time of the imports, which leave no garbage.

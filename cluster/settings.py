@@ -30,11 +30,12 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-from actors.config import ShardConfig
+from actors.config import EventsConfig, ShardConfig
 from cluster.renames import renamed_document, renamed_variables
 from jobs.analysis.config import AnalysisConfig
 from jobs.gmail.config import GmailConfig
 from jobs.restoring.config import RestoreConfig
+from jobs.webhooks.config import WebhookConfig
 from serve.config import ServeConfig
 from storage.config import ArchiveConfig, PostgresConfig
 from storage.errors import BackupError
@@ -143,6 +144,8 @@ class Settings(BaseSettings):
     shards: ShardsSettings = ShardsSettings()
     sealing: SealingSettings = SealingSettings()
     ray: RaySettings = RaySettings()
+    events: EventsConfig = EventsConfig()
+    webhooks: WebhookConfig = WebhookConfig()
     upgrade: UpgradeSettings = UpgradeSettings()
 
     @field_validator("home")

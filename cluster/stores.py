@@ -218,6 +218,8 @@ def _config(settings: Settings, home: Home, postgres: PostgresConfig) -> BackupC
         gmail=settings.gmail,
         archive=archive,
         analysis=settings.analysis,
+        events=settings.events,
+        webhooks=settings.webhooks,
         postgres=postgres,
         sealing_key=settings.sealing.key,
         sealing_key_variable=SEALING_VARIABLE if settings.sealing.key else "",

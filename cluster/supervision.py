@@ -55,6 +55,7 @@ def supervised(
         reasons: the table of wait reasons, for owners that do not answer.
         campaigns: the table of campaigns, whose first requests are made before their jobs run.
     """
+    from actors.remote.event_bus import start_bus
     from actors.remote.quota import start_broker
     from actors.remote.rate_limits import start_rates
     from actors.remote.shard import start_shard
@@ -65,6 +66,7 @@ def supervised(
 
     starters: dict[str, Callable[[], object]] = {owner_name(shard_id): starter(shard_id) for shard_id in shards}
     starters[BROKER] = lambda: start_broker(backup)
+    starters["events"] = lambda: start_bus(backup)
     if rates is not None:
         starters["rates"] = lambda: start_rates(rates)
     actors = NamedActors(starters)

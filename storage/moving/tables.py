@@ -46,6 +46,7 @@ TABLES = (
     Table("failed_history", _OF_USERS, {}, ("user_id", "message_id")),
     # Event ids are shifted with the log, so the next roll-up continues where the last one ended.
     Table("rollups", _OF_SHARD, {"event_id": "label_events"}),
+    Table("event_positions", _OF_SHARD, {}),
     Table("outbox", _OF_SHARD, {"event_id": "outbox"}, ("event_id",)),
 )
 

@@ -41,6 +41,8 @@ VALUES: dict[str, Any] = {
     **_all(("reading_from",), 1),
     **_all(("reconciled",), False),
     **_all(("data",), ["{}"]),
+    **_all(("afters",), [7]),
+    "of_nobody": False,
     **_all(("deleted", "redeleted", "is_on"), [False]),
     "confirmed": [None],
     **_all(("with_deleted", "vanished", "synced", "listed", "running", "ended"), False),
@@ -68,6 +70,8 @@ VALUES: dict[str, Any] = {
 }
 #: By query, where it means something else.
 OF_QUERY: dict[str, dict[str, Any]] = {
+    "outbox_insert": {"versions": [1]},
+    "outbox_forward": {"versions": [1], "times": [NOW], "until": 7},
     "campaign_mailboxes_insert": {"listed_before": [NOW], "messages_before": [1], "synced_before": [NOW]},
     "import_begin": {"fingerprint": "text"},
     "campaigns": {"before": None, "campaign_id": None},

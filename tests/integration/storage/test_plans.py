@@ -29,7 +29,9 @@ CONTROL = frozenset(
     | {"users_lock", "users_paused", "session_end", "user_bind_google"}
     | {"wait_reasons", "wait_reasons_clear", "wait_reasons_insert", "wait_reasons_lock", "wait_reasons_newer"}
     | {"wait_reasons_clear_silent", "file_formats", "file_formats_raise", "node_announce", "node_leave", "nodes"}
-    | {"nodes_forget", "nodes_lock", "quota_reserve", "quota_reserve_day", "quota_reserved"}
+    | {"nodes_forget", "nodes_lock", "quota_reserve", "quota_reserve_day", "quota_reserved", "quota_exhausted"}
+    | {"event_shards", "events_to_forward"}
+    | {name for name in QUERIES if name.startswith(("dead_letter", "offset", "webhook"))}
     | {
         "restore_again",
         "restore_create",
@@ -109,8 +111,8 @@ FILL = (
     SELECT 1 + n % 200, n, 1, 'HTTP 500', now(), now(), 'stored' FROM generate_series(1, 20000) AS n
     """,
     """
-    INSERT INTO outbox (shard_id, user_id, type, data, created_at)
-    SELECT n % 16, 1 + n % 200, 'messages.stored', '{}', now() + n % 28 * interval '1 day'
+    INSERT INTO outbox (shard_id, user_id, type, data, created_at, position)
+    SELECT n % 16, 1 + n % 200, 'email.received', '{}', now() + n % 80 * interval '1 day', n
     FROM generate_series(1, 50000) AS n
     """,
 )
