@@ -238,9 +238,7 @@ def killed_after(engine: Engine, monkeypatch: pytest.MonkeyPatch, step: str) -> 
         yield
 
 
-@pytest.mark.parametrize(
-    "step", ["record_segment", "copy_index", "fold_changes", "_update_mailboxes", "_append_events"]
-)
+@pytest.mark.parametrize("step", ["record_segment", "copy_index", "fold_changes", "_update_mailboxes", "publish"])
 def test_a_connection_lost_at_any_step_leaves_nothing_and_the_commit_can_be_repeated(
     shard: Shard, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -260,14 +258,14 @@ def test_a_reader_sees_nothing_of_a_commit_under_way(shard: Shard, monkeypatch: 
     user = shard.user()
     manifest, index = shard.write((user, [Mail(1)]))
     reached, go_on = threading.Event(), threading.Event()
-    real = catalog_module._append_events
+    real = catalog_module.publish
 
     def wait(*arguments: Any) -> None:
         real(*arguments)
         reached.set()
         assert go_on.wait(20)
 
-    monkeypatch.setattr(catalog_module, "_append_events", wait)
+    monkeypatch.setattr(catalog_module, "publish", wait)
     thread = threading.Thread(target=shard.catalog.commit, args=(shard.plan([user], manifest), index))
     thread.start()
     try:
