@@ -16,6 +16,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import SecretStr
 from ray import serve as ray_serve
+from ray.exceptions import RayError
 from ray.serve.schema import ProxyStatus
 from ray.util.metrics import Counter
 from starlette.datastructures import MutableHeaders
@@ -160,7 +161,7 @@ def _start_serve(options: Mapping[str, object]) -> None:
     """
     try:
         ray_serve.start(http_options=dict(options))
-    except TimeoutError:  # after 60 s; the proxy goes on starting
+    except (TimeoutError, RayError):  # after 60 s, or the proxy's actor was replaced: it goes on starting
         deadline = time.monotonic() + _PROXY_S
         while ProxyStatus.HEALTHY not in ray_serve.status().proxies.values():
             if time.monotonic() > deadline:
