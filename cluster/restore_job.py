@@ -198,7 +198,7 @@ async def work(stores: Stores, restores: Restores, restore: Restore, shop: Works
         shop.quota,
         shop.tokens,
         shop.machine,
-        Patience(settle_s=config.settle_s, looks=config.looks, attempts=config.attempts),
+        Patience(settle_s=config.settle_s, looks=config.looks, attempts=config.attempts, landing_s=config.landing_s),
         config.concurrency,
         run,
     )

@@ -30,11 +30,16 @@ def start_campaign(dashboard: str, command: Sequence[str], campaigns: Campaigns,
     return campaign
 
 
-def start_restore(dashboard: str, command: Sequence[str], restores: Restores, restore: Restore) -> Restore:
+def start_restore(
+    dashboard: str, command: Sequence[str], restores: Restores, restore: Restore, at_once: int
+) -> Restore:
     """Have a restore worked on by a Ray Job, submitted unless the last one is alive. Blocking.
+
+    Nothing is submitted for a restore that has to wait for others: the cluster's supervisor does it later.
 
     Args:
         command: what the job runs, but for the restore's id and the number of the run.
+        at_once: restores that may have a job at a time.
 
     Raises:
         ConnectionError, RuntimeError: Ray does not answer, or does not take the job.
@@ -45,6 +50,8 @@ def start_restore(dashboard: str, command: Sequence[str], restores: Restores, re
     client = JobSubmissionClient(dashboard)
     if restore.runs and restore.at_work and _is_alive(client, restore.job_id):
         return restore
+    if restore.restore_id not in {each.restore_id for each in restores.admitted(at_once)}:
+        return restores.get(restore.restore_id)
     restore = restores.run(restore.restore_id)
     command = [*command, str(restore.restore_id), "--run", str(restore.runs)]
     _submit(client, restore.job_id, command, {"restore": str(restore.restore_id)})

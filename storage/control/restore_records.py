@@ -139,6 +139,7 @@ class RestoreMessage:
     state: str = "pending"
     attempts: int = 0
     sent_at: datetime | None = None
+    sent_ago_s: float | None = None  # seconds since sent_at, by the database's clock, as of the reading
     history_id: int | None = None
     new_id: int | None = None
     new_thread: int | None = None

@@ -101,6 +101,12 @@ class Restores:
         """Restores that need a job, newest first."""
         return self._select(None, None, _ALL, 1000, True)
 
+    def admitted(self, at_once: int) -> list[Restore]:
+        """Those of `running` that may have a job now: the oldest `at_once`, and all that are told to stop."""
+        running = sorted(self.running(), key=lambda restore: restore.restore_id)
+        going_on = [restore for restore in running if restore.state is RestoreState.RUNNING]
+        return [restore for restore in running if restore.state is not RestoreState.RUNNING] + going_on[:at_once]
+
     def run(self, restore_id: int) -> Restore:
         """Record that a job will be submitted. One that is told to stop stays so, and the job completes that.
 

@@ -59,7 +59,7 @@ class Bench:
 
     def __init__(self, cluster: Cluster, owner: ShardOwner, folder: Path) -> None:
         self.cluster, self.owner, self.simulator = cluster, owner, cluster.simulator
-        restore = RestoreConfig(settle_s=0.3, attempts=50)
+        restore = RestoreConfig(settle_s=0.3, attempts=50, landing_s=1.0)
         settings = Settings(home=folder, restore=restore)
         self.stores = Stores(settings, Home(folder), cluster.backup, cluster.databases)
         self.restores = Restores(cluster.databases.control)

@@ -122,3 +122,27 @@ def test_a_restore_ends_only_when_nothing_is_left(restores: Restores, restore: R
 
     resumed = restores.resume(restore.restore_id, "test")
     assert (resumed.state, resumed.failed, resumed.left) == (RestoreState.RUNNING, 0, 1), "it is tried again"
+
+
+def test_the_oldest_restores_and_those_that_are_to_stop_are_admitted(databases: Databases, restores: Restores) -> None:
+    for other in restores.running():  # of other tests
+        restores.cancel(other.restore_id, "test")
+        restores.end(other.restore_id, other.runs, RestoreState.CANCELLED)
+    users = [Control(databases.control).add_user(f"restore-{next(_numbers)}@example.com") for _ in range(4)]
+    ids = [restores.begin(user, user, Selection(), "test").restore_id for user in users]
+
+    assert [each.restore_id for each in restores.admitted(2)] == ids[:2]
+    restores.cancel(ids[3], "test")
+    assert [each.restore_id for each in restores.admitted(2)] == [ids[3], *ids[:2]]
+    restores.end(ids[0], 0, RestoreState.COMPLETE)
+    assert [each.restore_id for each in restores.admitted(2)] == [ids[3], *ids[1:3]]
+
+
+def test_the_age_of_an_intent_is_told_by_the_databases_clock(restores: Restores, restore: Restore) -> None:
+    assert restores.intend(restore.restore_id, [1], 5, restore.runs) == {1}
+
+    ages = {each.message_id: each.sent_ago_s for each in restores.messages(restore.restore_id)}
+
+    assert ages[3] is None
+    assert ages[1] is not None
+    assert 0 <= ages[1] < 300
