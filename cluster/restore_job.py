@@ -171,6 +171,7 @@ async def work(stores: Stores, restores: Restores, restore: Restore, shop: Works
     """
     if restore.state is not RestoreState.RUNNING:  # told to stop before it began
         return RestoreState.CANCELLED if restore.state is RestoreState.CANCELLING else RestoreState.PAUSED
+    await asyncio.to_thread(restores.standing, restore.restore_id)  # raises GrantEnded
     if restore.planned_at is None:
         made = await planned(stores, restore.source, restore.target, restore.selection, shop)
         await asyncio.to_thread(restores.plan, restore.restore_id, made.messages)

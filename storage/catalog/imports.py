@@ -44,7 +44,7 @@ class ImportOvertaken(BackupError):
     """A message of the batch was stored meanwhile; nothing was committed. Look for duplicates again."""
 
     def __str__(self) -> str:
-        return "A message of the batch was stored meanwhile, so nothing was committed: run the import again."
+        return "A sync stored a message of the batch first, so nothing was committed: run the import again."
 
 
 @dataclass(frozen=True, slots=True)

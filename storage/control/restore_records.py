@@ -9,6 +9,13 @@ from storage.errors import BackupError
 from storage.model.records import User
 
 
+class GrantEnded(BackupError):
+    """The grant by which a restore was begun has ended. Resume it by another, or let the owner resume it."""
+
+    def __str__(self) -> str:
+        return "The grant by which this restore was begun or resumed has ended: resume it by another grant."
+
+
 class RestoreState(StrEnum):
     """State of a restore. All but complete can be resumed."""
 
