@@ -132,7 +132,8 @@ class CampaignJobs:
     def start_restore(self, restores: Restores, restore: Restore) -> Restore:
         """Start a restore's job unless it is running, and return the restore."""
         try:
-            return start_restore(self._config.dashboard, self._config.restore_command, restores, restore)
+            config = self._config
+            return start_restore(config.dashboard, config.restore_command, restores, restore, config.restores_at_once)
         except (ConnectionError, RuntimeError) as exc:
             raise JobsUnavailable(_last_line(str(exc))) from exc
 
