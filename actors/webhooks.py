@@ -103,7 +103,9 @@ class WebhookWorker:
     async def begin(self, tasks: asyncio.TaskGroup) -> int:
         """Begin as many due deliveries as may run; returns their number."""
         begun = 0
-        for delivery in await asyncio.to_thread(self._webhooks.due, 10 * self._config.concurrency):
+        for delivery in await asyncio.to_thread(
+            self._webhooks.due, 2 * self._config.concurrency, self._config.per_webhook
+        ):
             key = delivery.webhook_id, delivery.event_id
             if len(self._busy) >= self._config.concurrency:
                 break
@@ -117,12 +119,24 @@ class WebhookWorker:
     async def _deliver(self, delivery: DueDelivery) -> None:
         try:
             await asyncio.to_thread(self._attempt, delivery)
-        except Exception as exc:  # noqa: BLE001 - one delivery must not end the others; it stays due
+        except BackupError as exc:
             _LOG.warning("The delivery of %s to webhook %s waits: %s", delivery.event_id, delivery.webhook_id, exc)
+        except Exception as exc:  # noqa: BLE001 - a defect must neither end the other deliveries nor repeat at once
+            _LOG.error("Delivery %s to webhook %s failed", delivery.event_id, delivery.webhook_id, exc_info=exc)
+            await self._defective(delivery, type(exc).__name__)
         finally:
             self._busy.discard((delivery.webhook_id, delivery.event_id))
             self._of[delivery.webhook_id] -= 1
             self._of += Counter()
+
+    async def _defective(self, delivery: DueDelivery, error: str) -> None:
+        last = delivery.attempts >= len(DELAYS_S)
+        wait_s = 0.0 if last else delay_s(delivery.attempts, Answer(None, error))
+        state = "failed" if last else "pending"
+        try:
+            await asyncio.to_thread(self._webhooks.attempted, delivery, state, wait_s, None, error)
+        except BackupError as exc:
+            _LOG.warning("The attempt at %s could not be recorded: %s", delivery.event_id, exc)
 
     def _attempt(self, delivery: DueDelivery) -> None:
         try:

@@ -56,10 +56,11 @@ Reason = Literal["received", "deleted", "relabelled", "analyzed"]
 
 @dataclass(frozen=True, slots=True)
 class StateBefore:
-    """Phase and error of a mailbox before the commit."""
+    """Phase and error of a mailbox before the commit, and its address."""
 
     phase: Phase
     error: str | None
+    email: str
 
 
 def mailbox_states(connection: Connection, plan: Commit) -> dict[int, StateBefore]:
@@ -68,7 +69,7 @@ def mailbox_states(connection: Connection, plan: Commit) -> dict[int, StateBefor
     if not user_ids:
         return {}
     rows = connection.execute(query("mailboxes_before"), {"user_ids": user_ids})
-    return {row.user_id: StateBefore(Phase(row.phase), row.error) for row in rows}
+    return {row.user_id: StateBefore(Phase(row.phase), row.error, row.email) for row in rows}
 
 
 def events_of(
@@ -204,6 +205,8 @@ def _outcomes(update: MailboxUpdate, before: StateBefore | None, stored: int) ->
         history_id = None if update.cursor is None else str(update.cursor)
         yield SyncCompleted(history_id=history_id, listed=update.listed)
     error = update.error[:_LONGEST_ERROR] if update.error else None
+    if error and before:  # events contain no address: operators and receivers of webhooks see them
+        error = error.replace(before.email, "EMAIL")
     revoked = update.phase is Phase.REVOKED
     if error and (before is None or before.error != update.error):
         yield SyncFailed(error=error, revoked=revoked)

@@ -165,10 +165,10 @@ class Webhooks:
             with transaction(self._engine) as connection:
                 connection.execute(query("webhook_enqueue"), rows)
 
-    def due(self, limit: int) -> list[DueDelivery]:
-        """Deliveries whose time has come."""
+    def due(self, limit: int, each: int) -> list[DueDelivery]:
+        """Deliveries whose time has come, up to `each` of a webhook."""
         with transaction(self._engine) as connection:
-            rows = connection.execute(query("webhook_due"), {"limit": limit})
+            rows = connection.execute(query("webhook_due"), {"limit": limit, "each": each})
             return [DueDelivery(**{**row._mapping, "sealed": bytes(row.sealed)}) for row in rows]
 
     def secret(self, delivery: DueDelivery) -> str:

@@ -296,3 +296,33 @@ def test_an_event_of_500_messages_is_queued_once(databases: Databases, webhooks:
     for _ in range(2):
         webhooks.enqueue([("wh_1", "0-5", "email.received", json.dumps(data)), ("wh_gone", "0-5", "x", "{}")])
     assert [one.event_id for one in webhooks.deliveries("wh_1", user.user_id, 10)] == ["0-5"]
+
+
+def test_a_webhook_with_many_due_deliveries_does_not_delay_another(databases: Databases, webhooks: Webhooks) -> None:
+    user = Control(databases.control).add_user("ann@example.com")
+    for name in ("wh_1", "wh_2"):
+        webhooks.create(name, user.user_id, "https://example.com/", None, new_secret(), 10, "test")
+    webhooks.enqueue([("wh_1", f"0-{number}", "email.received", "{}") for number in range(50)])
+    webhooks.enqueue([("wh_2", "0-1", "email.received", "{}")])
+
+    due = webhooks.due(8, 4)
+
+    assert [one.webhook_id for one in due].count("wh_1") == 4
+    assert due[-1].webhook_id == "wh_2"
+
+
+async def test_a_delivery_that_fails_on_a_defect_is_tried_again_later(databases: Databases, webhooks: Webhooks) -> None:
+    user = Control(databases.control).add_user("ann@example.com")
+    webhooks.create("wh_1", user.user_id, "https://example.com/", None, new_secret(), 10, "test")
+    webhooks.enqueue([("wh_1", "0-1", "email.received", "{}")])
+
+    def send(_url: str, _headers: Any, _body: bytes) -> Any:
+        raise ValueError("a defect")
+
+    worker = WebhookWorker(webhooks, WebhookConfig(), send)
+    async with asyncio.TaskGroup() as tasks:
+        assert await worker.begin(tasks) == 1
+
+    (delivery,) = webhooks.deliveries("wh_1", user.user_id, 10)
+    assert (delivery.state, delivery.attempts, delivery.error) == ("pending", 1, "ValueError")
+    assert webhooks.due(8, 4) == []

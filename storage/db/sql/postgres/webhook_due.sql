@@ -1,8 +1,14 @@
--- Deliveries whose time has come, and when the next ones are due.
--- :limit
+-- Deliveries whose time has come, up to :each of a webhook, so that a slow receiver does not delay the others.
+-- :each, :limit
 SELECT d.webhook_id, d.event_id, d.payload, d.attempts, d.created_at, w.url, w.sealed
-FROM webhook_deliveries AS d
-JOIN webhooks AS w USING (webhook_id)
-WHERE d.state = 'pending' AND d.next_at <= now() AND w.disabled_at IS NULL
+FROM webhooks AS w
+CROSS JOIN LATERAL (
+    SELECT webhook_id, event_id, payload, attempts, created_at, next_at
+    FROM webhook_deliveries
+    WHERE webhook_id = w.webhook_id AND state = 'pending' AND next_at <= now()
+    ORDER BY next_at
+    LIMIT :each
+) AS d
+WHERE w.disabled_at IS NULL
 ORDER BY d.next_at
 LIMIT :limit

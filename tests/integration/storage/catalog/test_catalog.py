@@ -187,15 +187,16 @@ def test_a_mailbox_keeps_its_state_when_it_is_opened_again(shard: Shard) -> None
 def test_a_revoked_mailbox_is_told_and_in_order_again_once_reopened(shard: Shard) -> None:
     user = shard.user()
     plan = shard.plan([user])
-    revoked = replace(plan.mailboxes[0], phase=Phase.REVOKED, error="the grant was withdrawn", synced=False)
+    error = f"the grant of user{user}@example.com was withdrawn"
+    revoked = replace(plan.mailboxes[0], phase=Phase.REVOKED, error=error, synced=False)
     shard.catalog.commit(replace(plan, mailboxes=(revoked,)))
 
     told = facts(shard.engine, shard, user)["outbox"]
     record = shard.catalog.open_mailbox(shard.shard_id, user, "x@example.com")
 
     assert told == [
-        ("email.sync.failed", {"error": "the grant was withdrawn", "revoked": True}),
-        ("account.revoked", {"error": "the grant was withdrawn"}),
+        ("email.sync.failed", {"error": "the grant of EMAIL was withdrawn", "revoked": True}),
+        ("account.revoked", {"error": "the grant of EMAIL was withdrawn"}),
     ]
     assert (record.phase, record.error) == (Phase.CURRENT, None)
 

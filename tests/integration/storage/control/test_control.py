@@ -14,8 +14,8 @@ from storage.db.engines import Databases, transaction
 from storage.model.records import User
 
 _TABLES = (
-    "restore_messages, restore_labels, restores, grants, campaign_mailboxes, campaigns, refresh_tokens, api_keys, "
-    "signing_keys, credentials, users"
+    "webhook_deliveries, webhooks, restore_messages, restore_labels, restores, grants, campaign_mailboxes, campaigns, "
+    "refresh_tokens, api_keys, signing_keys, credentials, users"
 )
 
 

@@ -95,7 +95,7 @@ STATEMENTS = (
         PRIMARY KEY (webhook_id, event_id)
     )
     """,
-    "CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_at) WHERE state = 'pending'",
+    "CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook_id, next_at) WHERE state = 'pending'",
     "CREATE INDEX webhook_deliveries_newest ON webhook_deliveries (webhook_id, created_at)",
     "CREATE INDEX webhook_deliveries_old ON webhook_deliveries (created_at)",
 )
