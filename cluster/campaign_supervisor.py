@@ -101,7 +101,7 @@ class CampaignSupervisor(Generic[_S]):
         if now.runs == campaign.runs:
             return False
         if campaign.runs:
-            _LOG.warning("%s %d continues as job %s, because its last job died", self._what, campaign.number, now.job_id)
+            _LOG.warning("%s %d continues as job %s: its last job died", self._what, campaign.number, now.job_id)
         else:
             _LOG.info("%s %d begins as job %s", self._what, campaign.number, now.job_id)
         return True
