@@ -316,7 +316,6 @@ async def world(archive: Archive) -> AsyncIterator[World]:
     assembly.close()
 
 
-@pytest.mark.timeout(120)
 async def test_every_role_may_call_exactly_its_operations(world: World) -> None:
     names = {f"{method} {route.path}" for route in world.routes for method in (route.methods or set()) - {"HEAD"}}
     assert names == TABLE.keys()
