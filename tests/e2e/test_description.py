@@ -35,6 +35,10 @@ expected-statuses = [304, 400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 429]
 include-name = "POST /api/v1/sync/backfills"
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", 304, 400, 401, 403, 404, 409, 416, 422, 429]
+[[operations]]
+include-name = "POST /api/v1/sync/restores"
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", 304, 400, 401, 403, 404, 409, 416, 422, 429]
 """
 #: Who may call most, and the others.
 FIRST, OTHERS = "operator", ("owner", "auditor", "narrowed", "grant", "nobody")
