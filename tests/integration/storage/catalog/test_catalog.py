@@ -15,6 +15,7 @@ from storage.catalog import catalog as catalog_module
 from storage.catalog.catalog import AlreadyStored, Catalog, ping
 from storage.catalog.leases import LeaseLost
 from storage.db.engines import DatabaseUnreachable
+from storage.events.publishing import publish
 from storage.model.mail_query import MailQuery
 from storage.model.records import DELETED, FailedItem, LabelChange, MailboxRecord, Phase
 from tests.integration.storage.factory import NOON, Mail, Shard, under
@@ -259,7 +260,7 @@ def test_a_reader_sees_nothing_of_a_commit_under_way(shard: Shard, monkeypatch: 
     user = shard.user()
     manifest, index = shard.write((user, [Mail(1)]))
     reached, go_on = threading.Event(), threading.Event()
-    real = catalog_module.publish
+    real = publish
 
     def wait(*arguments: Any) -> None:
         real(*arguments)
