@@ -26,7 +26,7 @@ NAMED := $(filter tests%,$(PYTEST_ARGS))
 # all that it imports: 7.9 s of processor time for the command line, and 2.8 s from the compiled files (2026-11).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test test-slow test-hostile-http fuzz lint style bench release lock clean
+.PHONY: help install demo test test-slow test-hostile-http fuzz lint style web bench release lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,15 @@ style: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
+
+# Only who changes the web interface needs Node: what it builds is committed.
+WEB := serve/web
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
+	@npm --version >/dev/null 2>&1 || { echo "make web needs Node 20.19 or 22.12 and npm" >&2; exit 1; }
+	@cd $(WEB) && npm ci --no-fund --no-audit --loglevel=error
+
+web: $(WEB)/node_modules/.package-lock.json ## check, test and build the web interface (needs Node)
+	@cd $(WEB) && npm run --silent check && npm run --silent test && npm run --silent build
 
 bench: $(STAMP) ## measure; ARGS chooses what
 	@$(BIN)/gbm bench $(ARGS)

@@ -100,5 +100,8 @@ class CampaignSupervisor(Generic[_S]):
             return False
         if now.runs == campaign.runs:
             return False
-        _LOG.warning("%s %d continues as job %s, because its last job died", self._what, campaign.number, now.job_id)
+        if campaign.runs:
+            _LOG.warning("%s %d continues as job %s: its last job died", self._what, campaign.number, now.job_id)
+        else:
+            _LOG.info("%s %d begins as job %s", self._what, campaign.number, now.job_id)
         return True

@@ -17,7 +17,9 @@ from cluster.signals import wait_for_stop, watch_signals
 from cluster.simulator.process import start_simulator
 from jobs.gmail.quota_costs import PROFILES
 from jobs.rendering.units import size
+from serve.auth import sign_in_codes
 from serve.auth.api_keys import new_key
+from storage.control.principal import Principal
 from storage.model.mail_query import MailQuery
 from storage.model.records import User
 
@@ -83,6 +85,7 @@ def _show(settings: Settings, options: DemoOptions, gmail: str, cluster: LocalCl
     stores.control.save_key(key.key_id, users[0].user_id, "owner", key.secret_hash, None)
     try:
         summary["api_key"] = None if options.leave else key.text.get_secret_value()
+        summary["web"] = None if options.leave else _link(cluster, users[0], key.key_id)
         if options.json:
             print_json(summary)
         else:
@@ -93,6 +96,12 @@ def _show(settings: Settings, options: DemoOptions, gmail: str, cluster: LocalCl
     finally:
         stores.control.revoke_key(key.key_id)
         notes.print("Stopping …")
+
+
+def _link(cluster: LocalCluster, user: User, key_id: str) -> str:
+    """The address that opens the web interface, signed in. The code is in the fragment, which browsers do not send."""
+    principal = Principal(user.user_id, user.email, user.shard_id, "owner")
+    return f"{cluster.api}/#code={sign_in_codes.new_code(cluster.stores.control, principal, key_id)}"
 
 
 def _summary(settings: Settings, cluster: LocalCluster, users: list[User], result: BackfillResult) -> dict[str, Any]:
@@ -162,7 +171,11 @@ def _print(summary: dict[str, Any]) -> None:
     lines += [f"                     (sign in with the token in {summary['dashboard_token']})"]
     if summary["api_key"]:
         lines.append(f"  API key            {summary['api_key']}  (valid until the demonstration ends)")
-    lines += [f"  Data               {summary['home']}", ""]
+    lines += [f"  Data               {summary['home']}"]
+    if summary["web"]:
+        lines += ["", f"  Look around        {summary['web']}"]
+        lines += ["                     (signs in once, within 15 minutes; afterwards, sign in with the API key)"]
+    lines += [""]
     for line in lines:
         notes.print(line, markup=False, soft_wrap=True)
 

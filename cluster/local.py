@@ -116,7 +116,9 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         with ThreadPoolExecutor(1, "sweep-shards") as thread:  # the owners begin to work while the gateway starts
             sweeping = thread.submit(lambda: asyncio.run(sweep_shards(shards)))
             if gateway:
-                jobs = CampaignsConfig(dashboard, tuple(campaign_command(home)), tuple(restore_command(home)))
+                at_once = stores.settings.restore.at_once
+                commands = tuple(campaign_command(home)), tuple(restore_command(home))
+                jobs = CampaignsConfig(dashboard, *commands, at_once)
                 deployment.deploy(stores.config, settings.serve, jobs, front, serving)
         swept = sweeping.result()
         check_stop()
@@ -173,12 +175,24 @@ def _keeper(stores: Stores, dashboard: str) -> CampaignSupervisor[Campaign]:
 
 
 def _restore_keeper(stores: Stores, dashboard: str) -> CampaignSupervisor[Restore]:
-    restores = Restores(stores.databases.control)
+    restores, at_once = Restores(stores.databases.control), stores.settings.restore.at_once
 
     def start(restore: Restore) -> Restore:
-        return submit_restore(stores.home, dashboard, restore_command(stores.home), restores, restore)[0]
+        return submit_restore(stores.home, dashboard, restore_command(stores.home), restores, restore, at_once)
 
-    return CampaignSupervisor(restores, start, what="Restore")
+    return CampaignSupervisor(_Admitted(restores, at_once), start, what="Restore")
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """The restores that may have a job now, for the supervisor."""
+
+    restores: Restores
+    at_once: int
+
+    def running(self) -> list[Restore]:
+        """The oldest, and those that are told to stop."""
+        return self.restores.admitted(self.at_once)
 
 
 def _keep_jobs(look: Callable[[], object]) -> None:

@@ -43,7 +43,7 @@ class ImportUnsettled(BackupError):
     """A batch could not be committed. Import again: it goes on where it was."""
 
     def __str__(self) -> str:
-        return "The shard changes its owner all the time, so nothing can be stored: import again; it goes on from here."
+        return "The shard changed its owner again and again, so nothing was stored: run the import again, it continues."
 
 
 @dataclass(slots=True)

@@ -171,6 +171,7 @@ async def work(stores: Stores, restores: Restores, restore: Restore, shop: Works
     """
     if restore.state is not RestoreState.RUNNING:  # told to stop before it began
         return RestoreState.CANCELLED if restore.state is RestoreState.CANCELLING else RestoreState.PAUSED
+    await asyncio.to_thread(restores.standing, restore.restore_id)  # raises GrantEnded
     if restore.planned_at is None:
         made = await planned(stores, restore.source, restore.target, restore.selection, shop)
         await asyncio.to_thread(restores.plan, restore.restore_id, made.messages)
@@ -198,7 +199,7 @@ async def work(stores: Stores, restores: Restores, restore: Restore, shop: Works
         shop.quota,
         shop.tokens,
         shop.machine,
-        Patience(settle_s=config.settle_s, looks=config.looks, attempts=config.attempts),
+        Patience(settle_s=config.settle_s, looks=config.looks, attempts=config.attempts, landing_s=config.landing_s),
         config.concurrency,
         run,
     )

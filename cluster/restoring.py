@@ -32,13 +32,14 @@ def restore_command(home: Home) -> list[str]:
 
 
 def start(stores: Stores, restore: Restore) -> Restore:
-    """Have a Ray Job work on a restore, submitted unless one is alive.
+    """Have a Ray Job work on a restore, submitted unless one is alive; later, if others have to end before.
 
     Raises:
         RayUnavailable, JobRefused, RestoreConflict.
     """
     restores, dashboard = Restores(stores.databases.control), str(stores.home.recorded()["dashboard"])
-    return submit_restore(stores.home, dashboard, restore_command(stores.home), restores, restore)[0]
+    at_once = stores.settings.restore.at_once
+    return submit_restore(stores.home, dashboard, restore_command(stores.home), restores, restore, at_once)
 
 
 def show(stores: Stores, restore_id: int, by: str) -> Restore:
@@ -68,7 +69,7 @@ def show(stores: Stores, restore_id: int, by: str) -> Restore:
                     f"{count(restore.total - restore.left)}/{count(restore.total)} · {size(restore.size_bytes)} · "
                     f"{rate:.1f} msg/s · {count(restore.present)} there · {count(restore.failed)} failed{left}"
                 )
-                what = "Restoring" if restore.planned_at else "Planning"
+                what = "Restoring" if restore.planned_at else "Planning" if restore.runs else "Waiting for others"
                 total = restore.total if restore.planned_at else None
                 bar.update(task, description=what, total=total, completed=restore.total - restore.left, figures=figures)
                 if not restore.at_work:

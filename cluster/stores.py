@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from jobs.gmail.directory import DirectoryUser
     from jobs.isolation.searching import IsolatedTexts
     from storage.catalog.catalog import Catalog
+    from storage.model.results import Body
     from storage.reader import MailboxReader
 
 CONTROL_DATABASE = "gbm_control"
@@ -88,13 +89,12 @@ class Stores:
 
     def reader(self, user: User) -> "MailboxReader":
         """A reader of one user's mail."""
-        from jobs.mime import reading
         from storage.fulltext.cache import cache_of
         from storage.reader import MailboxReader
 
         engine = self.databases.shard_database(self.shards[user.shard_id])
         splits = cache_of(self.config.archive)
-        return MailboxReader(user.user_id, engine, self.blobs, splits, reading.body, texts=self.texts)
+        return MailboxReader(user.user_id, engine, self.blobs, splits, _body, texts=self.texts)
 
     @cached_property
     def texts(self) -> "IsolatedTexts":
@@ -148,6 +148,13 @@ class Stores:
         account, gmail = ServiceAccount.parse(service_account), self.config.gmail
         token = delegated_token(account, admin, DIRECTORY_SCOPE, gmail, datetime.now(UTC))
         return domain_users(gmail, token.token.get_secret_value(), domain)
+
+
+def _body(raw: bytes) -> "Body":
+    """The body of a message; the parser is imported for the first one, which a list does not need."""
+    from jobs.mime import reading
+
+    return reading.body(raw)
 
 
 @contextmanager

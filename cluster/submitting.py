@@ -56,9 +56,9 @@ def submit_campaign(
 
 
 def submit_restore(
-    home: Home, dashboard: str, command: Sequence[str], restores: Restores, restore: Restore
-) -> tuple[Restore, "Job"]:
-    """Return the live Ray Job of a restore, or submit one.
+    home: Home, dashboard: str, command: Sequence[str], restores: Restores, restore: Restore, at_once: int
+) -> Restore:
+    """Have a restore worked on by a live Ray Job, unless it has to wait for others.
 
     Raises:
         RayUnavailable, JobRefused, RestoreConflict.
@@ -67,8 +67,7 @@ def submit_restore(
     from actors.remote.ray_jobs import start_restore
 
     with _asking_ray(restore.job_id):
-        restore = start_restore(dashboard, command, restores, restore)
-    return restore, job_of(home, dashboard, restore.job_id)
+        return start_restore(dashboard, command, restores, restore, at_once)
 
 
 @contextmanager

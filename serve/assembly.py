@@ -16,12 +16,12 @@ from actors.forecast import Forecast, forecast
 from jobs.isolation.reading import IsolatedReading, reading_of
 from serve.analytics import routes, sql
 from serve.auth.audit_buffer import AuditBuffer
-from serve.auth.authentication import AccessTokens, authenticator
+from serve.auth.authentication import AccessTokens, Authenticate, authenticator
 from serve.auth.authorization import AccessControl
 from serve.auth.pubsub_auth import Certificates, Sender
 from serve.auth.rate_enforcement import Broker, LocalBroker, RateLimits
 from serve.auth.revocations import Revocations
-from serve.auth.routes import auth, google, grants, keys
+from serve.auth.routes import auth, google, grants, keys, session
 from serve.auth.signing import SigningKeys
 from serve.auth.tokens import TokenService
 from serve.config import Application
@@ -121,8 +121,12 @@ class Assembly:
         services = auth.AuthServices(token_service, self._control, self._grants, self._signing, self._audit_buffer)
         config, gmail = self._config.google, self._backup.gmail
         sign_in = google.GoogleSignIn(config, gmail, Certificates(config.keys_url, gmail), self._backup.sealer())
+        browsers = session.SessionServices(
+            token_service, self._grants, self._authenticate, self._audit_buffer, pool, sign_in.enabled
+        )
         routers = (
             auth.router(services, pool),
+            session.router(browsers),
             keys.router(self._control, pool, self._config.tokens.keys_per_user),
             grants.router(self._grants, self._control, self._tokens, pool, self._config.tokens),
             google.router(sign_in, self._control, token_service, self._audit_buffer, pool),
@@ -309,9 +313,12 @@ class Assembly:
     @cached_property
     def _access_control(self) -> AccessControl:
         config = self._config.tokens
-        authenticate = authenticator(self._tokens, self._system_threads, self._revocations)
         limits = RateLimits(self._config.rates, self._broker)
-        return AccessControl(authenticate, limits, self._audit_buffer, look_s=_LOOK_PART * config.revocations_s)
+        return AccessControl(self._authenticate, limits, self._audit_buffer, look_s=_LOOK_PART * config.revocations_s)
+
+    @cached_property
+    def _authenticate(self) -> Authenticate:
+        return authenticator(self._tokens, self._system_threads, self._revocations)
 
     @cached_property
     def _revocations(self) -> Revocations:

@@ -16,6 +16,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import SecretStr
 from ray import serve as ray_serve
+from ray.exceptions import RayError
 from ray.serve.schema import ProxyStatus
 from ray.util.metrics import Counter
 from starlette.datastructures import MutableHeaders
@@ -131,7 +132,8 @@ class CampaignJobs:
     def start_restore(self, restores: Restores, restore: Restore) -> Restore:
         """Start a restore's job unless it is running, and return the restore."""
         try:
-            return start_restore(self._config.dashboard, self._config.restore_command, restores, restore)
+            config = self._config
+            return start_restore(config.dashboard, config.restore_command, restores, restore, config.restores_at_once)
         except (ConnectionError, RuntimeError) as exc:
             raise JobsUnavailable(_last_line(str(exc))) from exc
 
@@ -160,7 +162,7 @@ def _start_serve(options: Mapping[str, object]) -> None:
     """
     try:
         ray_serve.start(http_options=dict(options))
-    except TimeoutError:  # after 60 s; the proxy goes on starting
+    except (TimeoutError, RayError):  # after 60 s, or the proxy's actor was replaced: it goes on starting
         deadline = time.monotonic() + _PROXY_S
         while ProxyStatus.HEALTHY not in ray_serve.status().proxies.values():
             if time.monotonic() > deadline:

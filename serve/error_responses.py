@@ -9,6 +9,7 @@ from operator import attrgetter
 from jobs.isolation.steps import IsolationFailed
 from jobs.webhooks.sending import WebhookUrlRefused
 from serve.auth.authentication import TokenInvalid
+from serve.auth.cookies import CrossSite
 from serve.auth.errors import NotBackedUp, SignInFailed
 from serve.auth.policies import RoleRequired, ScopeRequired
 from serve.auth.pubsub_auth import CertificatesUnavailable, PushRefused
@@ -52,6 +53,7 @@ FAULTS: FaultTable = {
     PushRefused: Fault(401, "push_refused", "Push refused"),
     SecretRefused: Fault(401, "secret_refused", "Invalid key or token"),
     TokenInvalid: Fault(401, "token_invalid", "Invalid access token"),
+    CrossSite: Fault(403, "cross_site", "Request from another site"),
     RoleRequired: Fault(403, "role_required", "Role required"),
     ScopeRequired: Fault(403, "scope_required", "Scope required"),
     MessageUnparsable: Fault(422, "message_unparsable", "Message cannot be displayed"),

@@ -33,7 +33,7 @@ from serve.http.paced_response import PacedResponseMiddleware
 from serve.http.request_context import RequestContextMiddleware
 from serve.http.session_token import SessionTokenMiddleware
 from serve.openapi import TITLE
-from serve.ops import root
+from serve.ops import root, web
 
 #: CORS: request headers that a page of an allowed origin may send, and response headers that it may read.
 _ALLOWED_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Range"]
@@ -106,6 +106,7 @@ def root_application(
         routers: routers of serve/ops/root.py.
         apps: the other applications.
     """
-    app = application("gateway", [*routers, root.documentation(routers, apps)], config, access_control, proof)
+    pages = [root.documentation(routers, apps), web.router()]
+    app = application("gateway", [*routers, *pages], config, access_control, proof)
     app.state.describe = lambda: root.described(apps, routers)
     return app

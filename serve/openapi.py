@@ -23,6 +23,9 @@ Errors are problem documents (RFC 9457) with a stable `code`. Lists are paginate
 the next page. Every GET that returns JSON accepts `fields`, which selects members of the response, such as
 `fields=next_cursor,items(id,subject)`; required members that are not selected are then absent. The response has an
 `ETag`; a request with that value in `If-None-Match` gets 304 if nothing has changed.
+
+Programs send a Bearer token. The web interface uses session cookies (`/api/v1/auth/session`), which only its own
+pages may use.
 """
 _IF_NONE_MATCH = {
     "name": "If-None-Match",

@@ -31,6 +31,7 @@ class CampaignsConfig:
     dashboard: str
     command: tuple[str, ...]
     restore_command: tuple[str, ...] = ()
+    restores_at_once: int = 4
 
 
 @dataclass(frozen=True, slots=True)

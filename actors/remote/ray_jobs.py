@@ -30,11 +30,16 @@ def start_campaign(dashboard: str, command: Sequence[str], campaigns: Campaigns,
     return campaign
 
 
-def start_restore(dashboard: str, command: Sequence[str], restores: Restores, restore: Restore) -> Restore:
+def start_restore(
+    dashboard: str, command: Sequence[str], restores: Restores, restore: Restore, at_once: int
+) -> Restore:
     """Submit a Ray Job for a restore, unless its last job is alive. Blocking.
+
+    Nothing is submitted for a restore that must wait for others; the cluster's supervisor submits it later.
 
     Args:
         command: the job's command, without the restore's id and the number of the run.
+        at_once: maximum number of restores with a job.
 
     Raises:
         ConnectionError, RuntimeError: Ray does not answer, or does not take the job.
@@ -45,6 +50,8 @@ def start_restore(dashboard: str, command: Sequence[str], restores: Restores, re
     client = JobSubmissionClient(dashboard)
     if restore.runs and restore.at_work and _is_alive(client, restore.job_id):
         return restore
+    if restore.restore_id not in {each.restore_id for each in restores.admitted(at_once)}:
+        return restores.get(restore.restore_id)
     restore = restores.run(restore.restore_id)
     command = [*command, str(restore.restore_id), "--run", str(restore.runs)]
     _submit(client, restore.job_id, command, {"restore": str(restore.restore_id)})

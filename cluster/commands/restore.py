@@ -108,6 +108,8 @@ def _work(stores: "Stores", restore: "Restore", wait: bool, json: bool) -> None:
     if wait:
         restore = show(stores, restore.restore_id, _BY)
         _tell(stores, restore, json)
+    elif not restore.runs:
+        notes.print(f"Restore {restore.restore_id} waits until others have ended. To follow it: gbm restore --list")
     else:
         notes.print(f"Restore {restore.restore_id} runs as job {restore.job_id}. To follow it: gbm restore --list")
 

@@ -35,6 +35,7 @@ from jobs.restoring.restore import (
     Uncertain,
 )
 from storage.control.restore_records import (
+    GrantEnded,
     MessageOutcome,
     RestoreConflict,
     RestoreMessage,
@@ -133,6 +134,7 @@ class RestoreDriver:
         Raises:
             GrantRevoked, GmailRefused: Google does not let us write into the mailbox.
             RestoreConflict: a newer run works on the restore.
+            GrantEnded: the grant by which it was begun has ended.
         """
         work = RestoreWork(messages, threads, self._patience, self._machine.now())
         tasks: set[asyncio.Task[None]] = set()
@@ -164,6 +166,9 @@ class RestoreDriver:
             _LOG.warning("The restore waits: %s", exc)
             await self._machine.sleep(_LOOK_S)
             return await self._state()
+        except GrantEnded as exc:  # what is under way ends, and nothing more begins
+            self._fatal = self._fatal or exc
+            return RestoreState.RUNNING
         if run != self._run:
             self._fatal = self._fatal or RestoreConflict(self._restore_id, "worked on by a newer run")
         return state

@@ -20,7 +20,8 @@ from storage.control.restore_records import MessageOutcome, RestoreMessage
 class Patience:
     """settle_s: seconds from an uncertain answer to the first look, and between looks; looks: how many find nothing
     before a message is sent again. first_s, longest_s: seconds before a call that failed is repeated; doubles.
-    attempts: calls for one message that fail, of which nobody says that repeating is useless.
+    attempts: calls for one message that fail, of which nobody says that repeating is useless. landing_s: seconds in
+    which an import of an earlier run may still reach Gmail.
     """
 
     settle_s: float = 20.0
@@ -28,6 +29,7 @@ class Patience:
     first_s: float = 1.0
     longest_s: float = 120.0
     attempts: int = 12
+    landing_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class RestoreWork:
         self._looked: dict[int, int] = defaultdict(int)
         self._failed: dict[int, int] = defaultdict(int)
         self._uncertain: set[int] = set()
+        self._landing: dict[int, float] = {}  # message that an earlier run sent -> when that can no longer arrive
         self._alone: set[int] = set()
         self._out: set[int] = set()
         for message in messages:
@@ -131,11 +134,12 @@ class RestoreWork:
         for message in self._messages.values():
             if message.state == "sent":
                 self._uncertain.add(message.message_id)
+                self._landing[message.message_id] = now + max(patience.landing_s - (message.sent_ago_s or 0.0), 0.0)
                 if self._bytes_out.setdefault(message.sha256, message.message_id) != message.message_id:
                     self._behind[message.sha256].append(message)
                     continue
                 self._hold(message)
-                heapq.heappush(self._later, (now + patience.settle_s, message.message_id))
+                self._at(message, max(now + patience.settle_s, self._landing[message.message_id]))
             else:
                 heapq.heappush(self._ready, (message.position, message.message_id))
 
@@ -170,6 +174,9 @@ class RestoreWork:
             if self._must_wait(message):
                 continue
             self._hold(message)
+            if self._landing.get(message.message_id, now) > now:
+                self._at(message, self._landing[message.message_id])
+                continue
             if message.message_id in self._uncertain:
                 self._out.add(message.message_id)
                 return Look(message, frozenset(self._claimed))

@@ -1,7 +1,8 @@
 """Access tokens and their principals.
 
 JWTs signed with Ed25519 (RFC 9864). Verification trusts nothing in a token before its signature: the algorithm and
-the key type are ours, only the key id is read to find the key. Tokens come in the Authorization header, never in URLs.
+the key type are ours, only the key id is read to find the key. Tokens come in the Authorization header or in the
+session cookie, never in URLs.
 """
 
 import time

@@ -1,8 +1,8 @@
 """Admits or refuses a request, by the policy of its route, its token and its rate limits.
 
-In this order: the address's rate, authentication, authorisation, the caller's rate. Reads only
-the head of the request. Stores `policy`, `claims` and `principal` in the request's state; endpoints get the principal
-through `Caller`.
+In this order: the address's rate, authentication, authorisation, the caller's rate. The token is a bearer token, or the
+session cookie of our own pages (serve/auth/cookies.py). Reads only the head of the request. Stores `policy`, `claims`
+and `principal` in the request's state; endpoints get the principal through `Caller`.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.auth.audit_buffer import AuditBuffer
 from serve.auth.authentication import Authenticate, TokenInvalid, principal_of
+from serve.auth.cookies import SESSION, cookies_of, require_own_page
 from serve.auth.policies import Policy, policy_of
 from serve.auth.rate_enforcement import RateLimits
 from serve.http import problems
@@ -139,10 +140,15 @@ class AuthMiddleware:
         scope["state"]["headers"].update(headers)
 
     async def _admit(self, scope: Scope, policy: Policy) -> Ends:
-        scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
-        if self._authenticate is None or scheme.lower() != "bearer" or not token:
+        headers = Headers(scope=scope)
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        cookie = "" if scheme else cookies_of(headers.get("cookie", "")).get(SESSION, "")
+        if self._authenticate is None or not (cookie or (scheme.lower() == "bearer" and token)):
             raise TokenInvalid
+        token = cookie or token
         claims = await self._authenticate(token)
+        if cookie:
+            require_own_page(scope["method"], headers, claims)
         principal = principal_of(claims)
         scope["state"].update(claims=claims, principal=principal, user_id=principal.user_id)
         policy.check(principal)

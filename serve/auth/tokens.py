@@ -1,4 +1,4 @@
-"""Trades secrets for tokens: an API key or a refresh token for an access token and the next refresh token.
+"""Trades secrets for tokens: an API key, a sign-in code or a refresh token for an access token and a refresh token.
 
 A refresh token is used once; a second use ends its whole family (storage/control/tokens.py). Every secret that is
 worth nothing gets the same answer. Blocking.
@@ -16,6 +16,8 @@ from storage.control.principal import Principal
 from storage.errors import BackupError
 
 _REFRESH_FORM = re.compile(r"gbr_[A-Za-z0-9_-]{43}")
+#: Sign-in codes (serve/auth/sign_in_codes.py).
+_CODE_FORM = re.compile(r"gbc_[A-Za-z0-9_-]{43}")
 
 
 class TokenStore(Protocol):
@@ -57,6 +59,15 @@ class TokenService:
     def __init__(self, store: TokenStore, tokens: AccessTokens, refresh_s: float) -> None:
         self._store, self._tokens, self._refresh_s = store, tokens, refresh_s
 
+    @property
+    def refresh_s(self) -> float:
+        """Seconds until an unused refresh token expires."""
+        return self._refresh_s
+
+    def now(self) -> float:
+        """The time that decides whether access tokens have expired, in seconds since 1970."""
+        return self._tokens.now()
+
     def by_key(self, text: str) -> IssuedTokens:
         """Tokens for an API key: a new family.
 
@@ -68,6 +79,27 @@ class TokenService:
         if parsed is None or principal is None:
             raise SecretRefused
         return self.begin(principal, parsed[0])
+
+    def by_code(self, text: str) -> tuple[Principal, IssuedTokens]:
+        """Who a sign-in code signs in, and the tokens of a new family; the code is used up.
+
+        Raises:
+            SecretRefused, DatabaseUnreachable.
+        """
+        used = self._store.use_refresh_token(api_keys.secret_hash(text)) if _CODE_FORM.fullmatch(text) else None
+        if used is None:
+            raise SecretRefused
+        principal, _, key_id = used
+        return principal, self.begin(principal, key_id)
+
+    def used_up(self, text: str) -> tuple[Principal, str] | None:
+        """Use a refresh token up without a successor: whose it was, and its family. None: it is worth nothing.
+
+        Raises:
+            DatabaseUnreachable.
+        """
+        used = self._store.use_refresh_token(api_keys.secret_hash(text)) if _REFRESH_FORM.fullmatch(text) else None
+        return None if used is None else (used[0], used[1])
 
     def begin(self, principal: Principal, key_id: str | None = None) -> IssuedTokens:
         """Tokens for somebody who has proved who they are: a new family."""

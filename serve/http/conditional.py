@@ -87,7 +87,7 @@ def _represent(scope: Scope, start: Message, body: bytes, wanted: Mapping[str, A
     given, headers = Headers(scope=scope), MutableHeaders(raw=start["headers"])
     tag = headers["ETag"] = headers.get("etag") or etag(body)
     headers.setdefault("Cache-Control", "private, no-cache")
-    headers.add_vary_header("Authorization, Accept-Encoding")
+    headers.add_vary_header("Authorization, Cookie, Accept-Encoding")
     if matches(tag, given.get("if-none-match")):
         start["status"] = 304
         for name in ("content-length", "content-type"):

@@ -124,9 +124,15 @@ def router(content: MessageContent) -> APIRouter:
     ) -> Response:
         text = await content.page(await content.parsable(principal, email_id, as_of), remote_images)
         pictures = "data: https:" if remote_images else "data:"
-        policy = f"default-src 'none'; img-src {pictures}; style-src 'unsafe-inline'; sandbox allow-popups; "
-        policy += "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        headers = {"Content-Security-Policy": policy, "Cache-Control": "private, no-store"}
+        policy = f"default-src 'none'; img-src {pictures}; style-src 'unsafe-inline'; "
+        # A page that a link opens is a page of its own: it has no opener, and no sandbox of ours.
+        policy += "sandbox allow-popups allow-popups-to-escape-sandbox; "
+        policy += "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+        headers = {
+            "Content-Security-Policy": policy,
+            "X-Frame-Options": "SAMEORIGIN",  # the web interface shows it in a frame
+            "Cache-Control": "private, no-store",
+        }
         return Response(text, headers=headers, media_type="text/html")
 
     return routes

@@ -5,12 +5,13 @@ from functools import cache
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, FastAPI, HTTPException, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from pydantic import BaseModel, Field
 
 from serve import openapi
 from serve.auth.policies import public
 from serve.auth.revocations import Grace
+from serve.ops import web
 from serve.ops.metrics import Metrics
 from serve.ops.metrics import router as metrics_router
 from serve.ops.readiness import CONTROL, Probes
@@ -100,9 +101,19 @@ def routers(
             revocations=None if grace is None or answers.get(CONTROL) else _accepted(grace()),
         )
 
-    @router.get("/", summary="Where everything is")
+    @router.get(
+        "/",
+        summary="Where everything is; to a browser, the web interface",
+        response_model=Index,
+        responses={200: {"content": {"text/html": {}}}},
+    )
     @public()
-    async def index() -> Index:
+    async def index(request: Request, response: Response) -> Index | Response:
+        if web.wants_page(request):
+            answer = web.page(request)
+            answer.headers["Vary"] = "Accept, Accept-Encoding"
+            return answer
+        response.headers["Vary"] = "Accept"
         links = {name: f"/{name}" for name in ("docs", "openapi.json", "health", "ready", "metrics")}
         return Index(name=openapi.TITLE, version=VERSION, links=links)
 

@@ -8,7 +8,7 @@ changed at the command line alone: neither side may act for the other over HTTP.
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine
 
@@ -115,15 +115,17 @@ class MailboxRestores:
     def __init__(self, engine: Engine, jobs: Jobs) -> None:
         self._restores, self._jobs = Restores(engine), jobs
 
-    def begin(self, principal: Principal, request: RestoreRequest) -> Restore:
-        """Begin a restore of the caller's mailbox.
+    def begin(self, principal: Principal, request: RestoreRequest, key: str | None = None) -> Restore:
+        """Begin a restore of the caller's mailbox. key: the caller's, of the request.
 
         Raises:
-            InvalidQuery, TargetBusy, JobsUnavailable.
+            InvalidQuery, TargetBusy, IdempotencyMismatch, JobsUnavailable.
         """
         parse(request.query)
         user = User(principal.user_id, principal.email, principal.shard_id)
-        restore = self._restores.begin(user, user, Selection(**request.model_dump()), principal.acting_email)
+        selection, by = Selection(**request.model_dump()), principal.acting_email
+        request_key = f"{by} {key}" if key is not None else None
+        restore = self._restores.begin(user, user, selection, by, principal.grant_id, request_key)
         return self._jobs.start_restore(self._restores, restore)
 
     def page(self, principal: Principal, limit: int, cursor: str | None) -> dict[str, Any]:
@@ -148,7 +150,8 @@ class MailboxRestores:
 
     def resume(self, principal: Principal, restore_id: str) -> Restore:
         """Raises UnknownRestore, RestoreConflict, JobsUnavailable."""
-        restore = self._restores.resume(self.get(principal, restore_id).restore_id, principal.acting_email)
+        number = self.get(principal, restore_id).restore_id
+        restore = self._restores.resume(number, principal.acting_email, principal.grant_id)
         return self._jobs.start_restore(self._restores, restore)
 
     def end(self, principal: Principal, restore_id: str) -> Restore:
@@ -239,8 +242,20 @@ def router(restores: MailboxRestores, threads: BlockingExecutor) -> APIRouter:
 
     @routes.post("", status_code=202, summary="Restore mail into your mailbox", responses=responses(400, 409))
     @permits(Role.OWNER, Role.OPERATOR, scope=Scope.RESTORE, cost=10)
-    async def begin(principal: Caller, body: RestoreRequest, response: Response) -> RestoreStatus:
-        restore = await threads.run(restores.begin, principal, body)
+    async def begin(
+        principal: Caller,
+        body: RestoreRequest,
+        response: Response,
+        idempotency_key: Annotated[
+            str | None,
+            Header(
+                max_length=200,
+                pattern=r"^[^\x00]*$",
+                description="the same key and body from you: the same restore, for ever; with another body: 422",
+            ),
+        ] = None,
+    ) -> RestoreStatus:
+        restore = await threads.run(restores.begin, principal, body, idempotency_key)
         response.headers["Location"] = f"{PATH}/{restore.restore_id}"
         return RestoreStatus(**restore.as_json())
 

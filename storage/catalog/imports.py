@@ -43,6 +43,9 @@ class ImportElsewhere(BackupError):
 class ImportOvertaken(BackupError):
     """A message of the batch was stored meanwhile; nothing was committed. Look for duplicates again."""
 
+    def __str__(self) -> str:
+        return "A sync stored a message of the batch first, so nothing was committed: run the import again."
+
 
 @dataclass(frozen=True, slots=True)
 class ImportProgress:

@@ -9,6 +9,13 @@ from storage.errors import BackupError
 from storage.model.records import User
 
 
+class GrantEnded(BackupError):
+    """The grant by which a restore was begun has ended. Resume it by another, or let the owner resume it."""
+
+    def __str__(self) -> str:
+        return "The grant by which this restore was begun or resumed has ended: resume it by another grant."
+
+
 class RestoreState(StrEnum):
     """State of a restore. All but complete can be resumed."""
 
@@ -139,6 +146,7 @@ class RestoreMessage:
     state: str = "pending"
     attempts: int = 0
     sent_at: datetime | None = None
+    sent_ago_s: float | None = None  # seconds since sent_at, by the database's clock, as of the reading
     history_id: int | None = None
     new_id: int | None = None
     new_thread: int | None = None

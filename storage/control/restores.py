@@ -12,8 +12,10 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from storage.control.campaigns import IdempotencyMismatch
 from storage.control.restore_records import (
     AT_WORK,
+    GrantEnded,
     LabelOutcome,
     MessageOutcome,
     Restore,
@@ -44,17 +46,34 @@ class Restores:
     def __init__(self, engine: Source) -> None:
         self._engine = engine
 
-    def begin(self, source: User, target: User, selection: Selection, requested_by: str) -> Restore:
-        """Record a restore.
+    def begin(
+        self,
+        source: User,
+        target: User,
+        selection: Selection,
+        requested_by: str,
+        grant_id: str | None = None,
+        request_key: str | None = None,
+    ) -> Restore:
+        """Record a restore, or return the one that this request began.
+
+        Args:
+            grant_id: by which `requested_by` acts for the owner: its end pauses the restore.
+            request_key: makes the request repeatable.
 
         Raises:
             TargetBusy.
+            IdempotencyMismatch: the key was used for another restore.
         """
+        if request_key is not None and (same := self._same(source, target, selection, request_key)) is not None:
+            return same
         values = {
             "user_id": source.user_id,
             "target_id": target.user_id,
             "selection": orjson.dumps(selection.as_json()).decode(),
             "requested_by": requested_by,
+            "grant_id": grant_id,
+            "request_key": request_key,
         }
         with transaction(self._engine) as connection:
             restore_id = connection.execute(query("restore_create"), values).scalar()
@@ -65,11 +84,13 @@ class Restores:
                 created = OperationCreated(id=f"restore-{restore_id}", kind="restore")
                 publish(connection, CONTROL, [(source.user_id, created)])
         if restore_id is None:
+            if request_key is not None and (same := self._same(source, target, selection, request_key)) is not None:
+                return same
             statement = text("SELECT restore_id FROM restores WHERE target_id = :target_id AND ended_at IS NULL")
             with transaction(self._engine) as connection:
                 other = connection.execute(statement, {"target_id": target.user_id}).scalar()
             if other is None:  # it ended meanwhile
-                return self.begin(source, target, selection, requested_by)
+                return self.begin(source, target, selection, requested_by, grant_id, request_key)
             raise TargetBusy(other, target.email)
         return self.get(restore_id)
 
@@ -89,12 +110,14 @@ class Restores:
 
         Raises:
             UnknownRestore.
+            GrantEnded: it is running by a grant that has ended.
         """
-        statement = text("SELECT state, runs FROM restores WHERE restore_id = :restore_id")
         with transaction(self._engine) as connection:
-            row = connection.execute(statement, {"restore_id": restore_id}).one_or_none()
+            row = connection.execute(query("restore_standing"), {"restore_id": restore_id}).one_or_none()
         if row is None:
             raise UnknownRestore(restore_id)
+        if row.grant_ended and row.state == RestoreState.RUNNING:
+            raise GrantEnded
         return RestoreState(row.state), row.runs
 
     def newest(self, limit: int, before: int | None = None, person: int | None = None) -> list[Restore]:
@@ -104,6 +127,12 @@ class Restores:
     def running(self) -> list[Restore]:
         """Restores that need a job, newest first."""
         return self._select(None, None, _ALL, 1000, True)
+
+    def admitted(self, at_once: int) -> list[Restore]:
+        """Those of `running` that may have a job now: the oldest `at_once`, and all that are told to stop."""
+        running = sorted(self.running(), key=lambda restore: restore.restore_id)
+        going_on = [restore for restore in running if restore.state is RestoreState.RUNNING]
+        return [restore for restore in running if restore.state is not RestoreState.RUNNING] + going_on[:at_once]
 
     def run(self, restore_id: int) -> Restore:
         """Record that a job will be submitted. One that is told to stop stays so, and the job completes that.
@@ -129,17 +158,19 @@ class Restores:
             self._move(restore_id, among, RestoreState.PAUSING, audited=(by, "restore.pause"))
         return self.get(restore_id)
 
-    def resume(self, restore_id: int, by: str) -> Restore:
+    def resume(self, restore_id: int, by: str, grant_id: str | None = None) -> Restore:
         """Go on with a restore that was paused, was cancelled, or left messages undone: those are tried again.
+
+        grant_id: by which `by` acts for the owner; None: for themselves.
 
         Raises:
             UnknownRestore, RestoreConflict.
         """
         state, audited = self.get(restore_id).state, (by, "restore.resume")
         if state is RestoreState.PAUSING:  # its job knows what failed as failed, and goes on with the rest
-            self._move(restore_id, (state,), RestoreState.RUNNING, audited=audited)
+            self._move(restore_id, (state,), RestoreState.RUNNING, audited=audited, grant=(grant_id,))
         elif state is not RestoreState.RUNNING:
-            self._move(restore_id, _STOPPED, RestoreState.RUNNING, audited=audited, again=True)
+            self._move(restore_id, _STOPPED, RestoreState.RUNNING, audited=audited, again=True, grant=(grant_id,))
         return self.get(restore_id)
 
     def cancel(self, restore_id: int, by: str) -> Restore:
@@ -267,6 +298,19 @@ class Restores:
         with transaction(self._engine) as connection:
             connection.execute(query("restore_outcomes"), values)
 
+    def _same(self, source: User, target: User, selection: Selection, request_key: str) -> Restore | None:
+        """The restore that a request began."""
+        statement = text(
+            "SELECT restore_id, target_id, selection FROM restores WHERE user_id = :user_id AND request_key = :key"
+        )
+        with transaction(self._engine) as connection:
+            row = connection.execute(statement, {"user_id": source.user_id, "key": request_key}).one_or_none()
+        if row is None:
+            return None
+        if row.target_id != target.user_id or Selection.of(row.selection) != selection:
+            raise IdempotencyMismatch
+        return self.get(row.restore_id)
+
     def _move(
         self,
         restore_id: int,
@@ -278,6 +322,7 @@ class Restores:
         audited: tuple[str, str] | None = None,
         again: bool = False,
         asking: int | None = None,
+        grant: tuple[str | None] | None = None,
     ) -> None:
         values: dict[str, Any] = {"restore_id": restore_id, "among": [*among], "state": state, "ended": ended}
         values |= {"run": run, "error": error, "asking": asking}
@@ -285,6 +330,9 @@ class Restores:
         try:
             with transaction(self._engine) as connection:
                 moved = connection.execute(query("restore_move"), values).scalar() is not None
+                if moved and grant is not None:
+                    statement = text("UPDATE restores SET grant_id = :grant_id WHERE restore_id = :restore_id")
+                    connection.execute(statement, {"restore_id": restore_id, "grant_id": grant[0]})
                 if moved and again:
                     connection.execute(query("restore_again"), {"restore_id": restore_id})
                 if moved and audited is not None:

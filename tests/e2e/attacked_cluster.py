@@ -81,7 +81,8 @@ class Running:
 
     def up(self) -> None:
         done = gbm("up", "--json", env=self.env)
-        assert done.returncode == 0, done.stderr
+        log = Home(self.home).logs / "cluster.log"
+        assert done.returncode == 0, done.stderr + (log.read_text(errors="replace")[-4000:] if log.exists() else "")
 
     def key(self, email: str, role: str = "owner") -> str:
         done = gbm("keys", "create", email, "--role", role, "--json", env=self.env)

@@ -32,6 +32,7 @@ def test_a_demonstration_serves_every_message_bit_for_bit_and_leaves_nothing(hom
         assert summary["defective"] > 0 and summary["defects"]
         api = f"http://127.0.0.1:{env['GBM_SERVE__PORT']}"
         _the_gateway_answers(api, summary, held)
+        _the_link_signs_in_once(api, summary)
         _a_revoked_grant_is_reported(summary["gmail"], summary["mailboxes"][0], env)
 
         assert running.interrupt() == 0, running.notes()
@@ -77,6 +78,23 @@ def _the_gateway_answers(api: str, summary: dict[str, Any], held: list[dict[str,
         before = client.get("/api/v1/sync/status").json()["synced_at"]
         assert client.post("/api/v1/sync", json={"mode": "incremental"}).status_code == 202
         wait_for(lambda: client.get("/api/v1/sync/status").json()["synced_at"] != before, "the sync ends")
+
+
+def _the_link_signs_in_once(api: str, summary: dict[str, Any]) -> None:
+    address, _, code = summary["web"].partition("/#code=")
+    assert address == api
+    page = {"X-GBM-CSRF": "none yet", "Origin": api}
+    with httpx.Client(base_url=api, timeout=30) as client:
+        opened = client.get("/", headers={"Accept": "text/html"})
+        assert "require-trusted-types-for" in opened.headers["content-security-policy"]
+        signed_in = client.post("/api/v1/auth/session", json={"code": code}, headers=page)
+        assert signed_in.json()["email"] == summary["mailboxes"][0]
+        assert client.get("/api/v1/emails").status_code == 200
+        assert client.post("/api/v1/auth/session", json={"code": code}, headers=page).status_code == 401
+        assert client.delete("/api/v1/auth/session", headers=page).status_code == 403
+        page["X-GBM-CSRF"] = signed_in.json()["csrf_token"]
+        assert client.delete("/api/v1/auth/session", headers=page).status_code == 204
+        assert client.get("/api/v1/emails").status_code == 401
 
 
 def _patiently(client: httpx.Client, path: str) -> httpx.Response:

@@ -38,7 +38,11 @@ def test_a_backfill_and_a_restore_killed_three_times_lose_nothing_and_do_nothing
     source = ["--mail", str(enron)] if enron else ["--messages", "3000"]
     # Small segments and a slow Gmail stretch the backfill, so that a kill falls between many commits.
     env = environment(
-        home, GBM_ARCHIVE__SEGMENT_MESSAGES="200", GBM_ARCHIVE__SEGMENT_AGE_S="0.3", GBM_RESTORE__SETTLE_S="1"
+        home,
+        GBM_ARCHIVE__SEGMENT_MESSAGES="200",
+        GBM_ARCHIVE__SEGMENT_AGE_S="0.3",
+        GBM_RESTORE__SETTLE_S="1",
+        GBM_RESTORE__LANDING_S="2",
     )
     arguments = [*source, "--latency-ms", "150", "--fault-rate", "0.02"]
     stored = []

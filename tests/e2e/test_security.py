@@ -28,6 +28,7 @@ from storage.control.sealing import Key, Keyring, Sealer, load_key, new_key
 from storage.embedded_postgres.config import EmbeddedConfig
 from storage.embedded_postgres.embedded import EmbeddedPostgres
 from tests.e2e.attacked_cluster import GUARDED, PATHS, SMUGGLING, TWO, Running, running
+from tests.e2e.decoys import decoys
 from tests.e2e.processes import gbm, wait_for
 from tests.e2e.test_demo import get
 
@@ -212,6 +213,16 @@ def _told(cluster: Running, token: str) -> dict[str, set[int]]:
         path: {httpx.get(cluster.url + path, headers=headers, timeout=60).status_code for _ in range(8)}
         for path in GUARDED
     }
+
+
+@pytest.mark.unproven
+def test_a_job_connects_to_no_process_that_claims_to_be_a_cluster(first: Running) -> None:
+    """Ray gives the job the address of one of them."""
+    with decoys() as strangers:
+        assert strangers.are_found(), "Ray looks for clusters in another way: the decoys must imitate them"
+        done = gbm("backfill", first.emails[1], "--wait", env=first.env)
+        assert done.returncode == 0, done.stderr
+        assert strangers.connected == []
 
 
 def test_two_clusters_side_by_side_hold_and_use_only_what_is_theirs(first: Running) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile import driving, fuzzing
+from tests.hostile import driving, fuzzing, pieces
+from tests.hostile.archive_files import MANIFESTS, ROLLUPS
 from tests.hostile.constructs import MAIL
 from tests.hostile.fuzzing import fuzz
 from tests.hostile.texts import QUERIES, TEXTS
@@ -39,8 +40,25 @@ def test_a_search_of_any_writing_is_read_or_refused_at_once(name: str) -> None:
     _check(lambda size: driving.query(name, size), (50, 200, 800))
 
 
-def test_there_are_hundreds_of_constructs() -> None:
+def test_there_are_hundreds_of_constructs_of_every_kind() -> None:
+    of_mail = {
+        "MIME": ("part", "multipart", "boundar", "nested", "base64", "quoted-printable"),
+        "headers": ("header", *(name for name in pieces.HEADER_PIECES)),
+        "addresses": ("From of", "To of"),
+        "charsets": ("charset",),
+        "HTML": ("HTML:",),
+        "CSS": ("style",),
+        "RTF": ("RTF",),
+        "TNEF": ("TNEF", "winmail"),
+        "uuencode": ("uuencode",),
+    }
+    count = {kind: sum(any(mark in name for mark in marks) for name in MAIL) for kind, marks in of_mail.items()}
+    # Each text is split into words, and a word of it is highlighted (driving.py).
+    count |= {"words and highlights": len(TEXTS), "search queries": len(QUERIES)}
+    count |= {"roll-ups": len(ROLLUPS), "backups": len(MANIFESTS)}
+
     assert len(MAIL) + len(TEXTS) + len(QUERIES) >= 400
+    assert {kind: many for kind, many in count.items() if many < 6} == {}
 
 
 def _check(made: Callable[[int], Callable[[], None]], sizes: tuple[int, int, int]) -> None:

@@ -67,6 +67,13 @@ def new_stores(postgres: EmbeddedPostgres, patterns: tuple[str, ...]) -> Iterato
         yield create
 
 
+@pytest.fixture(scope="module")
+def module_stores(postgres: EmbeddedPostgres, patterns: tuple[str, ...]) -> Iterator[Callable[[], tuple[str, ...]]]:
+    """As `new_stores`, for a whole module, which then does not use that: the copies would have the same names."""
+    with _copies(postgres, patterns) as create:
+        yield create
+
+
 @pytest.fixture
 def new_pair(postgres: EmbeddedPostgres, pair_patterns: tuple[str, ...]) -> Iterator[Callable[[], tuple[str, ...]]]:
     """Call it for the DSNs of a control database and a shard database, up to date, with one shard."""

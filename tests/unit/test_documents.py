@@ -16,6 +16,7 @@ _DOCUMENTS = sorted(
     path
     for folder in (_ROOT, *(_ROOT / name for name in ("storage", "jobs", "actors", "serve", "cluster", "k8s", "tests")))
     for path in (folder.rglob("*.md") if folder != _ROOT else folder.glob("*.md"))
+    if "node_modules" not in path.parts
 )
 _MOST_LINES = 200
 

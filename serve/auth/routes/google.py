@@ -2,7 +2,7 @@
 
 The attempt is stored only in the browser, in a sealed cookie that expires after ten minutes and is hidden from scripts
 and other sites. Only users whose mailbox is backed up may sign in; no account is created. Tokens are in the response's
-body, never in a URL.
+body, or in session cookies if the web interface began the sign-in, never in a URL.
 Sources: developers.google.com/identity/openid-connect (read 2026-11), RFC 7636, RFC 9700.
 """
 
@@ -26,6 +26,7 @@ from joserfc.jwk import RSAKey
 from jobs.gmail.config import GmailConfig, require_safe
 from jobs.gmail.credentials import TokenRefused, token_answer
 from jobs.gmail.errors import GmailError
+from serve.auth import cookies
 from serve.auth.audit_buffer import AuditBuffer
 from serve.auth.errors import NotBackedUp, SignInFailed
 from serve.auth.policies import Role, public
@@ -41,6 +42,8 @@ from storage.control.principal import Principal
 from storage.control.sealing import SealBroken, Sealer
 
 COOKIE = "gbm_signin"
+#: Where the web interface begins.
+_PAGE = "/"
 _CONTEXT = "google-sign-in"
 #: Domains whose addresses Google itself assigns.
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
@@ -58,6 +61,7 @@ class Attempt:
     nonce: str
     verifier: str
     until: float
+    page: bool = False  # begun by the web interface, which gets cookies instead of tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +90,15 @@ class GoogleSignIn:
         """Whether there is an OAuth client to do it with."""
         return bool(self._config.client_id and self._config.client_secret and self._config.redirect_uri)
 
-    def begin(self) -> tuple[str, str]:
-        """The address to send a browser to, and the cookie to give it."""
+    @property
+    def is_https(self) -> bool:
+        """Whether the browser comes back over https."""
+        return not self._config.redirect_uri.startswith("http://")
+
+    def begin(self, page: bool = False) -> tuple[str, str]:
+        """The address to send a browser to, and the cookie to give it. `page`: the web interface begins it."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        attempt = Attempt(state, nonce, verifier, self._clock() + _LIVES_S)
+        attempt = Attempt(state, nonce, verifier, self._clock() + _LIVES_S, page)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(attempt.verifier.encode()).digest()).rstrip(b"=").decode()
         query = {
             "client_id": self._config.client_id,
@@ -101,9 +110,16 @@ class GoogleSignIn:
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
-        content = orjson.dumps([attempt.state, attempt.nonce, attempt.verifier, attempt.until])
+        content = orjson.dumps([attempt.state, attempt.nonce, attempt.verifier, attempt.until, attempt.page])
         cookie = base64.urlsafe_b64encode(self._sealer.seal(content, _CONTEXT)).decode()
         return f"{require_safe(self._config.auth_uri)}?{urlencode(query)}", cookie
+
+    def is_of_page(self, cookie: str) -> bool:
+        """Whether the web interface began the attempt of a cookie."""
+        try:
+            return self._opened(cookie).page
+        except SignInFailed:
+            return False
 
     def finish(self, cookie: str, state: str, code: str) -> Identity:
         """The verified account of the returning user.
@@ -186,15 +202,22 @@ def router(
 
     @routes.get("/login", summary="Sign in with Google: sends the browser there", status_code=302)
     @public(cost=10, login=True)
-    async def login() -> Response:
+    async def login(
+        page: Annotated[bool, Query(description="return to the web interface, signed in by cookies")] = False,
+    ) -> Response:
         if not sign_in.enabled:
             raise HTTPException(404)
-        address, cookie = await threads.run(sign_in.begin)
+        address, cookie = await threads.run(sign_in.begin, page)
         answer = Response(status_code=302, headers={"Location": address})
         _set(answer, cookie, _LIVES_S)
         return answer
 
-    @routes.get("/callback", summary="Where Google sends the browser back; answers tokens")
+    @routes.get(
+        "/callback",
+        summary="Where Google sends the browser back; answers tokens",
+        response_model=TokenAnswer,
+        responses={303: {"description": "back to the web interface, which began the sign-in"}},
+    )
     @public(cost=10, login=True)
     async def callback(
         request: Request,
@@ -202,7 +225,7 @@ def router(
         state: Annotated[str, Query(max_length=200)] = "",
         code: Annotated[str, Query(max_length=2000)] = "",
         gbm_signin: Annotated[str, Cookie(max_length=_LONGEST)] = "",
-    ) -> TokenAnswer:
+    ) -> TokenAnswer | Response:
         if not sign_in.enabled:
             raise HTTPException(404)
         _set(response, "", 0)  # an attempt is good once
@@ -223,12 +246,25 @@ def router(
         except (SignInFailed, NotBackedUp) as exc:
             reason = exc.reason if isinstance(exc, SignInFailed) else "not backed up here"
             notes.add(request.state.address, "token.refused", "google", reason)
+            if sign_in.is_of_page(gbm_signin):
+                return _to_page(f"{_PAGE}#refused={'google' if isinstance(exc, SignInFailed) else 'not_backed_up'}")
             raise
         notes.add(request.state.address, "token.issued", principal.email, "signed in with Google")
+        if sign_in.is_of_page(gbm_signin):
+            back = _to_page(_PAGE)
+            cookies.set_session(back, grant, tokens.refresh_s, secure=sign_in.is_https)
+            return back
         response.headers["Cache-Control"] = "no-store"
         return TokenAnswer.of(grant)
 
     return routes
+
+
+def _to_page(address: str) -> Response:
+    """Return the browser to the web interface; the attempt is over."""
+    response = Response(status_code=303, headers={"Location": address})
+    _set(response, "", 0)
+    return response
 
 
 def _set(response: Response, value: str, lives_s: int) -> None:

@@ -90,7 +90,7 @@ class Cluster:
             0,
             backup,
             ThreadWork(backup.gmail, backup.archive),
-            broker or _NoLimit(),
+            broker or NoLimit(),
             self.control,
             self.catalog,
             self.blobs,
@@ -139,7 +139,9 @@ class Cluster:
         return wrong
 
 
-class _NoLimit:
+class NoLimit:
+    """A project without a limit."""
+
     async def throttled(self, seconds: float) -> None:
         """Gmail has no limit here."""
 

@@ -30,7 +30,7 @@ from storage.files.blobs import open_blobs
 from storage.model.records import MailboxRecord, Phase, User
 from storage.moving.move import Moved, Mover
 from storage.reader import MailboxReader
-from tests.integration.actors.conftest import Simulator, _NoLimit, until
+from tests.integration.actors.conftest import NoLimit, Simulator, until
 
 SHARDS, USERS, DATABASES, EACH = 16, int(os.environ.get("MOVING_USERS", "2000")), 3, 2
 _DEADLINE_S = 600.0
@@ -68,7 +68,7 @@ class Host:
             self.shard_id,
             backup,
             ThreadWork(backup.gmail, backup.archive),
-            _NoLimit(),
+            NoLimit(),
             self.control,
             Catalog(self._databases.shard_database(place)),
             open_blobs(backup.archive.uri),

@@ -25,9 +25,10 @@ from cluster.stores import Stores
 from jobs.gmail.transport import Transport
 from jobs.gmail.writes import GmailWriter
 from jobs.restoring.config import RestoreConfig
-from storage.control.restore_records import Restore, RestoreConflict, RestoreState, Selection, TargetBusy
+from storage.control.restore_records import GrantEnded, Restore, RestoreConflict, RestoreState, Selection, TargetBusy
 from storage.control.restores import Restores
 from storage.db.audit import Audit
+from storage.db.engines import transaction
 from storage.model.message_id import to_hex
 from storage.model.records import User
 from tests.integration.actors.conftest import Cluster, Simulator, empty_cluster, until
@@ -59,7 +60,7 @@ class Bench:
 
     def __init__(self, cluster: Cluster, owner: ShardOwner, folder: Path) -> None:
         self.cluster, self.owner, self.simulator = cluster, owner, cluster.simulator
-        restore = RestoreConfig(settle_s=0.3, attempts=50)
+        restore = RestoreConfig(settle_s=0.3, attempts=50, landing_s=1.0)
         settings = Settings(home=folder, restore=restore)
         self.stores = Stores(settings, Home(folder), cluster.backup, cluster.databases)
         self.restores = Restores(cluster.databases.control)
@@ -297,3 +298,22 @@ async def test_a_restore_under_the_standard_quota_with_faults_creates_each_messa
     assert share > 0.5, (
         "measured 67% on two shared cores: each throttled answer without Retry-After pauses the user for 5 s"
     )
+
+
+async def test_the_end_of_a_grant_ends_a_run_without_losing_what_is_under_way(
+    bench: Bench, simulator: Simulator
+) -> None:
+    restore, run = await begun(bench, simulator, "granted", 40)
+    with transaction(bench.cluster.databases.control) as connection:
+        values = {"id": restore.restore_id}
+        connection.exec_driver_sql("UPDATE restores SET grant_id = 'ended' WHERE restore_id = %(id)s", values)
+
+    with pytest.raises(GrantEnded):
+        await run
+
+    stopped = bench.restores.get(restore.restore_id)
+    assert 0 < stopped.done < 40
+    assert not [each for each in bench.restores.messages(restore.restore_id) if each.state == "sent"]
+    bench.restores.end(restore.restore_id, restore.runs, RestoreState.PAUSED, "the grant has ended")
+    bench.restores.resume(restore.restore_id, "owner")
+    assert await bench.work(bench.restores.get(restore.restore_id)) is RestoreState.COMPLETE

@@ -43,9 +43,9 @@ async def test_only_owners_of_backed_up_mailboxes_sign_in_with_google(archive: A
         keys_url=f"{google.url}/oauth2/v3/certs",
     )
 
-    async def consent(http: httpx.AsyncClient, email: str) -> dict[str, str]:
+    async def consent(http: httpx.AsyncClient, email: str, page: bool = False) -> dict[str, str]:
         """What Google sends the browser back with."""
-        begun = await http.get(f"{AUTH}/google/login")
+        begun = await http.get(f"{AUTH}/google/login", params={"page": page})
         assert begun.status_code == 302
         assert "secret" not in begun.headers["location"]
         cookie = begun.headers["set-cookie"].lower()
@@ -65,6 +65,18 @@ async def test_only_owners_of_backed_up_mailboxes_sign_in_with_google(archive: A
         assert (verified.json()["email"], verified.json()["role"]) == (emails[0], "owner")
         refreshed = await http.post(f"{AUTH}/token", json={"refresh_token": answer.json()["refresh_token"]})
         assert refreshed.status_code == 200
+
+        back = await http.get(callback, params=await consent(http, emails[0], page=True))
+        assert (back.status_code, back.headers["location"], back.text) == (303, "/", "")
+        assert [each.partition("=")[0] for each in back.headers.get_list("set-cookie")] == [
+            "gbm_signin",
+            "gbm_session",
+            "gbm_refresh",
+        ]
+        http.cookies.delete("gbm_signin")
+        assert (await http.get(f"{AUTH}/session")).json()["google"] is True
+        refused = await http.get(callback, params=await consent(http, emails[1], page=True))
+        assert (refused.status_code, refused.headers["location"]) == (303, "/#refused=not_backed_up")
 
         user = archive.control.user(emails[0])
         assert not archive.control.bind_google(user.user_id, "of another account"), "bound at the first sign-in"

@@ -40,6 +40,7 @@ CONTROL = frozenset(
         "restore_label_save",
         "restore_messages",
     }
+    | {"restore_standing"}
     | {"restore_messages_insert", "restore_move", "restore_outcomes", "restore_report", "restores"}
 )
 #: Without a plan, or not of the product, and why.

@@ -1,6 +1,8 @@
 """actors/scheduler.py"""
 
-from actors.config import PollConfig
+from datetime import UTC, datetime
+
+from actors.config import EvidenceConfig, PollConfig
 from actors.scheduler import Scheduler
 
 CONFIG = PollConfig(shortest_s=10, longest_s=100, jitter=0, topic="projects/p/topics/t")
@@ -35,3 +37,17 @@ def test_a_mailbox_that_is_left_alone_keeps_its_retries() -> None:
     assert agenda.retries(30.0) == [1]
     agenda.retry_at(1, None)
     assert agenda.next_at(0.0) is None
+
+
+def test_every_mailbox_is_compared_with_gmail_within_seven_days_and_not_all_at_once() -> None:
+    week = EvidenceConfig().reconcile_every_s
+    agenda = Scheduler(PollConfig(jitter=0.1), 0, week)
+    for user_id in range(1, 101):
+        agenda.reconcile_at(user_id, None, 0.0)
+
+    slices = [len(agenda.reconciles(week * share)) for share in (0.89, 0.92, 0.95, 0.98, 1.0)]
+
+    assert week <= 6 * 86_400 and sum(slices) == 100, "a day is left to do it"
+    assert slices[0] == 0 and max(slices) < 60, "they spread over the last tenth"
+    agenda.reconcile_at(1, datetime.fromtimestamp(5.0, UTC), 100.0)
+    assert agenda.reconciles(week * 0.89) == [] and agenda.reconciles(week + 5.0) == [1]

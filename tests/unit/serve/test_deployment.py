@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 
 import pytest
+from ray.exceptions import RayActorError
 from ray.serve.schema import ProxyStatus
 from starlette.types import Message, Receive, Scope, Send
 
@@ -38,9 +39,12 @@ def test_serve_lets_in_whatever_the_proxy_does(connections: int, at_a_time: int)
     assert _deployment("emails", config).max_ongoing_requests == max(connections, at_a_time)
 
 
-def test_a_proxy_that_starts_slowly_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error", [TimeoutError("HTTP proxies not available after 60s."), RayActorError()], ids=["late", "replaced"]
+)
+def test_a_proxy_that_starts_slowly_is_awaited(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     seen = iter([{}, {"node": ProxyStatus.STARTING}, {"node": ProxyStatus.HEALTHY}])
-    serve = _Serve(lambda: next(seen))
+    serve = _Serve(lambda: next(seen), error)
     monkeypatch.setattr(deployment, "ray_serve", serve)
     monkeypatch.setattr(deployment, "_PROXY_POLL_S", 0.0)
 
@@ -51,7 +55,7 @@ def test_a_proxy_that_starts_slowly_is_awaited(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_proxy_that_does_not_start_is_an_error_of_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deployment, "ray_serve", _Serve(dict))
+    monkeypatch.setattr(deployment, "ray_serve", _Serve(dict, TimeoutError()))
     monkeypatch.setattr(deployment, "_PROXY_POLL_S", 0.0)
     monkeypatch.setattr(deployment, "_PROXY_S", 0.01)
 
@@ -62,13 +66,13 @@ def test_a_proxy_that_does_not_start_is_an_error_of_the_gateway(monkeypatch: pyt
 class _Serve:
     """Serve, whose proxy takes longer than Serve waits."""
 
-    def __init__(self, proxies: Callable[[], Mapping[str, ProxyStatus]]) -> None:
-        self._proxies = proxies
+    def __init__(self, proxies: Callable[[], Mapping[str, ProxyStatus]], error: Exception) -> None:
+        self._proxies, self._error = proxies, error
         self.started: list[Mapping[str, object]] = []
 
     def start(self, http_options: Mapping[str, object]) -> None:
         self.started.append(http_options)
-        raise TimeoutError("HTTP proxies not available after 60s.")
+        raise self._error
 
     def status(self) -> SimpleNamespace:
         return SimpleNamespace(proxies=self._proxies())

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
+from sqlalchemy import text
 
 from actors.decisions import Mode
 from serve.mail.models import EmailDocument
+from storage.db.engines import transaction
 from storage.model.storable import storable_id
 from tests.integration.actors.conftest import Cluster
 from tests.integration.actors.evidence.conftest import EVIDENCE
@@ -87,6 +89,9 @@ async def test_a_label_that_is_renamed_is_called_so_within_the_time_for_labels(d
     await sync(doubted, owner, user)
 
     assert {label.id: label.name for label in doubted.reader(user).labels()}["Label_77"] == "New name"
+    with transaction(doubted.catalog.engine) as connection:
+        former = connection.execute(text("SELECT name FROM label_history WHERE label_id = 'Label_77'")).scalars().all()
+    assert former == ["Old name"]
 
 
 async def test_classification_labels_are_stored_and_read_as_gmail_gave_them(doubted: Cluster) -> None:

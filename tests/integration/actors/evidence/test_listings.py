@@ -12,7 +12,7 @@ from actors.decisions import Mode
 from cluster.simulator.process import start_simulator
 from storage.db.engines import transaction
 from storage.model.records import Phase
-from tests.integration.actors.conftest import Cluster, Simulator, empty_cluster
+from tests.integration.actors.conftest import Cluster, Simulator, empty_cluster, until
 from tests.integration.actors.evidence.conftest import EVIDENCE
 from tests.integration.actors.evidence.doubts import (
     backed_up,
@@ -87,6 +87,32 @@ async def test_pages_that_shift_while_mail_is_deleted_are_told_and_lose_nothing(
     await paged.quiet(owner, user)
     assert wrong(paged, user) == {}
     assert (seen_as(paged, owner, user), mended(paged)) == ((Phase.CURRENT, None, [], 0), {})
+
+
+async def test_many_deletions_outside_history_are_suspect_until_somebody_accepts_them(paged: Cluster) -> None:
+    owner, user = await backed_up(paged)
+    gone = list(paged.simulator.held(user.email))[:110]
+    for message_id in gone:
+        paged.simulator.act(user.email, f"messages/{message_id:x}/delete")
+    paged.simulator.act(user.email, "expire-history")
+
+    await sync(paged, owner, user)
+
+    assert deleted(paged, user) == set()
+    status, failures = owner.status(user.user_id), paged.reader(user).failures(500)
+    assert status is not None and status["failed"] == len(failures) == 110
+    assert {(failure.kind, int(failure.id, 16) in gone) for failure in failures} == {("suspect", True)}
+    assert "suspect: a listing lacks 110 of 530 messages at once; looked at again later" in failures[0].reason
+
+    await owner.retry_failed(user)  # `gbm failures retry`: somebody says that it may be so
+
+    async def accepted() -> bool:
+        return await asyncio.to_thread(deleted, paged, user) == set(gone)
+
+    await until(accepted)
+    await paged.quiet(owner, user)
+    assert (wrong(paged, user), paged.reader(user).failures(10)) == ({}, [])
+    assert mended(paged) == {"deleted": 110}
 
 
 @pytest.mark.parametrize("method", ["messages.list", "history.list"])

@@ -260,10 +260,9 @@ def test_a_reader_sees_nothing_of_a_commit_under_way(shard: Shard, monkeypatch: 
     user = shard.user()
     manifest, index = shard.write((user, [Mail(1)]))
     reached, go_on = threading.Event(), threading.Event()
-    real = publish
 
     def wait(*arguments: Any) -> None:
-        real(*arguments)
+        publish(*arguments)
         reached.set()
         assert go_on.wait(20)
 

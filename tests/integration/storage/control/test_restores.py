@@ -6,14 +6,19 @@ from itertools import count
 import pytest
 
 from cluster.restore_job import close
+from storage.control.campaigns import IdempotencyMismatch
 from storage.control.control import Control
+from storage.control.grants import Grants
+from storage.control.principal import Principal
 from storage.control.restore_records import (
+    GrantEnded,
     MessageOutcome,
     Restore,
     RestoreConflict,
     RestoreMessage,
     RestoreState,
     Selection,
+    TargetBusy,
     UnknownRestore,
 )
 from storage.control.restores import Restores
@@ -122,3 +127,60 @@ def test_a_restore_ends_only_when_nothing_is_left(restores: Restores, restore: R
 
     resumed = restores.resume(restore.restore_id, "test")
     assert (resumed.state, resumed.failed, resumed.left) == (RestoreState.RUNNING, 0, 1), "it is tried again"
+
+
+def test_the_oldest_restores_and_those_that_are_to_stop_are_admitted(databases: Databases, restores: Restores) -> None:
+    for other in restores.running():  # of other tests
+        restores.cancel(other.restore_id, "test")
+        restores.end(other.restore_id, other.runs, RestoreState.CANCELLED)
+    users = [Control(databases.control).add_user(f"restore-{next(_numbers)}@example.com") for _ in range(4)]
+    ids = [restores.begin(user, user, Selection(), "test").restore_id for user in users]
+
+    assert [each.restore_id for each in restores.admitted(2)] == ids[:2]
+    restores.cancel(ids[3], "test")
+    assert [each.restore_id for each in restores.admitted(2)] == [ids[3], *ids[:2]]
+    restores.end(ids[0], 0, RestoreState.COMPLETE)
+    assert [each.restore_id for each in restores.admitted(2)] == [ids[3], *ids[1:3]]
+
+
+def test_the_age_of_an_intent_is_told_by_the_databases_clock(restores: Restores, restore: Restore) -> None:
+    assert restores.intend(restore.restore_id, [1], 5, restore.runs) == {1}
+
+    ages = {each.message_id: each.sent_ago_s for each in restores.messages(restore.restore_id)}
+
+    assert ages[3] is None
+    assert ages[1] is not None
+    assert 0 <= ages[1] < 300
+
+
+def test_the_end_of_a_grant_stops_a_restore_that_was_begun_by_it(databases: Databases, restores: Restores) -> None:
+    control = Control(databases.control)
+    owner, operator = (control.add_user(f"restore-{next(_numbers)}@example.com") for _ in range(2))
+    reader = Principal(operator.user_id, operator.email, operator.shard_id, "operator")
+    grants = Grants(databases.control)
+    grant = grants.create(reader, owner, "they asked for it", 60.0, restore=True)
+    begun = restores.begin(owner, owner, Selection(), operator.email, grant.grant_id)
+    assert restores.standing(begun.restore_id) == (RestoreState.RUNNING, 0)
+
+    grants.revoke(grant.grant_id, reader, None)
+
+    with pytest.raises(GrantEnded):
+        restores.standing(begun.restore_id)
+    restores.end(begun.restore_id, 0, RestoreState.PAUSED, "The grant has ended.")
+    assert restores.standing(begun.restore_id) == (RestoreState.PAUSED, 0)
+    restores.resume(begun.restore_id, owner.email)
+    assert restores.standing(begun.restore_id) == (RestoreState.RUNNING, 0), "the owner needs no grant"
+
+
+def test_the_same_request_is_the_same_restore(databases: Databases, restores: Restores) -> None:
+    user = Control(databases.control).add_user(f"restore-{next(_numbers)}@example.com")
+    first = restores.begin(user, user, Selection("a"), "test", request_key="test 1")
+
+    assert restores.begin(user, user, Selection("a"), "test", request_key="test 1").restore_id == first.restore_id
+    with pytest.raises(TargetBusy):
+        restores.begin(user, user, Selection("a"), "test", request_key="test 2")
+    with pytest.raises(IdempotencyMismatch):
+        restores.begin(user, user, Selection("b"), "test", request_key="test 1")
+    restores.end(first.restore_id, 0, RestoreState.COMPLETE)
+    assert restores.begin(user, user, Selection("a"), "test", request_key="test 1").restore_id == first.restore_id
+    assert restores.begin(user, user, Selection("a"), "test", request_key="test 2").restore_id != first.restore_id
