@@ -18,6 +18,7 @@ from cluster.commands import (
     demo,
     export,
     failures,
+    judge,
     keys,
     restore,
     search,
@@ -66,6 +67,7 @@ app.command()(simulate.simulate)
 app.command()(backfill.backfill)
 app.command()(backfill.sync)
 app.command()(failures.failures)
+app.command()(judge.judge)
 app.command()(compact.compact)
 app.command()(analyze.analyze)
 # A search term may begin with "-"; without this, "-has:attachment" would print the help.

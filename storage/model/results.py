@@ -9,6 +9,7 @@ from typing import Any
 
 from storage.errors import BackupError
 from storage.model.acquaintance import Acquaintance
+from storage.model.judgement import Judgement
 from storage.model.location import Location
 from storage.model.message_id import to_hex
 
@@ -67,7 +68,7 @@ class Email:
 
     analysis: analyser -> its version and fields; None: the message was not analysed. classification: Gmail's
     classification labels as JSON text; "": it has none. acquaintance: what the mailbox knew of the writer; None:
-    unknown.
+    unknown. judgement: the owner's; None: there is none.
     """
 
     summary: EmailSummary
@@ -78,6 +79,7 @@ class Email:
     analysis: Mapping[str, Mapping[str, Any]] | None = None
     classification: str = ""
     acquaintance: Acquaintance | None = None
+    judgement: Judgement | None = None
 
 
 @dataclass(frozen=True, slots=True)
