@@ -31,6 +31,7 @@ _COMMANDS = {
     "backfill": "backfill",
     "sync": "backfill",
     "failures": "failures",
+    "judge": "judge",
     "compact": "compact",
     "analyze": "analyze",
     "search": "search",

@@ -32,7 +32,7 @@ from serve.http.executor import BlockingExecutor
 from serve.http.prefixes import PrefixMiddleware
 from serve.http.response_cache import ResponseCache
 from serve.http.sse import Streams
-from serve.mail import attachments, content, emails, threads
+from serve.mail import attachments, content, corrections, emails, threads
 from serve.mail.answers import MailAnswers, MessageAnswers
 from serve.mail.lookups import MailLookups
 from serve.mail.ports import MailReader, StatsReader
@@ -144,6 +144,7 @@ class Assembly:
             content.router(messages),
             attachments.router(messages),
             threads.router(self._mailboxes, pool),
+            corrections.router(self._mailboxes, pool),
         ]
         # This application has the shortest prefix, so it also serves the routes without an application of their own.
         routers.append(admin.router(Audit(self._databases.control), self._control, pool))

@@ -21,7 +21,7 @@ from serve.mail.readers import UnknownShard
 from serve.sync.ports import JobsUnavailable, OwnerUnavailable, UnknownOperation
 from storage.analytics.stats import TooManyBuckets
 from storage.analytics.time_zones import UnknownZone
-from storage.catalog.leases import LeaseHeld, LeaseLost
+from storage.catalog.leases import LeaseHeld, LeaseLost, ShardMoving
 from storage.control.accounts import MailboxPaused, UnknownUser
 from storage.control.api_keys import TooManyKeys
 from storage.control.campaigns import CampaignEnded, IdempotencyMismatch, UnknownCampaign
@@ -93,5 +93,6 @@ FAULTS: FaultTable = {
     OwnerUnavailable: Fault(503, "shard_unavailable", "Shard unavailable", _AGAIN, 2),
     UnknownShard: Fault(503, "shard_unavailable", "Shard unavailable", _AGAIN, 30),
     LeaseHeld: Fault(503, "lease_held", "Shard has another owner", _AGAIN, 15),
+    ShardMoving: Fault(503, "shard_unavailable", "Shard unavailable", _AGAIN, 5),
     LeaseLost: Fault(503, "lease_lost", "Shard owner is changing", _AGAIN, 2),
 }

@@ -1,7 +1,7 @@
 """What Gmail's own labels are called in the languages of its interface: Takeout writes these names. Pure.
 
-Sources: Gmail's interface and its IMAP folders in these languages; `jobs/restoring/labels.py` names more words that
-Gmail reserves. A name that is missing here becomes a label of the owner's, which the import tells.
+Written from knowledge of these languages and the words of `jobs/restoring/labels.py`; not compared with Gmail's interface.
+A name that is missing here becomes a label of the owner's, which the import reports.
 """
 
 #: Language -> names of INBOX, SENT, DRAFT, TRASH, SPAM, STARRED, IMPORTANT, UNREAD; alternatives are parted by "|".

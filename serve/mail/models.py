@@ -108,6 +108,20 @@ class AcquaintanceItem(BaseModel):
     written_in_thread: int = Field(description="earlier messages of the owner in the thread")
     is_same_domain: bool = Field(description="another address in the domain of the mailbox's own")
     is_sent: bool = Field(description="the owner sent the message")
+    sender_spam: bool | None = Field(
+        description="whether the owner called mail of the address spam; null: nothing said"
+    )
+    sender_category: str | None = Field(description="where the owner put mail of the address; null: nothing said")
+
+
+class JudgementItem(BaseModel):
+    """The owner's word about a message."""
+
+    category: str | None
+    priority: str | None
+    spam: bool | None = Field(description="true: it is spam; false: it is not; null: nothing said")
+    by: str = Field(description="who said it")
+    at: datetime | None = Field(description="when")
 
 
 class EmailDocument(EmailItem):
@@ -123,6 +137,7 @@ class EmailDocument(EmailItem):
     acquaintance: AcquaintanceItem | None = Field(
         description="what the mailbox knew of the writer when the message arrived; null: unknown"
     )
+    judgement: JudgementItem | None = Field(description="the owner's, which decides over all; null: there is none")
     classification_labels: list[dict[str, Any]] = Field(
         description="Gmail's classification labels (Google Workspace), as its API gave them when the mail was stored"
     )
@@ -138,6 +153,7 @@ class EmailDocument(EmailItem):
             sha256=email.sha256,
             analysis={name: dict(said) for name, said in email.analysis.items()} if email.analysis else None,
             acquaintance=AcquaintanceItem(**asdict(email.acquaintance)) if email.acquaintance else None,
+            judgement=JudgementItem(**asdict(email.judgement)) if email.judgement else None,
             classification_labels=_classification(email.classification),
         )
 

@@ -9,6 +9,7 @@ from storage.analytics.stats import MailboxStats
 from storage.control.principal import Principal
 from storage.mailbox.lookups import Located
 from storage.mailbox.threads import Conversations
+from storage.model.judgement import Judgement
 from storage.model.mail_query import ALL_MAIL, MailQuery
 from storage.model.results import Email, Page, PageCursor, RankCursor, RankedPage
 from storage.query.highlighting import Highlight
@@ -42,6 +43,12 @@ class MailReader(Protocol):
     def parsable(self, message_id: int, as_of: datetime | None = None) -> bytes | None: ...
 
     def version(self) -> str | None: ...
+
+
+class JudgementWriter(Protocol):
+    """Records what owners say of their messages. `serve.mail.readers.Mailboxes` implements it."""
+
+    def judge(self, principal: Principal, message_id: int, judgement: Judgement) -> Judgement | None: ...
 
 
 class ThreadReader(Protocol):

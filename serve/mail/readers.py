@@ -16,6 +16,8 @@ from storage.db.sql_files import query
 from storage.errors import BackupError
 from storage.files.blobs import LocalBlobs
 from storage.fulltext.cache import SplitCache
+from storage.mailbox import corrections
+from storage.model.judgement import Judgement
 from storage.model.results import Body
 from storage.reader import MailboxReader
 from storage.replication.routing import Replicas
@@ -80,6 +82,18 @@ class Mailboxes:
         return self._open(
             principal, self._replicas.source(database, read_session(), self._primary_only, principal.shard_id)
         )
+
+    def judge(self, principal: Principal, message_id: int, judgement: Judgement) -> Judgement | None:
+        """Record what this principal says of an own message (storage/mailbox/corrections.py); None: there is none.
+
+        Raises:
+            ShardMoving, UnknownShard, DatabaseUnreachable.
+        """
+        database = self._shards.current(principal.shard_id).get(principal.shard_id)
+        if database is None or database >= self._databases.shard_databases:
+            raise UnknownShard(principal.shard_id)
+        engine = self._databases.shard_database(database)
+        return corrections.judge(engine, principal.user_id, message_id, judgement)
 
     def known_shards(self) -> dict[int, int] | None:
         """Shard -> index of its database, if the map is fresh. Never blocks."""

@@ -23,6 +23,7 @@ READ = {
         _VERSION,
         *(pa.field(name, pa.string()) for name in ("spf", "dkim", "dmarc", "lookalike_of")),
         *(pa.field(name, pa.bool_()) for name in ("reply_to_differs", "name_differs")),
+        pa.field("warnings", pa.list_(pa.struct([("kind", pa.string()), ("evidence", pa.string())]))),
     ],
     "attachmentkinds": [_VERSION, pa.field("mismatches", pa.int32()), pa.field("executables", pa.int32())],
 }
@@ -41,15 +42,15 @@ class AnalysisStats:
     def categories(self) -> tuple[list[Row], list[Row]]:
         """{category, messages, size_bytes}, and Gmail's categories with {category, messages, agreed, undecided}.
 
-        Most messages first. In the first, Gmail's labels decide, then the mailbox's evidence and the analyser; None
-        means: not analysed, or no evidence for a category. The second counts the analysed messages that Gmail
+        Most messages first. In the first, the owner decides, then Gmail's labels, the mailbox's evidence, the analyser.
+        None means: not analysed, or no evidence for a category. The second counts the analysed messages that Gmail
         categorised; agreed: the analyser says the same; undecided: the analyser says nothing.
         """
         totals: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
         agreement: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
-        for row in self._ask("categories", "category", labels=tuple(CATEGORIES), acquaintances=True):
+        for row in self._ask("categories", "category", "authenticity", labels=tuple(CATEGORIES), mailbox=True):
             ours, messages = row["ours"], row["messages"]
-            said = decide(ours, row["label"]) if row["analysed"] else None
+            said = decide(ours, row["label"], row["word"]) if row["analysed"] else None
             totals[said].update(messages=messages, size_bytes=row["size_bytes"])
             if row["analysed"] and row["label"] is not None:
                 agreed = messages if ours == said else 0
@@ -81,11 +82,11 @@ class AnalysisStats:
         question: str,
         *analysers: str,
         labels: tuple[str, ...] = (),
-        acquaintances: bool = False,
+        mailbox: bool = False,
         **values: object,
     ) -> list[Row]:
         schema = pa.schema([pa.field(name, pa.struct(READ[name])) for name in analysers])
-        return self._stats.of_content(question, values, labels, schema, acquaintances=acquaintances)
+        return self._stats.of_content(question, values, labels, schema, mailbox=mailbox)
 
 
 def _by_category(counts: Mapping[str | None, Mapping[str, int]]) -> list[Row]:

@@ -31,8 +31,10 @@ from storage.analytics.time_zones import HALF_HOURS_SINCE, HALF_HOURS_UNTIL, Unk
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
+from storage.mailbox import label_judgement
 from storage.mailbox.acquaintance import Acquaintances
 from storage.mailbox.analysis_reader import Analyses
+from storage.mailbox.corrections import corrections_of, words
 from storage.mailbox.query_resolver import QueryResolver
 from storage.mailbox.search import SearchExecutor
 from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
@@ -201,14 +203,15 @@ class MailboxStats:
         labels: Sequence[str] = (),
         analysis: pa.Schema | None = None,
         threads: bool = False,
-        acquaintances: bool = False,
+        mailbox: bool = False,
     ) -> list[Row]:
         """Run storage/db/sql/duckdb/QUESTION.sql; {chosen} becomes a condition on the selected messages' ids.
 
         Args:
             labels: for each, a table named after it in lower case: {message_id} of the messages with the label.
             threads: with the table `mended` {message_id, thread_id}: messages of other threads than their files name.
-            acquaintances: with the table `acquaintances` of the mailbox's evidence (acquaintance.SCHEMA).
+            mailbox: the table `analysis` is completed by the mailbox's evidence, without labels; with the table `words`
+                of the owner's corrections (corrections.WORDS).
             analysis: columns of the table `analysis`: {message_id} and the analysers' results; missing ones are null.
         """
 
@@ -218,12 +221,16 @@ class MailboxStats:
             tables = {label.lower(): self._ids(selected, [label]) for label in labels}
             if threads:
                 tables["mended"] = self._mended_threads()
-            if acquaintances:
+            if mailbox:
                 everything = Selected(EVER, selected.as_of)
                 stored = None if selected.as_of is None else self._ids(everything, [])
-                tables["acquaintances"] = self._acquaintances.table(stored)
+                known = self._acquaintances.table(stored, selected.as_of)
             if analysis is not None:
                 tables["analysis"] = self._analyses.conformed(analysis, **bounds)
+            if mailbox:
+                with transaction(self._engine) as connection:
+                    tables["words"] = words(corrections_of(connection, self._user_id, selected.as_of))
+                tables["analysis"] = label_judgement.by_evidence(tables["analysis"], known)
             chosen = "TRUE"
             if not selected.is_span:
                 tables["chosen"] = self._ids(selected, [])

@@ -19,8 +19,10 @@ from storage.db.engines import Source, transaction
 from storage.db.sql_files import duckdb_sql, query
 from storage.files import duckdb_engine
 from storage.mailbox import contacts
+from storage.mailbox.corrections import corrections_of, words
 from storage.mailbox.segment_files import MailFiles
 from storage.model.acquaintance import Acquaintance
+from storage.model.judgement import Judgement
 from storage.model.time_range import EARLIEST, LATEST
 from storage.segments.file_names import PARQUET_SUFFIX
 
@@ -32,17 +34,20 @@ SCHEMA = pa.schema(
         pa.field("written_in_thread", pa.int64()),
         pa.field("is_same_domain", pa.bool_()),
         pa.field("is_sent", pa.bool_()),
+        pa.field("sender_spam", pa.bool_()),
+        pa.field("sender_category", pa.string()),
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Mailbox:
-    """Parquet files, the owner's address, and the messages of other threads than their files name."""
+    """Parquet files, the owner's address and corrections, and the messages of other threads than their files name."""
 
     names: list[str]
     owner: str
     threads: dict[int, int]
+    corrections: dict[int, Judgement]
 
 
 class Acquaintances:
@@ -59,7 +64,7 @@ class Acquaintances:
         Raises:
             FileDamaged, DatabaseUnreachable.
         """
-        mailbox = self._mailbox(received_at)
+        mailbox = self._mailbox(received_at, as_of)
         tables = contacts.SHARED.of(self._user_id, mailbox.owner, self._files, mailbox.names)
         places = [(table, _place(table, message_id)) for table in tables]
         if not (found := [(table, place) for table, place in places if place >= 0]):
@@ -73,18 +78,38 @@ class Acquaintances:
             before.ids(_in_thread(sent, thread_id, mailbox.threads)),
         ]
         received, written, in_thread = [len(each) for each in ids] if as_of is None else self._stored(ids, as_of)
-        return Acquaintance(received, written, in_thread, row["is_same_domain"], row["is_sent"])
+        said = self._said(mailbox, row["sender"])
+        return Acquaintance(
+            received,
+            written,
+            in_thread,
+            row["is_same_domain"],
+            row["is_sent"],
+            next((each.spam for each in said if each.spam is not None), None),
+            next((each.category for each in said if each.category is not None), None),
+        )
 
-    def table(self, stored: pa.Table | None = None) -> pa.Table:
+    def _said(self, mailbox: _Mailbox, sender: int | None) -> list[Judgement]:
+        """The owner's corrections of mail of an address, newest first."""
+        if not mailbox.corrections:
+            return []
+        names = self._files.names(EARLIEST, LATEST)
+        tables = contacts.SHARED.of(self._user_id, mailbox.owner, self._files, names)
+        received = [table.filter(pc.invert(table["is_sent"])) for table in _of_sender(tables, sender)]
+        ids = {message_id for table in received for message_id in _ids(table)}
+        return [judgement for message_id, judgement in mailbox.corrections.items() if message_id in ids]
+
+    def table(self, stored: pa.Table | None = None, as_of: datetime | None = None) -> pa.Table:
         """A table of SCHEMA with a row for every message of the mailbox.
 
         Args:
-            stored: {message_id} of the messages that the backup had at the time in question; None: all.
+            stored: {message_id} of the messages that the backup had at the time; None: all.
+            as_of: the time, of corrections; None: now.
 
         Raises:
             FileDamaged, DatabaseUnreachable.
         """
-        mailbox = self._mailbox(LATEST)
+        mailbox = self._mailbox(LATEST, as_of)
         tables = contacts.SHARED.of(self._user_id, mailbox.owner, self._files, mailbox.names)
         rows = pa.concat_tables(tables) if tables else contacts.SCHEMA.empty_table()
         if stored is not None:
@@ -95,17 +120,20 @@ class Acquaintances:
                 "thread_id": pa.array(mailbox.threads.values(), pa.int64()),
             }
         )
-        found = duckdb_engine.ask(duckdb_sql("acquaintances"), [], {}, {"contacts": rows, "mended": mended})
+        tables_read = {"contacts": rows, "mended": mended, "words": words(mailbox.corrections)}
+        found = duckdb_engine.ask(duckdb_sql("acquaintances"), [], {}, tables_read)
         return found.select(SCHEMA.names).cast(SCHEMA)
 
-    def _mailbox(self, until: datetime) -> _Mailbox:
-        """The state of the mailbox, with the files that have mail received until a time."""
+    def _mailbox(self, until: datetime, as_of: datetime | None) -> _Mailbox:
+        """The state of the mailbox, with the files that have mail received until a time, and corrections as of one."""
         with transaction(self._engine) as connection:
             values = {"user_id": self._user_id, "first_at": EARLIEST, "last_at": until}
             names = [row.name + PARQUET_SUFFIX for row in connection.execute(query("segments_of_user"), values)]
             state = connection.execute(query("mailbox"), {"user_id": self._user_id}).first()
+            corrections = corrections_of(connection, self._user_id, as_of)
             mended = connection.execute(query("threads_mended"), {"user_id": self._user_id}).all()
-        return _Mailbox(names, state.email.lower() if state else "", {row.message_id: row.thread_id for row in mended})
+        threads = {row.message_id: row.thread_id for row in mended}
+        return _Mailbox(names, state.email.lower() if state else "", threads, corrections)
 
     def _stored(self, lists: Sequence[Sequence[int]], as_of: datetime) -> list[int]:
         """How many messages of each list the backup had at a time."""
@@ -137,6 +165,11 @@ class _Before:
             same = pc.and_(same, pc.less(table["message_id"], self.message_id))
             ids += table["message_id"].filter(pc.or_(earlier, same)).to_pylist()
         return ids
+
+
+def _ids(table: pa.Table) -> list[int]:
+    ids: list[int] = table["message_id"].to_pylist()
+    return ids
 
 
 def _of_sender(tables: Sequence[pa.Table], sender: int | None) -> Iterator[pa.Table]:

@@ -2,9 +2,10 @@
 
 An analyser sees one message, no mailbox and no labels, and labels change. Results are therefore joined when they are
 read, as of the requested time: single messages here, tables by labelled_judgements.sql. First the mailbox's evidence
-(acquaintance.py) decides whether mail of people is work, personal or neither, and its priority; then Gmail's labels
-decide both. `source` tells who decided: gmail, mailbox, rules, model (the spam score) or none. `ours` keeps the
-category without labels beside Gmail's.
+(acquaintance.py) decides whether mail of people is work, personal or neither, and its priority, and what the owner said
+of other mail of the address; then Gmail's labels decide both; then the owner's own judgement (corrections.py). `source`
+tells who decided: owner, gmail, mailbox, rules, model (the spam score) or none. `ours` keeps the category without
+labels and judgement.
 """
 
 from collections.abc import Collection, Mapping
@@ -12,9 +13,15 @@ from typing import Any
 
 import pyarrow as pa
 
+from storage.db.sql_files import duckdb_sql
+from storage.files import duckdb_engine
+from storage.mailbox import corrections
 from storage.model.acquaintance import Acquaintance
+from storage.model.judgement import Judgement
 
 _SPAM = "SPAM"
+#: The owner's word that a message is no spam, in categories.sql.
+_NO_SPAM = "no spam"
 #: Gmail's label -> the category that it means; the first one that a message has counts. CATEGORY_PERSONAL is missing:
 #: Gmail puts everything there that has no other category, which is no evidence that people know each other.
 CATEGORIES: Mapping[str, str] = {
@@ -65,12 +72,16 @@ Results = Mapping[str, Mapping[str, Any]]
 
 
 def corrected(
-    analysis: Results | None, labels: Collection[str], acquaintance: Acquaintance | None = None
+    analysis: Results | None,
+    labels: Collection[str],
+    acquaintance: Acquaintance | None = None,
+    judgement: Judgement | None = None,
 ) -> dict[str, dict[str, Any]] | None:
     """The results of one message, analyser -> fields, with category and priority decided by labels, then by evidence.
 
     Args:
         acquaintance: the mailbox's evidence about the writer; None: unknown.
+        judgement: the owner's of this message; None: there is none.
     """
     if analysis is None:
         return None
@@ -78,15 +89,27 @@ def corrected(
     category, priority = said.get("category", {}), said.get("priority", {})
     if acquaintance is not None and category.get("if_known") is not None:
         _apply_evidence(category, priority, acquaintance)
+    if acquaintance is not None and "name" in category and category.get("error") is None:
+        _apply_sender(category, priority, acquaintance, bool(said.get("authenticity", {}).get("warnings")))
     if "name" in category and category.get("error") is None:
         _correct_category(category, labels)
     if "level" in priority and priority.get("error") is None:
-        _correct_priority(priority, labels, _is_distrusted(analysis))
+        is_trusted = judgement is not None and judgement.spam is False
+        _correct_priority(priority, labels, not is_trusted and _is_distrusted(analysis))
+    if judgement is not None:
+        _apply_judgement(category, priority, judgement)
     return said
 
 
-def decide(ours: str | None, label: str | None) -> str | None:
-    """The category by Gmail's label, if any, and the analyser's."""
+def decide(ours: str | None, label: str | None, word: str | None = None) -> str | None:
+    """The category by the owner's word, if any, Gmail's label, if any, and the analyser's. word: of categories.sql."""
+    if word is not None and word != _NO_SPAM:
+        return word
+    category = _by_label(ours, label)
+    return None if word == _NO_SPAM and category == "spam_like" else category
+
+
+def _by_label(ours: str | None, label: str | None) -> str | None:
     return ours if label is None or _is_finer(ours, label) else CATEGORIES[label]
 
 
@@ -108,6 +131,39 @@ def _apply_evidence(category: dict[str, Any], priority: dict[str, Any], acquaint
         reasons = [f"+{reason}" for reason in evidence] or [acquaintance.doubt()]
         source = "none" if level is None else "mailbox" if evidence else "rules"
         priority |= {"level": level, "source": source, "reasons": [*reasons, *others]}
+
+
+def _apply_sender(
+    category: dict[str, Any], priority: dict[str, Any], acquaintance: Acquaintance, is_warned: bool
+) -> None:
+    """What the owner said of other mail of the address; a good word counts only where nothing warns of a forgery."""
+    if acquaintance.sender_spam:
+        category |= {"name": "spam_like", "source": "mailbox", "reasons": ["you called mail of the sender spam"]}
+        if "level" in priority and priority.get("error") is None:
+            priority |= {"level": "low", "source": "mailbox", "reasons": ["-you called mail of the sender spam"]}
+    elif is_warned:
+        return
+    elif acquaintance.sender_category is not None:
+        reason = f"you put mail of the sender into {acquaintance.sender_category}"
+        category |= {"name": acquaintance.sender_category, "source": "mailbox", "reasons": [reason]}
+    elif acquaintance.sender_spam is False and category["name"] == "spam_like":
+        category |= {"name": None, "source": "mailbox", "reasons": ["you called mail of the sender no spam"]}
+
+
+def _apply_judgement(category: dict[str, Any], priority: dict[str, Any], judgement: Judgement) -> None:
+    """What the owner said of the message, whatever others say."""
+    if "name" in category and category.get("error") is None:
+        if judgement.spam:
+            category |= {"name": "spam_like", "source": "owner"}
+        elif judgement.category is not None:
+            category |= {"name": judgement.category, "source": "owner"}
+        elif judgement.spam is False and category["name"] == "spam_like":
+            category |= {"name": None, "source": "owner"}
+    if "level" in priority and priority.get("error") is None:
+        if judgement.priority is not None:
+            priority |= {"level": judgement.priority, "source": "owner"}
+        elif judgement.spam:
+            priority |= {"level": "low", "source": "owner"}
 
 
 def _level(points: int, reasons: Collection[str], evidence: int, acquaintance: Acquaintance) -> str | None:
@@ -155,6 +211,14 @@ def _added(fields: Mapping[str, Any], reason: str) -> list[str]:
 def is_judgement(table: pa.Table) -> bool:
     """Whether a table of results has a category or a priority, which must be completed."""
     return "priority" in table.schema.names or "category" in table.schema.names
+
+
+def by_evidence(table: pa.Table, acquaintances: pa.Table) -> pa.Table:
+    """Results with category and priority decided by the mailbox's evidence, without labels and corrections."""
+    state = pa.table({"message_id": pa.array([], pa.int64()), "labels": pa.array([], pa.list_(pa.string()))})
+    nothing = corrections.words({})
+    tables = {"analysis": completed(table), "state": state, "acquaintances": acquaintances, "words": nothing}
+    return duckdb_engine.ask(duckdb_sql("labelled_judgements"), [], {}, tables).select(table.column_names)
 
 
 def completed(table: pa.Table) -> pa.Table:

@@ -20,7 +20,8 @@ class Located:
     """Current state and location of one user's message, by value: equal values have equal documents.
 
     analysis: the file with its analysis; None: not analysed. classification: as of `Email`. earlier: the newest segment
-    with earlier mail, which the evidence about the writer depends on; 0: none.
+    with earlier mail, which the evidence about the writer depends on; 0: none. judged: the owner's newest judgement,
+    of any message; 0: none.
     """
 
     user_id: int
@@ -34,6 +35,7 @@ class Located:
     analysis: str | None
     classification: str = ""
     earlier: int = 0
+    judged: int = 0
 
     @property
     def id(self) -> str:
@@ -77,4 +79,5 @@ def _located(row: Row[tuple[object, ...]]) -> Located:
         analysis=row.analysis,
         classification=row.classification or "",
         earlier=row.earlier,
+        judged=row.judged,
     )

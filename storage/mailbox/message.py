@@ -16,10 +16,12 @@ from storage.mailbox.acquaintance import Acquaintances
 from storage.mailbox.analysis_reader import Analyses
 from storage.mailbox.as_of import as_of_query, as_of_values
 from storage.mailbox.classification import classification_of
+from storage.mailbox.corrections import corrections_of
 from storage.mailbox.lookups import Located
 from storage.mailbox.row_mapping import attachment_of, location_of, summary_of
 from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
 from storage.model.acquaintance import Acquaintance
+from storage.model.judgement import Judgement
 from storage.model.message_id import to_hex
 from storage.model.results import UNPARSABLE, Body, Email
 from storage.segments.file_names import PARQUET_SUFFIX
@@ -124,15 +126,17 @@ class Single:
         analysed, is_read = self._analysis(row["message_id"], analysis)
         summary = summary_of(row, content)
         acquaintance, is_known = self._acquaintance(row, as_of)
+        judgement = self._judgement(row["message_id"], as_of)
         return Email(
             summary=summary,
             text=body.text,
             headers=body.headers,
             attachments=body.attachments,
             sha256=bytes(row["sha256"]).hex(),
-            analysis=label_judgement.corrected(analysed, summary.labels, acquaintance),
+            analysis=label_judgement.corrected(analysed, summary.labels, acquaintance, judgement),
             classification=classification,
             acquaintance=acquaintance,
+            judgement=judgement,
             is_whole=is_exact and is_read and is_known,
         )
 
@@ -157,6 +161,10 @@ class Single:
         except FileDamaged as exc:
             _LOG.error("Message %s is returned without its analysis: %s", to_hex(message_id), exc)
             return None, False
+
+    def _judgement(self, message_id: int, as_of: datetime | None) -> Judgement | None:
+        with transaction(self._engine) as connection:
+            return corrections_of(connection, self._user_id, as_of).get(message_id)
 
     def _body(self, row: dict[str, Any], defects: Sequence[str]) -> tuple[Body, bool]:
         """Parse the exact bytes: reading a frame takes 1 ms, a row group's texts and headers 20 ms.

@@ -10,6 +10,7 @@ class Acquaintance:
     received_before: earlier messages of the same address; 0: first contact. written_before: earlier messages of the
     owner to that address. written_in_thread: earlier messages of the owner in the thread. is_same_domain: another
     address in the domain of the mailbox's own, which itself anybody can write as the sender. is_sent: by the owner.
+    sender_spam, sender_category: what the owner last said of mail of the address, at any time; None: nothing.
     """
 
     received_before: int
@@ -17,6 +18,8 @@ class Acquaintance:
     written_in_thread: int
     is_same_domain: bool
     is_sent: bool
+    sender_spam: bool | None = None
+    sender_category: str | None = None
 
     def evidence(self, if_known: str | None) -> list[str]:
         """Reasons to assume that the owner knows the writer, in words; empty: none.

@@ -9,6 +9,7 @@ from typing import Any
 
 from storage.errors import BackupError
 from storage.model.acquaintance import Acquaintance
+from storage.model.judgement import Judgement
 from storage.model.location import Location
 from storage.model.message_id import to_hex
 
@@ -67,7 +68,8 @@ class Email:
 
     analysis: analyser -> its version and fields; None: the message was not analysed. classification: Gmail's
     classification labels as JSON text; "": it has none. acquaintance: what the mailbox knew of the writer; None:
-    unknown. is_whole: False: reading was stopped or a file is damaged, so that another attempt may return more.
+    unknown. judgement: the owner's; None: there is none. is_whole: False: reading was stopped or a file is damaged, so
+    that another attempt may return more.
     """
 
     summary: EmailSummary
@@ -78,6 +80,7 @@ class Email:
     analysis: Mapping[str, Mapping[str, Any]] | None = None
     classification: str = ""
     acquaintance: Acquaintance | None = None
+    judgement: Judgement | None = None
     is_whole: bool = True
 
 

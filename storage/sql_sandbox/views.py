@@ -14,7 +14,9 @@ from storage.files import bounded_table, duckdb_engine
 from storage.mailbox import label_judgement
 from storage.mailbox.acquaintance import Acquaintances
 from storage.mailbox.analysis_reader import Analyses
+from storage.mailbox.corrections import corrections_of, words
 from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
+from storage.model.judgement import Judgement
 from storage.model.message_id import to_hex
 from storage.model.time_range import EARLIEST, LATEST
 
@@ -67,11 +69,19 @@ _ATTACHMENTS = pa.schema(
         pa.field("inline", pa.bool_()),
     ]
 )
+_CORRECTIONS = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in ("message_id", "category", "priority")),
+        pa.field("spam", pa.bool_()),
+        pa.field("by", pa.string()),
+        pa.field("at", pa.timestamp("us")),
+    ]
+)
 _ANALYSIS = "SELECT lower(hex(message_id)) AS message_id, * EXCLUDE (user_id, message_id) FROM analysis"
 
 _ACQUAINTANCES = (
     "SELECT lower(hex(message_id)) AS message_id, received_before, written_before, written_in_thread, is_same_domain,"
-    " is_sent FROM acquaintances"
+    " is_sent, sender_spam, sender_category FROM acquaintances"
 )
 
 
@@ -88,6 +98,7 @@ class MailViews:
             "labels": lambda _, most: self._index("sandbox_labels", _LABELS, most),
             "label_events": lambda _, most: self._index("sandbox_label_events", _EVENTS, most),
             "analysis": self._analysis,
+            "corrections": lambda *_: self._corrections(),
             "acquaintances": lambda _, most: self._acquainted(most),
         }
 
@@ -131,6 +142,17 @@ class MailViews:
             pieces = rows.execute(query(question), {"user_id": self._user_id, **values}).partitions()
             return bounded_table.whole((_piece(rows, schema) for rows in pieces), schema, most_bytes)
 
+    def _judged(self) -> dict[int, Judgement]:
+        with transaction(self._engine) as connection:
+            return corrections_of(connection, self._user_id)
+
+    def _corrections(self) -> pa.Table:
+        rows = [
+            (to_hex(message_id), said.category, said.priority, said.spam, said.by, said.at)
+            for message_id, said in self._judged().items()
+        ]
+        return _piece(rows, _CORRECTIONS) if rows else _CORRECTIONS.empty_table()
+
     def _acquainted(self, most_bytes: int) -> pa.Table:
         tables = {"acquaintances": self._acquaintances.table()}
         return duckdb_engine.ask(_ACQUAINTANCES, [], {}, tables, most_bytes)
@@ -143,7 +165,12 @@ class MailViews:
             names = table.column_names
             state = self._index("sandbox_judged", _STATE, most_bytes, labels=list(label_judgement.LABELS))
             known = self._acquaintances.table()
-            tables = {"analysis": label_judgement.completed(table), "state": state, "acquaintances": known}
+            tables = {
+                "analysis": label_judgement.completed(table),
+                "state": state,
+                "acquaintances": known,
+                "words": words(self._judged()),
+            }
             table = duckdb_engine.ask(duckdb_sql("labelled_judgements"), [], {}, tables, most_bytes).select(names)
         return duckdb_engine.ask(_ANALYSIS, [], {}, {"analysis": table}, most_bytes)
 
@@ -157,7 +184,7 @@ def _piece(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
 
 def _array(values: Sequence[Any], field: pa.Field) -> pa.Array:
     if field.name == "message_id" and field.type == pa.string():
-        return pa.array([to_hex(value) for value in values], field.type)
+        return pa.array([value if isinstance(value, str) else to_hex(value) for value in values], field.type)
     if pa.types.is_timestamp(field.type):
         return pa.array([value and value.replace(tzinfo=None) for value in values], field.type)
     return pa.array(values, field.type)

@@ -55,6 +55,7 @@ VALUES: dict[str, Any] = {
     "before": NOW,
     **_all(("node_id", "program"), "text"),
     "formats": '{"raw": 1}',
+    "judgement": '{"spam": true}',
     "bucket": "month",
     "zone": "Asia/Kathmandu",
     "before_id": 7,

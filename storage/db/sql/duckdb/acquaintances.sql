@@ -1,6 +1,6 @@
 -- What the mailbox knew of the writer of each message when the message arrived (DuckDB): one row per message.
 -- contacts: rows of contacts_of_files.sql; mended: {message_id, thread_id} of messages of other threads than their files
--- name
+-- name; words: corrections.WORDS, the owner's corrections of messages, newest first
 WITH mail AS (
     SELECT c.* REPLACE (coalesce(mended.thread_id, c.thread_id) AS thread_id)
     FROM contacts AS c
@@ -26,15 +26,26 @@ threads AS (
         PARTITION BY thread_id ORDER BY received_ms, message_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     ) AS written_in_thread
     FROM mail
+),
+judged AS (
+    SELECT m.sender,
+        arg_min(w.spam, w.place) FILTER (WHERE w.spam IS NOT NULL) AS sender_spam,
+        arg_min(w.category, w.place) FILTER (WHERE w.category IS NOT NULL) AS sender_category
+    FROM words AS w
+    JOIN mail AS m ON m.message_id = w.message_id
+    WHERE m.sender IS NOT NULL AND NOT m.is_sent
+    GROUP BY m.sender
 )
 SELECT
     m.message_id,
-    m.sender,
     coalesce(c.received_before, 0) AS received_before,
     coalesce(c.written_before, 0) AS written_before,
     t.written_in_thread,
     m.is_same_domain,
-    m.is_sent
+    m.is_sent,
+    j.sender_spam,
+    j.sender_category
 FROM mail AS m
 JOIN threads AS t ON t.message_id = m.message_id
+LEFT JOIN judged AS j ON j.sender = m.sender
 LEFT JOIN counted AS c ON c.message_id = m.message_id AND NOT c.is_written

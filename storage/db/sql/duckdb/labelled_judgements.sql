@@ -1,7 +1,7 @@
--- Analysers' results with category and priority decided by Gmail's labels, then by the mailbox's evidence, as
--- label_judgement.py does (DuckDB).
+-- Analysers' results with category and priority decided by the owner, then by Gmail's labels, then by the mailbox's
+-- evidence, as label_judgement.py does (DuckDB).
 -- analysis: results, at least message_id, category, priority and authenticity; state: message_id and labels
--- acquaintances: the mailbox's evidence, acquaintance.SCHEMA
+-- acquaintances: the mailbox's evidence, acquaintance.SCHEMA; words: the owner's corrections, corrections.WORDS
 WITH evidence AS (
     SELECT a.message_id, q.message_id IS NOT NULL AND a.category.if_known IS NOT NULL AS is_asked, q.is_sent,
         q.written_before,
@@ -58,6 +58,39 @@ known AS (
     FROM analysis AS a
     JOIN weighed AS w ON w.message_id = a.message_id
 ),
+of_sender AS (
+    SELECT a.* REPLACE (
+        CASE
+            WHEN a.category IS NULL OR a.category.error IS NOT NULL THEN a.category
+            WHEN q.sender_spam THEN struct_update(
+                a.category, name := 'spam_like', source := 'mailbox', reasons := ['you called mail of the sender spam']
+            )
+            WHEN coalesce(len(a.authenticity.warnings), 0) > 0 THEN a.category
+            WHEN q.sender_category IS NOT NULL THEN struct_update(
+                a.category,
+                name := q.sender_category,
+                source := 'mailbox',
+                reasons := ['you put mail of the sender into ' || q.sender_category]
+            )
+            WHEN NOT q.sender_spam AND a.category.name = 'spam_like' THEN struct_update(
+                a.category,
+                name := CAST(NULL AS VARCHAR),
+                source := 'mailbox',
+                reasons := ['you called mail of the sender no spam']
+            )
+            ELSE a.category
+        END AS category,
+        CASE WHEN q.sender_spam AND a.category IS NOT NULL AND a.category.error IS NULL
+            AND a.priority IS NOT NULL AND a.priority.error IS NULL
+            THEN struct_update(
+                a.priority, level := 'low', source := 'mailbox', reasons := ['-you called mail of the sender spam']
+            )
+            ELSE a.priority
+        END AS priority
+    )
+    FROM known AS a
+    LEFT JOIN acquaintances AS q ON q.message_id = a.message_id
+),
 gmail AS (
     SELECT message_id,
         list_contains(labels, 'SPAM') AS in_spam,
@@ -81,39 +114,61 @@ judged AS (
         CASE
             WHEN a.priority.error IS NOT NULL THEN NULL
             WHEN g.in_spam THEN '-label SPAM'
-            WHEN coalesce(len(a.authenticity.warnings), 0) = 0 AND coalesce(a.category.spam_score, 0) < 0.5
+            WHEN NOT coalesce(w.spam, TRUE)
+                OR (coalesce(len(a.authenticity.warnings), 0) = 0 AND coalesce(a.category.spam_score, 0) < 0.5)
                 THEN '+label ' || g.mark
         END AS _mark
-    FROM known AS a
+    FROM of_sender AS a
     LEFT JOIN gmail AS g ON g.message_id = a.message_id
+    LEFT JOIN words AS w ON w.message_id = a.message_id
+),
+decided AS (
+    SELECT * EXCLUDE (_label, _category, _by_label, _mark) REPLACE (
+        CASE WHEN category IS NOT NULL THEN struct_update(
+            category,
+            ours := category.name,
+            name := CASE WHEN _by_label THEN _category ELSE category.name END,
+            reasons := CASE WHEN _by_label THEN list_append(category.reasons, 'label ' || _label) ELSE category.reasons END,
+            source := CASE
+                WHEN category.error IS NOT NULL THEN NULL
+                WHEN _by_label THEN 'gmail'
+                WHEN category.source IS NOT NULL THEN category.source
+                WHEN category.name IS NULL THEN 'none'
+                WHEN category.name = 'spam_like' THEN 'model'
+                ELSE 'rules'
+            END
+        ) END AS category,
+        CASE WHEN priority IS NOT NULL THEN struct_update(
+            priority,
+            level := CASE
+                WHEN _mark IS NULL THEN priority.level WHEN _mark[1] = '-' THEN 'low' ELSE 'high'
+            END,
+            reasons := CASE WHEN _mark IS NULL THEN priority.reasons ELSE list_append(priority.reasons, _mark) END,
+            source := CASE
+                WHEN priority.error IS NOT NULL THEN NULL
+                WHEN _mark IS NOT NULL THEN 'gmail'
+                WHEN priority.level IS NULL THEN 'none'
+                ELSE coalesce(priority.source, 'rules')
+            END
+        ) END AS priority
+    )
+    FROM judged
 )
-SELECT * EXCLUDE (_label, _category, _by_label, _mark) REPLACE (
-    CASE WHEN category IS NOT NULL THEN struct_update(
-        category,
-        ours := category.name,
-        name := CASE WHEN _by_label THEN _category ELSE category.name END,
-        reasons := CASE WHEN _by_label THEN list_append(category.reasons, 'label ' || _label) ELSE category.reasons END,
-        source := CASE
-            WHEN category.error IS NOT NULL THEN NULL
-            WHEN _by_label THEN 'gmail'
-            WHEN category.source IS NOT NULL THEN category.source
-            WHEN category.name IS NULL THEN 'none'
-            WHEN category.name = 'spam_like' THEN 'model'
-            ELSE 'rules'
-        END
-    ) END AS category,
-    CASE WHEN priority IS NOT NULL THEN struct_update(
-        priority,
-        level := CASE
-            WHEN _mark IS NULL THEN priority.level WHEN _mark[1] = '-' THEN 'low' ELSE 'high'
-        END,
-        reasons := CASE WHEN _mark IS NULL THEN priority.reasons ELSE list_append(priority.reasons, _mark) END,
-        source := CASE
-            WHEN priority.error IS NOT NULL THEN NULL
-            WHEN _mark IS NOT NULL THEN 'gmail'
-            WHEN priority.level IS NULL THEN 'none'
-            ELSE coalesce(priority.source, 'rules')
-        END
-    ) END AS priority
+SELECT d.* REPLACE (
+    CASE
+        WHEN d.category IS NULL OR d.category.error IS NOT NULL THEN d.category
+        WHEN w.spam THEN struct_update(d.category, name := 'spam_like', source := 'owner')
+        WHEN w.category IS NOT NULL THEN struct_update(d.category, name := w.category, source := 'owner')
+        WHEN NOT w.spam AND d.category.name = 'spam_like'
+            THEN struct_update(d.category, name := CAST(NULL AS VARCHAR), source := 'owner')
+        ELSE d.category
+    END AS category,
+    CASE
+        WHEN d.priority IS NULL OR d.priority.error IS NOT NULL THEN d.priority
+        WHEN w.priority IS NOT NULL THEN struct_update(d.priority, level := w.priority, source := 'owner')
+        WHEN w.spam THEN struct_update(d.priority, level := 'low', source := 'owner')
+        ELSE d.priority
+    END AS priority
 )
-FROM judged
+FROM decided AS d
+LEFT JOIN words AS w ON w.message_id = d.message_id

@@ -91,7 +91,7 @@ async def mailbox(
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_judgements_are_those_of_the_analysers(client: httpx.AsyncClient, archive: Archive, seed: int) -> None:
+async def test_corrections_are_those_of_the_analysers(client: httpx.AsyncClient, archive: Archive, seed: int) -> None:
     headers, everything = await mailbox(client, archive, seed)
     until = FIRST_AT + timedelta(days=50)
     for params, found in (
@@ -265,3 +265,50 @@ async def test_mail_in_spam_has_no_high_priority(client: httpx.AsyncClient, arch
     assert rows == [["1", 1, False], ["2", 1, False], ["3", 0, True]]
     totals = (await client.get(f"{PATH}/categories", headers=headers)).json()["items"]
     assert {each["category"]: each["messages"] for each in totals} == {"work": 2, "spam_like": 1}
+
+
+async def test_the_owner_corrects_a_message(client: httpx.AsyncClient, archive: Archive) -> None:
+    user, key = archive.add_user("ann@example.com")
+    _, other = archive.add_user("bob@example.com")
+    analysers = configured(AnalysisConfig(plugins=False))
+    assert analysers is not None
+    head = b"From: Shop <news@shop.example>\r\nList-Unsubscribe: <https://shop.example/u>"
+    raw = head + b"\r\nSubject: %d\r\n\r\nHello there.\r\n"
+    letters = [(1, ["INBOX"], raw % 1), (2, ["INBOX"], raw % 2), (3, ["CATEGORY_SOCIAL"], raw % 3)]
+    archive.commit(user, letters, received_at=[FIRST_AT] * 3, analyse=analysers.of_new_mail)
+    headers, before = await signed_in(client, key), archive.present(user)
+
+    async def judged(number: int, **params: str) -> tuple[Any, ...]:
+        document = (await client.get(f"/api/v1/emails/{number}", params=params, headers=headers)).json()
+        category, word = document["analysis"]["category"], document["judgement"]
+        return category["name"], category["source"], word and (word["category"], word["spam"], word["by"])
+
+    assert await judged(1) == ("newsletter", "rules", None)
+    url, word = "/api/v1/emails/1/judgement", {"category": "travel", "priority": "high"}
+    answer = await client.put(url, json=word, headers=headers)
+    assert (answer.status_code, answer.json()["by"]) == (200, "ann@example.com")
+    assert await judged(1) == ("travel", "owner", ("travel", None, "ann@example.com"))
+    assert await judged(2) == ("travel", "mailbox", None)
+    assert await judged(3) == ("social", "gmail", None)
+    assert await judged(1, as_of=before.isoformat()) == ("newsletter", "rules", None)
+    await client.put("/api/v1/emails/3/judgement", json={"spam": True}, headers=headers)
+    assert await judged(3) == ("spam_like", "owner", (None, True, "ann@example.com"))
+    assert (await judged(2))[:2] == ("spam_like", "mailbox")
+
+    sql = "SELECT message_id, category.name, category.source, priority.level FROM analysis ORDER BY 1"
+    rows = (await client.post(f"{PATH}/query", json={"sql": sql}, headers=headers)).json()["rows"]
+    assert rows == [
+        ["1", "travel", "owner", "high"],
+        ["2", "spam_like", "mailbox", "low"],
+        ["3", "spam_like", "owner", "low"],
+    ]
+    then: dict[str, str] = {"as_of": before.isoformat()}
+    for params, expected in (({}, {"travel": 1, "spam_like": 2}), (then, {"newsletter": 2, "social": 1})):
+        totals = (await client.get(f"{PATH}/categories", params=params, headers=headers)).json()["items"]
+        assert {each["category"]: each["messages"] for each in totals} == expected, params
+
+    stranger = await signed_in(client, other)
+    assert (await client.put(url, json=word, headers=stranger)).status_code == 404
+    assert (await client.put("/api/v1/emails/9/judgement", json={}, headers=headers)).status_code == 404
+    for wrong in ({"category": "spam_like"}, {"priority": "urgent"}, {"more": 1}, {"spam": "perhaps"}):
+        assert (await client.put("/api/v1/emails/1/judgement", json=wrong, headers=headers)).status_code == 422, wrong

@@ -21,6 +21,8 @@ from storage.db import migrate
 from storage.db.engines import Databases, transaction
 from storage.failpoints import FailPoint, watching
 from storage.mailbox.analysis_reader import Analyses
+from storage.mailbox.corrections import corrections_of, judge
+from storage.model.judgement import Judgement
 from storage.model.records import FailedItem
 from storage.moving.move import _LOCK, Moved, Mover, MoveUnfinished, NoSuchPlace
 from storage.moving.tables import IDENTITIES, NOT_MOVED, TABLES
@@ -171,6 +173,7 @@ def test_what_an_owner_commits_during_the_copy_travels_too(place: Place) -> None
         place.shard.store(new, Mail(number))
         place.shard.store(place.users[0], Mail(number + 1))
         place.shard.change(place.users[0], (2, "STARRED", number == 100), history_id=number)
+        assert judge(place.at(0), place.users[0], 2, Judgement(spam=number == 100, by="owner"))
         place.shard.catalog.commit(place.shard.plan([place.users[0]], settled=[(place.users[0], 77)]))
         before.update(contents(place.at(0), 0))
 
@@ -180,6 +183,8 @@ def test_what_an_owner_commits_during_the_copy_travels_too(place: Place) -> None
 
     assert contents(place.at(1), 0) == before
     assert len(before["messages"]) == 7
+    with transaction(place.at(1)) as connection:
+        assert [said.spam for said in corrections_of(connection, place.users[0]).values()] == [False]
 
 
 def test_the_first_mail_of_an_empty_shard_travels_although_its_numbers_are_far(place: Place) -> None:

@@ -17,6 +17,8 @@ from storage.config import PostgresConfig
 from storage.control.control import Control
 from storage.db import migrate
 from storage.db.engines import Databases, transaction
+from storage.mailbox.corrections import corrections_of, judge
+from storage.model.judgement import Judgement
 from storage.model.records import Commit, FailedItem, LabelChange, LabelRow, MailboxUpdate, Phase, thread_change
 from storage.recovery.rebuild import Rebuilt, reconcile, require_empty, shards_of
 from storage.recovery.rollup_writer import roll_up
@@ -127,8 +129,11 @@ def test_after_a_roll_up_a_rebuild_is_equal_row_by_row(world: World, long: bool)
     shard.store(ann, *mails(1, 2, 3, text=content))
     shard.store(bob, *mails(1, 2, text=content))
     shard.change(ann, (1, "STARRED", True), (2, "\\Deleted", True))
+    judge(shard.engine, ann, 1, Judgement("work", "high", by="ann@example.com"))
     world.roll_up()
     world.compact()
+    for said in (Judgement("travel", by="ann@example.com"), Judgement("work", "high", by="ann@example.com")):
+        judge(shard.engine, ann, 1, said)
     shard.store(ann, *mails(4, 5))
     shard.change(ann, (2, "\\Deleted", False), (3, "INBOX", False), history_id=16)
     shard.change(ann, (1, "STARRED", True), history_id=17)  # turns nothing over, and yet moves the message's history
@@ -149,6 +154,8 @@ def test_after_a_roll_up_a_rebuild_is_equal_row_by_row(world: World, long: bool)
         assert after[name] == before[name], name
     assert (done.damaged, done.missing, done.unnamed, done.relisted) == ([], [], [], 0)
     world.intact(databases, ann, [*mails(1, 2, 3, text=content), *mails(4, 5)])
+    with transaction(databases.shard_database(0)) as connection:
+        assert [said.category for said in corrections_of(connection, ann).values()] == ["work"]
     assert Control(databases.control).add_user("new@example.com").user_id > bob
     owner = world.open(databases, shard.lease.epoch + 1)
     assert sweep(owner.blobs, owner.catalog, owner.lease, 2e9, 0, 0) == []

@@ -10,8 +10,10 @@ from storage.db.sql_files import duckdb_sql
 from storage.files import duckdb_engine
 from storage.mailbox import label_judgement
 from storage.mailbox.acquaintance import SCHEMA
-from storage.mailbox.label_judgement import corrected, is_judgement
+from storage.mailbox.corrections import words
+from storage.mailbox.label_judgement import corrected, decide, is_judgement
 from storage.model.acquaintance import Acquaintance
+from storage.model.judgement import Judgement
 
 
 def judged(
@@ -195,7 +197,58 @@ def test_who_was_answered_is_known(acquaintance: Acquaintance, category: Any, pr
     assert "+answer" not in said["priority"]["reasons"], "the sender can forge it"
 
 
-def ask(analysis: pa.Table, state: pa.Table, acquaintances: pa.Table) -> list[dict[str, Any]]:
+SAID = [
+    Judgement(category, priority, spam)
+    for category in (None, "newsletter")
+    for priority in (None, "high")
+    for spam in (None, False, True)
+]
+
+
+def test_what_the_owner_says_decides_over_all() -> None:
+    """A table is completed as single messages are, for every word of the owner about the message and its sender."""
+    results = [
+        *(judged(name, "normal", score) for name, score in ((None, 0.0), ("work", 0.0), ("spam_like", 0.9))),
+        judged("spam_like", "low", warned=True),
+        FAILED,
+    ]
+    senders = [
+        dataclasses.replace(PEOPLE[1], sender_spam=spam, sender_category=category)
+        for spam in (None, False, True)
+        for category in (None, "travel")
+    ]
+    rows = [
+        (result, labels, sender, said)
+        for result in results
+        for labels in ([], ["IMPORTANT"], ["SPAM"], ["CATEGORY_SOCIAL", "STARRED"])
+        for sender in senders
+        for said in SAID
+    ]
+    ids = list(range(len(rows)))
+    analysis = pa.table({"message_id": ids})
+    for name in ("category", "priority", "authenticity"):
+        kind = pa.struct(list(label_judgement._FIELDS[name].items()))
+        analysis = analysis.append_column(name, pa.array([row[0][name] for row in rows], kind))
+    state = pa.table({"message_id": ids, "labels": pa.array([row[1] for row in rows], pa.list_(pa.string()))})
+    people = [{"message_id": number, **dataclasses.asdict(row[2])} for number, row in enumerate(rows)]
+    said = words({number: row[3] for number, row in enumerate(rows) if not row[3].is_empty})
+
+    found = ask(analysis, state, pa.Table.from_pylist(people, SCHEMA), said)
+    for row, (result, labels, sender, judgement) in zip(found, rows, strict=True):
+        expected = corrected(result, labels, sender, None if judgement.is_empty else judgement)
+        assert expected is not None
+        for name, field in (("category", "name"), ("priority", "level")):
+            got = {key: row[name][key] for key in (field, "source", "reasons")}
+            assert got == {key: expected[name].get(key) for key in got}, (result, labels, sender, judgement)
+    assert decide("work", "CATEGORY_SOCIAL", "travel") == "travel"
+    assert decide("spam_like", None, "no spam") is None
+    assert decide("work", None, "no spam") == "work"
+
+
+def ask(
+    analysis: pa.Table, state: pa.Table, acquaintances: pa.Table, said: pa.Table | None = None
+) -> list[dict[str, Any]]:
     tables = {"analysis": label_judgement.completed(analysis), "state": state, "acquaintances": acquaintances}
+    tables["words"] = words({}) if said is None else said
     found = duckdb_engine.ask(duckdb_sql("labelled_judgements"), [], {}, tables).to_pylist()
     return sorted(found, key=lambda row: row["message_id"])
