@@ -5,21 +5,15 @@ recovers, leases are taken over, orphan files are deleted, full syncs continue.
 """
 
 import asyncio
-import logging
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TypeVar
 
-from actors.forecast import forecast
-from actors.supervisor import SupervisorConfig
 from cluster.backfill import campaign_command
-from cluster.campaign_supervisor import CampaignSupervisor
 from cluster.haproxy import Proxy
 from cluster.home import Home
 from cluster.orphan_processes import end_orphans
@@ -30,26 +24,11 @@ from cluster.session import address, local_ray
 from cluster.settings import Settings
 from cluster.signals import check_stop, watch_signals
 from cluster.stores import Stores, open_stores, share_sealing_key
-from cluster.submitting import submit_campaign, submit_restore
-from cluster.supervision import supervised
 from cluster.system_limits import lacking_memory, require_processes
+from cluster.watching import watched
 from jobs.analysis.running import require_known
 from serve.port_check import require_free
-from storage.control.campaigns import Campaign, Campaigns
-from storage.control.restore_records import Restore
-from storage.control.restores import Restores
-from storage.control.wait_reasons import WaitReasons
-from storage.db.partitions import maintain_all
-from storage.errors import BackupError
-from storage.moving.move import Mover
 from storage.sql_sandbox import wall
-
-_LOG = logging.getLogger(__name__)
-
-#: Seconds between two looks at the day's quota.
-_FORECAST_EVERY_S = 60.0
-#: Seconds between two looks at the partitions of tables, and until the next when something was in the way.
-_PARTITIONS_EVERY_S, _PARTITIONS_AGAIN_S = 86_400.0, 3600.0
 
 Tell = Callable[[str], None]
 T = TypeVar("T")
@@ -130,12 +109,7 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         }
         stack.callback(home.forget)
         home.record(facts)
-        looks = (_keeper(stores, dashboard).look, _restore_keeper(stores, dashboard).look)
-        stack.enter_context(_watched(stores, settings.ray.ping_every_s, looks))
-        watch = SupervisorConfig(every_s=settings.ray.ping_every_s, hung_after_s=settings.ray.hung_after_s)
-        rates, reasons = settings.serve.rates if gateway else None, WaitReasons(stores.databases.control)
-        campaigns = Campaigns(stores.databases.control)
-        stack.enter_context(supervised(stores.config, rates, list(stores.shards), watch, reasons, campaigns))
+        stack.enter_context(watched(stores, dashboard, settings.serve.rates if gateway else None))
         yield LocalCluster(stores, api, dashboard, proxy, swept)
 
 
@@ -149,84 +123,3 @@ def entered_aside(context: AbstractContextManager[T]) -> Iterator[Callable[[], T
     with ExitStack() as stack, ThreadPoolExecutor(1, "entered-aside") as thread:
         entering = thread.submit(stack.enter_context, context)
         yield entering.result
-
-
-def _warn_of_billing(stores: Stores) -> None:
-    """Record the day's initial units, and warn when its units will exceed the number from which Google bills."""
-    try:
-        today = forecast(stores.databases, stores.config.gmail, datetime.now(UTC))
-    except BackupError as exc:
-        _LOG.warning("The day's quota is not known: %s", exc)
-        return
-    if today.passes and not today.paced:
-        _LOG.warning("Quota units by midnight: %d, of %s before billing", today.by_midnight, today.threshold)
-
-
-def _keeper(stores: Stores, dashboard: str) -> CampaignSupervisor[Campaign]:
-    campaigns = Campaigns(stores.databases.control)
-
-    def start(campaign: Campaign) -> Campaign:
-        return submit_campaign(stores.home, dashboard, campaign_command(stores.home), campaigns, campaign)[0]
-
-    return CampaignSupervisor(campaigns, start)
-
-
-def _restore_keeper(stores: Stores, dashboard: str) -> CampaignSupervisor[Restore]:
-    restores = Restores(stores.databases.control)
-
-    def start(restore: Restore) -> Restore:
-        return submit_restore(stores.home, dashboard, restore_command(stores.home), restores, restore)[0]
-
-    return CampaignSupervisor(restores, start, what="Restore")
-
-
-def _keep_jobs(look: Callable[[], object]) -> None:
-    try:
-        look()
-    except BackupError as exc:
-        _LOG.warning("Campaigns and restores could not be checked: %s", exc)
-
-
-def _maintain_partitions(stores: Stores) -> float:
-    """Create partitions ahead and drop expired ones; returns the seconds until the next run."""
-    failures = maintain_all(stores.databases, datetime.now(UTC))
-    for failure in failures:
-        _LOG.warning("The partitions of a database could not be maintained: %s", failure)
-    return _PARTITIONS_AGAIN_S if failures else _PARTITIONS_EVERY_S
-
-
-def _clean_moves(stores: Stores) -> None:
-    """Delete the old copies of moved shards once no reader can use them."""
-    try:
-        Mover(stores.databases, stores.config.cluster).clean()
-    except BackupError as exc:
-        _LOG.warning("Former copies of moved shards stay for now: %s", exc)
-
-
-@contextmanager
-def _watched(stores: Stores, every_s: float, looks: Sequence[Callable[[], object]]) -> Iterator[None]:
-    """Look at the job of every campaign and restore, the moves and the partitions again and again."""
-    ended = threading.Event()
-
-    def watch() -> None:
-        forecast_at = 0.0
-        partitions_at = time.monotonic() + _PARTITIONS_EVERY_S  # opening the stores has seen to them
-        if stores.settings.environment == "production":  # which there it has not
-            partitions_at = 0.0
-        while not ended.wait(every_s):
-            for look in looks:
-                _keep_jobs(look)
-            _clean_moves(stores)
-            if time.monotonic() >= forecast_at:
-                forecast_at = time.monotonic() + _FORECAST_EVERY_S
-                _warn_of_billing(stores)
-            if time.monotonic() >= partitions_at:
-                partitions_at = time.monotonic() + _maintain_partitions(stores)
-
-    thread = threading.Thread(target=watch, name="watch-campaigns", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()

@@ -5,16 +5,16 @@ from typing import Any, cast
 
 import pytest
 
-from cluster import local
+from cluster import watching
 
 
 @pytest.mark.parametrize(
-    ("failures", "next_s"), [([], local._PARTITIONS_EVERY_S), (["held"], local._PARTITIONS_AGAIN_S)], ids=str
+    ("failures", "next_s"), [([], watching._PARTITIONS_EVERY_S), (["held"], watching._PARTITIONS_AGAIN_S)], ids=str
 )
 def test_partitions_are_seen_to_daily_and_sooner_when_something_was_in_the_way(
     failures: list[str], next_s: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(local, "maintain_all", lambda databases, now: failures)
+    monkeypatch.setattr(watching, "maintain_all", lambda databases, now: failures)
 
-    assert local._maintain_partitions(cast(Any, SimpleNamespace(databases=None))) == next_s
+    assert watching._maintain_partitions(cast(Any, SimpleNamespace(databases=None))) == next_s
     assert [record.args for record in caplog.records] == [(failure,) for failure in failures]
