@@ -5,6 +5,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -45,11 +46,20 @@ class NotRunning(BackupError):
         return f"No cluster runs on {self.home}: start it with `gbm up`."
 
 
+@dataclass(frozen=True, slots=True)
+class ExistingCluster:
+    """A Ray cluster that runs already and is no part of a home. The addresses of its GCS and of its dashboard."""
+
+    address: str
+    dashboard: str
+
+
 class Home:
     """Paths below GBM_HOME; folders are made on first use, private to the user except for the way through."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, existing: ExistingCluster | None = None) -> None:
+        """`existing`: the cluster to use instead of one that runs on this home."""
+        self.root, self.existing = root, existing
 
     def prepare(self) -> None:
         """Create the folder. Others may traverse it (PostgreSQL runs as another account under root), but not list it.
@@ -164,6 +174,8 @@ class Home:
         Raises:
             NotRunning.
         """
+        if self.existing is not None:
+            return {"ray": self.existing.address, "dashboard": self.existing.dashboard}
         path = self.run / "cluster.json"
         if self.owner_pid() is None or not path.exists():
             raise NotRunning(str(self.root))
