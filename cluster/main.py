@@ -18,6 +18,7 @@ from cluster.commands import (
     demo,
     export,
     failures,
+    k8s,
     keys,
     restore,
     search,
@@ -86,6 +87,7 @@ bench.app.command()(bench_results.table)
 app.add_typer(bench.app, name="bench")
 app.add_typer(config.app, name="config")
 app.add_typer(db.app, name="db")
+app.add_typer(k8s.app, name="k8s")
 
 
 def main() -> None:
