@@ -70,7 +70,7 @@ HOSTILE_HTTP := tests/unit/serve/http tests/unit/serve/auth tests/integration/cl
 test-hostile-http: $(STAMP) ## attack a running gateway: forged, unfinished, slow and crowding requests, revoked tokens
 	@$(BIN)/python -m pytest -m "not unproven" $(HOSTILE_HTTP) $(PYTEST_ARGS)
 
-fuzz: $(STAMP) ## look for mail, texts and searches that break what reads them; ARGS="600" for ten minutes
+fuzz: $(STAMP) ## look for mail, texts, searches and backups that break what reads them; ARGS="600" for ten minutes
 	@$(BIN)/python -m tests.hostile.fuzzing $(ARGS)
 
 lint: style ## ruff, mypy (strict), import-linter

@@ -12,11 +12,11 @@ from actors.budget import Demand, lease_s, project_bucket
 from actors.daily_allowance import DailyAllowance
 from jobs.gmail.config import GmailConfig
 
-#: A new broker does not know what the one before it has leased: it waits for so many lease times, in which leases run
-#: out and shards that spend their static shares hear of it.
+#: A new broker does not know its predecessor's leases. It waits for this number of lease times, in which leases
+#: expire and shards that use their static shares hear of it.
 _GRACE = 2
-#: What a refusal of Gmail's for the whole project leaves of the rate, how low it gets, and how much of the full rate
-#: comes back per second: somebody else spends the project's units too, and nobody says how many.
+#: Factor of the rate after Gmail refused the whole project, its minimum, and the share of the full rate that returns
+#: per second: other programs spend the project's units, too, and their number is unknown.
 _CUT, _LEAST, _RECOVERY_PER_S = 0.8, 0.1, 0.01
 
 
@@ -35,21 +35,21 @@ class QuotaBroker:
     """Leases portions of the project's units."""
 
     def __init__(self, config: GmailConfig, now: float, daily: DailyAllowance | None = None) -> None:
-        """daily: the day's free units; None: as many as the limits per minute allow."""
+        """daily: the day's free units; None: no daily limit."""
         self._daily = daily
         bucket = project_bucket(config, now)
         self._limited = bucket is not None
         self._rate, self._capacity = (bucket.rate, bucket.capacity) if bucket else (0.0, 0.0)
         self._claims: dict[int, _Claim] = {}
-        self._reserve = 0.0  # available, and not claimed
+        self._reserve = 0.0  # available and unclaimed
         self._factor = 1.0
         self._lease_s = lease_s(config)
         self._at = now + _GRACE * self._lease_s
-        self.granted_units = 0.0  # ever, by this broker
+        self.granted_units = 0.0  # in all, by this broker
 
     @property
     def capacity(self) -> float:
-        """Units that may go at once."""
+        """Units that may be spent at once."""
         return self._capacity
 
     @property
@@ -58,7 +58,7 @@ class QuotaBroker:
         return self._factor
 
     def lease(self, shard_id: int, demand: Demand, now: float) -> float:
-        """Units granted, good for `budget.lease_s`: at least what the next call needs, or none."""
+        """Units granted for `budget.lease_s`: at least those of the next call, or none."""
         wanted = max(demand.wanted, demand.needed)
         if not self._limited:
             return wanted
@@ -73,7 +73,7 @@ class QuotaBroker:
         if claim.earned + self._reserve < demand.needed:
             self._pool(claim)
         if claim.earned + self._reserve < demand.needed:
-            return 0.0  # it goes on earning: parts of what a call needs would run out before they are enough
+            return 0.0  # the shard keeps earning: a part of a call's units would expire before the rest arrives
         earned = min(wanted, claim.earned)
         spare = min(wanted - earned, self._reserve)
         claim.earned -= earned
@@ -86,9 +86,9 @@ class QuotaBroker:
         return earned + spare
 
     def throttled(self, seconds: float, now: float) -> None:
-        """Gmail refused a call because the project's units are spent: grant nothing for a while, then less."""
+        """Pause and then reduce grants, because Gmail refused a call for the project's quota."""
         self._advance(now)
-        if now >= self._at:  # further refusals at the same time carry no information
+        if now >= self._at:  # simultaneous refusals carry no further information
             self._factor = max(self._factor * _CUT, _LEAST)
         self._reserve = 0.0
         for claim in self._claims.values():
@@ -96,7 +96,7 @@ class QuotaBroker:
         self._at = max(self._at, now + seconds)
 
     def _pool(self, claim: _Claim) -> None:
-        """If all units are earned and no shard has enough for a call, give them to the one that waits longest."""
+        """If all units are earned and no shard has enough for a call, pool them for the shard that waits longest."""
         longest = min(self._claims.values(), key=lambda other: other.served_at)
         if claim is not longest or self._held() < self._most(self._at) * 0.999:
             return
@@ -109,11 +109,11 @@ class QuotaBroker:
         return self._reserve + sum(claim.earned for claim in self._claims.values())
 
     def _most(self, now: float) -> float:
-        """Units that may be held now."""
+        """Maximum number of units that may be held now."""
         return self._capacity if self._daily is None else min(self._capacity, self._daily.available(now))
 
     def _shrink(self, units: float) -> None:
-        """Hold no more than so many units: a day has ended, or the shards spent some by themselves."""
+        """Reduce the held units to this number: a day has ended, or shards spent units of their static shares."""
         share = units / self._held()
         self._reserve *= share
         for claim in self._claims.values():
@@ -126,7 +126,7 @@ class QuotaBroker:
             return
         self._at = now
         for shard_id, claim in list(self._claims.items()):
-            if claim.asked_at < now - self._lease_s:  # a shard with demand asks every tenth of this
+            if claim.asked_at < now - self._lease_s:  # a shard with demand asks ten times in this period
                 self._reserve += claim.earned
                 del self._claims[shard_id]
         units = min(self._rate * self._factor * elapsed, max(self._most(now) - self._held(), 0.0))
@@ -135,7 +135,7 @@ class QuotaBroker:
 
 
 def _earn(claims: list[_Claim], units: float) -> float:
-    """Deal units out by weight, to none more than it wants (max-min fair); returns what nobody wants."""
+    """Distribute units by weight, to no shard more than it wants (max-min fair); return the rest."""
     wanting = sorted(
         (claim for claim in claims if claim.wanted > claim.earned),
         key=lambda claim: (claim.wanted - claim.earned) / claim.weight,

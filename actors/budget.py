@@ -2,13 +2,13 @@
 
 Never more than the project's limit in any minute, over all shards together:
 
-- The broker lets at most `capacity + rate * w` units through in any w seconds, and a lease is spent within a second or
-  lost; so what is spent in a minute was leased within 61 s, and `rate` is reckoned for that.
-- When the broker falls silent, a shard waits until every lease that it may have given has run out, then spends at most
-  `rate / shards`, from nothing. All shards together are then one bucket of that rate.
-- Where only a number of units a day is free, the static share is that number's part of the second, and nothing while
-  the day's units were spent when the broker was last heard.
-- A new broker begins with nothing and waits (actors/broker.py) until leases have run out and shards have heard of it.
+- The broker grants at most `capacity + rate * w` units in any w seconds, and a lease is spent within a second or
+  lost. So units spent in a minute were leased within 61 s, and `rate` is computed for 61 s.
+- When the broker stops answering, a shard waits until all of its possible leases have expired, then spends at most
+  `rate / shards`, from an empty bucket. All shards together are then one bucket of that rate.
+- Where only a daily number of units is free, the static share is that number spread over the day, and nothing while
+  the day's units were spent at the broker's last answer.
+- A new broker starts empty and waits (actors/broker.py) until leases have expired and shards have heard of it.
 """
 
 import math
@@ -22,7 +22,7 @@ from storage.errors import BackupError
 
 #: Share of a minute for which leased units may be spent.
 _LEASE = 1 / 60
-#: Share of a project's minute that may go at once. The rest drips.
+#: Share of a project's minute that may be spent at once. The rest becomes available evenly.
 _BURST = 0.02
 _DAY_S = 86_400
 
@@ -33,9 +33,9 @@ def lease_s(config: GmailConfig) -> float:
 
 
 def project_bucket(config: GmailConfig, now: float, share: float = 1.0, per_day: int | None = None) -> Bucket | None:
-    """A bucket that keeps the project's limit per minute, or one shard's share of it; None without a limit.
+    """A bucket for the project's limit per minute, or one shard's share of the limit; None without a limit.
 
-    per_day: and so many units a day, spread evenly.
+    per_day: limit of units a day, spread evenly.
     """
     limit = config.quota.units_per_minute_per_project
     if limit is None:
@@ -51,8 +51,8 @@ def project_bucket(config: GmailConfig, now: float, share: float = 1.0, per_day:
 class Demand:
     """A shard's request to the broker.
 
-    needed: units without which nothing can go; wanted: units that could be spent at once; weight: mailboxes that wait.
-    unspent: leased units that ran out since the shard last asked; alone: units that it spent of its static share.
+    needed: units of the smallest waiting call; wanted: units that could be spent at once; weight: waiting mailboxes.
+    unspent: leased units that expired since the last request; alone: units spent from the static share since then.
     """
 
     needed: float
@@ -66,8 +66,8 @@ class Demand:
 class Grant:
     """The broker's answer: units, good for `lease_s`.
 
-    spent_until: when to expect units again, because the day's free ones are spent (seconds since 1970).
-    detail: says so.
+    spent_until: when units become available, if the day's free units are spent (seconds since 1970).
+    detail: the text of that reason.
     """
 
     units: float
@@ -84,11 +84,11 @@ class Budget:
         self._lease_s = lease_s(config)
         bucket = project_bucket(config, 0.0, 1 / shards)
         self._most = bucket.capacity if bucket else math.inf
-        self._leases: deque[tuple[float, float]] = deque()  # (until when, units), oldest first
-        self._unspent = self._alone = 0.0  # not told to the broker yet
-        self._spent_until = -math.inf  # the day's free units are spent until then
+        self._leases: deque[tuple[float, float]] = deque()  # (expiry, units), oldest first
+        self._unspent = self._alone = 0.0  # not yet reported to the broker
+        self._spent_until = -math.inf  # until then, the day's free units are spent
         self._static: Bucket | None = None
-        self._static_from: float | None = None  # the broker is silent: from then on
+        self._static_from: float | None = None  # since when the broker does not answer
 
     @property
     def limited(self) -> bool:
@@ -97,7 +97,7 @@ class Budget:
 
     @property
     def most(self) -> float:
-        """Units that one shard can have at once when all shards have demand."""
+        """Units that one shard can hold when all shards have demand."""
         return self._most
 
     def available(self, now: float) -> float:
@@ -116,7 +116,7 @@ class Budget:
 
     @property
     def static(self) -> bool:
-        """Whether the broker is silent, so that the static share is or will be spent."""
+        """Whether the static share is used, or will be, because the broker does not answer."""
         return self._static_from is not None
 
     def take(self, units: float, now: float) -> bool:
@@ -134,33 +134,33 @@ class Budget:
         return True
 
     def granted(self, units: float, now: float) -> None:
-        """The broker answered, whatever it granted."""
+        """Record the broker's answer, also one of no units."""
         self._static = self._static_from = None
         if units > 0:
             self._leases.append((now + self._lease_s, units))
 
     def spent_until(self, when: float) -> None:
-        """The broker says that the day's free units are spent until then."""
+        """Until when the day's free units are spent, by the broker's last answer."""
         self._spent_until = when
 
     def settle(self) -> tuple[float, float]:
-        """Leased units that ran out unspent, and units that were spent of the static share; told once."""
+        """Leased units that expired unspent, and units spent from the static share; each is returned once."""
         unreported = self._unspent, self._alone
         self._unspent = self._alone = 0.0
         return unreported
 
     def untold(self, unspent: float, alone: float) -> None:
-        """What `settle` returned did not reach the broker: the next call of `settle` returns it again."""
+        """The result of `settle` did not reach the broker: the next `settle` returns it again."""
         self._unspent += unspent
         self._alone += alone
 
     def silent(self, now: float) -> None:
-        """The broker did not answer."""
+        """Record that the broker did not answer."""
         if self._static_from is None:
-            self._static_from = now + 2 * self._lease_s  # ours has run out, and so has what others got just before
+            self._static_from = now + 2 * self._lease_s  # leases of this shard and of others have expired
 
     def pause(self, seconds: float, now: float) -> None:
-        """Gmail refused the project: what is in hand is given up."""
+        """Discard all leased units, because Gmail refused the project."""
         self._unspent += sum(units for _, units in self._leases)
         self._leases.clear()
         if self._static is not None:
@@ -176,7 +176,7 @@ class Budget:
 
 
 class BrokerSilent(BackupError):
-    """The quota broker does not answer. It is being replaced; go on with the static share of the quota."""
+    """The quota broker does not answer and is being replaced; continue with the static share of the quota."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -193,4 +193,4 @@ class Broker(Protocol):
         """Units granted, good for `budget.lease_s`."""
 
     async def throttled(self, seconds: float) -> None:
-        """Gmail refused the whole project for so long."""
+        """Record that Gmail refused the whole project for this time."""

@@ -1,7 +1,7 @@
 """Carries out the calls that a shard decides on, and returns their outcomes in its terms.
 
-Tasks (`Work`) call Gmail; the catalog has the stored state. Refusals are outcomes (`CallFailed`): the shard decides the
-next step, nothing is retried here. The shard's owner calls this.
+Tasks (`Work`) call Gmail; the catalog holds the stored state. Refusals are outcomes (`CallFailed`): the shard decides
+the next step, and this module retries nothing. The shard's owner calls it.
 """
 
 import asyncio
@@ -43,10 +43,10 @@ from storage.catalog.catalog import Catalog
 from storage.errors import BackupError
 from storage.model.records import LabelRow
 
-#: How far beyond the newest history id that is known another is believed by itself. Gmail's profile is asked about
-#: one beyond that: believed wrongly, it would make everything that happens afterwards look old.
+#: Distance from the newest known history id within which another id is believed without a check. An id beyond that
+#: is checked against Gmail's profile: a wrong one would make all later changes look old.
 _JUMP = 1_000
-#: Messages of a page of history that are asked which thread they belong to, at most: a comparison finds the others.
+#: Messages of a page of history whose thread is requested, at most; a reconciliation finds the others.
 _THREADS_ASKED = 10
 _LOG = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Calls:
         self._work, self._tokens, self._catalog, self._topic = work, tokens, catalog, topic
 
     async def make(self, shard: Shard, call: Call) -> Outcome:
-        """Make one call for a mailbox of this shard. Every error is an outcome."""
+        """Make one call for a mailbox of this shard. Errors are returned as outcomes."""
         mailbox = shard.mailbox(call.user_id)
         assert mailbox is not None
         token = None
@@ -118,17 +118,17 @@ class Calls:
                 scope=getattr(exc, "scope", "user"),
                 kind=wait_kind(exc),
             )
-        except Exception as exc:  # noqa: BLE001 - a defect that one mailbox's answer brings to light costs that mailbox
+        except Exception as exc:  # noqa: BLE001 - a defect on one mailbox's answer must affect only that mailbox
             _LOG.exception("A call of mailbox %d fails on a defect", call.user_id)
             return CallFailed(f"This release cannot work on what Gmail answered ({exc!r:.200}): report it.")
 
     async def _present(self, token: SecretStr) -> int:
-        """The mailbox's newest history id by a second source."""
+        """The mailbox's newest history id, from a second source."""
         profile, _ = await self._work.pin(token)
         return profile.history_id
 
     async def _changed(self, token: SecretStr, call: ReadHistory, page: HistoryPage) -> Changed:
-        """A page of history; where it names another thread than is stored, the message itself is asked."""
+        """A page of history; a message whose thread differs from the stored one is requested itself."""
         claimed = added_threads(page)
         known = await asyncio.to_thread(self._catalog.known, call.user_id, list(claimed)) if claimed else {}
         outcome = changed(call.user_id, page, known)
@@ -137,7 +137,7 @@ class Calls:
             return outcome
         try:
             receipt, _ = await self._work.fetch(token, call.user_id, list(differing)[:_THREADS_ASKED])
-        except BackupError as exc:  # the history stands without it; a comparison asks again
+        except BackupError as exc:  # the history is valid without the thread; a reconciliation asks again
             _LOG.warning("The threads of %d messages are not certain: %s", len(differing), exc)
             return outcome
         said = dict(zip(receipt.landed, receipt.thread_ids, strict=True))
@@ -147,7 +147,7 @@ class Calls:
         try:
             page = await self._work.list_page(token, call.page_token, call.label_id)
         except (GmailRefused, NotFound) as exc:
-            # A label that was deleted after the pin is on no message any more.
+            # A label that was deleted after the pin is on no message.
             if call.label_id is None or call.page_token is not None or not _unknown_to_gmail(exc):
                 raise
             return Listed((), None)
@@ -157,13 +157,13 @@ class Calls:
         unknown = tuple(key for key in page.ids if key not in known)
         threads: tuple[tuple[int, int], ...] = ()
         units = 0
-        if differing := differing_threads(page.threads(), known):  # a listing may be wrong as well: it is read twice
+        if differing := differing_threads(page.threads(), known):  # a listing may be wrong, too: it is read twice
             second = await self._work.list_page(token, call.page_token, None)
             threads, units = agreeing_threads(differing, second.threads()), shard.quota.cost(call)
         return Listed(unknown, page.next_page_token, tuple(page.ids), page.unreadable, threads, units)
 
     def _pinned(self, user_id: int, profile: Profile, labels: Sequence[Label]) -> Pinned:
-        """Labels that Gmail does not name are listed as well while messages carry them: it may have left them out."""
+        """Labels that Gmail's answer lacks are listed, too, while stored messages carry them: it may be incomplete."""
         label_ids = self._save_labels(user_id, labels)
         carried = self._catalog.carried_labels(user_id)
         return Pinned(profile.history_id, profile.messages_total, tuple(dict.fromkeys([*label_ids, *carried])))
@@ -179,5 +179,5 @@ class Calls:
 
 
 def _unknown_to_gmail(error: BackupError) -> bool:
-    """Whether Gmail says that the label or the page token which the call names does not exist (any more)."""
+    """Whether Gmail reports that the call's label or page token does not exist."""
     return isinstance(error, NotFound) or (isinstance(error, GmailRefused) and error.status == 400)

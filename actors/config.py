@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, SecretStr
 from jobs.analysis.config import AnalysisConfig
 from jobs.gmail.config import GmailConfig
 from jobs.isolation.config import ParseLimits
+from jobs.webhooks.config import WebhookConfig
 from storage.config import ArchiveConfig, PostgresConfig
 from storage.control.sealing import KeyPlace, Sealer
 
@@ -75,7 +76,7 @@ class EvidenceConfig(BaseModel, frozen=True):
     )
     labels_every_s: PositiveFloat = Field(3600.0, description="seconds between two reads of the labels' names")
     grant_retry_s: PositiveFloat = Field(
-        60.0, description="seconds before a refused grant is tried again; quadruples with each refusal"
+        60.0, description="seconds before a refused grant is retried; quadruples with each refusal"
     )
 
 
@@ -112,6 +113,19 @@ class ShardConfig(BaseModel, frozen=True):
     evidence: EvidenceConfig = EvidenceConfig()
 
 
+class EventsConfig(BaseModel, frozen=True):
+    """Delivery of events to consumers."""
+
+    poll_s: PositiveFloat = Field(1.0, description="seconds between looks for events, beside notifications of Postgres")
+    batch: PositiveInt = Field(500, le=1000, description="events that are read and acknowledged at once")
+    concurrency: PositiveInt = Field(16, le=256, description="users of a batch whose events are handled concurrently")
+    attempts: PositiveInt = Field(5, le=20, description="attempts until an event becomes a dead letter")
+    first_delay_s: PositiveFloat = Field(
+        0.5, description="seconds before the second attempt; doubles with each attempt"
+    )
+    longest_delay_s: PositiveFloat = Field(30.0, description="maximum seconds between two attempts")
+
+
 class BackupConfig(BaseModel, frozen=True):
     """The configuration of a shard owner, passed to its process as one frozen value."""
 
@@ -122,6 +136,8 @@ class BackupConfig(BaseModel, frozen=True):
     gmail: GmailConfig = GmailConfig()
     archive: ArchiveConfig = ArchiveConfig()
     analysis: AnalysisConfig = AnalysisConfig()
+    events: EventsConfig = EventsConfig()
+    webhooks: WebhookConfig = WebhookConfig()
     postgres: PostgresConfig = PostgresConfig()
     sealing_key: SecretStr | None = Field(None, description="key that seals credentials, base64; never pickled")
     sealing_key_variable: str = Field("", description="environment variable that holds the key; unset: the file")

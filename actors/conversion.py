@@ -1,4 +1,4 @@
-"""Gmail's answers in the shard's own terms. Pure."""
+"""Converts Gmail's answers to outcomes of the shard's decisions. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -8,14 +8,14 @@ from jobs.gmail.records import HistoryPage, LabelChanged, MessageAdded, MessageD
 from jobs.intake import FetchReceipt
 from storage.model.records import DELETED, LabelChange
 
-#: Failures of these kinds were never asked for, or Gmail turned them away unread: they cost no attempt.
+#: Failures before Gmail processed the request: they do not count as attempts.
 _UNCHARGED = frozenset({"throttled", "not_sent"})
-#: Stored messages: their threads, and whether they count as deleted.
+#: Stored messages: their threads, and whether they are deleted.
 Known = Mapping[int, tuple[int, bool]]
 
 
 def fetched(receipt: FetchReceipt, reference: object) -> Fetched:
-    """The outcome of a fetch."""
+    """The outcome of a fetch task."""
     throttled = receipt.throttled
     return Fetched(
         landed=receipt.landed,
@@ -36,16 +36,17 @@ def fetched(receipt: FetchReceipt, reference: object) -> Fetched:
         pause_s=None if throttled is None else throttled.retry_after_s or 1.0,
         pause_scope="user" if throttled is None else throttled.scope,
         classified=receipt.classified,
+        refetched=receipt.refetched,
     )
 
 
 def without(outcome: Fetched, history_ids: Sequence[int], newest: int, units: int) -> Fetched:
-    """A fetch of which those messages failed whose history ids are beyond the mailbox's newest.
+    """The fetch's outcome, with messages whose history ids are beyond the mailbox's newest marked as failed.
 
-    Such an id would make everything that happens to the message later look old.
+    Such an id would make all later changes of the message look old.
 
     Args:
-        history_ids: of the landed, in their order. units: what it cost to learn the newest one.
+        history_ids: of the fetched messages, in their order. units: the cost of reading the newest history id.
     """
     beyond = {key: number for key, number in zip(outcome.landed, history_ids, strict=True) if number > newest}
     failures = tuple(
@@ -62,27 +63,27 @@ def without(outcome: Fetched, history_ids: Sequence[int], newest: int, units: in
 
 
 def added_threads(page: HistoryPage) -> dict[int, int]:
-    """The messages that a page of history says arrived, in order, and their threads."""
+    """The messages that a page of history reports as added, in order, and their threads."""
     return {change.message_id: change.thread_id for change in page.changes if isinstance(change, MessageAdded)}
 
 
 def differing_threads(claimed: Mapping[int, int], known: Known) -> dict[int, int]:
-    """Of the threads that Gmail names, those of messages that are stored in another one."""
+    """The threads of messages whose stored thread differs."""
     return {key: thread_id for key, thread_id in claimed.items() if key in known and known[key][0] != thread_id}
 
 
 def agreeing_threads(claimed: Mapping[int, int], said: Mapping[int, int]) -> tuple[tuple[int, int], ...]:
-    """Of the threads that one answer names, those that a second answer names as well."""
+    """The threads on which two answers agree."""
     return tuple((key, thread_id) for key, thread_id in claimed.items() if said.get(key) == thread_id)
 
 
 def changed(user_id: int, page: HistoryPage, known: Known) -> Changed:
     """A page of history.
 
-    A page in the middle reaches as far as its last change; only the last page reaches Gmail's present.
+    An inner page reaches its last change; only the last page reaches the mailbox's present history id.
 
     Args:
-        known: of the messages that it says arrived, those that are stored.
+        known: the stored ones of the messages that the page reports as added.
     """
     added = added_threads(page)
     upto = max((change.history_id for change in page.changes), default=None)
@@ -99,4 +100,9 @@ def changed(user_id: int, page: HistoryPage, known: Known) -> Changed:
         next_page_token=page.next_page_token,
         returned=tuple(key for key in added if key in known and known[key][1]),
         unreadable=page.unreadable,
+        added_at=tuple(
+            (change.message_id, change.history_id)
+            for change in page.changes
+            if isinstance(change, MessageAdded) and change.message_id not in known
+        ),
     )

@@ -1,7 +1,7 @@
 """How much of a day's free quota units the project may have spent by now. Pure; the clock is an argument.
 
-Google counts a day from midnight to midnight, Pacific time. Half of the allowance may go at once, at the pace of the
-limits per minute; the other half becomes available evenly over the day, so that a backfill in the morning leaves units
+Google counts a day from midnight to midnight, Pacific time. Half of the allowance may be spent at once, at the limits
+per minute; the other half becomes available evenly over the day, so that a backfill in the morning leaves units
 for the mail of the evening. Units are spent out of reservations that are durable before anything is granted from them
 (storage/control/quota_ledger.py): a broker that dies loses little more than one reservation and spends no unit twice.
 
@@ -12,23 +12,23 @@ from datetime import UTC, date, datetime, timedelta
 
 from jobs.gmail.config import PACIFIC
 
-#: Share of the allowance that may go at once.
+#: Share of the allowance that may be spent at once.
 _AT_ONCE = 0.5
 #: Share of the allowance that is reserved at a time: 160,000 of 80,000,000 units last 8 s at the limit per minute.
 _RESERVATION = 0.002
-#: Share of a usual reservation that is waited for when the day's units come by and by: 16,000 in half a minute.
+#: Share of a usual reservation to wait for while units become available evenly: 16,000 in half a minute.
 _LEAST = 0.1
 
 
 class DailyAllowance:
-    """What one project may spend of its free units today."""
+    """The free units that one project may spend today."""
 
     def __init__(self, allowance: int) -> None:
-        """`allowance`: units a day. Nothing may be spent before `reserved` was told of a reservation."""
+        """`allowance`: units a day. Nothing may be spent before the first call of `reserved`."""
         self.allowance = allowance
         self._day: date | None = None
-        self._total = 0.0  # reserved today, by this broker and those before it
-        self._in_hand = 0.0  # of it, what this broker may still grant
+        self._total = 0.0  # reserved today, by this broker and its predecessors
+        self._in_hand = 0.0  # the part that this broker may still grant
 
     def available(self, now: float) -> float:
         """Units that may be granted now."""
@@ -37,24 +37,24 @@ class DailyAllowance:
         return max(min(self._in_hand, self._line(now) - self.spent), 0.0)
 
     def allows(self, units: float, now: float) -> bool:
-        """Whether so many units may be granted now, once they are reserved."""
+        """Whether this number of units may be granted now, once they are reserved."""
         return _day(now) != self._day or self._line(now) - self.spent >= units
 
     @property
     def spent(self) -> float:
-        """Units of this day that were granted, or lost with a broker."""
+        """Units of this day that were granted, or lost with a failed broker."""
         return self._total - self._in_hand
 
     def take(self, units: float) -> None:
-        """Grant units. More than are in hand: a shard spent them while nobody was asked."""
+        """Grant units. More than are reserved: a shard spent them while the broker did not answer."""
         self._in_hand -= units
 
     def give_back(self, units: float) -> None:
-        """Units that were granted and not spent."""
+        """Return units that were granted and not spent."""
         self._in_hand += units
 
     def wish(self, now: float, wanted: float) -> tuple[date, int] | None:
-        """What should be reserved: a day, and units; 0: only look what is reserved already. None: nothing.
+        """The next reservation: a day, and units (0: only read the present reservations); None: no reservation.
 
         wanted: units that could be granted now.
         """
@@ -68,14 +68,14 @@ class DailyAllowance:
         return day, int(min(max(usual, lacking + 1), room))
 
     def reserved(self, day: date, total: int, units: int) -> None:
-        """Units were reserved. total: of that day, by everybody, with these."""
+        """Record a reservation. total: units of that day reserved by all brokers, this one included."""
         if day != self._day:
             self._day, self._in_hand = day, 0.0
         self._total = float(total)
         self._in_hand += units
 
     def when(self, units: float, now: float) -> float:
-        """When so many units become available, if nothing else is spent meanwhile: at midnight at the latest."""
+        """When this number of units becomes available, if nothing else is spent: at midnight at the latest."""
         local = datetime.fromtimestamp(now, PACIFIC)
         midnight = _midnight(local.date() + timedelta(days=1))
         rate = self.allowance * (1 - _AT_ONCE) / (midnight - _midnight(local.date()))
@@ -95,5 +95,5 @@ def _day(now: float) -> date:
 
 
 def _midnight(day: date) -> float:
-    """Seconds since 1970; some days have 23 or 25 hours."""
+    """Midnight, in seconds since 1970; some days have 23 or 25 hours."""
     return datetime.combine(day, datetime.min.time(), PACIFIC).astimezone(UTC).timestamp()

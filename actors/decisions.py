@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from storage.model.records import Commit, LabelChange, SegmentManifest
 from storage.model.wait_reasons import WaitKind
 
-if TYPE_CHECKING:  # they import pyarrow, which commands that only name a `Mode` do not need
+if TYPE_CHECKING:  # these import pyarrow, which commands that only name a `Mode` do not need
     from actors.listing import Listed as ListedIds
     from actors.reconcile import Differences
 
@@ -192,7 +192,7 @@ class Changed:
     """A page of history. `upto`: every change up to this history id is in this page or an earlier one.
 
     returned: messages that it says arrived, and that count as deleted. unreadable: records that could not be read.
-    threads, units: as of `Listed`.
+    threads, units: as of `Listed`. added_at: (message, history id) of `unknown`.
     """
 
     unknown: tuple[int, ...]
@@ -203,6 +203,7 @@ class Changed:
     unreadable: tuple[str, ...] = ()
     threads: tuple[tuple[int, int], ...] = ()
     units: int = 0
+    added_at: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +236,7 @@ class Fetched:
     """The outcome of every message of a Fetch. `pause_s`: the pause that Gmail requests for this user.
 
     withheld: failures whose mail lies behind the reference all the same, and is not to be stored. classified: (message,
-    its classification labels) of those landed that have any.
+    its classification labels) of those landed that have any. refetched: messages whose bytes were wrong at first.
     """
 
     landed: tuple[int, ...]
@@ -248,6 +249,7 @@ class Fetched:
     pause_scope: str = "user"
     withheld: tuple[int, ...] = ()
     classified: tuple[tuple[int, str], ...] = ()
+    refetched: int = 0
 
 
 @dataclass(frozen=True, slots=True)

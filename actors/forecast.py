@@ -31,7 +31,7 @@ class Forecast:
 
     @property
     def free_left(self) -> int | None:
-        """Units of the day that are free still."""
+        """Free units left of the day."""
         return None if self.threshold is None else max(self.threshold - max(self.spent, self.reserved), 0)
 
     @property
@@ -40,7 +40,7 @@ class Forecast:
         return 0 if self.threshold is None or self.paced else max(self.by_midnight - self.threshold, 0)
 
     def as_json(self) -> dict[str, Any]:
-        """What every display shows."""
+        """The values that every display shows."""
         return {
             **asdict(self),
             "passes_threshold": self.passes,
@@ -50,12 +50,12 @@ class Forecast:
 
     @property
     def passes(self) -> bool:
-        """Whether the threshold would be passed at this pace."""
+        """Whether this pace passes the threshold."""
         return self.threshold is not None and self.by_midnight > self.threshold
 
 
 def forecast(databases: Databases, gmail: GmailConfig, now: datetime) -> Forecast:
-    """Today's units, and their number at midnight at today's pace. `now`: aware."""
+    """Today's units, and their projected number at midnight. `now`: with a time zone."""
     units = 0
     for index in range(databases.shard_databases):
         with transaction(databases.shard_database(index)) as connection:
@@ -75,11 +75,11 @@ def project(now: datetime, since: datetime, spent: int, threshold: int | None) -
 
     Args:
         now: in Pacific time.
-        since: when counting began; the pace is reckoned from then on, over a minute at least.
+        since: the start of counting; the pace is the mean since then, over at least a minute.
         spent: units since then.
     """
     midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), PACIFIC)
-    # In UTC: within one zone Python subtracts what the clocks show, and some days have 23 or 25 hours.
+    # In UTC, because Python subtracts wall-clock times within one zone, and some days have 23 or 25 hours.
     present = now.astimezone(UTC)
     minutes = max((present - since.astimezone(UTC)).total_seconds() / 60, 1.0)
     left = (midnight.astimezone(UTC) - present).total_seconds() / 60

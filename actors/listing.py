@@ -19,21 +19,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Ids that a listing may name per different id before it is taken for one that goes round in circles, and some more.
+#: Ids per distinct id above which a listing is taken to repeat itself, and an allowance for short listings.
 _PER_MESSAGE, _MORE = 2, 2_000
-#: Pages in a row that name nothing, after which it is taken for one that never ends.
+#: Consecutive empty pages after which a listing is taken to be endless.
 _EMPTY_PAGES = 100
 _Ids = np.ndarray[tuple[int], np.dtype[np.int64]]
-#: Times that a label is listed before it is left as it is until the next reconciliation.
+#: Listings of one label before the label is left unchanged until the next reconciliation.
 _LABEL_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Listed:
-    """What Gmail listed after a pin: every id, and the ids of each label. 8 bytes an id.
+    """The ids that Gmail listed after a pin: all of them, and those of each label. 8 bytes an id.
 
-    skipped: labels whose listings nothing agreed with: nothing is known of them. partial: labels in whose listings an
-    id could not be read: a message that they lack may be that one.
+    skipped: labels whose listings no source confirmed; their messages are unknown. partial: labels in whose listings an
+    id could not be read; a message that they lack may be that one.
     """
 
     message_ids: "array[int]"
@@ -51,14 +51,14 @@ class Listing:
         self._estimate = 0
         self._message_ids = array("q")
         self._unreadable = 0
-        self._empty = 0  # pages in a row
+        self._empty = 0  # consecutive empty pages
         self._labels: dict[str, array[int]] = {}
         self._skipped: set[str] = set()
         self._partial: set[str] = set()
         self._waiting: deque[str] = deque()
-        self._before: _Ids | None = None  # the ids that the last listing of the same named
-        self._begun = 0  # the history id before that one
-        self._bound = _MORE  # ids from which on it is asked whether they are different ones
+        self._before: _Ids | None = None  # the ids of the previous listing of the same label
+        self._begun = 0  # the history id before the previous listing
+        self._bound = _MORE  # number of ids at which distinct ids are counted next
         self._attempts = 0
 
     def begin(self, since: int, estimate: int, label_ids: Iterable[str]) -> None:
@@ -77,7 +77,7 @@ class Listing:
         self._unreadable += unreadable
 
     def is_endless(self) -> bool:
-        """Whether it repeats the same ids, or continues without ids.
+        """Whether the listing repeats the same ids, or continues without ids.
 
         The profile's total alone proves nothing: it may be wrong.
         """
@@ -91,14 +91,14 @@ class Listing:
 
     @property
     def confirmed_since(self) -> int:
-        """The history id from which on the second source should tell what changed."""
+        """The history id since which the second source must report changes."""
         return min(self.since, self._begun) if self._before is not None else self.since
 
     def agrees(self, total: int, added: Collection[int] = (), deleted: Collection[int] = ()) -> bool:
         """Whether a second source confirms the complete listing.
 
         Args:
-            total: messages by the profile, or by the label; negative: not to be known.
+            total: messages by the profile, or by the label; negative: unknown.
             added, deleted: by the history since `confirmed_since`.
         """
         if total < 0:  # the second source contradicts itself
@@ -114,7 +114,7 @@ class Listing:
         return not len(unexplained)
 
     def doubted(self) -> None:
-        """The listing began at a history id that does not exist: discard its conclusions."""
+        """Discard the conclusions: the listing began at a history id that does not exist."""
         self._before = None
 
     def count(self, added: Collection[int] = (), deleted: Collection[int] = ()) -> int:
@@ -122,7 +122,7 @@ class Listing:
         return len(self._distinct(added, deleted)) + self._unreadable
 
     def next_label(self) -> bool:
-        """The listing under way is complete; False when there is no other."""
+        """Complete this listing and begin the next label's; False when no label is left."""
         if self.label_id is not None and self._unreadable:
             self._partial.add(self.label_id)
         self._before, self._attempts, self._unreadable, self._empty = None, 0, 0, 0
@@ -134,7 +134,7 @@ class Listing:
         return True
 
     def label_again(self) -> bool:
-        """No source confirms the label's listing: list it again; False after the maximum number of times."""
+        """List the label again, because no source confirms its listing; False after the maximum number of times."""
         assert self.label_id is not None
         self._attempts += 1
         self._labels[self.label_id], self._unreadable, self._empty = array("q"), 0, 0
@@ -145,7 +145,7 @@ class Listing:
         return False
 
     def result(self) -> Listed:
-        """Everything, once there is no other listing."""
+        """The result, once every listing is complete."""
         return Listed(self._message_ids, self._labels, frozenset(self._skipped), frozenset(self._partial))
 
     @property

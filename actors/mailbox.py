@@ -4,9 +4,9 @@ Takes events (`listed`, `fetched`, `committed`) and returns the next action (`ne
 No I/O, no clock, no Ray: actors/shard.py drives it. Nothing here is lost when the process dies, because the cursor in
 Postgres moves only in `plan`, past what is committed in the same transaction or filed as failed there.
 
-The steps of a round are a table (actors/rounds.py); the messages that it owes are actors/retry_backlog.py's, what it
-listed actors/listing.py's, which history is read again actors/overlap.py's. A mailbox that is stopped or whose grant is
-refused keeps the phase that it will go on in.
+The steps of a round are a table (actors/rounds.py). Messages to fetch or retry are in actors/retry_backlog.py, listed
+ids in actors/listing.py, the history that is read again in actors/overlap.py. A mailbox that is stopped, or whose grant
+is refused, keeps the phase in which it will continue.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -44,7 +44,7 @@ class Mailbox(MailboxHistory):
     """The sync state of one mailbox."""
 
     def request(self, mode: Mode, now: float) -> None:
-        """Begin a round. One under way is finished first."""
+        """Begin a round, after the current one."""
         self._now = now
         if self.health.is_refused:
             return
@@ -53,11 +53,11 @@ class Mailbox(MailboxHistory):
             self._begin(mode, now)
         elif mode is not Mode.INCREMENTAL and self._mode is not mode and self._mode is not Mode.RECONCILE:
             self._again = mode
-        elif self.health.phase is Phase.CURRENT:  # its history may be read already
+        elif self.health.phase is Phase.CURRENT:  # its history may already have been read
             self._again = self._again or Mode.INCREMENTAL
 
     def next_call(self, ahead: int) -> Call | None:
-        """The call that is due, but for fetches; None while one is out or enough ids are listed (`ahead`)."""
+        """The next call other than a fetch; None while a call is in flight or enough ids are listed (`ahead`)."""
         if self._call is not None:
             return None
         state, user_id = self._round.state, self.user_id
@@ -69,7 +69,7 @@ class Mailbox(MailboxHistory):
             return ListPage(user_id, self._page_token, self._listing.label_id)
         if state is State.CONFIRMING:
             return Confirm(user_id, self._listing.label_id, self._listing.confirmed_since)
-        # A message that was fetched before the pin and lands after the comparison would escape it: nothing may be owed.
+        # The backlog must be empty: the comparison would miss a message fetched before the pin that lands after it.
         if state is State.COMPARING and not self._backlog.owed:
             assert self._pinned is not None
             return Compare(user_id, self._pinned, self._listing.result())
@@ -78,11 +78,11 @@ class Mailbox(MailboxHistory):
         return self._aside()
 
     def called(self, call: Call) -> None:
-        """The call goes out."""
+        """Record that the call was made."""
         self._call = call
 
     def answered(self, call: Call) -> bool:
-        """The call has ended; False if its response is obsolete, because its round was stopped."""
+        """Record the end of a call; False if its response is obsolete, because its round was stopped."""
         if call is not self._call:
             return False
         self._call = None
@@ -102,11 +102,11 @@ class Mailbox(MailboxHistory):
         return self._backlog.wake_at()
 
     def labels_read(self, label_ids: Iterable[str], now: float) -> None:
-        """How labels are defined is stored."""
+        """Record that the definitions of the labels are stored."""
         self._labels, self._labels_at, self._labels_due = frozenset(label_ids), now, False
 
     def labels_failed(self) -> None:
-        """Labels could not be read: the next round retries."""
+        """Record that labels could not be read; the next round retries."""
         self._labels_due = False
 
     def watch(self) -> None:
@@ -114,16 +114,16 @@ class Mailbox(MailboxHistory):
         self._watch_due = self.health.halt is None
 
     def watched(self) -> None:
-        """They are renewed."""
+        """Record that notifications are renewed."""
         self._watch_due = False
 
     def fetched(
         self, landed: Collection[int], gone: Collection[int], size_bytes: int, now: float = 0.0
     ) -> tuple[int, ...]:
-        """These arrived; those Gmail has no longer, it says.
+        """Record arrived messages, and messages that Gmail reports as gone.
 
         Returns:
-            Those that arrived and are to be stored; the others are, and live.
+            The arrived messages to store; the others are stored already and not deleted.
         """
         self.health.heard()
         if landed:
@@ -135,36 +135,36 @@ class Mailbox(MailboxHistory):
         return stored
 
     def failed(self, failure: Failure, now: float) -> None:
-        """A message did not arrive: it waits, or is filed when it failed too often or can never succeed."""
+        """Record a failed fetch: the message is retried, or filed if it failed too often or can never succeed."""
         self.progress.throttled += not failure.charged
         self._backlog.failed(failure, now, self._mode is not None)
 
     def returned(self, message_ids: Iterable[int], not_before: float) -> None:
-        """The fetch was never carried out, or what it brought was lost: ask again, without counting it."""
+        """Fetch the message again without counting an attempt: the fetch did not run, or its result was lost."""
         self._backlog.returned(message_ids, not_before, self._mode is not None)
 
     def call_failed(self, error: str) -> None:
-        """A call failed; it is due again."""
+        """Record a failed call, which is due again."""
         self.health.failed(error)
 
     def revoked(self, error: str, now: float = 0.0) -> None:
-        """Google refuses this mailbox's grant: retry after a delay that grows, or when the grant is renewed."""
+        """Record that Google refuses the grant: retry after a growing delay, or when the grant is renewed."""
         self.stop()
         self.health.refused(error, now)
 
     def renewed(self) -> None:
-        """The grant is good again, or is to be tried again."""
+        """Try the grant again: it was renewed, or a retry is due."""
         self.health.renewed()
 
     def quarantine(self, error: str) -> None:
-        """Stop working on this mailbox until a sync is requested: it triggers a defect of this program."""
+        """Stop work on this mailbox, which triggers a defect of this program, until a sync is requested."""
         self.stop()
         self._backlog.drop()
         self._unreadable.clear()
         self.health.quarantined(storable(error))
 
     def unstorable(self, message_id: int, error: str, now: float) -> None:
-        """A message arrived and cannot be stored: record it as failed, with the reason."""
+        """File a message that arrived and cannot be stored, with the reason."""
         self._backlog.unstorable(message_id, error, now)
 
     def status(self) -> dict[str, Any]:
@@ -182,7 +182,7 @@ class Mailbox(MailboxHistory):
         }
 
     def spent(self, units: int) -> None:
-        """Quota units that calls for this mailbox cost."""
+        """Add quota units that calls for this mailbox cost."""
         self._units += units
 
     def plan(self, landed: Collection[int]) -> MailboxPlan:
@@ -190,12 +190,12 @@ class Mailbox(MailboxHistory):
         backlog, health, state = self._backlog.plan(landed), self.health, self._round.state
         cursor, pinned, phase = self._cursor, self._pinned, health.phase
         pages = tuple(self._ready_pages(backlog.owed))
-        if cursor is not None:  # after a stop, pages are read again that an earlier commit had
+        if cursor is not None:  # after a stop, pages of an earlier commit are read again
             cursor = max([cursor, *(page.upto for page in pages if page.upto is not None)])
         quiet = not backlog.owed and len(pages) == len(self._pages)
         ends_listing = quiet and state is State.LISTED and pinned is not None
         ends_round = quiet and state is State.FOLLOWED and not self._labels_due
-        synced = ends_round and self._again is None  # a request meanwhile may require another round
+        synced = ends_round and self._again is None  # a request that came meanwhile may require another round
         reconciled = ends_listing and phase is Phase.RECONCILE
         if ends_listing:
             cursor, pinned, phase = pinned, None, Phase.CURRENT
@@ -238,7 +238,7 @@ class Mailbox(MailboxHistory):
         return recorded(update) != self._recorded or bool(changes)
 
     def committed(self, plan: MailboxPlan) -> None:
-        """The plan is in Postgres."""
+        """Record that the plan is committed."""
         update = plan.update
         self._recorded = recorded(update)
         self._backlog.committed(plan.backlog)
@@ -263,7 +263,7 @@ class Mailbox(MailboxHistory):
             self._mode, self.expiries = None, 0
 
     def begin_again(self, now: float) -> bool:
-        """Begin the round that was requested during another; False if none was."""
+        """Begin the round that was requested during the last one; False if none was."""
         if self._mode is not None or self._again is None:
             return False
         mode, self._again = self._again, None
@@ -281,20 +281,20 @@ class Mailbox(MailboxHistory):
         return self.health.ask_again_at if self.health.is_refused else self._backlog.due_at()
 
     def is_due(self, now: float) -> bool:
-        """Whether a round should begin for filed messages, or to try the grant; one under way and a stop come first."""
+        """Whether a round should begin to retry filed messages or the grant: not during a round, not after a stop."""
         due_at = self.due_at()
         free = self.health.halt is None or self.health.is_refused
         return due_at is not None and due_at <= now and self._mode is None and free
 
     def _begin(self, mode: Mode, now: float) -> None:
         phase = self.health.phase
-        if phase is Phase.RECONCILE:  # a listing that was cut short goes on
+        if phase is Phase.RECONCILE:  # an interrupted listing continues
             mode = Mode.RECONCILE
         elif self._cursor is None or phase in _LISTING:
             mode = Mode.FULL
         elif self._compare_due and now >= self._compare_from:
             mode = Mode.RECONCILE
-        if mode is Mode.RECONCILE and self._compare_due:  # the new listing begins behind what could not be read
+        if mode is Mode.RECONCILE and self._compare_due:  # the new listing begins after the unreadable part
             self._compare_due, self._compare_from = False, now + COMPARE_AGAIN_S
         self._mode, self._now = mode, now
         self._rounds += 1
@@ -319,7 +319,7 @@ class Mailbox(MailboxHistory):
         return Watch(self.user_id) if self._watch_due else None
 
     def _ready_pages(self, owed: Collection[int]) -> Iterator[HistoryPage]:
-        """The oldest pages whose messages are all stored, as many as one commit should fold."""
+        """The oldest pages whose messages are all stored, at most as many as one commit should fold."""
         changes = 0
         for page in takewhile(lambda page: page.outstanding.isdisjoint(owed), self._pages):
             changes += len(page.changes)

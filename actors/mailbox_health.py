@@ -5,7 +5,7 @@ from dataclasses import replace
 from actors.config import EvidenceConfig
 from storage.model.records import MailboxRecord, MailboxUpdate, Mended, Phase
 
-#: Seconds that no refused grant waits longer for its next try; what each try multiplies the wait by.
+#: Maximum seconds before a refused grant is retried; the factor by which each retry multiplies the delay.
 _LONGEST_REFUSAL_S, _REFUSAL_GROWTH = 86_400.0, 4.0
 
 
@@ -15,91 +15,82 @@ class MailboxHealth:
     def __init__(self, record: MailboxRecord, evidence: EvidenceConfig) -> None:
         self._evidence = evidence
         self.halt = record.phase if record.phase in (Phase.STOPPED, Phase.REVOKED) else None
-        self.phase = _going(record)  # in which it goes on, whatever halts it
-        self.grant = 0  # how often it was renewed here: a refusal of an older one says nothing
-        self.doubt: str | None = None  # what a second source contradicts
+        self.phase = _going(record)  # kept while the mailbox is halted
+        self.grant = 0  # number of renewals: a refusal of an older grant is ignored
+        self.doubt: str | None = None  # the contradiction of a second source
         self.ask_again_at: float | None = 0.0 if self.halt is Phase.REVOKED else None
         self._error = record.error
-        self._refusals = 0  # of the grant, in a row
+        self._refusals = 0  # consecutive refusals of the grant
         self._mended = Mended()
 
     @property
     def shown(self) -> Phase:
-        """The phase that people see."""
+        """The phase for display."""
         return self.halt or self.phase
 
     @property
     def is_refused(self) -> bool:
-        """Google refuses the grant."""
+        """Whether Google refuses the grant."""
         return self.halt is Phase.REVOKED
 
     @property
     def error(self) -> str | None:
-        """What is wrong now."""
+        """The present error."""
         return self._error or self.doubt
 
     def begin(self) -> None:
-        """A round begins: what was wrong with the last one is over."""
+        """Clear the previous round's error, because a round begins."""
         if self.halt is None:
             self._error = None
 
     def heard(self) -> None:
-        """Gmail answered."""
+        """Record that Gmail answered."""
         if self.halt is None:
             self._error, self._refusals = None, 0
 
     def failed(self, error: str) -> None:
-        """A call gave nothing."""
+        """Record a failed call."""
         if self.halt is None:
             self._error = error
 
     def resume(self) -> None:
-        """A stop is over."""
+        """Resume after a stop."""
         self.halt = None
 
     def stop(self) -> None:
-        """It is told to stop."""
+        """Record a stop."""
         self.halt = self.halt or Phase.STOPPED
         self.doubt = None
 
     def refused(self, error: str, now: float) -> None:
-        """Google refuses the grant: a transient refusal looks like a lasting one, so it is tried again."""
+        """Record that Google refuses the grant; it is retried, because a transient refusal looks like a lasting one."""
         delay = min(self._evidence.grant_retry_s * _REFUSAL_GROWTH**self._refusals, _LONGEST_REFUSAL_S)
         self._refusals = min(self._refusals + 1, 20)
         self.halt, self._error, self.ask_again_at = Phase.REVOKED, error, now + delay
 
     def renewed(self) -> None:
-        """The grant is good again, or is to be tried again."""
+        """Try the grant again: it was renewed, or a retry is due."""
         if self.halt is Phase.REVOKED:
             self.halt = self._error = self.ask_again_at = None
             self.grant += 1
 
     def quarantined(self, error: str) -> None:
-        """Left alone because of a defect of ours."""
+        """Record that the mailbox is not processed because of a defect of this program."""
         self.halt, self._error = Phase.STOPPED, f"quarantined after a defect of this release: {error}"
 
-    def mended(self, missing: int = 0, labels: int = 0, threads: int = 0) -> None:
-        """A comparison found these, which the next commits mend."""
-        before = self._mended
-        self._mended = replace(
-            before,
-            missing=before.missing + missing,
-            labels=before.labels + labels,
-            threads=before.threads + threads,
-        )
+    def mended(self, **counts: int) -> None:
+        """Record differences (by field of `Mended`) that were found and that the next commits repair."""
+        self._mended = self._mended.plus(Mended(**counts))
 
     def tally(self, deleted: int, revived: int) -> Mended | None:
-        """What the next commit mends, with so many deletions and revivals; None: nothing."""
+        """The differences that the next commit repairs, with these deletions and revivals; None: none."""
         tally = replace(self._mended, deleted=deleted, revived=revived)
         return tally if tally.total else None
 
     def committed(self, mended: Mended | None) -> None:
-        """A commit that says so is in Postgres."""
+        """Record that a commit with these repairs is in Postgres."""
         if mended is not None:
-            before = self._mended
-            labels, missing = before.labels - mended.labels, before.missing - mended.missing
-            threads = before.threads - mended.threads
-            self._mended = replace(before, labels=labels, missing=missing, threads=threads)
+            self._mended = self._mended.plus(replace(mended, deleted=0, revived=0), -1)
 
 
 def recorded(row: MailboxRecord | MailboxUpdate) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""What a page of Gmail's history means for a mailbox."""
+"""Applies pages of Gmail's history to a mailbox's state."""
 
 from actors.decisions import (
     Changed,
@@ -10,27 +10,31 @@ from actors.plans import HistoryPage
 from actors.rounds import Event, State
 from storage.model.records import DELETED, Phase
 
-#: Pages of history without anything new, one after another, after which its page tokens are taken for a loop.
+#: Consecutive pages of history without new records after which the page tokens are taken to loop.
 _BARREN_PAGES = 200
-#: Times in a row that reading the history came to nothing, after which everything is listed and compared instead.
+#: Consecutive failures to read the history after which the mailbox is reconciled instead.
 _ATTEMPTS = 8
-#: Answers in a row that refuse the history id where reading begins, after which it is taken for expired.
+#: Consecutive answers that refuse the start history id, after which the id is taken to be expired.
 _REFUSED_STARTS = 3
-#: Looks in a row whose history ends before the cursor, after which the cursor is taken for one that never was.
+#: Consecutive polls whose history ends before the cursor, after which the cursor is taken to be invalid.
 _LOOKS_BEHIND = 2
 
 
 class MailboxHistory(MailboxListing):
-    """Takes pages of history."""
+    """Applies pages of history."""
 
     def changed(self, page: Changed, now: float = 0.0) -> None:
-        """A page of history. Its changes become visible once the messages that it names have landed."""
+        """Apply a page of history. Its changes become visible once the messages that it names are stored."""
         self.health.heard()
         self._now = max(now, self._now)
+        late = self._overlap.late(page.changes)
         fresh = self._overlap.fresh(page.changes)
         gone = {change.message_id for change in page.changes if change.label_id == DELETED and change.on}
         self._backlog.deleted(gone)
-        added = self._backlog.owe(page.unknown)
+        added = self._backlog.owe([key for key, at in page.added_at if self._overlap.is_late(at)])
+        if late + added:
+            self.health.mended(late=late + added)
+        added += self._backlog.owe(page.unknown)
         self._backlog.check([key for key in page.returned if key not in gone], returned=True)
         self.progress.listed += added
         new = bool(added or fresh)
@@ -38,7 +42,7 @@ class MailboxHistory(MailboxListing):
         self._note(page.unreadable, "history.list")
         if self._labels and any(change.label_id not in self._labels for change in fresh if change.label_id != DELETED):
             self._labels_due = True
-        # A change of a message that was fetched before it, and has not landed, would be lost on it.
+        # A change of a message that was fetched earlier and is not stored yet would be lost.
         named = {*page.unknown, *(change.message_id for change in fresh)}
         self._pages.append(HistoryPage(frozenset(named & set(self._backlog.owed)), fresh, page.upto))
         self._rethread(page.threads)
@@ -65,14 +69,14 @@ class MailboxHistory(MailboxListing):
             self._round.step(Event.PAGE)
 
     def page_refused(self, error: str) -> None:
-        """Gmail takes the page token no longer: the same listing or history begins again, where its first page is."""
+        """Begin the same listing or history again at its first page, because Gmail refuses the page token."""
         if self._round.state is State.LISTING:
             self._list_again(error)
         elif self._round.state is State.FOLLOWING:
             self._follow_again(error)
 
     def start_refused(self, error: str) -> None:
-        """Gmail takes the history id where reading begins for none: after a few times, there is no such history."""
+        """Record that Gmail refuses the start history id as invalid; after a few refusals, it counts as expired."""
         self._refused_starts += 1
         self.health.failed(error)
         if self._refused_starts >= _REFUSED_STARTS:
@@ -80,8 +84,8 @@ class MailboxHistory(MailboxListing):
             self.history_expired()
 
     def history_expired(self) -> None:
-        """Gmail forgot what lies behind the cursor: there is none until ids and labels are listed again."""
-        if self._cursor is not None and self._start < self._cursor:  # only what would have been read again
+        """Discard the cursor, because Gmail no longer has its history; ids and labels are listed again."""
+        if self._cursor is not None and self._start < self._cursor:  # only the overlap, which is read again
             self._overlap.reset(self._cursor)
             self._follow()
             self._step(Event.HISTORY_BROKE)
@@ -89,7 +93,7 @@ class MailboxHistory(MailboxListing):
         self._list_instead()
 
     def _is_behind(self, upto: int) -> bool:
-        """Whether Gmail's history keeps ending before the cursor: one such answer may be an old copy's."""
+        """Whether Gmail's history repeatedly ends before the cursor: one such answer may come from a stale copy."""
         if self._cursor is None or upto >= self._cursor:
             self._behind = 0
             return False
@@ -98,7 +102,7 @@ class MailboxHistory(MailboxListing):
         return self._behind >= _LOOKS_BEHIND
 
     def _list_instead(self) -> None:
-        """Have no cursor until ids and labels are listed and compared."""
+        """Discard the cursor until ids and labels are listed and compared."""
         self.expiries += 1
         self._behind = 0
         self._cursor = self._pinned = None

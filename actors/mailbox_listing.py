@@ -1,4 +1,4 @@
-"""What the answers about a listing mean for a mailbox: the pin, the pages, the second source, the comparison."""
+"""Applies the answers of a listing to a mailbox's state: the pin, the pages, the second source, the comparison."""
 
 from collections.abc import Collection, Sequence
 
@@ -12,18 +12,18 @@ from actors.reconcile import Differences
 from actors.rounds import Event
 from storage.model.records import Phase
 
-#: Label changes that one commit folds for one mailbox, at most (more only if one page has more).
+#: Maximum number of label changes in one commit for one mailbox (more only if one page has more).
 CHANGES_PER_COMMIT = 20_000
 
-#: Comparisons in a row that may leave a label out and are repeated at once; then the next one waits for its time.
+#: Consecutive incomplete reconciliations that are repeated at once; the next one runs at its scheduled time.
 _UNSETTLED = 2
 
 
 class MailboxListing(MailboxState):
-    """Takes the answers of a listing."""
+    """Applies the answers of a listing."""
 
     def pinned(self, history_id: int, estimate: int, label_ids: Collection[str] = ()) -> None:
-        """The history id before the listing. The cursor, if there is one, lies before it: nothing between is passed."""
+        """Record the history id before the listing. A cursor stays before it, so that no history is skipped."""
         self.health.heard()
         reconciles = self.health.phase is Phase.RECONCILE
         self._listing.begin(history_id, estimate, label_ids if reconciles else ())
@@ -40,7 +40,7 @@ class MailboxListing(MailboxState):
         unreadable: Sequence[str] = (),
         threads: Sequence[tuple[int, int]] = (),
     ) -> None:
-        """A page of the listing; `unknown` are those of its ids that are not stored. threads: as of `Listed`."""
+        """Apply a page of the listing; `unknown`: its ids that are not stored. threads: see `Listed`."""
         self.health.heard()
         added = self._backlog.owe(unknown, listed=True)
         self.progress.listed += added
@@ -59,7 +59,7 @@ class MailboxListing(MailboxState):
             self._round.step(Event.PAGE)
 
     def confirmed(self, answer: Confirmed) -> None:
-        """What a second source says of the listing: when it disagrees, nothing is concluded and it is listed again."""
+        """Apply a second source's answer; if it contradicts the listing, discard the listing and repeat it."""
         self.health.heard()
         listing, label_id = self._listing, self._listing.label_id
         if answer.history_id is not None and answer.history_id < listing.since:
@@ -95,18 +95,18 @@ class MailboxListing(MailboxState):
             self._step(Event.ALL_AGREE)
 
     def compared(self, found: Differences, now: float) -> None:
-        """Where what is stored differs from what was listed. Absence is no deletion: each absent one is asked for."""
+        """Apply the differences between archive and listing. Absence is no deletion: request each absent message."""
         self.health.heard()
         evidence = self._evidence
         self.health.mended(labels=len(found.changes))
-        # Nothing is known of the messages of skipped labels: compare again, but not for ever.
+        # The messages of skipped labels are unknown: compare again, a bounded number of times.
         self._unsettled = self._unsettled + 1 if self._listing.result().skipped else 0
         if 0 < self._unsettled <= _UNSETTLED:
             self._again = Mode.RECONCILE
         self._pages.extend(pages_of(found.changes, CHANGES_PER_COMMIT))
         absent = len(found.absent)
         if absent > evidence.suspect_minimum and absent > evidence.suspect_share * found.alive:
-            error = f"suspect: a listing lacks {absent} of {found.alive} messages at once; looked at again later"
+            error = f"suspect: a listing lacks {absent} of {found.alive} messages at once; checked again later"
             self._backlog.suspect(found.absent, error, now)
         else:
             self._backlog.check(found.absent)

@@ -1,4 +1,4 @@
-"""What one mailbox's sync state consists of, and what people may ask of it. actors/mailbox.py makes it work."""
+"""The sync state of one mailbox, and its properties. actors/mailbox.py changes it."""
 
 from collections import deque
 from collections.abc import Collection, Iterable
@@ -16,7 +16,7 @@ from actors.retry_backlog import Backlog
 from actors.rounds import Event, Round, State
 from storage.model.records import FailedItem, MailboxRecord, Phase, Unreadable, thread_change
 
-#: Seconds between two comparisons because of history records that could not be read.
+#: Minimum seconds between two reconciliations that unreadable history records cause.
 COMPARE_AGAIN_S = 600.0
 
 
@@ -36,60 +36,60 @@ class MailboxState:
         self._cursor, self._pinned = record.cursor, record.pinned
         self._estimate = record.estimate
         self._recorded = recorded(record)
-        self._mode: Mode | None = None  # of the round under way
-        self._again: Mode | None = None  # asked for meanwhile
+        self._mode: Mode | None = None  # of the current round
+        self._again: Mode | None = None  # requested during the round
         self._round, self._rounds = Round(), 0
-        self._call: Call | None = None  # the call that is out, unless it is a fetch: one at a time
+        self._call: Call | None = None  # the call in flight, other than fetches: at most one
         self._page_token: str | None = None
-        self._tokens: set[str] = set()  # of the listing or history that is being paged
-        self._barren = 0  # its pages without anything new, one after another
-        self._furthest = 0  # history id of the newest record in the pages that are being read
-        self._behind = self._refused_starts = 0  # answers in a row that contradict the cursor
-        self._unsettled = 0  # comparisons in a row that left a label out
-        self._compare_due = False  # what a record that could not be read says has still to be looked for
-        self.expiries = 0  # times in a row that the history could not be followed, and everything was listed instead
-        self._compare_from = float("-inf")  # when a record that could not be read may have everything compared again
-        self._start = 0  # where the history being paged begins: page tokens belong to it
+        self._tokens: set[str] = set()  # of the current listing or history
+        self._barren = 0  # its consecutive pages without anything new
+        self._furthest = 0  # history id of the newest record in the current pages
+        self._behind = self._refused_starts = 0  # consecutive answers that contradict the cursor
+        self._unsettled = 0  # consecutive reconciliations that left a label out
+        self._compare_due = False  # a reconciliation must still find the changes of an unreadable record
+        self.expiries = 0  # consecutive full listings because the history could not be followed
+        self._compare_from = float("-inf")  # when an unreadable record may cause the next reconciliation
+        self._start = 0  # start of the current history: its page tokens belong to it
         self._listing = Listing()
         self._overlap = Overlap(evidence.overlap_s)
         self._overlap.reset(record.reading_from or record.cursor)
-        self._labels: frozenset[str] = frozenset()  # as last defined; empty: not known
+        self._labels: frozenset[str] = frozenset()  # as last defined; empty: unknown
         self._labels_at = float("-inf")
         self._labels_due = self._watch_due = False
-        self._found_changes = False  # the round found something
+        self._found_changes = False  # the round found changes
         self._now = 0.0
         self._backlog = Backlog(record.user_id, failed, retry, evidence)
         self._pages: deque[HistoryPage] = deque()
-        self._unreadable: dict[str, Unreadable] = {}  # to become durable with the next commit
-        self._noted: set[str] = set()  # what could not be read before
-        self._units = record.units  # ever spent
-        self.stuck = 0  # answers that brought the round back to an earlier step, since it last got ahead
+        self._unreadable: dict[str, Unreadable] = {}  # stored by the next commit
+        self._noted: set[str] = set()  # unreadable answers, stored by the next commit
+        self._units = record.units  # spent in all
+        self.stuck = 0  # answers that returned the round to an earlier step, since its last progress
         self.progress = Progress()
 
     @property
     def active(self) -> bool:
-        """A round is under way or its end is not committed yet."""
+        """Whether a round is in progress, or its end is not committed."""
         waits = self._again is not None or self._watch_due or self._labels_due
         return self._mode is not None or bool(self._backlog.owed) or waits
 
     @property
     def phase(self) -> Phase:
-        """Where the mailbox stands, as the next commit will say."""
+        """The mailbox's phase, as the next commit will store it."""
         return self.health.shown
 
     @property
     def pollable(self) -> bool:
-        """Complete once, neither stopped nor refused: it is kept current without being asked."""
+        """Whether the mailbox is polled: it was complete once, and is neither stopped nor refused."""
         return self.health.shown is Phase.CURRENT
 
     @property
     def idle(self) -> bool:
-        """No round is under way."""
+        """Whether no round is in progress."""
         return self._mode is None
 
     @property
     def round_state(self) -> State:
-        """What the round under way is doing."""
+        """The current step of the round."""
         return self._round.state
 
     @property
@@ -99,31 +99,31 @@ class MailboxState:
 
     @property
     def found_changes(self) -> bool:
-        """Whether the present round, or the last one, found anything."""
+        """Whether the current or last round found changes."""
         return self._found_changes
 
     @property
     def error(self) -> str | None:
-        """What is wrong with the mailbox as a whole."""
+        """The mailbox's error, if there is one."""
         return self.health.error
 
     @property
     def grant(self) -> int:
-        """How often the grant was renewed here."""
+        """Number of times that the grant was renewed."""
         return self.health.grant
 
     @property
     def estimate(self) -> int:
-        """Messages in the mailbox, as Gmail said."""
+        """Number of messages in the mailbox by Gmail's profile."""
         return self._estimate
 
     @property
     def filed(self) -> int:
-        """Messages that failed and wait for a later try."""
+        """Number of failed messages that will be retried."""
         return self._backlog.filed
 
     def stop(self) -> None:
-        """Ask for nothing more, after a restart neither; what is fetched already will land. `request` resumes."""
+        """Make no further calls, also after a restart, until `request`; messages already fetched are stored."""
         self.health.stop()
         if not self._round.idle:
             self._round.step(Event.STOPPED)
@@ -135,7 +135,7 @@ class MailboxState:
         self._overlap.dropped()
 
     def _step(self, event: Event) -> None:
-        """Take a step to other pages than those that are being read."""
+        """Move to another step, and discard the current pages."""
         self._round.step(event)
         self._page_token, self._barren, self._furthest = None, 0, 0
         self._tokens.clear()
@@ -144,7 +144,7 @@ class MailboxState:
         self.stuck, self.health.doubt = 0, None
 
     def _note(self, unreadable: Iterable[str], where: str) -> None:
-        """Keep what could not be read; what history says of it is found by a comparison, once."""
+        """Keep an unreadable answer; an unreadable record of history causes one reconciliation."""
         for item in unreadable:
             if item not in self._noted:
                 self._noted.add(item)
@@ -154,7 +154,7 @@ class MailboxState:
             self._again = Mode.RECONCILE
 
     def _rethread(self, threads: Collection[tuple[int, int]]) -> None:
-        """Have messages moved to the threads that two answers of Gmail's name: wrong ones were stored."""
+        """Move messages to the threads that two of Gmail's answers agree on."""
         if threads:
             at = self.known_history_id
             changes = tuple(thread_change(self.user_id, key, thread_id, at) for key, thread_id in threads)

@@ -1,7 +1,7 @@
-"""Keeps one shard's files in order beside its sync: merges, sweeps, rolls label events up. One thing at a time.
+"""Maintains one shard's files beside its sync: compaction, sweeps, roll-ups. One operation at a time.
 
-The owner (actors/owner.py) runs it under its lease and tells it of commits. What is merged when is decided in
-actors/compaction.py, the merging is a task's (`Work.compact`), the commit is here; the commits of new segments never
+The owner (actors/owner.py) runs it under its lease and reports commits. actors/compaction.py decides what is merged;
+a task (`Work.compact`) merges; this module commits. Commits of new segments never wait for a merge.
 wait for either.
 """
 
@@ -31,25 +31,25 @@ from storage.segments.garbage_collection import sweep
 
 _LOG = logging.getLogger(__name__)
 
-#: Seconds between two sweeps when nothing is known to be waiting for one.
+#: Seconds between two sweeps if no file is known to wait for one.
 _SWEEP_EVERY_S = 3600.0
 #: Seconds within which replaced files are deleted by one sweep.
 _TOGETHER_S = 60.0
-#: Seconds within which a new owner rolls up first.
+#: Seconds within which a new owner makes its first roll-up.
 _FIRST_ROLL_UP_S = 60.0
-#: Seconds between two roll-ups because of mailboxes that are new.
+#: Minimum seconds between two roll-ups for new mailboxes.
 _NAME_EVERY_S = 10.0
-#: Seconds until a roll-up that follows a first commit, or the end of a first listing.
+#: Seconds from a first commit, or the end of a first listing, to a roll-up.
 _SOON_S = 1.0
-#: Seconds that the last roll-up of an owner which stops may take.
+#: Maximum seconds for the last roll-up of a stopping owner.
 _LAST_ROLL_UP_S = 15.0
-#: Seconds between two tries of a commit that Postgres does not take; doubles.
+#: Seconds before a commit is retried that Postgres did not accept; doubles.
 _FIRST_REPEAT_S, _LONGEST_REPEAT_S = 1.0, 30.0
 
 
 @dataclass(slots=True)
 class _Analysing:
-    """What somebody asked to have analysed. tried: segments that were; done: how many have a new analysis."""
+    """A request for analysis. tried: segments attempted; done: number of segments with a new analysis."""
 
     only: tuple[str, ...]
     user_ids: Sequence[int] | None
@@ -60,9 +60,9 @@ class _Analysing:
 
 @dataclass(frozen=True, slots=True)
 class Compacted:
-    """One merge that is in place.
+    """One committed merge.
 
-    segment: the new one, of so many messages and bytes of mail; parts: how many it was made of.
+    segment: the new one, with its messages and bytes of mail; parts: number of merged segments.
     stored_bytes: of its files. excluded: (segment, reason) left out; damaged: messages whose bytes were damaged before.
     """
 
@@ -76,7 +76,7 @@ class Compacted:
 
 
 class Maintenance:
-    """Tends the files of one shard for as long as its owner lives."""
+    """Maintains the files of one shard during its owner's life."""
 
     def __init__(
         self,
@@ -95,14 +95,14 @@ class Maintenance:
         self._compactor = Compactor(archive, clock())
         self._wanted: list[asyncio.Future[list[Compacted]]] = []
         self._analyses: list[_Analysing] = []
-        self._rolling = threading.Lock()  # of threads: one whose task was cancelled goes on
-        self._named: set[int] = set()  # mailboxes that a roll-up of this owner says who they are
-        self._name_at = clock()  # when the next of them may be named
-        # Soon, so that an owner who never lives long rolls up, too; spread, because shards begin together.
+        self._rolling = threading.Lock()  # of threads, which continue after their task is cancelled
+        self._named: set[int] = set()  # mailboxes whose address a roll-up of this owner holds
+        self._name_at = clock()  # when the next roll-up for new mailboxes may be written
+        # Soon, so that a short-lived owner rolls up, too; spread, because shards start together.
         self._roll_up_at = clock() + min(_FIRST_ROLL_UP_S, archive.rollup_s) * (0.5 + lease.shard_id * 0.309 % 0.5)
-        # By then everything that earlier owners replaced is deletable: a cluster may never run for an hour.
+        # Files that earlier owners superseded are deletable by then: a cluster may never run for an hour.
         self._sweep_at = clock() + min(archive.retired_grace_s + 1.0, _SWEEP_EVERY_S)
-        self._deletable_at: deque[float] = deque()  # when nobody can be reading what was replaced; ascending
+        self._deletable_at: deque[float] = deque()  # when no reader can use superseded files; ascending
         self._wake = asyncio.Event()
 
     def notify(self) -> None:
@@ -111,17 +111,17 @@ class Maintenance:
         self._wake.set()
 
     def compact(self) -> "asyncio.Future[list[Compacted]]":
-        """Have as few segments as possible, soon; gives what was merged for that."""
+        """Merge into as few segments as possible, soon; returns the merges."""
         wanted: asyncio.Future[list[Compacted]] = asyncio.get_running_loop().create_future()
         self._wanted.append(wanted)
         self._wake.set()
         return wanted
 
     def analyse(self, only: Sequence[str], user_ids: Sequence[int] | None) -> "asyncio.Future[int]":
-        """Have segments analysed as far as they are not, one at a time; gives how many were.
+        """Analyse segments without an analysis, one at a time; returns their number.
 
         Args:
-            only: the analysers that are asked; none: all.
+            only: the analysers to run; none: all.
             user_ids: only segments with mail of these users; None: all.
 
         Raises:
@@ -135,14 +135,14 @@ class Maintenance:
         return result
 
     async def sweep(self) -> list[str]:
-        """Delete files that nobody needs; returns the names of the orphans among them."""
-        # A segment that waits long for Postgres would count as an orphan of this epoch.
+        """Delete unreferenced files; returns the names of the orphans among them."""
+        # A segment that waits long for Postgres would look like an orphan of this epoch.
         grace_s = float("inf") if self._storing() else self._archive.orphan_grace_s
         graces = grace_s, self._archive.retired_grace_s
         return await asyncio.to_thread(sweep, self._blobs, self._catalog, self._lease, self._clock(), *graces)
 
     async def roll_up(self) -> RolledUp | None:
-        """Write what only Postgres knows, and is new, into a file; None when nothing is."""
+        """Write new state that is only in Postgres to a file; None if there is none."""
         return await asyncio.to_thread(self._roll_up)
 
     def _roll_up(self) -> RolledUp | None:
@@ -150,17 +150,17 @@ class Maintenance:
             return roll_up(self._catalog.engine, self._blobs, self._lease)
 
     async def name(self, mailboxes: Collection[int], known: Iterable[int]) -> None:
-        """Have the archive say who these mailboxes are, before a segment with their first mail is committed.
+        """Write the addresses of new mailboxes to the archive, before a segment with their first mail is committed.
 
-        Without it a rebuild in the first hour would find mail of a user whose address nobody knows. What is in the way
-        of it holds no mail up: the next commit tries again.
+        Otherwise a rebuild in the first hour would find mail of a user without an address. An error does not delay
+        mail: the next commit retries.
 
         Args:
             known: every mailbox of the shard that is in Postgres.
         """
         if self._named.issuperset(mailboxes):
             return
-        if self._name_at <= self._clock():  # of many new mailboxes not each costs a file
+        if self._name_at <= self._clock():  # one file serves many new mailboxes
             self._name_at = self._clock() + _NAME_EVERY_S
             names = {*known}
             if await self._rolled_up():
@@ -168,12 +168,12 @@ class Maintenance:
         self.roll_up_soon()
 
     def roll_up_soon(self) -> None:
-        """Something happened that a rebuild should know of."""
+        """Roll up soon, because a rebuild needs the state that changed."""
         self._roll_up_at = min(self._roll_up_at, max(self._name_at, self._clock() + _SOON_S))
         self._wake.set()
 
     async def close(self) -> None:
-        """Roll up once more: the owner stops, and whoever looks at the archive next finds it whole."""
+        """Roll up for the last time, because the owner stops, so that the archive is complete."""
         try:
             await asyncio.wait_for(self._rolled_up(), _LAST_ROLL_UP_S)
         except (LeaseLost, TimeoutError) as exc:
@@ -230,12 +230,12 @@ class Maintenance:
         await self._rolled_up()
 
     async def _rolled_up(self) -> bool:
-        """Whether the archive says all that it should."""
+        """Whether the archive has all state of Postgres."""
         try:
             await self.roll_up()
         except LeaseLost:
             raise
-        except (BackupError, OSError) as exc:  # a full disk must not end the shard's sync
+        except (BackupError, OSError) as exc:  # a full disk must not end the sync of the shard
             _LOG.warning("Shard %d could not roll its label events up: %s", self._lease.shard_id, exc)
             return False
         return True
@@ -256,7 +256,7 @@ class Maintenance:
             self._compactor.merged()
 
     async def _compact_all(self) -> None:
-        """Merge all that can be merged, for every request that waits now."""
+        """Merge all that can be merged, for all requests that wait now."""
         waiting, self._wanted = self._wanted, []
         done: list[Compacted] = []
         try:
@@ -275,10 +275,10 @@ class Maintenance:
                     request.set_result(done)
         finally:
             for request in waiting:
-                request.cancel()  # only where this task itself was cancelled: a finished future stays as it is
+                request.cancel()  # only where this task itself was cancelled: a finished future does not change
 
     async def _analyse_one(self, asked: _Analysing) -> None:
-        """The next segment. What was merged meanwhile has another name, and comes up again under it."""
+        """Analyse the next segment. A merged segment has another name, and is visited again under that name."""
         try:
             segments = await asyncio.to_thread(self._catalog.analysed, self._lease.shard_id, asked.user_ids)
             analysers = self._work.analysers
@@ -311,7 +311,7 @@ class Maintenance:
         self._superseded()
 
     def _superseded(self) -> None:
-        """Files were replaced: sweep when their grace period is over, together with those of the same minute."""
+        """Schedule a sweep for superseded files after their grace period, together with those of the same minute."""
         grace_s = self._archive.retired_grace_s
         width_s = min(_TOGETHER_S, grace_s / 10)
         deletable_at = math.ceil((self._clock() + grace_s + 1.0) / width_s) * width_s
@@ -342,7 +342,7 @@ class Maintenance:
         await self._until_known(lambda: self._compactions.commit(self._lease, merged, moved), "a compaction")
 
     async def _until_known(self, commit: Callable[[], bool], what: str) -> None:
-        """Commit until it is known to be in place: repeating it changes nothing."""
+        """Commit until the outcome is known; a repetition has no effect."""
         pause_s = _FIRST_REPEAT_S
         while True:
             try:

@@ -24,7 +24,7 @@ from actors.segment_commits import SegmentCommits
 from actors.shard import Shard
 from actors.tokens import Tokens
 from actors.wait_log import WaitLog
-from actors.work import Work
+from actors.work import PURPOSE, Work
 from storage.catalog import leases
 from storage.catalog.catalog import Catalog
 from storage.catalog.leases import LeaseLost, ShardMoving
@@ -42,9 +42,9 @@ _LOG = logging.getLogger(__name__)
 
 #: Requests to the quota broker per lease duration, while calls wait for the project's units.
 _QUESTIONS_PER_LEASE = 10
-#: Seconds after which a task that is still there is cancelled once more.
+#: Seconds after which a task that has not ended is cancelled again.
 _CANCEL_AGAIN_S = 0.2
-#: Seconds between two checks for changed reasons to wait.
+#: Seconds between two checks for changed wait reasons.
 _STORE_WAITS_S = 0.5
 
 
@@ -64,7 +64,7 @@ class ShardOwner:
         shards: int = 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Opens nothing; `start` does. `shards`: of the cluster. `clock`: seconds since 1970."""
+        """Open nothing; `start` opens. `shards`: of the cluster. `clock`: seconds since 1970."""
         self._shard_id, self._config, self._clock, self._work, self._broker = shard_id, config, clock, work, broker
         self._calls = Calls(work, tokens, catalog, config.shard.poll.topic)
         self._control, self._catalog, self._blobs, self._shards = control, catalog, blobs, shards
@@ -74,18 +74,18 @@ class ShardOwner:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waits, self._reasons = WaitLog(shard_id), WaitReasons(control.engine)
         self._announcer = Announcer(control.engine, "owner", config.shard.lease_s)
-        self._paused: set[int] = set()  # as in the control database, with later requests
+        self._paused: set[int] = set()  # as in the control database, changed by later requests
         self.failure: BackupError | None = None
-        self.culprit: int | None = None  # the mailbox that the defect showed with on which this owner ended
+        self.culprit: int | None = None  # the mailbox on whose defect this owner ended
 
     async def start(
         self, here: Callable[[], bool] | None = None, quarantined: Mapping[int, str] = MappingProxyType({})
     ) -> list[str]:
-        """Take the lease, sweep what a crash left, take on the shard's mailboxes, begin to work.
+        """Take the lease, sweep files that a crash left, open the shard's mailboxes, begin work.
 
         Args:
             quarantined: mailboxes on which previous owners failed, with the reason: they are not processed.
-            here: whether the map still names this database, asked once the lease is ours: a later move must fence us.
+            here: whether the map still names this database, called after the lease is taken: a later move fences it.
 
         Returns:
             The orphan files that were swept.
@@ -98,7 +98,7 @@ class ShardOwner:
         owner = f"{self._config.cluster}/{uuid.uuid4().hex}"
         engine, ttl_s = self._catalog.engine, self._config.shard.lease_s
         lease = await asyncio.to_thread(leases.acquire, engine, self._shard_id, owner, self._config.cluster, ttl_s)
-        if here is not None and not await asyncio.to_thread(here):  # it moved between the look at the map and the lease
+        if here is not None and not await asyncio.to_thread(here):  # it moved before the lease was taken
             await asyncio.to_thread(leases.release, engine, lease)
             raise ShardMoving(self._shard_id)
         quota = ShardQuota(self._config.gmail, self._shards, self._clock(), succeeds=lease.epoch > 1)
@@ -131,7 +131,7 @@ class ShardOwner:
 
     async def close(self) -> None:
         """Stop, and release the lease; uncommitted work is left to the next owner."""
-        while self._tasks:  # before Python 3.12 `wait_for` swallows a cancellation that meets its result: ask again
+        while self._tasks:  # before Python 3.12 `wait_for` swallows a cancellation that meets its result: cancel again
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.wait(list(self._tasks), timeout=_CANCEL_AGAIN_S)
@@ -143,11 +143,11 @@ class ShardOwner:
             await asyncio.to_thread(self._announcer.leave)
 
     async def request(self, user: User, mode: Mode) -> None:
-        """Begin a sync of a mailbox of this shard; it is taken on if it is new.
+        """Begin a sync of a mailbox of this shard; a new mailbox is opened.
 
         Raises:
             MailboxPaused.
-            LeaseLost: this owner has ended; ask again, another one answers.
+            LeaseLost: this owner has ended; call again, its successor answers.
         """
         shard = self._live()
         if user.user_id in self._paused:
@@ -211,7 +211,7 @@ class ShardOwner:
 
         Raises:
             NoSuchAnalyser.
-            LeaseLost: this owner has ended; ask again, and it goes on with what is left.
+            LeaseLost: this owner has ended; call again to continue with the rest.
         """
         self._live()
         assert self._maintenance is not None
@@ -258,11 +258,11 @@ class ShardOwner:
         return wait_s
 
     def repaid(self, user_id: int, method: str) -> None:
-        """A call that was lent out came back."""
+        """Record the end of a call of another process."""
         self._live().quota.repaid(user_id, method, self._clock())
 
     def slow_down(self, user_id: int, scope: str, seconds: float) -> None:
-        """Gmail asked another process for a pause."""
+        """Pause, because Gmail asked another process for it."""
         self._live().quota.pause(user_id, scope, seconds, self._clock())
 
     def measures(self) -> dict[str, float]:
@@ -288,7 +288,7 @@ class ShardOwner:
             self._wake.clear()
 
     async def _keep_budget(self, shard: Shard) -> None:
-        """Ask the broker while calls wait for the project's units; a silent broker delays nothing else."""
+        """Request units from the broker while calls wait for them; a silent broker delays nothing else."""
         while self.failure is None:
             await self._hungry.wait()
             self._hungry.clear()
@@ -319,12 +319,13 @@ class ShardOwner:
                 _LOG.warning("Shard %d could not renew its lease: %s", self._shard_id, exc)
 
     async def _keep_waits(self, shard: Shard) -> None:
-        """Store the reasons to wait, also when there is nothing else to commit."""
+        """Store the wait reasons, also if there is nothing else to commit."""
 
         def write(reasons: list[WaitReason]) -> Coroutine[Any, Any, None]:
             return asyncio.to_thread(self._reasons.replace, self._shard_id, shard.lease.epoch, reasons)
 
         while self.failure is None:
+            self._waits.unbegun(await self._work.unbegun(), self._clock())
             self._waits.late(self._clock())
             await self._waits.store(write, self._clock())
             await asyncio.sleep(_STORE_WAITS_S)
@@ -343,6 +344,7 @@ class ShardOwner:
         self._waits.ended(call, outcome, now, shard.quota.ready_at(call.user_id, None, now))
 
     async def _carry_out(self, shard: Shard, commits: SegmentCommits, decision: Decision) -> None:
+        PURPOSE.set(decision)  # in this task's own context
         if isinstance(decision, Write):
             await commits.write(decision)
         elif isinstance(decision, CommitNow):
@@ -363,7 +365,7 @@ class ShardOwner:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         def ended(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
-            work.close()  # a task that is cancelled before it began leaves its work unawaited
+            work.close()  # a task that is cancelled before it starts leaves its work unawaited
 
         task = asyncio.get_running_loop().create_task(self._guarded(work))
         self._tasks.add(task)
@@ -375,7 +377,7 @@ class ShardOwner:
             await work
         except BackupError as exc:
             self._end(exc)
-        except Exception as exc:  # noqa: BLE001 - a defect of ours must end the owner, loudly
+        except Exception as exc:  # noqa: BLE001 - a defect of this program must end the owner, with a log entry
             _LOG.exception("Shard %d ends on a defect", self._shard_id)
             self._end(OwnerFailed(self._shard_id, repr(exc)))
 

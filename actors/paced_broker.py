@@ -1,4 +1,4 @@
-"""The project's broker with the day's free units in the control database. No Ray: actors/remote/quota.py hosts it."""
+"""The project's broker, with the day's free units in the control database. No Ray: actors/remote/quota.py hosts it."""
 
 import asyncio
 import logging
@@ -17,25 +17,25 @@ _LOG = logging.getLogger(__name__)
 
 
 class Ledger(Protocol):
-    """Counts what is reserved of each day. `storage.control.quota_ledger.QuotaLedger` is one. Blocking."""
+    """Counts each day's reserved units, as `storage.control.quota_ledger.QuotaLedger` does. Blocking."""
 
     def reserve(self, day: date, units: int, most: int) -> tuple[int, int]: ...
 
 
 class PacedBroker:
-    """Leases the project's units, and never more of a day than are free unless paid ones are allowed."""
+    """Leases the project's units; never more than a day's free units unless paid units are allowed."""
 
     def __init__(
         self, config: GmailConfig, ledger: Callable[[], Ledger], clock: Callable[[], float] = time.time
     ) -> None:
-        """`ledger`: opens it, where units are counted by the day. `clock`: seconds since 1970."""
+        """`ledger`: opens the ledger if units are counted by the day. `clock`: seconds since 1970."""
         self._daily = None if config.free_units is None else DailyAllowance(config.free_units)
         self._broker = QuotaBroker(config, clock(), self._daily)
         self._ledger, self._clock = None if self._daily is None else ledger(), clock
         self._reserving = asyncio.Lock()
 
     async def lease(self, shard_id: int, demand: Demand) -> Grant:
-        """Units granted, or until when the day's free units are spent."""
+        """The granted units, or until when the day's free units are spent."""
         if self._daily is not None:
             async with self._reserving:
                 await self._reserve(self._daily, demand)
@@ -48,7 +48,7 @@ class PacedBroker:
         return Grant(units, daily.when(demand.needed, now), detail)
 
     async def throttled(self, seconds: float) -> None:
-        """Gmail refused the whole project for so long."""
+        """Record that Gmail refused the whole project for this time."""
         self._broker.throttled(seconds, self._clock())
 
     async def _reserve(self, daily: DailyAllowance, demand: Demand) -> None:

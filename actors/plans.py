@@ -1,4 +1,4 @@
-"""What a mailbox says of itself, to the next commit and to people who look. Values; actors/mailbox.py makes them."""
+"""A mailbox's part of a commit, and its progress for display. Values; actors/mailbox.py makes them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from storage.model.records import FailedItem, LabelChange, MailboxUpdate, Unread
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HistoryPage:
-    """Changes that wait until every message which they name has landed."""
+    """Changes that wait until all messages that they name are stored."""
 
     outstanding: frozenset[int]
     changes: tuple[LabelChange, ...]
@@ -17,10 +17,10 @@ class HistoryPage:
 
 
 def pages_of(changes: Sequence[LabelChange], most: int) -> Iterator[HistoryPage]:
-    """Changes that wait for nothing, in pages of about `most`.
+    """Changes that need not wait, in pages of about `most`.
 
-    The fold passes over changes that are not newer than the message, and these are of one history id: all changes of
-    a message are in one page, so that none of them makes another one look old.
+    The fold ignores changes that are not newer than the message, and these have one history id: all changes of
+    a message are in one page, so that none makes another look old.
     """
     page: list[LabelChange] = []
     for _, of_message in groupby(changes, key=lambda change: change.message_id):
@@ -34,7 +34,7 @@ def pages_of(changes: Sequence[LabelChange], most: int) -> Iterator[HistoryPage]
 
 @dataclass(frozen=True, slots=True)
 class BacklogPlan:
-    """What a commit that stores `landed` says of the messages that are owed.
+    """A commit's changes to the backlog, given that it stores `landed`.
 
     deletions: message -> whether it is deleted, for messages checked one by one. revived, buried: the numbers of those
     whose state changed.
@@ -51,7 +51,7 @@ class BacklogPlan:
 
 @dataclass(frozen=True, slots=True)
 class MailboxPlan:
-    """What a commit says of this mailbox. Hand it back to `committed` once it is true."""
+    """A mailbox's part of a commit. Pass it to `committed` after the commit."""
 
     update: MailboxUpdate
     changes: tuple[LabelChange, ...]
@@ -64,18 +64,18 @@ class MailboxPlan:
 
     @property
     def failed(self) -> tuple[FailedItem, ...]:
-        """Messages to file."""
+        """Failed messages to record."""
         return self.backlog.failed
 
     @property
     def settled(self) -> tuple[tuple[int, int], ...]:
-        """(user, message) to take off the failed list."""
+        """(user, message) to remove from the failed list."""
         return tuple((self.update.user_id, message_id) for message_id in sorted(self.backlog.settled))
 
 
 @dataclass(slots=True)
 class Progress:
-    """For people to look at; counts since this owner opened the mailbox."""
+    """For display; counts since this owner opened the mailbox."""
 
     listed: int = 0
     fetched: int = 0

@@ -1,6 +1,6 @@
-"""When each mailbox is looked at again without being asked. Pure; chance comes from a seed, the clock is an argument.
+"""When each mailbox is polled next. Pure; randomness comes from a seed, the clock is an argument.
 
-One heap for all mailboxes of a shard: a mailbox that waits costs an entry here, and neither a timer nor a task.
+One heap serves all mailboxes of a shard: a waiting mailbox costs one entry, and neither a timer nor a task.
 """
 
 import heapq
@@ -10,24 +10,24 @@ from actors.config import PollConfig
 
 
 class Schedule:
-    """Moments, one per user; the latest one set for a user is the one that counts."""
+    """One time per user; setting a time replaces the previous one."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int]] = []
         self._due: dict[int, float] = {}
 
     def set(self, user_id: int, when: float) -> None:
-        """Set a user's moment, replacing the one before."""
+        """Set a user's time, replacing the previous one."""
         if self._due.get(user_id) != when:
             self._due[user_id] = when
             heapq.heappush(self._heap, (when, user_id))
 
     def clear(self, user_id: int) -> None:
-        """Forget a user's moment."""
+        """Remove a user's time."""
         self._due.pop(user_id, None)
 
     def take(self, now: float) -> list[int]:
-        """The users whose moment has come; it is forgotten."""
+        """Remove and return the users whose time has come."""
         taken = []
         while (when := self.next_at()) is not None and when <= now:
             user_id = heapq.heappop(self._heap)[1]
@@ -36,18 +36,18 @@ class Schedule:
         return taken
 
     def next_at(self) -> float | None:
-        """The earliest moment."""
+        """The earliest time."""
         while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def at(self, user_id: int) -> float | None:
-        """A user's moment."""
+        """A user's time."""
         return self._due.get(user_id)
 
 
 class Polls:
-    """Pauses between looks: at the shortest after news, growing while there are none, never beyond the longest."""
+    """Pauses between polls: the shortest after changes, growing without changes, up to the longest."""
 
     def __init__(self, config: PollConfig, seed: int) -> None:
         self._config, self._random = config, Random(seed)  # noqa: S311 - spreads load, keeps no secret
@@ -55,12 +55,12 @@ class Polls:
         self._pauses: dict[int, float] = {}
 
     def open(self, user_id: int, now: float) -> None:
-        """A mailbox is taken on. First looks are spread, so that a shard that starts does not ask for all at once."""
+        """Add a mailbox. First polls are spread, so that a starting shard does not poll all mailboxes at once."""
         if self._config.enabled and self._schedule.at(user_id) is None:
             self._schedule.set(user_id, now + self._random.uniform(0, 2 * self._config.shortest_s))
 
     def looked(self, user_id: int, found_changes: bool, now: float) -> None:
-        """A look is over."""
+        """Record the end of a poll."""
         if not self._config.enabled:
             return
         config = self._config
@@ -70,14 +70,14 @@ class Polls:
         self._schedule.set(user_id, now + pause * (1 + self._random.uniform(-config.jitter, config.jitter)))
 
     def close(self, user_id: int) -> None:
-        """A mailbox is not to be looked at any more."""
+        """Stop polling a mailbox."""
         self._schedule.clear(user_id)
         self._pauses.pop(user_id, None)
 
     def take(self, now: float) -> list[int]:
-        """The mailboxes to look at now."""
+        """Remove and return the mailboxes to poll now."""
         return self._schedule.take(now)
 
     def next_at(self) -> float | None:
-        """When the next one is to be looked at."""
+        """The time of the next poll."""
         return self._schedule.next_at()

@@ -1,6 +1,6 @@
 """Rate limits of the gateway's callers, shared by all replicas: the settings, and the broker of the grants.
 
-A replica may spend a little more than it was granted and settles afterwards, so that no request waits for the broker.
+A replica may spend some tokens before they are granted and settles afterwards, so no request waits for the broker.
 Every caller has a bucket, and all callers of a kind share one; a grant is taken from both. All replicas together permit
 at most the tokens of the bucket and the amount that each may spend in advance (serve/auth/rate_enforcement.py). Pure;
 the clock is an argument.
@@ -67,7 +67,7 @@ class RateBroker:
         self._totals: dict[str, _Account] = {}
 
     def settle(self, asks: Mapping[str, Ask], now: float) -> dict[str, Allowance]:
-        """What each caller's replica gets."""
+        """The allowances of each caller's replica."""
         return {key: self._settle(key, ask, now) for key, ask in asks.items()}
 
     def _settle(self, key: str, ask: Ask, now: float) -> Allowance:
@@ -94,7 +94,7 @@ class RateBroker:
 
 
 class _Account:
-    """A bucket that may owe: what was spent ahead is spent, whether it was there or not. Owes its burst at most."""
+    """A bucket that may be negative, because tokens are spent in advance: at most its burst below zero."""
 
     def __init__(self, rate: Rate, now: float) -> None:
         self._rate, self._bucket, self._debt = rate, Bucket(rate.per_s, rate.burst, now), 0.0

@@ -1,13 +1,13 @@
-"""The messages that one mailbox owes: to be fetched, in flight, buffered for a segment, or failed and to be retried.
+"""The backlog of one mailbox: messages to fetch, in flight, buffered for a segment, or failed and to be retried.
 
 Also decides which messages count as deleted.
 
-Two kinds are owed. A *missing* message is stored once it lands; its 404 counts only after a day of them, unless the
-history says that it was deleted. A *check* is stored already and doubted: a listing lacks it, or has it though it
-counts as deleted. It is fetched to see: when it lands it lives, and two 404s with a delay between them mean that it is
-deleted.
+The backlog has two kinds. A *missing* message is stored once it is fetched; 404 answers count only after a day, unless
+the history reports a deletion. A *check* is stored already and in doubt: a listing lacks it, or has it although it
+counts as deleted. It is fetched to decide: if it arrives, it is not deleted; two 404 answers with a delay between
+them mean that it is deleted.
 
-Pure, the clock is an argument; actors/mailbox.py drives it. What must outlive the process is in `plan`.
+Pure; the clock is an argument; actors/mailbox.py drives it. State that must outlive the process is in `plan`.
 """
 
 import heapq
@@ -25,7 +25,7 @@ from storage.model.records import FailedItem, FailedKind
 _LEAST_404S = 3
 #: Number of 404 responses that confirm the deletion of a stored message.
 _CHECK_404S = 2
-#: Ids that the history says are deleted, kept at most: an older one costs a fetch.
+#: Maximum number of ids kept that the history reports as deleted; a forgotten id costs a fetch.
 _REMEMBERED = 10_000
 #: Failed attempts after which a message is fetched alone.
 _ALONE_AFTER = 3
@@ -33,7 +33,7 @@ _CHECKS = (FailedKind.CHECK, FailedKind.SUSPECT)
 
 
 class Backlog:
-    """The messages that one mailbox owes."""
+    """The backlog of one mailbox."""
 
     def __init__(
         self, user_id: int, failed: Iterable[FailedItem], retry: RetryConfig, evidence: EvidenceConfig
@@ -43,36 +43,36 @@ class Backlog:
         self._waiting: list[tuple[float, int]] = []  # heap of (not before, id)
         self._out: set[int] = set()
         self._held: set[int] = set()
-        self._owed: set[int] = set()  # todo, waiting, out and held together
-        self._checks: set[int] = set()  # those of them that are stored
-        self._returned: set[int] = set()  # those of them that count as deleted
+        self._owed: set[int] = set()  # all of todo, waiting, in flight and held
+        self._checks: set[int] = set()  # those that are stored
+        self._returned: set[int] = set()  # those recorded as deleted
         self._attempts: dict[int, int] = {}
         self._filed = {item.message_id: item for item in failed}  # durable
-        self._to_file: dict[int, FailedItem] = {}  # to become durable with the next commit
-        self._settled: set[int] = set()  # gone at Gmail, or stored: their durable rows go
-        self._deletions: dict[int, bool] = {}  # checked: whether it is deleted
-        self._dead: dict[int, None] = {}  # the history says so
+        self._to_file: dict[int, FailedItem] = {}  # stored by the next commit
+        self._settled: set[int] = set()  # gone at Gmail, or stored: their rows are deleted
+        self._deletions: dict[int, bool] = {}  # result of a check: whether the message is deleted
+        self._dead: dict[int, None] = {}  # deleted, by the history
 
-    # ---- what there is
+    # ---- numbers
 
     @property
     def owed(self) -> Collection[int]:
-        """Messages that are owed now, without the failed ones."""
+        """Messages in the backlog, without the filed ones."""
         return self._owed
 
     @property
     def todo(self) -> int:
-        """Messages that can be fetched."""
+        """Messages that can be fetched now."""
         return len(self._todo)
 
     @property
     def filed(self) -> int:
-        """Messages that wait for a later try, as the next commit will say."""
+        """Filed messages, as the next commit will store them."""
         return len((self._filed.keys() | self._to_file.keys()) - self._settled)
 
     @property
     def missing(self) -> int:
-        """Those of them that are not stored."""
+        """Filed messages that are not stored."""
         items = {**self._filed, **self._to_file}
         return sum(item.kind is FailedKind.MISSING for key, item in items.items() if key not in self._settled)
 
@@ -81,22 +81,22 @@ class Backlog:
         return min((item.not_before.timestamp() for item in self._filed.values()), default=None)
 
     def wake(self, now: float) -> None:
-        """Bring back the messages whose wait is over."""
+        """Make messages fetchable whose delay is over."""
         while self._waiting and self._waiting[0][0] <= now:
             message_id = heapq.heappop(self._waiting)[1]
             if message_id in self._owed:
                 self._todo.append(message_id)
 
     def wake_at(self) -> float | None:
-        """When a message that waits may be asked for again."""
+        """When the next waiting message may be fetched."""
         return self._waiting[0][0] if self._waiting else None
 
-    # ---- what is owed
+    # ---- additions
 
     def owe(self, message_ids: Iterable[int], listed: bool = False) -> int:
-        """Messages that are not stored; how many are new. Filed ones have their own time.
+        """Add messages that are not stored; return the number of new ones. Filed messages keep their own time.
 
-        listed: a listing names them, so one that the history said is deleted is asked for all the same.
+        listed: a listing names them, so a message that the history reported as deleted is fetched, too.
         """
         dead = () if listed else self._dead
         return self._add(key for key in message_ids if not self._is_filed(key) and key not in dead)
@@ -110,7 +110,7 @@ class Backlog:
         self._add(due)
 
     def check(self, message_ids: Iterable[int], returned: bool = False) -> None:
-        """Stored messages that are doubted: ask for each by itself. returned: they count as deleted."""
+        """Add stored messages in doubt, each to be fetched alone. returned: they are recorded as deleted."""
         doubted = [key for key in message_ids if not self._is_filed(key) and key not in self._owed]
         self._checks.update(doubted)
         if returned:
@@ -118,7 +118,7 @@ class Backlog:
         self._add(doubted)
 
     def suspect(self, message_ids: Iterable[int], error: str, now: float) -> None:
-        """Stored messages of which so many are doubted at once that it is more likely the listing's fault."""
+        """Add stored messages in doubt that are so many that the listing is more likely wrong."""
         not_before = datetime.fromtimestamp(now + self._evidence.suspect_s, UTC)
         for key in message_ids:
             if not self._is_filed(key) and key not in self._owed:
@@ -126,7 +126,7 @@ class Backlog:
                 self._to_file[key] = FailedItem(self._user_id, key, 0, error, not_before, FailedKind.SUSPECT, since)
 
     def deleted(self, message_ids: Collection[int]) -> None:
-        """The history says that these are deleted: what is not under way is owed no longer."""
+        """Record deletions of the history: messages that are not in flight leave the backlog."""
         for key in message_ids:
             self._dead.pop(key, None)
             self._dead[key] = None
@@ -140,9 +140,9 @@ class Backlog:
             self._release(key)
 
     def take(self, count: int) -> tuple[int, ...]:
-        """The next messages to fetch, `count` at most; they are out until told otherwise.
+        """The next messages to fetch, at most `count`; they are in flight until their outcome is reported.
 
-        One that failed several times is fetched alone: whatever fails with it would be taken for as bad.
+        A message that failed several times is fetched alone, so that others do not fail with it.
         """
         ids: list[int] = []
         while self._todo and len(ids) < count:
@@ -161,10 +161,10 @@ class Backlog:
         self._todo.clear()
         self._waiting.clear()
 
-    # ---- what became of them
+    # ---- outcomes
 
     def landed(self, message_ids: Collection[int]) -> tuple[int, ...]:
-        """These were fetched; those to store, in order. The others were checks: they live."""
+        """Record fetched messages; return those to store, in order. The others were checks and are not deleted."""
         self._out.difference_update(message_ids)
         for key in self._dead.keys() & set(message_ids) if self._dead else ():
             del self._dead[key]
@@ -177,7 +177,7 @@ class Backlog:
         return stored
 
     def gone(self, message_ids: Collection[int], now: float, waits: bool) -> None:
-        """Gmail answers 404 for these. waits: a round is under way, in which they can be tried again."""
+        """Record 404 answers. waits: a round is in progress, in which they can be retried."""
         for key in message_ids:
             self._out.discard(key)
             if key in self._checks:
@@ -189,14 +189,14 @@ class Backlog:
                 self.failed(Failure(key, error, retryable=True, charged=True), now, waits)
 
     def failed(self, failure: Failure, now: float, waits: bool) -> None:
-        """A message did not arrive: it waits, or is filed when it failed too often or can never succeed."""
+        """Record a failed fetch: the message is retried, or filed if it failed too often or can never succeed."""
         key = failure.message_id
         self._out.discard(key)
         if not failure.charged:
             self._wait(key, now + (failure.retry_after_s or 0.0), waits)
             return
         filed = self._filed.get(key)
-        if key in self._checks:  # it counts 404s alone
+        if key in self._checks:  # a check counts only 404s
             self._file(key, filed.attempts if filed else 0, failure.error, self._evidence.check_delay_s, now)
             return
         before = filed.attempts if filed else 0
@@ -211,19 +211,19 @@ class Backlog:
         self._file(key, attempts, failure.error, delay, now)
 
     def unstorable(self, message_id: int, error: str, now: float) -> None:
-        """A message arrived and cannot be stored."""
+        """File a message that arrived and cannot be stored."""
         filed = self._filed.get(message_id)
         self._held.discard(message_id)
         self._file(message_id, (filed.attempts if filed else 0) + 1, error, self._retry.failed_delay_s, now)
 
     def drop(self) -> None:
-        """Discard what was to be committed."""
+        """Discard changes that were not committed."""
         self._to_file.clear()
         self._deletions.clear()
         self._settled.clear()
 
     def returned(self, message_ids: Iterable[int], not_before: float, waits: bool) -> None:
-        """The fetch was never carried out, or what it brought was lost: ask again, without counting it."""
+        """Fetch the message again without counting an attempt: the fetch did not run, or its result was lost."""
         for key in message_ids:
             self._out.discard(key)
             self._held.discard(key)
@@ -246,7 +246,7 @@ class Backlog:
         )
 
     def committed(self, plan: BacklogPlan) -> None:
-        """The plan is in Postgres."""
+        """Record that the plan is committed."""
         self._held -= plan.landed
         self._owed -= plan.landed
         for key in plan.settled:
@@ -263,7 +263,7 @@ class Backlog:
                 del self._to_file[item.message_id]
 
     def refile(self, now: float) -> None:
-        """Somebody asks that all filed messages be tried now; what is suspect is only doubted from now on."""
+        """Retry all filed messages now, by request; suspect messages become ordinary checks."""
         at = datetime.fromtimestamp(now, UTC)
         for key, item in self._filed.items():
             kind = FailedKind.CHECK if item.kind is FailedKind.SUSPECT else item.kind
@@ -282,7 +282,7 @@ class Backlog:
 
     def _attempts_of(self, key: int) -> int:
         if key in self._checks:
-            return 0  # these count 404s
+            return 0  # checks count 404s
         filed = self._filed.get(key)
         return self._attempts.get(key, filed.attempts if filed else 0)
 
@@ -290,7 +290,7 @@ class Backlog:
         return key in self._to_file or (key in self._filed and key not in self._settled)
 
     def _is_gone_for_good(self, key: int, now: float) -> bool:
-        """Whether a message that was never stored has been answered with 404 for long enough."""
+        """Whether a message that was never stored had 404 answers for long enough."""
         item = self._filed.get(key)
         if item is None or item.since is None or item.attempts < _LEAST_404S:
             return False
@@ -323,7 +323,7 @@ class Backlog:
         if waits:
             heapq.heappush(self._waiting, (not_before, key))
         else:
-            self._owed.discard(key)  # told to stop: the next round lists it again
+            self._owed.discard(key)  # stopped: the next round lists the message again
             self._checks.discard(key)
 
     def _release(self, key: int) -> None:

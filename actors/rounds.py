@@ -1,10 +1,10 @@
-"""The states of one mailbox's round, and every step between them: a table, checked at each step. Pure.
+"""The states of one mailbox's round and its transitions: a table, checked at each step. Pure.
 
     IDLE -> PINNING -> LISTING -> CONFIRMING -> LISTED -> FOLLOWING -> FOLLOWED -> IDLE
     IDLE -> FOLLOWING -> FOLLOWED -> IDLE
 
-A reconciliation lists each label, too, and compares before it is LISTED. A listing that a second source contradicts
-begins again. actors/mailbox.py takes the steps.
+A reconciliation lists each label, too, and compares before LISTED. A listing that a second source contradicts
+begins again. actors/mailbox.py makes the transitions.
 """
 
 from collections.abc import Mapping
@@ -12,32 +12,32 @@ from enum import StrEnum, auto
 
 
 class State(StrEnum):
-    """What a round is doing."""
+    """The state of a round."""
 
     IDLE = auto()
     PINNING = auto()  # reads the history id before the listing
     LISTING = auto()  # reads pages of ids
-    CONFIRMING = auto()  # asks a second source how many there are
-    COMPARING = auto()  # compares what is stored with what was listed, once nothing is owed
-    LISTED = auto()  # fetches what is owed; its commit makes the mailbox complete up to the pin
+    CONFIRMING = auto()  # asks a second source for the number of messages
+    COMPARING = auto()  # compares archive and listing, once the backlog is empty
+    LISTED = auto()  # fetches the backlog; the commit makes the mailbox complete up to the pin
     FOLLOWING = auto()  # reads pages of history
-    FOLLOWED = auto()  # fetches what is owed; its commit ends the round
+    FOLLOWED = auto()  # fetches the backlog; the commit ends the round
 
 
 class Event(StrEnum):
-    """What happened to a round."""
+    """An event of a round."""
 
     FULL_ASKED = auto()
     CHANGES_ASKED = auto()
     PINNED = auto()
     PAGE = auto()
     LAST_PAGE = auto()
-    LISTING_BROKE = auto()  # a page token was refused or repeats: the ids are listed anew
+    LISTING_BROKE = auto()  # a page token was refused or repeats: list again
     IDS_DISAGREE = auto()
     LABEL_DISAGREES = auto()
     LABEL_FOLLOWS = auto()
     ALL_AGREE = auto()  # of a reconciliation
-    IDS_AGREE = auto()  # of a full sync, which needs no more
+    IDS_AGREE = auto()  # of a full sync, which needs no comparison
     COMPARED = auto()
     LISTING_STORED = auto()
     HISTORY_BROKE = auto()
@@ -84,11 +84,11 @@ class Round:
 
     @property
     def idle(self) -> bool:
-        """None is under way."""
+        """Whether no round is in progress."""
         return self.state is State.IDLE
 
     def step(self, event: Event) -> None:
-        """Go where the table says.
+        """Make the table's transition.
 
         Raises:
             ValueError: the event cannot happen in this state: a defect of the caller.

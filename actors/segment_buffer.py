@@ -1,4 +1,4 @@
-"""Fetched mail on its way to a segment: what is held, what is being written, what is written and not yet committed.
+"""Fetched mail before its commit: held, being written, or written and not yet committed.
 
 Counts bytes from the fetch to the commit, so that a shard's memory is bounded. Pure; actors/shard.py drives it.
 """
@@ -11,11 +11,11 @@ from actors.config import ShardConfig
 from actors.decisions import FetchedBatch, Write, Written
 from storage.config import ArchiveConfig
 
-#: Seconds before a write that failed is repeated.
+#: Seconds before a failed write is repeated.
 REPEAT_S = 1.0
-#: Seconds between two tries to write to an archive that takes nothing, such as a full disk.
+#: Seconds between two attempts to write to an archive that accepts nothing, such as a full disk.
 WAIT_S = 2.0
-#: Times that a segment is written before its mail is fetched anew.
+#: Attempts to write a segment before its mail is fetched again.
 _WRITE_ATTEMPTS = 3
 
 
@@ -24,46 +24,46 @@ class SegmentBuffer:
 
     def __init__(self, config: ShardConfig, archive: ArchiveConfig) -> None:
         self._config, self._archive = config, archive
-        self._flying_bytes = 0  # assumed size of what is being fetched
+        self._flying_bytes = 0  # assumed size of messages in flight
         self._buffer: list[FetchedBatch] = []
         self._buffer_bytes = self._buffer_messages = 0
         self._writes = 0  # segments being written
         self._again: deque[tuple[float, Write]] = deque()  # failed writes
         self._written: deque[Written] = deque()
-        self._writing_bytes = 0  # from the buffer's flush to the commit
+        self._writing_bytes = 0  # from flush to commit
 
     @property
     def holding(self) -> bool:
-        """Mail is held that no segment has yet."""
+        """Whether mail is held outside a segment."""
         return bool(self._buffer)
 
     @property
     def storing(self) -> bool:
-        """A segment is being written, or waits for its commit."""
+        """Whether a segment is being written or waits for its commit."""
         return bool(self._writes or self._again or self._written)
 
     def room(self) -> int:
-        """Messages that there is room for; one when nothing is under way, however small the buffer."""
+        """Number of messages that fit; at least one if nothing is in flight, however small the buffer."""
         used = self._flying_bytes + self._writing_bytes + self._buffer_bytes
         room = (self._config.buffer_bytes - used) // self._config.typical_message_bytes
         return max(room, 0 if used else 1)
 
     def fetching(self, messages: int) -> None:
-        """So many messages are being fetched."""
+        """Record the start of a fetch of `count` messages."""
         self._flying_bytes += messages * self._config.typical_message_bytes
 
     def fetch_ended(self, messages: int) -> None:
-        """So many are no more."""
+        """Record the end of a fetch of `count` messages."""
         self._flying_bytes -= messages * self._config.typical_message_bytes
 
     def hold(self, held: FetchedBatch) -> None:
-        """Mail arrived."""
+        """Hold fetched mail."""
         self._buffer.append(held)
         self._buffer_bytes += held.size_bytes
         self._buffer_messages += len(held.message_ids)
 
     def due(self, now: float, nothing_follows: bool) -> Iterable[Write]:
-        """The segments whose writing starts now. `nothing_follows`: no mail will join what is held."""
+        """The segments to write now. `nothing_follows`: no further mail will arrive."""
         while self._again and self._again[0][0] <= now and self._writes < self._config.writes:
             self._writes += 1
             yield self._again.popleft()[1]
@@ -73,22 +73,22 @@ class SegmentBuffer:
             yield Write(batches, frozenset((held.user_id, key) for held in batches for key in held.skip))
 
     def next_at(self) -> float | None:
-        """When `due` should be asked again although nothing was told."""
+        """When to call `due` again without an event."""
         times = [when for when, _ in self._again]
         if self._buffer:
             times.append(self._buffer[0].fetched_at + self._archive.segment_age_s)
         return min(times, default=None)
 
     def written(self, outcome: Written) -> None:
-        """A segment's files are on disk."""
+        """Record that a segment's files are written."""
         self._writes -= 1
         self._written.append(outcome)
 
     def split(self, write: Write, now: float) -> int | None:
-        """Something in a segment cannot be stored: write each half by itself.
+        """Write a segment's halves separately, because something in it cannot be stored.
 
         Returns:
-            The message at fault, once it is alone; it is held no longer. None: the halves are written.
+            The message at fault, once it is alone; it is no longer held. None: the halves are written next.
         """
         halves = _halves(write.batches)
         if halves is None:
@@ -100,23 +100,23 @@ class SegmentBuffer:
         return None
 
     def put_back(self, written: Written) -> None:
-        """A segment is not committed yet: it is the next to be."""
+        """Return an uncommitted segment to the front."""
         self._written.appendleft(written)
 
     def gave_up(self, write: Write) -> bool:
-        """Whether a write that failed now was tried often enough; it is under way no longer then."""
+        """Whether a failed write reached its maximum attempts; then it is no longer in progress."""
         if write.attempt < _WRITE_ATTEMPTS:
             return False
         self._writes -= 1
         return True
 
     def write_failed(self, write: Write, lost: bool, now: float, waits: bool = False) -> bool:
-        """A segment could not be written: it is written again, or True when its mail is to be fetched anew.
+        """Record a failed write: the segment is written again, or True if its mail must be fetched again.
 
         Args:
             lost: the mail itself is gone from memory.
-            waits: the archive takes nothing for now. The mail is kept and the try does not count: to fetch it anew
-                would spend quota for nothing.
+            waits: the archive accepts nothing for now. The mail is kept and the attempt does not count: a new fetch
+                would spend quota in vain.
         """
         self._writes -= 1
         if waits and not lost:
@@ -129,7 +129,7 @@ class SegmentBuffer:
         return True
 
     def write_without(self, write: Write, stored: frozenset[tuple[int, int]], now: float) -> None:
-        """Write a segment again, without messages that are stored already."""
+        """Write a segment again without messages that are stored already."""
         self._again.append((now, replace(write, skip=write.skip | stored, attempt=1)))
 
     def next_written(self) -> Written | None:
@@ -137,7 +137,7 @@ class SegmentBuffer:
         return self._written.popleft() if self._written else None
 
     def forget(self, write: Write) -> None:
-        """The mail of a segment is committed, or lost."""
+        """Forget a segment's mail, which is committed or lost."""
         self._writing_bytes -= sum(held.size_bytes for held in write.batches)
 
     def _is_full(self, now: float) -> bool:
@@ -145,14 +145,14 @@ class SegmentBuffer:
             return True
         if self._buffer_messages >= self._archive.segment_messages:
             return True
-        return now >= self._buffer[0].fetched_at + self._archive.segment_age_s  # as `next_at` reckons it
+        return now >= self._buffer[0].fetched_at + self._archive.segment_age_s  # as `next_at` computes it
 
     def _cut(self) -> list[FetchedBatch]:
-        """The oldest of the buffer, one segment's worth."""
+        """The oldest held mail, at most one segment."""
         size = count = taken = 0
         skipped: set[tuple[int, int]] = set()
         for held in self._buffer:
-            # A segment skips for all of its batches: what one withholds may be in a later one, fetched again.
+            # A segment's `skip` is for all of its batches: a withheld message may be in a later batch, fetched again.
             if any((held.user_id, key) in skipped for key in held.message_ids):
                 break
             skipped.update((held.user_id, key) for key in held.skip)

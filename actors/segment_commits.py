@@ -1,6 +1,6 @@
-"""Carries out what a shard decides about segments and commits, and tells the shard what became of it.
+"""Executes a shard's decisions about segments and commits, and reports the outcomes to the shard.
 
-actors/shard_commits.py decides; actors/owner.py runs these in its tasks. One commit is under way at a time.
+actors/shard_commits.py decides; actors/owner.py runs these in its tasks. At most one commit is in progress.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class SegmentCommits:
         self._waits, self._clock = waits, clock
 
     async def write(self, write: Write) -> None:
-        """Write a segment's files of fetched mail, and tell the shard what became of it."""
+        """Write a segment's files of fetched mail, and report the outcome to the shard."""
         references = [held.reference for held in write.batches]
         lease = self._shard.lease
         try:
@@ -59,7 +59,7 @@ class SegmentCommits:
             kind, now = wait_kind(exc) or WaitKind.ARCHIVE_UNUSABLE, self._clock()
             self._waits.waits(WHOLE_SHARD, kind, str(exc), now, now + WAIT_S)
             lost = isinstance(exc, WorkLost) and exc.mail_lost
-            # Each message has a limit, so that a second silence means too many at fault for one task: halve it.
+            # Each message has a limit, so a second timeout means too many bad messages for one task: halve the batch.
             faulty = isinstance(exc, WorkLost) and (
                 (exc.reason.startswith("RayTaskError") and "OSError" not in exc.reason)
                 or (exc.reason.startswith("no answer") and write.attempt > 1)
@@ -68,7 +68,7 @@ class SegmentCommits:
             if faulty and not lost:
                 await self._keep_alone(write)
             self._shard.write_failed(write, lost, now, defect, kind in ARCHIVE)
-        except (ValueError, ArithmeticError, TypeError, LookupError) as exc:  # what a message's value can bring about
+        except (ValueError, ArithmeticError, TypeError, LookupError) as exc:  # errors that a message's value can cause
             _LOG.exception("Shard %d could not write a segment", self._shard.lease.shard_id)
             await self._keep_alone(write)
             self._shard.write_failed(write, False, self._clock(), storable(f"it cannot be stored: {exc!r:.200}"))
@@ -77,10 +77,10 @@ class SegmentCommits:
             self._shard.written(Written(write, manifest, index))
 
     async def commit(self, decision: CommitNow) -> None:
-        """Commit to the shard's database what the shard decided, and tell it what became of that.
+        """Commit the shard's decision to its database, and report the outcome to the shard.
 
         Raises:
-            LeaseLost: somebody else owns the shard.
+            LeaseLost: another owner has the shard.
         """
         try:
             index = None
@@ -116,17 +116,17 @@ class SegmentCommits:
                 self._maintenance.roll_up_soon()
 
     async def _forget(self, decision: CommitNow) -> None:
-        """Delete the answers that were kept of messages which are stored now."""
+        """Delete the kept unreadable answers of messages that are stored now."""
         assert decision.written is not None
         landed = {(held.user_id, key) for held in decision.written.write.batches for key in held.message_ids}
         for user_id, message_id in landed.intersection(decision.plan.settled):
             try:
                 await asyncio.to_thread(self._kept.forget, user_id, message_id)
-            except OSError as exc:  # the mail is stored: a file that stays costs only its space
+            except OSError as exc:  # the mail is stored: a remaining file costs only disk space
                 _LOG.warning("A kept answer of message %x could not be deleted: %s", message_id, exc)
 
     async def _keep_alone(self, write: Write) -> None:
-        """Keep the mail of a write of one message, which is about to be filed because no store takes it."""
+        """Keep the bytes of a single message that is about to be filed because it cannot be stored."""
         alone = [
             (held, key) for held in write.batches for key in held.message_ids if (held.user_id, key) not in write.skip
         ]

@@ -34,17 +34,17 @@ from actors.shard_commits import ShardCommits
 from storage.model.records import FailedItem, MailboxRecord, Phase
 from storage.model.wait_reasons import WaitKind
 
-#: Seconds before a refused request for a mailbox's notifications is repeated.
+#: Seconds before a refused renewal of notifications is repeated.
 _WATCH_AGAIN_S = 3600.0
-#: Calls of a mailbox that fail one after another before it is among those that leave a place free.
+#: Consecutive failed calls after which a mailbox counts among those that must leave a place free.
 _TROUBLED = 3
-#: Seconds that one answer about one mailbox makes all mailboxes wait, at most: another one may say so again.
+#: Maximum seconds that one answer pauses all mailboxes; another answer may pause them again.
 _LONGEST_PROJECT_PAUSE_S = 60.0
-#: Seconds before everything is listed because of an expired history for the second time in a row; doubles up to the
-#: longest.
+#: Seconds before a second consecutive full listing for an expired history; doubles up to the
+#: maximum.
 _RELIST_PAUSE_S, _LONGEST_RELIST_PAUSE_S = 30.0, 900.0
-#: Fetches of a mailbox that fail as a whole, one after another, before that counts for their messages: about four
-#: minutes, which an outage may take without anything being filed.
+#: Consecutive fetches of a mailbox that fail as a whole before the failures count for their messages: about four
+#: minutes, so that a shorter outage files no message.
 _PATIENCE = 8
 
 
@@ -80,7 +80,7 @@ class Shard(ShardCommits):
 
     @property
     def user_ids(self) -> list[int]:
-        """Of the mailboxes that are open here."""
+        """The users whose mailboxes are open here."""
         return list(self._mailboxes)
 
     def failures_in_a_row(self, user_id: int) -> int:
@@ -88,11 +88,11 @@ class Shard(ShardCommits):
         return self._error_backoff.in_a_row(user_id)
 
     def calls_out(self, user_id: int) -> int:
-        """Calls of a mailbox, other than fetches, that have no answer yet."""
+        """Number of a mailbox's calls in flight, other than fetches."""
         return self._calling.get(user_id, 0)
 
     def decide(self, now: float) -> list[Decision]:
-        """Everything that should start now. The caller carries out and reports each decision exactly once."""
+        """All decisions that should start now. The caller executes each and reports its outcome exactly once."""
         for user_id in self._scheduler.retries(now):
             mailbox = self._mailboxes[user_id]
             if mailbox.is_due(now):
@@ -128,7 +128,7 @@ class Shard(ShardCommits):
         return min((max(when, now) for when in times if when is not None and when > now), default=None)
 
     def _look(self, now: float) -> None:
-        """Queue the mailboxes that had events, or let them rest."""
+        """Queue the mailboxes that had events and have work."""
         changed, self._changed = self._changed, {}
         for user_id in changed:
             mailbox = self._mailboxes[user_id]
@@ -168,9 +168,9 @@ class Shard(ShardCommits):
             line.add_first(user_id)
 
     def _must_leave_room(self, user_id: int, out: Mapping[int, int], most: int) -> bool:
-        """Whether one place must stay free of mailboxes whose calls fail or stall: the others go on meanwhile.
+        """Whether one place must stay free of mailboxes whose calls fail or stall, so that others continue.
 
-        A call of a mailbox that was stopped may still be out when the mailbox is asked for again: it counts as stalled.
+        A stopped mailbox's call may still be in flight when the mailbox is requested again: it counts as stalled.
         """
         stalls = out is self._calling and user_id in out
         if most < 2 or not (stalls or self._error_backoff.in_a_row(user_id) >= _TROUBLED):
@@ -191,7 +191,7 @@ class Shard(ShardCommits):
             if (waits := mailbox.wake_at()) is not None:
                 self._ready_queue.wait(user_id, waits, for_quota=False)
             limit = self._concurrency.limit(user_id)
-            if len(self._active) > 1:  # fetches may stall: one place is left to the others
+            if len(self._active) > 1:  # fetches may stall: leave one place to other mailboxes
                 limit = min(limit, max(self._config.fetches - 1, 1))
             if out >= limit or not wanted:
                 continue
@@ -223,7 +223,7 @@ class Shard(ShardCommits):
         return fetch
 
     def lend(self, user_id: int, method: str, now: float) -> float:
-        """As `ShardQuota.lend`; what is lent counts among the units that the mailbox spent."""
+        """As `ShardQuota.lend`; lent units count as spent by the mailbox."""
         wait_s = self.quota.lend(user_id, method, now)
         mailbox = self._mailboxes.get(user_id)
         if wait_s == 0 and mailbox is not None:
@@ -266,7 +266,7 @@ class Shard(ShardCommits):
             return
         stuck = mailbox.stuck
         self._told_mailbox(mailbox, outcome, now)
-        if mailbox.stuck > stuck:  # it goes back to where it was: less is asked, as after a failure
+        if mailbox.stuck > stuck:  # it returned to an earlier step: slow down, as after a failure
             self.quota.pause(call.user_id, "user", self._error_backoff.pause_s(call.user_id, None), now)
         elif not mailbox.stuck:
             self._error_backoff.over(call.user_id)
@@ -274,15 +274,15 @@ class Shard(ShardCommits):
             self._slow_down(mailbox, now)
 
     def _slow_down(self, mailbox: Mailbox, now: float) -> None:
-        """A mailbox that is listed again and again, because its history cannot be followed, waits in between."""
+        """Delay a mailbox that is listed repeatedly because its history cannot be followed."""
         if mailbox.round_state is State.PINNING and mailbox.expiries > 1:
             pause_s = min(_RELIST_PAUSE_S * 2.0 ** min(mailbox.expiries - 2, 10), _LONGEST_RELIST_PAUSE_S)
             self.quota.pause(mailbox.user_id, "user", pause_s, now)
 
     def _fetch_failed(self, mailbox: Mailbox, call: Fetch, outcome: CallFailed, not_before: float) -> None:
-        """A fetch gave nothing: its messages wait, and after many such fetches each failure counts for its messages.
+        """Record a fetch that failed as a whole; after many such fetches, each failure counts for its messages.
 
-        So one message that brings every fetch of it down is found, by fetching each alone, and filed.
+        So a single message that makes every fetch fail is found, by fetching each alone, and filed.
         """
         unusable = outcome.kind in (WaitKind.GMAIL_UNREACHABLE, WaitKind.GMAIL_UNREADABLE)
         if not unusable or self._error_backoff.in_a_row(call.user_id) <= _PATIENCE:
@@ -309,7 +309,7 @@ class Shard(ShardCommits):
             mailbox.labels_read(outcome.label_ids, now)
         elif isinstance(outcome, Watched):
             mailbox.watched()
-            ends = max(outcome.expires_at, now + _WATCH_AGAIN_S)  # whatever Gmail says, not sooner
+            ends = max(outcome.expires_at, now + _WATCH_AGAIN_S)  # regardless of Gmail's answer, not earlier
             self._scheduler.watch_at(mailbox.user_id, min(now + self._config.poll.watch_every_s, ends))
 
     def _fetch_ended(self, call: Fetch) -> None:
@@ -325,6 +325,8 @@ class Shard(ShardCommits):
             longest = _LONGEST_PROJECT_PAUSE_S if outcome.pause_scope == "project" else outcome.pause_s
             self.quota.pause(call.user_id, outcome.pause_scope, min(outcome.pause_s, longest), now)
         stored = mailbox.fetched(outcome.landed, outcome.gone, outcome.size_bytes, now)
+        if outcome.refetched:
+            mailbox.health.mended(refetched=outcome.refetched)
         for failure in outcome.failures:
             mailbox.failed(failure, now)
         if stored:
@@ -354,7 +356,7 @@ class Shard(ShardCommits):
         if not counts or outcome.revoked:
             return
         if isinstance(call, Watch):
-            mailbox.watched()  # pushes are a convenience: their refusal holds nothing up
+            mailbox.watched()  # pushes are optional: a refusal delays nothing
             self._scheduler.watch_at(call.user_id, now + _WATCH_AGAIN_S)
         elif isinstance(call, ReadLabels):
             mailbox.labels_failed()

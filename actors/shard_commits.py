@@ -1,6 +1,6 @@
-"""What one shard commits next, and what became of it: one commit at a time, so that no cursor passes another's mail.
+"""Decides what one shard commits next; one commit at a time, so that no cursor passes uncommitted mail.
 
-A commit that no database takes is taken apart, until the mailbox or the message at fault is alone.
+A commit that the database refuses is bisected, until the mailbox or the message at fault is alone.
 """
 
 from collections.abc import Iterator
@@ -67,18 +67,18 @@ class ShardCommits(ShardState):
         decisions.append(self._pending.decision)
 
     def written(self, outcome: Written) -> None:
-        """A segment's files are on disk."""
+        """Record that a segment's files are written."""
         self._segment_buffer.written(outcome)
 
     def write_failed(
         self, write: Write, lost: bool, now: float, defect: str | None = None, waits: bool = False
     ) -> None:
-        """A segment could not be written.
+        """Record that a segment could not be written.
 
         Args:
             lost: the mail itself is gone from memory.
-            waits: the archive takes nothing for now.
-            defect: something in the mail is at fault; the message is found by halves and filed.
+            waits: the archive accepts nothing for now.
+            defect: something in the mail is at fault; the message is found by bisection and filed.
         """
         if defect is not None and not (lost or waits) and self._segment_buffer.gave_up(write):
             self._file_culprit(write, defect, now)
@@ -89,7 +89,7 @@ class ShardCommits(ShardState):
                 self._touch(held.user_id)
 
     def committed(self, now: float) -> None:
-        """The pending commit is in Postgres."""
+        """Record that the pending commit is in Postgres."""
         assert self._pending is not None
         pending, self._pending = self._pending, None
         for plan in pending.plans:
@@ -106,10 +106,10 @@ class ShardCommits(ShardState):
             self.committed_messages += sum(len(held.message_ids) for held in write.batches)
 
     def commit_failed(self, now: float, stored: frozenset[tuple[int, int]] | None = None) -> None:
-        """The pending commit did not, or may not, have taken effect: repeat it as it is.
+        """Repeat the pending commit unchanged: it failed, or its outcome is unknown.
 
         Args:
-            stored: these messages of its segment are in the index already: the segment is written again without them.
+            stored: messages of its segment that are in the index already; the segment is written again without them.
         """
         assert self._pending is not None
         if stored is None:
@@ -117,16 +117,16 @@ class ShardCommits(ShardState):
             return
         written = self._pending.decision.written
         assert written is not None
-        for plan in self._pending.plans:  # their news waits for the next commit
+        for plan in self._pending.plans:  # their changes wait for the next commit
             self._touch(plan.update.user_id)
         self._pending = None
         self._segment_buffer.write_without(written.write, stored, now)
 
     def commit_refused(self, error: str, now: float) -> None:
-        """The pending commit holds something that no store takes: find out whose it is, and have the rest committed.
+        """Bisect the pending commit, because the database refuses a value in it, and commit the rest.
 
-        Each mailbox's news is committed alone first; the one that is refused again is quarantined. A segment that is
-        refused after that is written by halves, until the message at fault is alone.
+        Each mailbox's changes are first committed alone; a mailbox that is refused again is quarantined. A segment that
+        is refused after that is bisected, until the message at fault is alone.
         """
         assert self._pending is not None
         pending, self._pending = self._pending, None

@@ -1,8 +1,8 @@
-"""Watches the cluster's named actors: one that does not answer for a bounded time is killed, and its successor starts.
+"""Watches the cluster's named actors. An actor that does not answer within a bounded time is killed and replaced.
 
-Every actor is watched by a task of its own, so one that hangs delays the watch over nobody else. A process that is
-stopped, or whose event loop is blocked, holds its shard's lease and answers nothing; Ray takes it for alive. Killing it
-is safe whatever it was about to do: its successor takes the lease under the next epoch, and commits name their epoch.
+Every actor has a task that watches it, so an actor that hangs does not delay the others' watch. A process that is
+stopped, or whose event loop is blocked, holds its shard's lease and answers nothing; Ray considers it alive. Killing it
+is safe at any moment: its successor takes the lease under the next epoch, and commits are fenced by the epoch.
 Knows no Ray: `Actors` is a port, `actors.remote.supervision` is its adapter. cluster/supervision.py runs it.
 """
 
@@ -21,7 +21,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class SupervisorConfig(BaseModel, frozen=True):
-    """How long a silent actor is waited for."""
+    """How long to wait for an actor's answer."""
 
     every_s: PositiveFloat = Field(2.0, description="seconds between two probes of an actor that answers")
     slow_after_s: PositiveFloat = Field(2.0, description="seconds without an answer until an actor is reported silent")
@@ -51,15 +51,15 @@ class Actors(Protocol):
         """
 
     async def kill(self, name: str) -> None:
-        """End the actor's process, also one that is stopped; Ray starts the next."""
+        """Kill the actor's process, also a stopped one; Ray starts the next."""
 
     async def start(self, name: str) -> None:
-        """Make an actor that is missing altogether."""
+        """Start an actor that does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """An actor gives no answer. since: seconds on the supervisor's clock; replaced: its process was killed."""
+    """An actor does not answer. since: seconds on the supervisor's clock; replaced: its process was killed."""
 
     since: float
     probes: int
@@ -78,7 +78,7 @@ class ActorSupervisor:
         on_change: Callable[[str, Silence | None], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`on_change`: called when an actor falls silent, is replaced, and answers again (None)."""
+        """`on_change`: called when an actor stops answering, is replaced, and answers again (None)."""
         self._names, self._actors, self._config = names, actors, config
         self._on_change, self._clock = on_change, clock
         self._silent: dict[str, Silence] = {}
@@ -101,7 +101,7 @@ class ActorSupervisor:
             await asyncio.sleep(self._config.every_s)
 
     async def _probe(self, name: str, limit_s: float) -> bool:
-        """Whether the actor answered within so many seconds; one that did not is killed."""
+        """Whether the actor answered within this number of seconds; otherwise it is killed."""
         asked_at = self._clock()
         probe = asyncio.ensure_future(self._actors.alive(name))
         try:

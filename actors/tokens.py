@@ -16,9 +16,9 @@ from jobs.gmail.service_account import MAIL_SCOPE, ServiceAccount, delegated_tok
 from storage.control.control import Control
 from storage.control.sealing import Sealer, context, domain_context
 
-#: A token this close to its end is refreshed first: a fetch under way must not outlive it.
+#: Seconds before expiry at which a token is refreshed first: a fetch in flight must not outlive its token.
 _MARGIN = timedelta(minutes=5)
-#: Refreshes under way at a time: a shard that starts with a thousand mailboxes needs no thousand threads.
+#: Concurrent refreshes: a shard that starts with a thousand mailboxes does not need a thousand threads.
 _AT_A_TIME = 8
 
 
@@ -33,15 +33,15 @@ class Tokens:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         scope: str = MAIL_SCOPE,
     ) -> None:
-        """`scope`: asked of a domain's service account; a mailbox's own grant has the scopes of its consent."""
+        """`scope`: requested from a domain's service account; a mailbox's own grant has the scopes of its consent."""
         self._control, self._sealer, self._config, self._now = control, sealer, config, now
         self._scope = scope
-        self._tokens: dict[int, tuple[AccessToken, datetime]] = {}  # with the moment to refresh it
+        self._tokens: dict[int, tuple[AccessToken, datetime]] = {}  # with the time to refresh it
         self._locks: dict[int, asyncio.Lock] = {}
         self._refreshing = asyncio.Semaphore(_AT_A_TIME)
 
     async def get(self, user_id: int, email: str) -> SecretStr:
-        """A token that is good for a while.
+        """A token that is valid for at least a fetch.
 
         Raises:
             GrantRevoked: no credentials, or Google refuses them.
@@ -58,13 +58,13 @@ class Tokens:
             return known[0].token
 
     def reject(self, user_id: int, token: SecretStr) -> None:
-        """Gmail refused this token: the next call gets a new one."""
+        """Discard a token that Gmail refused; the next call gets a new one."""
         known = self._tokens.get(user_id)
         if known is not None and known[0].token == token:
             del self._tokens[user_id]
 
     def _refresh(self, user_id: int, email: str) -> AccessToken:
-        """The mailbox's own grant comes first, then its domain's service account."""
+        """Refresh from the mailbox's own grant, else from its domain's service account."""
         sealed = self._control.credentials(user_id)
         if sealed is not None:
             content = self._sealer.open(sealed, context("credentials", user_id))

@@ -1,4 +1,4 @@
-"""Which reason to wait an error is."""
+"""Maps errors to wait reasons."""
 
 from actors.work import WorkLost
 from jobs.gmail.errors import AnswerUnreadable, GmailError, GmailUnavailable, Throttled
@@ -8,12 +8,12 @@ from storage.errors import BackupError
 from storage.files.blobs import ArchiveFull, ArchiveReadOnly, ArchiveUnusable
 from storage.model.wait_reasons import WaitKind
 
-#: Seconds from which a rest that Gmail asks for is a quota that is spent, not only a pace that is too fast.
+#: Seconds of a requested pause from which the quota counts as spent, and not only as throttled.
 SPENT_S = 60.0
 
 
 def wait_kind(error: BackupError) -> WaitKind | None:
-    """The reason to wait that an error is; None: it is none of those that people can act on."""
+    """The wait reason of an error; None: not a reason that people can act on."""
     if isinstance(error, Throttled):
         spent = error.retry_after_s is not None and error.retry_after_s >= SPENT_S
         return WaitKind.QUOTA_SPENT if spent else WaitKind.GMAIL_THROTTLED

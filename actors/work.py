@@ -1,10 +1,11 @@
-"""The stateless work that an owner has done for it, as a port: Ray tasks in a cluster, threads in tests.
+"""The port for an owner's stateless work: Ray tasks in a cluster, threads in tests.
 
-Expected errors are raised as `BackupError`; `WorkLost` says that nobody knows what became of the work.
+Expected errors are raised as `BackupError`; `WorkLost` means that the outcome is unknown.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Protocol, TypeVar
 
 import pyarrow as pa
@@ -21,10 +22,12 @@ from storage.errors import BackupError
 from storage.model.records import AnalysisManifest, Merged, SegmentManifest
 
 T = TypeVar("T")
+#: The decision that the current asyncio task carries out: `Work.unbegun` names it.
+PURPOSE: ContextVar[object] = ContextVar("PURPOSE", default=None)
 
 
 class WorkLost(BackupError):
-    """A worker died with its work. Have it done again."""
+    """A worker died with its work. Repeat the work."""
 
     def __init__(self, reason: str, mail_lost: bool = False) -> None:
         super().__init__(reason, mail_lost)
@@ -35,7 +38,7 @@ class WorkLost(BackupError):
 
 
 class Work(Protocol):
-    """Fetching and processing. References are opaque: whoever made one can read it (`table`)."""
+    """Fetching and processing. References are opaque; `table` reads one."""
 
     async def pin(self, token: SecretStr) -> tuple[Profile, list[Label]]:
         """The mailbox's profile, then its labels."""
@@ -44,16 +47,16 @@ class Work(Protocol):
         """One page of the listing (of a label's messages), Spam and Trash included."""
 
     async def confirm(self, token: SecretStr, since: int, label_id: str | None) -> intake.Confirmation:
-        """What a second source says of a listing that began at a history id, of all ids or of a label's."""
+        """A second source's answer about a listing that began at a history id, of all ids or of a label's."""
 
     async def labels(self, token: SecretStr) -> list[Label]:
-        """How the mailbox's labels are defined."""
+        """The definitions of the mailbox's labels."""
 
     async def watch(self, token: SecretStr, topic: str) -> Watching:
         """Have Gmail push the mailbox's changes to a Pub/Sub topic."""
 
     async def history(self, token: SecretStr, start: int, page_token: str | None) -> HistoryPage:
-        """One page of what changed since a history id."""
+        """One page of the changes since a history id."""
 
     async def fetch(
         self, token: SecretStr, user_id: int, message_ids: Sequence[int]
@@ -71,25 +74,28 @@ class Work(Protocol):
         """A manifest, and a reference to the message index; no manifest when all was skipped.
 
         Args:
-            isolated: this mail could not be written before: parse every message where it can be stopped.
+            isolated: this mail could not be written before: parse each message in a child that can be killed.
         """
 
     async def compact(self, shard_id: int, epoch: int, segments: Mapping[str, str | None]) -> tuple[Merged, object]:
-        """What became of a merge of these segments, and a reference to the messages that moved one by one."""
+        """The outcome of a merge of these segments, and a reference to the messages that moved individually."""
 
     @property
     def analysers(self) -> Analysers | None:
-        """What new messages are analysed with; None: nothing."""
+        """The analysers of new messages; None: no analysis."""
 
     async def analyse(self, epoch: int, segment: str, old: str | None, names: Sequence[str]) -> AnalysisManifest:
-        """A new analysis of a segment, whose present one is `old`, in which these analysers are asked again."""
+        """A new analysis of a segment by these analysers; `old` is its present one."""
 
     async def table(self, reference: object) -> pa.Table:
         """The table behind a reference."""
 
+    async def unbegun(self) -> Collection[object]:
+        """The decisions (`PURPOSE`) whose work has waited for a worker for seconds."""
+
 
 class ThreadWork:
-    """The work done by threads of this process; a reference is the table itself."""
+    """Work done by threads of this process; a reference is the table itself."""
 
     def __init__(self, gmail: GmailConfig, archive: ArchiveConfig, analysers: Analysers | None = None) -> None:
         self._gmail, self._archive, self.analysers = gmail, archive, analysers
@@ -148,6 +154,9 @@ class ThreadWork:
 
     async def table(self, reference: object) -> pa.Table:
         return reference
+
+    async def unbegun(self) -> Collection[object]:
+        return ()
 
 
 async def _thread(work: Callable[[], T]) -> T:

@@ -18,7 +18,7 @@ from cluster.stores import open_stores
 from storage.errors import BackupError
 
 _ASK_AGAIN_S = 2.0
-#: Owners restart within seconds; the job waits longer.
+#: Seconds to wait for an owner; owners restart within seconds.
 _PATIENCE_S = 120.0
 #: Of one shard.
 _LONGEST_S = 7 * 86_400.0

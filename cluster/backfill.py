@@ -53,14 +53,14 @@ class BackfillResult:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What mailboxes held before a campaign; only the counts of `look` mean anything. at: monotonic seconds."""
+    """The mailboxes' counts before a campaign; only the counts of `look` are valid. at: monotonic seconds."""
 
     look: Look
     at: float
 
     @classmethod
     def of(cls, stores: Stores, users: Sequence[User]) -> "Baseline":
-        """Where these mailboxes stand now."""
+        """The present state of these mailboxes."""
         return cls(Watch(stores, [Member(user) for user in users]).look(), time.monotonic())
 
 
@@ -86,7 +86,7 @@ class BackfillTimedOut(BackupError):
 
     def __str__(self) -> str:
         reason = f" It waits: {'; '.join(self.waits[:WAITS_SHOWN])}." if self.waits else " Nothing holds it back."
-        return f"Campaign {self.campaign_id} has not ended after {self.timeout_s:.0f} s, and goes on.{reason}"
+        return f"Campaign {self.campaign_id} has not ended after {self.timeout_s:.0f} s and continues.{reason}"
 
 
 def backfill(
@@ -106,7 +106,7 @@ def backfill(
         BackfillIncomplete, JobRefused, RayUnavailable.
     """
     campaigns = Campaigns(stores.databases.control)
-    baseline = Baseline.of(stores, users)  # the owners begin as soon as there is a campaign (campaign_starts.py)
+    baseline = Baseline.of(stores, users)  # the owners begin as soon as the campaign exists (campaign_starts.py)
     campaign, new = campaigns.begin(mode.value, members_of(stores, users), requested_by)
     if not new:
         notes.print(f"Joining the running campaign {campaign.campaign_id} for the same mailboxes.")
@@ -139,7 +139,7 @@ def _both(joined: BackfillResult, own: BackfillResult) -> BackfillResult:
 
 
 def start(stores: Stores, dashboard: str, campaign: Campaign) -> Job:
-    """The job of a campaign; submits one unless it is alive.
+    """The live job of a campaign, submitted if needed.
 
     Raises:
         RayUnavailable, JobRefused, CampaignEnded.
@@ -149,18 +149,18 @@ def start(stores: Stores, dashboard: str, campaign: Campaign) -> Job:
 
 
 def campaign_command(home: Home) -> list[str]:
-    """The command that works on a campaign, but for the campaign's id."""
+    """The command that runs a campaign, without the campaign's id."""
     return [sys.executable, "-m", "cluster.campaign", "--home", str(home.root), "--campaign"]
 
 
 def show(
     stores: Stores, campaign_id: int, job: Job, timeout_s: float | None = None, baseline: Baseline | None = None
 ) -> BackfillResult:
-    """Show a campaign's progress until it ends, and what it waits for. Outlasts a PostgreSQL that restarts.
+    """Show a campaign's progress and wait reasons until it ends. Survives a restart of PostgreSQL.
 
     Args:
-        timeout_s: seconds after which it is no longer waited for; the campaign goes on. None: as long as it takes.
-        baseline: what the result is compared with; None: the state now.
+        timeout_s: seconds after which the display ends and the campaign continues. None: no limit.
+        baseline: the state with which the result is compared; None: the present state.
 
     Raises:
         BackfillIncomplete, BackfillTimedOut, JobRefused.
@@ -215,14 +215,14 @@ def show(
 
 
 def _tell_disk(stores: Stores, look: Look) -> None:
-    """Say how much disk the rest of the mail needs."""
+    """Print how much disk the rest of the mail needs."""
     free_bytes = stores.blobs.free_bytes() - stores.config.archive.reserve_bytes
     if forecast := disk_forecast(look.messages, look.size_bytes, look.estimate, free_bytes):
         notes.print(str(forecast), style="" if forecast.fits else "yellow")
 
 
 def _look(watch: Watch, last: Look) -> tuple[tuple[str, ...], Look]:
-    """What is waited for, and where everything stands: where it stood, while PostgreSQL is away."""
+    """The wait reasons and the progress; while PostgreSQL is unavailable, the last known progress."""
     try:
         look = watch.look()
     except DatabaseUnreachable as exc:

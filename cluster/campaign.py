@@ -152,7 +152,7 @@ class _Run:
     def _close(self, state: CampaignState) -> None:
         try:
             self._campaigns.end(self._campaign.campaign_id, state)
-        except CampaignEnded as exc:  # another run was faster
+        except CampaignEnded as exc:  # another run did it first
             sys.stderr.write(f"{exc}\n")
 
 
@@ -162,13 +162,13 @@ def _report(line: str) -> None:
 
 
 async def _is_active(client: "ShardClient", user: User) -> bool:
-    """Whether its owner works on the mailbox: a job before this one may have asked for that."""
+    """Whether the owner works on the mailbox: an earlier job may have requested it."""
     status = await client.status(user)
     return status is not None and bool(status["active"])
 
 
 def _tell_failing(shard_id: int, failure: BackupError | None) -> None:
-    _report(f"shard {shard_id} waits: {failure}" if failure else f"shard {shard_id} goes on")
+    _report(f"shard {shard_id} waits: {failure}" if failure else f"shard {shard_id} continues")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Asks the owners for the mailboxes of a new campaign while its Ray Job is still starting (3 to 5 s).
+"""Requests the mailboxes of a new campaign from the owners while the Ray Job is starting (3 to 5 s).
 
-The job remains in charge: it asks for the same mailboxes, which changes nothing if they are active, retries, records
-and cancels. Whatever fails here is left to the job.
+The job remains responsible: it requests the same mailboxes, without effect on active ones, retries, records
+and cancels. The job also handles whatever fails here.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from storage.errors import BackupError
 from storage.model.records import User
 
 _LOG = logging.getLogger(__name__)
-#: Seconds between two looks for new campaigns: one index lookup in the control database.
+#: Seconds between two checks for new campaigns: one index lookup in the control database.
 _POLL_S = 0.2
 
 _RUNNING = CampaignState.RUNNING
@@ -24,16 +24,16 @@ Request = Callable[[User, Mode], Awaitable[None]]
 
 
 class CampaignStarts:
-    """Follows the campaigns that begin after this object was made."""
+    """Follows the campaigns that begin after this object was created."""
 
     def __init__(self, campaigns: Campaigns, request: Request) -> None:
-        """`request`: asks the owner of a mailbox's shard for a sync."""
+        """`request`: requests a sync from the owner of a mailbox's shard."""
         self._campaigns, self._request = campaigns, request
         self._newest: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Look for new campaigns, for ever."""
+        """Check for new campaigns, without end."""
         try:
             while True:
                 try:
@@ -46,9 +46,9 @@ class CampaignStarts:
                 task.cancel()
 
     async def look(self) -> list[int]:
-        """Begin to ask for the mailboxes of campaigns that are new since the last look; returns their ids.
+        """Start requests for the mailboxes of campaigns that are new since the last check; return the campaigns' ids.
 
-        The first look only notes the newest campaign: older ones are resubmitted by cluster/campaign_supervisor.py.
+        The first check only records the newest campaign: cluster/campaign_supervisor.py resubmits older ones.
         """
         if self._newest is None:
             self._newest = await asyncio.to_thread(self._campaigns.newest_id)
@@ -65,7 +65,7 @@ class CampaignStarts:
         return [campaign.campaign_id for campaign in begun]
 
     async def finished(self) -> None:
-        """Wait until every request of the last looks has been answered."""
+        """Wait until every request of the last checks has ended."""
         await asyncio.gather(*self._tasks)
 
     async def _ask(self, campaign: Campaign, users: Sequence[User]) -> None:
@@ -75,5 +75,5 @@ class CampaignStarts:
                 if (await asyncio.to_thread(self._campaigns.get, campaign.campaign_id)).state is not _RUNNING:
                     return
                 await self._request(user, Mode(campaign.mode))
-            except BackupError as exc:  # it is paused, or its owner is being replaced: the job says so
+            except BackupError as exc:  # paused, or its owner is being replaced: the job reports it
                 _LOG.debug("%s waits for the job of campaign %d: %s", user.email, campaign.campaign_id, exc)

@@ -1,7 +1,7 @@
-"""Keeps campaigns and restores running: submits the job of one again if it died or if its cluster stopped.
+"""Keeps campaigns and restores running: resubmits a job that died or whose cluster stopped.
 
-Both are rows in Postgres, and their jobs may die at any time. A job that another process has just submitted is left
-alone for a while, so that it is not submitted twice; after repeated failures the delay grows. Blocking.
+Both are rows in Postgres, and their jobs may die at any time. A job that another process has just submitted is not
+checked for a while, so that no job is submitted twice. The delay grows with repeated failures. Blocking.
 """
 
 import logging
@@ -16,14 +16,14 @@ from storage.errors import BackupError
 
 _LOG = logging.getLogger(__name__)
 
-#: Seconds after a submission or a check during which a job is left alone.
+#: Seconds after a submission or a check before a job is checked again.
 _SETTLE_S = 15.0
 #: Seconds until a job that died again is resubmitted: the initial and the maximum delay.
 _FIRST_S, _LONGEST_S = 15.0, 600.0
 
 
 class Supervised(Protocol):
-    """What has a job while it runs. `Campaign` and `Restore` are two."""
+    """An object with a job, such as `Campaign` and `Restore`."""
 
     @property
     def number(self) -> int: ...
@@ -40,7 +40,7 @@ _Row = TypeVar("_Row", bound=Supervised, covariant=True)
 
 
 class Rows(Protocol[_Row]):
-    """Where they are kept. `Campaigns` and `Restores` are two. Blocking."""
+    """Their table, such as `Campaigns` and `Restores`. Blocking."""
 
     def running(self) -> Sequence[_Row]: ...
 
@@ -55,7 +55,7 @@ class _Known:
 
 
 class CampaignSupervisor(Generic[_S]):
-    """Makes sure that every unfinished campaign (or restore) has a live job."""
+    """Ensures that every unfinished campaign (or restore) has a live job."""
 
     def __init__(
         self,
@@ -100,5 +100,5 @@ class CampaignSupervisor(Generic[_S]):
             return False
         if now.runs == campaign.runs:
             return False
-        _LOG.warning("%s %d goes on as job %s: the one before it died", self._what, campaign.number, now.job_id)
+        _LOG.warning("%s %d continues as job %s, because its last job died", self._what, campaign.number, now.job_id)
         return True

@@ -19,9 +19,9 @@ R = TypeVar("R")
 
 _RUNNING = ContextVar("running", default="gbm")
 
-#: For people: progress, hints, errors.
+#: Output for people: progress, hints, errors.
 notes = SafeConsole(stderr=True, highlight=False)
-#: For data.
+#: Output of data.
 out = SafeConsole(highlight=False, soft_wrap=True)
 
 

@@ -1,18 +1,18 @@
-"""How much disk the mail that a backfill will fetch takes, told before most of it is fetched. Pure."""
+"""The disk space that a backfill will need, computed before most of the mail is fetched. Pure."""
 
 from dataclasses import dataclass
 
 from cluster.console import count
 from jobs.rendering.units import size
 
-#: Bytes of disk per byte of mail at the worst moment: files, the files that compaction has replaced, the message index
-#: and PostgreSQL's log. Text takes the most (`gbm bench ingest`, SpamAssassin); attachments take less.
+#: Maximum bytes of disk per byte of mail: files, the files that compaction has superseded, the message index
+#: and PostgreSQL's log. Text needs the most (`gbm bench ingest`, SpamAssassin); attachments need less.
 PEAK_SHARE = 1.1
-#: Bytes of a message where no mail is stored yet: Gmail reports a number of messages, but no size.
+#: Assumed bytes of a message if no mail is stored yet: Gmail reports the number of messages, but no size.
 ASSUMED_BYTES = 75_000
-#: Stored messages from which on their mean size is used.
+#: Number of stored messages from which their mean size is used.
 _MEASURED = 500
-#: Messages below which a forecast is not worth a line.
+#: Number of messages below which no forecast is shown.
 _WORTH_TELLING = 1000
 
 
@@ -20,7 +20,7 @@ _WORTH_TELLING = 1000
 class DiskForecast:
     """Disk for `messages` that are not stored yet.
 
-    measured: `message_bytes` is that of the stored mail. free_bytes: free for mail now.
+    measured: `message_bytes` is the mean of the stored mail. free_bytes: free for mail now.
     """
 
     messages: int
@@ -30,12 +30,12 @@ class DiskForecast:
 
     @property
     def needed_bytes(self) -> int:
-        """Bytes at the worst moment."""
+        """Maximum bytes needed at any moment."""
         return int(self.messages * self.message_bytes * PEAK_SHARE)
 
     @property
     def fits(self) -> bool:
-        """Whether the disk has room for it."""
+        """Whether the disk has enough room."""
         return self.needed_bytes <= self.free_bytes
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ class DiskForecast:
 
 
 def disk_forecast(stored: int, stored_bytes: int, estimate: int, free_bytes: int) -> DiskForecast | None:
-    """The forecast of a backfill; None: it is small.
+    """The forecast of a backfill; None: too few messages.
 
     Args:
         stored, stored_bytes: messages that the mailboxes have, and their mail.

@@ -1,8 +1,8 @@
 """The HAProxy that Ray Serve starts: the environment of its processes, and the rules of its configuration.
 
 HAProxy alone has the public address. Replicas listen on loopback with a certificate that only this cluster's HAProxy
-accepts, and answer only requests that carry a secret that only this cluster's HAProxy knows: another process that takes
-a port of ours gets no request, and one that finds a replica gets no answer. Serve's own folder, log and statistics are
+accepts, and answer only requests that carry a secret of this cluster's HAProxy. Another process that takes one of the
+cluster's ports gets no request, and one that finds a replica gets no answer. Serve's own folder, log and statistics are
 moved to a private folder and to loopback; cluster/haproxy_config.py corrects the rest.
 """
 
@@ -26,7 +26,7 @@ from storage.errors import BackupError
 
 #: Name in the certificate of every replica.
 REPLICA_NAME = "gbm-replica"
-#: Open files of HAProxy: by connection (client, server, half a pipe), and besides (servers' checks, sockets, logs).
+#: Open files of HAProxy: per connection (client, server, half a pipe), and others (servers' checks, sockets, logs).
 _FILES_EACH, _FILES_BESIDES = 2.5, 256
 _LEAST_CONNECTIONS = 64
 #: Bytes of a request that HAProxy buffers before it contacts a replica; the replica awaits the rest of larger bodies.
@@ -94,7 +94,7 @@ def prepare(folder: Path, config: ServeConfig, shared: Identity | None = None) -
     if shared is None:
         certificate, key = _certify(folder)
         shared = Identity(SecretStr(secrets.token_hex(32)), certificate, key, certificate, _free())
-    connections = connections_within(config.edge.connections, _file_limit())
+    connections = connections_within(config.edge.connections, file_limit())
     rules = haproxy_config.Rules(
         host=config.host,
         port=config.port,
@@ -122,7 +122,7 @@ def prepare(folder: Path, config: ServeConfig, shared: Identity | None = None) -
 
 
 def connections_within(wanted: int, files: int) -> int:
-    """The connections that a proxy takes where so many files may be open; at most those wanted.
+    """Number of connections that a proxy may accept under a limit of open files; at most the wanted number.
 
     Raises:
         TooFewFiles.
@@ -141,7 +141,7 @@ def environment(folder: Path, ports: tuple[int, int, int]) -> dict[str, str]:
     """The variables for all processes of a cluster whose HAProxies have been prepared in this folder."""
     statistics, metrics, replicas = ports
     return {
-        "FORWARDED_ALLOW_IPS": "",  # of uvicorn: no header names a client, whoever the peer is
+        "FORWARDED_ALLOW_IPS": "",  # of uvicorn: trust no header that names a client, from any peer
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
@@ -157,7 +157,7 @@ def environment(folder: Path, ports: tuple[int, int, int]) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "m.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
-        "RAY_SERVE_HAPROXY_LOG_TARGET": str(folder / "no-log.sock"),  # nobody listens: the gateway logs by itself
+        "RAY_SERVE_HAPROXY_LOG_TARGET": str(folder / "no-log.sock"),  # no log server: the gateway logs
     }
 
 
@@ -199,15 +199,16 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _file_limit() -> int:
+def file_limit() -> int:
+    """Number of files that a process may open: the hard limit."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return sys.maxsize if hard == resource.RLIM_INFINITY else hard
 
 
 def _free_range(count: int) -> int:
-    """The first of so many ports in a row of which a sample is free: clusters of one machine do not share one.
+    """The first of `count` consecutive ports, a sample of which is free, so that clusters of one machine share none.
 
-    Below the ports that the kernel deals out by itself (32,768 and up).
+    Below the kernel's ephemeral ports (32,768 and up).
     """
     places = list(range(20_000, 32_000, count))
     secrets.SystemRandom().shuffle(places)

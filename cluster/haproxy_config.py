@@ -2,8 +2,8 @@
 
     python -I -S haproxy_config.py RULES.json BINARY [arguments of HAProxy ...]
 
-Serve's template listens on all interfaces, has no time for a request's head or body, forwards any header and falls back
-to a fixed port, and none of that can be set. Standard library only, because HAProxy is started again whenever replicas
+Serve's template listens on all interfaces, has no timeout for a request's head or body, forwards any header and falls
+back to a fixed port, and none of it is configurable. Standard library only, because HAProxy restarts whenever replicas
 change.
 """
 
@@ -15,14 +15,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Headers by which clients claim an address, a host or a scheme, or speak to Serve instead of us: prefixes and names.
+#: Headers by which clients claim an address, a host or a scheme, or address Serve itself: prefixes and names.
 _PREFIXES = ("x-forwarded-", "x-serve-", "serve_", "serve-")
 _NAMES = ("forwarded", "x-real-ip", "x-client-ip", "x-original-forwarded-for", "x-cluster-client-ip", "true-client-ip")
 _SERVE_NAMES = ("x-request-timeout-seconds", "x-request-disconnect-disabled", "x-session-id", "client-ip")
 _TOO_MANY = json.dumps('{"type":"about:blank","title":"Too many requests","status":429,"code":"rate_limited"}')
 #: The first line of a configuration that is hardened already.
 _MARK = "# hardened"
-#: The one variable of ours that HAProxy keeps: cluster/orphan_processes.py's MARK. This file runs without the package.
+#: The project's only variable that HAProxy keeps: cluster/orphan_processes.py's MARK. This file imports no package.
 _KEPT = "GBM_PROCESS_OF"
 _BIND = re.compile(r"^(\s*bind\s+)\S*?:(\d+)\s*$")
 _SERVER = re.compile(r"^\s*server\s+\S+\s+\S+:\d+ ")
@@ -54,7 +54,7 @@ def harden(text: str, rules: Rules) -> str:
     """Harden Serve's configuration by the rules.
 
     Raises:
-        ValueError: a part of the template that is to be replaced is not there: this Ray is not known.
+        ValueError: the template lacks a part that must be replaced: the Ray version is unknown.
     """
     if text.startswith(_MARK):
         return text
@@ -86,7 +86,7 @@ def _line(line: str, section: str, rules: Rules) -> list[str]:
     if section == "defaults" and stripped.startswith(("timeout client ", "timeout http-keep-alive ")):
         return []
     if _SERVER.match(line):
-        # The fallback is a fixed port of the machine, which any process may hold while ours does not.
+        # The fallback is a fixed port of the machine, which another process may hold.
         if stripped.endswith(" backup"):
             return []
         return [line.rstrip() + _verified(rules)] if rules.ca_file else [line]
@@ -164,7 +164,7 @@ def main(arguments: Sequence[str]) -> None:
         if path.suffix == ".cfg":
             path.chmod(0o600)
             path.write_text(harden(path.read_text(), rules))
-    # The only process that strangers reach needs none of our settings, and some of them are secrets.
+    # The only process that strangers reach needs none of the project's settings, some of which are secrets.
     environment = {
         name: value for name, value in os.environ.items() if name == _KEPT or not name.upper().startswith("GBM_")
     }

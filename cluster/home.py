@@ -48,10 +48,14 @@ class NotRunning(BackupError):
 
 @dataclass(frozen=True, slots=True)
 class ExistingCluster:
-    """A Ray cluster that runs already and is no part of a home. The addresses of its GCS and of its dashboard."""
+    """A Ray cluster that runs already and is no part of a home: addresses of its GCS, its dashboard and its gateway.
+
+    gateway: "" if it is not known.
+    """
 
     address: str
     dashboard: str
+    gateway: str = ""
 
 
 class Home:
@@ -68,7 +72,8 @@ class Home:
             HomeUnusable.
             HomeNewer, HomeVersionDamaged: nothing was touched.
         """
-        from cluster.upgrade.home_version import refuse_newer  # with what it needs, no command waits for that alone
+        # Imported here because other commands must not wait for it.
+        from cluster.upgrade.home_version import refuse_newer
         from storage.db.migrate import newest_revisions
 
         refuse_newer(self.root, newest_revisions())
@@ -103,7 +108,7 @@ class Home:
 
     @property
     def run(self) -> Path:
-        """What belongs to the running cluster."""
+        """Files of the running cluster."""
         return self.root / "run"
 
     @property
@@ -118,7 +123,7 @@ class Home:
             fresh = path.with_suffix(f".{uuid.uuid4().hex}")
             fresh.write_text(f"local-{uuid.uuid4().hex[:12]}\n")
             try:
-                os.link(fresh, path)  # of two processes at once, one wins
+                os.link(fresh, path)  # one of two simultaneous processes wins
             except FileExistsError:
                 fresh.unlink()
                 return self.cluster_name()
@@ -138,7 +143,7 @@ class Home:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as exc:
                 raise AlreadyRunning(str(self.root), int(os.pread(descriptor, 20, 0) or b"0")) from exc
-            self.forget()  # what a killed cluster recorded: who waits for this one would take it for its answer
+            self.forget()  # delete a killed cluster's record: a process that waits for this cluster would read it
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             yield
@@ -175,12 +180,13 @@ class Home:
             NotRunning.
         """
         if self.existing is not None:
-            return {"ray": self.existing.address, "dashboard": self.existing.dashboard}
+            facts: dict[str, object] = {"ray": self.existing.address, "dashboard": self.existing.dashboard}
+            return {**facts, "api": self.existing.gateway} if self.existing.gateway else facts
         path = self.run / "cluster.json"
         if self.owner_pid() is None or not path.exists():
             raise NotRunning(str(self.root))
-        facts: dict[str, object] = orjson.loads(path.read_bytes())
-        return facts
+        recorded: dict[str, object] = orjson.loads(path.read_bytes())
+        return recorded
 
     def forget(self) -> None:
         """Delete the record, because the cluster ended."""

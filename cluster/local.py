@@ -51,7 +51,7 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
 
     Args:
         tell: called with each component that is being started.
-        gateway: serve HTTP, too.
+        gateway: also serve HTTP.
 
     Raises:
         BackupError: one sentence that says what is wrong and what to do; nothing is left running.
@@ -78,8 +78,8 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         if lacking := wall.lacking():
             tell(f"SQL queries without {', '.join(lacking)}, which this system does not have")
         tell("shards and gateway" if gateway else "shards")
-        shards: list[int] = []  # that were started
-        stack.callback(lambda: asyncio.run(close_shards(shards)))  # after the gateway, which asks them
+        shards: list[int] = []  # the started shards
+        stack.callback(lambda: asyncio.run(close_shards(shards)))  # close after the gateway, which calls them
         if gateway:
             prepare_serve()
             from serve import deployment  # imports Ray Serve, which reads the environment that local_ray has set
@@ -109,7 +109,8 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         }
         stack.callback(home.forget)
         home.record(facts)
-        stack.enter_context(watched(stores, dashboard, settings.serve.rates if gateway else None))
+        shown = api if gateway else None
+        stack.enter_context(watched(stores, dashboard, settings.serve.rates if gateway else None, shown))
         yield LocalCluster(stores, api, dashboard, proxy, swept)
 
 

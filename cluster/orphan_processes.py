@@ -21,7 +21,7 @@ _PATIENCE_S = 3.0
 def end_orphans(home: Path) -> int:
     """End every process with this home's mark, except this one and its parents; return their number.
 
-    The embedded PostgreSQL is left alone: all processes of the home share it, and it recovers or stops by itself.
+    The embedded PostgreSQL is not ended: all processes of the home share it, and it recovers or stops by itself.
     """
     found = list(marked(home))
     for process in found:

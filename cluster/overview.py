@@ -58,7 +58,7 @@ def profile_warning(gmail: GmailConfig, now: datetime) -> str | None:
 
 
 def _of_shard(waits: list[WaitReason], shard_id: int) -> list[dict[str, Any]]:
-    """Why a shard waits as a whole, not its mailboxes one by one."""
+    """The wait reasons of a whole shard, without those of single mailboxes."""
     return [reason.as_json() for reason in waits if (reason.shard_id, reason.user_id) == (shard_id, WHOLE_SHARD)]
 
 

@@ -25,7 +25,7 @@ _ROLLUP_S = 3600.0
 
 
 def retry_failed(home: Home, address: str, users: Sequence[User]) -> None:
-    """Have the failed messages of these mailboxes tried again now.
+    """Make the owners retry the failed messages of these mailboxes now.
 
     Raises:
         ShardUnavailable, MailboxPaused.

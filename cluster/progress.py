@@ -17,7 +17,7 @@ class Progress:
     done: user ids of complete mailboxes.
     errors: permanent errors, by user id.
     trouble: the first temporary error of a mailbox that is being retried.
-    sized: every pending mailbox has said how many messages it has.
+    sized: the number of messages of every pending mailbox is known.
     waits: reasons for which pending mailboxes, or their whole shards, wait.
     """
 

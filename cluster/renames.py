@@ -1,6 +1,6 @@
-"""Names of settings that were changed. The old one works for one release, with a warning that gives the new one.
+"""Renamed settings. An old name works for one release, with a warning that gives the new name.
 
-Honoured in the environment (GBM_A__B), in YAML and wherever else settings come from; CHANGELOG.md has the same table.
+Old names are accepted in every source: the environment (GBM_A__B), YAML and others; CHANGELOG.md has the same table.
 cluster/settings.py applies it. A value under the new name wins over the same source's old one.
 """
 
@@ -57,13 +57,13 @@ def renamed_variables(
 
 
 def _section(name: str, prefix: str) -> str:
-    """The path of a variable's section with a dot at its end; "" for a variable that is not ours."""
+    """The path of a variable's section with a final dot; "" for a variable of another program."""
     ours = name.upper().startswith(prefix.upper())
     return name[len(prefix) :].lower().replace("__", ".") + "." if ours else ""
 
 
 def _renamed_json(text: str, name: str, old: str, new: str) -> str:
-    """A section as JSON with an old name replaced; text that is no JSON object is left for the settings to refuse."""
+    """A section as JSON with an old name replaced; other text is unchanged, and refused by the settings."""
     try:
         document = json.loads(text)
     except ValueError:
@@ -75,7 +75,7 @@ def _renamed_json(text: str, name: str, old: str, new: str) -> str:
 
 
 def renamed_document(document: dict[str, Any], source: str, renames: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """A tree of settings with old names replaced by new ones. source: where it is from, for the warning."""
+    """A tree of settings with old names replaced by new ones. source: its origin, for the warning."""
     found = _copied(document)
     for old, new in (SETTINGS if renames is None else renames).items():
         parent = _parent(found, old)

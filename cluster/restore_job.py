@@ -128,7 +128,7 @@ def close(restores: Restores, restore_id: int, run: int, state: RestoreState, er
     """Record how a run ended; its exit code. What must go on stays as it is, for the supervisor's next run."""
     now = restores.get(restore_id)
     if state is RestoreState.COMPLETE and now.left:
-        sys.stderr.write(f"{now.left} messages of restore {restore_id} are left: the next run goes on with them\n")
+        sys.stderr.write(f"{now.left} messages of restore {restore_id} are left for the next run\n")
         return 1
     if state is RestoreState.COMPLETE and now.failed:
         state = RestoreState.INCOMPLETE

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -161,12 +161,19 @@ class TargetCalls:
             last = found
         raise AnswerUnreadable(f"{_LISTINGS} listings of a mailbox disagree with its total")
 
-    async def _listing(self) -> tuple[set[int], int]:
+    async def carrying(self, label_id: str, on_call: Callable[[], None]) -> set[int]:
+        """Ids of the messages that carry a label, Spam and Trash too. Raises NotFound."""
+        return (await self._listing([label_id], on_call))[0]
+
+    async def _listing(
+        self, label_ids: Sequence[str] = (), on_call: Callable[[], None] = lambda: None
+    ) -> tuple[set[int], int]:
         """The ids of one listing, and the number of those that cannot be read."""
         found: set[int] = set()
         unreadable, page_token, seen = 0, None, {""}
         while page_token not in seen:
-            page = await self._read("messages.list", self._gmail.page, page_token)
+            page = await self._read("messages.list", self._gmail.page, page_token, label_ids)
+            on_call()
             found.update(page.ids)
             unreadable += len(page.unreadable)
             if page.next_page_token is None:

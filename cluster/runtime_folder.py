@@ -1,9 +1,9 @@
 """The private folder of a running cluster: Ray's session, HAProxy's script and sockets, below the temporary folder.
 
-Ray makes its own folder open to everybody (mode 0777, not sticky), so that folder lies inside one that stays 0700:
-nobody else can rename, replace, read or connect to anything in it. GBM_HOME is no place for it, because both make Unix
+Ray creates its own folder with mode 0777, not sticky, so that folder lies inside one that stays 0700:
+no other user can rename, replace, read or connect to anything in it. It is not below GBM_HOME, because both create Unix
 sockets below long names of their own, and a socket's path has at most 107 bytes. The folder is removed when the cluster
-ends; what a crash left is removed by the next start of any cluster of the same user.
+ends; after a crash, the next start of any cluster of the same user removes it.
 """
 
 import fcntl
@@ -44,16 +44,16 @@ class RuntimeFolder:
 
     @property
     def ray(self) -> Path:
-        """For Ray, which opens it to everybody who reaches it."""
+        """Ray's folder, which Ray opens to everybody who can reach it."""
         return self.root / "r"
 
     @property
     def haproxy(self) -> Path:
-        """For HAProxy's script, configuration and sockets."""
+        """The folder of HAProxy's script, configuration and sockets."""
         return self.root / "h"
 
     def claim(self) -> None:
-        """Make the folder, empty and private. The caller holds the home's lock.
+        """Create the folder, empty and private. The caller holds the home's lock.
 
         Raises:
             FolderUnsafe.
@@ -69,14 +69,14 @@ class RuntimeFolder:
         (self.root / _HOME).write_text(str(self._home.root))
 
     def require_private(self) -> None:
-        """Refuse a folder in which others could put something that we would execute.
+        """Refuse a folder in which other users could place files that this program executes.
 
         Raises:
             FolderUnsafe.
         """
         found, parent = self.root.lstat(), self.root.parent.stat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-            raise FolderUnsafe(str(self.root), "it belongs to somebody else")
+            raise FolderUnsafe(str(self.root), "it belongs to another user")
         if stat.S_IMODE(found.st_mode) & 0o077:
             raise FolderUnsafe(str(self.root), f"its mode is {stat.S_IMODE(found.st_mode):04o}, not 0700")
         shared = parent.st_mode & 0o022 and not parent.st_mode & stat.S_ISVTX
@@ -84,12 +84,12 @@ class RuntimeFolder:
             raise FolderUnsafe(str(self.root.parent), "others may rename what is in it")
 
     def remove(self) -> None:
-        """The cluster has ended."""
+        """Remove the folder after the cluster's end."""
         shutil.rmtree(self.root, ignore_errors=True)
 
 
 def remove_abandoned() -> int:
-    """Remove the folders of this user's clusters that no longer run; returns how many there were."""
+    """Remove the folders of this user's clusters that no longer run; return their number."""
     removed = 0
     for folder in Path(tempfile.gettempdir()).glob(f"{_prefix()}*"):
         try:
@@ -99,13 +99,13 @@ def remove_abandoned() -> int:
             if not _runs(Path((folder / _HOME).read_text())):
                 shutil.rmtree(folder)
                 removed += 1
-        except OSError:  # it names no home, so nobody knows whose it is, or another start removes it just now
+        except OSError:  # it names no home, so its cluster is unknown; or another start is removing it
             continue
     return removed
 
 
 def _runs(home: Path) -> bool:
-    """Whether somebody holds the lock of a home (`Home.exclusively`)."""
+    """Whether a process holds the lock of a home (`Home.exclusively`)."""
     try:
         descriptor = os.open(home / "run" / "cluster.lock", os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -124,7 +124,7 @@ def _prefix() -> str:
 
 
 def _empty(folder: Path) -> None:
-    for old in folder.iterdir():  # whatever lies here is a former session's
+    for old in folder.iterdir():  # files here are of an earlier session
         if old.is_dir() and not old.is_symlink():
             shutil.rmtree(old, ignore_errors=True)
         else:

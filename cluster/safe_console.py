@@ -12,22 +12,22 @@ from rich.segment import Segment
 
 from jobs.mime.printable import harmless
 
-#: What steers a terminal or turns the reading direction, and JSON does not escape by itself.
+#: Characters that control a terminal or the reading direction, and that JSON does not escape.
 _IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def json_escaped(document: str) -> str:
-    """A JSON document that says the same without such characters: they become escapes."""
+    """The same JSON document with such characters escaped."""
     if document.isascii() and "\x7f" not in document:
         return document
     return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
 class SafeConsole(Console):
-    """A console that prints nothing but harmless text, in whatever table, panel or line it stands."""
+    """A console that prints control characters of no text, in tables, panels and lines alike."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """The pieces to print; those by which Rich itself steers the terminal stay."""
+        """The segments to print; Rich's own control segments are kept."""
         for segment in super().render(renderable, options):
             if segment.control or (cleaned := harmless(segment.text)) == segment.text:
                 yield segment

@@ -1,7 +1,7 @@
 """The local Ray of `gbm up` and `gbm demo`.
 
-Everything binds loopback, and the dashboard wants a token. Ray's processes end with the process that started them, so a
-killed cluster leaves none behind.
+Everything binds loopback, and the dashboard requires a token. Ray's processes end with the process that started them,
+so a killed cluster leaves none behind.
 """
 
 import logging
@@ -40,7 +40,7 @@ class RayUnavailable(BackupError):
 
 
 def environment(home: Home) -> dict[str, str]:
-    """What Ray must find in the environment of every process, before it is imported."""
+    """Ray's environment variables, which must be set in every process before Ray is imported."""
     return {
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # binds loopback
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -57,12 +57,12 @@ def environment(home: Home) -> dict[str, str]:
 
 
 def token_path(home: Home) -> Path:
-    """The file with the token that the dashboard and every client of this Ray need."""
+    """The file with the token that the dashboard and every client of this Ray require."""
     return home.run / "ray.token"
 
 
 def prepare_environment(home: Home) -> None:
-    """Set Ray's environment in this process; to be called before Ray is imported.
+    """Set Ray's environment in this process. Call it before Ray is imported.
 
     A cluster that runs already has set it for the processes of its nodes.
     """
@@ -78,7 +78,7 @@ def prepare_environment(home: Home) -> None:
 
 @contextmanager
 def local_ray(home: Home, settings: RaySettings, serve: ServeConfig) -> "Iterator[tuple[str, haproxy.Proxy]]":
-    """A Ray of our own until the block ends; gives the dashboard's URL, and the HAProxy that Serve will start.
+    """Run a Ray until the block ends; yields the dashboard's URL, and the HAProxy that Serve will start.
 
     Raises:
         RayUnavailable, TooFewFiles.
@@ -95,7 +95,7 @@ def local_ray(home: Home, settings: RaySettings, serve: ServeConfig) -> "Iterato
 
     prepare_ray()
     dashboard = _start(home, settings, folder)
-    watch_signals()  # Ray has set handlers of its own
+    watch_signals()  # Ray has set its own handlers
     try:
         folder.require_private()  # Ray opens its own folder, and Serve will execute HAProxy's script beside it
         _record_address(home, address())
@@ -139,7 +139,7 @@ def _start(home: Home, settings: RaySettings, folder: RuntimeFolder) -> str:
             if type(exc) is not Exception:
                 raise
             ray.shutdown()
-            end_orphans(home.root)  # the processes of a node that did not register go on
+            end_orphans(home.root)  # the processes of an unregistered node keep running
             if attempt == _STARTS:
                 raise RayUnavailable(str(exc).strip().splitlines()[0].rstrip(".")) from exc
             _LOG.warning("Ray did not start in time: starting it again (attempt %d of %d)", attempt + 1, _STARTS)
@@ -149,7 +149,7 @@ def _start(home: Home, settings: RaySettings, folder: RuntimeFolder) -> str:
 
 
 def address() -> str:
-    """Where other processes of this machine join the Ray that this process runs."""
+    """The address at which other processes of this machine join this process's Ray."""
     import ray
 
     return str(ray.get_runtime_context().gcs_address)
@@ -157,7 +157,7 @@ def address() -> str:
 
 @contextmanager
 def joined(home: Home, address: str) -> Iterator[None]:
-    """Be a client of a running cluster until the block ends."""
+    """Connect to a running cluster until the block ends."""
     prepare_environment(home)
     import ray
     from ray.exceptions import RayError
@@ -175,8 +175,8 @@ def joined(home: Home, address: str) -> Iterator[None]:
 def connect_from_job(home: Home) -> None:
     """Connect to the cluster of this home, which this job runs on.
 
-    Its address is read from the home: what Ray tells a job (RAY_ADDRESS) is that of any cluster of the machine, and
-    whoever listens there would get this cluster's token.
+    The address is read from the home: the one that Ray gives a job (RAY_ADDRESS) may be any cluster's of the machine,
+    and whatever listens there would receive this cluster's token.
 
     Raises:
         RayUnavailable.

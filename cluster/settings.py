@@ -1,6 +1,6 @@
 """All settings, and the only place that reads the environment.
 
-Stronger first: `GBM_...` variables (`__` between levels), the YAML file that GBM_CONFIG names, the packaged defaults of
+By precedence: `GBM_...` variables (`__` between levels), the YAML file that GBM_CONFIG names, the packaged defaults of
 the environment (cluster/defaults/ENVIRONMENT.yaml), the models' own defaults. Below this module everything receives
 frozen values.
 """
@@ -31,11 +31,12 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-from actors.config import ShardConfig
+from actors.config import EventsConfig, ShardConfig
 from cluster.renames import renamed_document, renamed_variables
 from jobs.analysis.config import AnalysisConfig
 from jobs.gmail.config import GmailConfig
 from jobs.restoring.config import RestoreConfig
+from jobs.webhooks.config import WebhookConfig
 from serve.config import ServeConfig
 from storage.config import ArchiveConfig, PostgresConfig
 from storage.errors import BackupError
@@ -56,7 +57,7 @@ class InvalidSettings(BackupError):
 
 
 class ShardsSettings(ShardConfig, frozen=True):
-    """How many shards there are, and each one's limits."""
+    """The number of shards, and the limits of each."""
 
     count: PositiveInt = Field(4, le=4096, description="logical shards; mailboxes are dealt to the least loaded")
 
@@ -89,6 +90,9 @@ class JoinSettings(BaseModel, frozen=True):
 
     address: str = Field("", description="address of the Ray cluster; `auto` on one of its nodes; unset: none")
     dashboard: str = Field("", description="http://HOST:PORT of that cluster's dashboard, which accepts jobs")
+    gateway: str = Field(
+        "", description="http://HOST:PORT of that cluster's gateway, which `gbm status` asks; unset: none"
+    )
     folder: Path = Field(Path("/run/gbm"), description="private folder of HAProxy's script, configuration and sockets")
     proof: SecretStr | None = Field(
         None, description="secret that every HAProxy of the cluster sends to the gateway's replicas; 32 characters"
@@ -108,7 +112,7 @@ class JoinSettings(BaseModel, frozen=True):
 
 
 class UpgradeSettings(BaseModel, frozen=True):
-    """What is done before the databases are migrated."""
+    """Preparations before the databases are migrated."""
 
     copy_databases: bool = Field(True, description="copy them before the first migration, to go back by")
     copies: Path | None = Field(None, description="folder of the copies; unset: GBM_HOME/copies")
@@ -116,7 +120,7 @@ class UpgradeSettings(BaseModel, frozen=True):
 
 
 class DefaultsMissing(BackupError):
-    """The packaged defaults of the environment are not there. Install the program whole."""
+    """The packaged defaults of the environment are missing. Reinstall the program."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -127,7 +131,7 @@ class DefaultsMissing(BackupError):
 
 
 class _Environment(EnvSettingsSource):
-    """GBM_... variables, also under names of the release before."""
+    """GBM_... variables, also under the previous release's names."""
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         known = {name: value for name, value in super()._load_env_vars().items() if value is not None}
@@ -148,7 +152,7 @@ class _Given(EnvSettingsSource):
 
 
 class _Yaml(YamlConfigSettingsSource):
-    """A file of settings, also under names of the release before."""
+    """A file of settings, also under the previous release's names."""
 
     def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
         read: dict[str, Any] = super()._read_file(file_path)
@@ -156,7 +160,7 @@ class _Yaml(YamlConfigSettingsSource):
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. `gbm config show` prints it."""
+    """All settings. `gbm config show` prints them."""
 
     model_config = SettingsConfigDict(
         env_prefix="GBM_",
@@ -179,6 +183,8 @@ class Settings(BaseSettings):
     sealing: SealingSettings = SealingSettings()
     ray: RaySettings = RaySettings()
     join: JoinSettings = JoinSettings()
+    events: EventsConfig = EventsConfig()
+    webhooks: WebhookConfig = WebhookConfig()
     upgrade: UpgradeSettings = UpgradeSettings()
 
     @field_validator("home")
@@ -195,7 +201,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Stronger sources first."""
+        """The sources, by precedence."""
         environment = os.environ.get("GBM_ENVIRONMENT", "development")
         files = [_DEFAULTS / f"{environment}.yaml"]
         if os.environ.get("GBM_CONFIG"):
@@ -208,7 +214,7 @@ class Settings(BaseSettings):
 
 
 def default_home() -> Path:
-    """Where data goes when GBM_HOME is unset: a system folder for root, whose own one PostgreSQL cannot enter."""
+    """The data folder if GBM_HOME is unset: a system folder for root, because PostgreSQL cannot enter root's home."""
     if os.geteuid() == 0:
         return Path("/var/lib/gbm")
     base = os.environ.get("XDG_DATA_HOME")
@@ -216,7 +222,7 @@ def default_home() -> Path:
 
 
 def home_is_chosen() -> bool:
-    """Whether the operator named a home."""
+    """Whether the operator set GBM_HOME."""
     return bool(os.environ.get("GBM_HOME"))
 
 
@@ -224,7 +230,7 @@ def load(**overrides: object) -> Settings:
     """The settings in force.
 
     Args:
-        overrides: stronger than every other source, by top-level name.
+        overrides: override every other source, by top-level name.
 
     Raises:
         InvalidSettings: in one sentence, without the wrong value (it may be a secret).

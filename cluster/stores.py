@@ -5,6 +5,7 @@ Readers, the catalogue and the client of Gmail are imported by the methods that 
 Several processes may open the stores of one home at the same time; the embedded server stops with the last of them.
 """
 
+import atexit
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -33,6 +34,7 @@ from storage.model.records import User
 
 if TYPE_CHECKING:
     from jobs.gmail.directory import DirectoryUser
+    from jobs.isolation.searching import IsolatedTexts
     from storage.catalog.catalog import Catalog
     from storage.reader import MailboxReader
 
@@ -91,7 +93,17 @@ class Stores:
         from storage.reader import MailboxReader
 
         engine = self.databases.shard_database(self.shards[user.shard_id])
-        return MailboxReader(user.user_id, engine, self.blobs, cache_of(self.config.archive), reading.body)
+        splits = cache_of(self.config.archive)
+        return MailboxReader(user.user_id, engine, self.blobs, splits, reading.body, texts=self.texts)
+
+    @cached_property
+    def texts(self) -> "IsolatedTexts":
+        """Reads what strangers wrote, for a search, in a child process that starts when a search needs it."""
+        from jobs.isolation.searching import IsolatedTexts
+
+        texts = IsolatedTexts(self.settings.serve.reading)
+        atexit.register(texts.close)
+        return texts
 
     def add_account(self, email: str, authorized_user: bytes) -> User:
         """Add an account with these credentials, or replace the credentials of a known account.
@@ -172,11 +184,14 @@ def open_stores(settings: Settings, progress: Callable[[str], None] | None = Non
     tell = progress or (lambda _: None)
     with open_databases(settings, tell) as (databases, postgres):
         if settings.environment == "production" and settings.postgres.control_dsn is not None:
-            migrate.require(databases)  # `gbm db upgrade` is an operator's decision there
+            migrate.require(databases)  # in production, an operator decides about `gbm db upgrade`
             migrate.register(databases, settings.shards.count)
         else:
-            with upgrading(settings, home, databases, tell):
-                migrate.upgrade(databases, settings.shards.count, tell)
+            with upgrading(settings, home, databases, tell) as are_newest:
+                if are_newest:  # a cluster maintains the partitions when it starts, and daily
+                    migrate.register(databases, settings.shards.count)
+                else:
+                    migrate.upgrade(databases, settings.shards.count, tell)
         # A key is created only before anything is sealed: silently replacing a lost key would hide the loss.
         load_key(settings.sealing.key, home.sealing_key, create=not Control(databases.control).has_secrets())
         share_sealing_key(settings)
@@ -194,7 +209,7 @@ def share_sealing_key(settings: Settings) -> None:
 def home_of(settings: Settings) -> Home:
     """The home that the settings name, and the cluster that runs already, if they name one."""
     join = settings.join
-    return Home(settings.home, ExistingCluster(join.address, join.dashboard) if join.address else None)
+    return Home(settings.home, ExistingCluster(join.address, join.dashboard, join.gateway) if join.address else None)
 
 
 def backup_config(settings: Settings, home: Home, postgres: PostgresConfig) -> BackupConfig:
@@ -210,6 +225,8 @@ def backup_config(settings: Settings, home: Home, postgres: PostgresConfig) -> B
         gmail=settings.gmail,
         archive=archive,
         analysis=settings.analysis,
+        events=settings.events,
+        webhooks=settings.webhooks,
         postgres=postgres,
         sealing_key=settings.sealing.key,
         sealing_key_variable=SEALING_VARIABLE if settings.sealing.key else "",

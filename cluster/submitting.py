@@ -73,10 +73,10 @@ def submit_restore(
 
 @contextmanager
 def _asking_ray(job_id: str) -> Iterator[None]:
-    """Raises RayUnavailable and JobRefused for what Ray's client raises."""
+    """Translate the errors of Ray's client to RayUnavailable and JobRefused."""
     try:
         yield
-    except ConnectionError as exc:  # when a client is made
+    except ConnectionError as exc:  # when a client is created
         raise RayUnavailable(str(exc).strip().splitlines()[0]) from exc
     except OSError as exc:  # later, as `requests` raises it: the cluster has ended
         raise RayUnavailable("its dashboard does not answer any more") from exc

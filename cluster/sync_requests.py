@@ -1,7 +1,7 @@
-"""Asks the owners of shards for syncs of mailboxes: every shard by itself, so one that is silent delays no other.
+"""Requests syncs of mailboxes from the owners of shards: each shard separately, so a silent one delays no other.
 
-An owner that was replaced has forgotten what it was asked; asking again changes nothing otherwise. A campaign's job
-(cluster/campaign.py) offers the mailboxes that are not done, again and again.
+A replaced owner has forgotten its requests; repeating them has no other effect. A campaign's job
+(cluster/campaign.py) offers the unfinished mailboxes repeatedly.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from storage.control.accounts import MailboxPaused
 from storage.errors import BackupError
 from storage.model.records import User
 
-#: Mailboxes of a shard that are asked for at a time: it has plenty to do, and does not hear of a thousand at once.
+#: Maximum number of a shard's mailboxes requested at a time: enough to keep it busy, and not a thousand at once.
 WAVE = 250
 ASK_AGAIN_S = 10.0
 
@@ -27,23 +27,23 @@ class SyncRequests:
         on_change: Callable[[int, BackupError | None], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`on_change`: called when the owner of a shard fails to take requests, and when it takes them again (None)."""
+        """`on_change`: called when the owner of a shard refuses requests, and when it accepts them again (None)."""
         self._request, self._on_paused, self._on_change, self._clock = request, on_paused, on_change, clock
-        self.asked: dict[int, float] = {}  # user -> when an owner took the request
-        self.failing: dict[int, BackupError] = {}  # shard -> why its owner takes none
+        self.asked: dict[int, float] = {}  # user -> when an owner accepted the request
+        self.failing: dict[int, BackupError] = {}  # shard -> why its owner accepts none
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
     def offer(self, pending: Iterable[User]) -> None:
-        """Ask for these mailboxes as far as that is due. Returns at once; a shard that is being asked is left alone."""
+        """Request these mailboxes where due. Returns at once; a shard with requests in flight is skipped."""
         for shard_id, users in by_shard(pending).items():
             if (task := self._tasks.get(shard_id)) is not None:
                 if not task.done():
                     continue
-                task.result()  # a defect of ours ends the campaign's job, loudly
+                task.result()  # a defect of this program ends the campaign's job, with a log entry
             self._tasks[shard_id] = asyncio.ensure_future(self._ask(shard_id, users[:WAVE]))
 
     async def close(self) -> None:
-        """Ask no more."""
+        """Stop making requests."""
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -56,7 +56,7 @@ class SyncRequests:
                 await self._request(user)
             except MailboxPaused as exc:
                 self._on_paused(user, exc)
-            except BackupError as exc:  # its owner is being replaced: the next offer asks again
+            except BackupError as exc:  # its owner is being replaced: the next offer repeats the request
                 if str(exc) != str(self.failing.get(shard_id)):
                     self._on_change(shard_id, exc)
                 self.failing[shard_id] = exc

@@ -1,6 +1,6 @@
-"""Limits of the system that a cluster runs into: named at the start, with what raises them.
+"""Limits of the system that a cluster may exceed: named at the start, with the command that raises them.
 
-The limit of open files is looked at where the connections of the gateway are bounded by it (haproxy.py). Nothing of the
+The limit of open files is checked where it bounds the gateway's connections (haproxy.py). Nothing in the
 cluster uses inotify.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from storage.errors import BackupError
 
-#: Processes and threads of a cluster of two shards at rest are some 500; each replica and worker adds about 20.
+#: An idle cluster of two shards has about 500 processes and threads; each replica and worker adds about 20.
 _PROCESSES = 1000
 _SHM = Path("/dev/shm")  # noqa: S108 - not written to
 
@@ -35,7 +35,7 @@ def require_processes(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/pr
     """Refuse limits under which Ray's processes would die one by one.
 
     Args:
-        root, own: where the kernel shows the limits of groups, and this process's group.
+        root, own: the kernel's files of the groups' limits, and of this process's group.
 
     Raises:
         TooFewProcesses.
@@ -56,7 +56,7 @@ def require_processes(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/pr
 
 
 def lacking_memory(wanted_bytes: int, shm: Path = _SHM) -> str:
-    """What is to be said about the shared memory of the system; "": there is enough for Ray's objects."""
+    """A warning about the system's shared memory; "": there is enough for Ray's objects."""
     if not sys.platform.startswith("linux") or not shm.is_dir():
         return ""
     found = os.statvfs(shm)
@@ -70,7 +70,7 @@ def lacking_memory(wanted_bytes: int, shm: Path = _SHM) -> str:
 
 
 def _group_limits(root: Path, own: Path) -> Iterator[int]:
-    """The limits of processes of this process's control group and of those above it (version 2)."""
+    """The process limits of this process's control group and of its ancestors (version 2)."""
     try:
         lines = own.read_text().splitlines()
     except OSError:

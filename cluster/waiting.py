@@ -1,4 +1,4 @@
-"""What `--wait` shows beside the progress: why work waits, and whether the campaign's job is still there."""
+"""The display of `--wait` beside the progress: wait reasons, and whether the campaign's job is alive."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -11,22 +11,22 @@ from cluster.submitting import Job, JobRefused
 from storage.control.campaigns import Campaigns
 from storage.db.engines import DatabaseUnreachable
 
-#: Reasons to wait that are shown at a time.
+#: Maximum number of wait reasons shown.
 WAITS_SHOWN = 5
-#: Seconds between two looks at the job.
+#: Seconds between two checks of the job.
 _LOOK_S = 2.0
-#: Seconds that a job which died has until another one took its place.
+#: Seconds within which a dead job must have a successor.
 _RESUBMIT_S = 120.0
 
 
 class WaitingBar(Progress):
-    """A progress bar with what is waited for below it; where no terminal is, a line per change."""
+    """A progress bar with the wait reasons below it; without a terminal, a line per change."""
 
     _waits: Sequence[str] = ()
     _shown_kinds: Sequence[str] = ()
 
     def show_waits(self, waits: Sequence[str]) -> None:
-        """These are the reasons now."""
+        """Show these reasons."""
         self._waits = waits[:WAITS_SHOWN]
         kinds = [reason.partition(" (since")[0] for reason in self._waits]
         if not self.console.is_terminal:
@@ -34,17 +34,17 @@ class WaitingBar(Progress):
                 if kind not in self._shown_kinds:
                     self.console.print(f"waits: {reason}", markup=False, highlight=False, soft_wrap=True)
             if self._shown_kinds and not kinds:
-                self.console.print("goes on", markup=False)
+                self.console.print("continues", markup=False)
         self._shown_kinds = kinds
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """The bar, and the reasons."""
+        """The bar and the reasons."""
         yield from super().get_renderables()
         yield from (Text(f"waits: {reason}") for reason in self._waits)
 
 
 class JobWatch:
-    """Whether a campaign is over. Its job may die and be submitted again (cluster/campaign_supervisor.py)."""
+    """Whether a campaign has ended. Its job may die and be resubmitted (cluster/campaign_supervisor.py)."""
 
     def __init__(self, campaigns: Campaigns, campaign_id: int, job: Job) -> None:
         self._campaigns, self._campaign_id, self._job = campaigns, campaign_id, job
@@ -57,10 +57,10 @@ class JobWatch:
         return self._job.job_id
 
     def ended(self) -> bool:
-        """Whether the campaign, or its job, has ended; looked at every `_LOOK_S`.
+        """Whether the campaign, or its job, has ended; checked every `_LOOK_S`.
 
         Raises:
-            JobRefused: the job died, and none took its place in time.
+            JobRefused: the job died without a successor in time.
         """
         now = time.monotonic()
         if now - self._looked_at < _LOOK_S:

@@ -36,12 +36,13 @@ _PARTITIONS_EVERY_S, _PARTITIONS_AGAIN_S = 86_400.0, 3600.0
 
 
 @contextmanager
-def watched(stores: Stores, dashboard: str, rates: RatesConfig | None) -> Iterator[None]:
+def watched(stores: Stores, dashboard: str, rates: RatesConfig | None, api: str | None) -> Iterator[None]:
     """Watch the cluster that this process is connected to, in threads, until the block ends.
 
     Args:
         dashboard: where the jobs of campaigns and restores are submitted.
         rates: configuration of callers' rates; None: there is no gateway.
+        api: address of the gateway that is asked whether it answers; None: it is not asked.
     """
     ray = stores.settings.ray
     looks = (_keeper(stores, dashboard).look, _restore_keeper(stores, dashboard).look)
@@ -49,7 +50,7 @@ def watched(stores: Stores, dashboard: str, rates: RatesConfig | None) -> Iterat
     reasons, campaigns = WaitReasons(stores.databases.control), Campaigns(stores.databases.control)
     with ExitStack() as stack:
         stack.enter_context(_in_thread(stores, ray.ping_every_s, looks))
-        stack.enter_context(supervised(stores.config, rates, list(stores.shards), watch, reasons, campaigns))
+        stack.enter_context(supervised(stores.config, rates, list(stores.shards), watch, reasons, campaigns, api))
         yield
 
 
@@ -111,10 +112,7 @@ def _in_thread(stores: Stores, every_s: float, looks: Sequence[Callable[[], obje
     ended = threading.Event()
 
     def watch() -> None:
-        forecast_at = 0.0
-        partitions_at = time.monotonic() + _PARTITIONS_EVERY_S  # opening the stores has seen to them
-        if stores.settings.environment == "production":  # which there it has not
-            partitions_at = 0.0
+        forecast_at = partitions_at = 0.0
         while not ended.wait(every_s):
             for look in looks:
                 _keep_jobs(look)

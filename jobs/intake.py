@@ -36,7 +36,8 @@ class FetchReceipt:
     """The outcome of every id: each is in exactly one of landed, gone and failures.
 
     unusable: why nothing was said of any message; None: something was. history_ids, thread_ids: of the landed, in
-    their order. classified: (message, its classification labels as JSON text) of those landed that have any.
+    their order. classified: (message, its classification labels as JSON text) of those landed that have any. refetched:
+    messages whose bytes disagreed with Gmail's estimate at first, and agree now.
     """
 
     landed: tuple[int, ...]
@@ -49,6 +50,7 @@ class FetchReceipt:
     history_ids: tuple[int, ...] = ()
     thread_ids: tuple[int, ...] = ()
     classified: tuple[tuple[int, str], ...] = ()
+    refetched: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ def fetch(
         history_ids=tuple(message.history_id for message in result.messages),
         thread_ids=tuple(message.thread_id for message in result.messages),
         classified=tuple((message.id, message.classification) for message in result.messages if message.classification),
+        refetched=result.refetched,
     )
     return receipt, table
 

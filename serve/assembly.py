@@ -25,6 +25,8 @@ from serve.auth.routes import auth, google, grants, keys
 from serve.auth.signing import SigningKeys
 from serve.auth.tokens import TokenService
 from serve.config import Application
+from serve.events import routes as event_routes
+from serve.events import webhooks
 from serve.gateway import application, root_application
 from serve.http.executor import BlockingExecutor
 from serve.http.prefixes import PrefixMiddleware
@@ -34,7 +36,7 @@ from serve.mail import attachments, content, emails, threads
 from serve.mail.answers import MailAnswers, MessageAnswers
 from serve.mail.lookups import MailLookups
 from serve.mail.ports import MailReader, StatsReader
-from serve.mail.readers import Mailboxes
+from serve.mail.readers import Mailboxes, UnknownShard
 from serve.ops import admin, fleet, root
 from serve.ops.metrics import Metrics, State
 from serve.ops.readiness import CONTROL, Probe, Probes
@@ -44,9 +46,12 @@ from serve.sync.ports import Jobs, NoJobs, Owners
 from storage.catalog.catalog import ping
 from storage.control.control import Control
 from storage.control.grants import Grants
+from storage.control.principal import Principal
 from storage.control.wait_reasons import WaitReasons
+from storage.control.webhooks import Webhooks
 from storage.db.audit import Audit
 from storage.db.engines import Databases
+from storage.events.log import FleetEvents, UserEvents
 from storage.files.blobs import open_blobs
 from storage.fleet import shard_status
 from storage.fleet.analysis_stats import FleetAnalysisStats
@@ -140,7 +145,27 @@ class Assembly:
         routers.append(admin.router(Audit(self._databases.control), self._control, pool))
         totals = Totals(self._databases, self._control.shards, FleetAnalysisStats(open_blobs(self._backup.archive.uri)))
         routers.append(fleet.router(totals, pool))
+        routers.append(self._events(pool))
+        hooks = Webhooks(self._databases.control, self._backup.sealer())
+        routers.append(webhooks.router(hooks, self._backup.webhooks, pool))
         return self._application("emails", routers)
+
+    def _events(self, pool: BlockingExecutor) -> APIRouter:
+        """The feeds of events, read from the primaries."""
+        keep_days, config = self._backup.postgres.retention.outbox_days, self._config.streams
+        fleet_events = FleetEvents(self._databases, self._control.shards, keep_days)
+
+        def of_user(principal: Principal) -> UserEvents:
+            database = self._mailboxes.databases_of([principal.shard_id]).get(principal.shard_id)
+            if database is None:
+                raise UnknownShard(principal.shard_id)
+            engine = self._databases.shard_database(database)
+            return UserEvents(principal.user_id, principal.shard_id, engine, keep_days)
+
+        return event_routes.router(
+            *(of_user, fleet_events, fleet_events.heads, self._streams, pool),
+            *(config.events_poll_s, config.heartbeat_s),
+        )
 
     def analytics(self) -> FastAPI:
         """/api/v1/analytics."""

@@ -79,6 +79,7 @@ class StreamConfig(BaseModel, frozen=True):
     )
     max_per_user: PositiveInt = Field(4, description="maximum number of concurrent streams per user")
     poll_s: PositiveFloat = Field(1.0, description="seconds between polls of the streamed state")
+    events_poll_s: PositiveFloat = Field(0.2, description="seconds between looks for new events of all streams")
     heartbeat_s: PositiveFloat = Field(
         15.0, description="seconds without an event after which a stream sends a heartbeat"
     )

@@ -7,6 +7,8 @@ because Serve discards state created by an ASGI lifespan.
 
 import gc
 import logging
+import time
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import SecretStr
 from ray import serve as ray_serve
+from ray.serve.schema import ProxyStatus
 from ray.util.metrics import Counter
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,6 +40,8 @@ LOOPBACK = "127.0.0.1"
 _RATES_S = 30.0
 #: Seconds between two looks whether Serve's controller answers.
 _POLL_S = 0.05
+#: Seconds that the proxy has beyond those that Serve gives it, and between two looks.
+_PROXY_S, _PROXY_POLL_S = 120.0, 0.5
 
 
 class GatewayFailed(BackupError):
@@ -142,9 +147,25 @@ def start(config: ServeConfig, proxy: Proxy | None = None) -> Future[None]:
         require_free(config.host, config.port, "GBM_SERVE__PORT")
     options = {"host": config.host, "port": config.port} if proxy is None else proxy.http_options(config.port)
     thread = ThreadPoolExecutor(1, "start-serve")
-    starting = thread.submit(ray_serve.start, http_options=options)
+    starting = thread.submit(_start_serve, options)
     thread.shutdown(wait=False)
     return starting
+
+
+def _start_serve(options: Mapping[str, object]) -> None:
+    """Start Serve, and wait for its proxy for longer than Serve does, on a machine that is busy.
+
+    Raises:
+        GatewayFailed.
+    """
+    try:
+        ray_serve.start(http_options=dict(options))
+    except TimeoutError:  # after 60 s; the proxy goes on starting
+        deadline = time.monotonic() + _PROXY_S
+        while ProxyStatus.HEALTHY not in ray_serve.status().proxies.values():
+            if time.monotonic() > deadline:
+                raise GatewayFailed(f"its proxy has not started within {60 + _PROXY_S:.0f} s") from None
+            time.sleep(_PROXY_POLL_S)
 
 
 def deploy(

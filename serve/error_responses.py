@@ -7,6 +7,7 @@ error class that clients can receive.
 from operator import attrgetter
 
 from jobs.isolation.steps import IsolationFailed
+from jobs.webhooks.sending import WebhookUrlRefused
 from serve.auth.authentication import TokenInvalid
 from serve.auth.errors import NotBackedUp, SignInFailed
 from serve.auth.policies import RoleRequired, ScopeRequired
@@ -25,7 +26,10 @@ from storage.control.api_keys import TooManyKeys
 from storage.control.campaigns import CampaignEnded, IdempotencyMismatch, UnknownCampaign
 from storage.control.grants import UnknownGrant
 from storage.control.restore_records import RestoreConflict, TargetBusy, UnknownRestore
+from storage.control.webhooks import TooManyWebhooks, UnknownWebhook
 from storage.db.engines import DatabaseUnreachable
+from storage.events.event_type import UnknownEventType
+from storage.events.stored_event import EventsExpired, InvalidEventId
 from storage.files.blobs import FileDamaged
 from storage.files.file_format import FileNewer
 from storage.mailbox.message import MessageUnparsable, ReadingStopped
@@ -39,6 +43,12 @@ FAULTS: FaultTable = {
     InvalidQuery: Fault(400, "invalid_query", "Invalid search query"),
     InvalidCursor: Fault(400, "invalid_cursor", "Invalid cursor"),
     InvalidSessionToken: Fault(400, "invalid_position", "Invalid position"),
+    UnknownEventType: Fault(400, "unknown_event_type", "Unknown event type"),
+    InvalidEventId: Fault(400, "invalid_event_id", "Invalid event id"),
+    EventsExpired: Fault(410, "events_expired", "Events deleted"),
+    WebhookUrlRefused: Fault(400, "webhook_url_refused", "Webhook URL refused"),
+    UnknownWebhook: Fault(404, "unknown_webhook", "Unknown webhook"),
+    TooManyWebhooks: Fault(409, "too_many_webhooks", "Too many webhooks"),
     PushRefused: Fault(401, "push_refused", "Push refused"),
     SecretRefused: Fault(401, "secret_refused", "Invalid key or token"),
     TokenInvalid: Fault(401, "token_invalid", "Invalid access token"),

@@ -29,6 +29,7 @@ from storage.mailbox.query_resolver import QueryResolver
 from storage.mailbox.row_mapping import change_of, stored_of, summary_of
 from storage.mailbox.search import SearchExecutor
 from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
+from storage.mailbox.texts import HERE, Texts
 from storage.mailbox.threads import Conversations
 from storage.model.mail_query import ALL_MAIL, MailQuery
 from storage.model.message_id import from_hex, to_hex
@@ -37,7 +38,7 @@ from storage.model.results import Body, ChangePage, Email, Label, Page, PageCurs
 from storage.model.schemas import MESSAGES
 from storage.model.time_range import EARLIEST, LATEST
 from storage.query.conditions import Contains, wanted
-from storage.query.highlighting import Highlight, fragments
+from storage.query.highlighting import Highlight
 from storage.query.parser import parse
 from storage.query.plan import Plan, plan
 from storage.query.tree import EVERYTHING
@@ -60,13 +61,14 @@ class MailboxReader:
         splits: SplitCache | None = None,
         body: Callable[[bytes], Body] | None = None,
         frames: Frames | None = None,
+        texts: Texts = HERE,
     ) -> None:
         """`splits`: None: this process's cache in a temporary folder. `body`: MIME parser; None reads the Parquet.
 
-        `frames`: cache of raw frames; None: no cache.
+        `frames`: cache of raw frames; None: no cache. `texts`: reads what strangers wrote.
         """
         self._user_id, self._engine, self._blobs = user_id, engine, blobs
-        self._files = MailFiles(user_id, engine, blobs, splits or cache_of(ArchiveConfig()))
+        self._files = MailFiles(user_id, engine, blobs, splits or cache_of(ArchiveConfig()), texts)
         self._resolver = QueryResolver(user_id, engine)
         self._kept = KeptAnswers(blobs)
         self._analyses = Analyses(user_id, engine, blobs)
@@ -131,12 +133,8 @@ class MailboxReader:
             segments = connection.execute(query("segments_of_messages"), values).scalars()
             files = [name + PARQUET_SUFFIX for name in segments]
         rows = self._files.rows("subjects_texts", files, {"message_ids": message_ids})
-        return {
-            to_hex(row["message_id"]): [
-                highlight for field in ("subject", "text") for highlight in fragments(field, row[field], searched)
-            ]
-            for row in rows
-        }
+        found = self._files.texts.fragments([(row["subject"], row["text"]) for row in rows], searched)
+        return {to_hex(row["message_id"]): pieces for row, pieces in zip(rows, found, strict=True)}
 
     def email(self, message_id: int, as_of: datetime | None = None) -> Email | None:
         """One message without its raw bytes, now or as of a time; None when the user has (had) no such message."""

@@ -1,4 +1,4 @@
-"""Where the project's actors have their names, and which process each is."""
+"""The namespace and names of the project's actors, and the identity of their processes."""
 
 import os
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ import ray
 
 NAMESPACE = "gbm"
 
-#: Seconds that a broker has to answer in: it only reckons.
+#: Seconds within which a broker must answer: it only computes.
 BROKER_TIMEOUT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """The process of an actor. created_at: seconds since 1970, so that a number that was given again is noticed."""
+    """The process of an actor. created_at: seconds since 1970, so that a reused process id is noticed."""
 
     node_id: str
     pid: int

@@ -14,22 +14,22 @@ from actors.remote.names import BROKER_TIMEOUT_S, NAMESPACE, Process, this_proce
 
 
 class RayBroker:
-    """The one quota broker, asked for the project's units."""
+    """Client of the one quota broker, which leases the project's units."""
 
     def __init__(self, handle: ActorHandle) -> None:
         self._handle = handle
 
     async def lease(self, shard_id: int, demand: Demand) -> Grant:
-        """Units granted.
+        """The granted units.
 
         Raises:
-            BrokerSilent: it restarts, or is too busy.
+            BrokerSilent: the broker restarts, or is too busy.
         """
         granted: Grant = await self._ask(self._handle.lease.remote(shard_id, demand))
         return granted
 
     async def throttled(self, seconds: float) -> None:
-        """Gmail refused the whole project for so long."""
+        """Report that Gmail refused the whole project for this time."""
         await self._ask(self._handle.throttled.remote(seconds))
 
     async def _ask(self, reference: Any) -> Any:
@@ -40,7 +40,7 @@ class RayBroker:
 
 
 class _BrokerHost:
-    """A quota broker in a process of its own."""
+    """A quota broker in its own process."""
 
     def __init__(self, config: BackupConfig) -> None:
         def ledger() -> Ledger:
@@ -66,7 +66,7 @@ _BrokerActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)(_Brok
 
 
 def start_broker(config: BackupConfig) -> ActorHandle:
-    """The one quota broker, started if need be."""
+    """The one quota broker, started if it does not exist."""
     return _BrokerActor.options(name="quota", namespace=NAMESPACE, get_if_exists=True, lifetime="detached").remote(
         config
     )

@@ -1,4 +1,4 @@
-"""The broker of callers' rates as a Ray actor."""
+"""The broker of callers' rate limits as a Ray actor."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from actors.remote.names import BROKER_TIMEOUT_S, NAMESPACE, Process, this_proce
 
 
 class _RatesHost:
-    """The broker of callers' rates in a process of its own. A new one begins with full buckets."""
+    """The broker of callers' rate limits in its own process. A new one starts with full buckets."""
 
     def __init__(self, config: RatesConfig) -> None:
         self._broker = RateBroker(config)
@@ -31,22 +31,22 @@ _RatesActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)(_Rates
 
 
 def start_rates(config: RatesConfig) -> ActorHandle:
-    """The one broker of rates, started if need be. Raises RayError when its actor cannot be made."""
+    """The one broker of rate limits, started if it does not exist. Raises RayError if its actor cannot be created."""
     named = _RatesActor.options(name="rates", namespace=NAMESPACE, get_if_exists=True, lifetime="detached")
     return named.remote(config)
 
 
 def await_rates(handle: ActorHandle, seconds: float) -> bool:
-    """Whether the broker answers within so many seconds. Blocking."""
+    """Whether the broker answers within this number of seconds. Blocking."""
     try:
         ray.get(handle.settle.remote({}), timeout=seconds)
-    except RayError:  # GetTimeoutError is one
+    except RayError:  # GetTimeoutError is a subclass
         return False
     return True
 
 
 class RateClient:
-    """Settles a gateway replica's rates with their one broker, which is started if need be."""
+    """Settles a gateway replica's rates with the one broker, which is started if it does not exist."""
 
     def __init__(self, config: RatesConfig) -> None:
         self._config = config
@@ -54,13 +54,13 @@ class RateClient:
         self._unanswered: asyncio.Future[Any] | None = None
 
     async def settle(self, asks: Mapping[str, Ask]) -> dict[str, Allowance]:
-        """What the broker grants.
+        """The broker's grants.
 
         Raises:
-            BrokerSilent: it restarts, or is too busy.
+            BrokerSilent: the broker restarts, or is too busy.
         """
-        # One question at a time: what is granted to one that nobody waits for any more is lost, and a broker that takes
-        # seconds to start would give a caller's whole bucket away so.
+        # One request at a time: tokens granted to a request that timed out are lost, and a broker that takes
+        # seconds to start would lose a caller's whole bucket in this way.
         if self._unanswered is not None and not self._unanswered.done():
             raise BrokerSilent("it has not answered yet")
         try:

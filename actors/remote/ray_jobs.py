@@ -10,10 +10,10 @@ from storage.control.restores import Restores
 
 
 def start_campaign(dashboard: str, command: Sequence[str], campaigns: Campaigns, campaign: Campaign) -> Campaign:
-    """Have a campaign worked on by a Ray Job, submitted unless the last one is alive. Blocking.
+    """Submit a Ray Job for a campaign, unless its last job is alive. Blocking.
 
     Args:
-        command: what the job runs, but for the campaign's id.
+        command: the job's command, without the campaign's id.
 
     Raises:
         ConnectionError, RuntimeError: Ray does not answer, or does not take the job.
@@ -31,10 +31,10 @@ def start_campaign(dashboard: str, command: Sequence[str], campaigns: Campaigns,
 
 
 def start_restore(dashboard: str, command: Sequence[str], restores: Restores, restore: Restore) -> Restore:
-    """Have a restore worked on by a Ray Job, submitted unless the last one is alive. Blocking.
+    """Submit a Ray Job for a restore, unless its last job is alive. Blocking.
 
     Args:
-        command: what the job runs, but for the restore's id and the number of the run.
+        command: the job's command, without the restore's id and the number of the run.
 
     Raises:
         ConnectionError, RuntimeError: Ray does not answer, or does not take the job.
@@ -58,5 +58,5 @@ def _submit(client: Any, job_id: str, command: Sequence[str], metadata: dict[str
 def _is_alive(client: Any, job_id: str) -> bool:
     try:
         return not client.get_job_status(job_id).is_terminal()
-    except RuntimeError:  # this Ray has never heard of it: a former one ran it
+    except RuntimeError:  # unknown to this Ray: an earlier cluster ran the job
         return False

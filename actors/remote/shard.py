@@ -26,12 +26,12 @@ from storage.files.blobs import open_blobs
 from storage.model.records import User
 from storage.recovery.rollup_writer import RolledUp
 
-#: Owners that end on a defect of one mailbox before it is left alone.
+#: Number of owners that end on a defect of one mailbox before it is quarantined.
 _ENDS = 2
 
 
 class _ShardHost:
-    """A shard's owner in a process of its own. An owner that failed is replaced by a new one at the next call."""
+    """A shard's owner in its own process. A failed owner is replaced at the next call."""
 
     def __init__(self, shard_id: int, config: BackupConfig, broker: ActorHandle, shards: int) -> None:
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
@@ -41,20 +41,20 @@ class _ShardHost:
         self._work, self._broker = RayWork(config, configured(config.analysis)), RayBroker(broker)
         self._sealer = config.sealer()
         self._owner: ShardOwner | None = None
-        self._ended: Counter[int] = Counter()  # mailbox -> owners that ended on a defect that showed with it
+        self._ended: Counter[int] = Counter()  # mailbox -> owners that ended on a defect on it
         self._quarantined: dict[int, str] = {}
         self._starting = asyncio.Lock()
 
     async def alive(self) -> Process:
-        """This process, as soon as its event loop answers, whether the shard can be owned now or not."""
+        """This process, once its event loop answers, whether or not the shard can be owned now."""
         return this_process()
 
     async def ping(self) -> list[str]:
-        """Make sure that the shard is owned and works; the orphan files that were swept on the way."""
+        """Ensure that the shard is owned and works; return the orphan files that were swept."""
         return (await self._live())[1]
 
     async def request(self, user: User, mode: Mode) -> None:
-        self._quarantined.pop(user.user_id, None)  # somebody asks for it
+        self._quarantined.pop(user.user_id, None)  # requested
         await (await self._live())[0].request(user, mode)
 
     async def retry_failed(self, user: User) -> None:
@@ -73,7 +73,7 @@ class _ShardHost:
         return (await self._live())[0].status(user_id)
 
     async def gmail(self) -> GmailConfig:
-        """Where the cluster's Gmail is, and its quota: no settings of a job may say otherwise."""
+        """The endpoint and quota of the cluster's Gmail, which a job's settings must not contradict."""
         return self._config.gmail
 
     async def lend(self, user_id: int, method: str) -> float:
@@ -101,11 +101,11 @@ class _ShardHost:
         return await owner.roll_up()
 
     async def spent(self) -> dict[str, float]:
-        """CPU seconds of this shard's tasks by stage, and `tasks:STAGE`, how many told of it."""
+        """CPU seconds of this shard's tasks by stage, and `tasks:STAGE`, the number of tasks."""
         return dict(SPENT)
 
     async def close(self) -> None:
-        """Give the lease up; the process is about to end."""
+        """Release the lease, because the process is about to end."""
         async with self._starting:
             if self._owner is not None:
                 await self._owner.close()
@@ -137,7 +137,7 @@ class _ShardHost:
             return owner, swept
 
     def _place(self) -> int:
-        """The index of the shard's database, as the map has it now: the shard may have moved."""
+        """The index of the shard's database in the present map: the shard may have moved."""
         return self._control.shards()[self._shard_id]
 
 
@@ -145,7 +145,7 @@ _ShardActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0, max_pe
 
 
 def start_shard(shard_id: int, config: BackupConfig, broker: ActorHandle, shards: int) -> ActorHandle:
-    """The one live owner of a shard (of `shards`), started if need be. It works from its first `ping` on."""
+    """The one live owner of a shard (of `shards`), started if it does not exist. It works after its first `ping`."""
     resource = config.shard.resource
     return _ShardActor.options(
         name=f"shard:{shard_id}",

@@ -1,4 +1,4 @@
-"""The named actors as `actors.supervisor.ActorSupervisor` sees them: probed, killed, started."""
+"""The adapter through which `actors.supervisor.ActorSupervisor` probes, kills and starts named actors."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ class NamedActors:
     """`actors.supervisor.Actors` of this Ray."""
 
     def __init__(self, starters: Mapping[str, Callable[[], object]]) -> None:
-        """`starters`: makes each actor, by name, unless it is there."""
+        """`starters`: creates each actor, by name, if it does not exist."""
         self._starters = starters
         self._processes: dict[str, Process] = {}
 
@@ -37,15 +37,15 @@ class NamedActors:
             raise ActorGone(name, type(exc).__name__) from exc
 
     async def kill(self, name: str) -> None:
-        """End the actor's process and have Ray start the next.
+        """Kill the actor's process; Ray starts the next.
 
-        Ray's own kill asks the process to end, which a stopped one does only once it wakes; on this machine the kernel
-        ends it at once.
+        Ray's own kill asks the process to end, which a stopped process does only after it wakes; on this machine the
+        kernel kills it at once.
         """
         await asyncio.to_thread(self._kill, name)
 
     async def start(self, name: str) -> None:
-        """Make an actor that is missing."""
+        """Start an actor that does not exist."""
         try:
             await asyncio.to_thread(self._starters[name])
         except (RayError, ValueError) as exc:
@@ -63,7 +63,7 @@ class NamedActors:
 
 
 def _is_there(process: Process) -> bool:
-    """Whether the process with this number is still the one that answered."""
+    """Whether the process with this id is still the one that answered."""
     try:
         return psutil.Process(process.pid).create_time() == process.created_at
     except psutil.Error:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from ray.exceptions import RayError
 
 from actors.config import BackupConfig
+from actors.remote.placement import Placement
 from actors.work import WorkLost
 from jobs import tasks
 from jobs.gmail.records import HistoryPage, Label, MessagePage, Profile, Watching
@@ -32,7 +33,7 @@ _ARGUMENTS_SURVIVE = (
     ray.exceptions.TaskCancelledError,
 )
 
-#: CPU seconds of this process's tasks by stage, and how many there were of each (`tasks:STAGE`); `gbm bench` asks.
+#: CPU seconds of this process's tasks by stage, and their numbers (`tasks:STAGE`), for `gbm bench`.
 SPENT: Counter[str] = Counter()
 
 
@@ -44,6 +45,7 @@ class RayWork:
         self._task_s, self._merge_s = config.shard.task_timeout_s, config.shard.merge_timeout_s
         self._parsing, self._keys, self._sealer = config.shard.parsing, config.key_place, config.sealer()
         self.analysers = analysers
+        self._placement = Placement()
 
     async def pin(self, token: SecretStr) -> tuple[Profile, list[Label]]:
         answer: tuple[Profile, list[Label]] = await self._answer(tasks.pin.remote(self._gmail, self._sealed(token)))
@@ -91,8 +93,8 @@ class RayWork:
         manifest, index = tasks.write_segment.remote(
             self._archive, formats, shard_id, epoch, skip, self.analysers, self._parsing, isolated, *references
         )
-        # In a child, every message at fault takes its whole time before the next one is parsed.
-        return await answer_of(manifest, self._merge_s if isolated else self._task_s), index
+        # In a child, each bad message takes its whole time limit before the next one is parsed.
+        return await self._within(manifest, self._merge_s if isolated else self._task_s), index
 
     async def compact(self, shard_id: int, epoch: int, segments: Mapping[str, str | None]) -> tuple[Merged, object]:
         merged, moved = tasks.compact.remote(self._archive, file_format.agreed(), shard_id, epoch, segments)
@@ -112,22 +114,36 @@ class RayWork:
     def _sealed(self, token: SecretStr) -> SealedToken:
         return seal(token, self._sealer, self._keys)
 
+    async def unbegun(self) -> Collection[object]:
+        return await self._placement.unbegun()
+
     async def _answer(self, reference: Any) -> Any:
-        return await answer_of(reference, self._task_s)
+        return await self._within(reference, self._task_s)
+
+    async def _within(self, reference: Any, limit_s: float) -> Any:
+        with self._placement.watched(reference) as begun:
+            return await answer_of(reference, limit_s, begun=begun)
 
 
-async def answer_of(reference: Any, limit_s: float, cancel: Callable[[Any], object] | None = None) -> Any:
-    """What a task returned; its expected errors are raised.
+async def answer_of(
+    reference: Any,
+    limit_s: float,
+    cancel: Callable[[Any], object] | None = None,
+    begun: Callable[[], Awaitable[bool]] | None = None,
+) -> Any:
+    """The result of a task; its expected errors are raised.
 
     Args:
-        limit_s: seconds after which the task is cancelled, and its worker ended: it hangs.
-        cancel: how; None: by Ray.
+        limit_s: seconds after which the task counts as hung: it is cancelled and its worker killed.
+        cancel: the function that cancels; None: Ray's.
+        begun: whether the task has a worker; None: it has. A task that waits for a worker does not hang: its time
+            begins again.
 
     Raises:
-        WorkLost: the worker died, or hung; and the expected errors.
+        WorkLost: the worker died or hung; and the expected errors.
     """
     try:
-        answer = await asyncio.wait_for(_awaited(reference), limit_s)
+        answer = await _awaited_within(reference, limit_s, begun)
     except TimeoutError as exc:
         (cancel or _cancel)(reference)
         raise WorkLost(f"no answer within {limit_s:.0f} s") from exc
@@ -143,12 +159,26 @@ async def answer_of(reference: Any, limit_s: float, cancel: Callable[[Any], obje
     return answer
 
 
+async def _awaited_within(reference: Any, limit_s: float, begun: Callable[[], Awaitable[bool]] | None) -> Any:
+    """Raises TimeoutError."""
+    waiting = asyncio.ensure_future(_awaited(reference))
+    try:
+        while True:
+            await asyncio.wait({waiting}, timeout=limit_s)
+            if waiting.done():
+                return waiting.result()
+            if begun is None or await begun():
+                raise TimeoutError
+    finally:
+        waiting.cancel()
+
+
 async def _awaited(reference: Any) -> Any:
     return await reference
 
 
 def _cancel(reference: Any) -> None:
-    """Ends the worker, too: one that hangs would keep its place."""
+    """Kills the worker, too: a hung worker would keep its place."""
     try:
         ray.cancel(reference, force=True)
     except RayError as exc:

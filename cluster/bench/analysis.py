@@ -103,7 +103,7 @@ def _anew(settings: Settings, corpus: Corpus, messages: int, report: Callable[[s
             work = Work(stores, users, _shares(users, messages), pool, 2 * _PROCESSES)
             work.write(lambda *_: None)
             work.release()
-        report("analysing them anew")
+        report("re-analysing them")
         archive, done = stores.config.archive, 0
         began = time.monotonic()
         with ProcessPoolExecutor(_PROCESSES, multiprocessing.get_context("spawn")) as pool:

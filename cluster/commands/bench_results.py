@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
+from cluster.commands.bench import app
 from cluster.console import command, fail, notes, out, print_json
 
 _Results = Annotated[Path, typer.Argument(help="File with results: JSON of one or several runs, one after the other.")]
 
 
+@app.command("all")
 @command
 def run_all(
     quick: Annotated[
@@ -35,6 +37,7 @@ def run_all(
         fail(f"Without a result: {', '.join(f'{name} ({reason})' for name, reason in result.failed.items())}")
 
 
+@app.command()
 @command
 def compare(
     before: _Results,
@@ -72,6 +75,7 @@ def compare(
         notes.print(f"In one file only: {len(result.missing)} measurements, such as {result.missing[0]}", markup=False)
 
 
+@app.command()
 @command
 def table(
     results: _Results,

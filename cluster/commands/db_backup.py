@@ -23,6 +23,7 @@ def backup(
 
     Example: gbm db backup --out /backups/gbm-2026-11-29
     """
+    from storage.db.audit import BACKUP_ACTION, Audit
     from storage.recovery.dump import back_up
 
     with open_stores(settings()) as stores, notes.status("") as status:
@@ -31,6 +32,8 @@ def backup(
             path.absolute(),
             lambda database, table, done, total: status.update(f"{database}: {table} ({done + 1} of {total})"),
         )
+        detail = {"rows": dumped.rows, "bytes": dumped.stored_bytes}
+        Audit(stores.databases.control).note([("command line", BACKUP_ACTION, str(dumped.path), detail)])
     if json:
         print_json({"path": str(dumped.path), "taken_at": dumped.taken_at, "rows": dumped.rows})
     notes.print(f"{count(dumped.rows)} rows, {size(dumped.stored_bytes)}, in {path}", markup=False)

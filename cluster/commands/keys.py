@@ -21,6 +21,7 @@ class KeyScope(StrEnum):
     CAMPAIGNS = "campaigns"
     AUDIT = "audit"
     RESTORE = "restore"
+    EVENTS = "events"
 
 
 app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)

@@ -19,9 +19,9 @@ def sql(
 ) -> None:
     """Query a mailbox in DuckDB's SQL, read-only.
 
-    Views: messages, recipients, labels, label_events, attachments, analysis. Ids are Gmail's hexadecimal ids; times are
-    UTC. The query runs in a sandboxed process that can read this mailbox's data and nothing else. Works without a
-    running cluster.
+    Views: messages, recipients, labels, label_events, attachments, analysis, acquaintances. Ids are Gmail's hexadecimal
+    ids; times are UTC. The query runs in a sandboxed process that can read this mailbox's data and nothing else. Works
+    without a running cluster.
 
     Example: gbm sql ada@example.com "SELECT from_address, count(*) AS n FROM messages GROUP BY 1 ORDER BY n DESC"
     """

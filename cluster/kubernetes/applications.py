@@ -104,7 +104,7 @@ class Supervisor:
             stores = stack.enter_context(open_stores(settings))
             share_sealing_key(settings)
             start_shards(stores.config, list(stores.shards))
-            stack.enter_context(watched(stores, dashboard_of_this_ray(), settings.serve.rates))
+            stack.enter_context(watched(stores, dashboard_of_this_ray(), settings.serve.rates, None))
             self._open = stack.pop_all()
 
     def __del__(self) -> None:

@@ -64,7 +64,13 @@ def messages(file: IO[bytes], bound_bytes: int) -> Iterator[bytes]:
     Raises:
         TooLong: one is over `bound_bytes`.
     """
+    return (message for _, message in postmarked(file, bound_bytes))
+
+
+def postmarked(file: IO[bytes], bound_bytes: int) -> Iterator[tuple[bytes, bytes]]:
+    """The same, each with the line that begins it. Raises as `messages`."""
     message: bytearray | None = None
+    postmark = b""
     number, after_blank, with_cr = 0, True, False
     waiting: bytes | None = None  # a line that begins a message if a header follows
     for line in _lines(file):
@@ -72,9 +78,9 @@ def messages(file: IO[bytes], bound_bytes: int) -> Iterator[bytes]:
         if waiting is not None:
             if message is None or _separates(waiting, line.content, after_blank):
                 if message is not None:
-                    yield _unquoted(message, with_cr)
+                    yield postmark, _unquoted(message, with_cr)
                     number += 1
-                message = bytearray()
+                message, postmark = bytearray(), waiting
             else:
                 message += waiting
             after_blank, waiting = False, None
@@ -88,11 +94,11 @@ def messages(file: IO[bytes], bound_bytes: int) -> Iterator[bytes]:
         if len(message) > bound_bytes:
             raise TooLong(number, len(message))
     if waiting is not None and message is None:
-        message = bytearray()
+        message, postmark = bytearray(), waiting
     elif waiting is not None and message is not None:
         message += waiting
     if message is not None:
-        yield _unquoted(message, with_cr)
+        yield postmark, _unquoted(message, with_cr)
 
 
 def _lines(file: IO[bytes]) -> Iterator[_MboxLine]:

@@ -29,7 +29,7 @@ def populate(config: SimulatorConfig) -> dict[str, SimulatedMailbox]:
     for email, mail in shares.items():
         mailboxes[email] = SimulatedMailbox(email)
         mailboxes[email].traces_imports = config.trace_imports
-        mailboxes[email].load(mail)
+        mailboxes[email].load((each.name, each.raw) for each in mail)
     return mailboxes
 
 

@@ -9,6 +9,7 @@ import gzip
 import logging
 import os
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ _LOG = logging.getLogger(__name__)
 # Gmail imports no larger message.
 MESSAGE_MAX_BYTES = 150 * 1024 * 1024
 
+_ZIP_SUFFIX = ".zip"
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _MBOX_SUFFIXES = (".mbox", ".mbx")
 #: Bytes that show whether a file is an mbox: its first line, and the header after it.
@@ -34,6 +36,7 @@ Skipped = Callable[[str, str], None]
 class SourceMail(NamedTuple):
     name: str  # where it lay inside its source
     raw: bytes  # exactly as it lay there
+    postmark: bytes = b""  # of a message of an mbox: the line that begins it
 
 
 def _log(name: str, reason: str) -> None:
@@ -58,7 +61,15 @@ def read_mail(path: Path, skipped: Skipped = _log) -> Iterator[SourceMail]:
         for mail in _read(path, skipped):
             has_mail = True
             yield mail
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as exc:
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        RuntimeError,
+        NotImplementedError,
+        EOFError,
+        zlib.error,
+        OSError,
+    ) as exc:
         raise MailUnreadable(path, str(exc) or type(exc).__name__) from exc
     if not has_mail:
         raise MailUnreadable(path, "no message in it")
@@ -69,7 +80,7 @@ def _read(path: Path, skipped: Skipped) -> Iterator[SourceMail]:
         return _folder(path, skipped)
     mail = _of_file(path, path.name, skipped)
     if mail is None:
-        raise MailUnreadable(path, "neither .eml nor mbox nor .tar.gz")
+        raise MailUnreadable(path, "neither .eml nor mbox nor .tar.gz nor .zip")
     return mail
 
 
@@ -101,6 +112,8 @@ def _of_file(path: Path, name: str, skipped: Skipped) -> Iterator[SourceMail] | 
     lowered = path.name.lower()
     if lowered.endswith(_TAR_SUFFIXES):
         return _tar(path, skipped)
+    if lowered.endswith(_ZIP_SUFFIX):
+        return _zip(path, skipped)
     # In a maildir (cur, new), the files have no suffix.
     if lowered.endswith(".eml") or path.parent.name in ("cur", "new"):
         return _file(path, name)
@@ -123,8 +136,8 @@ def _mbox_file(path: Path, name: str) -> Iterator[SourceMail]:
 
 def _mbox(file: IO[bytes], name: str) -> Iterator[SourceMail]:
     try:
-        for number, raw in enumerate(mbox.messages(file, MESSAGE_MAX_BYTES)):
-            yield SourceMail(f"{name}:{number}", raw)
+        for number, (postmark, raw) in enumerate(mbox.postmarked(file, MESSAGE_MAX_BYTES)):
+            yield SourceMail(f"{name}:{number}", raw, postmark)
     except mbox.TooLong as exc:
         _check_size(f"{name}:{exc.number}", exc.size_bytes)
 
@@ -146,7 +159,22 @@ def _tar(path: Path, skipped: Skipped) -> Iterator[SourceMail]:
             continue
 
 
-def _of_member(path: Path, member: tarfile.TarInfo, content: IO[bytes], skipped: Skipped) -> Iterator[SourceMail]:
+class _Member(NamedTuple):
+    name: str
+    size: int
+
+
+def _zip(path: Path, skipped: Skipped) -> Iterator[SourceMail]:
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if not info.is_dir():
+                with archive.open(info) as content:
+                    yield from _of_member(path, _Member(info.filename, info.file_size), content, skipped)
+
+
+def _of_member(
+    path: Path, member: tarfile.TarInfo | _Member, content: IO[bytes], skipped: Skipped
+) -> Iterator[SourceMail]:
     parent = member.name.rpartition("/")[0].rpartition("/")[2]
     if member.name.lower().endswith(".eml") or parent in ("cur", "new"):
         _check_size(member.name, member.size)

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster.home import Home
-from cluster.upgrade.database_copy import DatabaseCopies
 from cluster.upgrade.home_version import HomeVersion, refuse_newer
 from storage.db import migrate
 from storage.db.engines import Databases
@@ -57,13 +56,16 @@ class CopyImpossible(BackupError):
 @contextmanager
 def upgrading(
     settings: "Settings", home: Home, databases: Databases, tell: Tell, copy: bool | None = None
-) -> Iterator[None]:
+) -> Iterator[bool]:
     """Around the migrations: the lock, the copy, the home's version. Where all is up to date it costs a read of each.
 
     A database that cannot be reached is left to the migrations, which name it; the upgrade then stays under way.
 
     Args:
         copy: take one before the first migration; None: as the settings say.
+
+    Yields:
+        Whether every database has exactly this program's schema, so that there is nothing to migrate.
 
     Raises:
         HomeNewer, CopyTooLarge, CopyImpossible, BackupUnusable: nothing was changed.
@@ -72,17 +74,19 @@ def upgrading(
     wanted = version_of(settings)
     found = refuse_newer(home.root, migrate.newest_revisions())
     current = found.under_way is None and _numbers(found) == _numbers(wanted)
-    if current and _is_done(databases):
-        yield
-        remove_old_copies(settings, home, tell)
-        return
+    if current:
+        revisions, problems = _read_each(databases)
+        if not problems and not is_pending(revisions):
+            yield _are_newest(revisions)
+            remove_old_copies(settings, home, tell)
+            return
     with alone(home, tell):
         found = refuse_newer(home.root, migrate.newest_revisions())
         if found.under_way and found.under_way.kind == "undo":
             raise UndoUnfinished(str(home.root), str(found.under_way.copy))
         if is_pending(_read_each(databases)[0]):
             _prepare(settings, home, databases, tell, found, copy)
-        yield
+        yield False
         if _is_done(databases):
             kept = found if _numbers(found) == _numbers(wanted) else wanted
             replace(kept, under_way=None).write(home.root)
@@ -93,6 +97,8 @@ def _prepare(
     settings: "Settings", home: Home, databases: Databases, tell: Tell, found: HomeVersion, copy: bool | None
 ) -> None:
     """Take the copy, and let the home say that its upgrade has begun."""
+    from cluster.upgrade.database_copy import DatabaseCopies  # with what dumps tables, for which no command waits
+
     revisions, problems = _read_each(databases)
     kept = found.under_way.copy if found.under_way else None
     is_copying = kept is None and (settings.upgrade.copy_databases if copy is None else copy)
@@ -142,6 +148,8 @@ def remove_old_copies(settings: "Settings", home: Home, tell: Tell) -> None:
     """Remove the copies that were kept for long enough."""
     folder = copies_folder(settings, home)
     if folder.is_dir():
+        from cluster.upgrade.database_copy import DatabaseCopies
+
         with alone(home, tell):
             for name in DatabaseCopies(folder).remove_older(settings.upgrade.keep_days, datetime.now(UTC)):
                 tell(f"without the copy {name}, which was kept for {settings.upgrade.keep_days:g} days")
@@ -160,11 +168,15 @@ def version_of(settings: "Settings") -> HomeVersion:
 
 def is_pending(before: dict[str, str | None]) -> bool:
     """Whether a database holds an older schema. An empty one is made, not migrated."""
-    newest = migrate.newest_revisions()
-    return any(
-        revision is not None and revision < newest["control" if name == "control" else "shard"]
-        for name, revision in before.items()
-    )
+    return any(revision is not None and revision < _newest_of(name) for name, revision in before.items())
+
+
+def _are_newest(revisions: dict[str, str | None]) -> bool:
+    return all(revision == _newest_of(name) for name, revision in revisions.items())
+
+
+def _newest_of(name: str) -> str:
+    return migrate.newest_revisions()["control" if name == "control" else "shard"]
 
 
 def _read_each(databases: Databases) -> tuple[dict[str, str | None], list[str]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from jobs.analysis.acquaintance import evidence, kind_of_writer
+from jobs.analysis.acquaintance import category_if_known, evidence, kind_of_writer
 from jobs.analysis.analyser import Field
 from jobs.analysis.authenticity import warnings_of
 from jobs.analysis.domains import registered
@@ -36,16 +36,20 @@ SPAM = 0.85
 class Category:
     """One of CATEGORIES or null, the spam score, and the reasons; of a null category the reasons that were weighed."""
 
-    name, version = "category", 3  # 2: null without evidence; 3: who decided, and another spam model
+    name, version = "category", 4  # 2: null without evidence; 3: who decided, and another spam model; 4: if_known
     fields: tuple[Field, ...] = (
         ("name", pa.string()),
         ("spam_score", pa.float32()),
         ("reasons", pa.list_(pa.string())),
-        ("source", pa.string()),  # rules, model (the spam score), none; where results are read, gmail too
+        (
+            "source",
+            pa.string(),
+        ),  # rules, model (the spam score), none; where results are read, gmail, mailbox and owner
+        ("if_known", pa.string()),  # personal or work if the mailbox shows that the people know each other; else null
     )
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:
-        """(name, spam score, reasons, source)."""
+        """(name, spam score, reasons, source, if known)."""
         score = mail.once(spam_score)
         points: defaultdict[str, int] = defaultdict(int)
         reasons: defaultdict[str, list[str]] = defaultdict(list)
@@ -53,10 +57,11 @@ class Category:
             points[category] += weight
             reasons[category].append(reason)
         if not points:
-            return None, score, [*_doubts(mail, score), "no sign that the receiver knows the writer"], "none"
+            doubts = [*_doubts(mail, score), "no sign that the receiver knows the writer"]
+            return None, score, doubts, "none", category_if_known(mail)
         most = max(points.values())
         name = next(category for category in CATEGORIES if points.get(category) == most)
-        return name, score, reasons[name], "model" if name == "spam_like" else "rules"
+        return name, score, reasons[name], "model" if name == "spam_like" else "rules", category_if_known(mail)
 
 
 def _doubts(mail: Mail, score: float) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from jobs.analysis.acquaintance import evidence, kind_of_writer
+from jobs.analysis.acquaintance import evidence, kind_of_writer, may_be_known
 from jobs.analysis.analyser import Field
 from jobs.analysis.authenticity import warnings_of
 from jobs.analysis.mail import Mail
@@ -25,25 +25,26 @@ class Priority:
     each other (`acquaintance.py`), which mail with a warning and mail that reads like spam never has.
     """
 
-    name, version = "priority", 3  # 2: null without evidence, low with a warning; 3: who decided
+    name, version = "priority", 4  # 2: null without evidence, low with a warning; 3: who decided; 4: points
     fields: tuple[Field, ...] = (
         ("level", pa.string()),
         ("reasons", pa.list_(pa.string())),
-        ("source", pa.string()),  # rules, none; where results are read, gmail too
+        ("source", pa.string()),  # rules, none; where results are read, gmail, mailbox and owner
+        ("points", pa.int16()),  # without evidence in the message; null: the writer cannot be known to the receiver
     )
 
     def analyse(self, mail: Mail) -> tuple[object, ...] | None:
-        """(level, reasons, source); of a null level the reasons that were weighed."""
-        known = mail.once(evidence)
-        points, reasons, level = 1, [], None
-        for more, reason in (*((1, reason) for reason in known), *_reasons(mail)):
-            points += more
-            reasons.append(f"{'+' if more > 0 else '-'}{reason}")
+        """(level, reasons, source, points); of a null level the reasons that were weighed."""
+        known, level = mail.once(evidence), None
+        weighed = list(_reasons(mail))
+        without = 1 + sum(more for more, _ in weighed)
+        reasons = [*(f"+{reason}" for reason in known), *(f"{'+' if more > 0 else '-'}{why}" for more, why in weighed)]
         if known:
+            points = without + len(known)
             level = "high" if points > _HIGH else "low" if points <= _LOW else "normal"
         else:
             level = "low" if any(reason[0] == "-" for reason in reasons) else None
-        return level, reasons, "none" if level is None else "rules"
+        return level, reasons, "none" if level is None else "rules", without if mail.once(may_be_known) else None
 
 
 def _reasons(mail: Mail) -> Iterator[tuple[int, str]]:

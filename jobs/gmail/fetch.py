@@ -77,7 +77,7 @@ class Fetch:
         self._doubtful: dict[int, RawMessage] = {}  # requested once more, because the bytes disagree with the estimate
         self._answered = False  # Gmail reported on at least one message
         self._whole: GmailError | None = None  # the error of a batch as a whole
-        self._received_bytes = self._units = self._requests = 0
+        self._received_bytes = self._units = self._requests = self._refetched = 0
 
     def calls(self) -> Iterator[tuple[list[int], Call]]:
         """The next batch, unless the fetch has to stop."""
@@ -132,6 +132,7 @@ class Fetch:
             self._units,
             self._requests,
             None if self._answered else whole,
+            self._refetched,
         )
 
     def _file_parts(self, ids: list[int], answer: Answer) -> None:
@@ -192,6 +193,7 @@ class Fetch:
             self._estimates.saw(size, message.size_estimate)
         if self._estimates.plausible(size, message.size_estimate):
             self._messages.append(message)
+            self._refetched += before is not None and before.raw != message.raw
         elif before is None:
             self._doubtful[message.id] = message
             self._unsent.append(message.id)

@@ -149,7 +149,8 @@ class FetchResult:
 
     `units` counts what was sent, landed or not, because every retry pays. `throttled` is the first limit
     that Gmail named; what was not sent because of it is among `failures`. `unusable`: why no batch said anything of
-    any message; None: some did.
+    any message; None: some did. `refetched`: messages whose bytes disagreed with Gmail's estimate at
+    first, and agree now.
     """
 
     messages: list[RawMessage]
@@ -159,3 +160,4 @@ class FetchResult:
     units: int
     requests: int
     unusable: GmailError | None = None
+    refetched: int = 0

@@ -138,9 +138,10 @@ class GmailWriter:
         """Number of the mailbox's messages, by its profile."""
         return self._read(self._api.profile(), token, documents.profile).messages_total
 
-    def page(self, token: str, page_token: str | None) -> MessagePage:
-        """A page of the ids of all messages, Spam and Trash too."""
-        return self._read(self._api.list_messages(page_token, (), True, 500), token, documents.message_page)
+    def page(self, token: str, page_token: str | None, label_ids: Sequence[str] = ()) -> MessagePage:
+        """A page of the ids of all messages, or of those that carry all the labels; Spam and Trash too."""
+        labels = [original(label) for label in label_ids]
+        return self._read(self._api.list_messages(page_token, labels, True, 500), token, documents.message_page)
 
     def with_message_id(self, token: str, rfc822_message_id: str) -> list[int]:
         """Ids of the messages with a Message-ID header, at most 500."""

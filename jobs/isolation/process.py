@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from jobs.isolation.frames import LENGTH
 
@@ -18,10 +20,18 @@ from jobs.isolation.frames import LENGTH
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 #: Seconds that a child that closed its pipes takes to end.
 _END_S = 5.0
+#: How often, and at which distance in seconds, a child that is late must be seen asleep before it counts as hanging.
+_LOOKS, _LOOK_S = 10, 0.05
+#: Seconds between two such judgements.
+_JUDGED_EVERY_S = 1.0
 
 
 class ChildFailed(Exception):
-    """The child did not answer; it was ended. code: timed-out, crashed or bad-answer. status: its exit status."""
+    """The child did not answer; it was ended. status: its exit status.
+
+    code: timed-out (it waited for something else than the processor), starved (the machine did not let it run, or
+    somebody suspended it), crashed or bad-answer.
+    """
 
     def __init__(self, code: str, status: int | None = None) -> None:
         super().__init__(code, status)
@@ -41,10 +51,11 @@ class ChildProcess:
         """Whether the child was started and did not fail since."""
         return self._child is not None
 
-    def exchange(self, content: bytes, timeout_s: float, most_bytes: int) -> bytes:
+    def exchange(self, content: bytes, timeout_s: float, most_bytes: int, longest_s: float = 0.0) -> bytes:
         """The child's answer.
 
         Args:
+            timeout_s: after which a child that hangs is ended; longest_s: after which any child is, if that is longer.
             most_bytes: of an answer; a longer one is malformed.
 
         Raises:
@@ -53,7 +64,8 @@ class ChildProcess:
         """
         if self._child is None:
             self._start()
-        deadline = time.monotonic() + timeout_s
+        began = time.monotonic()
+        deadline = _Deadline(began + timeout_s, began + max(longest_s, timeout_s))
         try:
             self._send(LENGTH.pack(len(content)) + content, deadline)
             (size,) = LENGTH.unpack(self._receive(LENGTH.size, deadline))
@@ -109,25 +121,54 @@ class ChildProcess:
         os.set_blocking(self._requests, False)
         os.set_blocking(self._answers, False)
 
-    def _send(self, content: bytes, deadline: float) -> None:
+    def _send(self, content: bytes, deadline: "_Deadline") -> None:
         view = memoryview(content)
         while view:
-            _wait(self._requests, select.POLLOUT, deadline)
+            self._wait(self._requests, select.POLLOUT, deadline)
             view = view[os.write(self._requests, view) :]
 
-    def _receive(self, size: int, deadline: float) -> bytes:
+    def _receive(self, size: int, deadline: "_Deadline") -> bytes:
         content = bytearray()
         while len(content) < size:
-            _wait(self._answers, select.POLLIN, deadline)
+            self._wait(self._answers, select.POLLIN, deadline)
             piece = os.read(self._answers, size - len(content))
             if not piece:
                 raise ChildFailed("crashed")
             content += piece
         return bytes(content)
 
+    def _wait(self, descriptor: int, event: int, deadline: "_Deadline") -> None:
+        poll = select.poll()
+        poll.register(descriptor, event)
+        while not poll.poll(max(deadline.at - time.monotonic(), 0) * 1000):
+            assert self._child is not None
+            hangs = _is_asleep(self._child.pid)
+            if poll.poll(0):
+                return
+            if hangs or time.monotonic() >= deadline.last:
+                raise ChildFailed("timed-out" if hangs else "starved")
+            deadline.at = min(time.monotonic() + _JUDGED_EVERY_S, deadline.last)
 
-def _wait(descriptor: int, event: int, deadline: float) -> None:
-    poll = select.poll()
-    poll.register(descriptor, event)
-    if not poll.poll(max(deadline - time.monotonic(), 0) * 1000):
-        raise ChildFailed("timed-out")
+
+@dataclass(slots=True)
+class _Deadline:
+    """When the child is judged next, and when it is ended whatever it does (by time.monotonic)."""
+
+    at: float
+    last: float
+
+
+def _is_asleep(pid: int) -> bool:
+    """Whether a process waits for something else than a processor, its disk, or whoever suspended it."""
+    spent = set()
+    for _ in range(_LOOKS):
+        try:
+            status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        except OSError:  # no such system
+            return True
+        state, *fields = status[status.rindex(")") + 2 :].split()
+        spent.add((fields[10], fields[11]))  # clock ticks of user and system time
+        if state != "S" or len(spent) > 1:
+            return False
+        time.sleep(_LOOK_S)
+    return True

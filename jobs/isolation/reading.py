@@ -32,7 +32,8 @@ CHILD = "jobs.isolation.reading_child"
 class IsolatedReading:
     """Owns the children. Thread-safe.
 
-    Every method raises ReadingStopped for a message that exceeds a limit, and IsolationFailed while all are busy.
+    Every method raises ReadingStopped for a message that exceeds a limit, and IsolationFailed while all are busy or the
+    machine does not let one run.
     """
 
     def __init__(self, limits: ReadLimits) -> None:
@@ -80,7 +81,7 @@ class IsolatedReading:
         try:
             child = self._free.pop()  # the one that was asked last: its memory is warm
         except IndexError:
-            child = StepProcess(CHILD, [str(self._limits.memory_bytes)])
+            child = StepProcess(CHILD, [str(self._limits.memory_bytes)], longest_s=0.0)  # a request waits for it
         cpu_s, was_running = self._limits.cpu_s(len(raw)), child.running
         try:
             try:

@@ -11,6 +11,7 @@ from typing import Any
 
 from jobs.mime import message
 from storage.model import results
+from storage.query import highlighting
 
 _CLASSES: dict[tuple[str, str], type] = {
     (each.__module__, each.__qualname__): each
@@ -23,6 +24,8 @@ _CLASSES: dict[tuple[str, str], type] = {
         message.ParsedMessage,
         results.Attachment,
         results.Body,
+        highlighting.Fragment,
+        highlighting.Highlight,
     )
 }
 

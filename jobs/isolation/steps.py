@@ -11,8 +11,12 @@ from jobs.isolation.frames import MEMORY, VALUE
 from jobs.isolation.process import ChildFailed, ChildProcess
 from storage.errors import BackupError
 
-#: Seconds that a step may take for each second of processor time that it may use: the machine may be busy.
+#: Seconds that a step may take for each second of processor time that it may use, before it is looked at: a child that
+#: sleeps then hangs.
 _PATIENCE = 6.0
+#: Seconds that a step may take that the machine does not let run, or that somebody suspended. Its message did nothing
+#: wrong: nothing is recorded, and the step is to be repeated.
+LONGEST_S = 900.0
 #: Seconds in which the child starts and takes what `begin` gives.
 _START_S = 60.0
 _MOST_ANSWER_BYTES = 1 << 30
@@ -24,14 +28,14 @@ TIMEOUT, OUT_OF_MEMORY, CRASHED, FAILED = "timeout", "memory", "crashed", "faile
 
 
 class IsolationFailed(BackupError):
-    """The child process does not start. Retry later."""
+    """The child process does not start, or gets no processor time. Retry later."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"The process that parses suspect mail does not start ({self.reason}): retry when the machine has room."
+        return f"The process that reads suspect mail does not work ({self.reason}): retry when the machine has room."
 
 
 class Stopped(Exception):
@@ -45,9 +49,15 @@ class Stopped(Exception):
 class StepProcess:
     """Owns the child; starts it with the first step, and again after it was ended."""
 
-    def __init__(self, module: str, arguments: Sequence[str], beginning: object = None) -> None:
-        """`beginning`: pickled, the argument of the step `begin`, which a new child does first."""
+    def __init__(
+        self, module: str, arguments: Sequence[str], beginning: object = None, longest_s: float = LONGEST_S
+    ) -> None:
+        """`beginning`: pickled, the argument of the step `begin`, which a new child does first.
+
+        longest_s: seconds that a step waits for a processor.
+        """
         self._beginning, self._child = beginning, ChildProcess(module, arguments)
+        self._longest_s = longest_s
 
     @property
     def running(self) -> bool:
@@ -91,10 +101,13 @@ class StepProcess:
 
     def _exchange(self, step: str, argument: object, cpu_s: float) -> bytes:
         timeout_s = _PATIENCE * cpu_s
-        content = pickle.dumps((step, cpu_s, timeout_s, argument), pickle.HIGHEST_PROTOCOL)
+        longest_s = max(timeout_s, self._longest_s)
+        content = pickle.dumps((step, cpu_s, longest_s, argument), pickle.HIGHEST_PROTOCOL)
         try:
-            return self._child.exchange(content, timeout_s, _MOST_ANSWER_BYTES)
+            return self._child.exchange(content, timeout_s, _MOST_ANSWER_BYTES, longest_s)
         except ChildFailed as failed:
             if failed.code == "timed-out" or failed.status == -signal.SIGPROF:
                 raise Stopped(TIMEOUT) from failed
+            if failed.code == "starved" or failed.status == -signal.SIGALRM:
+                raise IsolationFailed(f"it got too little processor time in {longest_s:.0f} s") from failed
             raise Stopped(OUT_OF_MEMORY if failed.status in _OUT_OF_MEMORY else CRASHED) from failed

@@ -28,7 +28,7 @@ _WAITING_PER_CALLER = 4
 
 
 class SqlQuestion(BaseModel):
-    """One SELECT of DuckDB's SQL over messages, recipients, labels, label_events, attachments and analysis."""
+    """One SELECT of DuckDB's SQL over the views of `gbm sql --help`: messages, analysis, acquaintances and others."""
 
     model_config = ConfigDict(extra="forbid")
 

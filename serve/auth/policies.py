@@ -35,6 +35,7 @@ class Scope(StrEnum):
     CAMPAIGNS = "campaigns"
     AUDIT = "audit"
     RESTORE = "restore"
+    EVENTS = "events"
 
 
 #: Scopes that a grant to read another's mailbox gives: reading, nothing else.

@@ -10,6 +10,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import aclosing
 from typing import Annotated
 
 import orjson
@@ -19,7 +20,7 @@ from starlette.responses import StreamingResponse
 
 from serve.http.errors import RateLimited
 
-LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=100)]
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=70_000)]
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _AGAIN_S = 5.0
 
@@ -59,39 +60,50 @@ class Streams:
         Raises:
             RateLimited: too many streams are open.
         """
+        return self.forward(caller, self._changes(key, look, over, seen))
+
+    def forward(self, caller: int, events: AsyncIterator[bytes]) -> StreamingResponse:
+        """Return a streaming response of events that are already encoded.
+
+        Raises:
+            RateLimited: too many streams are open.
+        """
         if self._open.total() >= self._most or self._open[caller] >= self._most_each:
             raise RateLimited(_AGAIN_S)
-        events = self._events(caller, key, look, over, seen)
-        return StreamingResponse(events, headers=_HEADERS, media_type="text/event-stream")
+        return StreamingResponse(self._counted(caller, events), headers=_HEADERS, media_type="text/event-stream")
 
-    async def _events(
+    async def _counted(self, caller: int, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        self._open[caller] += 1
+        try:
+            async with aclosing(events) as parts:  # type: ignore[type-var]
+                async for part in parts:
+                    yield part
+        finally:
+            self._open[caller] -= 1
+            self._open += Counter()  # removes callers without streams
+
+    async def _changes(
         self,
-        caller: int,
         key: Hashable,
         look: Callable[[], Awaitable[BaseModel]],
         over: Callable[[BaseModel], bool],
         seen: str | None,
     ) -> AsyncIterator[bytes]:
-        self._open[caller] += 1
         said_at = time.monotonic()
-        try:
-            while True:
-                state = await self._look(key, look)
-                data = orjson.dumps(state.model_dump(mode="json"))
-                digest = hashlib.blake2b(data, digest_size=8).hexdigest()
-                if digest != seen:
-                    seen, said_at = digest, time.monotonic()
-                    yield b"id: %s\nevent: %s\ndata: %s\n\n" % (digest.encode(), b"progress", data)
-                elif time.monotonic() - said_at >= self._heartbeat_s:
-                    said_at = time.monotonic()
-                    yield b": still here\n\n"
-                if over(state):
-                    yield b"id: %s\nevent: end\ndata: {}\n\n" % digest.encode()
-                    return
-                await asyncio.sleep(self._every_s)
-        finally:
-            self._open[caller] -= 1
-            self._open += Counter()  # removes callers without streams
+        while True:
+            state = await self._look(key, look)
+            data = orjson.dumps(state.model_dump(mode="json"))
+            digest = hashlib.blake2b(data, digest_size=8).hexdigest()
+            if digest != seen:
+                seen, said_at = digest, time.monotonic()
+                yield b"id: %s\nevent: %s\ndata: %s\n\n" % (digest.encode(), b"progress", data)
+            elif time.monotonic() - said_at >= self._heartbeat_s:
+                said_at = time.monotonic()
+                yield b": still here\n\n"
+            if over(state):
+                yield b"id: %s\nevent: end\ndata: {}\n\n" % digest.encode()
+                return
+            await asyncio.sleep(self._every_s)
 
     async def _look(self, key: Hashable, look: Callable[[], Awaitable[BaseModel]]) -> BaseModel:
         """Poll the object, or return the result of a poll within the last interval."""

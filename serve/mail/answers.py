@@ -7,7 +7,7 @@ requests share (serve/mail/lookups.py). It began after the request, so a cached 
 import hashlib
 from collections.abc import Callable, Hashable
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from serve.http.executor import BlockingExecutor
 from serve.http.response_cache import ResponseCache, Versioned
@@ -19,6 +19,13 @@ from storage.mailbox.lookups import Located
 R = TypeVar("R", bound=Versioned)
 #: Largest message whose exact bytes are cached.
 _MOST_RAW = 256 << 10
+
+
+class Document(NamedTuple):
+    """A message as JSON, and whether it is all that can be read of the message (`Email.is_whole`)."""
+
+    content: bytes
+    is_whole: bool
 
 
 class MailAnswers(Generic[R]):
@@ -74,9 +81,11 @@ class MessageAnswers:
         principal: Principal,
         message_id: int,
         as_of: datetime | None,
-        make: Callable[[MailReader, Located | None], bytes | None],
+        make: Callable[[MailReader, Located | None], Document | None],
     ) -> bytes | None:
         """The document of a message; None: the caller has (had) no such message.
+
+        A document that lacks something is not cached: the file may be repaired, or the next reading succeed.
 
         Args:
             make: called in a thread unless the cache has the document; with None, it looks the message up.
@@ -91,11 +100,13 @@ class MessageAnswers:
 
         def read() -> bytes | None:
             reader = self._mailboxes.reader(principal)
-            answer = None if located is None else make(reader, located)
-            if answer is None:
-                return make(reader, None)
-            self._cache.keep(key, answer)
-            return answer
+            document = None if located is None else make(reader, located)
+            if document is None:
+                document = make(reader, None)
+                return None if document is None else document.content
+            if document.is_whole:
+                self._cache.keep(key, document.content)
+            return document.content
 
         return await self._threads.run(read)
 

@@ -9,7 +9,7 @@ from serve.auth.authorization import Caller
 from serve.auth.policies import Scope, permits
 from serve.http.datetimes import Moment
 from serve.http.problems import responses
-from serve.mail.answers import MailAnswers, MessageAnswers
+from serve.mail.answers import Document, MailAnswers, MessageAnswers
 from serve.mail.models import EmailDocument, EmailList
 from serve.mail.ports import MailReader
 from serve.settings import PREFIXES
@@ -73,9 +73,9 @@ def router(answers: MailAnswers[MailReader], messages: MessageAnswers) -> APIRou
     async def email(principal: Caller, email_id: MessageId, as_of: AsOf = None) -> Response:
         message_id, moment = message_id_of(email_id), as_of and clamp(as_of)
 
-        def make(reader: MailReader, located: Located | None) -> bytes | None:
+        def make(reader: MailReader, located: Located | None) -> Document | None:
             message = reader.email(message_id, moment) if located is None else reader.email_at(located)
-            return None if message is None else _json(EmailDocument.whole(message))
+            return None if message is None else Document(_json(EmailDocument.whole(message)), message.is_whole)
 
         body = await messages.document(principal, message_id, moment, make)
         if body is None:

@@ -1,6 +1,7 @@
 """JSON models of a user's mail: the field names of the API."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Self
 
@@ -99,6 +100,16 @@ class AttachmentItem(BaseModel):
         )
 
 
+class AcquaintanceItem(BaseModel):
+    """What the mailbox knew of a message's writer when the message arrived."""
+
+    received_before: int = Field(description="earlier messages of the same address; 0: first contact")
+    written_before: int = Field(description="earlier messages of the owner to that address")
+    written_in_thread: int = Field(description="earlier messages of the owner in the thread")
+    is_same_domain: bool = Field(description="another address in the domain of the mailbox's own")
+    is_sent: bool = Field(description="the owner sent the message")
+
+
 class EmailDocument(EmailItem):
     """One message in full."""
 
@@ -108,6 +119,9 @@ class EmailDocument(EmailItem):
     sha256: str = Field(description="SHA-256 of the raw bytes, hex")
     analysis: dict[str, dict[str, Any]] | None = Field(
         description="analyser -> version and fields, and an error if it failed; null: not analysed"
+    )
+    acquaintance: AcquaintanceItem | None = Field(
+        description="what the mailbox knew of the writer when the message arrived; null: unknown"
     )
     classification_labels: list[dict[str, Any]] = Field(
         description="Gmail's classification labels (Google Workspace), as its API gave them when the mail was stored"
@@ -123,6 +137,7 @@ class EmailDocument(EmailItem):
             attachments=[AttachmentItem.of(part) for part in email.attachments],
             sha256=email.sha256,
             analysis={name: dict(said) for name, said in email.analysis.items()} if email.analysis else None,
+            acquaintance=AcquaintanceItem(**asdict(email.acquaintance)) if email.acquaintance else None,
             classification_labels=_classification(email.classification),
         )
 

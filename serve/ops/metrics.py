@@ -49,7 +49,7 @@ class Measured(Protocol):
 
 #: Column of shard_overview -> metric and what it says.
 _OF_SHARD: Mapping[str, tuple[str, str]] = {
-    "owned": ("gbm_shard_owned", "1 while somebody holds the shard's lease"),
+    "owned": ("gbm_shard_owned", "1 while a process holds the shard's lease"),
     "messages": ("gbm_messages", "Messages stored"),
     "segments": ("gbm_segments", "Segments of the archive"),
     "size_bytes": ("gbm_mail_bytes", "Bytes of mail stored, before compression"),

@@ -38,7 +38,7 @@ class RevocationGrace(BaseModel):
     """Revocations cannot be read, and those that are known count for a while."""
 
     age_s: int = Field(description="seconds since they were read, by this process")
-    left_s: int = Field(description="seconds that access tokens are still accepted by them; 0: nobody is let in")
+    left_s: int = Field(description="seconds for which they still accept access tokens; 0: none is accepted")
 
 
 class Readiness(BaseModel):

@@ -32,7 +32,7 @@ _Address = Annotated[str, Field(max_length=320, pattern=r"^[^\x00]*$")]
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    mode: Mode = Field(Mode.INCREMENTAL, description="full: list complete mailboxes anew, too")
+    mode: Mode = Field(Mode.INCREMENTAL, description="full: also list complete mailboxes again")
 
 
 class SomeMailboxes(_Request):

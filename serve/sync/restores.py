@@ -74,7 +74,7 @@ class RestoreStatus(BaseModel):
     failed: int
     different: int = Field(description="of done: messages that came back with another date")
     size_bytes: int = Field(description="of done")
-    error: str | None = Field(description="why it paused by itself, and what to do")
+    error: str | None = Field(description="why it paused automatically, and what to do")
 
 
 class RestorePage(BaseModel):

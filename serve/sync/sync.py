@@ -110,7 +110,7 @@ class QuotaToday(BaseModel):
 
     day: str
     spent: int
-    per_minute: float = Field(description="units, since the day was first looked at")
+    per_minute: float = Field(description="units, since the day's first count")
     by_midnight: int = Field(description="units that the day will have cost at this pace")
     threshold: int | None = Field(description="units a day that are free of charge; null: no limit")
     paced: bool = Field(description="whether units beyond the free ones wait for the next day")

@@ -16,7 +16,7 @@ from storage.model.message_id import to_hex
 _VERSION = pa.field("version", pa.int16())
 #: The fields of each analyser that the queries below read; an archive's files may have fewer fields, or more.
 READ = {
-    "category": [_VERSION, pa.field("error", pa.string()), pa.field("name", pa.string())],
+    "category": [_VERSION, *(pa.field(name, pa.string()) for name in ("error", "name", "if_known"))],
     "language": [_VERSION, pa.field("code", pa.string())],
     "sentiment": [_VERSION, pa.field("label", pa.string()), pa.field("score", pa.float32())],
     "authenticity": [
@@ -41,13 +41,13 @@ class AnalysisStats:
     def categories(self) -> tuple[list[Row], list[Row]]:
         """{category, messages, size_bytes}, and Gmail's categories with {category, messages, agreed, undecided}.
 
-        Most messages first. In the first, Gmail's labels decide before the analyser does, and None means: not analysed,
-        or no evidence for a category. The second counts the analysed messages that Gmail categorised; agreed: the
-        analyser says the same; undecided: the analyser says nothing.
+        Most messages first. In the first, Gmail's labels decide, then the mailbox's evidence and the analyser; None
+        means: not analysed, or no evidence for a category. The second counts the analysed messages that Gmail
+        categorised; agreed: the analyser says the same; undecided: the analyser says nothing.
         """
         totals: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
         agreement: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
-        for row in self._ask("categories", "category", labels=tuple(CATEGORIES)):
+        for row in self._ask("categories", "category", labels=tuple(CATEGORIES), acquaintances=True):
             ours, messages = row["ours"], row["messages"]
             said = decide(ours, row["label"]) if row["analysed"] else None
             totals[said].update(messages=messages, size_bytes=row["size_bytes"])
@@ -76,9 +76,16 @@ class AnalysisStats:
         counts = totals[0] if totals else dict.fromkeys(_TOTALS, 0)
         return counts, [{"id": to_hex(row.pop("message_id")), **row} for row in signs]
 
-    def _ask(self, question: str, *analysers: str, labels: tuple[str, ...] = (), **values: object) -> list[Row]:
+    def _ask(
+        self,
+        question: str,
+        *analysers: str,
+        labels: tuple[str, ...] = (),
+        acquaintances: bool = False,
+        **values: object,
+    ) -> list[Row]:
         schema = pa.schema([pa.field(name, pa.struct(READ[name])) for name in analysers])
-        return self._stats.of_content(question, values, labels, schema)
+        return self._stats.of_content(question, values, labels, schema, acquaintances=acquaintances)
 
 
 def _by_category(counts: Mapping[str | None, Mapping[str, int]]) -> list[Row]:

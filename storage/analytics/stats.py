@@ -31,6 +31,7 @@ from storage.analytics.time_zones import HALF_HOURS_SINCE, HALF_HOURS_UNTIL, Unk
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
+from storage.mailbox.acquaintance import Acquaintances
 from storage.mailbox.analysis_reader import Analyses
 from storage.mailbox.query_resolver import QueryResolver
 from storage.mailbox.search import SearchExecutor
@@ -86,6 +87,7 @@ class MailboxStats:
         stats_filter: StatsFilter,
     ) -> None:
         self._user_id, self._engine, self._files, self._analyses = user_id, engine, files, analyses
+        self._acquaintances = Acquaintances(user_id, engine, files)
         self._resolver, self._filter = resolver, stats_filter
         self._selection: Selected | None = None
 
@@ -199,12 +201,14 @@ class MailboxStats:
         labels: Sequence[str] = (),
         analysis: pa.Schema | None = None,
         threads: bool = False,
+        acquaintances: bool = False,
     ) -> list[Row]:
         """Run storage/db/sql/duckdb/QUESTION.sql; {chosen} becomes a condition on the selected messages' ids.
 
         Args:
             labels: for each, a table named after it in lower case: {message_id} of the messages with the label.
             threads: with the table `mended` {message_id, thread_id}: messages of other threads than their files name.
+            acquaintances: with the table `acquaintances` of the mailbox's evidence (acquaintance.SCHEMA).
             analysis: columns of the table `analysis`: {message_id} and the analysers' results; missing ones are null.
         """
 
@@ -214,6 +218,10 @@ class MailboxStats:
             tables = {label.lower(): self._ids(selected, [label]) for label in labels}
             if threads:
                 tables["mended"] = self._mended_threads()
+            if acquaintances:
+                everything = Selected(EVER, selected.as_of)
+                stored = None if selected.as_of is None else self._ids(everything, [])
+                tables["acquaintances"] = self._acquaintances.table(stored)
             if analysis is not None:
                 tables["analysis"] = self._analyses.conformed(analysis, **bounds)
             chosen = "TRUE"

@@ -8,21 +8,22 @@ Called by the owner of the shard (actors/); readers use storage/reader.py.
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 
-import orjson
 import pyarrow as pa
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from storage.catalog import leases
+from storage.catalog.commit_events import analysed_events, events_of, mailbox_states
 from storage.catalog.folding import fold_changes, keys_of
 from storage.catalog.index_copy import copy_index
 from storage.catalog.leases import Lease
+from storage.catalog.segment_records import record_analysis, record_segment
 from storage.db.engines import transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
+from storage.events.publishing import publish
 from storage.failpoints import FailPoint, hit
 from storage.model.records import (
     AnalysedSegment,
@@ -32,8 +33,6 @@ from storage.model.records import (
     FailedKind,
     LabelRow,
     MailboxRecord,
-    Phase,
-    SegmentManifest,
     StoredLabels,
 )
 from storage.model.time_range import EARLIEST, LATEST
@@ -189,10 +188,11 @@ class Catalog:
                     hit(FailPoint.COMMIT_RECORDED)
                     copy_index(connection, index, segment_id)
                     hit(FailPoint.COMMIT_INDEXED)
-                fold_changes(connection, plan.changes)
+                applied = fold_changes(connection, plan.changes)
+                before = mailbox_states(connection, plan)
                 _update_mailboxes(connection, plan)
                 _file_failures(connection, plan)
-                _append_events(connection, plan)
+                publish(connection, plan.shard_id, events_of(plan, index, applied, before))
                 hit(FailPoint.COMMIT_FOLDED)
         except IntegrityError as exc:
             if plan.segment is None or index is None:
@@ -229,7 +229,8 @@ class Catalog:
             if current_name != old:
                 raise AnalysisOutdated(segment)
             connection.execute(query("analyses_retire"), {"segment_ids": segment_ids})
-            record_analysis(connection, live.segment_id, new)
+            record_analysis(connection, lease.shard_id, live.segment_id, new)
+            publish(connection, lease.shard_id, analysed_events(connection, live.segment_id, segment, new))
             hit(FailPoint.ANALYSIS_REPLACED)
         return True
 
@@ -267,46 +268,6 @@ class Catalog:
             for user_id, message_ids in wanted.items()
             for message_id in set(message_ids) - set(self.unknown(user_id, message_ids))
         )
-
-
-def record_segment(connection: Connection, segment: SegmentManifest) -> int | None:
-    """Record a segment and its users' shares; return its id, or None when it is already recorded."""
-    values = {
-        name: getattr(segment, name)
-        for name in (
-            *("name", "shard_id", "epoch", "messages", "size_bytes"),
-            *("raw_bytes", "parquet_bytes", "words_bytes", "defective"),
-        )
-    }
-    segment_id: int | None = connection.execute(query("segment_insert"), values).scalar()
-    if segment_id is None:
-        return None
-    if segment.analysis is not None:
-        record_analysis(connection, segment_id, segment.analysis)
-    users = segment.users
-    connection.execute(
-        query("segment_users_insert"),
-        {
-            "segment_id": segment_id,
-            "user_ids": [user.user_id for user in users],
-            "messages": [user.messages for user in users],
-            "size_bytes": [user.size_bytes for user in users],
-            "first_at": [user.first_at for user in users],
-            "last_at": [user.last_at for user in users],
-        },
-    )
-    return segment_id
-
-
-def record_analysis(connection: Connection, segment_id: int, analysis: AnalysisManifest) -> None:
-    """Record the analysis file of a segment that has none."""
-    values = {
-        "name": analysis.name,
-        "segment_id": segment_id,
-        "versions": orjson.dumps(dict(analysis.versions)).decode(),
-        "size_bytes": analysis.size_bytes,
-    }
-    connection.execute(query("analysis_insert"), values)
 
 
 def _update_mailboxes(connection: Connection, plan: Commit) -> None:
@@ -361,33 +322,6 @@ def _file_failures(connection: Connection, plan: Commit) -> None:
             "places": [item.where for item in items.values()],
         }
         connection.execute(query("unreadable_upsert"), values)
-
-
-def _append_events(connection: Connection, plan: Commit) -> None:
-    now = datetime.now(UTC).isoformat()
-    events: list[tuple[int | None, str, dict[str, object]]] = []
-    if plan.segment:
-        events += [
-            (user.user_id, "messages.stored", {"segment": plan.segment.name, "messages": user.messages})
-            for user in plan.segment.users
-        ]
-    for update in plan.mailboxes:
-        if update.synced and not update.quiet:
-            events.append((update.user_id, "mailbox.synced", {"cursor": str(update.cursor), "at": now}))
-        if update.mended is not None:
-            events.append((update.user_id, "mailbox.mended", asdict(update.mended)))
-        if update.phase is Phase.REVOKED:
-            events.append((update.user_id, "mailbox.revoked", {"error": update.error}))
-    if events:
-        connection.execute(
-            query("outbox_insert"),
-            {
-                "shard_id": plan.shard_id,
-                "user_ids": [user_id for user_id, _, _ in events],
-                "types": [kind for _, kind, _ in events],
-                "data": [orjson.dumps(data).decode() for _, _, data in events],
-            },
-        )
 
 
 def ping(engine: Engine) -> None:

@@ -11,14 +11,17 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import orjson
 from sqlalchemy import Connection, Engine
 
 from storage.catalog import leases
 from storage.catalog.leases import Lease
+from storage.catalog.segment_records import record_segment
 from storage.db.engines import transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
+from storage.events.control_types import SegmentsCompacted
+from storage.events.mailbox_types import MessagesDamaged
+from storage.events.publishing import Publication, publish
 from storage.failpoints import FailPoint, hit
 from storage.model.message_id import to_hex
 from storage.model.records import LiveSegment, Merged
@@ -67,8 +70,6 @@ class Compactions:
             CompactionOutdated: a source is no longer live, or was analysed again.
             DatabaseUnreachable: the outcome is unknown; repeat the commit.
         """
-        from storage.catalog.catalog import record_segment  # imports pyarrow, which `live` does not need
-
         with transaction(self._engine) as connection:
             leases.fence(connection, lease.shard_id, lease.owner, lease.epoch)
             _exclude(connection, lease.shard_id, merged.excluded)
@@ -112,6 +113,7 @@ class Compactions:
             leases.fence(connection, lease.shard_id, lease.owner, lease.epoch)
             connection.execute(query("analyses_forget"), {"shard_id": lease.shard_id, "before": before})
             connection.execute(query("segments_forget"), {"shard_id": lease.shard_id, "before": before})
+            connection.execute(query("file_digests_forget"), {"shard_id": lease.shard_id, "before": before})
 
 
 def _exclude(connection: Connection, shard_id: int, excluded: Sequence[tuple[str, str]]) -> None:
@@ -191,23 +193,14 @@ def _append_events(connection: Connection, shard_id: int, merged: Merged) -> Non
     for user_id, message_id in merged.damaged:
         damaged.setdefault(user_id, []).append(message_id)
     name = merged.segment.name
-    events: list[tuple[int | None, str, dict[str, object]]] = [
-        (None, "segments.compacted", {"segment": name, "merged": [part.name for part in merged.parts]}),
+    events: list[Publication] = [
+        (None, SegmentsCompacted(segment=name, merged=[part.name for part in merged.parts])),
         *(
             (
                 user_id,
-                "messages.damaged",
-                {"segment": name, "messages": len(ids), "ids": [*map(to_hex, ids[:_REPORTED_IDS])]},
+                MessagesDamaged(segment=name, messages=len(ids), ids=[*map(to_hex, ids[:_REPORTED_IDS])]),
             )
             for user_id, ids in damaged.items()
         ),
     ]
-    connection.execute(
-        query("outbox_insert"),
-        {
-            "shard_id": shard_id,
-            "user_ids": [user_id for user_id, _, _ in events],
-            "types": [kind for _, kind, _ in events],
-            "data": [orjson.dumps(data).decode() for _, _, data in events],
-        },
-    )
+    publish(connection, shard_id, events)

@@ -19,13 +19,17 @@ from storage.model.records import CLASSIFICATION, DELETED, THREAD, LabelChange
 _UNIT_SEPARATOR = "\x1f"
 
 
-def fold_changes(connection: Connection, changes: Sequence[LabelChange]) -> None:
-    """Fold label changes into the index and log what they turned over. Messages not stored are passed over."""
-    _mend_threads(connection, [change for change in changes if change.label_id.startswith(THREAD)])
+def fold_changes(connection: Connection, changes: Sequence[LabelChange]) -> list[LabelChange]:
+    """Fold label changes into the index and log what they turned over. Messages not stored are passed over.
+
+    Returns:
+        The changes that took effect: of labels, deletions and threads.
+    """
+    moved = _mend_threads(connection, [change for change in changes if change.label_id.startswith(THREAD)])
     _log(connection, [change for change in changes if change.label_id.startswith(CLASSIFICATION)])
     changes = [change for change in changes if not change.label_id.startswith((THREAD, CLASSIFICATION))]
     if not changes:
-        return
+        return moved
     by_message: dict[tuple[int, int], list[LabelChange]] = defaultdict(list)
     for change in changes:
         by_message[change.user_id, change.message_id].append(change)
@@ -51,7 +55,7 @@ def fold_changes(connection: Connection, changes: Sequence[LabelChange]) -> None
             changed.append((row.user_id, row.message_id, after, redeleted))
             events += applied
     if not changed:
-        return
+        return moved
     connection.execute(
         query("messages_relabel"),
         {
@@ -67,16 +71,19 @@ def fold_changes(connection: Connection, changes: Sequence[LabelChange]) -> None
         },
     )
     _log(connection, events)
+    return [*moved, *events]
 
 
-def _mend_threads(connection: Connection, changes: Sequence[LabelChange]) -> None:
+def _mend_threads(connection: Connection, changes: Sequence[LabelChange]) -> list[LabelChange]:
     """Move messages to the threads that Gmail says they belong to, and log those that moved."""
     if not changes:
-        return
+        return []
     last = {(change.user_id, change.message_id): change for change in changes}
     threads = [from_hex(change.label_id.removeprefix(THREAD)) for change in last.values()]
     moved = connection.execute(query("messages_rethread"), {**keys_of(last), "thread_ids": threads}).all()
-    _log(connection, [last[row.user_id, row.message_id] for row in moved])
+    mended = [last[row.user_id, row.message_id] for row in moved]
+    _log(connection, mended)
+    return mended
 
 
 def _log(connection: Connection, events: Sequence[LabelChange]) -> None:

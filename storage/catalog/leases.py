@@ -12,6 +12,8 @@ from sqlalchemy import Connection, Engine
 from storage.db.engines import transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
+from storage.events.control_types import OwnerReplaced
+from storage.events.publishing import publish
 
 #: Cluster names in the lease of a moving shard: in the source until the switch, in the source afterwards, and in the
 #: target until the shard opens there.
@@ -74,6 +76,7 @@ def acquire(engine: Engine, shard_id: int, owner: str, cluster: str, ttl_s: floa
         values = {"shard_id": shard_id, "owner": owner, "cluster": cluster, "ttl_s": ttl_s}
         epoch = connection.execute(query("lease_acquire"), values).scalar()
         if epoch is not None:
+            publish(connection, shard_id, [(None, OwnerReplaced(shard=shard_id, epoch=int(epoch)))])
             return Lease(shard_id, owner, int(epoch))
         held = connection.execute(query("lease_holder"), {"shard_id": shard_id}).one()
         if held.cluster in (MOVING, MOVED, ARRIVING):

@@ -9,6 +9,8 @@ from storage.db import audit
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
+from storage.events.control_types import AccountAdded, AccountPaused, AccountRemoved, AccountResumed
+from storage.events.publishing import CONTROL, publish
 from storage.model.records import User
 from storage.model.wait_reasons import WaitReason
 
@@ -67,6 +69,7 @@ class Accounts(ControlStore):
             user = User(*connection.execute(query("user_add"), {"email": email.lower()}).one())
             if not was_there:
                 audit.append(connection, self._actor, "account.add", user.email, {"shard": user.shard_id})
+                publish(connection, CONTROL, [(user.user_id, AccountAdded(shard=user.shard_id))])
             return user
 
     def user(self, email: str) -> User:
@@ -99,6 +102,7 @@ class Accounts(ControlStore):
             if email is not None:
                 action = "account.pause" if paused else "account.resume"
                 audit.append(connection, by or self._actor, action, email)
+                publish(connection, CONTROL, [(user_id, AccountPaused() if paused else AccountResumed())])
 
     def is_paused(self, user_id: int) -> bool:
         """Whether a mailbox's backup is paused."""
@@ -125,6 +129,7 @@ class Accounts(ControlStore):
             connection.execute(query("user_remove"), {"user_id": user_id})
             self._audit_user(connection, "account.remove", user_id)
             connection.execute(query("credentials_delete"), {"user_id": user_id})
+            publish(connection, CONTROL, [(user_id, AccountRemoved())])
 
     def shards(self) -> dict[int, int]:
         """Every shard and the index of its database."""

@@ -13,6 +13,8 @@ from storage.db import audit
 from storage.db.engines import transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
+from storage.events.control_types import KeyCreated, KeyRevoked
+from storage.events.publishing import CONTROL, publish
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class ApiKeys(ControlStore):
             scope_text = "all" if scopes is None else " ".join(sorted(scopes))
             detail: audit.Detail = {"user_id": user_id, "role": role, "scopes": scope_text}
             audit.append(connection, by or self._actor, "key.create", key_id, detail)
+            publish(connection, CONTROL, [(user_id, KeyCreated(key_id=key_id, role=role))])
 
     def keys(self, user_id: int | None = None) -> list[ApiKey]:
         """API keys (of a user), oldest first."""
@@ -97,12 +100,14 @@ class ApiKeys(ControlStore):
         """
         with transaction(self._engine) as connection:
             values = {"key_id": key_id, "user_id": user_id}
-            ended = [str(row.key_id) for row in connection.execute(query("api_key_revoke"), values)]
+            rows = connection.execute(query("api_key_revoke"), values).all()
+            ended = [str(row.key_id) for row in rows]
             if ended:
                 connection.execute(query("refresh_tokens_of_keys_delete"), {"key_ids": ended})
             for revoked_id in ended:
                 detail: audit.Detail = {} if revoked_id == key_id else {"made_with": key_id}
                 audit.append(connection, by or self._actor, "key.revoke", revoked_id, detail)
+            publish(connection, CONTROL, [(row.user_id, KeyRevoked(key_id=row.key_id)) for row in rows])
             return bool(ended)
 
     def principal_of_key(self, key_id: str, secret_hash: bytes) -> Principal | None:

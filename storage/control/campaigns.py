@@ -18,6 +18,8 @@ from storage.control.wait_reasons import WaitReasons
 from storage.db.engines import Databases, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
+from storage.events.control_types import BackfillChanged, BackfillCreated
+from storage.events.publishing import CONTROL, publish
 from storage.model.records import MailboxRecord, User
 from storage.model.wait_reasons import WaitReason
 
@@ -142,6 +144,8 @@ class Campaigns:
                     "messages_before": [member.messages_before for member in members],
                 }
                 connection.execute(query("campaign_mailboxes_insert"), rows)
+                created = BackfillCreated(id=str(campaign_id), mode=mode, mailboxes=len(members))
+                publish(connection, CONTROL, [(None, created)])
                 new = True
             else:
                 campaign_id = connection.execute(query("campaign_same"), same).scalar_one()
@@ -261,10 +265,13 @@ class Campaigns:
         values = {"campaign_id": campaign_id, "among": [*among], "state": state, "ended": ended, "run": run}
         try:
             with transaction(self._engine) as connection:
-                moved = connection.execute(query("campaign_move"), values).scalar() is not None
+                moved = connection.execute(query("campaign_move"), values).first()
+                if moved is not None:
+                    changed = BackfillChanged(id=str(campaign_id), state=state.value, run=moved.runs)
+                    publish(connection, CONTROL, [(None, changed)])
         except IntegrityError as exc:
             raise CampaignEnded(campaign_id, "taken up by a newer one that runs") from exc
-        if not moved:
+        if moved is None:
             raise CampaignEnded(campaign_id, self.get(campaign_id).state)
 
     def _reopen(self, campaign_id: int) -> None:

@@ -4,6 +4,8 @@ from datetime import date
 
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
+from storage.events.control_types import QuotaExhausted
+from storage.events.publishing import CONTROL, publish
 
 
 class QuotaLedger:
@@ -29,6 +31,8 @@ class QuotaLedger:
         with transaction(self._engine) as connection:
             connection.execute(query("quota_reserve_day"), {"day": day})
             got = connection.execute(query("quota_reserve"), values).first() is not None
+            if not got and connection.execute(query("quota_exhausted"), {"day": day}).first() is not None:
+                publish(connection, CONTROL, [(None, QuotaExhausted(day=day.isoformat(), units=most))])
             total = connection.execute(query("quota_reserved"), {"day": day}).scalar_one()
         return int(total), units if got else 0
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from storage.control.sealing import KeyUnknown, SealBroken, Sealer, context, domain_context, signing_context
+from storage.control.webhooks import webhook_context
 from storage.db.engines import transaction
 from storage.db.sql_files import fill, postgres_sql
 
@@ -37,6 +38,7 @@ _TABLES = (
     _Table("credentials", "user_id", lambda key: context("credentials", key), -1),
     _Table("domains", "domain", domain_context, ""),
     _Table("signing_keys", "kid", signing_context, ""),
+    _Table("webhooks", "webhook_id", webhook_context, ""),
 )
 
 

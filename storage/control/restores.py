@@ -27,6 +27,8 @@ from storage.control.restore_records import (
 from storage.db import audit
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
+from storage.events.control_types import OperationChanged, OperationCreated
+from storage.events.publishing import CONTROL, publish
 from storage.model.message_id import to_hex
 from storage.model.records import User
 
@@ -60,6 +62,8 @@ class Restores:
                 detail: audit.Detail = {"into": target.email[:200], "query": selection.query[:200]}
                 detail = {**detail, "relabel": selection.relabel, "restore": restore_id}
                 audit.append(connection, requested_by, "restore.begin", source.email, detail)
+                created = OperationCreated(id=f"restore-{restore_id}", kind="restore")
+                publish(connection, CONTROL, [(source.user_id, created)])
         if restore_id is None:
             statement = text("SELECT restore_id FROM restores WHERE target_id = :target_id AND ended_at IS NULL")
             with transaction(self._engine) as connection:
@@ -286,6 +290,9 @@ class Restores:
                 if moved and audited is not None:
                     detail: audit.Detail = {"into": before.target.email[:200], "restore": restore_id}
                     audit.append(connection, audited[0], audited[1], before.source.email, detail)
+                if moved:
+                    changed = OperationChanged(id=f"restore-{restore_id}", kind="restore", state=state.value)
+                    publish(connection, CONTROL, [(before.source.user_id, changed)])
         except IntegrityError as exc:
             raise RestoreConflict(restore_id, "behind a newer one into the same mailbox") from exc
         if not moved:

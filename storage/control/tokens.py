@@ -5,6 +5,8 @@ from storage.control.store import ControlStore
 from storage.db import audit
 from storage.db.engines import transaction
 from storage.db.sql_files import query
+from storage.events.control_types import UserAuthenticated
+from storage.events.publishing import CONTROL, publish
 
 
 class RefreshTokens(ControlStore):
@@ -25,6 +27,8 @@ class RefreshTokens(ControlStore):
         }
         with transaction(self._engine) as connection:
             connection.execute(query("refresh_token_save"), values)
+            session = UserAuthenticated(role=principal.role, key_id=key_id)
+            publish(connection, CONTROL, [(principal.user_id, session)])
 
     def use_refresh_token(
         self, token_hash: bytes, successor: bytes | None = None, ttl_s: float = 0.0

@@ -41,13 +41,14 @@ class WaitReasons:
             if rows:
                 connection.execute(query("wait_reasons_insert"), rows)
 
-    def silent(self, shard_id: int, reason: WaitReason | None) -> None:
-        """Record that a shard's owner does not respond; reason None: the owner responds."""
+    def silent(self, shard_id: int, kind: WaitKind, reason: WaitReason | None) -> None:
+        """Record that a shard's owner, or the quota broker, does not respond; reason None: it responds.
+
+        Args:
+            kind: OWNER_SILENT or BROKER_SILENT.
+        """
         with transaction(self._engine) as connection:
-            connection.execute(
-                query("wait_reasons_clear_silent"),
-                {"shard_id": shard_id},
-            )
+            connection.execute(query("wait_reasons_clear_silent"), {"shard_id": shard_id, "kind": kind.value})
             if reason is not None:
                 row = {"shard_id": shard_id, "user_id": WHOLE_SHARD, "kind": reason.kind.value, "epoch": 0}
                 facts = {"detail": reason.detail, "since": reason.since, "attempts": reason.attempts}

@@ -17,6 +17,9 @@ from storage.db.sql_files import query
 Detail = Mapping[str, str | int | bool | None]
 _LONGEST = 200
 
+#: The action of a completed `gbm db backup`; the subject is its folder.
+BACKUP_ACTION = "databases.backup"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

@@ -201,6 +201,7 @@ class Databases:
             max_overflow=0,
             pool_timeout=self._config.statement_timeout_s,
             pool_pre_ping=True,
+            use_native_hstore=False,  # no column has that type; to look for it costs four round trips a database
             hide_parameters=True,  # error texts reach logs; parameters may contain mail
             connect_args={
                 "connect_timeout": self._config.connect_timeout_s,

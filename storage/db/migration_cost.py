@@ -28,6 +28,9 @@ MEASURED_S: dict[tuple[str, str], float] = {
     ("shard", "0011"): 92.6,
     ("shard", "0012"): 0.2,
     ("shard", "0013"): 0.1,
+    ("shard", "0014"): 0.1,
+    ("shard", "0015"): 0.1,
+    ("shard", "0016"): 0.1,
 }
 #: Of a migration that was not measured: about a third of 0003, which reads the message index three times.
 UNKNOWN_S = 40.0

@@ -67,7 +67,10 @@ def of_shard(retention: RetentionConfig) -> tuple[Partitioned, ...]:
 
 def of_control(retention: RetentionConfig) -> tuple[Partitioned, ...]:
     """The partitioned tables of the control database."""
-    return (Partitioned("audit", "at", "month", retention.audit_days),)
+    return (
+        Partitioned("outbox", "created_at", "week", retention.outbox_days),
+        Partitioned("audit", "at", "month", retention.audit_days),
+    )
 
 
 def maintain_all(databases: Databases, now: datetime) -> list[str]:

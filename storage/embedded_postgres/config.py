@@ -20,7 +20,7 @@ class EmbeddedConfig(BaseModel, frozen=True):
     run_as: str | None = Field(
         None,
         description="account that runs the server when we are root, which PostgreSQL refuses to be; "
-        "unset: postgres if that account exists, else nobody",
+        "unset: the account postgres if it exists, else nobody",
     )
     max_connections: PositiveInt = Field(200, description="connections that the server accepts")
     shared_buffers: str = Field("128MB", description="page cache of the server, with unit")

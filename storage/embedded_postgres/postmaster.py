@@ -12,8 +12,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-
-import psutil
+from typing import TYPE_CHECKING
 
 from storage.embedded_postgres.account import Account
 from storage.embedded_postgres.binaries import Binaries
@@ -21,13 +20,18 @@ from storage.embedded_postgres.config import EmbeddedConfig
 from storage.embedded_postgres.errors import DirectoryClosed, InitFailed, ServerUnreachable
 from storage.embedded_postgres.layout import PORT, Layout
 
+if TYPE_CHECKING:
+    import psutil  # imported where it is used: a command that finds the server running needs none of it
+
 SUPERUSER = "gbm"
 #: Bounds of the write-ahead log that the server keeps between two checkpoints, in MiB.
 _LEAST_LOG_MIB, _MOST_LOG_MIB = 64, 1024
 
 
-def running(data: Path) -> psutil.Process | None:
+def running(data: Path) -> "psutil.Process | None":
     """The postmaster of this data directory, regardless of who started it; None: not running."""
+    import psutil
+
     lines = _pid_file(data)
     if not lines or not lines[0].isdigit():
         return None
@@ -130,13 +134,15 @@ def log_settings(data: Path) -> dict[str, str]:
     return {"min_wal_size": "32MB", "max_wal_size": f"{largest_mib}MB", "wal_compression": "on"}
 
 
-def stop(process: psutil.Process, timeout_s: float) -> bool:
+def stop(process: "psutil.Process", timeout_s: float) -> bool:
     """Shut the server down: end connections, write all data; return when the process has ended.
 
     Returns:
         False when this took longer than `timeout_s` and the shutdown became immediate: no committed row is lost, and
         the next start recovers.
     """
+    import psutil
+
     try:
         process.send_signal(signal.SIGINT)
         try:
@@ -166,6 +172,8 @@ def _end_orphans(layout: Layout, timeout_s: float) -> None:
     They exit by themselves, but only after a running query; until then the data directory cannot be used. Without their
     server, the results of their work are lost anyway.
     """
+    import psutil
+
     orphans = list(_processes_in(layout.data))
     for process in orphans:
         try:
@@ -178,11 +186,15 @@ def _end_orphans(layout: Layout, timeout_s: float) -> None:
         raise ServerUnreachable(str(layout.directory), f"processes of its last run do not end ({ids})", str(layout.log))
 
 
-def _processes_in(data: Path) -> Iterator[psutil.Process]:
+def _processes_in(data: Path) -> "Iterator[psutil.Process]":
+    import psutil
+
     return (process for process in psutil.process_iter() if _works_in(process, data))
 
 
-def _works_in(process: psutil.Process, data: Path) -> bool:
+def _works_in(process: "psutil.Process", data: Path) -> bool:
+    import psutil
+
     try:
         if process.name() != "postgres" or process.status() == psutil.STATUS_ZOMBIE:
             return False

@@ -4,6 +4,7 @@ The only implementation is a local or mounted directory (`file:///…`); an obje
 """
 
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from storage.errors import BackupError
 from storage.failpoints import FailPoint, hit
+from storage.model.records import FileDigest
 
 
 class ArchiveUnusable(BackupError):
@@ -111,6 +113,18 @@ class LocalBlobs:
                 raise
         _sync_folder(path.parent)
         return size
+
+    def put_digested(self, name: str, chunks: Iterable[bytes | memoryview]) -> FileDigest:
+        """The same; return the size and the SHA-256 of what was handed to the file system."""
+        digest = hashlib.sha256()
+
+        def summed() -> Iterator[bytes | memoryview]:
+            for chunk in chunks:
+                digest.update(chunk)
+                yield chunk
+
+        size = self.put(name, summed())
+        return FileDigest(name, size, digest.digest())
 
     def replace(self, name: str, chunks: Iterable[bytes | memoryview]) -> int:
         """Write and sync a file in place of one of this name; if the write fails, that one stays. Return the size."""

@@ -1,10 +1,12 @@
 """Answers of Gmail about messages that could not be stored, kept as they were received until the message is stored.
 
-`unreadable/USER/ID.json.zst` below the archive holds Gmail's JSON of the message, compressed. What was received once is
-not lost if Gmail never gives it again. The suffix and the folder keep the files out of everything that reads segments.
-Blocking.
+`unreadable/USER/ID.json.zst` below the archive holds Gmail's JSON of the message, compressed, and then the SHA-256 of
+that. What was received once is not lost if Gmail never gives it again. The suffix and the folder keep the files out of
+everything that reads segments. Blocking.
 """
 
+import hashlib
+import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,9 +19,15 @@ from storage.model.message_id import to_hex
 
 #: The folder of the archive.
 FOLDER = "unreadable"
+SUFFIX = ".json.zst"
 #: Bytes of an answer that is kept, at most: the largest message of Gmail's, as base64 in JSON.
 MOST_BYTES = 224 << 20
 _LEVEL = 3
+_CHUNK = 1 << 20
+#: Ends each file: a skippable frame (RFC 8878) with the SHA-256 of what precedes it.
+_SKIPPABLE = 0x184D2A5B
+_HEADER = struct.Struct("<II")
+DIGEST_BYTES = _HEADER.size + 32
 
 
 class KeptAnswers:
@@ -40,7 +48,8 @@ class KeptAnswers:
         if before is not None and len(before) >= len(answer):
             return
         name = _name(user_id, message_id)
-        self._blobs.replace(name, [zstandard.ZstdCompressor(level=_LEVEL).compress(bytes(answer))])
+        packed = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(bytes(answer))
+        self._blobs.replace(name, [packed, _digest_frame(packed)])
 
     def read(self, user_id: int, message_id: int) -> bytes | None:
         """What was received; None: nothing, or a file that a crash cut short."""
@@ -50,6 +59,30 @@ class KeptAnswers:
             return zstandard.ZstdDecompressor().decompress(packed, max_output_size=MOST_BYTES)
         except (FileMissing, FileDamaged, zstandard.ZstdError):
             return None
+
+    def damage(self, name: str) -> str | None:
+        """Why a file of FOLDER is not what was written; None: it is. Files of 0.2.0 and before contain no digest.
+
+        Raises:
+            FileMissing.
+        """
+        data = self._blobs.read(name, 0, self._blobs.size(name))
+        reader = zstandard.ZstdDecompressor().decompressobj()
+        left, end = MOST_BYTES, 0
+        try:
+            while end < len(data) and not reader.eof:
+                left -= len(reader.decompress(data[end : end + _CHUNK]))
+                end = min(end + _CHUNK, len(data))
+                if left < 0:
+                    return "it inflates to more than any answer has"
+        except zstandard.ZstdError:
+            return "it does not decompress"
+        if not reader.eof:
+            return "it ends too early"
+        if end - len(reader.unused_data) == len(data):
+            return None
+        packed = data[:-DIGEST_BYTES]
+        return None if data[len(packed) :] == _digest_frame(packed) else "it has another SHA-256"
 
     def size(self, user_id: int, message_id: int) -> int | None:
         """Bytes that its file takes; None: there is none."""
@@ -77,5 +110,9 @@ def as_answer(row: Mapping[str, Any]) -> bytes:
     return orjson.dumps(document)
 
 
+def _digest_frame(packed: bytes) -> bytes:
+    return _HEADER.pack(_SKIPPABLE, 32) + hashlib.sha256(packed).digest()
+
+
 def _name(user_id: int, message_id: int) -> str:
-    return f"{FOLDER}/{int(user_id)}/{to_hex(message_id)}.json.zst"
+    return f"{FOLDER}/{int(user_id)}/{to_hex(message_id)}{SUFFIX}"

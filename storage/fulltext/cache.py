@@ -36,6 +36,8 @@ _TOUCHED_S = 60.0
 #: Age in seconds at which the temporary folder of a killed process is removed.
 _LEFT_BEHIND_S = 3600.0
 _GATES = 16
+#: A split of at most this size is unpacked whatever the folder's limit.
+_SMALL_BYTES = 256 << 20
 
 
 @dataclass(slots=True)
@@ -73,7 +75,7 @@ class SplitCache:
                 return split
             try:
                 split, unpacked_bytes = self._load(name, size_bytes, read)
-            except (FileDamaged, OSError) as exc:
+            except (FileDamaged, container.SplitTooLarge, OSError) as exc:
                 self.refuse(name, exc)
                 return None
             self._keep(name, _Opened(split, unpacked_bytes, self._clock()))
@@ -124,7 +126,8 @@ class SplitCache:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = Path(tempfile.mkdtemp(prefix=".", dir=self._folder))
         try:
-            unpacked_bytes = container.unpack(name, size_bytes, read, temporary)
+            most_bytes = max(self._most_bytes, _SMALL_BYTES)
+            unpacked_bytes = container.unpack(name, size_bytes, read, temporary, most_bytes)
             split = Split(name, temporary)
             temporary.rename(path)
         except OSError:

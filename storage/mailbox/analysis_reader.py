@@ -4,7 +4,6 @@ Every query is bound to the user's id. The catalog names the files; their column
 (storage/segments/analysis_file.py). Blocking: call it from a thread.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,14 +13,12 @@ import pyarrow.compute as pc
 
 from storage.db.engines import Source, transaction
 from storage.db.sql_files import query
-from storage.files.blobs import FileDamaged, FileMissing, LocalBlobs
+from storage.files.blobs import FileDamaged, LocalBlobs
 from storage.files.bounded_table import TableTooLarge
 from storage.mailbox import analysis_cache
 from storage.mailbox.segment_files import retry_on_missing_file
 from storage.model.time_range import EARLIEST, LATEST
 from storage.segments import analysis_file
-
-_LOG = logging.getLogger(__name__)
 
 
 class Analyses:
@@ -33,30 +30,19 @@ class Analyses:
     def of(self, message_id: int) -> dict[str, dict[str, Any]] | None:
         """Analyser -> its version, its error if it failed, and its fields; None: the message was not analysed.
 
-        A damaged file is logged by name, and its messages are returned as not analysed.
-
         Raises:
-            DatabaseUnreachable.
+            FileDamaged, DatabaseUnreachable.
         """
-        try:
-            return retry_on_missing_file(lambda: self._of(message_id))
-        except FileDamaged as exc:
-            _report(message_id, exc)
-            return None
+        return retry_on_missing_file(lambda: self._of(message_id))
 
     def in_file(self, name: str | None, message_id: int) -> dict[str, dict[str, Any]] | None:
         """The same, of a message whose analysis is in the file `name`; None: it has no analysis.
 
         Raises:
             FileMissing: the file was merged, or replaced.
+            FileDamaged.
         """
-        try:
-            return None if name is None else self._read(name, message_id)
-        except FileMissing:
-            raise
-        except FileDamaged as exc:
-            _report(message_id, exc)
-            return None
+        return None if name is None else self._read(name, message_id)
 
     def _of(self, message_id: int) -> dict[str, dict[str, Any]] | None:
         with transaction(self._engine) as connection:
@@ -134,10 +120,6 @@ class Analyses:
                 analysis_cache.groups_of(parquet, self._user_id), columns=columns, use_threads=False
             )
         return table.filter(pc.equal(table["user_id"], self._user_id))
-
-
-def _report(message_id: int, reason: FileDamaged) -> None:
-    _LOG.error("Message %x is returned without its analysis: %s", message_id, reason)
 
 
 def _shown(row: Mapping[str, Mapping[str, Any] | None]) -> dict[str, dict[str, Any]] | None:

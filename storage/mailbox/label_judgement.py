@@ -1,14 +1,18 @@
-"""Puts Gmail's judgement before the analysers': labels decide category and priority, as of the requested time.
+"""Completes the analysers' judgement by what they cannot know: the mailbox's evidence, and Gmail's labels.
 
-An analyser sees one message and no labels, and labels change. Results are therefore joined with the labels when they
-are read: single messages here, tables by labelled_judgements.sql. `source` tells who decided: gmail, rules, model (the
-spam score) or none. `ours` keeps the analyser's category beside Gmail's.
+An analyser sees one message, no mailbox and no labels, and labels change. Results are therefore joined when they are
+read, as of the requested time: single messages here, tables by labelled_judgements.sql. First the mailbox's evidence
+(acquaintance.py) decides whether mail of people is work, personal or neither, and its priority; then Gmail's labels
+decide both. `source` tells who decided: gmail, mailbox, rules, model (the spam score) or none. `ours` keeps the
+category without labels beside Gmail's.
 """
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import pyarrow as pa
+
+from storage.model.acquaintance import Acquaintance
 
 _SPAM = "SPAM"
 #: Gmail's label -> the category that it means; the first one that a message has counts. CATEGORY_PERSONAL is missing:
@@ -36,25 +40,44 @@ _FIELDS = {
         "spam_score": pa.float32(),
         "reasons": pa.list_(pa.string()),
         "source": pa.string(),
+        "if_known": pa.string(),
     },
     "priority": {
         "error": pa.string(),
         "level": pa.string(),
         "reasons": pa.list_(pa.string()),
         "source": pa.string(),
+        "points": pa.int16(),
     },
     "authenticity": {"warnings": pa.list_(pa.struct([("kind", pa.string()), ("evidence", pa.string())]))},
 }
 
+#: Categories that need evidence of the mailbox.
+_KNOWN = (None, "work", "personal")
+#: Reasons of the analyser that the mailbox's evidence replaces, because senders can forge them.
+_FORGEABLE = ("+answer", "+same domain")
+#: Messages to a sender from which on the owner wrote to him often, and the most points that evidence adds.
+_OFTEN, _MOST_POINTS = 5, 2
+#: Points from which on a priority is high, and down to which it is low (jobs/analysis/priority.py).
+_HIGH_POINTS, _LOW_POINTS = 4, 0
+
 Results = Mapping[str, Mapping[str, Any]]
 
 
-def corrected(analysis: Results | None, labels: Collection[str]) -> dict[str, dict[str, Any]] | None:
-    """The results of one message, analyser -> fields, with category and priority decided by the labels first."""
+def corrected(
+    analysis: Results | None, labels: Collection[str], acquaintance: Acquaintance | None = None
+) -> dict[str, dict[str, Any]] | None:
+    """The results of one message, analyser -> fields, with category and priority decided by labels, then by evidence.
+
+    Args:
+        acquaintance: the mailbox's evidence about the writer; None: unknown.
+    """
     if analysis is None:
         return None
     said = {name: dict(fields) for name, fields in analysis.items()}
     category, priority = said.get("category", {}), said.get("priority", {})
+    if acquaintance is not None and category.get("if_known") is not None:
+        _apply_evidence(category, priority, acquaintance)
     if "name" in category and category.get("error") is None:
         _correct_category(category, labels)
     if "level" in priority and priority.get("error") is None:
@@ -69,6 +92,32 @@ def decide(ours: str | None, label: str | None) -> str | None:
 
 def _is_finer(ours: str | None, label: str) -> bool:
     return ours in FINER.get(CATEGORIES[label], ())
+
+
+def _apply_evidence(category: dict[str, Any], priority: dict[str, Any], acquaintance: Acquaintance) -> None:
+    evidence = acquaintance.evidence(category["if_known"])
+    if category["name"] in _KNOWN:
+        category |= {
+            "name": category["if_known"] if evidence else None,
+            "source": "mailbox" if evidence else "none",
+            "reasons": evidence or [acquaintance.doubt()],
+        }
+    if priority.get("points") is not None:
+        others = [reason for reason in priority["reasons"] if reason not in _FORGEABLE]
+        level = _level(priority["points"], others, len(evidence), acquaintance)
+        reasons = [f"+{reason}" for reason in evidence] or [acquaintance.doubt()]
+        source = "none" if level is None else "mailbox" if evidence else "rules"
+        priority |= {"level": level, "source": source, "reasons": [*reasons, *others]}
+
+
+def _level(points: int, reasons: Collection[str], evidence: int, acquaintance: Acquaintance) -> str | None:
+    """low, normal, high; None: not told, as of the owner's own mail."""
+    if acquaintance.is_sent:
+        return None
+    if not evidence:
+        return "low" if any(reason.startswith("-") for reason in reasons) else None
+    points += min(evidence + (acquaintance.written_before >= _OFTEN), _MOST_POINTS)
+    return "high" if points >= _HIGH_POINTS else "low" if points <= _LOW_POINTS else "normal"
 
 
 def _correct_category(category: dict[str, Any], labels: Collection[str]) -> None:
@@ -103,8 +152,8 @@ def _added(fields: Mapping[str, Any], reason: str) -> list[str]:
     return [*(fields.get("reasons") or ()), reason]
 
 
-def needs_labels(table: pa.Table) -> bool:
-    """Whether a table of results has a category or a priority."""
+def is_judgement(table: pa.Table) -> bool:
+    """Whether a table of results has a category or a priority, which must be completed."""
     return "priority" in table.schema.names or "category" in table.schema.names
 
 

@@ -19,7 +19,8 @@ from storage.model.message_id import to_hex
 class Located:
     """Current state and location of one user's message, by value: equal values have equal documents.
 
-    analysis: the file with its analysis; None: not analysed. classification: as of `Email`.
+    analysis: the file with its analysis; None: not analysed. classification: as of `Email`. earlier: the newest segment
+    with earlier mail, which the evidence about the writer depends on; 0: none.
     """
 
     user_id: int
@@ -32,6 +33,7 @@ class Located:
     location: Location
     analysis: str | None
     classification: str = ""
+    earlier: int = 0
 
     @property
     def id(self) -> str:
@@ -74,4 +76,5 @@ def _located(row: Row[tuple[object, ...]]) -> Located:
         location=Location(row.frame_offset, row.frame_bytes, row.raw_offset, row.size_bytes, bytes(row.sha256)),
         analysis=row.analysis,
         classification=row.classification or "",
+        earlier=row.earlier,
     )

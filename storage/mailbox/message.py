@@ -12,12 +12,14 @@ from storage.db.engines import Source, transaction
 from storage.errors import BackupError
 from storage.files.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.mailbox import label_judgement
+from storage.mailbox.acquaintance import Acquaintances
 from storage.mailbox.analysis_reader import Analyses
 from storage.mailbox.as_of import as_of_query, as_of_values
 from storage.mailbox.classification import classification_of
 from storage.mailbox.lookups import Located
 from storage.mailbox.row_mapping import attachment_of, location_of, summary_of
 from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
+from storage.model.acquaintance import Acquaintance
 from storage.model.message_id import to_hex
 from storage.model.results import UNPARSABLE, Body, Email
 from storage.segments.file_names import PARQUET_SUFFIX
@@ -73,6 +75,7 @@ class Single:
         self._frames = frames or Frames(blobs, kept_bytes=0)
         self._files, self._read_body = files, body
         self._analyses = Analyses(user_id, engine, blobs)
+        self._acquaintances = Acquaintances(user_id, engine, files)
 
     def email(self, message_id: int, as_of: datetime | None = None) -> Email | None:
         """One message without its raw bytes, now or as of a time; None when the user has (had) no such message."""
@@ -83,7 +86,7 @@ class Single:
         if row is None:
             return None
         labels = self._classification(message_id, as_of)
-        return self._read(row, lambda: self._analyses.of(message_id), labels)
+        return self._read(row, lambda: self._analyses.of(message_id), labels, as_of)
 
     def email_at(self, located: Located) -> Email | None:
         """The message in this state, without its raw bytes; None if its files were merged since it was located.
@@ -114,40 +117,71 @@ class Single:
         row: dict[str, Any],
         analysis: Callable[[], dict[str, dict[str, Any]] | None],
         classification: str,
+        as_of: datetime | None = None,
     ) -> Email:
         [content] = self._files.summaries([row])
-        body = self._body(row, content["defects"])
+        body, is_exact = self._body(row, content["defects"])
+        analysed, is_read = self._analysis(row["message_id"], analysis)
         summary = summary_of(row, content)
+        acquaintance, is_known = self._acquaintance(row, as_of)
         return Email(
             summary=summary,
             text=body.text,
             headers=body.headers,
             attachments=body.attachments,
             sha256=bytes(row["sha256"]).hex(),
-            analysis=label_judgement.corrected(analysis(), summary.labels),
+            analysis=label_judgement.corrected(analysed, summary.labels, acquaintance),
             classification=classification,
+            acquaintance=acquaintance,
+            is_whole=is_exact and is_read and is_known,
         )
 
-    def _body(self, row: dict[str, Any], defects: Sequence[str]) -> Body:
+    def _acquaintance(self, row: dict[str, Any], as_of: datetime | None) -> tuple[Acquaintance | None, bool]:
+        """The mailbox's evidence about the writer, and whether it was read: a damaged file is logged."""
+        try:
+            return self._acquaintances.of(row["message_id"], row["thread_id"], row["received_at"], as_of), True
+        except FileMissing:
+            raise
+        except FileDamaged as exc:
+            _LOG.error("Message %s is returned without evidence: %s", to_hex(row["message_id"]), exc)
+            return None, False
+
+    def _analysis(
+        self, message_id: int, ask: Callable[[], dict[str, dict[str, Any]] | None]
+    ) -> tuple[dict[str, dict[str, Any]] | None, bool]:
+        """A message's analysis, and whether it was read: a message whose file is damaged is shown as not analysed."""
+        try:
+            return ask(), True
+        except FileMissing:
+            raise
+        except FileDamaged as exc:
+            _LOG.error("Message %s is returned without its analysis: %s", to_hex(message_id), exc)
+            return None, False
+
+    def _body(self, row: dict[str, Any], defects: Sequence[str]) -> tuple[Body, bool]:
         """Parse the exact bytes: reading a frame takes 1 ms, a row group's texts and headers 20 ms.
 
-        Without a parser, or when the bytes are damaged, or must not or cannot be parsed, read the Parquet file.
+        Without a parser, or when the bytes are damaged, or must not or cannot be parsed, read the Parquet file; then
+        the second value says whether that is so every time.
         """
+        is_exact = True
         if self._read_body is not None and UNPARSABLE.isdisjoint(defects):
             try:
-                return self._read_body(self._exact(row))
+                return self._read_body(self._exact(row)), True
             except FileMissing:
                 raise
             except (FileDamaged, ReadingStopped) as exc:
                 _LOG.warning("Message %s is read from its Parquet file: %s", to_hex(row["message_id"]), exc)
+                is_exact = False
         file = row["segment"] + PARQUET_SUFFIX
         values = {"message_id": row["message_id"], "received_at": row["received_at"]}
         [columns] = self._files.rows("email", [file], values)
-        return Body(
+        body = Body(
             text=columns["text"],
             headers=tuple((header["name"], header["value"]) for header in columns["headers"]),
             attachments=tuple(attachment_of(part) for part in columns["attachments"]),
         )
+        return body, is_exact
 
     def raw(self, message_id: int, as_of: datetime | None = None) -> bytes | None:
         """The exact bytes of a message, verified against their SHA-256; None when the user has (had) no such message.

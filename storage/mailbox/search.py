@@ -18,7 +18,7 @@ from storage.mailbox.segment_files import MailFiles
 from storage.model.results import PageCursor
 from storage.model.time_range import EARLIEST
 from storage.query.conditions import Condition
-from storage.query.evaluate import Content, content_holds, evaluate
+from storage.query.evaluate import Content, evaluate
 from storage.query.plan import Plan
 from storage.segments.file_names import PARQUET_SUFFIX
 
@@ -166,8 +166,9 @@ class SearchExecutor:
                 if None in truth:
                     unsure.append(candidate)
         for at in range(0, len(unsure), _VERIFIED):
-            for message_id, content in self._texts(unsure[at : at + _VERIFIED], segments).items():
-                truths[message_id] = [evaluate(condition, _reading(content)) for condition in wanted]
+            contents = self._texts(unsure[at : at + _VERIFIED], segments)
+            read = self._files.texts.truths(wanted, list(contents.values()))
+            truths.update((key, list(truth)) for key, truth in zip(contents, read, strict=True))
         return Matches(
             [message_id for message_id, truth in truths.items() if truth[0]],
             tuple(
@@ -225,10 +226,6 @@ def _known(plan: Plan, row: Mapping[str, Any]) -> dict[Condition, bool | None]:
 
 def _parquet(segments: Sequence[SegmentFile]) -> list[str]:
     return [segment.name + PARQUET_SUFFIX for segment in segments]
-
-
-def _reading(content: Content) -> Any:
-    return lambda leaf: content_holds(leaf, content)
 
 
 def _content(row: Mapping[str, Any]) -> Content:

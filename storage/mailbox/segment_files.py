@@ -20,6 +20,7 @@ from storage.fulltext import search, summary_cache
 from storage.fulltext.cache import SplitCache
 from storage.fulltext.search import SegmentFile
 from storage.fulltext.split import Hit, Split, SplitQuery
+from storage.mailbox.texts import HERE, Texts
 from storage.model.message_id import to_hex
 from storage.model.results import PageCursor
 from storage.query.conditions import Condition
@@ -55,8 +56,12 @@ def _times_of(rows: Sequence[Mapping[str, Any]]) -> list[datetime]:
 class MailFiles:
     """The files with mail of one user."""
 
-    def __init__(self, user_id: int, engine: Source, blobs: LocalBlobs, splits: SplitCache) -> None:
+    def __init__(
+        self, user_id: int, engine: Source, blobs: LocalBlobs, splits: SplitCache, texts: Texts = HERE
+    ) -> None:
+        """`texts`: reads what strangers wrote."""
         self._user_id, self._engine, self._blobs, self._splits = user_id, engine, blobs, splits
+        self.texts = texts
 
     def names(self, first_at: datetime, last_at: datetime) -> list[str]:
         """The Parquet files with mail of this user in a time range, newest first."""

@@ -5,7 +5,7 @@ Ids are Gmail's 64-bit numbers as Python ints (`message_id.py` converts them); t
 
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -75,9 +75,10 @@ class MailboxRecord:
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """Numbers of differences that a comparison with Gmail repaired: of messages; labels: of labels on messages.
+    """Numbers of repaired differences from Gmail: of messages; labels: of labels on messages.
 
-    threads: messages that belonged to another thread than Gmail says.
+    threads: messages that belonged to another thread than Gmail says. late: history records that Gmail had left out of
+    an answer which claimed to reach beyond them. refetched: messages whose bytes were cut, or another's, at first.
     """
 
     missing: int = 0
@@ -85,11 +86,17 @@ class Mended:
     revived: int = 0
     labels: int = 0
     threads: int = 0
+    late: int = 0
+    refetched: int = 0
 
     @property
     def total(self) -> int:
         """The sum of all numbers."""
-        return self.missing + self.deleted + self.revived + self.labels + self.threads
+        return sum(astuple(self))
+
+    def plus(self, other: "Mended", sign: int = 1) -> "Mended":
+        """The sums of all numbers; with `sign` -1 the differences."""
+        return Mended(*(mine + sign * yours for mine, yours in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,15 +221,26 @@ class SegmentUser:
 
 
 @dataclass(frozen=True, slots=True)
+class FileDigest:
+    """A file of the archive as it was written: its whole name, its size and its SHA-256."""
+
+    name: str
+    size_bytes: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AnalysisManifest:
     """An analysis file of a segment (segments/analysis_file.py), written and synced, not visible until its commit.
 
     versions: (analyser, lowest version among the rows; 0: some rows have no result).
+    sha256: of the file; None: it was written earlier.
     """
 
     name: str
     size_bytes: int
     versions: tuple[tuple[str, int], ...]
+    sha256: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +250,7 @@ class SegmentManifest:
     name: globally unique; begins with the shard and the epoch that wrote the segment.
     words_bytes: size of the full-text split; None: there is no split, and searches scan the Parquet file.
     analysis: analysis of its messages; None: the messages were not analysed.
+    digests: of the files that were written with this manifest, without the analysis.
     """
 
     name: str
@@ -245,6 +264,7 @@ class SegmentManifest:
     users: tuple[SegmentUser, ...]
     words_bytes: int | None = None
     analysis: AnalysisManifest | None = None
+    digests: tuple[FileDigest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from storage.errors import BackupError
+from storage.model.acquaintance import Acquaintance
 from storage.model.location import Location
 from storage.model.message_id import to_hex
 
@@ -65,7 +66,8 @@ class Email:
     """One message in full. `sha256`: of the raw bytes, in hex; `headers` are decoded, in order.
 
     analysis: analyser -> its version and fields; None: the message was not analysed. classification: Gmail's
-    classification labels as JSON text; "": it has none.
+    classification labels as JSON text; "": it has none. acquaintance: what the mailbox knew of the writer; None:
+    unknown. is_whole: False: reading was stopped or a file is damaged, so that another attempt may return more.
     """
 
     summary: EmailSummary
@@ -75,6 +77,8 @@ class Email:
     sha256: str
     analysis: Mapping[str, Mapping[str, Any]] | None = None
     classification: str = ""
+    acquaintance: Acquaintance | None = None
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)

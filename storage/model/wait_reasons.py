@@ -25,6 +25,7 @@ class WaitKind(StrEnum):
     ARCHIVE_UNUSABLE = "archive_unusable"
     DATABASE_UNREACHABLE = "database_unreachable"
     OWNER_SILENT = "owner_silent"
+    BROKER_SILENT = "broker_silent"
     NO_WORKER = "no_worker"
     PAUSED = "paused"
     OTHER = "other"
@@ -36,19 +37,22 @@ class WaitKind(StrEnum):
 
 
 _REMEDIES = {
-    WaitKind.GMAIL_UNREACHABLE: "check the network and GBM_GMAIL__ENDPOINT; it is tried again by itself",
+    WaitKind.GMAIL_UNREACHABLE: "check the network and GBM_GMAIL__ENDPOINT; calls are retried automatically",
     WaitKind.GMAIL_REFUSED: "check the account's scopes and the project's settings at Google",
-    WaitKind.GMAIL_THROTTLED: "nothing: it goes on when Gmail allows it",
+    WaitKind.GMAIL_THROTTLED: "nothing: work continues when Gmail permits it",
     WaitKind.GMAIL_UNREADABLE: "if it stays so, report the answer",
     WaitKind.QUOTA_SPENT: (
-        "nothing: it goes on at the time named; GBM_GMAIL__ALLOW_PAID_UNITS=true spends units that Google bills, "
+        "nothing: work continues at the time given; GBM_GMAIL__ALLOW_PAID_UNITS=true spends units that Google bills, "
         "and Google may grant more"
     ),
-    WaitKind.DISK_FULL: "free space on the archive's disk, or lower GBM_ARCHIVE__RESERVE_BYTES; it goes on by itself",
-    WaitKind.DISK_READ_ONLY: "mount the archive's disk for writing; it goes on by itself",
-    WaitKind.ARCHIVE_UNUSABLE: "see the reason; it is tried again by itself",
-    WaitKind.DATABASE_UNREACHABLE: "start PostgreSQL or correct its DSN; it goes on by itself",
+    WaitKind.DISK_FULL: (
+        "free space on the archive's disk, or lower GBM_ARCHIVE__RESERVE_BYTES; work continues automatically"
+    ),
+    WaitKind.DISK_READ_ONLY: "mount the archive's disk for writing; work continues automatically",
+    WaitKind.ARCHIVE_UNUSABLE: "see the reason; writes are retried automatically",
+    WaitKind.DATABASE_UNREACHABLE: "start PostgreSQL or correct its DSN; work continues automatically",
     WaitKind.OWNER_SILENT: "nothing: the owner is being replaced; see the cluster's log if it stays so",
+    WaitKind.BROKER_SILENT: "nothing: the broker is being replaced; see the cluster's log if it stays so",
     WaitKind.NO_WORKER: "raise GBM_RAY__CPUS, or wait for other work to end",
     WaitKind.PAUSED: "resume the mailbox",
     WaitKind.OTHER: "see the reason; a newer version of the program gave it",

@@ -28,6 +28,8 @@ from storage.control.shard_map import BELIEVED_S
 from storage.db.engines import Databases, transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
+from storage.events.control_types import ShardMoved
+from storage.events.publishing import CONTROL, publish
 from storage.failpoints import FailPoint, hit
 from storage.moving.copying import Copier, clear, reserve
 
@@ -236,6 +238,8 @@ class Mover:
                     text("UPDATE shard_moves SET state = 'switched', switched_at = now() WHERE shard_id = :shard"),
                     places,
                 )
+                moved = ShardMoved(shard=shard_id, source=source, target=target)
+                publish(control, CONTROL, [(None, moved)])
             hit(FailPoint.MOVE_SWITCHED)
         hit(FailPoint.MOVE_LEFT)
 

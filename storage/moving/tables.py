@@ -34,6 +34,9 @@ TABLES = (
     Table("segments", _OF_SHARD, {"segment_id": "segments", "moved_to": "segments"}),
     Table("segment_users", _OF_SEGMENTS, {"segment_id": "segments"}),
     Table("analyses", _OF_SEGMENTS, {"segment_id": "segments"}),
+    Table("file_digests", _OF_SHARD, {}),
+    Table("imports", _OF_USERS, {}),
+    Table("message_origins", _OF_USERS, {}, ("user_id", "message_id")),
     Table("labels", _OF_USERS, {}),
     Table("label_history", _OF_USERS, {}),
     Table("failed_items", _OF_USERS, {}),
@@ -43,6 +46,7 @@ TABLES = (
     Table("failed_history", _OF_USERS, {}, ("user_id", "message_id")),
     # Event ids are shifted with the log, so the next roll-up continues where the last one ended.
     Table("rollups", _OF_SHARD, {"event_id": "label_events"}),
+    Table("event_positions", _OF_SHARD, {}),
     Table("outbox", _OF_SHARD, {"event_id": "outbox"}, ("event_id",)),
 )
 

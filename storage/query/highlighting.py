@@ -12,7 +12,7 @@ from storage.query.evaluate import starts
 from storage.query.words import LONGEST_WORD, fold, is_unspaced, words
 
 #: Characters of a text that are searched; the rest is not highlighted.
-_LOOKED_AT = 200_000
+LOOKED_AT = 200_000
 #: Characters of a fragment, characters of it before the first hit, and fragments per text.
 _LONG, _BEFORE, _MOST = 200, 60, 3
 #: Runs that contain words: everything but the ASCII characters that separate words.
@@ -42,7 +42,7 @@ class Highlight:
 
 def fragments(field: str, text: str, wanted: Sequence[Contains]) -> list[Highlight]:
     """The fragments of a field's text around the first hits, in order, without overlaps."""
-    looked_at = text[:_LOOKED_AT]
+    looked_at = text[:LOOKED_AT]
     hits = _hits(looked_at, [phrase.words for phrase in wanted if field in phrase.fields])
     highlights: list[Highlight] = []
     while hits and len(highlights) < _MOST:

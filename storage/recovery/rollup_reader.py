@@ -12,9 +12,10 @@ from pathlib import Path
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from storage.files.blobs import LocalBlobs
+from storage.files.blobs import FileDamaged, LocalBlobs
 from storage.files.file_format import NEWEST
 from storage.recovery.rollup_writer import ADDED_COLUMNS, TABLES
 from storage.segments.file_names import ROLLUP_SUFFIX
@@ -25,6 +26,10 @@ _MANIFEST = "manifest.json"
 _MOST_MANIFEST_BYTES = 64 << 10
 #: Bytes of a row group before compression: the writer's have some 20,000 rows of less than 1 KB.
 _MOST_GROUP_BYTES = 512 << 20
+#: Values of a column in a row group: labels are the only lists, and few messages carry hundreds.
+_VALUES_PER_ROW, _MOST_VALUES = 512, 100_000
+#: Bytes of the texts of a batch.
+_MOST_TEXT_BYTES = 128 << 20
 _UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError),  # RuntimeError: an encrypted member
     *(ValueError, KeyError, TypeError, AttributeError, pa.ArrowException),
@@ -49,8 +54,8 @@ class Rolled:
 
     def batches(self, name: str) -> Iterator[pa.RecordBatch]:
         """A large table, in batches."""
-        with zipfile.ZipFile(self.path) as archive, archive.open(f"{name}.parquet") as member:
-            yield from pq.ParquetFile(member).iter_batches(_ROWS)
+        with zipfile.ZipFile(self.path) as archive:
+            yield from _batches(archive, name)
 
     def _schema(self, name: str) -> pa.Schema:
         with zipfile.ZipFile(self.path) as archive, archive.open(f"{name}.parquet") as member:
@@ -68,8 +73,27 @@ def rolled_of(blobs: LocalBlobs, shard_id: int) -> tuple[list[Rolled], list[tupl
             epoch_of(name)
             readable.append(_open(name, Path(blobs.location(blob.name))))
         except _UNREADABLE as exc:
-            damaged.append((blob.name, (str(exc).splitlines() or [type(exc).__name__])[0][:200]))
+            damaged.append((blob.name, _first_line(exc)))
     return sorted(readable, key=lambda rolled: (rolled.epoch, rolled.number, rolled.made_at)), damaged
+
+
+def require_sound(name: str, path: Path) -> None:
+    """Check everything that a roll-up tells of itself. `name`: whole, for the error.
+
+    Raises:
+        FileDamaged.
+    """
+    try:
+        rolled = _open(name.removesuffix(ROLLUP_SUFFIX), path)
+        for table in TABLES:
+            for _ in rolled.batches(table):  # Parquet's own structure, which the ZIP archive's CRC-32 does not know
+                pass
+    except _UNREADABLE as exc:
+        raise FileDamaged(name, _first_line(exc)) from exc
+
+
+def _first_line(exc: BaseException) -> str:
+    return (str(exc).splitlines() or [type(exc).__name__])[0][:200]
 
 
 def _open(name: str, path: Path) -> Rolled:
@@ -85,6 +109,8 @@ def _open(name: str, path: Path) -> Rolled:
             raise ValueError(f"its version {document['version']} is unknown to this release")
         for table, schema in TABLES.items():
             _require_table(archive, table, schema)
+            for _ in _batches(archive, table):
+                pass  # reading checks
     changed_from, made_at = datetime.fromisoformat(document["changed_from"]), document["made_at"]
     datetime.fromisoformat(made_at)
     if changed_from.tzinfo is None:
@@ -113,6 +139,35 @@ def _require_table(archive: zipfile.ZipFile, name: str, schema: pa.Schema) -> No
         expected = [field for field in schema if field.name not in added or field.name in parquet.schema_arrow.names]
         if list(parquet.schema_arrow) != expected:
             raise ValueError(f"{name}.parquet in it has other columns")
-        groups = [parquet.metadata.row_group(number) for number in range(parquet.num_row_groups)]
-        if any(not 0 <= group.total_byte_size <= _MOST_GROUP_BYTES for group in groups):
-            raise ValueError(f"{name}.parquet in it declares an impossible size")
+        for group in (parquet.metadata.row_group(number) for number in range(parquet.num_row_groups)):
+            values = max((group.column(number).num_values for number in range(group.num_columns)), default=0)
+            most = _MOST_VALUES + _VALUES_PER_ROW * group.num_rows
+            if not (0 <= group.total_byte_size <= _MOST_GROUP_BYTES and 0 <= values <= most):
+                raise ValueError(f"{name}.parquet in it declares an impossible size")
+
+
+def _batches(archive: zipfile.ZipFile, name: str) -> Iterator[pa.RecordBatch]:
+    """A table in batches. A text that repeats stays one text until it is known how much all of them take.
+
+    Raises:
+        ValueError: the texts of a batch take more than any batch's do.
+    """
+    texts = [f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name for field in TABLES[name]]
+    with archive.open(f"{name}.parquet") as member:
+        for batch in pq.ParquetFile(member, read_dictionary=texts).iter_batches(_ROWS):
+            if sum(map(_text_bytes, batch.columns)) > _MOST_TEXT_BYTES:
+                raise ValueError(f"{name}.parquet in it inflates to more than a table does")
+            columns = [
+                column.cast(TABLES[name].field(at).type)
+                for at, column in zip(batch.schema.names, batch.columns, strict=True)
+            ]
+            yield pa.record_batch(columns, names=batch.schema.names)
+
+
+def _text_bytes(column: pa.Array) -> int:
+    if pa.types.is_list(column.type):
+        column = column.flatten()
+    if not pa.types.is_dictionary(column.type):
+        return 0
+    lengths = pc.binary_length(column.dictionary).take(column.indices)
+    return int(pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0)

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from sqlalchemy import Connection, Engine
 
 from storage.catalog import leases
+from storage.catalog.file_digests import record_digests
 from storage.catalog.leases import Lease, LeaseLost
 from storage.db.engines import transaction
 from storage.db.sql_files import query
@@ -157,7 +158,7 @@ def roll_up(engine: Engine, blobs: LocalBlobs, lease: Lease) -> RolledUp | None:
             archive.writestr("manifest.json", orjson.dumps(document, option=orjson.OPT_INDENT_2))
         name = new_name(lease.shard_id, lease.epoch)
         spool.seek(0)
-        size = blobs.put(name + ROLLUP_SUFFIX, iter(lambda: spool.read(1 << 20), b""))
+        file = blobs.put_digested(name + ROLLUP_SUFFIX, iter(lambda: spool.read(1 << 20), b""))
     with transaction(engine) as connection:
         leases.fence(connection, lease.shard_id, lease.owner, lease.epoch)
         connection.execute(
@@ -171,7 +172,8 @@ def roll_up(engine: Engine, blobs: LocalBlobs, lease: Lease) -> RolledUp | None:
                 "fingerprint": fingerprint,
             },
         )
-    return RolledUp(name, last.number + 1, contents.events, contents.states, size)
+        record_digests(connection, lease.shard_id, [file])
+    return RolledUp(name, last.number + 1, contents.events, contents.states, file.size_bytes)
 
 
 def _last(engine: Engine, shard_id: int) -> _Last:

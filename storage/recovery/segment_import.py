@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, Engine
 
-from storage.catalog.catalog import Catalog, record_analysis, record_segment
+from storage.catalog.catalog import Catalog
 from storage.catalog.index_copy import copy_index
+from storage.catalog.segment_records import record_analysis, record_segment
 from storage.config import ArchiveConfig
 from storage.db.engines import transaction
 from storage.db.sql_files import query
@@ -158,7 +159,7 @@ class SegmentImport:
                 connection.execute(query("analyses_retire"), {"segment_ids": [segment_id]})
                 if manifest is not None:
                     connection.execute(query("analysis_again"), {"name": manifest.name})
-                    record_analysis(connection, segment_id, manifest)
+                    record_analysis(connection, self._shard_id, segment_id, manifest)
 
     def _newest_whole(self, segment: AnalysedSegment, names: Sequence[str]) -> AnalysisManifest | None:
         if not names:

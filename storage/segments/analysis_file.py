@@ -81,9 +81,9 @@ def write(
         for rows in groups:
             writer.write_table(table.slice(start, rows), row_group_size=max(rows, 1))
             start += rows
-    size_bytes = blobs.put(name, [memoryview(sink.getvalue())])
+    file = blobs.put_digested(name, [memoryview(sink.getvalue())])
     hit(FailPoint.ANALYSIS_WRITTEN)
-    return AnalysisManifest(name, size_bytes, lowest_of([lowest_versions(analysis)]))
+    return AnalysisManifest(name, file.size_bytes, lowest_of([lowest_versions(analysis)]), file.sha256)
 
 
 def options(zstd_level: int) -> dict[str, object]:

@@ -100,15 +100,15 @@ def write(
         users, messages = fetched["user_id"].to_pylist(), fetched["message_id"].to_pylist()
         for user_id, message_id, raw in zip(users, messages, fetched["raw"], strict=True):
             writer.add(user_id, message_id, memoryview(raw.as_buffer()))
-        raw_bytes = blobs.put(name + RAW_SUFFIX, writer.finish())
+        raw_file = blobs.put_digested(name + RAW_SUFFIX, writer.finish())
     hit(FailPoint.SEGMENT_RAW)
     with stage("parquet"):
         table = _messages(fetched, parsed, writer)
-        parquet_bytes = blobs.put(name + PARQUET_SUFFIX, [_parquet(table, config.zstd_level)])
+        parquet = blobs.put_digested(name + PARQUET_SUFFIX, [_parquet(table, config.zstd_level)])
     hit(FailPoint.SEGMENT_PARQUET)
     with stage("words", threads=True):
         split = index_words(name, table)
-        words_bytes = blobs.put(name + SPLIT_SUFFIX, split) if split else None
+        words = blobs.put_digested(name + SPLIT_SUFFIX, split) if split else None
     analysed = None
     if analysis is not None:
         with stage("analysis"):
@@ -123,12 +123,13 @@ def write(
         epoch=epoch,
         messages=table.num_rows,
         size_bytes=pc.sum(table["size_bytes"]).as_py(),
-        raw_bytes=raw_bytes,
-        parquet_bytes=parquet_bytes,
+        raw_bytes=raw_file.size_bytes,
+        parquet_bytes=parquet.size_bytes,
         defective=pc.sum(pc.greater(pc.list_value_length(table["defects"]), 0)).as_py(),
         users=users_of(index),
-        words_bytes=words_bytes,
+        words_bytes=words.size_bytes if words else None,
         analysis=analysed,
+        digests=tuple(filter(None, (raw_file, parquet, words))),
     )
     return manifest, index
 

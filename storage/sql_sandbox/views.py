@@ -12,6 +12,7 @@ from storage.db.engines import Source, transaction
 from storage.db.sql_files import duckdb_sql, query
 from storage.files import bounded_table, duckdb_engine
 from storage.mailbox import label_judgement
+from storage.mailbox.acquaintance import Acquaintances
 from storage.mailbox.analysis_reader import Analyses
 from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
 from storage.model.message_id import to_hex
@@ -68,12 +69,18 @@ _ATTACHMENTS = pa.schema(
 )
 _ANALYSIS = "SELECT lower(hex(message_id)) AS message_id, * EXCLUDE (user_id, message_id) FROM analysis"
 
+_ACQUAINTANCES = (
+    "SELECT lower(hex(message_id)) AS message_id, received_before, written_before, written_in_thread, is_same_domain,"
+    " is_sent FROM acquaintances"
+)
+
 
 class MailViews:
     """The views of one user."""
 
     def __init__(self, user_id: int, engine: Source, files: MailFiles, analyses: Analyses) -> None:
         self._user_id, self._engine, self._files, self._analyses = user_id, engine, files, analyses
+        self._acquaintances = Acquaintances(user_id, engine, files)
         self._views: dict[str, Callable[[Sequence[str] | None, int], pa.Table]] = {
             "messages": self._messages,
             "recipients": lambda _, most: self._content("sandbox_recipients", _RECIPIENTS, most),
@@ -81,6 +88,7 @@ class MailViews:
             "labels": lambda _, most: self._index("sandbox_labels", _LABELS, most),
             "label_events": lambda _, most: self._index("sandbox_label_events", _EVENTS, most),
             "analysis": self._analysis,
+            "acquaintances": lambda _, most: self._acquainted(most),
         }
 
     @property
@@ -123,14 +131,19 @@ class MailViews:
             pieces = rows.execute(query(question), {"user_id": self._user_id, **values}).partitions()
             return bounded_table.whole((_piece(rows, schema) for rows in pieces), schema, most_bytes)
 
+    def _acquainted(self, most_bytes: int) -> pa.Table:
+        tables = {"acquaintances": self._acquaintances.table()}
+        return duckdb_engine.ask(_ACQUAINTANCES, [], {}, tables, most_bytes)
+
     def _analysis(self, columns: Sequence[str] | None, most_bytes: int) -> pa.Table:
         if columns is not None and "priority" in columns:
             columns = [*columns, *label_judgement.NEEDED]
         table = self._analyses.table(columns, most_bytes=most_bytes)
-        if label_judgement.needs_labels(table):
+        if label_judgement.is_judgement(table):
             names = table.column_names
             state = self._index("sandbox_judged", _STATE, most_bytes, labels=list(label_judgement.LABELS))
-            tables = {"analysis": label_judgement.completed(table), "state": state}
+            known = self._acquaintances.table()
+            tables = {"analysis": label_judgement.completed(table), "state": state, "acquaintances": known}
             table = duckdb_engine.ask(duckdb_sql("labelled_judgements"), [], {}, tables, most_bytes).select(names)
         return duckdb_engine.ask(_ANALYSIS, [], {}, {"analysis": table}, most_bytes)
 

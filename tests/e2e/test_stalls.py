@@ -226,7 +226,7 @@ def test_a_disk_that_is_full_is_named_before_it_is_and_work_goes_on_by_itself(st
     filler.unlink()
     waiting.end()
 
-    assert "goes on" in waiting.notes
+    assert "continues" in waiting.notes
     stage.equal()
 
 

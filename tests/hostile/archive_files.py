@@ -1,11 +1,12 @@
 """Manipulated files of an archive, each a function of the bytes that it would take in memory if it were believed.
 
-Of a few hundred bytes each: compression, run-length encoding and counts that lie. `RAW_FILES`, `SPLITS`, `PARQUETS` and
-`MANIFESTS` (of a backup) by name.
+Of a few hundred bytes each: compression, run-length encoding and counts that lie. `RAW_FILES`, `SPLITS`, `PARQUETS`,
+`ROLLUPS` and `MANIFESTS` (of a backup) by name.
 """
 
 import io
 import struct
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ import zstandard
 
 from storage.files.raw_file import RAW_INDEX
 from storage.model.schemas import MESSAGES
+from storage.recovery.rollup_writer import TABLES
 
 Made = Callable[[int], bytes]
 
@@ -95,8 +97,19 @@ def _bomb(size: int) -> bytes:
     return _split(_entry("meta.json", size, len(body)), body=body)
 
 
+def _part_bomb(size: int) -> bytes:
+    meta = _packed(b'{"segments":[]}')
+    body = meta + _zeros(size)
+    part = _entry(f"{0:032x}.pos", size, len(body) - len(meta), len(meta))
+    return _split(_entry("meta.json", 15, len(meta)), part, body=body)
+
+
 SPLITS: dict[str, Made] = {
     "a file that inflates": _bomb,
+    "a part that inflates": _part_bomb,
+    "a part that inflates to more than it declares": lambda size: _split(
+        _entry("meta.json", 1, 9), _entry(f"{0:032x}.pos", 1, len(_zeros(size)), 9), body=b"x" * 9 + _zeros(size)
+    ),
     "a table of zeros": lambda size: _ended(b"", _zeros(size), b"GBMSPL01"),
     "a table of deep JSON": lambda size: _ended(b"", _packed(b"[" * 100_000), b"GBMSPL01"),
     "a table of many files": lambda size: _split(
@@ -135,6 +148,98 @@ PARQUETS: dict[str, Made] = {
     "a footer longer than the file": lambda size: b"PAR1" + struct.pack("<I", 0x7FFFFFFF) + b"PAR1",
     "other columns": lambda size: _parquet(pa.table({"user_id": ["x"]})),
     "columns of other types": lambda size: _parquet(pa.table({name: ["x"] for name in MESSAGES.names})),
+}
+
+
+def _table(name: str, rows: int = 1, **columns: pa.Array) -> bytes:
+    """A table of a roll-up, of nulls but for these columns."""
+    schema = TABLES[name]
+    arrays = [columns.get(field.name, pa.nulls(rows, field.type)) for field in schema]
+    return _parquet(pa.Table.from_arrays(arrays, schema=schema))
+
+
+def _constant(value: str, count: int) -> pa.Array:
+    """So many times the same text, made without holding it."""
+    return pa.DictionaryArray.from_arrays(
+        pa.Array.from_buffers(pa.int32(), count, [None, pa.py_buffer(bytes(4 * count))]), pa.array([value])
+    )
+
+
+def _constants(name: str, column: str, text: str, count: int) -> bytes:
+    """A table of a roll-up in which one text stands in every row. The writer keeps it once."""
+    schema = TABLES[name]
+    kinds = [
+        pa.field(field.name, pa.dictionary(pa.int32(), field.type)) if field.name == column else field
+        for field in schema
+    ]
+    arrays = [_constant(text, count) if field.name == column else pa.nulls(count, field.type) for field in schema]
+    return _parquet(pa.Table.from_arrays(arrays, schema=pa.schema(kinds)), store_schema=False)
+
+
+_ROLLUP: dict[str, object] = {
+    "version": 1,
+    "shard_id": 0,
+    "epoch": 1,
+    "number": 1,
+    "event_id": 1,
+    "changed_from": "2026-11-01T00:00:00+00:00",
+    "made_at": "2026-11-01T00:00:00+00:00",
+}
+
+
+def _rollup(
+    manifest: bytes | None = None, compression: int = zipfile.ZIP_STORED, more: tuple[str, ...] = (), **tables: bytes
+) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", compression) as archive:
+        archive.writestr("manifest.json", orjson.dumps(_ROLLUP) if manifest is None else manifest)
+        for name in TABLES:
+            archive.writestr(f"{name}.parquet", tables.get(name, _table(name)))
+        for name in more:
+            archive.writestr(name, b"x")
+    return sink.getvalue()
+
+
+def sound_rollup(size: int) -> bytes:
+    """A roll-up that is none of the constructs: it is read."""
+    return _rollup()
+
+
+def _told(**changes: object) -> bytes:
+    return orjson.dumps({**_ROLLUP, **changes})
+
+
+ROLLUPS: dict[str, Made] = {
+    "a manifest that inflates": lambda size: _rollup(bytes(size), zipfile.ZIP_DEFLATED),
+    "a manifest of zeros": lambda size: _rollup(bytes(min(size, 1 << 20))),
+    "a deep manifest": lambda size: _rollup(b"[" * 60_000),
+    "a manifest that is a list": lambda size: _rollup(b"[]"),
+    "a number beyond all": lambda size: _rollup(_told(number=1 << 63)),
+    "a number below zero": lambda size: _rollup(_told(epoch=-1)),
+    "a number that is a text": lambda size: _rollup(_told(event_id="1")),
+    "a version of no release": lambda size: _rollup(_told(version=1 << 40)),
+    "a time without a zone": lambda size: _rollup(_told(changed_from="2026-11-01T00:00:00")),
+    "a time that is a text": lambda size: _rollup(_told(made_at="now() --")),
+    "a file more": lambda size: _rollup(more=("x.parquet",)),
+    "an absolute path": lambda size: _rollup(more=("/tmp/x.parquet",)),
+    "a path upwards": lambda size: _rollup(more=("../x.parquet",)),
+    "many files": lambda size: _rollup(more=tuple(f"{number}.parquet" for number in range(min(size >> 12, 20_000)))),
+    "a compressed table": lambda size: _rollup(compression=zipfile.ZIP_DEFLATED, events=bytes(size)),
+    "no Parquet": lambda size: _rollup(events=b"PAR1" * 10),
+    "a footer longer than the file": lambda size: _rollup(states=b"PAR1" + struct.pack("<I", 0x7FFFFFFF) + b"PAR1"),
+    "other columns": lambda size: _rollup(labels=_parquet(pa.table({"user_id": ["x"]}))),
+    "labels of one message": lambda size: _rollup(
+        states=_table(
+            "states",
+            labels=pa.ListArray.from_arrays(pa.array([0, size // 8], pa.int32()), pa.nulls(size // 8, pa.string())),
+        )
+    ),
+    "an error that repeats": lambda size: _rollup(failed=_constants("failed", "error", "x" * 100_000, size // 50_000)),
+    "an address that repeats": lambda size: _rollup(
+        mailboxes=_constants("mailboxes", "email", "x" * 1_000_000, size // 500_000)
+    ),
+    "no ZIP": lambda size: b"PK" * 50,
+    "an end that points behind the file": lambda size: _rollup()[:-6] + struct.pack("<I", 0x7FFFFFFF) + b"\0\0",
 }
 
 MANIFESTS: dict[str, Made] = {

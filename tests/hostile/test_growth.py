@@ -7,10 +7,11 @@ The slow suite does the same at 256 KB, with a bound on memory, in a process of 
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.hostile import driving
+from tests.hostile import driving, fuzzing
 from tests.hostile.constructs import MAIL
 from tests.hostile.fuzzing import fuzz
 from tests.hostile.texts import QUERIES, TEXTS
@@ -61,6 +62,16 @@ def test_a_quarter_of_a_megabyte_of_anything_takes_seconds_and_little_memory(sha
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_fuzzing_finds_leaves_its_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzzing, "words", lambda text: ["two words"] if "a" in text else [])
+
+    with pytest.raises(AssertionError):
+        fuzz(60, tmp_path)
+
+    [find] = tmp_path.iterdir()
+    assert find.name.startswith("texts-") and b"a" in find.read_bytes()
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer
 
-from cluster.main import app
+from cluster.main import whole_program
 
 _ROOT = Path(__file__).parents[2]
 _DOCUMENTS = sorted(
@@ -54,7 +54,7 @@ def test_links_lead_to_files_and_headings(path: Path) -> None:
 @pytest.mark.parametrize("path", _DOCUMENTS, ids=_id)
 def test_commands_are_accepted_by_the_parser(path: Path) -> None:
     for line in _commands(path.read_text()):
-        command: Any = typer.main.get_command(app)
+        command: Any = typer.main.get_command(whole_program())
         arguments, context = shlex.split(line), None
         while hasattr(command, "commands"):
             context = command.make_context("gbm", [], parent=context, resilient_parsing=True)

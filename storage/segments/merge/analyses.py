@@ -44,10 +44,10 @@ def merge_analyses(
         return None
     file = analysis_file.new_name(name, epoch)
     lowest: list[Mapping[str, int]] = []
-    size_bytes = blobs.put(
+    written = blobs.put_digested(
         file, _chunks(blobs, config, ordered, rows, {source: analyses[source] for source in intact}, schema, lowest)
     )
-    return AnalysisManifest(file, size_bytes, analysis_file.lowest_of(lowest))
+    return AnalysisManifest(file, written.size_bytes, analysis_file.lowest_of(lowest), written.sha256)
 
 
 def _intact(blobs: LocalBlobs, ordered: Ordered, analyses: Mapping[str, str]) -> dict[str, pa.Schema]:

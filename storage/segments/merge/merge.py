@@ -14,9 +14,9 @@ from storage.config import ArchiveConfig
 from storage.cpu_timer import stage
 from storage.failpoints import FailPoint, hit
 from storage.files.blobs import ArchiveUnusable, LocalBlobs
-from storage.model.records import Merged, MergedPart, SegmentManifest
+from storage.model.records import FileDigest, Merged, MergedPart, SegmentManifest
 from storage.segments import analysis_file
-from storage.segments.file_names import PARQUET_SUFFIX, SPLIT_SUFFIX, SUFFIXES
+from storage.segments.file_names import PARQUET_SUFFIX, RAW_SUFFIX, SPLIT_SUFFIX, SUFFIXES
 from storage.segments.merge.analyses import merge_analyses
 from storage.segments.merge.messages import merge_messages
 from storage.segments.merge.raw import Placed, merge_raw
@@ -97,10 +97,10 @@ def _merge(
     hit(FailPoint.MERGE_READ)
     # The raw file comes first: the other files contain the locations of its messages.
     placed = merge_raw(blobs, config, name, ordered)
-    sizes: dict[str, int | None] = {}
+    files: dict[str, FileDigest | None] = {RAW_SUFFIX: placed.file}
     hit(FailPoint.MERGE_FILE)
     for suffix, merge_files in _OTHERS.items():
-        sizes[suffix] = merge_files(blobs, config, name, ordered, placed.rows)
+        files[suffix] = merge_files(blobs, config, name, ordered, placed.rows)
         hit(FailPoint.MERGE_FILE)
     analysed = merge_analyses(blobs, config, name, epoch, ordered, placed.rows, analyses) if analyses else None
     if analysed is not None:
@@ -111,12 +111,13 @@ def _merge(
         epoch=epoch,
         messages=placed.rows.num_rows,
         size_bytes=pc.sum(placed.rows["size_bytes"]).as_py(),
-        raw_bytes=placed.raw_bytes,
-        parquet_bytes=sizes[PARQUET_SUFFIX] or 0,
-        words_bytes=sizes[SPLIT_SUFFIX],
+        raw_bytes=placed.file.size_bytes,
+        parquet_bytes=_size(files[PARQUET_SUFFIX]) or 0,
+        words_bytes=_size(files[SPLIT_SUFFIX]),
         defective=sum(source.defective for source in ordered.sources),
         users=users_of(placed.rows),
         analysis=analysed,
+        digests=tuple(filter(None, files.values())),
     )
     parts = tuple(
         MergedPart(source, base, analyses.get(source)) for source, base in zip(names, placed.bases, strict=True)
@@ -125,13 +126,17 @@ def _merge(
     return Merged(manifest, parts, (), placed.damaged), _moved(ordered, placed)
 
 
+def _size(file: FileDigest | None) -> int | None:
+    return file.size_bytes if file else None
+
+
 def _moved(ordered: Ordered, placed: Placed) -> pa.Table:
     repacked = [number for number, base in enumerate(placed.bases) if base is None]
     rows = placed.rows.filter(pc.is_in(ordered.rows["source"], pa.array(repacked, pa.int32())))
     return rows.select(MOVED.names).cast(MOVED)
 
 
-_Merge = Callable[[LocalBlobs, ArchiveConfig, str, Ordered, pa.Table], int | None]
-#: Kinds of files beside the raw file, in order: the suffix, and the function that merges such files and returns the
-#: size in bytes, or None when no file was written.
+_Merge = Callable[[LocalBlobs, ArchiveConfig, str, Ordered, pa.Table], FileDigest | None]
+#: Kinds of files beside the raw file, in order: the suffix, and the function that merges such files and returns
+#: what was written, or None.
 _OTHERS: Mapping[str, _Merge] = {PARQUET_SUFFIX: merge_messages, SPLIT_SUFFIX: merge_splits}

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from storage.config import ArchiveConfig
 from storage.files.blobs import LocalBlobs
 from storage.files.file_format import numbered
+from storage.model.records import FileDigest
 from storage.model.schemas import MESSAGES
 from storage.segments.file_names import PARQUET_SUFFIX
 from storage.segments.merge.sources import MergeSource, Ordered, blaming, open_parquet
@@ -29,8 +30,8 @@ _RUN = 16
 _PLACE = ("frame_offset", "frame_bytes", "raw_offset")
 
 
-def merge_messages(blobs: LocalBlobs, config: ArchiveConfig, name: str, ordered: Ordered, rows: pa.Table) -> int:
-    """Write and sync the Parquet file of the merged segment; return its size in bytes.
+def merge_messages(blobs: LocalBlobs, config: ArchiveConfig, name: str, ordered: Ordered, rows: pa.Table) -> FileDigest:
+    """Write and sync the Parquet file of the merged segment.
 
     Args:
         rows: as in `Ordered`, with the locations in the merged raw file.
@@ -38,7 +39,7 @@ def merge_messages(blobs: LocalBlobs, config: ArchiveConfig, name: str, ordered:
     Raises:
         Unmergeable: a source cannot be read.
     """
-    return blobs.put(name + PARQUET_SUFFIX, _chunks(blobs, config, ordered, rows))
+    return blobs.put_digested(name + PARQUET_SUFFIX, _chunks(blobs, config, ordered, rows))
 
 
 def _chunks(blobs: LocalBlobs, config: ArchiveConfig, ordered: Ordered, rows: pa.Table) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from cachetools import LRUCache
 from storage.config import ArchiveConfig
 from storage.files.blobs import FileDamaged, LocalBlobs
 from storage.files.raw_file import RAW_INDEX, RawWriter, ending, open_frame
+from storage.model.records import FileDigest
 from storage.segments.file_names import RAW_SUFFIX
 from storage.segments.merge.sources import MergeSource, Ordered, blaming
 
@@ -41,7 +42,7 @@ class Placed:
     damaged: (user, message) whose bytes were already damaged.
     """
 
-    raw_bytes: int
+    file: FileDigest
     rows: pa.Table
     bases: tuple[int | None, ...]
     damaged: tuple[tuple[int, int], ...]
@@ -54,8 +55,8 @@ def merge_raw(blobs: LocalBlobs, config: ArchiveConfig, name: str, ordered: Orde
         Unmergeable: a source cannot be read.
     """
     merging = _Merging(blobs, config, ordered)
-    raw_bytes = blobs.put(name + RAW_SUFFIX, merging.chunks())
-    return Placed(raw_bytes, merging.rows, tuple(merging.bases), tuple(merging.damaged))
+    file = blobs.put_digested(name + RAW_SUFFIX, merging.chunks())
+    return Placed(file, merging.rows, tuple(merging.bases), tuple(merging.damaged))
 
 
 class _Merging:

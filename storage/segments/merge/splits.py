@@ -15,6 +15,7 @@ from storage.config import ArchiveConfig
 from storage.files.blobs import FileDamaged, LocalBlobs
 from storage.fulltext import builder, summaries
 from storage.fulltext.builder import NotIndexed
+from storage.model.records import FileDigest
 from storage.segments.file_names import PARQUET_SUFFIX, SPLIT_SUFFIX
 from storage.segments.merge.sources import Ordered
 from storage.segments.writer import index_words
@@ -31,21 +32,21 @@ def merge_splits(
     name: str,
     ordered: Ordered,
     rows: pa.Table,  # noqa: ARG001
-) -> int | None:
-    """Write the split of the merged segment after its Parquet file; return its size in bytes, or None."""
+) -> FileDigest | None:
+    """Write the split of the merged segment after its Parquet file; None: it has none."""
     try:
         splits = {}
         for source in ordered.sources:
             split = source.name + SPLIT_SUFFIX
             splits[split] = (blobs.size(split), partial(blobs.read, split))
-        return blobs.put(name + SPLIT_SUFFIX, builder.merge(splits, _messages(blobs, name)))
+        return blobs.put_digested(name + SPLIT_SUFFIX, builder.merge(splits, _messages(blobs, name)))
     except (FileDamaged, NotIndexed) as exc:
         _LOG.warning("The word index of %s is built from the messages: %s", name, exc)
     if sum(source.size_bytes for source in ordered.sources) > _REBUILT_BYTES:
         return None
     table = pq.read_table(blobs.location(name + PARQUET_SUFFIX), partitioning=None)
     chunks = index_words(name, table)
-    return blobs.put(name + SPLIT_SUFFIX, chunks) if chunks else None
+    return blobs.put_digested(name + SPLIT_SUFFIX, chunks) if chunks else None
 
 
 def _messages(blobs: LocalBlobs, name: str) -> Iterator[pa.Table]:

@@ -8,11 +8,14 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import pytest
+from pydantic import SecretStr
 
 from actors.decisions import Mode
 from actors.forecast import forecast
 from actors.paced_broker import PacedBroker
+from actors.work import PURPOSE, ThreadWork
 from jobs.gmail.config import PACIFIC, GmailConfig
+from jobs.gmail.records import Label, Profile
 from storage.control.quota_ledger import QuotaLedger
 from storage.control.wait_reasons import WaitReasons
 from storage.model.wait_reasons import WHOLE_SHARD, WaitKind, WaitReason
@@ -83,6 +86,39 @@ async def test_a_gmail_that_fails_is_named_with_its_tries_and_the_next_one(
     assert owner.status(user.user_id)["waits"] == []  # type: ignore[index]
 
 
+async def test_work_that_no_worker_takes_is_named_until_one_does(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free, waiting, pin = asyncio.Event(), list[object](), ThreadWork.pin
+
+    async def held(work: ThreadWork, token: SecretStr) -> tuple[Profile, list[Label]]:
+        waiting.append(PURPOSE.get())
+        await free.wait()
+        waiting.clear()
+        return await pin(work, token)
+
+    async def unbegun(_: ThreadWork) -> list[object]:
+        return list(waiting)
+
+    monkeypatch.setattr(ThreadWork, "pin", held)
+    monkeypatch.setattr(ThreadWork, "unbegun", unbegun)
+    owner, _ = await cluster.owner()
+    user = cluster.users[0]
+    await owner.request(user, Mode.FULL)
+
+    await until(waits(cluster, user.user_id, WaitKind.NO_WORKER), deadline_s=10)
+    assert set(stored(cluster)) == {(user.user_id, WaitKind.NO_WORKER)}, "Gmail was not asked"
+    free.set()
+    await cluster.quiet(owner, user)
+
+    assert cluster.differences(user) == {}
+
+    async def over() -> bool:
+        return not stored(cluster)
+
+    await until(over)
+
+
 async def test_a_pause_is_a_reason_until_it_ends(cluster: Cluster) -> None:
     owner, _ = await cluster.owner()
     user = cluster.users[0]
@@ -101,12 +137,12 @@ async def test_an_owner_whose_epoch_is_over_changes_no_reasons(cluster: Cluster)
     reasons = WaitReasons(cluster.databases.control)
     now = WaitReason(0, WHOLE_SHARD, WaitKind.DISK_FULL, "now", 2.0)
     reasons.replace(0, 7, [now])
-    reasons.silent(0, WaitReason(0, WHOLE_SHARD, WaitKind.OWNER_SILENT, "silent", 3.0))
+    reasons.silent(0, WaitKind.OWNER_SILENT, WaitReason(0, WHOLE_SHARD, WaitKind.OWNER_SILENT, "silent", 3.0))
 
     reasons.replace(0, 6, [WaitReason(0, WHOLE_SHARD, WaitKind.DISK_READ_ONLY, "then", 1.0)])
     assert set(stored(cluster)) == {now.key, (WHOLE_SHARD, WaitKind.OWNER_SILENT)}
     reasons.replace(0, 8, [])
-    reasons.silent(0, None)
+    reasons.silent(0, WaitKind.OWNER_SILENT, None)
 
     assert stored(cluster) == {}
     assert reasons.of([0], [1]) == []

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from typer.testing import CliRunner, Result
 
-from cluster.main import app
+from cluster.main import whole_program
 from cluster.settings import load
 from cluster.stores import Stores, open_stores
 from tests.integration.storage.factory import Mail, Shard
@@ -44,4 +44,4 @@ def shard(stores: Stores) -> Shard:
 
 
 def gbm(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
+    return CliRunner().invoke(whole_program(), list(arguments))

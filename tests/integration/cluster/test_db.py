@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import make_url, text
 from typer.testing import CliRunner
 
-from cluster.main import app
+from cluster.main import whole_program
 from cluster.settings import load
 from cluster.stores import open_databases, open_stores
 from cluster.upgrade.home_version import HomeVersion
@@ -35,14 +35,14 @@ def production(home: Path, new_database: Callable[[], str], monkeypatch: pytest.
 def test_production_is_upgraded_by_its_operator_alone(production: list[str]) -> None:
     with pytest.raises(SchemaOutdated), open_stores(load()):
         pass
-    before = CliRunner().invoke(app, ["db", "status", "--json"])
+    before = CliRunner().invoke(whole_program(), ["db", "status", "--json"])
     assert (before.exit_code, [state["revision"] for state in json.loads(before.stdout)]) == (1, [None] * 3)
 
-    done = CliRunner().invoke(app, ["db", "upgrade"])
+    done = CliRunner().invoke(whole_program(), ["db", "upgrade"])
 
     assert done.exit_code == 0
     assert "shard database 2 of 2: new -> " in done.stderr
-    after = CliRunner().invoke(app, ["db", "status", "--json"])
+    after = CliRunner().invoke(whole_program(), ["db", "status", "--json"])
     assert (after.exit_code, all(state["current"] for state in json.loads(after.stdout))) == (0, True)
     with open_stores(load()) as stores:
         assert len(stores.shards) == load().shards.count
@@ -54,7 +54,7 @@ def test_a_database_that_is_in_the_way_is_named_and_the_exit_code_is_1(
     wrong = make_url(production[1]).set(username="nobody-here").render_as_string(hide_password=False)
     monkeypatch.setenv("GBM_POSTGRES__SHARD_DSNS", json.dumps([wrong, production[2]]))
 
-    done = CliRunner().invoke(app, ["db", "upgrade"])
+    done = CliRunner().invoke(whole_program(), ["db", "upgrade"])
 
     assert done.exit_code == 1
     assert "shard database 1 of 2: PostgreSQL at" in done.stderr
@@ -70,7 +70,7 @@ def test_without_a_whole_copy_nothing_is_migrated_unless_the_operator_says_so(
     with open_databases(load(), lambda _: None) as (databases, _):
         at_revision(databases.shard_database(1), "0005")
 
-    refused = CliRunner().invoke(app, ["db", "upgrade", "--copy"])
+    refused = CliRunner().invoke(whole_program(), ["db", "upgrade", "--copy"])
 
     assert refused.exit_code == 1
     problem = "cannot be copied before the upgrade (shard database 1 of 2: PostgreSQL at"
@@ -79,21 +79,21 @@ def test_without_a_whole_copy_nothing_is_migrated_unless_the_operator_says_so(
     with open_databases(load(), lambda _: None) as (databases, _):
         assert [state.revision for state in migrate.states(databases)] == [None, None, "0005"]
 
-    done = CliRunner().invoke(app, ["db", "upgrade", "--no-copy"])
+    done = CliRunner().invoke(whole_program(), ["db", "upgrade", "--no-copy"])
 
     assert done.exit_code == 1
     assert "shard database 1 of 2: PostgreSQL at" in done.stderr
     assert "shard database 2 of 2: 0005 -> " in done.stderr
     assert HomeVersion.read(load().home).under_way is not None, "one database is not upgraded yet"
     monkeypatch.setenv("GBM_POSTGRES__SHARD_DSNS", json.dumps(production[1:]))
-    assert CliRunner().invoke(app, ["db", "upgrade", "--no-copy"]).exit_code == 0
+    assert CliRunner().invoke(whole_program(), ["db", "upgrade", "--no-copy"]).exit_code == 0
     assert HomeVersion.read(load().home).under_way is None
 
 
 def test_a_command_names_itself_to_postgres_and_its_idle_transactions_end(
     production: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert CliRunner().invoke(app, ["db", "upgrade"]).exit_code == 0
+    assert CliRunner().invoke(whole_program(), ["db", "upgrade"]).exit_code == 0
     names = "application_name", "statement_timeout", "idle_in_transaction_session_timeout"
     told: list[list[object]] = []
 
@@ -102,7 +102,7 @@ def test_a_command_names_itself_to_postgres_and_its_idle_transactions_end(
             told.append([connection.execute(text(f"SHOW {name}")).scalar() for name in names])
 
     monkeypatch.setattr(migrate, "register", look)
-    assert CliRunner().invoke(app, ["accounts", "list"]).exit_code == 0
+    assert CliRunner().invoke(whole_program(), ["accounts", "list"]).exit_code == 0
     with open_stores(load()):
         pass
 

@@ -92,7 +92,7 @@ def test_the_same_attempts_succeed_where_the_folder_is_open(folder: RuntimeFolde
 def test_a_folder_that_somebody_else_made_first_is_refused(folder: RuntimeFolder) -> None:
     os.chown(folder.root, _NOBODY, _NOBODY)
 
-    with pytest.raises(FolderUnsafe, match="somebody else"):
+    with pytest.raises(FolderUnsafe, match="another user"):
         folder.claim()
 
 
@@ -100,7 +100,7 @@ def test_a_link_in_its_place_is_refused(folder: RuntimeFolder, tmp_path: Path) -
     folder.remove()
     folder.root.symlink_to(tmp_path)
 
-    with pytest.raises(FolderUnsafe, match="somebody else"):
+    with pytest.raises(FolderUnsafe, match="another user"):
         folder.claim()
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cluster.main import app
+from cluster.main import whole_program
 
 
 def refused(*arguments: str) -> str:
     """The error of a command, without its line breaks."""
-    done = CliRunner().invoke(app, list(arguments))
+    done = CliRunner().invoke(whole_program(), list(arguments))
     assert done.exit_code == 1, done.output
     assert "Traceback" not in done.stderr
     _, marker, sentence = done.stderr.rpartition("gbm: ")
@@ -26,7 +26,7 @@ def test_an_unreachable_postgres_is_named_without_its_password(
 ) -> None:
     monkeypatch.setenv("GBM_POSTGRES__CONTROL_DSN", "postgresql://gbm:hunter2@127.0.0.1:1/gbm")
 
-    done = CliRunner().invoke(app, ["accounts", "list"])
+    done = CliRunner().invoke(whole_program(), ["accounts", "list"])
 
     assert done.exit_code == 1
     assert "127.0.0.1:1" in done.stderr and "GBM_POSTGRES__CONTROL_DSN" in done.stderr
@@ -34,7 +34,7 @@ def test_an_unreachable_postgres_is_named_without_its_password(
 
 
 def test_a_key_that_others_can_read_is_refused(installation: Path) -> None:
-    assert CliRunner().invoke(app, ["accounts", "list"]).exit_code == 0
+    assert CliRunner().invoke(whole_program(), ["accounts", "list"]).exit_code == 0
     (installation / "sealing.key").chmod(0o644)
 
     assert "chmod 600" in refused("accounts", "list")
@@ -43,7 +43,7 @@ def test_a_key_that_others_can_read_is_refused(installation: Path) -> None:
 def test_a_key_that_is_lost_after_something_was_sealed_is_missed(installation: Path, tmp_path: Path) -> None:
     grant = tmp_path / "grant.json"
     grant.write_text('{"client_id": "a", "client_secret": "b", "refresh_token": "c"}')
-    added = CliRunner().invoke(app, ["accounts", "add", "ada@example.com", "--authorized-user", str(grant)])
+    added = CliRunner().invoke(whole_program(), ["accounts", "add", "ada@example.com", "--authorized-user", str(grant)])
     assert added.exit_code == 0, added.output
     (installation / "sealing.key").unlink()
 
@@ -66,7 +66,7 @@ def test_a_wrong_setting_is_named(
 ) -> None:
     monkeypatch.setenv(setting, value)
 
-    done = CliRunner().invoke(app, ["search", "ada@example.com", "x"])
+    done = CliRunner().invoke(whole_program(), ["search", "ada@example.com", "x"])
 
     assert done.exit_code == 1
     assert "Traceback" not in done.stderr

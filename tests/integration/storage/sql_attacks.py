@@ -1,6 +1,6 @@
 """SQL that tries to leave its process or to exhaust the machine, and a mailbox to try it on."""
 
-VIEWS = frozenset({"messages", "recipients", "labels", "label_events", "attachments", "analysis"})
+VIEWS = frozenset({"messages", "recipients", "labels", "label_events", "attachments", "analysis", "acquaintances"})
 SECRET = "of-another"
 #: Out of the process: files, the network, settings, extensions, the catalogue, other statements.
 ESCAPES = (

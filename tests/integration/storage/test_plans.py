@@ -29,7 +29,9 @@ CONTROL = frozenset(
     | {"users_lock", "users_paused", "session_end", "user_bind_google"}
     | {"wait_reasons", "wait_reasons_clear", "wait_reasons_insert", "wait_reasons_lock", "wait_reasons_newer"}
     | {"wait_reasons_clear_silent", "file_formats", "file_formats_raise", "node_announce", "node_leave", "nodes"}
-    | {"nodes_forget", "nodes_lock", "quota_reserve", "quota_reserve_day", "quota_reserved"}
+    | {"nodes_forget", "nodes_lock", "quota_reserve", "quota_reserve_day", "quota_reserved", "quota_exhausted"}
+    | {"event_shards", "events_to_forward"}
+    | {name for name in QUERIES if name.startswith(("dead_letter", "offset", "webhook"))}
     | {
         "restore_again",
         "restore_create",
@@ -60,11 +62,14 @@ WITHOUT = {
 #: For operators: about a whole database, so that every row is wanted.
 WHOLE = {
     "archive_names": "every file of a database that is checked against its archive",
+    "index_of_user": "every row of a mailbox whose files and index disagree",
     "label_events_all": "the export of the whole log",
     "rebuild_counts": "everything is counted anew, in a database that serves nobody yet",
     "rebuild_filled": "whether there is one row: stops at the first",
     "rebuild_users_found": "everybody is looked for, in a database that serves nobody yet",
+    "rollup_lags": "every shard of a database, for operators",
     "segments_all": "totals over every segment",
+    "segments_to_verify_of_user": "every file of a mailbox, of which all are read afterwards",
     "shards_known": "every shard of a database that is restored, before it serves",
     "states_all": "the export of every message's state",
 }
@@ -106,8 +111,8 @@ FILL = (
     SELECT 1 + n % 200, n, 1, 'HTTP 500', now(), now(), 'stored' FROM generate_series(1, 20000) AS n
     """,
     """
-    INSERT INTO outbox (shard_id, user_id, type, data, created_at)
-    SELECT n % 16, 1 + n % 200, 'messages.stored', '{}', now() + n % 28 * interval '1 day'
+    INSERT INTO outbox (shard_id, user_id, type, data, created_at, position)
+    SELECT n % 16, 1 + n % 200, 'email.received', '{}', now() + n % 80 * interval '1 day', n
     FROM generate_series(1, 50000) AS n
     """,
 )

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from actors.decisions import CallFailed, Fetch, Fetched, Listed, ListPage
+from actors.decisions import CallFailed, Fetch, Fetched, Listed, ListPage, Write
 from actors.wait_kinds import wait_kind
 from actors.wait_log import WaitLog
 from actors.work import WorkLost
@@ -53,7 +53,7 @@ def test_there_is_one_line_per_change_and_not_per_try(caplog: pytest.LogCaptureF
 
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
         "Shard 3, mailbox 7, waits",
-        "Shard 3, mailbox 7, goes on",
+        "Shard 3, mailbox 7, continues",
     ]
 
 
@@ -68,6 +68,44 @@ def test_a_call_that_is_not_answered_is_a_reason_before_it_fails(call: ListPage 
     log.late(100.0 + late_s + 1)
 
     assert [(reason.kind, reason.attempts) for reason in log.of(7)] == [(WaitKind.GMAIL_UNREACHABLE, 1)]
+
+
+def test_a_call_without_a_worker_waits_for_a_worker_and_not_for_gmail() -> None:
+    log = WaitLog(0)
+    log.began(_CALL, 100.0)
+
+    for now in (102.0, 103.0, 120.0):
+        log.unbegun([_CALL], now)
+        log.late(now)
+    assert [(reason.kind, reason.since, reason.attempts) for reason in log.of(7)] == [(WaitKind.NO_WORKER, 103.0, 1)]
+
+    log.unbegun([], 121.0)  # it has begun, and Gmail has three seconds from then on
+    log.late(121.0)
+    assert not log.of(7)
+    log.late(123.0)
+    assert [reason.kind for reason in log.of(7)] == [WaitKind.GMAIL_UNREACHABLE]
+
+
+def test_a_worker_that_starts_is_no_reason() -> None:
+    log = WaitLog(0)
+
+    log.unbegun([_CALL], 102.0)
+    log.unbegun([], 102.5)
+
+    assert not log.of(7)
+
+
+def test_a_segment_without_a_worker_is_a_reason_of_the_whole_shard() -> None:
+    log, write = WaitLog(0), Write(())
+
+    log.unbegun([write], 102.0)
+    log.unbegun([write, _CALL], 103.0)
+    assert [reason.kind for reason in log.of(WHOLE_SHARD)] == [WaitKind.NO_WORKER]
+
+    log.ended(_CALL, Listed((), None), 103.5, 0.0)
+    log.unbegun([write, _CALL], 104.0)
+    log.unbegun([_CALL], 105.0)
+    assert [(reason.user_id, reason.kind) for reason in log.all()] == [(7, WaitKind.NO_WORKER)]
 
 
 def test_a_long_rest_is_a_quota_that_is_spent_until_a_time() -> None:

@@ -14,7 +14,7 @@ import typer
 from pydantic import BaseModel
 
 import serve
-from cluster.main import app
+from cluster.main import whole_program
 from cluster.settings import Settings
 
 Interface = dict[str, Any]
@@ -28,7 +28,7 @@ def interface() -> Interface:
     sources = "".join(path.read_text(encoding="utf-8") for path in sorted(_SERVE.rglob("*.py")))
     return {
         "settings": dict(sorted(_settings(Settings, ""))),
-        "commands": dict(sorted(_commands(typer.main.get_command(app), "gbm"))),
+        "commands": dict(sorted(_commands(typer.main.get_command(whole_program()), "gbm"))),
         "metrics": sorted(set(re.findall(r'"(gbm_[a-z0-9_]+)"', sources)) - {"gbm_signin"}),
         "problems": sorted(set(re.findall(r'Fault\(\s*\d+,\s*"([a-z_]+)"', sources))),
     }

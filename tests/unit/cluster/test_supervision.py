@@ -26,13 +26,13 @@ async def _until(condition: Callable[[], object], *work: "asyncio.Task[None]") -
 
 async def test_a_silent_owner_is_recorded_also_when_the_database_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervision, "_RECORD_S", 0.005)
-    stored: list[tuple[int, WaitReason | None]] = []
+    stored: list[tuple[tuple[int, WaitKind], WaitReason | None]] = []
     away = True
 
-    def store(shard_id: int, reason: WaitReason | None) -> None:
+    def store(shard_id: int, kind: WaitKind, reason: WaitReason | None) -> None:
         if away:
             raise DatabaseUnreachable("127.0.0.1", "refused")
-        stored.append((shard_id, reason))
+        stored.append(((shard_id, kind), reason))
 
     record = SilenceRecord([0, 1], store)
     record.notify("shard:1", Silence(12.0, 2, "no answer for 3 s"))
@@ -41,16 +41,24 @@ async def test_a_silent_owner_is_recorded_also_when_the_database_was_away(monkey
     await asyncio.sleep(0.03)
     assert stored == []
     away = False
-    await _until(lambda: len(stored) == 2)
+    await _until(lambda: len(stored) == 4)
     record.notify("shard:1", None)
-    await _until(lambda: len(stored) == 3, task)
+    record.notify("quota", None)
+    await _until(lambda: len(stored) == 7, task)
 
-    by_shard = dict(stored[:2])
-    reason = by_shard[1]
-    assert by_shard[0] is None, "what a cluster before this one recorded is over"
+    first = dict(stored[:4])
+    assert first[0, WaitKind.OWNER_SILENT] is None, "what a cluster before this one recorded is over"
+    reason = first[1, WaitKind.OWNER_SILENT]
     assert reason is not None and reason.key == (WHOLE_SHARD, WaitKind.OWNER_SILENT)
     assert (reason.since, reason.attempts) == (12.0, 2)
-    assert stored[2] == (1, None)
+    for shard_id in (0, 1):
+        reason = first[shard_id, WaitKind.BROKER_SILENT]
+        assert reason is not None and "no answer for 3 s" in reason.detail
+    assert dict(stored[4:]) == {
+        (1, WaitKind.OWNER_SILENT): None,
+        (0, WaitKind.BROKER_SILENT): None,
+        (1, WaitKind.BROKER_SILENT): None,
+    }
 
 
 async def test_the_reason_for_a_missing_owner_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:

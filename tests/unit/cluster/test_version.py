@@ -6,7 +6,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from cluster.main import app
+from cluster.main import whole_program
 from serve.description import document
 from storage.version import VERSION
 
@@ -17,7 +17,7 @@ def test_the_versions_agree() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["dynamic"] == ["version"]
     assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "storage.version.VERSION"}
-    assert CliRunner().invoke(app, ["--version"]).stdout == f"gbm {VERSION}\n"
+    assert CliRunner().invoke(whole_program(), ["--version"]).stdout == f"gbm {VERSION}\n"
     assert document()["info"]["version"] == VERSION
 
 

@@ -23,7 +23,7 @@ def test_without_a_terminal_every_change_is_one_line() -> None:
     for waits in ([], [_FIRST], [_AGAIN], [_AGAIN], []):
         bar.show_waits(waits)
 
-    assert text.getvalue().splitlines() == [f"waits: {_FIRST}", "goes on"]
+    assert text.getvalue().splitlines() == [f"waits: {_FIRST}", "continues"]
 
 
 def test_on_a_terminal_the_reasons_stand_below_the_bar() -> None:

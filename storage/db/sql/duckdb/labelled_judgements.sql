@@ -1,6 +1,64 @@
--- Analysers' results with category and priority decided by Gmail's labels first, as label_judgement.py does (DuckDB).
+-- Analysers' results with category and priority decided by Gmail's labels, then by the mailbox's evidence, as
+-- label_judgement.py does (DuckDB).
 -- analysis: results, at least message_id, category, priority and authenticity; state: message_id and labels
-WITH gmail AS (
+-- acquaintances: the mailbox's evidence, acquaintance.SCHEMA
+WITH evidence AS (
+    SELECT a.message_id, q.message_id IS NOT NULL AND a.category.if_known IS NOT NULL AS is_asked, q.is_sent,
+        q.written_before,
+        CASE WHEN q.received_before > 0 THEN 'you never wrote to the sender' ELSE 'first contact' END AS doubt,
+        CASE WHEN q.is_sent THEN ['you wrote it'] ELSE list_filter(
+            [
+                CASE WHEN q.written_before > 0
+                    THEN 'messages that you wrote to the sender before: ' || q.written_before END,
+                CASE WHEN q.written_in_thread > 0
+                    THEN 'messages that you wrote in the thread before: ' || q.written_in_thread END,
+                CASE WHEN q.is_same_domain AND a.category.if_known = 'work' THEN 'the sender is in your domain' END
+            ],
+            lambda reason: reason IS NOT NULL
+        ) END AS reasons
+    FROM analysis AS a
+    LEFT JOIN acquaintances AS q ON q.message_id = a.message_id
+),
+weighed AS (
+    SELECT a.message_id, e.doubt, e.reasons,
+        e.is_asked AND a.category.error IS NULL AND coalesce(a.category.name, 'work') IN ('work', 'personal')
+            AS is_category,
+        e.is_asked AND a.category.error IS NULL AND a.priority.error IS NULL AND a.priority.points IS NOT NULL
+            AS is_priority,
+        list_filter(a.priority.reasons, lambda reason: reason NOT IN ('+answer', '+same domain')) AS others,
+        a.priority.points + least(len(e.reasons) + CASE WHEN e.written_before >= 5 THEN 1 ELSE 0 END, 2) AS points,
+        e.is_sent
+    FROM analysis AS a
+    JOIN evidence AS e ON e.message_id = a.message_id
+),
+known AS (
+    SELECT a.* REPLACE (
+        CASE WHEN w.is_category THEN struct_update(
+            a.category,
+            name := CASE WHEN len(w.reasons) > 0 THEN a.category.if_known END,
+            source := CASE WHEN len(w.reasons) > 0 THEN 'mailbox' ELSE 'none' END,
+            reasons := CASE WHEN len(w.reasons) > 0 THEN w.reasons ELSE [w.doubt] END
+        ) ELSE a.category END AS category,
+        CASE WHEN w.is_priority THEN struct_update(
+            a.priority,
+            level := CASE
+                WHEN w.is_sent THEN NULL
+                WHEN len(w.reasons) = 0
+                    THEN CASE WHEN len(list_filter(w.others, lambda reason: starts_with(reason, '-'))) > 0 THEN 'low' END
+                WHEN w.points >= 4 THEN 'high' WHEN w.points <= 0 THEN 'low' ELSE 'normal'
+            END,
+            reasons := list_concat(
+                CASE WHEN len(w.reasons) > 0 THEN list_transform(w.reasons, lambda reason: '+' || reason)
+                    ELSE [w.doubt] END,
+                w.others
+            ),
+            source := CASE WHEN len(w.reasons) > 0 THEN 'mailbox' ELSE 'rules' END
+        ) ELSE a.priority END AS priority
+    )
+    FROM analysis AS a
+    JOIN weighed AS w ON w.message_id = a.message_id
+),
+gmail AS (
     SELECT message_id,
         list_contains(labels, 'SPAM') AS in_spam,
         list_filter(['STARRED', 'IMPORTANT'], lambda label: list_contains(labels, label))[1] AS mark,
@@ -26,7 +84,7 @@ judged AS (
             WHEN coalesce(len(a.authenticity.warnings), 0) = 0 AND coalesce(a.category.spam_score, 0) < 0.5
                 THEN '+label ' || g.mark
         END AS _mark
-    FROM analysis AS a
+    FROM known AS a
     LEFT JOIN gmail AS g ON g.message_id = a.message_id
 )
 SELECT * EXCLUDE (_label, _category, _by_label, _mark) REPLACE (
@@ -54,7 +112,7 @@ SELECT * EXCLUDE (_label, _category, _by_label, _mark) REPLACE (
             WHEN priority.error IS NOT NULL THEN NULL
             WHEN _mark IS NOT NULL THEN 'gmail'
             WHEN priority.level IS NULL THEN 'none'
-            ELSE 'rules'
+            ELSE coalesce(priority.source, 'rules')
         END
     ) END AS priority
 )

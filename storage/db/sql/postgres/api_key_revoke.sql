@@ -11,4 +11,4 @@ WITH RECURSIVE derived AS (
 )
 UPDATE api_keys SET revoked_at = now()
 WHERE key_id IN (SELECT key_id FROM derived) AND revoked_at IS NULL
-RETURNING key_id
+RETURNING key_id, user_id

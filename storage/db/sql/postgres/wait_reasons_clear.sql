@@ -1,3 +1,3 @@
--- Delete the reasons that a shard's owner recorded; the reason that the owner is silent is not its own.
+-- Delete the reasons that a shard's owner recorded; the supervisor records that somebody is silent.
 -- :shard_id
-DELETE FROM wait_reasons WHERE shard_id = :shard_id AND kind <> 'owner_silent'
+DELETE FROM wait_reasons WHERE shard_id = :shard_id AND kind NOT IN ('owner_silent', 'broker_silent')

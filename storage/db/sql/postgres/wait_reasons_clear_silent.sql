@@ -1,2 +1,2 @@
--- Delete the reason that a shard's owner does not answer. :shard_id.
-DELETE FROM wait_reasons WHERE shard_id = :shard_id AND kind = 'owner_silent'
+-- Delete the reason that a shard's owner, or the quota broker, does not answer. :shard_id, :kind.
+DELETE FROM wait_reasons WHERE shard_id = :shard_id AND kind = :kind

@@ -1,6 +1,7 @@
 """Wrong answers for the simulator to give, and where the archive differs from Gmail then."""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import orjson
@@ -9,7 +10,8 @@ from sqlalchemy import text
 from actors.decisions import Mode
 from actors.owner import ShardOwner
 from storage.db.engines import transaction
-from storage.model.records import MailboxRecord, User
+from storage.mailbox.failures import Failed
+from storage.model.records import MailboxRecord, Phase, User
 from storage.model.storable import storable_id
 from tests.integration.actors.conftest import Cluster, until
 
@@ -55,6 +57,27 @@ def wrong(cluster: Cluster, user: User) -> dict[int, object]:
 def mended_events(cluster: Cluster) -> list[dict[str, int]]:
     with transaction(cluster.catalog.engine) as connection:
         return list(connection.execute(text("SELECT data FROM outbox WHERE type = 'mailbox.mended'")).scalars())
+
+
+def events(cluster: Cluster) -> list[str]:
+    """The kinds of all events, oldest first."""
+    with transaction(cluster.catalog.engine) as connection:
+        return list(connection.execute(text("SELECT type FROM outbox ORDER BY event_id")).scalars())
+
+
+def mended(cluster: Cluster) -> dict[str, int]:
+    """What all events say was mended, by what it was; without zeros."""
+    total: Counter[str] = Counter()
+    for event in mended_events(cluster):
+        total.update(event)
+    return {what: count for what, count in total.items() if count}
+
+
+def seen_as(cluster: Cluster, owner: ShardOwner, user: User) -> tuple[Phase, str | None, list[Failed], int]:
+    """What a person sees of a mailbox: phase, error, failures, and the failures that the owner counts."""
+    status, record = owner.status(user.user_id), state(cluster, user)
+    assert status is not None
+    return record.phase, record.error, cluster.reader(user).failures(10), status["failed"]
 
 
 def deleted(cluster: Cluster, user: User) -> set[int]:

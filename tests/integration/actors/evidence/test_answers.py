@@ -9,7 +9,20 @@ from storage.control.wait_reasons import WaitReasons
 from storage.model.records import Phase
 from storage.model.wait_reasons import WaitKind
 from tests.integration.actors.conftest import Cluster, until
-from tests.integration.actors.evidence.doubts import backed_up, deleted, deviate, seen, state, stored, sync, wrong
+from tests.integration.actors.evidence.conftest import EVIDENCE
+from tests.integration.actors.evidence.doubts import (
+    backed_up,
+    deleted,
+    deviate,
+    events,
+    mended,
+    seen,
+    seen_as,
+    state,
+    stored,
+    sync,
+    wrong,
+)
 
 #: Answers that are none, and what a person reads of each.
 NOTHING = [("empty", "cannot be read"), ("error-object", "cannot be read"), ("portal", "cannot be read")]
@@ -111,16 +124,28 @@ async def test_a_call_that_is_refused_a_few_times_loses_nothing(
 
 
 async def test_a_grant_that_is_refused_once_is_tried_again_by_itself(doubted: Cluster) -> None:
+    evidence = EVIDENCE.model_copy(update={"grant_retry_s": 3.0})
+    shard = doubted.backup.shard.model_copy(update={"evidence": evidence})
+    doubted.backup = doubted.backup.model_copy(update={"shard": shard})
     owner, user = await backed_up(doubted)
     doubted.simulator.ask(f"users/{user.email}/refuse-grant?times=1", b"{}")
     doubted.simulator.ask(f"users/{user.email}/messages", b"Subject: later\r\n\r\nhello\r\n")
     await owner.request(user, Mode.INCREMENTAL)
 
+    await seen(doubted, user, "grant")
+
+    phase, error, failed, count = seen_as(doubted, owner, user)
+    assert (phase, failed, count, deleted(doubted, user)) == (Phase.REVOKED, [], 0, set()), error
+    status = owner.status(user.user_id)
+    assert status is not None and status["error"] == error
+    assert [kind for kind in events(doubted) if kind == "mailbox.revoked"] == ["mailbox.revoked"]
+
     async def came() -> bool:
         return await asyncio.to_thread(wrong, doubted, user) == {}
 
     await until(came)
-    assert (state(doubted, user).phase, state(doubted, user).error) == (Phase.CURRENT, None)
+    assert seen_as(doubted, owner, user) == (Phase.CURRENT, None, [], 0)
+    assert mended(doubted) == {}
 
 
 #: One odd value of each, in answers whose shape is right otherwise: (method, path, value).

@@ -7,8 +7,19 @@ import pytest
 
 from actors.config import PollConfig
 from actors.decisions import Mode
+from storage.model.records import Phase
 from tests.integration.actors.conftest import Cluster, until
-from tests.integration.actors.evidence.doubts import backed_up, calls_answered, deleted, deviate, state, sync, wrong
+from tests.integration.actors.evidence.doubts import (
+    backed_up,
+    calls_answered,
+    deleted,
+    deviate,
+    mended,
+    seen_as,
+    state,
+    sync,
+    wrong,
+)
 
 
 async def test_history_that_lags_behind_its_own_id_is_read_again(doubted: Cluster) -> None:
@@ -21,11 +32,18 @@ async def test_history_that_lags_behind_its_own_id_is_read_again(doubted: Cluste
     doubted.simulator.act(user.email, f"messages/{gone:x}/delete")
     await sync(doubted, owner, user)
     assert wrong(doubted, user) != {}, "it is not told yet"
+    assert seen_as(doubted, owner, user) == (Phase.CURRENT, None, [], 0), "and Gmail contradicts itself nowhere"
+    assert (deleted(doubted, user), mended(doubted)) == (set(), {})
     deviate(doubted)
 
     await sync(doubted, owner, user)
 
     assert wrong(doubted, user) == {}
+    # Five messages, a star, and a deletion.
+    assert mended(doubted) == {"late": 7}
+    assert owner.measures()["mended_late_total"] == 7
+    await sync(doubted, owner, user)
+    assert mended(doubted) == {"late": 7}, "what is read again is not late again"
 
 
 async def test_a_next_owner_reads_what_lagged_for_the_one_before(doubted: Cluster) -> None:

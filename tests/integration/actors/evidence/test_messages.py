@@ -9,8 +9,27 @@ from sqlalchemy import text
 from actors.decisions import Mode
 from storage.db.engines import transaction
 from storage.files.kept_answers import KeptAnswers
+from storage.model.records import Phase, User
 from tests.integration.actors.conftest import Cluster, until
-from tests.integration.actors.evidence.doubts import backed_up, deleted, deviate, mended_events, sync, wrong
+from tests.integration.actors.evidence.doubts import (
+    backed_up,
+    deleted,
+    deviate,
+    mended,
+    mended_events,
+    seen_as,
+    sync,
+    wrong,
+)
+
+
+def doubtful(cluster: Cluster, user: User) -> dict[str, list[str]]:
+    """Messages whose bytes disagree with Gmail's estimate, and that defect."""
+    said = {
+        one["id"]: [defect for defect in one["defects"] if defect.startswith("size-estimate")]
+        for one in cluster.reader(user).defective(500)
+    }
+    return {key: defects for key, defects in said.items() if defects}
 
 
 async def test_a_message_that_is_not_found_once_is_asked_for_again(doubted: Cluster) -> None:
@@ -99,7 +118,23 @@ async def test_bytes_that_are_cut_once_are_fetched_whole(doubted: Cluster, kind:
 
     await sync(doubted, owner, user, Mode.FULL)
 
+    count = len(doubted.simulator.held(user.email))
     assert wrong(doubted, user) == {}
+    assert seen_as(doubted, owner, user) == (Phase.CURRENT, None, [], 0)
+    assert doubtful(doubted, user) == {} and mended(doubted) == {"refetched": count}
+    assert owner.measures()["mended_refetched_total"] == count
+
+
+async def test_bytes_that_stay_cut_are_kept_with_a_defect_that_says_so(doubted: Cluster) -> None:
+    owner, _ = await doubted.owner()
+    user = doubted.users[0]
+    chosen, found = next(iter(doubted.simulator.held(user.email).items()))
+    deviate(doubted, {"kind": "raw-cut", "method": "messages.get", "ids": [f"{chosen:x}"], "times": None})
+
+    await sync(doubted, owner, user, Mode.FULL)
+
+    assert wrong(doubted, user) == {chosen: "other bytes"} and mended(doubted) == {}
+    assert doubtful(doubted, user) == {f"{chosen:x}": [f"size-estimate:{found['size']}"]}
 
 
 async def test_mail_that_counts_as_deleted_and_is_seen_lives_again(doubted: Cluster) -> None:

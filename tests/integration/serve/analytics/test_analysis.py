@@ -244,14 +244,24 @@ async def test_mail_in_spam_has_no_high_priority(client: httpx.AsyncClient, arch
     text = "Can you review the draft of the report today? The meeting about the project is on Thursday, it is urgent."
     raw = f"From: Bob <bob@b.example>\r\nTo: ann@example.com\r\nIn-Reply-To: <1@x>\r\nSubject: Draft\r\n\r\n{text}\r\n"
     labelled = [(1, ["INBOX"], raw.encode()), (2, ["SPAM"], raw.replace("Draft", "Draft 2").encode())]
-    archive.commit(user, labelled, received_at=[FIRST_AT, FIRST_AT], analyse=analysers.of_new_mail)
+    sent = b"From: ann@example.com\r\nTo: Bob <bob@b.example>\r\nSubject: Report\r\n\r\nHere is the draft.\r\n"
+    archive.commit(user, [(3, ["SENT"], sent)], received_at=[FIRST_AT], analyse=analysers.of_new_mail)
+    later = FIRST_AT + timedelta(hours=1)
+    archive.commit(user, labelled, received_at=[later, later], analyse=analysers.of_new_mail)
     headers = await signed_in(client, key)
 
     one, two = [(await client.get(f"/api/v1/emails/{number}", headers=headers)).json()["analysis"] for number in (1, 2)]
     assert (one["priority"]["level"], two["priority"]["level"]) == ("high", "low")
-    assert (one["priority"]["source"], two["priority"]["source"]) == ("rules", "gmail")
-    assert two["priority"]["reasons"] == [*one["priority"]["reasons"], "-label SPAM"]
+    assert (one["priority"]["source"], two["priority"]["source"]) == ("mailbox", "gmail")
+    assert (one["category"]["name"], one["category"]["source"]) == ("work", "mailbox")
+    assert one["category"]["reasons"] == ["messages that you wrote to the sender before: 1"]
+    assert two["priority"]["reasons"][-1] == "-label SPAM"
     for columns, level in (("*", "priority.level"), ("priority.level AS level", "level")):
-        sql = f"SELECT {level} AS level FROM (SELECT {columns} FROM analysis) ORDER BY level"
+        sql = f"SELECT {level} AS level FROM (SELECT {columns} FROM analysis) WHERE {level} IS NOT NULL ORDER BY 1"
         rows = (await client.post(f"{PATH}/query", json={"sql": sql}, headers=headers)).json()["rows"]
         assert rows == [["high"], ["low"]], sql
+    sql = "SELECT message_id, written_before, is_sent FROM acquaintances ORDER BY 1"
+    rows = (await client.post(f"{PATH}/query", json={"sql": sql}, headers=headers)).json()["rows"]
+    assert rows == [["1", 1, False], ["2", 1, False], ["3", 0, True]]
+    totals = (await client.get(f"{PATH}/categories", headers=headers)).json()["items"]
+    assert {each["category"]: each["messages"] for each in totals} == {"work": 2, "spam_like": 1}

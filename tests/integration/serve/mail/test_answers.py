@@ -1,14 +1,21 @@
 """Cached lists and documents over real stores: as current as new ones, and never another user's."""
 
 import asyncio
+from pathlib import Path
 
 import httpx
 import pytest
 
+from jobs.analysis.config import AnalysisConfig
+from jobs.analysis.running import configured
+from jobs.isolation.reading import IsolatedReading
 from serve.http.response_cache import ResponseCache
 from storage.files.blobs import open_blobs
 from storage.mailbox import lookups
+from storage.mailbox.lookups import Located
+from storage.mailbox.message import ReadingStopped
 from storage.model.records import DELETED, LabelChange
+from storage.model.results import Body, Email
 from storage.reader import MailboxReader
 from tests.integration.serve.conftest import Archive, mail, signed_in
 
@@ -95,6 +102,64 @@ async def test_a_message_whose_files_were_merged_since_it_was_located_is_looked_
 
     assert (document.json()["subject"], raw.content) == ("Hello", mail("Hello"))
     assert kept == [], "a response of another state is not cached for the state that was looked up"
+
+
+@pytest.mark.parametrize("ending", [".raw.zst", ".analysis"])
+async def test_a_document_that_lacks_what_a_damaged_file_holds_is_not_cached(
+    archive: Archive, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    user, key = archive.add_user("ann@example.com")
+    analysers = configured(AnalysisConfig(plugins=False))
+    assert analysers is not None
+    archive.commit(user, [(0x10, ["INBOX"], mail("Hello"))], analyse=analysers.of_new_mail)
+    header = await signed_in(client, key)
+    reads: list[int] = []
+    read = MailboxReader.email_at
+
+    def counted(reader: MailboxReader, located: Located) -> Email | None:
+        reads.append(located.message_id)
+        return read(reader, located)
+
+    monkeypatch.setattr(MailboxReader, "email_at", counted)
+    file = _file(archive, ending)
+    healthy = file.read_bytes()
+
+    file.write_bytes(bytes(len(healthy)))
+    lacking = (await client.get("/api/v1/emails/10", headers=header)).json()
+    file.write_bytes(healthy)
+    whole = [(await client.get("/api/v1/emails/10", headers=header)).json() for _ in range(3)]
+
+    assert (lacking["subject"], lacking["analysis"] is None) == ("Hello", ending == ".analysis")
+    assert all(answer["analysis"] for answer in whole)
+    assert len(reads) == 2, "the first document was not cached, the second was"
+
+
+def _file(archive: Archive, ending: str) -> Path:
+    root = Path(archive.backup.archive.uri.removeprefix("file://"))
+    [file] = [path for path in root.rglob("*") if path.name.endswith(ending)]
+    return file
+
+
+async def test_a_document_whose_reading_was_stopped_is_read_again(
+    archive: Archive, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, key = archive.add_user("ann@example.com")
+    archive.commit(user, [(0x10, ["INBOX"], mail("Hello"))])
+    header = await signed_in(client, key)
+    asked: list[int] = []
+
+    def body(_: IsolatedReading, raw: bytes) -> Body:
+        asked.append(len(raw))
+        if len(asked) == 1:
+            raise ReadingStopped("timeout")
+        return Body("read whole", (), ())
+
+    monkeypatch.setattr(IsolatedReading, "body", body)
+    texts = [(await client.get("/api/v1/emails/10", headers=header)).json()["text"] for _ in range(3)]
+
+    assert texts[0] != "read whole"
+    assert texts[1:] == ["read whole"] * 2
+    assert len(asked) == 2, "what was read whole is cached"
 
 
 def test_lookups_return_only_what_exists_and_each_under_its_user(archive: Archive) -> None:

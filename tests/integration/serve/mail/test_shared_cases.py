@@ -1,10 +1,11 @@
-"""Mail that was read wrongly once, through the HTTP API: text, sender, search, names of files.
+"""Mail that was read wrongly once, through the HTTP API of a running gateway: text, sender, search, names of files.
 
-The inputs lie beside the repository (../shared/cases), one folder for each kind of fault; their README has the
-right values.
+The inputs are synthetic, one folder for each kind of fault. They are copies of those in ../shared/cases, whose README
+has the right values, so that they are read where that folder is not at hand, too.
 """
 
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from cluster.simulator.sources import read_mail
 from jobs.analysis.config import AnalysisConfig
 from jobs.analysis.running import configured
 from tests.integration.serve.conftest import Archive, mail, signed_in
+from tests.integration.serve.running import running
 
-_PLACES = [folder / "shared" / "cases" for folder in Path(__file__).parents[5:]]
-_CASES = next((place for place in _PLACES if place.is_dir()), Path())
-
-pytestmark = pytest.mark.skipif(Path() == _CASES, reason="the shared cases are not here")
+_CASES = Path(__file__).parent / "cases"
+#: Where the originals are, if they are at hand.
+_SHARED = next((path for up in Path(__file__).parents[5:] if (path := up / "shared" / "cases").is_dir()), None)
+#: Of the originals: their description, and the header of the message that the pasted subjects are of.
+_NO_INPUT = {"README.md", "13-pasted-subject/message.json"}
 
 
 class Mailbox:
@@ -52,12 +55,27 @@ class Mailbox:
 
 
 @pytest.fixture
-def mailbox(archive: Archive, client: httpx.AsyncClient) -> Mailbox:
-    return Mailbox(archive, client)
+async def mailbox(archive: Archive) -> AsyncIterator[Mailbox]:
+    """Behind a gateway that listens on a socket."""
+    with running(archive) as url:
+        async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+            yield Mailbox(archive, client)
 
 
 def _case(name: str) -> bytes:
     return (_CASES / name).read_bytes()
+
+
+def test_every_shared_input_is_tested_here() -> None:
+    """Its file is a copy, and one of the tests below names it."""
+    copies = {str(path.relative_to(_CASES)): path.read_bytes() for path in _CASES.rglob("*") if path.is_file()}
+    source = Path(__file__).read_text()
+
+    assert len(copies) == 20
+    assert [name for name in copies if f'"{name}"' not in source] == []
+    if _SHARED is not None:
+        shared = {str(path.relative_to(_SHARED)): path.read_bytes() for path in _SHARED.rglob("*") if path.is_file()}
+        assert {name: content for name, content in shared.items() if name not in _NO_INPUT} == copies
 
 
 @pytest.mark.parametrize(

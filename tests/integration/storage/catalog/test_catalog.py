@@ -29,7 +29,7 @@ def facts(engine: Engine, shard: Shard, user_id: int) -> dict[str, Any]:
         "users": "SELECT messages, size_bytes FROM segment_users WHERE user_id = :u",
         "events": "SELECT message_id, label_id, is_on FROM label_events WHERE user_id = :u ORDER BY history_id",
         "failed": "SELECT message_id, attempts, error FROM failed_items WHERE user_id = :u ORDER BY 1",
-        "outbox": "SELECT type, data FROM outbox WHERE user_id = :u ORDER BY event_id",
+        "outbox": "SELECT type, data FROM outbox WHERE user_id = :u ORDER BY position",
         "mailbox": "SELECT phase, cursor, messages, size_bytes, units FROM mailboxes WHERE user_id = :u",
     }
     with engine.begin() as connection:
@@ -59,8 +59,14 @@ def test_a_commit_makes_everything_visible(shard: Shard) -> None:
     assert found["users"] == [(2, size)]
     assert found["events"] == [(1, "STARRED", True)]
     assert found["failed"] == [(9, 1, "attempt 1 failed")]
-    assert [kind for kind, _ in found["outbox"]] == ["messages.stored", "mailbox.synced"]
-    assert found["outbox"][0][1] == {"segment": manifest.name, "messages": 2}
+    assert [kind for kind, _ in found["outbox"]] == [
+        "email.received",
+        "email.relabelled",
+        "analytics.update_required",
+        "email.sync.completed",
+    ]
+    assert found["outbox"][0][1] == {"segment": manifest.name, "ids": ["1", "2"]}
+    assert found["outbox"][1][1] == {"changes": [{"id": "1", "added": ["STARRED"], "removed": []}]}
     assert found["mailbox"] == [("current", 20, 2, size, 3)]
     assert facts(shard.engine, shard, bob)["mailbox"] == [("current", 20, 1, len(Mail(1).raw), 3)]
     assert shard.catalog.segment_names(shard.shard_id) == {manifest.name}
@@ -186,7 +192,10 @@ def test_a_revoked_mailbox_is_told_and_in_order_again_once_reopened(shard: Shard
     told = facts(shard.engine, shard, user)["outbox"]
     record = shard.catalog.open_mailbox(shard.shard_id, user, "x@example.com")
 
-    assert told == [("mailbox.revoked", {"error": "the grant was withdrawn"})]
+    assert told == [
+        ("email.sync.failed", {"error": "the grant was withdrawn", "revoked": True}),
+        ("account.revoked", {"error": "the grant was withdrawn"}),
+    ]
     assert (record.phase, record.error) == (Phase.CURRENT, None)
 
 
@@ -229,9 +238,7 @@ def killed_after(engine: Engine, monkeypatch: pytest.MonkeyPatch, step: str) -> 
         yield
 
 
-@pytest.mark.parametrize(
-    "step", ["record_segment", "copy_index", "fold_changes", "_update_mailboxes", "_append_events"]
-)
+@pytest.mark.parametrize("step", ["record_segment", "copy_index", "fold_changes", "_update_mailboxes", "publish"])
 def test_a_connection_lost_at_any_step_leaves_nothing_and_the_commit_can_be_repeated(
     shard: Shard, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -251,14 +258,14 @@ def test_a_reader_sees_nothing_of_a_commit_under_way(shard: Shard, monkeypatch: 
     user = shard.user()
     manifest, index = shard.write((user, [Mail(1)]))
     reached, go_on = threading.Event(), threading.Event()
-    real = catalog_module._append_events
+    real = catalog_module.publish
 
     def wait(*arguments: Any) -> None:
         real(*arguments)
         reached.set()
         assert go_on.wait(20)
 
-    monkeypatch.setattr(catalog_module, "_append_events", wait)
+    monkeypatch.setattr(catalog_module, "publish", wait)
     thread = threading.Thread(target=shard.catalog.commit, args=(shard.plan([user], manifest), index))
     thread.start()
     try:

@@ -143,7 +143,7 @@ def test_a_former_copy_goes_after_its_grace_and_the_shard_may_move_back(place: P
     before = contents(place.at(0), 0)
     moved(place)
     mover = Mover(place.databases, "cluster", lambda _: None)
-    with pytest.raises(MoveUnfinished):
+    with pytest.raises(MoveUnfinished, match="The move of shard 0 to database 1 "):
         moved(place, 0)
     assert mover.clean() == []
     with transaction(place.databases.control) as busy:  # somebody moves the shard just now
@@ -152,10 +152,12 @@ def test_a_former_copy_goes_after_its_grace_and_the_shard_may_move_back(place: P
 
     assert mover.clean(0.0) == [0]
     assert not any(contents(place.at(0), 0).values())
+    assert contents(place.at(1), 0) == before
     first = leases.acquire(place.at(1), 0, "next", "cluster", 60)
+    with_its_event = contents(place.at(1), 0)
     moved(place, 0)
 
-    assert contents(place.at(0), 0) == before
+    assert contents(place.at(0), 0) == with_its_event
     assert leases.acquire(place.at(0), 0, "owner", "cluster", 60).epoch > first.epoch
 
 

@@ -22,6 +22,21 @@ async def test_a_task_that_hangs_is_cancelled_and_counts_as_lost() -> None:
     assert not lost.value.mail_lost, "what it was to write is still in memory"
 
 
+async def test_the_time_of_a_task_that_waits_for_a_worker_begins_again() -> None:
+    reference, cancelled = asyncio.get_running_loop().create_future(), list[Any]()
+    states = iter([False, False])
+
+    async def begun() -> bool:
+        has_worker = next(states, None)
+        if has_worker is None:
+            reference.set_result(Timed(42, {}))
+            return False
+        return has_worker
+
+    assert await answer_of(reference, 0.01, cancelled.append, begun) == 42
+    assert cancelled == []
+
+
 async def test_an_answer_in_time_is_the_tasks_and_an_expected_error_is_raised() -> None:
     loop = asyncio.get_running_loop()
     good, bad = loop.create_future(), loop.create_future()

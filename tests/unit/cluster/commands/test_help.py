@@ -9,12 +9,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cluster.main import app
+from cluster.main import whole_program
 
 _PRIVATE = re.compile(
     r"\b(?:nobody|whoever|told|tells?|moments?|anew|judgements?|tending|sights?|each of them)\b", re.I
 )
-_ROOT: Any = typer.main.get_command(app)
+_ROOT: Any = typer.main.get_command(whole_program())
 
 
 def _commands(group: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -60,8 +60,8 @@ def test_commands_that_need_an_explanation_have_an_example() -> None:
 def test_the_former_name_of_a_benchmark_warns_and_is_not_listed() -> None:
     run = CliRunner()
 
-    former = run.invoke(app, ["bench", "moments", "--messages", "100", "--events", "300"])
+    former = run.invoke(whole_program(), ["bench", "moments", "--messages", "100", "--events", "300"])
 
     assert former.exit_code == 1
     assert "`gbm bench moments` is deprecated: use `gbm bench as-of`." in " ".join(former.stderr.split())
-    assert " moments " not in run.invoke(app, ["bench", "--help"]).stdout
+    assert " moments " not in run.invoke(whole_program(), ["bench", "--help"]).stdout

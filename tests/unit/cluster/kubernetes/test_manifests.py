@@ -101,7 +101,7 @@ def test_commands_in_containers_exist() -> None:
     commands = [container["command"] for pod in render.pods(_production()) for container in _containers(pod)]
     ours = [each[each.index("gbm") :] for each in commands if "gbm" in each]
 
-    assert len(ours) == 7
+    assert len(ours) == 8
     for words in ours:
         _require_command(words)
 
@@ -113,9 +113,9 @@ def _containers(pod: dict[str, Any]) -> Manifests:
 def _require_command(words: list[str]) -> None:
     import typer
 
-    from cluster.main import app
+    from cluster.main import whole_program
 
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(whole_program())
     assert words[0] == "gbm"
     arguments, context = words[1:], None
     while hasattr(command, "commands"):
@@ -193,7 +193,7 @@ def test_the_variables_of_ray_are_those_that_the_code_expects() -> None:
 def test_all_containers_agree_on_the_settings() -> None:
     first, *rest = [each.model_dump() for each in render.check(_production())]
 
-    assert len(rest) == 10
+    assert len(rest) == 11
     for each in rest:
         differing = {name for name in first if first[name] != each[name]}
         assert differing <= {"cluster", "join"}, "commands have neither a Ray node's name nor the gateway's secret"
@@ -208,7 +208,7 @@ def test_rays_version_is_that_of_the_lock() -> None:
 def test_pods_run_as_nobody_in_particular_and_change_nothing_but_their_volumes() -> None:
     pods = list(render.pods(_production()))
 
-    assert len(pods) == 8
+    assert len(pods) == 9
     for pod in pods:
         assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["runAsUser"] > 0
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}

@@ -43,7 +43,7 @@ def test_ordinary_mail_is_well_formed_and_readable() -> None:
 
 def test_replies_make_threads() -> None:
     mailbox = SimulatedMailbox("me@example.com")
-    mailbox.load(generate(200, 0, hostile=False))
+    mailbox.load((mail.name, mail.raw) for mail in generate(200, 0, hostile=False))
 
     sizes = Counter(len(ids) for ids in mailbox.threads.values())
 

@@ -17,12 +17,12 @@ from tests.unit.jobs.analysis.mails import mail
 
 SCHEMA = {
     "language": "code: string, confidence: float",
-    "category": "name: string, spam_score: float, reasons: list<item: string>, source: string",
+    "category": "name: string, spam_score: float, reasons: list<item: string>, source: string, if_known: string",
     "automatic": "automatic: bool, kind: string, reason: string",
     "mailinglist": (
         "list_id: string, unsubscribe_http: string, unsubscribe_mailto: string, one_click: bool, posting_allowed: bool"
     ),
-    "priority": "level: string, reasons: list<item: string>, source: string",
+    "priority": "level: string, reasons: list<item: string>, source: string, points: int16",
     "sentiment": "supported: bool, score: float, label: string, sentences: list<item: string>",
     "keywords": "words: list<item: string>",
     "summary": "text: string",

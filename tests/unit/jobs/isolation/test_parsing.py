@@ -83,7 +83,7 @@ def test_an_analysis_that_does_not_end_costs_only_itself() -> None:
 def test_a_child_that_does_not_start_marks_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parsing, "CHILD", "jobs.isolation.nothing")
 
-    with pytest.raises(IsolationFailed, match="does not start"):
+    with pytest.raises(IsolationFailed, match="does not work"):
         IsolatedParser(LIMITS, None).read(GOOD)
 
 

@@ -154,7 +154,8 @@ async def test_a_search_that_is_not_understood_says_where(http: httpx.AsyncClien
 async def test_one_message_has_its_content_too(http: httpx.AsyncClient) -> None:
     document = (await http.get("/api/v1/emails/3")).json()
 
-    assert set(document) == _SUMMARY | {"text", "headers", "attachments", "sha256", "analysis", "classification_labels"}
+    more = {"text", "headers", "attachments", "sha256", "analysis", "acquaintance", "classification_labels"}
+    assert set(document) == _SUMMARY | more
     assert document["headers"] == [{"name": "Subject", "value": "Hello"}, {"name": "X-Odd", "value": "1"}]
     assert document["analysis"] == {"language": {"version": 1, "code": "en", "sure": 0.5}}
     assert document["attachments"][0]["filename"] == "a.pdf"

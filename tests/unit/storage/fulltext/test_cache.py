@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from storage.fulltext import cache as cache_module
 from storage.fulltext.cache import SplitCache
 from storage.fulltext.split import Split
 from storage.query.conditions import Contains
@@ -93,6 +94,17 @@ def test_the_folder_is_bounded_in_bytes_but_holds_one(root: Path) -> None:
         found = archive.open(cache, number)
         assert found is not None and newest(found, WORD) == [number]
         assert folders(root) == [f"0001-{number}.split"]
+
+
+def test_a_split_that_declares_more_than_the_folder_may_hold_is_not_used(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "_SMALL_BYTES", 1)
+    archive = Archive(1)
+
+    assert archive.open(SplitCache(root, 1, 100), 0) is None
+    assert folders(root) == []
+    assert archive.open(SplitCache(root, 1 << 20, 100), 0) is not None
 
 
 def test_threads_that_ask_at_once_unpack_once(root: Path) -> None:

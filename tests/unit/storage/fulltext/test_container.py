@@ -91,6 +91,36 @@ def test_a_table_that_lies_is_not_believed(packed: bytes, files: object) -> None
         container.check("a.split", *reading(forged))
 
 
+def test_near_equal_mail_whose_index_is_a_thousand_times_smaller_compressed_is_unpacked(tmp_path: Path) -> None:
+    name, piece = "0" * 32 + ".pos", bytes(range(250)) * 4_000
+    (tmp_path / "in").mkdir()
+    with (tmp_path / "in" / name).open("wb") as sink:
+        for _ in range(150):
+            sink.write(piece)
+    (tmp_path / "in" / "meta.json").write_bytes(b"{}")
+    data = b"".join(container.pack(tmp_path / "in", ["meta.json", name]))
+    assert len(data) < 150_000
+    (tmp_path / "out").mkdir()
+
+    assert container.unpack("a", *reading(data), tmp_path / "out") == 150_000_002
+
+    assert (tmp_path / "out" / name).read_bytes() == piece * 150
+    with pytest.raises(container.SplitTooLarge, match="GBM_ARCHIVE__INDEX_CACHE_BYTES"):
+        container.unpack("a", *reading(data), tmp_path / "no folder", 150_000_001)
+
+
+@pytest.mark.parametrize("declared", [9, 11])
+def test_a_file_of_another_size_than_its_table_declares_is_damaged(declared: int, tmp_path: Path) -> None:
+    frame = zstandard.ZstdCompressor(write_content_size=True).compress(b"0123456789")
+    table = [{"name": "meta.json", "offset": 0, "stored_bytes": len(frame), "size_bytes": declared}]
+    packed = zstandard.ZstdCompressor().compress(orjson.dumps({"files": table}))
+    forged = frame + struct.pack("<II", 0x184D2A5B, len(packed)) + packed
+    forged += struct.pack("<II", 0x184D2A5B, 16) + _FOOTER.pack(len(frame), b"GBMSPL01")
+
+    with pytest.raises(FileDamaged, match="another size"):
+        container.unpack("a.split", *reading(forged), tmp_path)
+
+
 def _files(data: bytes) -> list[bytes]:
     size_bytes, read = reading(data)
     entries = container.read_table("a", size_bytes, read)

@@ -1,5 +1,6 @@
 """Gmail's labels decide before the analysers, and tables are corrected as single messages are."""
 
+import dataclasses
 from typing import Any
 
 import pyarrow as pa
@@ -8,7 +9,9 @@ import pytest
 from storage.db.sql_files import duckdb_sql
 from storage.files import duckdb_engine
 from storage.mailbox import label_judgement
-from storage.mailbox.label_judgement import corrected, needs_labels
+from storage.mailbox.acquaintance import SCHEMA
+from storage.mailbox.label_judgement import corrected, is_judgement
+from storage.model.acquaintance import Acquaintance
 
 
 def judged(
@@ -64,9 +67,9 @@ def test_results_without_a_judgement_are_left_alone(analysis: Any) -> None:
 
 
 def test_only_tables_with_a_judgement_need_labels() -> None:
-    assert needs_labels(pa.table({"priority": []}))
-    assert needs_labels(pa.table({"category": []}))
-    assert not needs_labels(pa.table({"language": []}))
+    assert is_judgement(pa.table({"priority": []}))
+    assert is_judgement(pa.table({"category": []}))
+    assert not is_judgement(pa.table({"language": []}))
 
 
 LABELS: tuple[list[str], ...] = (
@@ -77,6 +80,16 @@ LABELS: tuple[list[str], ...] = (
     ["STARRED", "CATEGORY_UPDATES"],
     ["CATEGORY_PROMOTIONS", "CATEGORY_SOCIAL"],
     ["CATEGORY_FORUMS", "IMPORTANT", "SPAM"],
+)
+
+
+PEOPLE = [
+    Acquaintance(*counts, is_same_domain=domain, is_sent=sent)
+    for counts in ((0, 0, 0), (3, 0, 0), (1, 1, 0), (0, 7, 0), (2, 0, 1), (9, 9, 9))
+    for domain, sent in ((False, False), (True, False), (False, True))
+]
+KNOWN = pa.Table.from_pylist(
+    [{"message_id": number, **dataclasses.asdict(each)} for number, each in enumerate(PEOPLE)], SCHEMA
 )
 
 
@@ -102,7 +115,8 @@ def test_a_table_is_corrected_as_single_messages_are(source: bool) -> None:
     analysis = pa.table(
         {"message_id": ids, **{name: pa.array([each[name] for each, _ in rows], kind) for name, kind in kinds.items()}}
     )
-    found = ask(analysis, pa.table({"message_id": ids, "labels": pa.array([labels for _, labels in rows], texts)}))
+    state = pa.table({"message_id": ids, "labels": pa.array([labels for _, labels in rows], texts)})
+    found = ask(analysis, state, KNOWN.slice(0, 0))
 
     for row, (each, labels) in zip(found, rows, strict=True):
         expected = corrected(each, labels)
@@ -118,14 +132,70 @@ def test_missing_analysers_and_messages_without_results_are_null() -> None:
     level = pa.struct([("error", pa.string()), ("level", pa.string()), ("reasons", pa.list_(pa.string()))])
     rows = [{"error": None, "level": "high", "reasons": ["+answer"]}, None]
     analysis = pa.table({"message_id": [1, 2], "priority": pa.array(rows, level)})
-    found = ask(analysis, pa.table({"message_id": [1, 2], "labels": [["SPAM"], ["SPAM"]]}))
+    found = ask(analysis, pa.table({"message_id": [1, 2], "labels": [["SPAM"], ["SPAM"]]}), KNOWN.slice(0, 0))
 
     assert found[0]["priority"]["level"] == "low"
     assert found[1]["priority"] is None
     assert [row["category"] for row in found] == [None, None]
 
 
-def ask(analysis: pa.Table, state: pa.Table) -> list[dict[str, Any]]:
-    tables = {"analysis": label_judgement.completed(analysis), "state": state}
+def test_evidence_of_the_mailbox_decides_about_people() -> None:
+    """A table is completed as single messages are, for every kind of evidence."""
+    results = [
+        {
+            "category": {**judged(name)["category"], "source": "rules", "if_known": known},
+            "priority": {"error": None, "level": None, "source": "none", "reasons": reasons, "points": points},
+            "authenticity": {"warnings": []},
+        }
+        for name in (None, "work", "personal", "receipt")
+        for known in (None, "work", "personal")
+        for points, reasons in ((None, ["-bulk"]), (0, ["-automatic"]), (1, ["+answer"]), (3, ["+answer", "+few"]))
+    ]
+    rows = [
+        (result, labels, number)
+        for result in results
+        for labels in ([], ["IMPORTANT"], ["SPAM"], ["CATEGORY_UPDATES"])
+        for number in range(len(PEOPLE))
+    ]
+    texts = pa.list_(pa.string())
+    ids = list(range(len(rows)))
+    analysis = pa.table({"message_id": ids})
+    for name in ("category", "priority", "authenticity"):
+        kind = pa.struct(list(label_judgement._FIELDS[name].items()))
+        analysis = analysis.append_column(name, pa.array([row[0][name] for row in rows], kind))
+    state = pa.table({"message_id": ids, "labels": pa.array([row[1] for row in rows], texts)})
+    people = [{"message_id": number, **dataclasses.asdict(PEOPLE[row[2]])} for number, row in enumerate(rows)]
+
+    found = ask(analysis, state, pa.Table.from_pylist(people, SCHEMA))
+    for row, (result, labels, number) in zip(found, rows, strict=True):
+        expected = corrected(result, labels, PEOPLE[number])
+        assert expected is not None
+        assert row["category"] == expected["category"], (result, labels, PEOPLE[number])
+        assert row["priority"] == expected["priority"], (result, labels, PEOPLE[number])
+
+
+@pytest.mark.parametrize(
+    ("acquaintance", "category", "priority"),
+    [
+        (Acquaintance(0, 0, 0, False, False), (None, "none"), (None, "none")),
+        (Acquaintance(9, 0, 0, False, False), (None, "none"), (None, "none")),
+        (Acquaintance(0, 1, 0, False, False), ("work", "mailbox"), ("normal", "mailbox")),
+        (Acquaintance(0, 5, 0, False, False), ("work", "mailbox"), ("high", "mailbox")),
+        (Acquaintance(0, 0, 2, True, False), ("work", "mailbox"), ("high", "mailbox")),
+        (Acquaintance(0, 0, 0, False, True), ("work", "mailbox"), (None, "none")),
+    ],
+)
+def test_who_was_answered_is_known(acquaintance: Acquaintance, category: Any, priority: Any) -> None:
+    analysis = judged("work", "high", if_known="work")
+    analysis["priority"] |= {"points": 2, "reasons": ["+answer", "+to few"]}
+    said = corrected(analysis, ["INBOX"], acquaintance)
+    assert said is not None
+    assert (said["category"]["name"], said["category"]["source"]) == category
+    assert (said["priority"]["level"], said["priority"]["source"]) == priority
+    assert "+answer" not in said["priority"]["reasons"], "the sender can forge it"
+
+
+def ask(analysis: pa.Table, state: pa.Table, acquaintances: pa.Table) -> list[dict[str, Any]]:
+    tables = {"analysis": label_judgement.completed(analysis), "state": state, "acquaintances": acquaintances}
     found = duckdb_engine.ask(duckdb_sql("labelled_judgements"), [], {}, tables).to_pylist()
     return sorted(found, key=lambda row: row["message_id"])

@@ -1,0 +1,1 @@
+"""Checks everything that a cluster depends on, for `gbm doctor`."""

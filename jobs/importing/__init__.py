@@ -1,0 +1,1 @@
+"""Mail of other programs on its way into the archive: its labels, dates, ids and identity."""

@@ -1,0 +1,1 @@
+"""The feed of events: pages and server-sent events."""

@@ -1,0 +1,1 @@
+"""Domain events: their registry, how they are published, and how they are read."""

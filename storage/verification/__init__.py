@@ -1,0 +1,1 @@
+"""Proves that the archive is whole: every file, every message, and the message index."""
