@@ -104,6 +104,9 @@ class ShardConfig(BaseModel, frozen=True):
         3600.0, description="seconds after which a merge or an analysis of a segment is cancelled and repeated"
     )
     parsing: ParseLimits = ParseLimits()
+    resource: str = Field(
+        "", description="custom resource of Ray of which every owner takes 1, to choose its nodes; unset: any node"
+    )
     lease_s: PositiveFloat = Field(15.0, description="seconds after which a shard's lease expires without renewal")
     retry: RetryConfig = RetryConfig()
     poll: PollConfig = PollConfig()

@@ -63,11 +63,26 @@ class Proxy:
     key: Path
 
 
-def prepare(folder: Path, config: ServeConfig) -> Proxy:
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the HAProxies and replicas of several nodes have in common, and the ports that are the same on all nodes.
+
+    authority: certificates that HAProxy trusts; ports: of statistics, of metrics, and the first of the replicas'.
+    """
+
+    proof: SecretStr
+    certificate: Path
+    key: Path
+    authority: Path
+    ports: tuple[int, int, int]
+
+
+def prepare(folder: Path, config: ServeConfig, shared: Identity | None = None) -> Proxy:
     """Write the files that HAProxy reads.
 
     Args:
         folder: private to the user, with a short path (it holds Unix sockets).
+        shared: of a cluster of several nodes; None: a secret, a certificate and free ports of this node alone.
 
     Raises:
         TooFewFiles.
@@ -76,12 +91,14 @@ def prepare(folder: Path, config: ServeConfig) -> Proxy:
 
     folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
-    certificate, key = _certify(folder)
-    proof, connections = secrets.token_hex(32), connections_within(config.edge.connections, file_limit())
+    if shared is None:
+        certificate, key = _certify(folder)
+        shared = Identity(SecretStr(secrets.token_hex(32)), certificate, key, certificate, _free())
+    connections = connections_within(config.edge.connections, file_limit())
     rules = haproxy_config.Rules(
         host=config.host,
         port=config.port,
-        proof=proof,
+        proof=shared.proof.get_secret_value(),
         proof_header=PROOF,
         peer_header=PEER,
         forwarded_header=FORWARDED,
@@ -92,16 +109,16 @@ def prepare(folder: Path, config: ServeConfig) -> Proxy:
         request_s=config.edge.request_s,
         idle_s=config.edge.idle_s,
         answer_s=int(config.timeout_s) + 30,
-        ca_file=str(certificate),
+        ca_file=str(shared.authority),
         replica_name=REPLICA_NAME,
     )
     _write(folder / "rules.json", json.dumps(asdict(rules)).encode())
     program, binary = Path(haproxy_config.__file__), get_haproxy_binary()
     words = {"python": sys.executable, "program": program, "rules": folder / "rules.json", "binary": binary}
-    script = folder / "haproxy"
+    script = _script(folder)
     script.write_text(_SCRIPT.format(**{name: shlex.quote(str(word)) for name, word in words.items()}))
     script.chmod(0o700)
-    return Proxy(_environment(folder, script), connections, SecretStr(proof), certificate, key)
+    return Proxy(environment(folder, shared.ports), connections, shared.proof, shared.certificate, shared.key)
 
 
 def connections_within(wanted: int, files: int) -> int:
@@ -116,9 +133,13 @@ def connections_within(wanted: int, files: int) -> int:
     return min(wanted, possible)
 
 
-def _environment(folder: Path, script: Path) -> dict[str, str]:
-    statistics, metrics = _free_ports(2)
-    replicas = _free_range(_REPLICA_PORTS)
+def _script(folder: Path) -> Path:
+    return folder / "haproxy"
+
+
+def environment(folder: Path, ports: tuple[int, int, int]) -> dict[str, str]:
+    """The variables for all processes of a cluster whose HAProxies have been prepared in this folder."""
+    statistics, metrics, replicas = ports
     return {
         "FORWARDED_ALLOW_IPS": "",  # of uvicorn: trust no header that names a client, from any peer
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
@@ -129,7 +150,7 @@ def _environment(folder: Path, script: Path) -> dict[str, str]:
         # By default Serve kills a proxy that is not ready after three times 5 s, which a busy machine exceeds.
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",
         "RAY_SERVE_CONTROLLER_CALLBACK_IMPORT_PATH": CONTROLLER_CALLBACK,
-        "RAY_SERVE_HAPROXY_BINARY_PATH": str(script),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(_script(folder)),
         "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": str(_BUFFER_BYTES),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(statistics),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
@@ -140,6 +161,11 @@ def _environment(folder: Path, script: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
         "RAY_SERVE_HAPROXY_LOG_TARGET": str(folder / "no-log.sock"),  # no log server: the gateway logs
     }
+
+
+def _free() -> tuple[int, int, int]:
+    statistics, metrics = _free_ports(2)
+    return statistics, metrics, _free_range(_REPLICA_PORTS)
 
 
 def _certify(folder: Path) -> tuple[Path, Path]:

@@ -5,6 +5,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -45,11 +46,24 @@ class NotRunning(BackupError):
         return f"No cluster runs on {self.home}: start it with `gbm up`."
 
 
+@dataclass(frozen=True, slots=True)
+class ExistingCluster:
+    """A Ray cluster that runs already and is no part of a home: addresses of its GCS, its dashboard and its gateway.
+
+    gateway: "" if it is not known.
+    """
+
+    address: str
+    dashboard: str
+    gateway: str = ""
+
+
 class Home:
     """Paths below GBM_HOME; folders are made on first use, private to the user except for the way through."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, existing: ExistingCluster | None = None) -> None:
+        """`existing`: the cluster to use instead of one that runs on this home."""
+        self.root, self.existing = root, existing
 
     def prepare(self) -> None:
         """Create the folder. Others may traverse it (PostgreSQL runs as another account under root), but not list it.
@@ -165,11 +179,14 @@ class Home:
         Raises:
             NotRunning.
         """
+        if self.existing is not None:
+            facts: dict[str, object] = {"ray": self.existing.address, "dashboard": self.existing.dashboard}
+            return {**facts, "api": self.existing.gateway} if self.existing.gateway else facts
         path = self.run / "cluster.json"
         if self.owner_pid() is None or not path.exists():
             raise NotRunning(str(self.root))
-        facts: dict[str, object] = orjson.loads(path.read_bytes())
-        return facts
+        recorded: dict[str, object] = orjson.loads(path.read_bytes())
+        return recorded
 
     def forget(self) -> None:
         """Delete the record, because the cluster ended."""

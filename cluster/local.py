@@ -5,21 +5,15 @@ recovers, leases are taken over, orphan files are deleted, full syncs continue.
 """
 
 import asyncio
-import logging
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TypeVar
 
-from actors.forecast import forecast
-from actors.supervisor import SupervisorConfig
 from cluster.backfill import campaign_command
-from cluster.campaign_supervisor import CampaignSupervisor
 from cluster.haproxy import Proxy
 from cluster.home import Home
 from cluster.orphan_processes import end_orphans
@@ -30,26 +24,11 @@ from cluster.session import address, local_ray
 from cluster.settings import Settings
 from cluster.signals import check_stop, watch_signals
 from cluster.stores import Stores, open_stores, share_sealing_key
-from cluster.submitting import submit_campaign, submit_restore
-from cluster.supervision import supervised
 from cluster.system_limits import lacking_memory, require_processes
+from cluster.watching import watched
 from jobs.analysis.running import require_known
 from serve.port_check import require_free
-from storage.control.campaigns import Campaign, Campaigns
-from storage.control.restore_records import Restore
-from storage.control.restores import Restores
-from storage.control.wait_reasons import WaitReasons
-from storage.db.partitions import maintain_all
-from storage.errors import BackupError
-from storage.moving.move import Mover
 from storage.sql_sandbox import wall
-
-_LOG = logging.getLogger(__name__)
-
-#: Seconds between two checks of the day's quota.
-_FORECAST_EVERY_S = 60.0
-#: Seconds between two checks of the tables' partitions, and before the next check after a failure.
-_PARTITIONS_EVERY_S, _PARTITIONS_AGAIN_S = 86_400.0, 3600.0
 
 Tell = Callable[[str], None]
 T = TypeVar("T")
@@ -132,13 +111,8 @@ def local_cluster(settings: Settings, tell: Tell, gateway: bool = True) -> Itera
         }
         stack.callback(home.forget)
         home.record(facts)
-        looks = (_keeper(stores, dashboard).look, _restore_keeper(stores, dashboard).look)
-        stack.enter_context(_watched(stores, settings.ray.ping_every_s, looks))
-        watch = SupervisorConfig(every_s=settings.ray.ping_every_s, hung_after_s=settings.ray.hung_after_s)
-        rates, reasons = settings.serve.rates if gateway else None, WaitReasons(stores.databases.control)
-        campaigns = Campaigns(stores.databases.control)
         shown = api if gateway else None
-        stack.enter_context(supervised(stores.config, rates, list(stores.shards), watch, reasons, campaigns, shown))
+        stack.enter_context(watched(stores, dashboard, settings.serve.rates if gateway else None, shown))
         yield LocalCluster(stores, api, dashboard, proxy, swept)
 
 
@@ -152,6 +126,7 @@ def entered_aside(context: AbstractContextManager[T]) -> Iterator[Callable[[], T
     with ExitStack() as stack, ThreadPoolExecutor(1, "entered-aside") as thread:
         entering = thread.submit(stack.enter_context, context)
         yield entering.result
+<<<<<<< HEAD
 
 
 def _warn_of_billing(stores: Stores) -> None:
@@ -242,3 +217,5 @@ def _watched(stores: Stores, every_s: float, looks: Sequence[Callable[[], object
     finally:
         ended.set()
         thread.join()
+=======
+>>>>>>> k8s

@@ -56,6 +56,7 @@ _GROUPS = {
     "config": "config",
     "db": "db",
     "events": "events",
+    "k8s": "k8s",
 }
 #: Objects that are made before the collector looks for cycles among them. With Python's 700 it takes a seventh of the
 #: time of the imports, which leave no garbage.

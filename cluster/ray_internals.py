@@ -115,6 +115,15 @@ def start_no_fallback_proxy() -> None:
     state.ProxyStateManager._start_fallback_proxy_if_needed = lambda *_: None
 
 
+def dashboard_of_this_ray() -> str:
+    """The URL of the dashboard of the Ray that this process is part of.
+
+    Raises:
+        RayChanged.
+    """
+    return f"http://{_private('ray._private.worker', 'get_dashboard_url').get_dashboard_url()}"
+
+
 def log_driver_output() -> None:
     """Send what Ray prints to its driver's standard output to the log: commands print data on standard output.
 

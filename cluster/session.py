@@ -62,7 +62,12 @@ def token_path(home: Home) -> Path:
 
 
 def prepare_environment(home: Home) -> None:
-    """Set Ray's environment in this process. Call it before Ray is imported."""
+    """Set Ray's environment in this process. Call it before Ray is imported.
+
+    A cluster that runs already has set it for the processes of its nodes.
+    """
+    if home.existing is not None:
+        return
     os.environ.update(environment(home))
     path = token_path(home)
     if not path.exists():
@@ -178,10 +183,11 @@ def connect_from_job(home: Home) -> None:
     """
     prepare_environment(home)
     try:
-        address = _address_path(home).read_text().strip()
+        address = home.existing.address if home.existing is not None else _address_path(home).read_text().strip()
     except FileNotFoundError as exc:
         raise RayUnavailable(f"no cluster runs on {home.root}") from exc
-    os.environ["RAY_ADDRESS"] = address
+    if home.existing is None:
+        os.environ["RAY_ADDRESS"] = address
     import ray
     from ray.exceptions import RayError
 

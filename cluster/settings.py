@@ -6,6 +6,7 @@ frozen values.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -84,6 +85,32 @@ class RaySettings(BaseModel, frozen=True):
     )
 
 
+class JoinSettings(BaseModel, frozen=True):
+    """A Ray cluster that runs already, as on Kubernetes (k8s/README.md). Unset: `gbm up` starts one."""
+
+    address: str = Field("", description="address of the Ray cluster; `auto` on one of its nodes; unset: none")
+    dashboard: str = Field("", description="http://HOST:PORT of that cluster's dashboard, which accepts jobs")
+    gateway: str = Field(
+        "", description="http://HOST:PORT of that cluster's gateway, which `gbm status` asks; unset: none"
+    )
+    folder: Path = Field(Path("/run/gbm"), description="private folder of HAProxy's script, configuration and sockets")
+    proof: SecretStr | None = Field(
+        None, description="secret that every HAProxy of the cluster sends to the gateway's replicas; 32 characters"
+    )
+    certificate: Path = Field(
+        Path("/etc/gbm/replica/tls.crt"), description="certificate of the gateway's replicas, for the name gbm-replica"
+    )
+    key: Path = Field(Path("/etc/gbm/replica/tls.key"), description="key of that certificate")
+    authority: Path = Field(Path("/etc/gbm/replica/ca.crt"), description="certificates that HAProxy trusts in replicas")
+
+    @field_validator("proof")
+    @classmethod
+    def _is_long(cls, proof: SecretStr | None) -> SecretStr | None:
+        if proof is not None and not re.fullmatch(r"[A-Za-z0-9_-]{32,128}", proof.get_secret_value()):
+            raise ValueError("the secret must have 32 to 128 letters, digits, - or _")
+        return proof
+
+
 class UpgradeSettings(BaseModel, frozen=True):
     """Preparations before the databases are migrated."""
 
@@ -111,6 +138,17 @@ class _Environment(EnvSettingsSource):
         prefix = self.env_prefix if self.case_sensitive else self.env_prefix.lower()
         renamed = renamed_variables(known, prefix)
         return renamed if self.case_sensitive else {name.lower(): value for name, value in renamed.items()}
+
+
+class _Given(EnvSettingsSource):
+    """GBM_... variables of a mapping instead of this process's environment."""
+
+    def __init__(self, settings_cls: type[BaseSettings], variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        super().__init__(settings_cls)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in self._variables.items()}
 
 
 class _Yaml(YamlConfigSettingsSource):
@@ -144,6 +182,7 @@ class Settings(BaseSettings):
     shards: ShardsSettings = ShardsSettings()
     sealing: SealingSettings = SealingSettings()
     ray: RaySettings = RaySettings()
+    join: JoinSettings = JoinSettings()
     events: EventsConfig = EventsConfig()
     webhooks: WebhookConfig = WebhookConfig()
     upgrade: UpgradeSettings = UpgradeSettings()
@@ -211,6 +250,50 @@ def load(**overrides: object) -> Settings:
         raise InvalidSettings(f"{config} is not YAML") from exc
     except ValueError as exc:  # pydantic-settings: a variable that should be JSON is not
         raise InvalidSettings(str(exc).splitlines()[0]) from exc
+
+
+def load_variables(variables: Mapping[str, str]) -> Settings:
+    """The settings that these variables make, over the packaged defaults; this process's environment has no part.
+
+    Args:
+        variables: GBM_... variables. Unlike `load`, a name that is no setting is an error.
+
+    Raises:
+        InvalidSettings: without the wrong value (it may be a secret).
+    """
+    if unknown := sorted(name for name in variables if not _is_setting(name)):
+        raise InvalidSettings(f"{', '.join(unknown)}: no such setting")
+    environment = variables.get("GBM_ENVIRONMENT", "development")
+    if environment not in get_args(Environment):
+        raise InvalidSettings(f"GBM_ENVIRONMENT: {environment} is not one of {', '.join(get_args(Environment))}")
+
+    class Given(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *_: PydanticBaseSettingsSource, **__: PydanticBaseSettingsSource
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            file = _Yaml(settings_cls, yaml_file=_DEFAULTS / f"{environment}.yaml")
+            return _Given(settings_cls, variables), file
+
+    try:
+        return Given()
+    except ValidationError as exc:
+        raise InvalidSettings("; ".join(_problem(error["loc"], error["msg"]) for error in exc.errors())) from exc
+    except ValueError as exc:  # pydantic-settings: a variable that should be JSON is not
+        raise InvalidSettings(str(exc).splitlines()[0]) from exc
+
+
+def _is_setting(name: str) -> bool:
+    """Whether a variable names a field of the settings, at any level."""
+    if not name.startswith("GBM_"):
+        return False
+    model: Any = Settings
+    for part in name.removeprefix("GBM_").lower().split("__"):
+        fields = getattr(model, "model_fields", {})
+        if part not in fields:
+            return False
+        model = fields[part].annotation
+    return True
 
 
 def _problem(location: tuple[int | str, ...], message: str) -> str:

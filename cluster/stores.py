@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from actors.config import BackupConfig
 from cluster.console import running
-from cluster.home import Home
+from cluster.home import ExistingCluster, Home
 from cluster.settings import Settings
 from cluster.upgrade.upgrade import upgrading
 from storage.config import PostgresConfig
@@ -164,7 +164,7 @@ def open_databases(settings: Settings, tell: Callable[[str], None]) -> Iterator[
     Raises:
         BackupError: one sentence that says what is wrong and what to do.
     """
-    home = Home(settings.home)
+    home = home_of(settings)
     home.prepare()
     with ExitStack() as stack:
         postgres = settings.postgres
@@ -187,7 +187,7 @@ def open_stores(settings: Settings, progress: Callable[[str], None] | None = Non
         HomeNewer: a newer program has upgraded this home; nothing was changed.
         BackupError: one sentence that says what is wrong and what to do.
     """
-    home = Home(settings.home)
+    home = home_of(settings)
     tell = progress or (lambda _: None)
     with open_databases(settings, tell) as (databases, postgres):
         if settings.environment == "production" and settings.postgres.control_dsn is not None:
@@ -202,7 +202,7 @@ def open_stores(settings: Settings, progress: Callable[[str], None] | None = Non
         # A key is created only before anything is sealed: silently replacing a lost key would hide the loss.
         load_key(settings.sealing.key, home.sealing_key, create=not Control(databases.control).has_secrets())
         share_sealing_key(settings)
-        config = _config(settings, home, postgres)
+        config = backup_config(settings, home, postgres)
         open_blobs(config.archive.uri)
         yield Stores(settings, home, config, databases)
 
@@ -213,7 +213,14 @@ def share_sealing_key(settings: Settings) -> None:
         os.environ[SEALING_VARIABLE] = settings.sealing.key.get_secret_value()
 
 
-def _config(settings: Settings, home: Home, postgres: PostgresConfig) -> BackupConfig:
+def home_of(settings: Settings) -> Home:
+    """The home that the settings name, and the cluster that runs already, if they name one."""
+    join = settings.join
+    return Home(settings.home, ExistingCluster(join.address, join.dashboard, join.gateway) if join.address else None)
+
+
+def backup_config(settings: Settings, home: Home, postgres: PostgresConfig) -> BackupConfig:
+    """The frozen configuration with which other processes open the same stores. Opens nothing."""
     archive = settings.archive
     if not archive.uri:
         archive = archive.model_copy(update={"uri": home.archive.as_uri()})

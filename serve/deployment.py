@@ -196,7 +196,7 @@ def deploy(
     require_usable(settings)  # report invalid configuration before replicas start
     starting = starting or start(config, proxy)
     targets = [
-        ray_serve.RunTarget(_deployment(name, config).bind(name, settings), name=name, route_prefix=prefix)
+        ray_serve.RunTarget(application(name, settings), name=name, route_prefix=prefix)
         for name, prefix in PREFIXES.items()
         if name == "gateway" or not config.together
     ]
@@ -213,6 +213,11 @@ def deploy(
     if not await_rates(rates, _RATES_S):
         _LOG.warning("The rate broker has not started: replicas use static shares of the rate limits")
     return [f"http://{config.host}:{config.port}{prefix}" for prefix in PREFIXES.values()]
+
+
+def application(name: Application, settings: Settings) -> ray_serve.Application:
+    """One application of the gateway, not deployed."""
+    return _deployment(name, settings.serve).bind(name, settings)
 
 
 def _deployment(name: str, config: ServeConfig) -> ray_serve.Deployment:

@@ -146,6 +146,11 @@ _ShardActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0, max_pe
 
 def start_shard(shard_id: int, config: BackupConfig, broker: ActorHandle, shards: int) -> ActorHandle:
     """The one live owner of a shard (of `shards`), started if it does not exist. It works after its first `ping`."""
+    resource = config.shard.resource
     return _ShardActor.options(
-        name=f"shard:{shard_id}", namespace=NAMESPACE, get_if_exists=True, lifetime="detached"
+        name=f"shard:{shard_id}",
+        namespace=NAMESPACE,
+        get_if_exists=True,
+        lifetime="detached",
+        resources={resource: 1} if resource else None,
     ).remote(shard_id, config, broker, shards)

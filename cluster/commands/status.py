@@ -31,12 +31,13 @@ def status(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
             running = None
             notes.print(str(exc), markup=False)
         document = overview(stores, running, datetime.now(UTC))
-        fault = document["gateway_fault"] = fault_of(str(running["api"])) if running else None
+        fault = document["gateway_fault"] = fault_of(str(running["api"])) if running and "api" in running else None
     if json:
         print_json(document)
         return
     if running:
-        out.print(f"API        {running['api']}  (process {running['pid']})", markup=False)
+        process = f"  (process {running['pid']})" if "pid" in running else ""
+        out.print(f"API        {running.get('api', 'not known')}{process}", markup=False)
         if fault:
             out.print(f"           does not answer ({fault}): a replica that hangs is replaced within a minute")
         out.print(f"Dashboard  {running['dashboard']}", markup=False)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.home import Home, NotRunning
+from cluster.home import ExistingCluster, Home, NotRunning
 
 
 def test_a_start_forgets_what_a_killed_cluster_recorded(tmp_path: Path) -> None:
@@ -19,3 +19,11 @@ def test_a_start_forgets_what_a_killed_cluster_recorded(tmp_path: Path) -> None:
         assert home.recorded() == {"api": "http://127.0.0.1:2"}
     with pytest.raises(NotRunning):
         home.recorded()
+
+
+def test_a_cluster_that_runs_already_is_used_instead_of_one_of_the_home(tmp_path: Path) -> None:
+    existing = ExistingCluster("10.0.0.1:6379", "http://head:8265", "http://gateway:8000")
+
+    expected = {"ray": "10.0.0.1:6379", "dashboard": "http://head:8265"}
+    assert Home(tmp_path, existing).recorded() == {**expected, "api": "http://gateway:8000"}
+    assert Home(tmp_path, ExistingCluster("10.0.0.1:6379", "http://head:8265")).recorded() == expected

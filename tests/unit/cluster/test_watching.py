@@ -6,18 +6,18 @@ from typing import Any, cast
 
 import pytest
 
-from cluster import local
+from cluster import watching
 
 
 @pytest.mark.parametrize(
-    ("failures", "next_s"), [([], local._PARTITIONS_EVERY_S), (["held"], local._PARTITIONS_AGAIN_S)], ids=str
+    ("failures", "next_s"), [([], watching._PARTITIONS_EVERY_S), (["held"], watching._PARTITIONS_AGAIN_S)], ids=str
 )
 def test_partitions_are_seen_to_daily_and_sooner_when_something_was_in_the_way(
     failures: list[str], next_s: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(local, "maintain_all", lambda databases, now: failures)
+    monkeypatch.setattr(watching, "maintain_all", lambda databases, now: failures)
 
-    assert local._maintain_partitions(cast(Any, SimpleNamespace(databases=None))) == next_s
+    assert watching._maintain_partitions(cast(Any, SimpleNamespace(databases=None))) == next_s
     assert [record.args for record in caplog.records] == [(failure,) for failure in failures]
 
 
@@ -28,9 +28,9 @@ def test_a_cluster_maintains_the_partitions_when_it_starts(monkeypatch: pytest.M
         maintained.set()
         return 3600.0
 
-    monkeypatch.setattr(local, "_clean_moves", lambda stores: None)
-    monkeypatch.setattr(local, "_warn_of_billing", lambda stores: None)
-    monkeypatch.setattr(local, "_maintain_partitions", maintain)
+    monkeypatch.setattr(watching, "_clean_moves", lambda stores: None)
+    monkeypatch.setattr(watching, "_warn_of_billing", lambda stores: None)
+    monkeypatch.setattr(watching, "_maintain_partitions", maintain)
 
-    with local._watched(cast(Any, SimpleNamespace()), 0.001, ()):
+    with watching._in_thread(cast(Any, SimpleNamespace()), 0.001, ()):
         assert maintained.wait(30)
