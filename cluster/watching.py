@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from actors.forecast import forecast
@@ -29,9 +30,9 @@ from storage.moving.move import Mover
 
 _LOG = logging.getLogger(__name__)
 
-#: Seconds between two looks at the day's quota.
+#: Seconds between two checks of the day's quota.
 _FORECAST_EVERY_S = 60.0
-#: Seconds between two looks at the partitions of tables, and until the next when something was in the way.
+#: Seconds between two checks of the tables' partitions, and before the next check after a failure.
 _PARTITIONS_EVERY_S, _PARTITIONS_AGAIN_S = 86_400.0, 3600.0
 
 
@@ -75,12 +76,24 @@ def _keeper(stores: Stores, dashboard: str) -> CampaignSupervisor[Campaign]:
 
 
 def _restore_keeper(stores: Stores, dashboard: str) -> CampaignSupervisor[Restore]:
-    restores = Restores(stores.databases.control)
+    restores, at_once = Restores(stores.databases.control), stores.settings.restore.at_once
 
     def start(restore: Restore) -> Restore:
-        return submit_restore(stores.home, dashboard, restore_command(stores.home), restores, restore)[0]
+        return submit_restore(stores.home, dashboard, restore_command(stores.home), restores, restore, at_once)
 
-    return CampaignSupervisor(restores, start, what="Restore")
+    return CampaignSupervisor(_Admitted(restores, at_once), start, what="Restore")
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """The restores that may have a job now, for the supervisor."""
+
+    restores: Restores
+    at_once: int
+
+    def running(self) -> list[Restore]:
+        """The oldest, and those that are told to stop."""
+        return self.restores.admitted(self.at_once)
 
 
 def _keep_jobs(look: Callable[[], object]) -> None:
@@ -108,7 +121,7 @@ def _clean_moves(stores: Stores) -> None:
 
 @contextmanager
 def _in_thread(stores: Stores, every_s: float, looks: Sequence[Callable[[], object]]) -> Iterator[None]:
-    """Look at the job of every campaign and restore, the moves and the partitions again and again."""
+    """Check the jobs of campaigns and restores, the moves and the partitions periodically."""
     ended = threading.Event()
 
     def watch() -> None:

@@ -1,7 +1,7 @@
 """What Gmail's own labels are called in the languages of its interface: Takeout writes these names. Pure.
 
-Written from knowledge of these languages and the words of `jobs/restoring/labels.py`; not compared with Gmail's interface.
-A name that is missing here becomes a label of the owner's, which the import reports.
+Written from knowledge of these languages and the words of `jobs/restoring/labels.py`; not compared with
+Gmail's interface. A name that is missing here becomes a label of the owner's, which the import reports.
 """
 
 #: Language -> names of INBOX, SENT, DRAFT, TRASH, SPAM, STARRED, IMPORTANT, UNREAD; alternatives are parted by "|".
