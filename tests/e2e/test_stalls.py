@@ -193,7 +193,6 @@ def test_a_gmail_that_stalls_is_named_and_the_wait_ends_in_time_with_the_reason(
     assert not any(box["waits"] for box in stage.status()["mailboxes"])
 
 
-@pytest.mark.unproven
 def test_a_gmail_that_refuses_connections_is_named_and_work_goes_on_by_itself(stage: Stage) -> None:
     stage.arrive(5)
     with stage.relay.refusing():
