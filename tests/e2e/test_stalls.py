@@ -193,7 +193,6 @@ def test_a_gmail_that_stalls_is_named_and_the_wait_ends_in_time_with_the_reason(
     assert not any(box["waits"] for box in stage.status()["mailboxes"])
 
 
-@pytest.mark.unproven
 def test_a_gmail_that_refuses_connections_is_named_and_work_goes_on_by_itself(stage: Stage) -> None:
     stage.arrive(5)
     with stage.relay.refusing():
@@ -231,18 +230,6 @@ def test_a_disk_that_is_full_is_named_before_it_is_and_work_goes_on_by_itself(st
     stage.equal()
 
 
-def test_a_wait_outlasts_a_postgres_that_restarts(stage: Stage) -> None:
-    stage.arrive(60)
-    waiting = Waiting(stage.env)
-    wait_for(lambda: backends(stage.home) != [], "PostgreSQL serves somebody", 30)
-    for backend in backends(stage.home)[:1]:
-        backend.kill()  # so the postmaster ends all others and recovers
-    waiting.end()
-
-    stage.equal()
-
-
-@pytest.mark.unproven
 def test_a_wait_says_that_postgres_is_away_and_outlasts_it(stage: Stage) -> None:
     stage.arrive(60)
 
