@@ -345,9 +345,17 @@ def test_a_failing_server_is_told_and_what_was_loaded_stays(world: World, size: 
         expect(page.get_by_role("article").get_by_role("heading", level=1)).to_be_visible()
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: make web")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [
+        pytest.param(WIDE, "light", id="wide-light"),
+        pytest.param(WIDE, "dark", id="wide-dark", marks=pytest.mark.unproven),
+        pytest.param(PHONE, "light", id="phone-light", marks=pytest.mark.unproven),
+        pytest.param(PHONE, "dark", id="phone-dark", marks=pytest.mark.unproven),
+    ],
+)
 def test_axe_finds_nothing_serious(world: World, size: tuple[int, int], scheme: str) -> None:
     with world.page(size, scheme) as page:
         page.goto(world.url)
