@@ -65,7 +65,7 @@ def gateway(arguments: GatewayArguments) -> ray_serve.Application:
     settings_of_replicas = GatewaySettings(
         backup_config(settings, home, settings.postgres),
         settings.serve,
-        _campaigns(home),
+        _campaigns(home, settings.restore.at_once),
         identity(settings.join).proof,
     )
     require_usable(settings_of_replicas)
@@ -132,5 +132,6 @@ def applications() -> tuple[str, ...]:
     return (*get_args(Application), SUPERVISOR)
 
 
-def _campaigns(home: Home) -> CampaignsConfig:
-    return CampaignsConfig(dashboard_of_this_ray(), tuple(campaign_command(home)), tuple(restore_command(home)))
+def _campaigns(home: Home, restores_at_once: int) -> CampaignsConfig:
+    commands = tuple(campaign_command(home)), tuple(restore_command(home))
+    return CampaignsConfig(dashboard_of_this_ray(), *commands, restores_at_once)
