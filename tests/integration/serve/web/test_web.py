@@ -351,9 +351,9 @@ def test_a_failing_server_is_told_and_what_was_loaded_stays(world: World, size: 
     ("size", "scheme"),
     [
         pytest.param(WIDE, "light", id="wide-light"),
-        pytest.param(WIDE, "dark", id="wide-dark", marks=pytest.mark.unproven),
+        pytest.param(WIDE, "dark", id="wide-dark"),
         pytest.param(PHONE, "light", id="phone-light", marks=pytest.mark.unproven),
-        pytest.param(PHONE, "dark", id="phone-dark", marks=pytest.mark.unproven),
+        pytest.param(PHONE, "dark", id="phone-dark"),
     ],
 )
 def test_axe_finds_nothing_serious(world: World, size: tuple[int, int], scheme: str) -> None:
