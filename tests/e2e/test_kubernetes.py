@@ -5,6 +5,7 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from base64 import b64encode
@@ -121,7 +122,8 @@ def _environment(folder: Path, server: EmbeddedPostgres, gmail: str) -> dict[str
         "GBM_ARCHIVE__INDEX_CACHE": str(folder / "words"),
         "GBM_ARCHIVE__SEGMENT_MESSAGES": "40",
         "GBM_ANALYSIS__ENABLED": "false",
-        "GBM_JOIN__FOLDER": str(folder / "run"),
+        # Short: Serve puts a node's id of 56 characters and a socket's name below it.
+        "GBM_JOIN__FOLDER": tempfile.mkdtemp(prefix="gbm-"),
         "GBM_JOIN__DASHBOARD": f"http://127.0.0.1:{dashboard}",
         "GBM_JOIN__PROOF": secrets.token_hex(32),
         "GBM_JOIN__CERTIFICATE": str(tls / "tls.crt"),
