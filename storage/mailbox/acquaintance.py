@@ -8,7 +8,7 @@ messages count that the backup had. Deleted messages count.
 Every query is bound to the user's id. Blocking: call it from a thread.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,8 +23,11 @@ from storage.mailbox.corrections import corrections_of, words
 from storage.mailbox.segment_files import MailFiles
 from storage.model.acquaintance import Acquaintance
 from storage.model.judgement import Judgement
-from storage.model.time_range import EARLIEST, LATEST
 from storage.segments.file_names import PARQUET_SUFFIX
+
+#: Messages of a mailbox beyond which one message is shown without evidence: reading that of all takes seconds, and
+#: 19 MB of memory at this size. The SQL view `acquaintances` has it for mailboxes of any size.
+_MOST_MESSAGES = 500_000
 
 SCHEMA = pa.schema(
     [
@@ -41,11 +44,12 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class _Mailbox:
+class MailboxEvidence:
     """Parquet files, the owner's address and corrections, and the messages of other threads than their files name."""
 
     names: list[str]
     owner: str
+    messages: int
     threads: dict[int, int]
     corrections: dict[int, Judgement]
 
@@ -57,25 +61,24 @@ class Acquaintances:
         self._user_id, self._engine, self._files = user_id, engine, files
 
     def of(
-        self, message_id: int, thread_id: int, received_at: datetime, as_of: datetime | None = None
+        self, mailbox: MailboxEvidence, message_id: int, thread_id: int, as_of: datetime | None = None
     ) -> Acquaintance | None:
-        """The evidence about one message's writer; None: the message is in no file.
+        """The evidence about one message's writer; None: the message is in no file, or the mailbox is too large.
 
         Raises:
             FileDamaged, DatabaseUnreachable.
         """
-        mailbox = self._mailbox(received_at, as_of)
-        tables = contacts.SHARED.of(self._user_id, mailbox.owner, self._files, mailbox.names)
-        places = [(table, _place(table, message_id)) for table in tables]
-        if not (found := [(table, place) for table, place in places if place >= 0]):
+        if mailbox.messages > _MOST_MESSAGES:
             return None
-        row = {name: found[0][0][name][found[0][1]].as_py() for name in contacts.SCHEMA.names}
-        sent = [table.filter(table["is_sent"]) for table in tables]
+        known = contacts.SHARED.of_mailbox(self._user_id, mailbox.owner, self._files, mailbox.names)
+        if (place := _place(known.rows, message_id)) < 0:
+            return None
+        row = {name: known.rows[name][place].as_py() for name in ("sender", "received_ms", "is_same_domain", "is_sent")}
         before = _Before(row["received_ms"], message_id)
         ids = [
-            before.ids(_of_sender(tables, row["sender"])),
-            before.ids(_to_sender(sent, row["sender"])),
-            before.ids(_in_thread(sent, thread_id, mailbox.threads)),
+            before.ids(_of_sender(known.rows, row["sender"])),
+            before.ids(_to_sender(known, row["sender"])),
+            before.ids(_in_thread(known.sent, thread_id, mailbox.threads)),
         ]
         received, written, in_thread = [len(each) for each in ids] if as_of is None else self._stored(ids, as_of)
         said = self._said(mailbox, row["sender"])
@@ -89,14 +92,13 @@ class Acquaintances:
             next((each.category for each in said if each.category is not None), None),
         )
 
-    def _said(self, mailbox: _Mailbox, sender: int | None) -> list[Judgement]:
+    def _said(self, mailbox: MailboxEvidence, sender: int | None) -> list[Judgement]:
         """The owner's corrections of mail of an address, newest first."""
         if not mailbox.corrections:
             return []
-        names = self._files.names(EARLIEST, LATEST)
-        tables = contacts.SHARED.of(self._user_id, mailbox.owner, self._files, names)
-        received = [table.filter(pc.invert(table["is_sent"])) for table in _of_sender(tables, sender)]
-        ids = {message_id for table in received for message_id in _ids(table)}
+        known = contacts.SHARED.of_mailbox(self._user_id, mailbox.owner, self._files, mailbox.names)
+        of_sender = _of_sender(known.rows, sender)
+        ids = set(_ids(of_sender.filter(pc.invert(of_sender["is_sent"]))))
         return [judgement for message_id, judgement in mailbox.corrections.items() if message_id in ids]
 
     def table(self, stored: pa.Table | None = None, as_of: datetime | None = None) -> pa.Table:
@@ -109,7 +111,7 @@ class Acquaintances:
         Raises:
             FileDamaged, DatabaseUnreachable.
         """
-        mailbox = self._mailbox(LATEST, as_of)
+        mailbox = self.mailbox(as_of)
         tables = contacts.SHARED.of(self._user_id, mailbox.owner, self._files, mailbox.names)
         rows = pa.concat_tables(tables) if tables else contacts.SCHEMA.empty_table()
         if stored is not None:
@@ -124,16 +126,21 @@ class Acquaintances:
         found = duckdb_engine.ask(duckdb_sql("acquaintances"), [], {}, tables_read)
         return found.select(SCHEMA.names).cast(SCHEMA)
 
-    def _mailbox(self, until: datetime, as_of: datetime | None) -> _Mailbox:
-        """The state of the mailbox, with the files that have mail received until a time, and corrections as of one."""
+    def mailbox(self, as_of: datetime | None = None) -> MailboxEvidence:
+        """The state of the mailbox from which evidence is computed, with the corrections as of a time (None: now)."""
+        values = {"user_id": self._user_id}
         with transaction(self._engine) as connection:
-            values = {"user_id": self._user_id, "first_at": EARLIEST, "last_at": until}
-            names = [row.name + PARQUET_SUFFIX for row in connection.execute(query("segments_of_user"), values)]
-            state = connection.execute(query("mailbox"), {"user_id": self._user_id}).first()
-            corrections = corrections_of(connection, self._user_id, as_of)
-            mended = connection.execute(query("threads_mended"), {"user_id": self._user_id}).all()
-        threads = {row.message_id: row.thread_id for row in mended}
-        return _Mailbox(names, state.email.lower() if state else "", threads, corrections)
+            state = connection.execute(query("mailbox_evidence"), values).first()
+            if state is None:
+                return MailboxEvidence([], "", 0, {}, {})
+            corrections: dict[int, Judgement] = {}
+            threads: dict[int, int] = {}
+            if state.has_events_beside:
+                corrections = corrections_of(connection, self._user_id, as_of)
+                mended = connection.execute(query("threads_mended"), values)
+                threads = {row.message_id: row.thread_id for row in mended}
+        names = [name + PARQUET_SUFFIX for name in state.segments]
+        return MailboxEvidence(names, state.email.lower(), state.messages, threads, corrections)
 
     def _stored(self, lists: Sequence[Sequence[int]], as_of: datetime) -> list[int]:
         """How many messages of each list the backup had at a time."""
@@ -156,15 +163,12 @@ class _Before:
     received_ms: int
     message_id: int
 
-    def ids(self, tables: Iterable[pa.Table]) -> list[int]:
+    def ids(self, table: pa.Table) -> list[int]:
         """The ids of the earlier messages."""
-        ids: list[int] = []
-        for table in tables:
-            earlier = pc.less(table["received_ms"], self.received_ms)
-            same = pc.equal(table["received_ms"], self.received_ms)
-            same = pc.and_(same, pc.less(table["message_id"], self.message_id))
-            ids += table["message_id"].filter(pc.or_(earlier, same)).to_pylist()
-        return ids
+        earlier = pc.less(table["received_ms"], self.received_ms)
+        same = pc.equal(table["received_ms"], self.received_ms)
+        same = pc.and_(same, pc.less(table["message_id"], self.message_id))
+        return _ids(table.filter(pc.or_(earlier, same)))
 
 
 def _ids(table: pa.Table) -> list[int]:
@@ -172,33 +176,26 @@ def _ids(table: pa.Table) -> list[int]:
     return ids
 
 
-def _of_sender(tables: Sequence[pa.Table], sender: int | None) -> Iterator[pa.Table]:
+def _of_sender(rows: pa.Table, sender: int | None) -> pa.Table:
     """The messages of an address."""
-    if sender is not None:
-        wanted = pa.scalar(sender, pa.uint64())
-        for table in tables:
-            yield table.filter(pc.equal(table["sender"], wanted))
+    if sender is None:
+        return rows.slice(0, 0)
+    return rows.filter(pc.equal(rows["sender"], pa.scalar(sender, pa.uint64())))
 
 
-def _to_sender(sent: Sequence[pa.Table], sender: int | None) -> Iterator[pa.Table]:
+def _to_sender(known: contacts.MailboxContacts, sender: int | None) -> pa.Table:
     """The messages of the owner to an address."""
     if sender is None:
-        return
-    wanted = pa.scalar(sender, pa.uint64())
-    for table in sent:
-        if table.num_rows:
-            written = table["written"].combine_chunks()
-            rows = pc.list_parent_indices(written)
-            yield table.take(rows.filter(pc.equal(pc.list_flatten(written), wanted)))
+        return known.sent.slice(0, 0)
+    return known.sent.take(known.written_in.filter(pc.equal(known.written_to, pa.scalar(sender, pa.uint64()))))
 
 
-def _in_thread(sent: Sequence[pa.Table], thread_id: int, mended: Mapping[int, int]) -> Iterator[pa.Table]:
+def _in_thread(sent: pa.Table, thread_id: int, mended: Mapping[int, int]) -> pa.Table:
     """The messages of the owner in a thread."""
-    moved = pa.array([each for each, thread in mended.items() if thread == thread_id], pa.int64())
-    left = pa.array([each for each, thread in mended.items() if thread != thread_id], pa.int64())
-    for table in sent:
-        is_there = pc.equal(table["thread_id"], thread_id)
-        if mended:
-            is_there = pc.or_(is_there, pc.is_in(table["message_id"], moved))
-            is_there = pc.and_(is_there, pc.invert(pc.is_in(table["message_id"], left)))
-        yield table.filter(is_there)
+    is_there = pc.equal(sent["thread_id"], thread_id)
+    if mended:
+        moved = pa.array([each for each, thread in mended.items() if thread == thread_id], pa.int64())
+        left = pa.array([each for each, thread in mended.items() if thread != thread_id], pa.int64())
+        is_there = pc.or_(is_there, pc.is_in(sent["message_id"], moved))
+        is_there = pc.and_(is_there, pc.invert(pc.is_in(sent["message_id"], left)))
+    return sent.filter(is_there)

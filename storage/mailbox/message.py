@@ -12,16 +12,14 @@ from storage.db.engines import Source, transaction
 from storage.errors import BackupError
 from storage.files.blobs import FileDamaged, FileMissing, LocalBlobs
 from storage.mailbox import label_judgement
-from storage.mailbox.acquaintance import Acquaintances
+from storage.mailbox.acquaintance import Acquaintances, MailboxEvidence
 from storage.mailbox.analysis_reader import Analyses
 from storage.mailbox.as_of import as_of_query, as_of_values
 from storage.mailbox.classification import classification_of
-from storage.mailbox.corrections import corrections_of
 from storage.mailbox.lookups import Located
 from storage.mailbox.row_mapping import attachment_of, location_of, summary_of
 from storage.mailbox.segment_files import MailFiles, retry_on_missing_file
 from storage.model.acquaintance import Acquaintance
-from storage.model.judgement import Judgement
 from storage.model.message_id import to_hex
 from storage.model.results import UNPARSABLE, Body, Email
 from storage.segments.file_names import PARQUET_SUFFIX
@@ -125,8 +123,9 @@ class Single:
         body, is_exact = self._body(row, content["defects"])
         analysed, is_read = self._analysis(row["message_id"], analysis)
         summary = summary_of(row, content)
-        acquaintance, is_known = self._acquaintance(row, as_of)
-        judgement = self._judgement(row["message_id"], as_of)
+        mailbox = self._acquaintances.mailbox(as_of)
+        acquaintance, is_known = self._acquaintance(mailbox, row, as_of)
+        judgement = mailbox.corrections.get(row["message_id"])
         return Email(
             summary=summary,
             text=body.text,
@@ -140,10 +139,12 @@ class Single:
             is_whole=is_exact and is_read and is_known,
         )
 
-    def _acquaintance(self, row: dict[str, Any], as_of: datetime | None) -> tuple[Acquaintance | None, bool]:
+    def _acquaintance(
+        self, mailbox: MailboxEvidence, row: dict[str, Any], as_of: datetime | None
+    ) -> tuple[Acquaintance | None, bool]:
         """The mailbox's evidence about the writer, and whether it was read: a damaged file is logged."""
         try:
-            return self._acquaintances.of(row["message_id"], row["thread_id"], row["received_at"], as_of), True
+            return self._acquaintances.of(mailbox, row["message_id"], row["thread_id"], as_of), True
         except FileMissing:
             raise
         except FileDamaged as exc:
@@ -161,10 +162,6 @@ class Single:
         except FileDamaged as exc:
             _LOG.error("Message %s is returned without its analysis: %s", to_hex(message_id), exc)
             return None, False
-
-    def _judgement(self, message_id: int, as_of: datetime | None) -> Judgement | None:
-        with transaction(self._engine) as connection:
-            return corrections_of(connection, self._user_id, as_of).get(message_id)
 
     def _body(self, row: dict[str, Any], defects: Sequence[str]) -> tuple[Body, bool]:
         """Parse the exact bytes: reading a frame takes 1 ms, a row group's texts and headers 20 ms.
