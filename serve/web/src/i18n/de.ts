@@ -21,6 +21,7 @@ export const de: Catalogue = {
   refused_secret_refused: 'Dieser Schlüssel ist unbekannt, abgelaufen oder widerrufen. Prüfen Sie, ob Sie ihn ganz kopiert haben.',
   refused_link_used: 'Dieser Link wurde schon benutzt oder ist abgelaufen. Melden Sie sich mit einem API-Schlüssel an.',
   refused_rate_limited: 'Zu viele Versuche. Warten Sie eine Minute und versuchen Sie es erneut.',
+  sign_out_failed: 'Sie sind noch angemeldet, weil der Server nicht geantwortet hat. Melden Sie sich erneut ab.',
   refused_unreachable: 'Der Server antwortet nicht. Prüfen Sie, ob er läuft, und versuchen Sie es erneut.',
   refused_google: 'Google hat die Anmeldung nicht bestätigt. Versuchen Sie es erneut.',
   refused_not_backed_up: 'Dieses Google-Konto wird hier nicht gesichert. Bitten Sie Ihren Betreiber, es hinzuzufügen.',

@@ -21,6 +21,7 @@ export const en = {
   refused_secret_refused: 'This key is unknown, expired or revoked. Check that you copied all of it.',
   refused_link_used: 'This link has been used or has expired. Sign in with an API key instead.',
   refused_rate_limited: 'Too many attempts. Wait a minute, then try again.',
+  sign_out_failed: 'You are still signed in, because the server did not answer. Try to sign out again.',
   refused_unreachable: 'The server does not answer. Check that it is running, then try again.',
   refused_google: 'Google did not confirm the sign-in. Try again.',
   refused_not_backed_up: 'This Google account is not backed up here. Ask your operator to add it.',

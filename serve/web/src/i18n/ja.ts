@@ -21,6 +21,7 @@ export const ja: Catalogue = {
   refused_secret_refused: 'このキーは不明、期限切れ、または失効しています。全体をコピーしたか確認してください。',
   refused_link_used: 'このリンクは使用済みか期限切れです。APIキーでログインしてください。',
   refused_rate_limited: '試行回数が多すぎます。1分待ってから再試行してください。',
+  sign_out_failed: 'サーバーが応答しなかったため、まだサインインしています。もう一度サインアウトしてください。',
   refused_unreachable: 'サーバーが応答しません。動作しているか確認して再試行してください。',
   refused_google: 'Googleでログインを確認できませんでした。再試行してください。',
   refused_not_backed_up: 'このGoogleアカウントはバックアップされていません。管理者に追加を依頼してください。',

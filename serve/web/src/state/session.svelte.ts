@@ -5,13 +5,21 @@ type Session = Schemas['Session']
 
 // Seconds before the access token expires at which it is renewed.
 const EARLY_S = 90
+// Where tabs take turns to renew without the browser's locks, which plain http lacks; milliseconds that a turn lasts.
+const TURN = 'gbm-renew'
+const TURN_MS = 10_000
 
 class SessionState {
   current = $state<Session | null>(null)
   loading = $state(true)
   /** Why signing in did not work: a problem's code. */
   refused = $state('')
+  /** Signing out failed: the session still exists. */
+  stays = $state(false)
   private renewing: Promise<boolean> | null = null
+  /** The last user of this page: what the page holds is that user's. */
+  private user = ''
+  private tabs = new BroadcastChannel('gbm-session')
   private renewAt = 0
   private timer = 0
 
@@ -26,6 +34,9 @@ class SessionState {
   /** Begins: a sign-in code of the link first, else the session that the cookies have. */
   async begin(): Promise<void> {
     link.renew = () => this.renew()
+    this.tabs.onmessage = ({ data }: MessageEvent<string>) => {
+      if (data !== this.user) location.replace('/')
+    }
     const fragment = new URLSearchParams(location.hash.slice(1))
     const code = fragment.get('code')
     const refused = fragment.get('refused')
@@ -61,9 +72,18 @@ class SessionState {
     }
   }
 
+  /** Ends the session, and drops all that the page holds: the next user of this browser must not see it. */
   async signOut(): Promise<void> {
-    await call('delete', '/api/v1/auth/session')
-    this.end()
+    this.stays = false
+    try {
+      await call('delete', '/api/v1/auth/session')
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'cross_site') location.reload()
+      this.stays = true
+      return
+    }
+    this.tabs.postMessage('')
+    location.replace('/')
   }
 
   /** Renews the session; false: it has ended. Tabs take turns, because a refresh token is good once. */
@@ -78,8 +98,25 @@ class SessionState {
   }
 
   private async inTurn(): Promise<boolean> {
-    if (!('locks' in navigator)) return this.renewNow()
-    return navigator.locks.request('gbm-renew', async () => this.renewNow())
+    if ('locks' in navigator) return navigator.locks.request(TURN, async () => this.renewNow())
+    await this.turn()
+    try {
+      return await this.renewNow()
+    } finally {
+      localStorage.removeItem(TURN)
+    }
+  }
+
+  /** Waits until no other tab renews. Of tabs that begin at once, the last that writes wins. */
+  private async turn(): Promise<void> {
+    for (;;) {
+      if (Date.now() >= Number(localStorage.getItem(TURN))) {
+        const mine = String(Date.now() + TURN_MS + Math.random())
+        localStorage.setItem(TURN, mine)
+        await pause(50 + 100 * Math.random())
+        if (localStorage.getItem(TURN) === mine) return
+      } else await pause(200)
+    }
   }
 
   private async renewNow(): Promise<boolean> {
@@ -102,6 +139,10 @@ class SessionState {
   }
 
   private take(found: Session): void {
+    const email = found.email ?? ''
+    if (this.user && email !== this.user) return location.replace('/') // another user: hold nothing of the last one
+    if (!this.user && email) this.tabs.postMessage(email)
+    this.user = email
     this.current = found
     this.loading = false
     link.csrf = found.csrf_token ?? ''
@@ -116,6 +157,10 @@ class SessionState {
     link.csrf = ''
     this.current = this.current && { ...this.current, email: null, role: null, csrf_token: null, renewable: false }
   }
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds))
 }
 
 function codeOf(error: unknown): string {
