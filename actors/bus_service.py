@@ -51,7 +51,7 @@ class Outboxes:
 
     async def heads(self) -> Mapping[int, int]:
         """The highest position of every shard."""
-        return await asyncio.to_thread(self.log.heads)
+        return await asyncio.to_thread(self.log.heads, skip_unreachable=True)
 
     async def read(self, shard_id: int, after: int, types: Sequence[str], limit: int) -> tuple[list[StoredEvent], int]:
         """Events of a shard after a position."""

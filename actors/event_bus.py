@@ -102,6 +102,7 @@ class EventBus:
         """
         count = 0
         for consumer in self._consumers:
+            await self._redeliver(consumer)
             for shard_id, offset in (await self._behind(consumer)).items():
                 count += await self._shard(consumer, shard_id, offset)
         return count
@@ -117,7 +118,16 @@ class EventBus:
             finally:
                 busy.discard(shard_id)
 
+        async def redeliver() -> None:
+            try:
+                await self._redeliver(consumer)
+            except BackupError as exc:
+                _LOG.warning("Dead letters of %s wait: %s", consumer.name, exc)
+
+        letters: asyncio.Task[None] | None = None
         while True:
+            if letters is None or letters.done():  # of its own: their retries delay no other event
+                letters = tasks.create_task(redeliver())
             try:
                 for shard_id, offset in (await self._behind(consumer)).items():
                     if shard_id not in busy:
@@ -135,7 +145,6 @@ class EventBus:
             first = {shard_id: 0 if consumer.from_start else heads[shard_id] for shard_id in new}
             await self._offsets.create(consumer.name, first)
             known = await self._offsets.offsets(consumer.name)
-        await self._redeliver(consumer)
         return {shard_id: known[shard_id] for shard_id, head in heads.items() if known[shard_id].position < head}
 
     async def _shard(self, consumer: Consumer, shard_id: int, offset: Offset) -> int:

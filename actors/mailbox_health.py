@@ -77,6 +77,7 @@ class MailboxHealth:
     def quarantined(self, error: str) -> None:
         """Record that the mailbox is not processed because of a defect of this program."""
         self.halt, self._error = Phase.STOPPED, f"quarantined after a defect of this release: {error}"
+        self._mended = Mended()  # only counts, which must not be what the next commit is refused for
 
     def mended(self, **counts: int) -> None:
         """Record differences (by field of `Mended`) that were found and that the next commits repair."""

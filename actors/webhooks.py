@@ -10,6 +10,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import orjson
@@ -83,6 +84,8 @@ class WebhookWorker:
     def __init__(self, webhooks: Webhooks, config: WebhookConfig, send: Send | None = None) -> None:
         self._webhooks, self._config = webhooks, config
         self._send = send or self._post
+        # Own threads: receivers that stall must not take those in which the bus reads and stores.
+        self._threads = ThreadPoolExecutor(config.concurrency, thread_name_prefix="webhook")
         self._busy: set[tuple[str, str]] = set()
         self._of: Counter[str] = Counter()
 
@@ -118,7 +121,7 @@ class WebhookWorker:
 
     async def _deliver(self, delivery: DueDelivery) -> None:
         try:
-            await asyncio.to_thread(self._attempt, delivery)
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._attempt, delivery)
         except BackupError as exc:
             _LOG.warning("The delivery of %s to webhook %s waits: %s", delivery.event_id, delivery.webhook_id, exc)
         except Exception as exc:  # noqa: BLE001 - a defect must neither end the other deliveries nor repeat at once
@@ -141,8 +144,12 @@ class WebhookWorker:
     def _attempt(self, delivery: DueDelivery) -> None:
         try:
             secret = self._webhooks.secret(delivery)
-        except (KeyUnknown, SealBroken):
+        except SealBroken:
             self._webhooks.disable(delivery.webhook_id, "Its secret cannot be opened: create the webhook again.")
+            return
+        except KeyUnknown as exc:  # while keys are rotated; it ends when the cluster has the key
+            wait_s = delay_s(min(delivery.attempts, len(DELAYS_S) - 1), Answer(None, str(exc)))
+            self._webhooks.attempted(delivery, "pending", wait_s, None, str(exc))
             return
         answer = self._send(delivery.url, headers(secret, delivery), delivery.payload.encode())
         if answer.status == 410:

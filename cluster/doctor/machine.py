@@ -98,6 +98,9 @@ def open_files(settings: Settings) -> Iterator[Finding]:
 
 def ports(settings: Settings, home: Home) -> Iterator[Finding]:
     """The ports are free, unless this home's cluster uses them."""
+    if home.existing is not None:
+        yield Finding("ports", Level.OK, f"used by the cluster at {home.existing.address}")
+        return
     if home.owner_pid() is not None:
         yield Finding("ports", Level.OK, f"used by the running cluster (process {home.owner_pid()})")
         return

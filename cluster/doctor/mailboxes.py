@@ -33,6 +33,7 @@ def mailboxes(databases: Databases, running: bool) -> Iterator[Finding]:
     """No mailbox is refused, quarantined, incomplete or late."""
     every = shard_status.mailboxes(databases, Control(databases.control).shards())
     now, good = datetime.now(UTC), True
+    late = "see `gbm status` for what they wait for" if running else "start the cluster with `gbm up`"
     groups: Mapping[str, tuple[list[str], Level, str]] = {
         "have an error": (
             [_named(facts) for facts in every if facts["error"]],
@@ -46,8 +47,13 @@ def mailboxes(databases: Databases, running: bool) -> Iterator[Finding]:
         ),
         "were not synced for hours": (
             [facts["email"] for facts in every if _is_late(facts, now)],
-            Level.WARNING if running else Level.OK,
-            "see `gbm status` for what they wait for" if running else "start the cluster with `gbm up`",
+            Level.WARNING,
+            late,
+        ),
+        "have never been complete": (
+            [facts["email"] for facts in every if facts["synced_at"] is None and facts["phase"] != "paused"],
+            Level.WARNING,
+            late if not running else "run `gbm backfill --all --wait`, or see `gbm status` for what they wait for",
         ),
     }
     for what, (names, level, remedy) in groups.items():

@@ -68,7 +68,11 @@ def messages(file: IO[bytes], bound_bytes: int) -> Iterator[bytes]:
 
 
 def postmarked(file: IO[bytes], bound_bytes: int) -> Iterator[tuple[bytes, bytes]]:
-    """The same, each with the line that begins it. Raises as `messages`."""
+    """The same, each with the line that begins it. Raises as `messages`.
+
+    The line is empty for a last message without the blank line that closes it: the file may have been cut there, and
+    the line may name a message that is longer (Takeout writes Gmail's id into it).
+    """
     message: bytearray | None = None
     postmark = b""
     number, after_blank, with_cr = 0, True, False
@@ -98,7 +102,7 @@ def postmarked(file: IO[bytes], bound_bytes: int) -> Iterator[tuple[bytes, bytes
     elif waiting is not None and message is not None:
         message += waiting
     if message is not None:
-        yield postmark, _unquoted(message, with_cr)
+        yield postmark if after_blank else b"", _unquoted(message, with_cr)
 
 
 def _lines(file: IO[bytes]) -> Iterator[_MboxLine]:

@@ -153,7 +153,15 @@ def _ids(text: str) -> tuple[str, ...]:
     except ValueError:
         return ()
     good = isinstance(found, list) and all(isinstance(each, str) and 0 < len(each) <= 255 for each in found)
-    return tuple(found[:_MOST_LABELS]) if good else ()
+    if not good:
+        return ()
+    # Ids that begin with a backslash are the log's own (deletions, threads, corrections).
+    return tuple(each for each in map(storable_text, found[:_MOST_LABELS]) if each and not each.startswith("\\"))
+
+
+def storable_text(text: str) -> str:
+    """The text without what PostgreSQL does not store: NUL and lone surrogates."""
+    return text.encode("utf-8", "ignore").decode().replace("\0", "")
 
 
 def _iso(text: str) -> datetime | None:
@@ -195,13 +203,13 @@ def _decoded(value: str) -> str:
 def _text(part: bytes, charset: str | None) -> str:
     try:
         return part.decode(charset or "utf-8", "replace")
-    except LookupError:
+    except (LookupError, ValueError):  # no charset, or one that decodes no bytes
         return part.decode("utf-8", "replace")
 
 
 def _names(text: str) -> tuple[str, ...]:
     """Names parted by commas; one with a comma stands in quotation marks."""
-    names = [quoted or plain.strip() for quoted, plain in re.findall(r'"([^"]*)"|([^,"]+)', text)]
+    names = [quoted or plain.strip() for quoted, plain in re.findall(r'"([^"]*)"|([^,"]+)', storable_text(text))]
     return tuple(dict.fromkeys(name[:_LABEL_CHARS] for name in names if name))[:_MOST_LABELS]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jobs.importing.foreign import Foreign
+from jobs.importing.foreign import Foreign, storable_text
 from storage.errors import BackupError
 from storage.model.message_id import from_hex
 
@@ -50,7 +50,8 @@ def gyb_messages(
             database.text_factory = lambda text: text.decode("utf-8", "replace")
             for number, row in enumerate(database.execute(_MESSAGES)):
                 if number >= start:
-                    labels = tuple(label for (label,) in database.execute(_LABELS, (row[0],)) if isinstance(label, str))
+                    found = (label for (label,) in database.execute(_LABELS, (row[0],)) if isinstance(label, str))
+                    labels = tuple(storable for label in found if (storable := storable_text(label)))
                     yield _message(folder, row, labels, bound_bytes, skipped)
         finally:
             database.close()
@@ -72,6 +73,9 @@ def _message(
         return None
     if path.stat().st_size > bound_bytes:
         skipped(name, "it is larger than any message of Gmail's")
+        return None
+    if path.stat().st_size == 0:
+        skipped(name, "it is empty: got-your-back was interrupted")
         return None
     return Foreign(path.read_bytes(), name, _id(row[3]), labels=labels, received_at=_date(row[2]))
 

@@ -7,6 +7,7 @@ The host's name is resolved once; every address must be public, and libcurl is t
 import email.utils
 import io
 import ipaddress
+import re
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from storage.version import VERSION
 #: Bytes of a response that are read. Nothing of it is used.
 _MOST_BYTES = 4096
 _LONGEST_URL = 2000
+_HOST = re.compile(r"[A-Za-z0-9._:-]*")
 _LONGEST_WAIT_S = 86_400.0
 
 
@@ -74,6 +76,8 @@ def require_url(url: str, allow_private: bool) -> tuple[str, int]:
         raise WebhookUrlRefused("it is too long, or has characters that are not printable ASCII")
     if parts.scheme != "https" and not (allow_private and parts.scheme == "http"):
         raise WebhookUrlRefused("it does not begin with https://")
+    if not _HOST.fullmatch(host):  # curl decodes others, and would resolve another name than was checked
+        raise WebhookUrlRefused("its host has characters other than letters, digits, dots, hyphens and colons")
     if not host or parts.username is not None or parts.password is not None:
         raise WebhookUrlRefused("it has no host, or a user name")
     try:
@@ -98,6 +102,8 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.is_site_local:
+        return False
     return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved
 
 

@@ -10,10 +10,10 @@ Sources: RFC 6265bis; W3C Fetch Metadata (read 2026-11).
 import hashlib
 import hmac
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from fastapi import Response
+from starlette.requests import cookie_parser
 
 from serve.auth.tokens import IssuedTokens
 from serve.settings import PREFIXES
@@ -67,13 +67,13 @@ def require_own_page(method: str, headers: Mapping[str, str], claims: Mapping[st
 
 
 def cookies_of(header: str) -> dict[str, str]:
-    """The cookies of a Cookie header by name; of a header that is too long or malformed: none."""
+    """The cookies of a Cookie header by name; of a header that is too long: none.
+
+    Read as the routes read them: a malformed cookie of another program on the host hides none of ours.
+    """
     if len(header) > _LONGEST or "gbm_" not in header:
         return {}
-    try:
-        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
-    except CookieError:
-        return {}
+    return cookie_parser(header)
 
 
 def set_session(response: Response, tokens: IssuedTokens, refresh_s: float, secure: bool) -> None:

@@ -101,6 +101,11 @@ def events_of(
     return events
 
 
+def received_events(index: pa.Table, segment: str) -> list[Publication]:
+    """The events of a segment's messages alone. index: rows of `schemas.INDEX`."""
+    return [(user_id, EmailReceived(segment=segment, ids=part)) for user_id, ids in _ids_by_user(index) for part in ids]
+
+
 def analysed_events(
     connection: Connection, segment_id: int, segment: str, analysis: AnalysisManifest
 ) -> list[Publication]:
@@ -204,9 +209,10 @@ def _outcomes(update: MailboxUpdate, before: StateBefore | None, stored: int) ->
     if update.synced and not update.quiet:
         history_id = None if update.cursor is None else str(update.cursor)
         yield SyncCompleted(history_id=history_id, listed=update.listed)
-    error = update.error[:_LONGEST_ERROR] if update.error else None
+    error = update.error
     if error and before:  # events contain no address: operators and receivers of webhooks see them
         error = error.replace(before.email, "EMAIL")
+    error = error[:_LONGEST_ERROR] if error else None
     revoked = update.phase is Phase.REVOKED
     if error and (before is None or before.error != update.error):
         yield SyncFailed(error=error, revoked=revoked)

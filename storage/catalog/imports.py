@@ -10,18 +10,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import orjson
 import pyarrow as pa
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from storage.catalog import leases
+from storage.catalog.commit_events import received_events
 from storage.catalog.index_copy import copy_index
-from storage.catalog.leases import ARRIVING, MOVED, MOVING, Lease, LeaseHeld, LeaseLost, ShardMoving
+from storage.catalog.leases import ARRIVING, MOVED, MOVING, REBUILDING, Lease, LeaseHeld, LeaseLost, ShardMoving
 from storage.catalog.segment_records import record_segment
 from storage.db.engines import transaction
 from storage.db.sql_files import query
 from storage.errors import BackupError
+from storage.events.publishing import publish
 from storage.model.records import LabelRow, SegmentManifest
 
 #: The name in the lease of a shard without an owner, and its duration.
@@ -117,8 +118,8 @@ class Imports:
             return self._own
         if row.cluster in (MOVING, MOVED, ARRIVING):
             raise ShardMoving(self._shard_id)
-        if row.cluster == CLUSTER:
-            raise LeaseHeld(self._shard_id, CLUSTER, TTL_S)
+        if row.cluster in (CLUSTER, REBUILDING):  # an unfinished rebuild does not know all stored mail
+            raise LeaseHeld(self._shard_id, row.cluster, TTL_S)
         return Lease(self._shard_id, row.owner, row.epoch)
 
     def release(self) -> None:
@@ -158,9 +159,6 @@ class Imports:
                     copy_index(connection, index, segment_id)
                     counts = {"messages": stored, "size_bytes": segment.size_bytes}
                     connection.execute(query("mailbox_count"), {"user_id": self._user_id, **counts})
-                    data = orjson.dumps({"segment": segment.name, "messages": stored}).decode()
-                    events = {"user_ids": [self._user_id], "types": ["messages.stored"], "data": [data]}
-                    connection.execute(query("outbox_insert"), {"shard_id": self._shard_id, **events})
                 if batch.labels:
                     connection.execute(query("labels_upsert"), {"user_id": self._user_id, **_columns(batch.labels)})
                 if batch.origins:
@@ -171,6 +169,8 @@ class Imports:
                         "kinds": [each.known_by for each in batch.origins],
                     }
                     connection.execute(query("message_origins_insert"), {**values, **columns})
+                if segment is not None and index is not None:  # last: the shard's counter of events stays locked
+                    publish(connection, self._shard_id, received_events(index, segment.name))
         except IntegrityError as exc:
             raise ImportOvertaken from exc
 

@@ -18,6 +18,8 @@ from storage.events.publishing import publish
 #: Cluster names in the lease of a moving shard: in the source until the switch, in the source afterwards, and in the
 #: target until the shard opens there.
 MOVING, MOVED, ARRIVING = "gbm:moving", "gbm:moved", "gbm:arriving"
+#: The cluster of the leases of shards whose rebuild or restore has not ended (lease_close.sql).
+REBUILDING = "unfinished rebuild"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,14 @@ The position up to which events were copied is stored in the shard's database, i
 a kill at any point, or two processes at once, neither lose nor repeat one. Blocking.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 
-from storage.db.engines import Databases, transaction
+from storage.db.engines import Databases, DatabaseUnreachable, transaction
 from storage.db.sql_files import query
 from storage.events.publishing import CONTROL
+
+_LOG = logging.getLogger(__name__)
 
 _BATCH = 1000
 #: Clusters of leases on shards that are moving: storage/catalog/leases.py, which is above this package.
@@ -38,7 +41,11 @@ class Forwarder:
             shard_ids = list(control.execute(query("event_shards"), {"after": self._done}).scalars())
         places, count, skipped = self._shards(), 0, False
         for shard_id in shard_ids:
-            number = _forward_to(self._databases, shard_id, places[shard_id])
+            try:
+                number = _forward_to(self._databases, shard_id, places[shard_id])
+            except DatabaseUnreachable as exc:
+                _LOG.warning("Events for shard %d wait: %s", shard_id, exc)
+                number = None
             count += number or 0
             skipped = skipped or number is None
         if not skipped:

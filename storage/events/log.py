@@ -7,6 +7,7 @@ time. Between shards there is no order: a cursor of the fleet has a position for
 
 import base64
 import binascii
+import logging
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from storage.db.engines import Databases, Source, transaction
+from storage.db.engines import Databases, DatabaseUnreachable, Source, transaction
 from storage.db.sql_files import query
 from storage.events.publishing import CONTROL
 from storage.events.registry import REGISTRY
@@ -27,6 +28,8 @@ from storage.events.stored_event import (
     parse_id,
     position_of,
 )
+
+_LOG = logging.getLogger(__name__)
 
 #: Most events of one page.
 MOST = 1000
@@ -100,12 +103,24 @@ class FleetEvents:
         """A cursor after all events so far."""
         return encode_fleet(self.heads())
 
-    def heads(self) -> dict[int, int]:
-        """The highest position of every shard and of the control database; 0: no events yet."""
-        found = dict.fromkeys([CONTROL, *self._shards()], 0)
+    def heads(self, skip_unreachable: bool = False) -> dict[int, int]:
+        """The highest position of every shard and of the control database; 0: no events yet.
+
+        Args:
+            skip_unreachable: leave the shards of a database out that does not answer, instead of raising.
+
+        Raises:
+            DatabaseUnreachable.
+        """
+        found: dict[int, int] = {}
         for engine, shard_ids in self._places():
-            with transaction(engine) as connection:
-                found |= _heads(connection, shard_ids)
+            try:
+                with transaction(engine) as connection:
+                    found |= {**dict.fromkeys(shard_ids, 0), **_heads(connection, shard_ids)}
+            except DatabaseUnreachable as exc:
+                if not skip_unreachable:
+                    raise
+                _LOG.warning("Events of shards %s wait: %s", shard_ids, exc)
         return found
 
     def page(self, cursor: str, types: Sequence[str] | None, limit: int) -> Page:

@@ -140,6 +140,8 @@ class MailboxMended(EventData, frozen=True):
     revived: int
     labels: int
     threads: int
+    late: int = 0
+    refetched: int = 0
 
 
 class MessagesDamaged(EventData, frozen=True):

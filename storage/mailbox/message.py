@@ -145,9 +145,7 @@ class Single:
         """The mailbox's evidence about the writer, and whether it was read: a damaged file is logged."""
         try:
             return self._acquaintances.of(mailbox, row["message_id"], row["thread_id"], as_of), True
-        except FileMissing:
-            raise
-        except FileDamaged as exc:
+        except FileDamaged as exc:  # also a file of other messages that is missing
             _LOG.error("Message %s is returned without evidence: %s", to_hex(row["message_id"]), exc)
             return None, False
 

@@ -98,6 +98,7 @@ class Verification:
         self._engine, self._blobs, self._shard_id, self._user_id = engine, blobs, shard_id, user_id
         self._subset, self._on_bytes, self._threads = subset, on_bytes, threads
         self._segments: dict[str, _Segment] = {}
+        self._unread: set[str] = set()  # segments that were committed after the last look
 
     def size_bytes(self) -> int:
         """Bytes to read, as far as is known before."""
@@ -113,15 +114,25 @@ class Verification:
         with ThreadPoolExecutor(self._threads, thread_name_prefix="verify") as threads:
             for checked in _bounded(threads, self._other_checks(), 2 * self._threads):
                 self._count(verified, checked)
-            for _ in range(_ROUNDS):
-                new = [row for row in self._live() if self._unknown(row)]
-                if not new:
-                    break
-                work = (partial(self._segment, row) for row in new)
+            for number in range(_ROUNDS):
+                work = (partial(self._segment, row) for row in self._live() if self._unknown(row))
                 for segment in _bounded(threads, work, 2 * self._threads):
                     self._segments[segment.row.name] = segment
+                standing, users, sizes = self._snapshot()
+                if not self._unread or number == _ROUNDS - 1:
+                    break
+        for segment in standing:
+            self._count(verified, segment.checked)
+            self._indexed(verified, segment)
+        for user_id in sorted(users):
+            self._complete(verified, user_id, sizes[user_id], standing)
+        return verified
+
+    def _snapshot(self) -> tuple[list[_Segment], set[int], Mapping[int, int]]:
+        """The verified segments that are live at one moment, the users, and the sizes of their message indexes then."""
         with index.snapshot(self._engine) as connection:
             live = {row.name for row in self._chosen(index.live_segments(connection, self._shard_id, self._user_id))}
+            self._unread = live - self._segments.keys()
             standing = [self._segments[name] for name in sorted(live & self._segments.keys())]
             users = {user_id for segment in standing for user_id in segment.compared}
             if self._user_id is None:
@@ -129,13 +140,7 @@ class Verification:
                 users |= {row.user_id for row in rows}
             else:
                 users = {self._user_id}
-            sizes = index.index_sizes(connection, users)
-        for segment in standing:
-            self._count(verified, segment.checked)
-            self._indexed(verified, segment)
-        for user_id in sorted(users):
-            self._complete(verified, user_id, sizes[user_id], standing)
-        return verified
+            return standing, users, index.index_sizes(connection, users)
 
     # ---- what there is
 
@@ -259,6 +264,8 @@ class Verification:
         for name, message_id in index.without_file(self._engine, user_id, _ids(standing, user_id)):
             lost.setdefault(name, []).append(message_id)
         for name, ids in lost.items():
+            if name in self._unread:  # committed meanwhile: the next verification reads it
+                continue
             mailbox.damaged.update(ids)
             where = f"{name}{PARQUET_SUFFIX}" if name else "every segment"
             if not any(_tells(damage, user_id, ids) for damage in verified.damaged):

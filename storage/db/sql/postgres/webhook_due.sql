@@ -2,6 +2,7 @@
 -- :each, :limit
 SELECT d.webhook_id, d.event_id, d.payload, d.attempts, d.created_at, w.url, w.sealed
 FROM webhooks AS w
+JOIN users AS u ON u.user_id = w.user_id AND u.removed_at IS NULL
 CROSS JOIN LATERAL (
     SELECT webhook_id, event_id, payload, attempts, created_at, next_at
     FROM webhook_deliveries
