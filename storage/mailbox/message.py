@@ -86,7 +86,17 @@ class Single:
         if row is None:
             return None
         labels = self._classification(message_id, as_of)
-        return self._read(row, lambda: self._analyses.of(message_id), labels, as_of)
+        return self._read(row, lambda: self._present_analysis(message_id), labels, as_of)
+
+    def _present_analysis(self, message_id: int) -> dict[str, dict[str, Any]] | None:
+        """A message's analysis. A file that is missing twice is lost, and costs the analysis alone."""
+        try:
+            return self._analyses.of(message_id)
+        except FileMissing:  # merged meanwhile
+            try:
+                return self._analyses.of(message_id)
+            except FileMissing as exc:
+                raise FileDamaged(exc.name, exc.reason) from exc
 
     def email_at(self, located: Located) -> Email | None:
         """The message in this state, without its raw bytes; None if its files were merged since it was located.

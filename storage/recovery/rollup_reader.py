@@ -152,7 +152,10 @@ def _batches(archive: zipfile.ZipFile, name: str) -> Iterator[pa.RecordBatch]:
     Raises:
         ValueError: the texts of a batch take more than any batch's do.
     """
-    texts = [f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name for field in TABLES[name]]
+    with archive.open(f"{name}.parquet") as member:
+        there = pq.ParquetFile(member).schema_arrow.names  # an earlier release wrote fewer columns
+    fields = [field for field in TABLES[name] if field.name in there]
+    texts = [f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name for field in fields]
     with archive.open(f"{name}.parquet") as member:
         for batch in pq.ParquetFile(member, read_dictionary=texts).iter_batches(_ROWS):
             if sum(map(_text_bytes, batch.columns)) > _MOST_TEXT_BYTES:

@@ -28,7 +28,9 @@ async def test_a_backup_reports_its_course_and_then_every_change(cluster: Cluste
     kinds = [event.type for event in first.items]
     assert kinds.count("email.sync.started") == 1
     assert first.items[kinds.index("email.sync.started")].data == {"mode": "full"}
-    assert kinds.index("email.sync.started") < kinds.index("email.received") < kinds.index("email.sync.progress")
+    assert kinds.index("email.sync.started") < kinds.index("email.received")
+    if "email.sync.progress" in kinds:  # a listing that one commit completes has none
+        assert kinds.index("email.received") < kinds.index("email.sync.progress")
     assert kinds.index("email.received") < kinds.index("email.sync.completed")
 
     assert received(then.items) == [new["id"]]

@@ -78,7 +78,10 @@ def test_what_is_wrong_with_mailboxes_and_databases_is_named_with_what_to_do(
 ) -> None:
     with transaction(shard.catalog.engine) as connection:
         connection.execute(
-            text("UPDATE mailboxes SET error = 'Google refuses the grant.', synced_at = now() - interval '9 hours'")
+            text(
+                "UPDATE mailboxes SET shard_id = 0, error = 'Google refuses the grant.',"
+                " synced_at = now() - interval '9 hours'"
+            )
         )
         connection.execute(text("UPDATE segments SET created_at = now() - interval '3 days'"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
@@ -89,6 +92,7 @@ def test_what_is_wrong_with_mailboxes_and_databases_is_named_with_what_to_do(
 
     assert code == 1
     assert any(f"{ANN} (Google refuses the grant.)" in finding["detail"] for finding in found["mailboxes"])
+    assert any(f"not synced for hours: {ANN}" in finding["detail"] for finding in found["mailboxes"])
     assert "the last backup is 0 days old" in found["database backup"][0]["detail"]
     assert "mail of 3 days is not in a roll-up" in found["roll-ups"][0]["detail"]
     assert [finding["level"] for finding in found["schemas"]] == ["error"]

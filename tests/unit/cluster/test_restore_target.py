@@ -29,7 +29,7 @@ class _Gmail:
     def messages_total(self, _token: str) -> int:
         return self._totals.pop(0) if len(self._totals) > 1 else self._totals[0]
 
-    def page(self, _token: str, page_token: str | None) -> MessagePage:
+    def page(self, _token: str, page_token: str | None, _label_ids: Sequence[str] = ()) -> MessagePage:
         if page_token is None:
             self._pages = list(self._listings.pop(0) if len(self._listings) > 1 else self._listings[0])
             self.listings += 1

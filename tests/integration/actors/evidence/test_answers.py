@@ -138,7 +138,7 @@ async def test_a_grant_that_is_refused_once_is_tried_again_by_itself(doubted: Cl
     assert (phase, failed, count, deleted(doubted, user)) == (Phase.REVOKED, [], 0, set()), error
     status = owner.status(user.user_id)
     assert status is not None and status["error"] == error
-    assert [kind for kind in events(doubted) if kind == "mailbox.revoked"] == ["mailbox.revoked"]
+    assert [kind for kind in events(doubted) if kind == "account.revoked"] == ["account.revoked"]
 
     async def came() -> bool:
         return await asyncio.to_thread(wrong, doubted, user) == {}

@@ -102,7 +102,7 @@ async def test_many_deletions_outside_history_are_suspect_until_somebody_accepts
     status, failures = owner.status(user.user_id), paged.reader(user).failures(500)
     assert status is not None and status["failed"] == len(failures) == 110
     assert {(failure.kind, int(failure.id, 16) in gone) for failure in failures} == {("suspect", True)}
-    assert "suspect: a listing lacks 110 of 530 messages at once; looked at again later" in failures[0].reason
+    assert "suspect: a listing lacks 110 of 530 messages at once; checked again later" in failures[0].reason
 
     await owner.retry_failed(user)  # `gbm failures retry`: somebody says that it may be so
 

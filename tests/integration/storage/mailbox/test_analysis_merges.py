@@ -1,5 +1,7 @@
 """Results of analysers when segments are merged."""
 
+from dataclasses import replace
+
 import pyarrow.parquet as pq
 import pytest
 
@@ -31,7 +33,8 @@ def test_a_merge_keeps_every_row_with_its_message(shard: Shard) -> None:
     assert said(shard, ann, 50, 0) == [None, None]
     with pq.ParquetFile(shard.root / (merged.segment.name + PARQUET_SUFFIX)) as theirs:
         keys = theirs.read(columns=["user_id", "message_id"])
-    assert analysis_file.manifest_of(shard.blobs, merged.segment.analysis.name, keys) == merged.segment.analysis
+    found = analysis_file.manifest_of(shard.blobs, merged.segment.analysis.name, keys)
+    assert found == replace(merged.segment.analysis, sha256=None)
 
 
 def test_a_merge_without_any_analysis_has_none(shard: Shard) -> None:
