@@ -20,7 +20,7 @@ from storage.events.registry import REGISTRY
 
 _After = Annotated[
     str | None,
-    Query(max_length=70_000, description="`id` of an event, or `next_cursor`; by default from the oldest event on"),
+    Query(max_length=30_000, description="`id` of an event, or `next_cursor`; by default from the oldest event on"),
 ]
 _Type = Annotated[
     str | None,

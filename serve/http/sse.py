@@ -20,7 +20,7 @@ from starlette.responses import StreamingResponse
 
 from serve.http.errors import RateLimited
 
-LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=70_000)]
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=30_000)]
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _AGAIN_S = 5.0
 

@@ -39,6 +39,11 @@ expected-statuses = ["2xx", 304, 400, 401, 403, 404, 409, 416, 422, 429]
 include-name = "POST /api/v1/sync/restores"
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", 304, 400, 401, 403, 404, 409, 416, 422, 429]
+# Events before a time, or after an event, that are deleted already.
+[[operations]]
+include-path-regex = "/events(/stream)?$"
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", 304, 400, 401, 403, 404, 409, 410, 416, 429]
 """
 #: Who may call most, and the others.
 FIRST, OTHERS = "operator", ("owner", "auditor", "narrowed", "grant", "nobody")
