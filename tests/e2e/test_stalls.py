@@ -172,7 +172,7 @@ def test_workers_that_others_hold_are_named_and_work_goes_on_when_they_are_free(
     waiting.end()
 
     assert seen_s < _STARTED_S + _SEEN_S, seen_s
-    assert "goes on" in waiting.notes
+    assert "continues" in waiting.notes
     wait_for(lambda: not stage.waits(), "nothing waits any more")
     stage.equal()
 
@@ -206,7 +206,7 @@ def test_a_gmail_that_refuses_connections_is_named_and_work_goes_on_by_itself(st
     waiting.end()
 
     assert seen_s < _STARTED_S + _SEEN_S
-    assert "goes on" in waiting.notes
+    assert "continues" in waiting.notes
     wait_for(lambda: not stage.waits(), "nothing waits any more")
     stage.equal()
 
@@ -246,7 +246,7 @@ def test_a_wait_says_that_postgres_is_away_and_outlasts_it(stage: Stage) -> None
         assert "database_unreachable" in waiting.notes, waiting.notes
     waiting.end()
 
-    assert "goes on" in waiting.notes
+    assert "continues" in waiting.notes
     stage.equal()
 
 
