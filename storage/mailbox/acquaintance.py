@@ -23,6 +23,7 @@ from storage.mailbox.corrections import corrections_of, words
 from storage.mailbox.segment_files import MailFiles
 from storage.model.acquaintance import Acquaintance
 from storage.model.judgement import Judgement
+from storage.model.time_range import EARLIEST, LATEST
 from storage.segments.file_names import PARQUET_SUFFIX
 
 #: Messages of a mailbox beyond which one message is shown without evidence: reading that of all takes seconds, and
@@ -131,6 +132,9 @@ class Acquaintances:
         values = {"user_id": self._user_id}
         with transaction(self._engine) as connection:
             state = connection.execute(query("mailbox_evidence"), values).first()
+            period = {"first_at": EARLIEST, "last_at": LATEST}
+            segments = connection.execute(query("segments_of_user"), {**values, **period})
+            names = [row.name + PARQUET_SUFFIX for row in segments]
             if state is None:
                 return MailboxEvidence([], "", 0, {}, {})
             corrections: dict[int, Judgement] = {}
@@ -139,7 +143,6 @@ class Acquaintances:
                 corrections = corrections_of(connection, self._user_id, as_of)
                 mended = connection.execute(query("threads_mended"), values)
                 threads = {row.message_id: row.thread_id for row in mended}
-        names = [name + PARQUET_SUFFIX for name in state.segments]
         return MailboxEvidence(names, state.email.lower(), state.messages, threads, corrections)
 
     def _stored(self, lists: Sequence[Sequence[int]], as_of: datetime) -> list[int]:

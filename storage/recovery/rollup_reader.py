@@ -33,6 +33,7 @@ _MOST_TEXT_BYTES = 128 << 20
 _UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError),  # RuntimeError: an encrypted member
     *(ValueError, KeyError, TypeError, AttributeError, pa.ArrowException),
+    MemoryError,  # a list of members without end
 )
 
 

@@ -89,7 +89,7 @@ TABLE: dict[str, Row] = {
     "GET /api/v1/auth/google/login": Row(set()),  # not configured here: 404 for all
     "GET /api/v1/auth/google/callback": Row(set()),
     "POST /api/v1/push/gmail": Row(set(), body={"message": {"data": "e30="}}),
-    "POST /api/v1/auth/verify": Row(SIGNED_IN),
+    "POST /api/v1/auth/verify": Row(SIGNED_IN | {"grant", "restore grant"}),
     "POST /api/v1/auth/sign-out": Row(SIGNED_IN, ends=True),
     "POST /api/v1/auth/sign-out-everywhere": Row(KEYS, ends=True),
     "GET /api/v1/auth/keys": Row(KEYS),

@@ -1,14 +1,7 @@
--- What the evidence of a mailbox is computed from: the owner's address, the number of messages, the segments with mail,
--- newest first, and whether threads were mended or judgements corrected (the index label_events_beside).
+-- What the evidence of a mailbox is computed from: the owner's address, the number of messages, and whether threads were
+-- mended or judgements corrected (the index label_events_beside).
 -- :user_id
 SELECT m.email, m.messages,
-    ARRAY(
-        SELECT s.name
-        FROM segment_users AS u
-        JOIN segments AS s USING (segment_id)
-        WHERE u.user_id = :user_id
-        ORDER BY u.last_at DESC, s.segment_id DESC
-    ) AS segments,
     EXISTS (
         SELECT FROM label_events AS e
         WHERE e.user_id = :user_id

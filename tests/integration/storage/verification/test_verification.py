@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import text
 
@@ -110,7 +111,8 @@ def test_files_without_a_digest_are_checked_by_their_structure_and_recorded(fill
     path = Path(filled.shard.blobs.location(next(name for name in filled.files() if name.endswith(".parquet"))))
     before = path.read_bytes()
     data = bytearray(before)
-    data[len(data) // 3] ^= 4
+    chunk = pq.ParquetFile(path).metadata.row_group(0).column(0)
+    data[chunk.data_page_offset + chunk.total_compressed_size - 1] ^= 4  # the last byte of a page, which has a checksum
     path.write_bytes(data)
 
     assert [damage.file for damage in filled.verify().damaged] == [
