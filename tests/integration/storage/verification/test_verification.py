@@ -112,7 +112,8 @@ def test_files_without_a_digest_are_checked_by_their_structure_and_recorded(fill
     before = path.read_bytes()
     data = bytearray(before)
     chunk = pq.ParquetFile(path).metadata.row_group(0).column(0)
-    data[chunk.data_page_offset + chunk.total_compressed_size - 1] ^= 4  # the last byte of a page, which has a checksum
+    start = chunk.dictionary_page_offset or chunk.data_page_offset
+    data[start + chunk.total_compressed_size - 1] ^= 4  # the last byte of a page, which has a checksum
     path.write_bytes(data)
 
     assert [damage.file for damage in filled.verify().damaged] == [
