@@ -34,8 +34,10 @@ class Relay:
     def close(self) -> None:
         """Pass nothing on any more."""
         self._do(self._end())
+        self._do(self._drain())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+        self._loop.close()
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
@@ -48,6 +50,13 @@ class Relay:
         self._server.close()
         for writer in list(self._open):
             writer.transport.abort()
+
+    async def _drain(self) -> None:
+        """Wait until every connection has ended."""
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
