@@ -66,7 +66,8 @@ class Relay:
             return
         self._open |= {writer, back}
         try:
-            await asyncio.gather(_pass(reader, back), _pass(there, writer))
+            with suppress(asyncio.CancelledError):  # by `_drain`
+                await asyncio.gather(_pass(reader, back), _pass(there, writer))
         finally:
             self._open -= {writer, back}
             for each in (writer, back):
