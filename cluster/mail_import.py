@@ -9,17 +9,17 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cluster.simulator.sources import MESSAGE_MAX_BYTES, read_mail
 from cluster.stores import Stores
 from jobs.importing.foreign import Foreign, Identity, header_key, identity, is_made, label_id, of_file, of_mbox
+from jobs.importing.got_your_back import DATABASE, gyb_messages
 from jobs.importing.label_names import system_label
-from jobs.importing.sources import DATABASE, gyb_messages
+from jobs.importing.mail_files import MESSAGE_MAX_BYTES, read_mail
 from jobs.processing import write_segment
 from storage.catalog.imports import ImportBatch, ImportOvertaken, ImportProgress, Imports, Origin
 from storage.catalog.leases import Lease, LeaseLost
@@ -29,6 +29,7 @@ from storage.errors import BackupError
 from storage.files.blobs import FileDamaged
 from storage.model.records import LabelRow, SegmentManifest, User
 from storage.model.schemas import FETCHED
+from storage.model.storable import storable
 from storage.model.time_range import EARLIEST, LATEST
 from storage.segments.file_names import PARQUET_SUFFIX
 
@@ -208,7 +209,7 @@ class _Importing:
             if not mail.postmark:
                 yield of_file(mail.raw, mail.name if is_folder or self._is_archive() else f"{self._path.name}")
                 continue
-            message = of_mbox(mail.raw, mail.name, mail.postmark)
+            message = of_mbox(mail.raw, mail.name, mail.postmark, mail.is_closed)
             if not message.labels and not message.label_ids and message.thread_id is None:
                 message = _in_folder(message)
             yield message
@@ -219,7 +220,7 @@ class _Importing:
     def _take(self, batch: _Batch, message: Foreign, known: _Known) -> None:
         found = identity(message)
         number = batch.position - 1
-        origin = message.origin.encode("utf-8", "replace").decode().replace("\0", "")[:1000]
+        origin = storable(message.origin)[:1000]
         if (match := known.match(message, found)) is not None:
             batch.origins.append(Origin(number, match[0], origin, match[1]))
             return
@@ -315,4 +316,4 @@ def _in_folder(message: Foreign) -> Foreign:
     folder = Path(file).name
     for suffix in (".mbox", ".mbx"):
         folder = folder.removesuffix(suffix)
-    return Foreign(message.raw, message.origin, message.message_id, None, (folder,), (), message.received_at)
+    return replace(message, labels=(folder,))

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from cluster.simulator.generator import generate
 from cluster.simulator.snippet import snippet
-from cluster.simulator.sources import read_mail
+from jobs.importing.mail_files import read_mail
 from storage.model.schemas import FETCHED
 
 #: Messages of one user in a segment: shards alternate between mailboxes, so a segment has several users.

@@ -17,7 +17,7 @@ from cluster.simulator.answers import GoogleError, invalid, not_found
 from cluster.simulator.call import Call
 from cluster.simulator.headers import scan
 from cluster.simulator.mailbox import Message, SimulatedMailbox
-from cluster.simulator.sources import MESSAGE_MAX_BYTES
+from jobs.importing.mail_files import MESSAGE_MAX_BYTES
 
 Document = dict[str, Any]
 

@@ -17,7 +17,7 @@ from quopri import encodestring
 from random import Random
 
 from cluster.simulator.phrases import TONGUES, Tongue
-from cluster.simulator.sources import SourceMail
+from jobs.importing.mail_files import SourceMail
 
 _FIRST_DAY = datetime(2023, 1, 2, 8, 0, tzinfo=UTC)
 _ME = "me@example.com"

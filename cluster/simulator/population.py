@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 
 from cluster.simulator.config import SimulatorConfig
-from cluster.simulator.errors import MailTooLarge
 from cluster.simulator.generator import generate
 from cluster.simulator.mailbox import SimulatedMailbox
-from cluster.simulator.sources import SourceMail, read_mail
+from jobs.importing.errors import MailTooLarge
+from jobs.importing.mail_files import SourceMail, read_mail
 
 _GENERATED_BY_DEFAULT = 500
 _SUFFIXES = re.compile(r"\.(tar\.gz|tgz|tar|mbox|eml)$", re.IGNORECASE)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.simulator.answers import Answer, GoogleError, invalid, not_found
-from cluster.simulator.sources import MESSAGE_MAX_BYTES
+from jobs.importing.mail_files import MESSAGE_MAX_BYTES
 
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
 #: Parts but the last are multiples of so many bytes.

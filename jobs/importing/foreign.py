@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 
 from jobs.mime.parser import parse
 from storage.model.message_id import from_hex
+from storage.model.storable import storable, storable_id
 
 #: Bytes of a header that are looked at.
 _HEADER_BYTES = 256 << 10
@@ -59,16 +60,24 @@ class Identity:
     received_at: datetime
 
 
-def of_mbox(raw: bytes, origin: str, postmark: bytes = b"") -> Foreign:
-    """A message of an mbox: without what Takeout and `gbm export` put before it. postmark: its line "From ..."."""
+def of_mbox(raw: bytes, origin: str, postmark: bytes = b"", is_closed: bool = True) -> Foreign:
+    """A message of an mbox: without what Takeout and `gbm export` put before it.
+
+    Args:
+        postmark: its line "From ...", which may name Gmail's id.
+        is_closed: False: the file may have been cut within the message. It has no id then, so that a sync still fetches
+            Gmail's message, unless a digest shows that it is whole.
+    """
     fields, rest = _fields(raw)
-    message = Foreign(rest, origin, _postmark_id(postmark), received_at=_postmark_date(postmark))
+    gmail_id = _postmark_id(postmark)
+    message = Foreign(rest, origin, gmail_id if is_closed else None, received_at=_postmark_date(postmark))
     thread = fields.get("x-gm-thrid", "")
     if thread.isdigit() and len(thread) <= 20 and int(thread) < 1 << 64:
         message = replace(message, thread_id=from_hex(f"{int(thread):x}"))
     if names := fields.get("x-gmail-labels"):
         message = replace(message, labels=_names(_decoded(names)))
-    return _of_export(message, fields)
+    exact = _of_export(message, fields)
+    return exact if exact is message else replace(exact, message_id=gmail_id)
 
 
 def of_file(raw: bytes, origin: str) -> Foreign:
@@ -153,15 +162,7 @@ def _ids(text: str) -> tuple[str, ...]:
     except ValueError:
         return ()
     good = isinstance(found, list) and all(isinstance(each, str) and 0 < len(each) <= 255 for each in found)
-    if not good:
-        return ()
-    # Ids that begin with a backslash are the log's own (deletions, threads, corrections).
-    return tuple(each for each in map(storable_text, found[:_MOST_LABELS]) if each and not each.startswith("\\"))
-
-
-def storable_text(text: str) -> str:
-    """The text without what PostgreSQL does not store: NUL and lone surrogates."""
-    return text.encode("utf-8", "ignore").decode().replace("\0", "")
+    return tuple(map(storable_id, found[:_MOST_LABELS])) if good else ()
 
 
 def _iso(text: str) -> datetime | None:
@@ -209,7 +210,7 @@ def _text(part: bytes, charset: str | None) -> str:
 
 def _names(text: str) -> tuple[str, ...]:
     """Names parted by commas; one with a comma stands in quotation marks."""
-    names = [quoted or plain.strip() for quoted, plain in re.findall(r'"([^"]*)"|([^,"]+)', storable_text(text))]
+    names = [quoted or plain.strip() for quoted, plain in re.findall(r'"([^"]*)"|([^,"]+)', storable(text))]
     return tuple(dict.fromkeys(name[:_LABEL_CHARS] for name in names if name))[:_MOST_LABELS]
 
 

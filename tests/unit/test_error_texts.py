@@ -15,8 +15,8 @@ import cluster
 import jobs
 import serve
 import storage
-from cluster.simulator.errors import MailNotFound
 from cluster.simulator.process import SimulatorFailed
+from jobs.importing.errors import MailNotFound
 from storage.errors import BackupError
 
 _PACKAGES = (storage, jobs, actors, serve, cluster)

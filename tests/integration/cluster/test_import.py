@@ -14,8 +14,9 @@ from sqlalchemy import text
 
 from cluster.mail_import import Imported, import_mail
 from cluster.stores import Stores
-from storage.catalog.leases import acquire, release
+from storage.catalog.leases import REBUILDING, acquire, release
 from storage.db.engines import transaction
+from storage.db.sql_files import query
 from storage.model.mail_query import MailQuery
 from storage.verification.verification import Verification
 from tests.integration.cluster.conftest import gbm
@@ -88,6 +89,35 @@ def test_a_takeout_becomes_a_mailbox_that_is_listed_searched_exported_and_verifi
 
     again = run(BOB, str(tmp_path / "All.mbox"))
     assert (again["stored"], again["duplicates"]) == (30, 0), "it has ended: nothing is read again"
+
+
+def test_a_cut_message_does_not_take_the_place_of_gmails(stores: Stores, tmp_path: Path) -> None:
+    ids = takeout(tmp_path / "All.mbox", 3)
+    content = (tmp_path / "All.mbox").read_bytes()
+    (tmp_path / "cut.mbox").write_bytes(content[:-40])
+
+    cut = run(BOB, str(tmp_path / "cut.mbox"), "--new")
+    whole = run(BOB, str(tmp_path / "All.mbox"))
+
+    assert (cut["stored"], whole["stored"], whole["duplicates"]) == (3, 1, 2)
+    stored = raws(stores)
+    assert {message_id: stored[message_id] for message_id in ids} == {
+        message_id: mail(number) for number, message_id in enumerate(ids, 1)
+    }
+    [made] = stored.keys() - set(ids)
+    assert mail(3).startswith(stored[made][:100]) and made < 0
+
+
+def test_an_unfinished_rebuild_takes_no_import(stores: Stores, tmp_path: Path) -> None:
+    takeout(tmp_path / "All.mbox", 3)
+    user = stores.control.add_user(BOB)
+    with transaction(stores.catalog(user).engine) as connection:
+        connection.execute(query("lease_close"), {"shard_ids": [user.shard_id]})
+
+    refused = gbm("import", BOB, str(tmp_path / "All.mbox"))
+
+    assert refused.exit_code == 1
+    assert REBUILDING in refused.output
 
 
 def test_duplicates_are_known_by_id_content_and_headers_and_every_origin_is_kept(

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from cluster.simulator.sources import read_mail
 from jobs.analysis.config import AnalysisConfig
 from jobs.analysis.running import configured
+from jobs.importing.mail_files import read_mail
 from tests.integration.serve.conftest import Archive, mail, signed_in
 from tests.integration.serve.running import running
 

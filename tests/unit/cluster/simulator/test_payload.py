@@ -10,7 +10,7 @@ import pytest
 from cluster.simulator.generator import generate
 from cluster.simulator.payload import attachment, metadata, payload
 from cluster.simulator.snippet import snippet
-from cluster.simulator.sources import read_mail
+from jobs.importing.mail_files import read_mail
 
 _HARD = Path(__file__).parents[4].parent / "shared" / "mail" / "mime_fixtures.tar.gz"
 

@@ -1,5 +1,6 @@
 """What other programs say of a message beside its bytes."""
 
+import hashlib
 from datetime import UTC, datetime
 from email.header import Header
 
@@ -7,6 +8,7 @@ import pytest
 
 from jobs.importing.foreign import Foreign, identity, is_made, of_file, of_mbox
 from jobs.importing.label_names import LABELS, SYSTEM, system_label
+from storage.model.storable import original, storable
 
 MAIL = b"From: Ann <ann@example.com>\r\nSubject: Hello\r\nMessage-ID: <1@example.com>\r\n\r\nGood morning.\r\n"
 POSTMARK = b"From 1598765432109876543@xxx Mon Jan 05 10:00:00 +0100 2026\r\n"
@@ -44,6 +46,28 @@ def test_what_is_not_said_well_is_not_believed(head: bytes, rest: bytes) -> None
 
     assert found.raw == rest
     assert (found.message_id, found.label_ids, found.received_at) == (None, (), None)
+
+
+def test_a_message_that_may_be_cut_has_no_id_unless_a_digest_shows_that_it_is_whole() -> None:
+    cut = of_mbox(b"X-GM-THRID: 5\r\nX-Gmail-Labels: Work\r\n" + MAIL[:-5], "x", POSTMARK, is_closed=False)
+    digest, postmark = hashlib.sha256(MAIL).hexdigest(), b"From 1a2b@gmail Mon Jan 05 10:00:00 2026\r\n"
+    head = f'X-GBM-Labels: ["INBOX"]\r\nX-GBM-SHA256: {digest}\r\nX-GBM-Size: {len(MAIL)}\r\n'.encode()
+    whole = of_mbox(head + MAIL, "x", postmark, is_closed=False)
+
+    assert (cut.message_id, cut.thread_id, cut.labels, cut.raw) == (None, 5, ("Work",), MAIL[:-5])
+    assert (whole.message_id, whole.label_ids, whole.raw) == (0x1A2B, ("INBOX",), MAIL)
+
+
+def test_names_and_ids_that_no_store_holds_are_kept_escaped() -> None:
+    found = of_mbox(b"X-Gmail-Labels: =?utf-8?q?a=00b?=,=?utf-7?q?+2AA-?=,=?idna?q?c?=\r\n" + MAIL, "x", POSTMARK)
+    digest = hashlib.sha256(MAIL).hexdigest()
+    labels = b'X-GBM-Labels: ["\\u0000x", "\\\\Deleted", "\\\\Judgement:{}"]\r\n'
+    own = of_mbox(labels + f"X-GBM-SHA256: {digest}\r\nX-GBM-Size: {len(MAIL)}\r\n".encode() + MAIL, "x", POSTMARK)
+
+    assert all(storable(name) == name or original(storable(name)) == name for name in found.labels)
+    assert "a\x1a0000b" in found.labels
+    assert [original(each) for each in own.label_ids] == ["\0x", "\\Deleted", "\\Judgement:{}"]
+    assert not any(each.startswith("\\") for each in own.label_ids)
 
 
 @pytest.mark.parametrize(

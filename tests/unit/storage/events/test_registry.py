@@ -1,5 +1,6 @@
 """Types of events: none is without a contract, and none that was released has changed."""
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ import pytest
 from storage.events.control_types import OwnerReplaced
 from storage.events.event_type import EventData, Registry, UnknownEventType
 from storage.events.log import decode_fleet, encode_fleet
-from storage.events.mailbox_types import EmailReceived, SyncStopped
+from storage.events.mailbox_types import EmailReceived, MailboxMended, SyncStopped
 from storage.events.publishing import publish
 from storage.events.reference import render
 from storage.events.registry import REGISTRY
 from storage.events.stored_event import InvalidEventId, StoredEvent, parse_id
+from storage.model.records import Mended
 
 REQUIRED = """
 user.authenticated account.added account.revoked account.paused account.resumed email.sync.started email.sync.progress
@@ -33,6 +35,10 @@ def test_a_type_says_what_it_means_and_takes_no_unknown_field(model: type[EventD
     assert "base class" not in model.__doc__
     assert schema["additionalProperties"] is False
     assert model.private <= set(model.model_fields)
+
+
+def test_an_event_has_every_count_of_what_was_mended() -> None:
+    assert set(MailboxMended.model_fields) == {field.name for field in fields(Mended)}
 
 
 def test_operators_see_no_type_that_lists_messages() -> None:

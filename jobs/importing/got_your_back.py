@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jobs.importing.foreign import Foreign, storable_text
+from jobs.importing.foreign import Foreign
 from storage.errors import BackupError
 from storage.model.message_id import from_hex
+from storage.model.storable import storable
 
 #: The file that makes a folder one of got-your-back's.
 DATABASE = "msg-db.sqlite"
@@ -50,8 +51,8 @@ def gyb_messages(
             database.text_factory = lambda text: text.decode("utf-8", "replace")
             for number, row in enumerate(database.execute(_MESSAGES)):
                 if number >= start:
-                    found = (label for (label,) in database.execute(_LABELS, (row[0],)) if isinstance(label, str))
-                    labels = tuple(storable for label in found if (storable := storable_text(label)))
+                    found = database.execute(_LABELS, (row[0],))
+                    labels = tuple(storable(label) for (label,) in found if isinstance(label, str) and label)
                     yield _message(folder, row, labels, bound_bytes, skipped)
         finally:
             database.close()

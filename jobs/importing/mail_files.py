@@ -1,4 +1,4 @@
-"""Reads mail from disk: .eml, folders, maildir, mbox, tar archives.
+"""Reads mail from disk: .eml, folders, maildir, mbox, tar and zip archives; for imports and for the simulator.
 
 Yields names and exact bytes, one message at a time, in an order that does not depend on the file system.
 Archives are streamed, never extracted. Files that are not mail are skipped and reported. So are links, because they
@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from cluster.simulator import mbox
-from cluster.simulator.errors import MailNotFound, MailTooLarge, MailUnreadable
+from jobs.importing import mbox
+from jobs.importing.errors import MailNotFound, MailTooLarge, MailUnreadable
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ class SourceMail(NamedTuple):
     name: str  # where it lay inside its source
     raw: bytes  # exactly as it lay there
     postmark: bytes = b""  # of a message of an mbox: the line that begins it
+    is_closed: bool = True  # False: the mbox may have been cut within it
 
 
 def _log(name: str, reason: str) -> None:
@@ -136,8 +137,8 @@ def _mbox_file(path: Path, name: str) -> Iterator[SourceMail]:
 
 def _mbox(file: IO[bytes], name: str) -> Iterator[SourceMail]:
     try:
-        for number, (postmark, raw) in enumerate(mbox.postmarked(file, MESSAGE_MAX_BYTES)):
-            yield SourceMail(f"{name}:{number}", raw, postmark)
+        for number, entry in enumerate(mbox.entries(file, MESSAGE_MAX_BYTES)):
+            yield SourceMail(f"{name}:{number}", entry.message, entry.postmark, entry.is_closed)
     except mbox.TooLong as exc:
         _check_size(f"{name}:{exc.number}", exc.size_bytes)
 

@@ -64,15 +64,22 @@ def messages(file: IO[bytes], bound_bytes: int) -> Iterator[bytes]:
     Raises:
         TooLong: one is over `bound_bytes`.
     """
-    return (message for _, message in postmarked(file, bound_bytes))
+    return (entry.message for entry in entries(file, bound_bytes))
 
 
-def postmarked(file: IO[bytes], bound_bytes: int) -> Iterator[tuple[bytes, bytes]]:
-    """The same, each with the line that begins it. Raises as `messages`.
+class Entry(NamedTuple):
+    """A message, and the line that begins it. is_closed: a blank line or another message follows.
 
-    The line is empty for a last message without the blank line that closes it: the file may have been cut there, and
-    the line may name a message that is longer (Takeout writes Gmail's id into it).
+    A last message that is not closed may have been cut with its file, and be longer than it is here.
     """
+
+    postmark: bytes
+    message: bytes
+    is_closed: bool = True
+
+
+def entries(file: IO[bytes], bound_bytes: int) -> Iterator[Entry]:
+    """The same, each with the line that begins it. Raises as `messages`."""
     message: bytearray | None = None
     postmark = b""
     number, after_blank, with_cr = 0, True, False
@@ -82,7 +89,7 @@ def postmarked(file: IO[bytes], bound_bytes: int) -> Iterator[tuple[bytes, bytes
         if waiting is not None:
             if message is None or _separates(waiting, line.content, after_blank):
                 if message is not None:
-                    yield postmark, _unquoted(message, with_cr)
+                    yield Entry(postmark, _unquoted(message, with_cr))
                     number += 1
                 message, postmark = bytearray(), waiting
             else:
@@ -102,7 +109,7 @@ def postmarked(file: IO[bytes], bound_bytes: int) -> Iterator[tuple[bytes, bytes
     elif waiting is not None and message is not None:
         message += waiting
     if message is not None:
-        yield postmark if after_blank else b"", _unquoted(message, with_cr)
+        yield Entry(postmark, _unquoted(message, with_cr), after_blank)
 
 
 def _lines(file: IO[bytes]) -> Iterator[_MboxLine]:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster.simulator import sources
-from cluster.simulator.errors import MailNotFound, MailTooLarge, MailUnreadable, PortOccupied
-from cluster.simulator.sources import read_mail
+from cluster.simulator.errors import PortOccupied
+from jobs.importing import mail_files
+from jobs.importing.errors import MailNotFound, MailTooLarge, MailUnreadable
+from jobs.importing.mail_files import read_mail
 
 _ONE, _TWO = b"Subject: one\r\n\r\n\xff first\r\n", b"Subject: two\r\n\r\nsecond\r\n"
 
@@ -141,7 +142,7 @@ def test_skipped_files_are_logged_without_a_callback(tmp_path: Path, caplog: pyt
 
 
 def test_a_line_without_end_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "MESSAGE_MAX_BYTES", 300_000)
+    monkeypatch.setattr(mail_files, "MESSAGE_MAX_BYTES", 300_000)
     (tmp_path / "box").write_bytes(b"From a@b Tue Jul  5 18:44:15 2022\nSubject: x\n\n" + b"x" * 1_000_000)
 
     with pytest.raises(MailTooLarge, match="at most 300,000"):
@@ -189,7 +190,7 @@ def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_message_larger_than_gmail_takes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "MESSAGE_MAX_BYTES", 10)
+    monkeypatch.setattr(mail_files, "MESSAGE_MAX_BYTES", 10)
 
     with pytest.raises(MailTooLarge, match="at most 10"):
         _raws(_tar(tmp_path / "m.tar.gz", {"big.eml": _ONE}))
