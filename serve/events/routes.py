@@ -1,6 +1,7 @@
 """/api/v1/events: the caller's own events; /api/v1/admin/events: those of the fleet without mail, for operators."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from serve.http.executor import BlockingExecutor
 from serve.http.problems import responses
 from serve.http.sse import LastEventId, Streams
 from storage.control.principal import Principal
+from storage.events.event_type import EventData
 from storage.events.log import MOST, Page
 from storage.events.registry import REGISTRY
 
@@ -70,8 +72,37 @@ class EventTypes(BaseModel):
     items: list[EventTypeItem]
 
 
-#: Starts of a feed that also know times.
-Starts = Callable[[datetime | None], str]
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Reads feeds for the routes: as pages, and as streams."""
+
+    watch: HeadWatch
+    streams: Streams
+    threads: BlockingExecutor
+    heartbeat_s: float
+
+    async def page(
+        self, feed: Callable[[], Any], after: str | None, since: datetime | None, kind: str | None, limit: int
+    ) -> Page:
+        """A page of a feed, which `feed` opens; blocking work runs in a thread."""
+        kinds = REGISTRY.selected(kind)
+
+        def read() -> Page:
+            opened = feed()
+            page: Page = opened.page(opened.start(since) if after is None else after, kinds, limit)
+            return page
+
+        return await self.threads.run(read)
+
+    async def stream(
+        self, principal: Principal, feed: Feed, kind: str | None, seen: str | None, fleet: bool
+    ) -> Response:
+        """A feed as server-sent events."""
+        kinds = REGISTRY.selected(kind)
+        # An error of the first page is a response; later, the stream can only end.
+        first = await self.threads.run(lambda: feed.page(feed.present() if seen is None else seen, kinds, MOST))
+        parts = stream(feed, first, kinds, self.watch, self.threads, self.heartbeat_s, fleet)
+        return self.streams.forward(principal.user_id, parts)
 
 
 def router(
@@ -91,27 +122,22 @@ def router(
         heads: the highest position of every shard; blocking.
         poll_s: seconds between two looks for new events. heartbeat_s: seconds until a silent stream sends a heartbeat.
     """
+    reading = _Reading(HeadWatch(heads, threads, poll_s), streams, threads, heartbeat_s)
     routes = APIRouter(prefix="/api/v1", responses=responses(401, 403, 422, 503))
-    watch = HeadWatch(heads, threads, poll_s)
+    _add_own(routes, reading, of_user)
+    _add_fleet(routes, reading, of_fleet)
+    return routes
 
-    def listed(feed: Any, after: str | None, since: datetime | None, kinds: list[str] | None, limit: int) -> Page:
-        page: Page = feed.page(feed.start(since) if after is None else after, kinds, limit)
-        return page
 
-    async def streamed(principal: Principal, feed: Feed, kind: str | None, seen: str | None, fleet: bool) -> Response:
-        kinds = REGISTRY.selected(kind)
-        # An error of the first page is a response; later, the stream can only end.
-        first = await threads.run(lambda: feed.page(feed.present() if seen is None else seen, kinds, MOST))
-        parts = stream(feed, first, kinds, watch, threads, heartbeat_s, fleet)
-        return streams.forward(principal.user_id, parts)
+def _add_own(routes: APIRouter, reading: _Reading, of_user: Callable[[Principal], Any]) -> None:
+    """Add the routes of a caller's own events, and of the types."""
 
     @routes.get("/events", tags=["events"], summary="Your events, oldest first", responses=responses(400, 410))
     @permits(scope=Scope.EVENTS)
     async def events(
         principal: Caller, after: _After = None, since: _Since = None, type: _Type = None, limit: _Limit = 100
     ) -> EventPage:
-        kinds = REGISTRY.selected(type)
-        page = await threads.run(lambda: listed(of_user(principal), after, since, kinds, limit))
+        page = await reading.page(lambda: of_user(principal), after, since, type, limit)
         return _page(page, fleet=False)
 
     @routes.get(
@@ -123,26 +149,17 @@ def router(
     )
     @permits(scope=Scope.EVENTS, cost=5, streaming=True)
     async def live(principal: Caller, type: _Type = None, last_event_id: LastEventId = None) -> Response:
-        feed = await threads.run(of_user, principal)
-        return await streamed(principal, feed, type, last_event_id, fleet=False)
+        feed = await reading.threads.run(of_user, principal)
+        return await reading.stream(principal, feed, type, last_event_id, fleet=False)
 
     @routes.get("/events/types", tags=["events"], summary="The types of events and their schemas")
     @permits()
     async def types() -> EventTypes:
-        return EventTypes(
-            items=[
-                EventTypeItem(
-                    type=model.type,
-                    version=model.version,
-                    description=(model.__doc__ or "").strip(),
-                    fleet=model.fleet,
-                    superseded_by=model.superseded_by,
-                    data_schema=model.json_schema(),
-                )
-                for model in REGISTRY.all()
-            ]
-        )
+        return EventTypes(items=[_type_item(model) for model in REGISTRY.all()])
 
+
+def _add_fleet(routes: APIRouter, reading: _Reading, of_fleet: Any) -> None:
+    """Add the routes of operators and auditors."""
     operators = (Role.OPERATOR, Role.AUDITOR)
 
     @routes.get(
@@ -155,8 +172,7 @@ def router(
     async def fleet_events(
         after: _After = None, since: _Since = None, type: _Type = None, limit: _Limit = 100
     ) -> EventPage:
-        kinds = REGISTRY.selected(type)
-        return _page(await threads.run(lambda: listed(of_fleet, after, since, kinds, limit)), fleet=True)
+        return _page(await reading.page(lambda: of_fleet, after, since, type, limit), fleet=True)
 
     @routes.get(
         "/admin/events/stream",
@@ -167,9 +183,18 @@ def router(
     )
     @permits(*operators, scope=Scope.EVENTS, cost=10, streaming=True)
     async def fleet_live(principal: Caller, type: _Type = None, last_event_id: LastEventId = None) -> Response:
-        return await streamed(principal, of_fleet, type, last_event_id, fleet=True)
+        return await reading.stream(principal, of_fleet, type, last_event_id, fleet=True)
 
-    return routes
+
+def _type_item(model: type[EventData]) -> EventTypeItem:
+    return EventTypeItem(
+        type=model.type,
+        version=model.version,
+        description=(model.__doc__ or "").strip(),
+        fleet=model.fleet,
+        superseded_by=model.superseded_by,
+        data_schema=model.json_schema(),
+    )
 
 
 def _page(page: Page, fleet: bool) -> EventPage:

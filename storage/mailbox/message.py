@@ -91,12 +91,9 @@ class Single:
     def _present_analysis(self, message_id: int) -> dict[str, dict[str, Any]] | None:
         """A message's analysis. A file that is missing twice is lost, and costs the analysis alone."""
         try:
-            return self._analyses.of(message_id)
-        except FileMissing:  # merged meanwhile
-            try:
-                return self._analyses.of(message_id)
-            except FileMissing as exc:
-                raise FileDamaged(exc.name, exc.reason) from exc
+            return retry_on_missing_file(lambda: self._analyses.of(message_id))
+        except FileMissing as exc:
+            raise FileDamaged(exc.name, exc.reason) from exc
 
     def email_at(self, located: Located) -> Email | None:
         """The message in this state, without its raw bytes; None if its files were merged since it was located.
